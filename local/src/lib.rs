@@ -1,0 +1,3 @@
+//! AWS on one machine.
+pub mod embedded;
+pub mod marketplace;

@@ -1,1 +1,23 @@
-//! See the package description.
+//! The rules of pmp-sync: ids, policies, links, plans, the lane state machine, messages and the
+//! ports through which the rest of the world is reached.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number; time and entropy are arguments.
+//! The words are those of `docs/architecture.md`.
+
+pub mod batch;
+pub mod config;
+pub mod error;
+pub mod experience;
+pub mod ids;
+pub mod lane;
+pub mod link;
+pub mod message;
+pub mod plan;
+pub mod policy;
+pub mod ports;
+pub mod run;
+
+pub use jiff::Timestamp;
+
+/// The schema number that this release writes into every message and stored item.
+pub const SCHEMA: u32 = 1;

@@ -1,0 +1,303 @@
+//! The configuration: one TOML text, validated as a whole. Every problem is told with its line and
+//! column; a text with a problem yields no configuration at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
+use crate::link::{Link, LinkPolicy, Member, Mode, Target};
+
+/// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
+pub const MOST_BYTES: usize = 350_000;
+
+/// A valid configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The member organizations, by name.
+    pub members: BTreeMap<MemberName, Member>,
+    /// The links, in the order of the text.
+    pub links: Vec<Link>,
+}
+
+/// One thing that is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
+
+/// A configuration that is refused, with every problem that was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is not valid: {}", self.list())]
+pub struct InvalidConfig {
+    /// The problems, in the order of the text.
+    pub problems: Vec<Problem>,
+}
+
+impl InvalidConfig {
+    fn list(&self) -> String {
+        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    schema: Spanned<u32>,
+    #[serde(default)]
+    member: Vec<Spanned<RawMember>>,
+    #[serde(default)]
+    link: Vec<Spanned<RawLink>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMember {
+    name: Spanned<String>,
+    account: Spanned<String>,
+    external_id: Spanned<String>,
+    role: Option<Spanned<String>>,
+    queue: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLink {
+    management_experience: Spanned<String>,
+    member: Spanned<String>,
+    member_experience: Spanned<String>,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    protect: Vec<Spanned<String>>,
+    #[serde(default)]
+    exclude: Vec<Spanned<String>>,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<(usize, Problem)>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        let problem = at(self.text, span.start, message.into());
+        self.problems.push((span.start, problem));
+    }
+
+    fn id<T>(&mut self, raw: &Spanned<String>, read: impl Fn(&str) -> Result<T, InvalidId>) -> Option<T> {
+        match read(raw.get_ref()) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.problem(&raw.span(), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn products(&mut self, raw: &[Spanned<String>]) -> BTreeSet<ProductId> {
+        raw.iter().filter_map(|raw| self.id(raw, |text| ProductId::new(text))).collect()
+    }
+}
+
+fn at(text: &str, offset: usize, message: String) -> Problem {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Problem {
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        message,
+    }
+}
+
+impl Config {
+    /// Reads and validates a configuration.
+    pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
+        if text.len() > MOST_BYTES {
+            let message = format!("{} bytes are more than the {MOST_BYTES} that are taken", text.len());
+            return Err(InvalidConfig { problems: vec![at(text, 0, message)] });
+        }
+        let raw: RawConfig = toml::from_str(text).map_err(|error| InvalidConfig {
+            problems: vec![at(
+                text,
+                error.span().map_or(0, |span| span.start),
+                error.message().trim_end().to_owned(),
+            )],
+        })?;
+        let mut reader = Reader { text, problems: Vec::new() };
+        if *raw.schema.get_ref() != crate::SCHEMA {
+            let message = format!("schema {} is not known; this release reads schema 1", raw.schema.get_ref());
+            reader.problem(&raw.schema.span(), message);
+        }
+        let members = read_members(&mut reader, &raw.member);
+        let links = read_links(&mut reader, &raw.link, &members);
+        if reader.problems.is_empty() {
+            let members = members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect();
+            Ok(Self { members, links })
+        } else {
+            reader.problems.sort_by_key(|(offset, _)| *offset);
+            Err(InvalidConfig { problems: reader.problems.into_iter().map(|(_, problem)| problem).collect() })
+        }
+    }
+
+    /// The lanes that a link of this member names: `*` leaves them alone.
+    pub fn named_lanes(&self, member: &MemberName) -> BTreeSet<LaneId> {
+        self.links.iter().filter(|link| link.member.name == *member).filter_map(Link::lane).collect()
+    }
+}
+
+/// Every name that stands in the text is kept, even of a member that is otherwise wrong, so that its
+/// links are not called wrong as well.
+fn read_members(reader: &mut Reader<'_>, raw: &[Spanned<RawMember>]) -> BTreeMap<MemberName, Option<Member>> {
+    let mut members = BTreeMap::new();
+    let mut accounts = BTreeMap::new();
+    for raw in raw.iter().map(Spanned::get_ref) {
+        let name = reader.id(&raw.name, |text| MemberName::new(text));
+        let account = reader.id(&raw.account, |text| AccountId::new(text));
+        let external_id = reader.id(&raw.external_id, |text| ExternalId::new(text));
+        if let Some(role) = &raw.role
+            && !(role.get_ref().starts_with("arn:") && role.get_ref().contains(":role/"))
+        {
+            reader.problem(&role.span(), format!("{:?} is not the ARN of a role", role.get_ref()));
+        }
+        if let Some(queue) = &raw.queue
+            && !(queue.get_ref().starts_with("https://") || queue.get_ref().starts_with("http://"))
+        {
+            reader.problem(&queue.span(), format!("{:?} is not the URL of a queue", queue.get_ref()));
+        }
+        if let (Some(account), Some(name)) = (&account, &name)
+            && let Some(other) = accounts.insert(account.clone(), name.clone())
+            && other != *name
+        {
+            reader.problem(&raw.account.span(), format!("account {account} is already that of member {other:?}"));
+        }
+        let Some(name) = name else { continue };
+        let member = account.zip(external_id).map(|(account, external_id)| Member {
+            name: name.clone(),
+            account,
+            external_id,
+            role: raw.role.as_ref().map(|role| role.get_ref().clone()),
+            queue: raw.queue.as_ref().map(|queue| queue.get_ref().clone()),
+        });
+        if members.insert(name.clone(), member).is_some() {
+            reader.problem(&raw.name.span(), format!("there is already a member {name}"));
+        }
+    }
+    members
+}
+
+fn read_links(
+    reader: &mut Reader<'_>,
+    raw: &[Spanned<RawLink>],
+    members: &BTreeMap<MemberName, Option<Member>>,
+) -> Vec<Link> {
+    let mut links = Vec::new();
+    let mut taken = BTreeSet::new();
+    for raw in raw.iter().map(Spanned::get_ref) {
+        let management_experience = reader.id(&raw.management_experience, |text| ExperienceId::new(text));
+        let target = match raw.member_experience.get_ref().as_str() {
+            "*" => Some(Target::EveryLive),
+            _ => reader.id(&raw.member_experience, |text| ExperienceId::new(text)).map(Target::One),
+        };
+        let policy = LinkPolicy {
+            mode: raw.mode,
+            protect: reader.products(&raw.protect),
+            exclude: reader.products(&raw.exclude),
+        };
+        let Some(name) = reader.id(&raw.member, |text| MemberName::new(text)) else { continue };
+        let Some(member) = members.get(&name) else {
+            reader.problem(&raw.member.span(), format!("there is no member {name}; add a [[member]] of that name"));
+            continue;
+        };
+        if let Some(target) = &target
+            && !taken.insert((name.clone(), target.clone()))
+        {
+            let message = format!("{name} {target} stands in another link already; a member experience follows one management experience");
+            reader.problem(&raw.member_experience.span(), message);
+        }
+        if let (Some(management_experience), Some(target), Some(member)) = (management_experience, target, member) {
+            if target == Target::One(management_experience.clone()) {
+                let message = format!("{target} can not follow itself");
+                reader.problem(&raw.member_experience.span(), message);
+            }
+            links.push(Link { management_experience, member: member.clone(), target, policy });
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../fixtures/config-1.toml");
+
+    fn problems(text: &str) -> Vec<String> {
+        Config::parse(text).unwrap_err().problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn the_fixture_is_read_whole() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(config.members.len(), 2);
+        let [emea, all] = config.links.as_slice() else { panic!("{:?}", config.links) };
+        assert_eq!(emea.policy.mode, Mode::Additive);
+        assert_eq!(emea.policy.protect.len(), 1);
+        assert_eq!(all.target, Target::EveryLive);
+        assert_eq!(all.policy, LinkPolicy::default());
+        assert_eq!(config.named_lanes(&"emea".parse().unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_its_line_and_column() {
+        let text = GOOD.replace("\"222222222222\"", "\"2222\"");
+        assert_eq!(problems(&text), ["6:15: \"2222\" is not an account id: twelve digits"]);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_and_in_order() {
+        let text = GOOD.replace("\"222222222222\"", "\"2222\"").replace("exp-9d1kq27hs0abc", "9d1").replace("member = \"apac\"", "member = \"apacc\"");
+        let found = problems(&text);
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert!(found[1].contains("\"9d1\" is not an experience id"), "{found:#?}");
+        assert!(found[2].contains("there is no member apacc"), "{found:#?}");
+    }
+
+    #[test]
+    fn an_unknown_key_and_broken_syntax_are_refused() {
+        let unknown = problems(&GOOD.replace("protect", "protected"));
+        assert!(unknown[0].starts_with("18:") && unknown[0].contains("protected"), "{unknown:?}");
+        let syntax = problems("schema = 1\n[[member]\n");
+        assert!(syntax[0].starts_with("2:"), "{syntax:?}");
+        assert!(problems("schema = 2")[0].contains("schema 2 is not known"));
+        assert!(problems("")[0].contains("schema"));
+    }
+
+    #[test]
+    fn a_member_experience_stands_in_one_link_only() {
+        let twice = format!("{GOOD}\n[[link]]\nmanagement_experience = \"exp-other\"\nmember = \"emea\"\nmember_experience = \"exp-9d1kq27hs0abc\"\n");
+        assert!(problems(&twice)[0].contains("stands in another link already"));
+    }
+
+    #[test]
+    fn two_members_share_neither_name_nor_account() {
+        let text = GOOD.replace("333333333333", "222222222222");
+        assert!(problems(&text)[0].contains("is already that of member"));
+        let text = GOOD.replace("name = \"apac\"", "name = \"emea\"").replace("member = \"apac\"", "member = \"emea\"");
+        assert!(problems(&text)[0].contains("there is already a member emea"));
+    }
+}

@@ -1,0 +1,173 @@
+//! What can go wrong outside, by what is to be done about it; and the faults of a link, each with a
+//! stable code, the thing concerned and the way forward. docs/errors/ has a page for each code.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, ExperienceId};
+
+/// What is to be done about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The same call may succeed later; whether it had an effect is not known.
+    Retryable,
+    /// Too fast, or too much at once: certainly without effect.
+    Throttled,
+    /// The entity is locked by a change set.
+    Locked,
+    /// The caller may not do this.
+    Denied,
+    /// The thing is not there.
+    NotFound,
+    /// The condition of a conditional write did not hold.
+    Conflict,
+    /// The request or the answer is not understood.
+    Refused,
+}
+
+/// A call to a service that failed, after the SDK's own retries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} of {thing} failed{}: {message}", CodeInBrackets(self.code.as_deref()))]
+pub struct ServiceError {
+    /// What was called, such as `DescribeEntity`.
+    pub operation: &'static str,
+    /// What it was called for.
+    pub thing: String,
+    /// What is to be done about it.
+    pub kind: Kind,
+    /// The service's own error code.
+    pub code: Option<String>,
+    /// The service's own words, or the transport's.
+    pub message: String,
+}
+
+struct CodeInBrackets<'a>(Option<&'a str>);
+
+impl fmt::Display for CodeInBrackets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |code| write!(f, " ({code})"))
+    }
+}
+
+impl ServiceError {
+    /// An error of this kind without a code of the service.
+    pub fn new(operation: &'static str, thing: impl Into<String>, kind: Kind, message: impl Into<String>) -> Self {
+        Self { operation, thing: thing.into(), kind, code: None, message: message.into() }
+    }
+}
+
+/// Why a link could not be planned or sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The management experience is not there, or not to be seen by the producer.
+    #[error("the management experience {0} does not exist, or the management account may not see it")]
+    ManagementNotFound(ExperienceId),
+    /// The management experience is archived.
+    #[error("the management experience {0} is archived")]
+    ManagementArchived(ExperienceId),
+    /// The management experience is not enabled.
+    #[error("the management experience {0} is not enabled (its status is {1})")]
+    ManagementDisabled(ExperienceId, String),
+    /// The management experience has no procurement policy: everything would be allowed.
+    #[error("the management experience {0} has no procurement policy")]
+    ManagementNoPolicy(ExperienceId),
+    /// The management policy lists nothing: everything would be denied.
+    #[error("the procurement policy of the management experience {0} allows nothing")]
+    ManagementEmpty(ExperienceId),
+    /// The management experience or its policy can not be read.
+    #[error("the management experience {0} can not be read: {1}")]
+    ManagementUnreadable(ExperienceId, ServiceError),
+    /// The member's role can not be assumed.
+    #[error("the role of the member account {0} can not be assumed: {1}")]
+    MemberUnreachable(AccountId, ServiceError),
+    /// The member experience is not there.
+    #[error("the member experience {1} does not exist in the organization of account {0}")]
+    MemberNotFound(AccountId, ExperienceId),
+    /// The member experience is archived.
+    #[error("the member experience {1} of account {0} is archived")]
+    MemberArchived(AccountId, ExperienceId),
+    /// The member experience has no procurement policy: everything is allowed there.
+    #[error("the member experience {1} of account {0} has no procurement policy")]
+    MemberNoPolicy(AccountId, ExperienceId),
+    /// The member experience can not be read.
+    #[error("the member organization of account {0} can not be read: {1}")]
+    MemberUnreadable(AccountId, ServiceError),
+    /// The changes queue takes nothing.
+    #[error("the changes queue of account {0} did not take {1} messages: {2}")]
+    NotSent(AccountId, usize, ServiceError),
+    /// The ledger did not answer, or refused.
+    #[error("the ledger failed: {0}")]
+    Ledger(ServiceError),
+    /// Other writers were faster several times in a row.
+    #[error("the lane {0} changed each time while its plan was made")]
+    Contended(String),
+}
+
+/// A fault as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// The stable code, `PMS-nnnn`.
+    pub code: String,
+    /// What is wrong, and with which thing.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl LinkError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ManagementNotFound(_) => "PMS-2001",
+            Self::ManagementArchived(_) => "PMS-2002",
+            Self::ManagementDisabled(..) => "PMS-2003",
+            Self::ManagementNoPolicy(_) => "PMS-2004",
+            Self::ManagementEmpty(_) => "PMS-2005",
+            Self::ManagementUnreadable(..) => "PMS-2006",
+            Self::MemberUnreachable(..) => "PMS-3001",
+            Self::MemberNotFound(..) => "PMS-3002",
+            Self::MemberArchived(..) => "PMS-3003",
+            Self::MemberNoPolicy(..) => "PMS-3004",
+            Self::MemberUnreadable(..) => "PMS-3005",
+            Self::NotSent(..) => "PMS-3006",
+            Self::Ledger(_) => "PMS-4001",
+            Self::Contended(_) => "PMS-4002",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::ManagementNotFound(_) => "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace",
+            Self::ManagementArchived(_) => "reactivate the experience, or name another one in the configuration",
+            Self::ManagementDisabled(..) => "make the experience live, or name another one in the configuration; nothing is changed in any member until then",
+            Self::ManagementNoPolicy(_) => "allow at least one product in the experience; nothing is changed in any member until then",
+            Self::ManagementEmpty(_) => "allow at least one product in the experience; a list that is empty is taken for a mistake, and nothing is denied because of it",
+            Self::ManagementUnreadable(..) => "see the message of the service; the next run tries again",
+            Self::MemberUnreachable(..) => "check account and external_id in the configuration against the member's stack, and that the stack is deployed there",
+            Self::MemberNotFound(..) => "check member_experience in the configuration, and that the member account is a delegated administrator of its organization",
+            Self::MemberArchived(..) => "reactivate the experience, or remove the link",
+            Self::MemberNoPolicy(..) => "create a procurement policy for the experience: without one every product is allowed there, and creating one while it is live blocks all but the products in it",
+            Self::MemberUnreadable(..) => "see the message of the service; the next run tries again",
+            Self::NotSent(..) => "check the changes queue of the member's stack; the next run plans and sends again",
+            Self::Ledger(_) => "see the message of the service; the request is tried again from the inbox",
+            Self::Contended(_) => "nothing: the next run plans again",
+        }
+    }
+
+    /// As it is stored.
+    pub fn record(&self) -> FaultRecord {
+        FaultRecord { code: self.code().to_owned(), message: self.to_string(), remedy: self.remedy().to_owned() }
+    }
+
+    /// True when the next try may find it gone without anybody's doing.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::ManagementUnreadable(_, error) | Self::MemberUnreachable(_, error) | Self::MemberUnreadable(_, error)
+            | Self::NotSent(_, _, error) | Self::Ledger(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
+            Self::Contended(_) => true,
+            _ => false,
+        }
+    }
+}

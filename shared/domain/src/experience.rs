@@ -1,0 +1,114 @@
+//! An experience as the catalog describes it, and whether it may be mirrored or kept in step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ExperienceId, PolicyId};
+
+/// Whether an experience governs its audience (`Status` of the entity).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Live.
+    Enabled,
+    /// Not live: its lists are kept, nobody is governed by them.
+    Disabled,
+    /// A value that this release does not know.
+    Other(String),
+}
+
+/// An experience, without its products: those are in its procurement policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Experience {
+    /// Its id, without a revision.
+    pub id: ExperienceId,
+    /// Its name, for people.
+    pub name: String,
+    /// Live or not.
+    pub status: Status,
+    /// True when it is archived, or in an administrative state that is not known to be editable.
+    pub archived: bool,
+    /// Its procurement policy; without one every product is procurable.
+    pub policy: Option<PolicyId>,
+}
+
+/// Details of an experience that can not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperienceError {
+    /// Not JSON of the shape that the service documents.
+    #[error("the experience's details are not of the documented shape: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A policy id that could not be one.
+    #[error("the experience names its procurement policy wrongly")]
+    Policy(#[from] crate::ids::InvalidId),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Details {
+    #[serde(default)]
+    name: String,
+    status: Option<String>,
+    admin_status: Option<String>,
+    procurement_policies: Option<Vec<String>>,
+}
+
+impl Experience {
+    /// Reads the details of an `Experience@1.0` entity.
+    ///
+    /// The value of `AdminStatus` for an archived experience is not documented; what is known to be
+    /// editable is absent, empty or `Editable`, and anything else counts as archived.
+    pub fn from_details(id: ExperienceId, details: &str) -> Result<Self, ExperienceError> {
+        let details: Details = serde_json::from_str(details)?;
+        let status = match details.status.as_deref() {
+            Some("Enabled") => Status::Enabled,
+            // A new experience is Disabled, and an absent status is not a live one.
+            Some("Disabled") | None => Status::Disabled,
+            Some(other) => Status::Other(other.to_owned()),
+        };
+        let archived = !matches!(details.admin_status.as_deref(), None | Some("" | "Editable"));
+        let policy = details
+            .procurement_policies
+            .unwrap_or_default()
+            .into_iter()
+            .next()
+            .map(|text| PolicyId::new(text.split('@').next().unwrap_or_default()))
+            .transpose()?;
+        Ok(Self { id, name: details.name, status, archived, policy })
+    }
+
+    /// True when `*` takes this experience: enabled, not archived, with a policy.
+    pub fn is_live(&self) -> bool {
+        self.status == Status::Enabled && !self.archived && self.policy.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(details: &str) -> Experience {
+        Experience::from_details(ExperienceId::new("exp-1").unwrap(), details).unwrap()
+    }
+
+    #[test]
+    fn a_live_experience_is_read() {
+        let live = read(
+            r#"{"Name":"N","Status":"Enabled","AdminStatus":"Editable","ProcurementPolicies":["procpolicy-1@4"],"BrandingSettings":["brandsettings-1"]}"#,
+        );
+        assert!(live.is_live());
+        assert_eq!(live.policy.as_ref().map(PolicyId::as_str), Some("procpolicy-1"));
+    }
+
+    #[test]
+    fn an_unknown_admin_status_counts_as_archived() {
+        assert!(read(r#"{"Status":"Enabled","AdminStatus":"Restricted"}"#).archived);
+        assert!(!read(r#"{"Status":"Enabled","AdminStatus":""}"#).archived);
+        assert!(!read(r#"{"Status":"Enabled"}"#).archived);
+    }
+
+    #[test]
+    fn without_a_status_or_with_an_unknown_one_it_is_not_live() {
+        assert_eq!(read("{}").status, Status::Disabled);
+        assert_eq!(read(r#"{"Status":"Paused"}"#).status, Status::Other("Paused".to_owned()));
+        assert!(!read(r#"{"Status":"Enabled"}"#).is_live());
+    }
+}

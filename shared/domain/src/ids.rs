@@ -1,0 +1,336 @@
+//! Validated identifiers. Each can only be made from text that has the right form, so that code
+//! which holds one never checks it again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Text that is not an identifier of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {kind}: {expected}")]
+pub struct InvalidId {
+    /// What was to be read, with its article.
+    pub kind: &'static str,
+    /// The text, cut to 80 characters.
+    pub text: String,
+    /// The form that would be accepted.
+    pub expected: &'static str,
+}
+
+fn invalid(kind: &'static str, text: &str, expected: &'static str) -> InvalidId {
+    InvalidId { kind, text: text.chars().take(80).collect(), expected }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $expected:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the identifier.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) { Ok(Self(text)) } else { Err(invalid($kind, &text, $expected)) }
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn prefixed(text: &str, prefix: &str, most: usize) -> bool {
+    text.len() <= most
+        && text.strip_prefix(prefix).is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+}
+
+id!(
+    /// An AWS account: twelve digits.
+    AccountId, "an account id", "twelve digits", |text| {
+        text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+    }
+);
+id!(
+    /// A Private Marketplace experience, such as `exp-4s8kd0qmw1x2y`. Without a revision (`@n`).
+    ExperienceId, "an experience id", "exp- and letters or digits, at most 64 characters, without a revision",
+    |text| prefixed(text, "exp-", 64)
+);
+id!(
+    /// A procurement policy, such as `procpolicy-1m2n3o4p5q6r7`. Without a revision.
+    PolicyId, "a procurement policy id", "procpolicy- and letters or digits, at most 255 characters, without a revision",
+    |text| prefixed(text, "procpolicy-", 255)
+);
+id!(
+    /// A Marketplace product: a UUID, `prod-…` or `prodview-…`. The service takes any 1 to 50
+    /// characters (catalog API shapes), so only what could not be an id is refused: white space,
+    /// quotes, commas and the ledger's own separator `#`.
+    ProductId, "a product id", "1 to 50 visible ASCII characters without quotes, commas or #",
+    |text| (1..=50).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b',' | b'#' | b'`' | b'\\'))
+);
+id!(
+    /// A change set of the Marketplace Catalog API.
+    ChangeSetId, "a change set id", "1 to 255 letters, digits, - or _",
+    |text| (1..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+);
+id!(
+    /// The name of a member organization in the configuration: used in commands and reports.
+    MemberName, "a member name", "1 to 40 lower-case letters, digits or -, beginning with a letter",
+    |text| (1..=40).contains(&text.len())
+        && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+);
+id!(
+    /// The shared secret-like string that a cross-account role asks for (sts:ExternalId: 2 to 1224
+    /// characters, STS AssumeRole reference).
+    ExternalId, "an external id", "2 to 1224 letters, digits or +=,.@:/-",
+    |text| (2..=1224).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
+);
+
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const ULID_BITS_OF_TIME: u32 = 48;
+const ULID_BITS_OF_CHANCE: u32 = 80;
+
+/// One pass of the producer: a ULID, so that later runs sort after earlier ones, as text too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(u128);
+
+impl RunId {
+    /// The run id that follows `last`: `max(now, last + 1)`. A clock that steps back must not make a
+    /// run that is older than one whose plans are committed, or all its changes would be refused.
+    ///
+    /// `now_ms` is Unix time in milliseconds; of `chance` the lowest 80 bits are used.
+    #[must_use]
+    pub fn next(last: Option<Self>, now_ms: i64, chance: u128) -> Self {
+        let time = u128::from(now_ms.max(0).unsigned_abs()) & ((1 << ULID_BITS_OF_TIME) - 1);
+        let fresh = (time << ULID_BITS_OF_CHANCE) | (chance & ((1 << ULID_BITS_OF_CHANCE) - 1));
+        match last {
+            Some(Self(last)) if last >= fresh => Self(last.saturating_add(1)),
+            _ => Self(fresh),
+        }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(26);
+        for digit in (0..26).rev() {
+            let value = usize::try_from((self.0 >> (digit * 5)) & 31).unwrap_or_default();
+            text.push(char::from(CROCKFORD.get(value).copied().unwrap_or(b'0')));
+        }
+        f.pad(&text)
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let wrong = || invalid("a run id", text, "a ULID: 26 characters of 0-9 and A-Z without I, L, O, U");
+        // 26 digits carry 130 bits: the first may only be 0 to 7.
+        if text.len() != 26 || !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
+            return Err(wrong());
+        }
+        let mut value = 0_u128;
+        for byte in text.bytes() {
+            let digit = CROCKFORD.iter().position(|c| *c == byte).ok_or_else(wrong)?;
+            value = (value << 5) | u128::try_from(digit).unwrap_or_default();
+        }
+        Ok(Self(value))
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
+
+/// A lane: the strictly serial path of change sets on one member experience.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LaneId {
+    /// The member account.
+    pub account: AccountId,
+    /// The member experience.
+    pub experience: ExperienceId,
+}
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.experience)
+    }
+}
+
+impl fmt::Debug for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for LaneId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (account, experience) = text
+            .split_once('/')
+            .ok_or_else(|| invalid("a lane", text, "an account id, a slash and an experience id"))?;
+        Ok(Self { account: account.parse()?, experience: experience.parse()? })
+    }
+}
+
+/// Every change set that pmp-sync starts begins with this, so that its own can be told by name:
+/// events carry the name and no entity (EventBridge reference of marketplacecatalog).
+pub const CHANGE_SET_PREFIX: &str = "pmp-sync:";
+
+/// The name of the change set for an intent of a lane: `pmp-sync:<experience>:<seq>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSetName {
+    /// The member experience.
+    pub experience: ExperienceId,
+    /// The intent's number on its lane.
+    pub seq: u64,
+}
+
+impl fmt::Display for ChangeSetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{CHANGE_SET_PREFIX}{}:{}", self.experience, self.seq)
+    }
+}
+
+impl FromStr for ChangeSetName {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let wrong = || invalid("a change set name of pmp-sync", text, "pmp-sync:<experience>:<seq>");
+        let rest = text.strip_prefix(CHANGE_SET_PREFIX).ok_or_else(wrong)?;
+        let (experience, seq) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        Ok(Self {
+            experience: experience.parse().map_err(|_| wrong())?,
+            seq: seq.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The three forms in which product ids occur, as the Bedrock user guide lists them.
+    #[test]
+    fn product_ids_of_every_real_form_are_read() {
+        for text in [
+            "1d288c71-65f9-489a-a3e2-9c7f4f6e6a85",
+            "prod-dr2vpvd4k73aq",
+            "prodview-6dkgwbjhd4epk",
+            "x",
+        ] {
+            assert_eq!(ProductId::new(text).map(|id| id.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "a b", "a,b", "a#b", "\"a\"", "é", &"x".repeat(51)] {
+            assert!(ProductId::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_refused_with_the_form_that_would_do() {
+        let error = ExperienceId::new("exp-abc@3").unwrap_err().to_string();
+        assert!(error.contains("exp-abc@3") && error.contains("without a revision"), "{error}");
+        assert!(AccountId::new("12345678901").is_err());
+        assert!(AccountId::new("12345678901x").is_err());
+        assert!(ExperienceId::new("exp-").is_err());
+        assert!(PolicyId::new("exp-abc").is_err());
+        assert!(MemberName::new("EMEA").is_err());
+        assert!(ChangeSetId::new("a/b").is_err());
+    }
+
+    #[test]
+    fn a_run_follows_the_last_one_even_when_the_clock_steps_back() {
+        let first = RunId::next(None, 2_000, 7);
+        let second = RunId::next(Some(first), 1_000, 9);
+        assert!(second > first);
+        assert!(second.to_string() > first.to_string());
+        assert_eq!(RunId::next(Some(first), 3_000, 0), RunId::next(None, 3_000, 0));
+    }
+
+    #[test]
+    fn run_ids_are_ulids() {
+        // The example of the ULID specification, by its own time and chance.
+        let text = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        let id: RunId = text.parse().unwrap();
+        assert_eq!(id.to_string(), text);
+        assert!("81ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<RunId>().is_err());
+        assert!("01ARZ3NDEKTSV4RRFFQ69G5FAU".parse::<RunId>().is_err());
+        assert!("".parse::<RunId>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn run_ids_sort_as_text_as_they_sort_as_ids(a in 0_i64..1 << 47, b in 0_i64..1 << 47, x: u128, y: u128) {
+            let (a, b) = (RunId::next(None, a, x), RunId::next(None, b, y));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            prop_assert_eq!(a.to_string().parse::<RunId>().unwrap(), a);
+        }
+
+        #[test]
+        fn change_set_names_are_read_back(seq: u64) {
+            let name = ChangeSetName { experience: ExperienceId::new("exp-4s8kd0qmw1x2y").unwrap(), seq };
+            prop_assert_eq!(name.to_string().parse::<ChangeSetName>().unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a lane does next: decided from what the ledger says, before anything is read from the
+//! service, and then from the member's real policy.
+
+use jiff::Timestamp;
+
+use super::ticks::{patience, restart_at};
+use super::{LaneState, OpenChange, Phase, counts, elapsed};
+use crate::batch::{BATCH, Counts, is_worthwhile};
+use crate::ids::RunId;
+use crate::policy::{Action, PolicySnapshot};
+
+/// How long the oldest claimed change waits for the rest of its plan, in seconds.
+pub const MOST_WAIT: i64 = 5;
+
+/// The next step of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing is open. Lane Settled is to be announced for this run, if there is one.
+    Rest(Option<RunId>),
+    /// Blocked, stopped, or in flight with a live Tick: others will wake it.
+    Stay,
+    /// Whether the change set was started is not known. Send Tick `number`, due at `due`.
+    Guard {
+        /// The number of the live Tick.
+        number: u64,
+        /// When it is due.
+        due: Timestamp,
+    },
+    /// These were claimed under an older run than the lane's plan: close them as superseded.
+    Supersede(Vec<OpenChange>),
+    /// Nothing can be started before `until`: a Tick is to be due then.
+    Wait {
+        /// The moment.
+        until: Timestamp,
+    },
+    /// Read the member's policy and choose from these, which are in their order.
+    Choose(Vec<OpenChange>),
+}
+
+/// What is still to be done of the committed plan, claimed or announced.
+pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
+    let claimed = counts(open.iter().map(|change| change.action));
+    let announced = state.planned.as_ref().map(|planned| planned.totals.less(planned.taken)).unwrap_or_default();
+    Counts { allow: announced.allow.max(claimed.allow), deny: announced.deny.max(claimed.deny) }
+}
+
+/// The next step of a lane, by its state and its claimed changes. `timeout` is the worker
+/// function's in seconds.
+pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp) -> Next {
+    match state.phase {
+        Phase::Blocked | Phase::Stopped | Phase::InFlight => return Next::Stay,
+        Phase::Starting => {
+            return Next::Guard { number: state.tick, due: restart_at(state, timeout, now) };
+        }
+        Phase::Idle => {}
+    }
+    let Some(planned) = &state.planned else { return Next::Rest(None) };
+    let (mine, others): (Vec<_>, Vec<_>) = open.iter().cloned().partition(|change| change.run >= planned.run);
+    if !others.is_empty() {
+        return Next::Supersede(others);
+    }
+    if mine.is_empty() {
+        // While announced changes are still on their way the lane has not settled.
+        let settled = planned.totals.less(planned.taken) == Counts::default();
+        return Next::Rest((settled && state.announced != Some(planned.run)).then_some(planned.run));
+    }
+    if let Some(until) = state.not_before.filter(|at| *at > now) {
+        return Next::Wait { until };
+    }
+    if !ready(&mine, outstanding(state, &mine), now) {
+        return Next::Wait { until: patience(&mine, now) };
+    }
+    let mut mine = mine;
+    mine.sort_by_key(|change| (change.run, change.ordinal));
+    Next::Choose(mine)
+}
+
+fn ready(claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
+    let patient = MOST_WAIT as f64;
+    is_worthwhile(counts(claimed.iter().map(|change| change.action)), outstanding)
+        || claimed.iter().any(|change| elapsed(change.claimed_at, now) >= patient)
+}
+
+/// What was chosen, given the member's real policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// What goes into the change set, in its order; empty if it should wait for more.
+    pub batch: Vec<OpenChange>,
+    /// What holds already, and is closed once the intent is written.
+    pub holding: Vec<OpenChange>,
+}
+
+/// Chooses from the claimed changes, which are in their order: at most 50 of each kind.
+///
+/// `actual` is the member's real policy, overlaid with the batch that has just ended.
+pub fn choose(state: &LaneState, claimed: &[OpenChange], actual: &PolicySnapshot, now: Timestamp) -> Choice {
+    let (holding, rest): (Vec<_>, Vec<_>) =
+        claimed.iter().cloned().partition(|change| actual.standing(&change.product) == change.action.outcome());
+    let left = outstanding(state, claimed).less(counts(holding.iter().map(|change| change.action)));
+    let batch = if ready(&rest, left, now) {
+        let of = |action| rest.iter().filter(move |change| change.action == action).take(BATCH).cloned();
+        of(Action::Allow).chain(of(Action::Deny)).collect()
+    } else {
+        Vec::new()
+    };
+    Choice { batch, holding }
+}

@@ -1,0 +1,463 @@
+//! A lane's state and the transitions that it may make.
+//!
+//! Every transition is a pure function of the state as it was read; the ledger writes its result
+//! only if nothing has been written in between (`rev`), so a transition that is refused or lost to
+//! another writer is made again from what stands now. docs/lane-protocol.md has the rules and why
+//! each is there.
+
+mod advance;
+mod ticks;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
+pub use self::ticks::{OnTick, MOST_TICK_DELAY, on_tick, first_tick, later_tick};
+use crate::batch::Counts;
+use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
+use crate::plan::{LaneView, PlanHash, ProductChange};
+use crate::policy::Action;
+
+/// Where a lane stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No change set of ours is under way.
+    #[default]
+    Idle,
+    /// An intent is written; whether its change set was started is not known yet.
+    Starting,
+    /// A change set is under way and its id is known.
+    InFlight,
+    /// Something stands in the way that only a later run can find gone.
+    Blocked,
+    /// An operator stopped the lane.
+    Stopped,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::InFlight => "in flight",
+            Self::Blocked => "blocked",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// Why a lane is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BlockReason {
+    /// The service refuses the worker.
+    AccessDenied,
+    /// The member experience, or its policy, is not there.
+    NotFound,
+    /// The member experience is archived.
+    Archived,
+    /// The member experience has no procurement policy.
+    NoPolicy,
+    /// The service does not understand the request: a mistake of ours.
+    Refused,
+    /// The change set failed because of what it contains.
+    ChangeSetFailed,
+    /// An administrator cancelled the change set.
+    Cancelled,
+}
+
+impl fmt::Display for BlockReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AccessDenied => "access-denied",
+            Self::NotFound => "not-found",
+            Self::Archived => "archived",
+            Self::NoPolicy => "no-policy",
+            Self::Refused => "refused",
+            Self::ChangeSetFailed => "change-set-failed",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// A block, for people and for the producer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Why.
+    pub reason: BlockReason,
+    /// What the service said, or which thing is concerned.
+    pub detail: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The plan that the producer has committed to the lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The run that planned it. Changes of every older run are void.
+    pub run: RunId,
+    /// The plan's hash.
+    pub hash: PlanHash,
+    /// How many changes it has.
+    pub totals: Counts,
+    /// How many of them have been taken into intents, or found to hold already.
+    pub taken: Counts,
+    /// True once the last message of it has been sent.
+    pub sent: bool,
+    /// When it was committed.
+    pub at: Timestamp,
+}
+
+/// One change of an intent, with the run that it was claimed under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentChange {
+    /// The product.
+    pub product: ProductId,
+    /// What is done to it.
+    pub action: Action,
+    /// The run whose claim it is; the change is closed only while the item still has this run.
+    pub run: RunId,
+}
+
+/// A change set that is about to be started, or was. Token and changes, in their order, are all
+/// that goes into the request, so that it can be sent again to the letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// `ClientRequestToken`.
+    pub token: String,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The changes, in the order in which they stand in the request.
+    pub changes: Vec<IntentChange>,
+}
+
+impl Intent {
+    /// How many of each kind.
+    pub fn counts(&self) -> Counts {
+        counts(self.changes.iter().map(|change| change.action))
+    }
+
+    /// The products of one kind, in the order of the request.
+    pub fn products(&self, action: Action) -> impl Iterator<Item = &ProductId> {
+        self.changes.iter().filter(move |change| change.action == action).map(|change| &change.product)
+    }
+}
+
+/// How many of each kind.
+pub fn counts(actions: impl IntoIterator<Item = Action>) -> Counts {
+    actions.into_iter().fold(Counts::default(), |counts, action| match action {
+        Action::Allow => Counts { allow: counts.allow + 1, ..counts },
+        Action::Deny => Counts { deny: counts.deny + 1, ..counts },
+    })
+}
+
+/// The ledger's item STATE of a lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneState {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// Counts the writes: the next one is made only on the state as it was read.
+    pub rev: u64,
+    /// Where the lane stands.
+    pub phase: Phase,
+    /// The number of the last intent.
+    pub seq: u64,
+    /// The change set that is about to be started, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// Its id, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_set: Option<ChangeSetId>,
+    /// The plan that the lane works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Planned>,
+    /// Runs that found this plan under way and wait for it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub joined: BTreeSet<RunId>,
+    /// The number of the one live Tick.
+    pub tick: u64,
+    /// When that Tick is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_at: Option<Timestamp>,
+    /// No change set is started before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Starts that the service put off, in a row: `not_before` grows with them.
+    #[serde(default)]
+    pub put_off: u32,
+    /// Why the lane is blocked, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
+    /// The run whose end has been announced with Lane Settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<RunId>,
+    /// When a change set was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt: Option<Timestamp>,
+    /// When a change set last succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// When the producer last found nothing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_in_step: Option<Timestamp>,
+    /// How long the last change set took by the service's clock, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_duration_seconds: Option<u32>,
+    /// When this item was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A transition that the state does not allow. Nothing is wrong: somebody else was faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A plan of this run or a newer one is committed already.
+    #[error("a plan of this run or a newer one is committed")]
+    NotNewer,
+    /// The phase does not allow it.
+    #[error("the lane is in another phase")]
+    Phase,
+    /// It is about another intent.
+    #[error("the lane is at another intent")]
+    Seq,
+    /// It is about another plan.
+    #[error("the lane is at another plan")]
+    Plan,
+    /// The Tick is not the live one.
+    #[error("the tick is not the live one")]
+    Tick,
+}
+
+/// How a change set ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Every change has been applied; how long it took by the service's clock, in seconds.
+    Succeeded {
+        /// Whole seconds from `StartTime` to `EndTime`.
+        duration_seconds: Option<u32>,
+    },
+    /// Nothing has been applied, and trying again will not help by itself.
+    Blocked(Block),
+    /// Nothing has been applied; the service may do better later.
+    PutOff(Timestamp),
+}
+
+impl LaneState {
+    /// The state with a new commit: the producer's rule 3. Refused unless the plan is newer.
+    ///
+    /// A blocked lane tries again under a new plan; a stopped one stays stopped.
+    pub fn committed(&self, planned: Planned) -> Result<Self, Refusal> {
+        if self.planned.as_ref().is_some_and(|old| old.run >= planned.run) {
+            return Err(Refusal::NotNewer);
+        }
+        let mut next = self.clone();
+        next.planned = Some(planned);
+        next.joined.clear();
+        if self.phase == Phase::Blocked {
+            next.phase = Phase::Idle;
+            next.block = None;
+            next.not_before = None;
+            next.put_off = 0;
+        }
+        Ok(next)
+    }
+
+    /// The last message of the run's plan has been sent.
+    pub fn sent(&self, run: RunId) -> Result<Self, Refusal> {
+        let mut next = self.clone();
+        match &mut next.planned {
+            Some(planned) if planned.run == run => planned.sent = true,
+            _ => return Err(Refusal::Plan),
+        }
+        Ok(next)
+    }
+
+    /// Another run waits for the plan that the lane works on.
+    pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Refusal> {
+        if self.planned_run() != Some(planned) {
+            return Err(Refusal::Plan);
+        }
+        let mut next = self.clone();
+        next.joined.insert(run);
+        Ok(next)
+    }
+
+    /// The producer found the member experience equal and the lane at rest.
+    #[must_use]
+    pub fn in_step(&self, now: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.last_in_step = Some(now);
+        next.joined.clear();
+        next
+    }
+
+    /// The intent of the worker: `seq` moves even when all that was chosen holds already.
+    pub fn intending(&self, intent: Intent, holding: Counts, planned: RunId, tick_at: Timestamp) -> Result<Self, Refusal> {
+        if self.phase != Phase::Idle {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        match &mut next.planned {
+            Some(plan) if plan.run == planned => {
+                plan.taken = plan.taken.plus(holding).plus(intent.counts());
+            }
+            _ => return Err(Refusal::Plan),
+        }
+        next.seq += 1;
+        if !intent.changes.is_empty() {
+            next.phase = Phase::Starting;
+            next.tick += 1;
+            next.tick_at = Some(tick_at);
+            next.last_attempt = Some(intent.at);
+            next.intent = Some(intent);
+            next.change_set = None;
+        }
+        Ok(next)
+    }
+
+    /// The change set of intent `seq` was started.
+    pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Starting])?;
+        let mut next = self.clone();
+        next.phase = Phase::InFlight;
+        next.change_set = Some(change_set);
+        next.put_off = 0;
+        next.not_before = None;
+        Ok(next)
+    }
+
+    /// The change set of intent `seq` has ended, or was never started: the lane is free.
+    pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Starting, Phase::InFlight])?;
+        let mut next = self.clone();
+        let intent = next.intent.take();
+        next.change_set = None;
+        match ending {
+            Ending::Succeeded { duration_seconds } => {
+                next.phase = Phase::Idle;
+                next.last_success = Some(now);
+                next.last_duration_seconds = duration_seconds.or(next.last_duration_seconds);
+                next.put_off = 0;
+                next.not_before = None;
+            }
+            Ending::Blocked(block) => {
+                next.phase = Phase::Blocked;
+                next.block = Some(block);
+                next.give_back(intent.as_ref());
+            }
+            Ending::PutOff(until) => {
+                next.phase = Phase::Idle;
+                next.not_before = Some(until);
+                next.put_off = next.put_off.saturating_add(1);
+                next.give_back(intent.as_ref());
+            }
+        }
+        Ok(next)
+    }
+
+    /// What the lane found before it could write an intent stands in its way.
+    pub fn blocked(&self, block: Block) -> Result<Self, Refusal> {
+        if self.phase != Phase::Idle {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.phase = Phase::Blocked;
+        next.block = Some(block);
+        Ok(next)
+    }
+
+    /// Tick `number` is the live one now, due at `at`.
+    pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Refusal> {
+        if number <= self.tick {
+            return Err(Refusal::Tick);
+        }
+        let mut next = self.clone();
+        next.tick = number;
+        next.tick_at = Some(at);
+        Ok(next)
+    }
+
+    /// Lane Settled has been put on the bus for this run.
+    #[must_use]
+    pub fn announced(&self, run: RunId) -> Self {
+        let mut next = self.clone();
+        next.announced = Some(run);
+        next
+    }
+
+    /// The run whose plan the lane works on.
+    pub fn planned_run(&self) -> Option<RunId> {
+        self.planned.as_ref().map(|planned| planned.run)
+    }
+
+    /// The name of the change set of the last intent.
+    pub fn change_set_name(&self, experience: &ExperienceId) -> ChangeSetName {
+        ChangeSetName { experience: experience.clone(), seq: self.seq }
+    }
+
+    /// What a plan has to know of the lane.
+    pub fn view(&self, quarantined: Vec<ProductChange>) -> LaneView {
+        let in_flight = self.intent.iter().flat_map(|intent| &intent.changes).map(|change| ProductChange {
+            product: change.product.clone(),
+            action: change.action,
+        });
+        LaneView { in_flight: in_flight.collect(), quarantined }
+    }
+
+    /// When the service puts a start off: from 5 s, doubled each time in a row, 15 minutes at most.
+    pub fn put_off_until(&self, now: Timestamp) -> Timestamp {
+        let seconds = 5_i64.saturating_mul(1_i64 << self.put_off.min(10)).min(900);
+        later(now, seconds)
+    }
+
+    fn at(&self, seq: u64, phases: &[Phase]) -> Result<(), Refusal> {
+        if self.seq != seq {
+            Err(Refusal::Seq)
+        } else if phases.contains(&self.phase) {
+            Ok(())
+        } else {
+            Err(Refusal::Phase)
+        }
+    }
+
+    /// Changes of an intent that came to nothing are to be taken again, if their plan still stands.
+    fn give_back(&mut self, intent: Option<&Intent>) {
+        if let (Some(planned), Some(intent)) = (&mut self.planned, intent) {
+            let mine = intent.changes.iter().filter(|change| change.run == planned.run);
+            planned.taken = planned.taken.less(counts(mine.map(|change| change.action)));
+        }
+    }
+}
+
+/// `seconds` after `now`; the end of time if there is no such moment.
+pub fn later(now: Timestamp, seconds: i64) -> Timestamp {
+    now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// Seconds from `then` to `now`; none if `then` is later.
+pub fn elapsed(then: Timestamp, now: Timestamp) -> f64 {
+    now.duration_since(then).as_secs_f64().max(0.0)
+}
+
+/// A claimed change: the ledger's item of one product on one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenChange {
+    /// The product.
+    pub product: ProductId,
+    /// What is to be done to it.
+    pub action: Action,
+    /// The run that it was claimed under.
+    pub run: RunId,
+    /// Its place in the run's sending order: earlier ones go first.
+    pub ordinal: u32,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,463 @@
+//! The messages: what the worker's inbox and the producer's inbox carry, as they stand on the wire.
+//!
+//! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
+//! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::SCHEMA;
+use crate::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName, ProductId, RunId};
+use crate::policy::Action;
+
+/// `source` of the events that pmp-sync puts on its bus.
+pub const SOURCE: &str = "pmp-sync";
+/// `source` in the schedule's input.
+pub const SCHEDULE_SOURCE: &str = "pmp-sync.schedule";
+/// `source` of the catalog's events (EventBridge reference of marketplacecatalog).
+pub const CATALOG_SOURCE: &str = "aws.marketplacecatalog";
+
+/// One change, from the producer to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeMessage {
+    /// The run that wants it.
+    pub run: RunId,
+    /// The member account.
+    pub account: AccountId,
+    /// The member experience.
+    pub experience: ExperienceId,
+    /// The product.
+    pub product: ProductId,
+    /// What is to be done to it.
+    pub action: Action,
+    /// Its place in the run's sending order on this lane.
+    pub ordinal: u32,
+}
+
+/// The worker's own delayed message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickMessage {
+    /// The member account.
+    pub account: AccountId,
+    /// The member experience.
+    pub experience: ExperienceId,
+    /// Its number: only the lane's newest one counts.
+    pub number: u64,
+}
+
+/// How a change set ended, as an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSetEvent {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// Its name; ours tell the lane.
+    pub name: String,
+}
+
+impl ChangeSetEvent {
+    /// True for a change set of pmp-sync's.
+    pub fn is_ours(&self) -> bool {
+        self.name.starts_with(CHANGE_SET_PREFIX)
+    }
+
+    /// The lane's experience and intent, if pmp-sync started it.
+    pub fn lane(&self) -> Option<ChangeSetName> {
+        self.name.parse().ok()
+    }
+}
+
+/// What a worker finds in its inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerMessage {
+    /// A change to be made.
+    Change(ChangeMessage),
+    /// A finished change set.
+    ChangeSet(ChangeSetEvent),
+    /// Its own Tick.
+    Tick(TickMessage),
+}
+
+/// A message that is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not JSON, or not of the shape of its kind.
+    #[error("the message is not of a known shape: {0}")]
+    Shape(String),
+    /// Written by a later release with another schema.
+    #[error("the message has schema {0}; this release understands {SCHEMA}")]
+    Schema(u64),
+    /// An event that nobody here waits for.
+    #[error("the event {source_name:?} / {detail_type:?} is not known here")]
+    UnknownEvent {
+        /// Its source.
+        source_name: String,
+        /// Its detail-type.
+        detail_type: String,
+    },
+}
+
+fn shape(error: impl std::fmt::Display) -> Unreadable {
+    Unreadable::Shape(error.to_string())
+}
+
+fn with_kind(kind: &str, message: &impl Serialize) -> String {
+    let mut value = serde_json::to_value(message).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("schema".to_owned(), SCHEMA.into());
+        fields.insert("kind".to_owned(), kind.into());
+    }
+    value.to_string()
+}
+
+impl ChangeMessage {
+    /// The message as it stands on the wire.
+    pub fn to_body(&self) -> String {
+        with_kind("change", self)
+    }
+
+    /// The lane that it is for.
+    pub fn lane(&self) -> LaneId {
+        LaneId { account: self.account.clone(), experience: self.experience.clone() }
+    }
+}
+
+impl TickMessage {
+    /// Tick `number` of a lane.
+    pub fn new(lane: &LaneId, number: u64) -> Self {
+        Self { account: lane.account.clone(), experience: lane.experience.clone(), number }
+    }
+
+    /// The message as it stands on the wire.
+    pub fn to_body(&self) -> String {
+        with_kind("tick", self)
+    }
+
+    /// The lane that it is for.
+    pub fn lane(&self) -> LaneId {
+        LaneId { account: self.account.clone(), experience: self.experience.clone() }
+    }
+}
+
+fn check_schema(value: &Value) -> Result<(), Unreadable> {
+    match value.get("schema").and_then(Value::as_u64) {
+        Some(schema) if schema == u64::from(SCHEMA) => Ok(()),
+        Some(schema) => Err(Unreadable::Schema(schema)),
+        None => Err(Unreadable::Shape("the field \"schema\" is missing".to_owned())),
+    }
+}
+
+impl WorkerMessage {
+    /// Reads a message of the worker's inbox.
+    pub fn parse(body: &str) -> Result<Self, Unreadable> {
+        let value: Value = serde_json::from_str(body).map_err(shape)?;
+        if value.get("detail-type").is_some() {
+            let envelope: Envelope = serde_json::from_value(value).map_err(shape)?;
+            return envelope.change_set().map(Self::ChangeSet);
+        }
+        check_schema(&value)?;
+        match value.get("kind").and_then(Value::as_str) {
+            Some("change") => serde_json::from_value(value).map(Self::Change).map_err(shape),
+            Some("tick") => serde_json::from_value(value).map(Self::Tick).map_err(shape),
+            other => Err(Unreadable::Shape(format!("the kind {other:?} is not known here"))),
+        }
+    }
+}
+
+/// An EventBridge event; the schedule's input has the same shape with fewer fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The event's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Who sent it.
+    pub source: String,
+    /// What it is.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// When it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// Whose bus it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Its content.
+    #[serde(default)]
+    pub detail: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChangeSetDetail {
+    change_set_id: ChangeSetId,
+    #[serde(default)]
+    change_set_name: String,
+}
+
+impl Envelope {
+    fn unknown(&self) -> Unreadable {
+        Unreadable::UnknownEvent { source_name: self.source.clone(), detail_type: self.detail_type.clone() }
+    }
+
+    /// The finished change set that this event tells of.
+    pub fn change_set(&self) -> Result<ChangeSetEvent, Unreadable> {
+        if self.source != CATALOG_SOURCE
+            || !matches!(self.detail_type.as_str(), "Change Set Succeeded" | "Change Set Failed" | "Change Set Cancelled")
+        {
+            return Err(self.unknown());
+        }
+        let detail = ChangeSetDetail::deserialize(&self.detail).map_err(shape)?;
+        Ok(ChangeSetEvent { id: detail.change_set_id, name: detail.change_set_name })
+    }
+}
+
+/// What a request is about; everything that is not narrowed is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Only these members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberName>,
+    /// Only these member experiences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiences: Vec<ExperienceId>,
+}
+
+impl Scope {
+    /// True when nothing is narrowed.
+    pub fn is_everything(&self) -> bool {
+        self.members.is_empty() && self.experiences.is_empty()
+    }
+
+    /// True when a member experience is in the scope.
+    pub fn covers(&self, member: &MemberName, experience: &ExperienceId) -> bool {
+        (self.members.is_empty() || self.members.contains(member))
+            && (self.experiences.is_empty() || self.experiences.contains(experience))
+    }
+}
+
+/// What starts a run, or goes on with one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// The schedule.
+    Schedule,
+    /// Somebody asked for it.
+    SyncRequested {
+        /// What about.
+        scope: Scope,
+        /// The request's own id, by which its run is found.
+        request_id: Option<String>,
+        /// Who asked, as the request says.
+        requester: Option<String>,
+    },
+    /// A change set of the management organization has ended.
+    ManagementChangeSet(ChangeSetEvent),
+    /// A worker believes that its lane is done. A hint: the producer looks for itself.
+    LaneSettled {
+        /// The lane.
+        lane: LaneId,
+        /// The run whose plan the lane worked on.
+        run: Option<RunId>,
+    },
+    /// The producer's own: a run that did not fit into one invocation.
+    Continuation(Continuation),
+}
+
+/// The rest of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// The run.
+    pub run: RunId,
+    /// The version of the configuration that it began with.
+    pub config_version: u64,
+    /// The links, by their place in the configuration, that are still to be looked at.
+    pub links: Vec<usize>,
+    /// The run's scope.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+/// `detail-type` of a request for a run.
+pub const SYNC_REQUESTED: &str = "Sync Requested";
+/// `detail-type` of a worker's hint.
+pub const LANE_SETTLED: &str = "Lane Settled";
+/// `detail-type` of a completed run.
+pub const SYNC_COMPLETED: &str = "Sync Completed";
+/// `detail-type` of the operator's read-only plan: the only one that invokes the producer itself.
+pub const PLAN_REQUESTED: &str = "Plan Requested";
+const RUN_CONTINUED: &str = "Run Continued";
+const SCHEDULED_SYNC: &str = "Scheduled Sync";
+
+#[derive(Serialize, Deserialize)]
+struct SyncDetail {
+    #[serde(default)]
+    scope: Scope,
+    request_id: Option<String>,
+    requester: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettledDetail {
+    account: AccountId,
+    experience: ExperienceId,
+    run: Option<RunId>,
+}
+
+/// An event's source, detail-type and detail.
+pub type Event = (&'static str, &'static str, Value);
+
+/// The event Lane Settled.
+pub fn lane_settled(lane: &LaneId, run: Option<RunId>) -> Event {
+    let detail = SettledDetail { account: lane.account.clone(), experience: lane.experience.clone(), run };
+    event(LANE_SETTLED, &detail)
+}
+
+/// The event Sync Requested.
+pub fn sync_requested(scope: Scope, request_id: String, requester: Option<String>) -> Event {
+    event(SYNC_REQUESTED, &SyncDetail { scope, request_id: Some(request_id), requester })
+}
+
+/// The event of any of our own kinds, with `schema` in its detail.
+pub fn event(detail_type: &'static str, detail: &impl Serialize) -> Event {
+    let mut detail = serde_json::to_value(detail).unwrap_or_default();
+    if let Value::Object(fields) = &mut detail {
+        fields.insert("schema".to_owned(), SCHEMA.into());
+    }
+    (SOURCE, detail_type, detail)
+}
+
+impl Continuation {
+    /// The message as it stands in the producer's inbox.
+    pub fn to_body(&self) -> String {
+        let (source, detail_type, detail) = event(RUN_CONTINUED, self);
+        serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail }).to_string()
+    }
+}
+
+impl Trigger {
+    /// Reads a message of the producer's inbox.
+    pub fn parse(body: &str) -> Result<Self, Unreadable> {
+        let envelope: Envelope = serde_json::from_str(body).map_err(shape)?;
+        match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+            (SCHEDULE_SOURCE, SCHEDULED_SYNC) => Ok(Self::Schedule),
+            (CATALOG_SOURCE, _) => envelope.change_set().map(Self::ManagementChangeSet),
+            (SOURCE, SYNC_REQUESTED) => {
+                // People write this one by hand, so a missing schema is taken for the present one.
+                if envelope.detail.get("schema").is_some() {
+                    check_schema(&envelope.detail)?;
+                }
+                let detail = SyncDetail::deserialize(&envelope.detail).map_err(shape)?;
+                Ok(Self::SyncRequested {
+                    scope: detail.scope,
+                    request_id: detail.request_id.or(envelope.id),
+                    requester: detail.requester,
+                })
+            }
+            (SOURCE, LANE_SETTLED) => {
+                check_schema(&envelope.detail)?;
+                let detail = SettledDetail::deserialize(&envelope.detail).map_err(shape)?;
+                let lane = LaneId { account: detail.account, experience: detail.experience };
+                Ok(Self::LaneSettled { lane, run: detail.run })
+            }
+            (SOURCE, RUN_CONTINUED) => {
+                check_schema(&envelope.detail)?;
+                Continuation::deserialize(&envelope.detail).map(Self::Continuation).map_err(shape)
+            }
+            _ => Err(envelope.unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIXTURES: [(&str, &str); 4] = [
+        ("change", include_str!("../fixtures/change-1.json")),
+        ("tick", include_str!("../fixtures/tick-1.json")),
+        ("change-set-event", include_str!("../fixtures/change-set-event.json")),
+        ("foreign-change-set-event", include_str!("../fixtures/change-set-event-foreign.json")),
+    ];
+
+    fn fixture(name: &str) -> &'static str {
+        FIXTURES.iter().find(|(n, _)| *n == name).unwrap().1
+    }
+
+    #[test]
+    fn a_change_is_read_and_written_as_the_fixture_has_it() {
+        let WorkerMessage::Change(change) = WorkerMessage::parse(fixture("change")).unwrap() else { panic!() };
+        let written: Value = serde_json::from_str(&change.to_body()).unwrap();
+        let expected: Value = serde_json::from_str(fixture("change")).unwrap();
+        assert_eq!(written, expected);
+        assert_eq!((change.action, change.ordinal), (Action::Deny, 7));
+    }
+
+    #[test]
+    fn a_tick_is_read_and_written_as_the_fixture_has_it() {
+        let WorkerMessage::Tick(tick) = WorkerMessage::parse(fixture("tick")).unwrap() else { panic!() };
+        let written: Value = serde_json::from_str(&tick.to_body()).unwrap();
+        let expected: Value = serde_json::from_str(fixture("tick")).unwrap();
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_finished_change_set_tells_the_lane_only_if_it_is_ours() {
+        let WorkerMessage::ChangeSet(ours) = WorkerMessage::parse(fixture("change-set-event")).unwrap() else { panic!() };
+        assert!(ours.is_ours());
+        assert_eq!(ours.lane().map(|name| name.seq), Some(12));
+        let WorkerMessage::ChangeSet(other) = WorkerMessage::parse(fixture("foreign-change-set-event")).unwrap() else { panic!() };
+        assert!(!other.is_ours());
+        assert_eq!(other.lane(), None);
+    }
+
+    #[test]
+    fn newer_fields_are_ignored_and_a_newer_schema_is_not_understood() {
+        let newer = fixture("change").replace("\"schema\": 1", "\"schema\": 1, \"priority\": 3");
+        assert!(WorkerMessage::parse(&newer).is_ok());
+        let newer = fixture("change").replace("\"schema\": 1", "\"schema\": 2");
+        assert_eq!(WorkerMessage::parse(&newer), Err(Unreadable::Schema(2)));
+    }
+
+    #[test]
+    fn what_is_not_understood_says_why() {
+        for body in ["", "{", "[]", "{}", "null", r#"{"schema":1}"#, r#"{"schema":1,"kind":"other"}"#,
+            r#"{"schema":1,"kind":"tick","account":"1","experience":"exp-1","number":1}"#] {
+            assert!(matches!(WorkerMessage::parse(body), Err(Unreadable::Shape(_))), "{body}");
+        }
+        let event = r#"{"source":"aws.ec2","detail-type":"Instance State-change","detail":{}}"#;
+        let error = WorkerMessage::parse(event).unwrap_err().to_string();
+        assert!(error.contains("aws.ec2"), "{error}");
+        assert!(matches!(Trigger::parse(event), Err(Unreadable::UnknownEvent { .. })));
+        let cut = r#"{"source":"aws.marketplacecatalog","detail-type":"Change Set Failed","detail":{}}"#;
+        assert!(matches!(WorkerMessage::parse(cut), Err(Unreadable::Shape(_))));
+    }
+
+    #[test]
+    fn every_trigger_is_read() {
+        assert_eq!(
+            Trigger::parse(r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{"scheduled":"x"}}"#),
+            Ok(Trigger::Schedule)
+        );
+        let body = |(source, detail_type, detail): Event| {
+            serde_json::json!({"id":"e-1","source":source,"detail-type":detail_type,"detail":detail}).to_string()
+        };
+        let scope = Scope { members: vec!["emea".parse().unwrap()], experiences: vec![] };
+        assert_eq!(
+            Trigger::parse(&body(sync_requested(scope.clone(), "r-1".to_owned(), None))),
+            Ok(Trigger::SyncRequested { scope, request_id: Some("r-1".to_owned()), requester: None })
+        );
+        let by_hand = r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested","detail":{}}"#;
+        assert_eq!(
+            Trigger::parse(by_hand),
+            Ok(Trigger::SyncRequested { scope: Scope::default(), request_id: Some("e-1".to_owned()), requester: None })
+        );
+        let misspelt = by_hand.replace("\"detail\":{}", "\"detail\":{\"scope\":{\"member\":[\"emea\"]}}");
+        assert!(Trigger::parse(&misspelt).is_err(), "a scope that is not understood must not become everything");
+        let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+        let run = RunId::next(None, 1, 1);
+        assert_eq!(Trigger::parse(&body(lane_settled(&lane, Some(run)))), Ok(Trigger::LaneSettled { lane, run: Some(run) }));
+        let rest = Continuation { run, config_version: 3, links: vec![4, 5], scope: Scope::default() };
+        assert_eq!(Trigger::parse(&rest.to_body()), Ok(Trigger::Continuation(rest)));
+        assert!(matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours()));
+    }
+}

@@ -1,0 +1,257 @@
+//! What a procurement policy says of each product.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{InvalidId, ProductId};
+
+/// What a change does to one product: the service knows no third verb, there is no un-list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Make the product procurable.
+    Allow,
+    /// Make the product unprocurable.
+    Deny,
+}
+
+impl Action {
+    /// `allow` or `deny`, as in messages, items and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Where a product stands once this has been done to it.
+    pub fn outcome(self) -> Standing {
+        match self {
+            Self::Allow => Standing::Allowed,
+            Self::Deny => Standing::Denied,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a product stands in a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// On the Allow list and not on the Deny list.
+    Allowed,
+    /// On the Deny list.
+    Denied,
+    /// On neither: not procurable while the experience is Enabled.
+    Unlisted,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unlisted => "unlisted",
+        })
+    }
+}
+
+/// The lists of a procurement policy, with every product on one list only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicySnapshot {
+    allowed: BTreeSet<ProductId>,
+    denied: BTreeSet<ProductId>,
+    contradictory: BTreeSet<ProductId>,
+}
+
+/// A policy document that can not be understood. Nothing is planned from one.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Not JSON of the shape that the service documents.
+    #[error("the policy document is not of the documented shape: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A statement with an effect that is neither Allow nor Deny.
+    #[error("the policy document has a statement with the effect {0:?}; Allow and Deny are known")]
+    Effect(String),
+    /// A product id that could not be one.
+    #[error("the policy document names a product wrongly")]
+    Product(#[from] InvalidId),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    #[serde(default)]
+    statements: Vec<Statement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    effect: String,
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    r#type: String,
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+impl PolicySnapshot {
+    /// A snapshot of two lists. A product on both counts as denied.
+    pub fn new(
+        allowed: impl IntoIterator<Item = ProductId>,
+        denied: impl IntoIterator<Item = ProductId>,
+    ) -> Self {
+        let mut allowed: BTreeSet<_> = allowed.into_iter().collect();
+        let denied: BTreeSet<_> = denied.into_iter().collect();
+        let contradictory: BTreeSet<_> = allowed.intersection(&denied).cloned().collect();
+        allowed.retain(|product| !contradictory.contains(product));
+        Self { allowed, denied, contradictory }
+    }
+
+    /// Reads the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with any
+    /// number of resources of any number of ids. Resources of other types than `Product` are not ours.
+    pub fn from_details(details: &str) -> Result<Self, PolicyError> {
+        let document: Document = serde_json::from_str(details)?;
+        let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+        for statement in document.statements {
+            let list = match statement.effect.as_str() {
+                "Allow" => &mut allowed,
+                "Deny" => &mut denied,
+                _ => return Err(PolicyError::Effect(statement.effect)),
+            };
+            for resource in statement.resources {
+                if resource.r#type == "Product" {
+                    for id in resource.ids {
+                        list.push(ProductId::new(id)?);
+                    }
+                }
+            }
+        }
+        Ok(Self::new(allowed, denied))
+    }
+
+    /// The procurable products.
+    pub fn allowed(&self) -> &BTreeSet<ProductId> {
+        &self.allowed
+    }
+
+    /// The products that are denied, those on both lists included.
+    pub fn denied(&self) -> &BTreeSet<ProductId> {
+        &self.denied
+    }
+
+    /// The products that the document both allows and denies.
+    pub fn contradictory(&self) -> &BTreeSet<ProductId> {
+        &self.contradictory
+    }
+
+    /// True when no product is listed at all.
+    pub fn is_empty(&self) -> bool {
+        self.allowed.is_empty() && self.denied.is_empty()
+    }
+
+    /// Where a product stands.
+    pub fn standing(&self, product: &ProductId) -> Standing {
+        if self.denied.contains(product) {
+            Standing::Denied
+        } else if self.allowed.contains(product) {
+            Standing::Allowed
+        } else {
+            Standing::Unlisted
+        }
+    }
+
+    /// This policy as it will stand once `changes` have been applied.
+    #[must_use]
+    pub fn overlaid<'a>(&self, changes: impl IntoIterator<Item = (&'a ProductId, Action)>) -> Self {
+        let mut after = self.clone();
+        for (product, action) in changes {
+            let (to, from) = match action {
+                Action::Allow => (&mut after.allowed, &mut after.denied),
+                Action::Deny => (&mut after.denied, &mut after.allowed),
+            };
+            from.remove(product);
+            to.insert(product.clone());
+            after.contradictory.remove(product);
+        }
+        after
+    }
+
+    /// Every listed product with its standing, in the order of the ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&ProductId, Standing)> {
+        let all: BTreeMap<_, _> = self
+            .allowed
+            .iter()
+            .map(|product| (product, Standing::Allowed))
+            .chain(self.denied.iter().map(|product| (product, Standing::Denied)))
+            .collect();
+        all.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn p(text: &str) -> ProductId {
+        ProductId::new(text).unwrap()
+    }
+
+    #[test]
+    fn statements_in_any_order_with_any_number_of_resources_are_flattened() {
+        let snapshot = PolicySnapshot::from_details(
+            r#"{"Name":"n","Statements":[
+                {"Effect":"Deny","Resources":[{"Type":"Product","Ids":["d1"]},{"Type":"Product","Ids":["d2","d3"],"Notes":"x"}]},
+                {"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a1","a2"]}]},
+                {"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a3"]},{"Type":"Vendor","Ids":["v"]}]},
+                {"Effect":"Deny","Resources":[]}],
+               "Configuration":{"PolicyResourceRequests":"Allow"}}"#,
+        )
+        .unwrap();
+        assert_eq!(snapshot, PolicySnapshot::new([p("a1"), p("a2"), p("a3")], [p("d1"), p("d2"), p("d3")]));
+    }
+
+    #[test]
+    fn a_product_on_both_lists_is_denied_and_reported() {
+        let snapshot = PolicySnapshot::new([p("a"), p("x")], [p("x")]);
+        assert_eq!(snapshot.standing(&p("x")), Standing::Denied);
+        assert!(!snapshot.allowed().contains(&p("x")));
+        assert_eq!(snapshot.contradictory().iter().collect::<Vec<_>>(), [&p("x")]);
+    }
+
+    #[test]
+    fn a_document_that_is_cut_off_or_has_another_effect_is_an_error() {
+        assert!(matches!(
+            PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Prod"#),
+            Err(PolicyError::Shape(_))
+        ));
+        assert!(matches!(
+            PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Maybe","Resources":[]}]}"#),
+            Err(PolicyError::Effect(_))
+        ));
+        assert!(matches!(
+            PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a b"]}]}]}"#),
+            Err(PolicyError::Product(_))
+        ));
+    }
+
+    #[test]
+    fn an_overlay_moves_products_between_the_lists() {
+        let after = PolicySnapshot::new([p("a"), p("b")], [p("c")])
+            .overlaid([(&p("a"), Action::Deny), (&p("c"), Action::Allow), (&p("n"), Action::Allow)]);
+        assert_eq!(after, PolicySnapshot::new([p("b"), p("c"), p("n")], [p("a")]));
+    }
+}

@@ -1,0 +1,217 @@
+//! The ports: what the producer and the worker need of the world, as traits. Reading and writing
+//! are apart: what plans holds nothing that could change an experience.
+//!
+//! shared/aws has the adapters to AWS, shared/testkit stateful fakes.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ServiceError;
+use crate::experience::Experience;
+use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
+use crate::lane::{IntentChange, LaneState, OpenChange};
+use crate::link::Member;
+use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
+use crate::policy::PolicySnapshot;
+use crate::run::{LinkRecord, RunRecord};
+
+/// The outcome of a call through a port.
+pub type Answer<T> = Result<T, ServiceError>;
+
+/// The present moment.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Random numbers.
+pub trait Entropy: Send + Sync {
+    /// 128 random bits.
+    fn bits(&self) -> u128;
+}
+
+/// Experiences and policies of one organization, to be read.
+pub trait ReadCatalog: Send + Sync {
+    /// An experience.
+    fn experience(&self, id: &ExperienceId) -> impl Future<Output = Answer<Experience>> + Send;
+    /// The lists of a procurement policy.
+    fn policy(&self, id: &PolicyId) -> impl Future<Output = Answer<PolicySnapshot>> + Send;
+    /// The ids of the organization's experiences, archived and disabled ones included.
+    fn experiences(&self) -> impl Future<Output = Answer<Vec<ExperienceId>>> + Send;
+}
+
+/// What a change set came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSetStatus {
+    /// PREPARING or APPLYING.
+    Underway,
+    /// SUCCEEDED; whole seconds from its start to its end, if the service tells.
+    Succeeded(Option<u32>),
+    /// FAILED because of what it contains.
+    Failed(String),
+    /// FAILED because of the service.
+    ServerFault(String),
+    /// CANCELLED.
+    Cancelled,
+}
+
+/// Change sets on the member experience: the only way to change it.
+pub trait ChangeSets: Send + Sync {
+    /// Starts the change set of an intent. Repeated with the same token and changes it is the same one.
+    fn start(
+        &self,
+        name: &ChangeSetName,
+        token: &str,
+        changes: &[IntentChange],
+    ) -> impl Future<Output = Answer<ChangeSetId>> + Send;
+    /// How a change set stands.
+    fn status(&self, id: &ChangeSetId) -> impl Future<Output = Answer<ChangeSetStatus>> + Send;
+    /// The change set of that name on the experience, if there is one.
+    fn find(&self, name: &ChangeSetName) -> impl Future<Output = Answer<Option<ChangeSetId>>> + Send;
+}
+
+/// How a change was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// A change set applied it.
+    Applied,
+    /// The experience had it already.
+    Holding,
+    /// A newer plan took its place.
+    Superseded,
+}
+
+impl Closing {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Holding => "holding",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// A lane as the ledger has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// Its state; that of a lane never heard of is the default one.
+    pub state: LaneState,
+    /// Its claimed changes.
+    pub open: Vec<OpenChange>,
+}
+
+/// The lanes of the ledger.
+pub trait Lanes: Send + Sync {
+    /// The state of a lane, read with strong consistency; the default state if there is none.
+    fn state(&self, lane: &LaneId) -> impl Future<Output = Answer<LaneState>> + Send;
+    /// The claimed changes of a lane, read with strong consistency.
+    fn open(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<OpenChange>>> + Send;
+    /// Writes `next` with `rev + 1` on condition that the item still has `rev`. [`Kind::Conflict`]
+    /// if it has not.
+    ///
+    /// [`Kind::Conflict`]: crate::error::Kind::Conflict
+    fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The changes of the ledger, as the worker writes them.
+pub trait Claims: Send + Sync {
+    /// Claims a change, unless the product has been claimed under this run or a newer one. True if
+    /// it was claimed by this call.
+    fn claim(&self, change: &ChangeMessage, now: Timestamp) -> impl Future<Output = Answer<bool>> + Send;
+    /// Closes changes, each only if its item still has the run given.
+    fn close(
+        &self,
+        lane: &LaneId,
+        changes: &[(ProductId, RunId)],
+        closing: Closing,
+        change_set: Option<&ChangeSetId>,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// A version of the configuration, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConfig {
+    /// Its number, from 1.
+    pub version: u64,
+    /// The TOML text.
+    pub text: String,
+}
+
+/// The runs of the ledger, to be read.
+pub trait ReadRuns: Send + Sync {
+    /// The newest configuration.
+    fn config(&self) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
+    /// A certain version of the configuration.
+    fn config_version(&self, version: u64) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
+    /// A run.
+    fn run(&self, run: RunId) -> impl Future<Output = Answer<Option<RunRecord>>> + Send;
+    /// What a run planned for a lane.
+    fn link(&self, run: RunId, lane: &LaneId) -> impl Future<Output = Answer<Option<LinkRecord>>> + Send;
+}
+
+/// The runs of the ledger, as the producer writes them.
+pub trait WriteRuns: ReadRuns {
+    /// A new run id, after every one that was given out before.
+    fn next_run(&self, now: Timestamp, chance: u128) -> impl Future<Output = Answer<RunId>> + Send;
+    /// Writes a run as it stands now.
+    fn put_run(&self, run: &RunRecord) -> impl Future<Output = Answer<()>> + Send;
+    /// Writes what a run planned for a link.
+    fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
+    /// Makes a lane known, so that it is found without its configuration.
+    fn register(&self, lane: &LaneId, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The changes queue of a member, as the producer sends to it.
+pub trait SendChanges: Send + Sync {
+    /// Sends every change, in batches. The places of those that were not taken, with the last reason.
+    fn send(&self, changes: &[ChangeMessage]) -> impl Future<Output = Result<(), NotSent>> + Send;
+    /// Sends a Tick without a delay.
+    fn nudge(&self, tick: &TickMessage) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// Messages that a queue did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSent {
+    /// How many.
+    pub count: usize,
+    /// Why the last of them was not.
+    pub error: ServiceError,
+}
+
+/// The changes queue of a member, as its worker sends to it.
+pub trait SendTicks: Send + Sync {
+    /// Sends a Tick that arrives after `delay_seconds` (0 to 900).
+    fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// A dead-letter queue.
+pub trait DeadLetters: Send + Sync {
+    /// Puts a message there, with attributes that say why.
+    fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The event bus of pmp-sync.
+pub trait Bus: Send + Sync {
+    /// Puts an event on it.
+    fn put(&self, event: Event) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The producer's own inbox.
+pub trait Inbox: Send + Sync {
+    /// Puts the rest of a run there.
+    fn go_on(&self, rest: &Continuation) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The way into the members' accounts.
+pub trait Members: Send + Sync {
+    /// What is reached there.
+    type Connection: ReadCatalog + SendChanges;
+    /// Assumes the member's role.
+    fn connect(&self, member: &Member) -> impl Future<Output = Answer<Self::Connection>> + Send;
+}

@@ -1,0 +1,234 @@
+//! What the ledger keeps of a run: the run itself, and for each link what was planned and why.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::FaultRecord;
+use crate::ids::{ExperienceId, LaneId, MemberName, ProductId, RunId};
+use crate::link::Mode;
+use crate::message::Scope;
+use crate::plan::{LeftAlone, Plan, PlanHash};
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Links are still being looked at.
+    #[default]
+    Planning,
+    /// Everything is sent; lanes are at work.
+    Applying,
+    /// Every link is in step.
+    Completed,
+    /// Every link that could be is in step; others failed.
+    Partial,
+    /// No link could be looked at.
+    Failed,
+    /// Newer plans have taken the place of what was still to be done.
+    Superseded,
+}
+
+impl RunStatus {
+    /// True when nothing more will come of the run.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Planning | Self::Applying)
+    }
+
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Applying => "applying",
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// One request that a run serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`.
+    pub kind: String,
+    /// Its own id, by which `sync --wait` finds the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
+}
+
+/// What a run amounts to so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Member experiences that were looked at.
+    pub links: usize,
+    /// Of these, those with nothing to do.
+    pub in_step: usize,
+    /// Of these, those to which a plan was committed.
+    pub committed: usize,
+    /// Of these, those that were at work on the very plan.
+    pub underway: usize,
+    /// Links that failed.
+    pub failed: usize,
+    /// Planned allows.
+    pub allow: usize,
+    /// Planned denies.
+    pub deny: usize,
+    /// Messages that were sent.
+    pub messages: usize,
+}
+
+/// The ledger's item of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// The run.
+    pub run: RunId,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// What it serves.
+    pub requests: Vec<Request>,
+    /// What it is about.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The version of the configuration that it went by.
+    pub config_version: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the last link had been looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at: Option<Timestamp>,
+    /// When nothing more was to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// What it amounts to.
+    pub totals: Totals,
+    /// Lanes that are still at work for it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub open: BTreeSet<String>,
+    /// Lanes on which a newer plan took the place of its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub superseded: BTreeSet<String>,
+}
+
+impl RunRecord {
+    /// A run that begins.
+    pub fn new(run: RunId, config_version: u64, scope: Scope, now: Timestamp) -> Self {
+        Self {
+            schema: crate::SCHEMA,
+            run,
+            status: RunStatus::Planning,
+            requests: Vec::new(),
+            scope,
+            config_version,
+            started_at: now,
+            planned_at: None,
+            completed_at: None,
+            totals: Totals::default(),
+            open: BTreeSet::new(),
+            superseded: BTreeSet::new(),
+        }
+    }
+
+    /// The status that follows from what is known, once every link has been looked at.
+    #[must_use]
+    pub fn concluded(mut self, now: Timestamp) -> Self {
+        if self.planned_at.is_none() || self.status.is_final() {
+            return self;
+        }
+        self.status = if !self.open.is_empty() {
+            RunStatus::Applying
+        } else if self.totals.failed > 0 && self.totals.failed >= self.totals.links {
+            RunStatus::Failed
+        } else if !self.superseded.is_empty() {
+            RunStatus::Superseded
+        } else if self.totals.failed > 0 {
+            RunStatus::Partial
+        } else {
+            RunStatus::Completed
+        };
+        if self.status.is_final() {
+            self.completed_at = Some(now);
+        }
+        self
+    }
+
+    /// The run after `lane` is done, either in step or taken over by a newer plan.
+    #[must_use]
+    pub fn without(mut self, lane: &LaneId, superseded: bool, now: Timestamp) -> Self {
+        let key = lane.to_string();
+        if self.open.remove(&key) && superseded {
+            self.superseded.insert(key);
+        }
+        self.concluded(now)
+    }
+}
+
+/// What became of a link in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkStatus {
+    /// The plan is empty and the lane at rest.
+    InStep,
+    /// The plan was committed and sent.
+    Committed,
+    /// The lane is at work on this very plan.
+    Underway,
+    /// Nothing was planned or sent; `fault` says why.
+    Failed,
+}
+
+/// The ledger's item of a link in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// The run.
+    pub run: RunId,
+    /// The member.
+    pub member: MemberName,
+    /// Its account and experience; of a `*` link that failed as a whole, the account alone.
+    pub lane: Option<LaneId>,
+    /// The experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// What became of it.
+    pub status: LinkStatus,
+    /// The plan's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<PlanHash>,
+    /// The products to be allowed.
+    #[serde(default)]
+    pub allow: Vec<ProductId>,
+    /// The products to be denied.
+    #[serde(default)]
+    pub deny: Vec<ProductId>,
+    /// Of the denies, those of products that are allowed at the time.
+    #[serde(default)]
+    pub removals: usize,
+    /// Products that differ and are left alone.
+    #[serde(default)]
+    pub left_alone: Vec<LeftAlone>,
+    /// Products that the management policy both allows and denies.
+    #[serde(default)]
+    pub contradictory: Vec<ProductId>,
+    /// Why nothing was planned or sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultRecord>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl LinkRecord {
+    /// The plan that it holds.
+    pub fn plan(&self) -> Plan {
+        Plan::new(self.allow.iter().cloned().collect(), self.deny.iter().cloned().collect())
+    }
+}

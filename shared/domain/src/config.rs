@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_told_with_its_line_and_column() {
         let text = GOOD.replace("\"222222222222\"", "\"2222\"");
-        assert_eq!(problems(&text), ["6:15: \"2222\" is not an account id: twelve digits"]);
+        assert_eq!(problems(&text), ["6:11: \"2222\" is not an account id: twelve digits"]);
     }
 
     #[test]

@@ -57,6 +57,41 @@ impl ServiceError {
     }
 }
 
+/// Why no link at all could be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Nothing has been configured yet.
+    #[error("no configuration is stored")]
+    NoConfig,
+    /// The stored configuration is not understood by this release.
+    #[error("version {0} of the configuration is not valid: {1}")]
+    Config(u64, String),
+    /// The ledger did not answer, or refused.
+    #[error("the ledger failed: {0}")]
+    Ledger(#[from] ServiceError),
+}
+
+impl RunError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoConfig => "PMS-1002",
+            Self::Config(..) => "PMS-1001",
+            Self::Ledger(_) => "PMS-4001",
+        }
+    }
+
+    /// As it is stored.
+    pub fn record(&self) -> FaultRecord {
+        let remedy = match self {
+            Self::NoConfig => "apply one with `pmp-sync config apply FILE`",
+            Self::Config(..) => "apply a valid one with `pmp-sync config apply FILE`",
+            Self::Ledger(_) => "see the message of the service; the request is tried again from the inbox",
+        };
+        FaultRecord { code: self.code().to_owned(), message: self.to_string(), remedy: remedy.to_owned() }
+    }
+}
+
 /// Why a link could not be planned or sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {

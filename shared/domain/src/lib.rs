@@ -5,6 +5,7 @@
 //! The words are those of `docs/architecture.md`.
 
 pub mod batch;
+pub mod commit;
 pub mod config;
 pub mod error;
 pub mod experience;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod run;
+pub mod transit;
 
 pub use jiff::Timestamp;
 

@@ -88,11 +88,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// The lane of this link on one of the member's experiences.
+    pub fn lane_of(&self, experience: &ExperienceId) -> LaneId {
+        LaneId { account: self.member.account.clone(), experience: experience.clone() }
+    }
+
     /// The lane of this link, if it names its experience.
     pub fn lane(&self) -> Option<LaneId> {
         match &self.target {
             Target::One(experience) => {
-                Some(LaneId { account: self.member.account.clone(), experience: experience.clone() })
+                Some(self.lane_of(experience))
             }
             Target::EveryLive => None,
         }

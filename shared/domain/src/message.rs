@@ -272,9 +272,8 @@ pub struct Continuation {
     pub config_version: u64,
     /// The links, by their place in the configuration, that are still to be looked at.
     pub links: Vec<usize>,
-    /// The run's scope.
-    #[serde(default)]
-    pub scope: Scope,
+    /// What the run is about: whatever any of these covers.
+    pub scopes: Vec<Scope>,
 }
 
 /// `detail-type` of a request for a run.
@@ -456,7 +455,7 @@ mod tests {
         let lane: LaneId = "222222222222/exp-1".parse().unwrap();
         let run = RunId::next(None, 1, 1);
         assert_eq!(Trigger::parse(&body(lane_settled(&lane, Some(run)))), Ok(Trigger::LaneSettled { lane, run: Some(run) }));
-        let rest = Continuation { run, config_version: 3, links: vec![4, 5], scope: Scope::default() };
+        let rest = Continuation { run, config_version: 3, links: vec![4, 5], scopes: vec![Scope::default()] };
         assert_eq!(Trigger::parse(&rest.to_body()), Ok(Trigger::Continuation(rest)));
         assert!(matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours()));
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
-use crate::ids::{ExperienceId, LaneId, MemberName, ProductId, RunId};
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use crate::link::Mode;
 use crate::message::Scope;
 use crate::plan::{LeftAlone, Plan, PlanHash};
@@ -94,9 +94,9 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// What it serves.
     pub requests: Vec<Request>,
-    /// What it is about.
+    /// What it is about: whatever any of these covers.
     #[serde(default)]
-    pub scope: Scope,
+    pub scopes: Vec<Scope>,
     /// The version of the configuration that it went by.
     pub config_version: u64,
     /// When it began.
@@ -109,6 +109,9 @@ pub struct RunRecord {
     pub completed_at: Option<Timestamp>,
     /// What it amounts to.
     pub totals: Totals,
+    /// Why no link could be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultRecord>,
     /// Lanes that are still at work for it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub open: BTreeSet<String>,
@@ -119,18 +122,19 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// A run that begins.
-    pub fn new(run: RunId, config_version: u64, scope: Scope, now: Timestamp) -> Self {
+    pub fn new(run: RunId, config_version: u64, scopes: Vec<Scope>, now: Timestamp) -> Self {
         Self {
             schema: crate::SCHEMA,
             run,
             status: RunStatus::Planning,
             requests: Vec::new(),
-            scope,
+            scopes,
             config_version,
             started_at: now,
             planned_at: None,
             completed_at: None,
             totals: Totals::default(),
+            fault: None,
             open: BTreeSet::new(),
             superseded: BTreeSet::new(),
         }
@@ -193,7 +197,10 @@ pub struct LinkRecord {
     pub run: RunId,
     /// The member.
     pub member: MemberName,
-    /// Its account and experience; of a `*` link that failed as a whole, the account alone.
+    /// Its account.
+    pub account: AccountId,
+    /// Its lane; none of a `*` link that failed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<LaneId>,
     /// The experience that it follows.
     pub management_experience: ExperienceId,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
-pub use self::ticks::{OnTick, MOST_TICK_DELAY, on_tick, first_tick, later_tick};
+pub use self::ticks::{OnTick, MOST_TICK_DELAY, first_tick, later_tick, on_tick, restart_is_due};
 use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::plan::{LaneView, PlanHash, ProductChange};
@@ -296,11 +296,17 @@ impl LaneState {
         next
     }
 
-    /// The intent of the worker: `seq` moves even when all that was chosen holds already.
-    pub fn intending(&self, intent: Intent, holding: Counts, planned: RunId, tick_at: Timestamp) -> Result<Self, Refusal> {
-        if self.phase != Phase::Idle {
-            return Err(Refusal::Phase);
-        }
+    /// The intent of the worker, chosen from what the lane was at `seq` and under the plan of run
+    /// `planned`. `seq` moves even when all that was chosen holds already.
+    pub fn intending(
+        &self,
+        seq: u64,
+        planned: RunId,
+        intent: Intent,
+        holding: Counts,
+        tick_at: Timestamp,
+    ) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Idle])?;
         let mut next = self.clone();
         match &mut next.planned {
             Some(plan) if plan.run == planned => {
@@ -368,6 +374,17 @@ impl LaneState {
         let mut next = self.clone();
         next.phase = Phase::Blocked;
         next.block = Some(block);
+        Ok(next)
+    }
+
+    /// The service did not answer: nothing is tried before `until`.
+    pub fn put_off(&self, until: Timestamp) -> Result<Self, Refusal> {
+        if self.phase != Phase::Idle {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.not_before = Some(until);
+        next.put_off = next.put_off.saturating_add(1);
         Ok(next)
     }
 

@@ -67,6 +67,11 @@ pub(super) fn restart_at(state: &LaneState, timeout: i64, now: Timestamp) -> Tim
     within(now, later(written, timeout + 1))
 }
 
+/// True once it may be started again.
+pub fn restart_is_due(state: &LaneState, timeout: i64, now: Timestamp) -> bool {
+    state.intent.as_ref().is_some_and(|intent| later(intent.at, timeout) < now)
+}
+
 /// When a lane that waits for the rest of a plan's changes looks again.
 pub(super) fn patience(open: &[OpenChange], now: Timestamp) -> Timestamp {
     let oldest = open.iter().map(|change| change.claimed_at).min().unwrap_or(now);

@@ -1,0 +1,119 @@
+//! The inbox: a batch of requests becomes one run. What can not be understood is buried.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::message::{Continuation, Scope, Trigger};
+use pmp_sync_domain::ports::DeadLetters as _;
+use pmp_sync_domain::run::Request;
+
+use crate::{Ports, Producer};
+
+/// One message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The queue's id of it.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// What is to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done with.
+    Acknowledge,
+    /// It is to come again.
+    Again,
+}
+
+/// What a batch asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// What the requests are about: whatever any of these covers. Empty if there is none.
+    pub(crate) scopes: Vec<Scope>,
+    /// The requests.
+    pub(crate) requests: Vec<Request>,
+    /// Lanes that are said to be done.
+    pub(crate) settled: BTreeSet<LaneId>,
+    /// Rests of earlier runs.
+    pub(crate) rests: Vec<Continuation>,
+}
+
+fn request(kind: &str, id: Option<String>, requester: Option<String>) -> Request {
+    Request { kind: kind.to_owned(), id, requester }
+}
+
+impl Work {
+    fn add(&mut self, trigger: Trigger) {
+        match trigger {
+            Trigger::Schedule => {
+                self.scopes.push(Scope::default());
+                self.requests.push(request("schedule", None, None));
+            }
+            Trigger::SyncRequested { scope, request_id, requester } => {
+                self.scopes.push(scope);
+                self.requests.push(request("sync-requested", request_id, requester));
+            }
+            Trigger::ManagementChangeSet(event) if event.is_ours() => {
+                tracing::debug!(change_set = %event.id, "a change set of our own triggers nothing");
+            }
+            Trigger::ManagementChangeSet(event) => {
+                self.scopes.push(Scope::default());
+                self.requests.push(request("management-change-set", Some(event.id.to_string()), None));
+            }
+            Trigger::LaneSettled { lane, .. } => {
+                self.settled.insert(lane);
+            }
+            Trigger::Continuation(rest) => self.rests.push(rest),
+        }
+    }
+}
+
+impl<P: Ports> Producer<P> {
+    /// Handles a batch. The inbox is FIFO with one group, so the batch stands or falls as a whole:
+    /// all verdicts are the same. `deadline` is when the invocation ends.
+    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
+        let verdict = match self.serve(records, deadline).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "the batch could not be served and will come again");
+                Verdict::Again
+            }
+        };
+        vec![verdict; records.len()]
+    }
+
+    async fn serve(&self, records: &[Record], deadline: Timestamp) -> Result<(), RunError> {
+        let mut work = Work::default();
+        for record in records {
+            match Trigger::parse(&record.body) {
+                Ok(trigger) => work.add(trigger),
+                Err(error) => self.bury(record, &error.to_string()).await?,
+            }
+        }
+        for rest in std::mem::take(&mut work.rests) {
+            self.go_on(rest, deadline).await?;
+        }
+        if !work.requests.is_empty() {
+            self.begin(&work, deadline).await?;
+        }
+        if !work.settled.is_empty() {
+            self.look_at_settled(&work, deadline).await?;
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, record: &Record, detail: &str) -> Result<(), ServiceError> {
+        tracing::warn!(message_id = record.id, code = "PMS-5001", detail, "a message goes to the dead-letter queue");
+        let attributes = BTreeMap::from([
+            ("reason", "unreadable".to_owned()),
+            ("code", "PMS-5001".to_owned()),
+            ("detail", detail.chars().take(500).collect()),
+            ("message_id", record.id.clone()),
+        ]);
+        self.ports.dead_letters().bury(&record.body, &attributes).await
+    }
+}

@@ -1,0 +1,156 @@
+//! The read-only plan for the operator: the very code that a run goes through, without its writes.
+
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::commit::Decision;
+use pmp_sync_domain::error::{FaultRecord, LinkError, RunError};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
+use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::plan::{LeftAlone, PlanHash};
+use pmp_sync_domain::ports::Members as _;
+use serde::{Deserialize, Serialize};
+
+use crate::inspect::{Desired, inspect, read_management, targets};
+use crate::run::{Setup, in_scope};
+use crate::{Ports, Producer};
+
+/// Links that are looked at at the same time.
+const LINKS_AT_ONCE: usize = 8;
+
+/// What a run would do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The schema of the release that made it.
+    pub schema: u32,
+    /// The version of the configuration that it went by.
+    pub config_version: u64,
+    /// Every member experience, or link that failed.
+    pub links: Vec<PreviewLink>,
+}
+
+/// What a run would do to one member experience now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewLink {
+    /// The member.
+    pub member: MemberName,
+    /// Its account.
+    pub account: AccountId,
+    /// Its experience; none of a `*` link that failed as a whole.
+    pub experience: Option<ExperienceId>,
+    /// The experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// `in_step`, `underway`, `commit` or `failed`.
+    pub decision: String,
+    /// The products that would be allowed.
+    pub allow: Vec<ProductId>,
+    /// The products that would be denied.
+    pub deny: Vec<ProductId>,
+    /// Of these, those that are allowed now.
+    pub removals: usize,
+    /// The fewest change sets that this takes.
+    pub fewest_change_sets: usize,
+    /// The plan's hash.
+    pub plan_hash: Option<PlanHash>,
+    /// Products that differ and would be left alone.
+    pub left_alone: Vec<LeftAlone>,
+    /// Products that the management policy both allows and denies.
+    pub contradictory: Vec<ProductId>,
+    /// Why nothing can be planned.
+    pub fault: Option<FaultRecord>,
+}
+
+impl<P: Ports> Producer<P> {
+    /// What a run about `scope` would do now. Writes nothing and sends nothing.
+    pub async fn preview(&self, scope: &Scope) -> Result<Preview, RunError> {
+        let setup = self.setup().await?;
+        let scopes = std::slice::from_ref(scope);
+        let chosen: Vec<_> = setup.config.links.iter().filter(|link| in_scope(link, scopes)).collect();
+        let management = chosen.iter().map(|link| link.management_experience.clone()).collect();
+        let desired = read_management(self.ports.catalog(), management).await;
+        let (setup, desired) = (&setup, &desired);
+        let links: Vec<Vec<_>> = stream::iter(chosen)
+            .map(|link| async move {
+                let desired = desired.get(&link.management_experience);
+                match self.preview_link(setup, link, scopes, desired).await {
+                    Ok(links) => links,
+                    Err(error) => vec![failed(link, None, &error)],
+                }
+            })
+            .buffered(LINKS_AT_ONCE)
+            .collect()
+            .await;
+        Ok(Preview { schema: SCHEMA, config_version: setup.version, links: links.into_iter().flatten().collect() })
+    }
+
+    async fn preview_link(
+        &self,
+        setup: &Setup,
+        link: &Link,
+        scopes: &[Scope],
+        desired: Option<&Desired>,
+    ) -> Result<Vec<PreviewLink>, LinkError> {
+        let desired = match desired {
+            Some(Ok(desired)) => desired,
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(LinkError::ManagementNotFound(link.management_experience.clone())),
+        };
+        let connection = self
+            .ports
+            .members()
+            .connect(&link.member)
+            .await
+            .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
+        let mut links = Vec::new();
+        for experience in targets(&connection, &setup.config, link, scopes).await? {
+            let seen = inspect(self.ports.ledger(), &connection, link, &experience, desired, self.now()).await;
+            links.push(match seen {
+                Ok(seen) => PreviewLink {
+                    experience: Some(experience),
+                    decision: match seen.decision {
+                        Decision::InStep => "in_step",
+                        Decision::Underway(_) => "underway",
+                        Decision::Commit => "commit",
+                    }
+                    .to_owned(),
+                    allow: seen.plan.allow().iter().cloned().collect(),
+                    deny: seen.plan.deny().iter().cloned().collect(),
+                    removals: seen.report.removals,
+                    fewest_change_sets: seen.plan.fewest_change_sets(),
+                    plan_hash: Some(seen.plan.hash()),
+                    left_alone: seen.report.left_alone,
+                    contradictory: seen.report.contradictory.into_iter().collect(),
+                    ..blank(link)
+                },
+                Err(error) => failed(link, Some(experience), &error),
+            });
+        }
+        Ok(links)
+    }
+}
+
+fn blank(link: &Link) -> PreviewLink {
+    PreviewLink {
+        member: link.member.name.clone(),
+        account: link.member.account.clone(),
+        experience: None,
+        management_experience: link.management_experience.clone(),
+        mode: link.policy.mode,
+        decision: "failed".to_owned(),
+        allow: Vec::new(),
+        deny: Vec::new(),
+        removals: 0,
+        fewest_change_sets: 0,
+        plan_hash: None,
+        left_alone: Vec::new(),
+        contradictory: Vec::new(),
+        fault: None,
+    }
+}
+
+fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> PreviewLink {
+    let experience = experience.or_else(|| link.lane().map(|lane| lane.experience));
+    PreviewLink { experience, fault: Some(error.record()), ..blank(link) }
+}

@@ -1,0 +1,103 @@
+//! Whether a plan is committed to its lane: rule 4 of the producer (docs/lane-protocol.md).
+
+use jiff::Timestamp;
+
+use crate::batch::Counts;
+use crate::lane::{LaneState, OpenChange, Phase, elapsed};
+use crate::link::LinkPolicy;
+use crate::plan::{Plan, ProductChange};
+use crate::policy::PolicySnapshot;
+use crate::ids::RunId;
+
+/// How long a plan that was sent whole is trusted to be at work, in seconds. After that it is
+/// committed anew, so that messages which ended in the dead-letter queue heal by themselves.
+pub const TRUST: f64 = 3.0 * 3600.0;
+
+/// What the producer does with a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing to do and nothing open: the lane is left alone.
+    InStep,
+    /// The lane works on this very plan, committed under that run.
+    Underway(RunId),
+    /// Commit and send it.
+    Commit,
+}
+
+/// What is known when a plan is to be decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The new plan.
+    pub plan: &'a Plan,
+    /// The lane, as it was read before the member's policy.
+    pub state: &'a LaneState,
+    /// Its claimed changes.
+    pub open: &'a [OpenChange],
+    /// The plan that is committed now, if it could be found.
+    pub committed: Option<&'a Plan>,
+    /// The management policy.
+    pub desired: &'a PolicySnapshot,
+    /// What the link may do.
+    pub link: &'a LinkPolicy,
+}
+
+impl Question<'_> {
+    /// True when the committed plan has to be read to answer.
+    pub fn needs_committed(&self, now: Timestamp) -> bool {
+        self.is_trusted(now) && self.is_busy() && !self.plan.is_empty() && !self.is_same()
+    }
+
+    /// The answer.
+    pub fn decide(&self, now: Timestamp) -> Decision {
+        let Some(planned) = &self.state.planned else {
+            return if self.plan.is_empty() { Decision::InStep } else { Decision::Commit };
+        };
+        if !self.is_busy() && self.plan.is_empty() {
+            return Decision::InStep;
+        }
+        if !self.is_trusted(now) || !self.is_busy() {
+            return Decision::Commit;
+        }
+        let going_on = if self.plan.is_empty() {
+            // What is still open either holds already or is void; if any of it is neither, the lane
+            // has to be halted by an empty plan.
+            self.open.iter().all(|open| {
+                let change = ProductChange { product: open.product.clone(), action: open.action };
+                open.run < planned.run || self.link.agrees(self.desired, &change)
+            })
+        } else {
+            self.is_same() || self.committed.is_some_and(|committed| self.is_rest_of(committed))
+        };
+        if going_on { Decision::Underway(planned.run) } else { Decision::Commit }
+    }
+
+    /// Something is claimed, under way, or announced and not taken yet.
+    fn is_busy(&self) -> bool {
+        let announced = self
+            .state
+            .planned
+            .as_ref()
+            .is_some_and(|planned| planned.totals.less(planned.taken) != Counts::default());
+        !self.open.is_empty() || self.state.intent.is_some() || announced
+    }
+
+    fn is_trusted(&self, now: Timestamp) -> bool {
+        // A blocked lane is tried again by every run.
+        self.state.phase != Phase::Blocked
+            && self.state.planned.as_ref().is_some_and(|planned| planned.sent && elapsed(planned.at, now) < TRUST)
+    }
+
+    fn is_same(&self) -> bool {
+        self.state.planned.as_ref().is_some_and(|planned| planned.hash == self.plan.hash())
+    }
+
+    /// The new plan is what is left of the committed one: it has nothing new, and what it has no
+    /// more is still wanted, so must be in place.
+    fn is_rest_of(&self, committed: &Plan) -> bool {
+        self.plan.changes().all(|change| committed.contains(&change))
+            && committed
+                .changes()
+                .filter(|change| !self.plan.contains(change))
+                .all(|change| self.link.agrees(self.desired, &change))
+    }
+}

@@ -1,0 +1,186 @@
+//! The inbox: sorts a batch of messages by lane, buries what can not be understood, and says which
+//! messages are to come again.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use futures::stream;
+use pmp_sync_domain::error::ServiceError;
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::message::{ChangeMessage, WorkerMessage};
+use pmp_sync_domain::ports::{Claims as _, Clock as _, DeadLetters as _, Lanes as _};
+
+use crate::lane::Wake;
+use crate::{Ports, Worker};
+
+/// Lanes of one batch that are worked on at the same time. A batch has ten messages.
+const LANES_AT_ONCE: usize = 4;
+
+/// One message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The queue's id of it.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// What is to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done with.
+    Acknowledge,
+    /// It is to come again.
+    Again,
+}
+
+/// A lane's messages of one batch.
+#[derive(Default)]
+struct Mail {
+    changes: Vec<(usize, ChangeMessage)>,
+    wake: Wake,
+    /// The places of all its messages.
+    places: Vec<usize>,
+}
+
+impl<P: Ports> Worker<P> {
+    /// Handles a batch. One verdict for each message, in their order.
+    pub async fn handle(&self, records: &[Record]) -> Vec<Verdict> {
+        let mut verdicts = vec![Verdict::Acknowledge; records.len()];
+        let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
+        for (place, record) in records.iter().enumerate() {
+            if let Err(error) = self.sort(place, record, &mut lanes).await {
+                tracing::error!(message_id = record.id, %error, "a message could not be buried and will come again");
+                again(&mut verdicts, place);
+            }
+        }
+        let outcomes: Vec<_> = stream::iter(lanes)
+            .map(|(lane, mail)| async move { self.deliver(&lane, &mail, records).await })
+            .buffer_unordered(LANES_AT_ONCE)
+            .collect()
+            .await;
+        for place in outcomes.into_iter().flatten() {
+            again(&mut verdicts, place);
+        }
+        verdicts
+    }
+
+    /// Puts a message to its lane's mail, or buries it.
+    async fn sort(&self, place: usize, record: &Record, lanes: &mut BTreeMap<LaneId, Mail>) -> Result<(), ServiceError> {
+        let message = match WorkerMessage::parse(&record.body) {
+            Ok(message) => message,
+            Err(error) => return self.bury(record, "unreadable", "PMS-5001", &error.to_string()).await,
+        };
+        let mut seq = 0;
+        let lane = match &message {
+            WorkerMessage::Change(change) => change.lane(),
+            WorkerMessage::Tick(tick) => tick.lane(),
+            WorkerMessage::ChangeSet(event) => match event.lane() {
+                Some(name) => {
+                    seq = name.seq;
+                    LaneId { account: self.account.clone(), experience: name.experience }
+                }
+                None => {
+                    tracing::debug!(change_set = %event.id, "a change set of somebody else has ended");
+                    return Ok(());
+                }
+            },
+        };
+        if lane.account != self.account {
+            let detail = format!("the message is for account {}, this worker serves {}", lane.account, self.account);
+            return self.bury(record, "wrong-account", "PMS-5002", &detail).await;
+        }
+        let mail = lanes.entry(lane).or_default();
+        mail.places.push(place);
+        match message {
+            WorkerMessage::Change(change) => mail.changes.push((place, change)),
+            WorkerMessage::Tick(tick) => mail.wake.tick = mail.wake.tick.max(Some(tick.number)),
+            WorkerMessage::ChangeSet(event) => mail.wake.ended.push((seq, event.id)),
+        }
+        Ok(())
+    }
+
+    /// Claims a lane's changes and moves the lane on. Returns the places of messages that are to
+    /// come again: every message ends in *advance*, and if that fails none is acknowledged.
+    async fn deliver(&self, lane: &LaneId, mail: &Mail, records: &[Record]) -> Vec<usize> {
+        let mut failed = Vec::new();
+        let outcome = async {
+            if !mail.changes.is_empty() {
+                let state = self.ports.ledger().state(lane).await?;
+                failed = self.claim_all(lane, &state, &mail.changes, records).await;
+            }
+            self.advance(lane, &mail.wake).await
+        }
+        .await;
+        match outcome {
+            Ok(()) => failed,
+            Err(error) => {
+                tracing::error!(%lane, %error, "the lane could not be moved on; its messages will come again");
+                mail.places.clone()
+            }
+        }
+    }
+
+    async fn claim_all(
+        &self,
+        lane: &LaneId,
+        state: &LaneState,
+        changes: &[(usize, ChangeMessage)],
+        records: &[Record],
+    ) -> Vec<usize> {
+        let planned = state.planned_run();
+        let outcomes: Vec<_> = stream::iter(changes)
+            .map(|(place, change)| async move {
+                let outcome = match records.get(*place) {
+                    Some(record) => self.claim(record, change, planned).await,
+                    None => Ok(()),
+                };
+                outcome.err().map(|error| {
+                    tracing::error!(%lane, product = %change.product, run = %change.run, %error, "a change could not be claimed and will come again");
+                    *place
+                })
+            })
+            .buffer_unordered(changes.len().max(1))
+            .collect()
+            .await;
+        outcomes.into_iter().flatten().collect()
+    }
+
+    /// A change is claimed only under the plan that the lane works on: one of an older run is void,
+    /// one of a newer run can not be genuine, because plans are committed before they are sent.
+    async fn claim(&self, record: &Record, change: &ChangeMessage, planned: Option<RunId>) -> Result<(), ServiceError> {
+        match planned {
+            Some(planned) if change.run == planned => {
+                let claimed = self.ports.ledger().claim(change, self.ports.clock().now()).await?;
+                tracing::debug!(lane = %change.lane(), run = %change.run, product = %change.product, action = %change.action, claimed, "change");
+                Ok(())
+            }
+            Some(planned) if change.run < planned => {
+                tracing::info!(lane = %change.lane(), run = %change.run, product = %change.product, newer = %planned, "a change of an older run is void");
+                Ok(())
+            }
+            _ => {
+                let detail = format!("no plan of run {} is committed to {}", change.run, change.lane());
+                self.bury(record, "unknown-run", "PMS-5003", &detail).await
+            }
+        }
+    }
+
+    async fn bury(&self, record: &Record, reason: &str, code: &str, detail: &str) -> Result<(), ServiceError> {
+        tracing::warn!(message_id = record.id, reason, code, detail, "a message goes to the dead-letter queue");
+        let attributes = BTreeMap::from([
+            ("reason", reason.to_owned()),
+            ("code", code.to_owned()),
+            ("detail", detail.chars().take(500).collect()),
+            ("message_id", record.id.clone()),
+        ]);
+        self.ports.dead_letters().bury(&record.body, &attributes).await
+    }
+}
+
+fn again(verdicts: &mut [Verdict], place: usize) {
+    if let Some(verdict) = verdicts.get_mut(place) {
+        *verdict = Verdict::Again;
+    }
+}

@@ -1,1 +1,17 @@
-//! See the package description.
+//! A whole world in memory: a virtual clock, organizations with experiences, the ledger, queues and
+//! a bus, behind pmp-sync's ports. Stateful fakes, not recorded calls: what is written is read back,
+//! conditions hold, change sets take time and lock their experience.
+//!
+//! Nothing here is asynchronous underneath, so any executor drives it, and a test is deterministic.
+
+mod catalog;
+mod fail;
+mod ledger;
+mod queue;
+mod world;
+
+pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog};
+pub use self::fail::Failing;
+pub use self::ledger::{ItemState, MemoryLedger};
+pub use self::queue::{Delivery, Queue};
+pub use self::world::{MemberAccess, World};

@@ -1,0 +1,1 @@
+//! The embedded AWS: ministack under supervision, and deployment of `infra/` into it.

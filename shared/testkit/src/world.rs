@@ -1,0 +1,250 @@
+//! The world itself: everything that the fakes share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId};
+use pmp_sync_domain::link::Member;
+use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Answer, Bus, Clock, DeadLetters, Entropy, Inbox, Members, NotSent, ReadCatalog, SendChanges, SendTicks};
+
+use crate::catalog::{Experiences, OrgCatalog};
+use crate::fail::Failing;
+use crate::ledger::MemoryLedger;
+use crate::queue::Queue;
+
+/// What all handles on the world share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) now: Timestamp,
+    pub(crate) chance: u128,
+    pub(crate) experiences: Experiences,
+    pub(crate) ledger: MemoryLedger,
+    /// The changes queue of each member account.
+    pub(crate) changes: BTreeMap<AccountId, Queue>,
+    /// The producer's inbox: bodies, in order.
+    pub(crate) requests: VecDeque<String>,
+    /// Buried messages with their attributes.
+    pub(crate) dead: Vec<(String, BTreeMap<String, String>)>,
+    /// Everything that was put on the bus.
+    pub(crate) events: Vec<Event>,
+    /// The external id that each reachable account asks for.
+    pub(crate) doors: BTreeMap<AccountId, String>,
+    pub(crate) failing: Failing,
+}
+
+/// A handle on a world; clones are handles on the same one.
+#[derive(Debug, Clone)]
+pub struct World(Arc<Mutex<Inner>>);
+
+impl World {
+    /// An empty world at `now`, with change sets that take `change_set_seconds`.
+    pub fn new(now: Timestamp, seed: u64, change_set_seconds: i64) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            now,
+            chance: u128::from(seed) | 1,
+            experiences: Experiences::new(SignedDuration::from_secs(change_set_seconds)),
+            ledger: MemoryLedger::default(),
+            changes: BTreeMap::new(),
+            requests: VecDeque::new(),
+            dead: Vec::new(),
+            events: Vec::new(),
+            doors: BTreeMap::new(),
+            failing: Failing::default(),
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a member account: its queue exists and its role can be assumed with this external id.
+    pub fn open_member(&self, account: &AccountId, external_id: &str) {
+        let mut inner = self.lock();
+        inner.doors.insert(account.clone(), external_id.to_owned());
+        inner.changes.entry(account.clone()).or_default();
+    }
+
+    /// Moves the clock to `to`, if that is later; finished change sets take effect.
+    pub fn advance_to(&self, to: Timestamp) {
+        let mut inner = self.lock();
+        inner.now = inner.now.max(to);
+        let now = inner.now;
+        inner.experiences.settle(now);
+    }
+
+    /// The present moment of this world.
+    pub fn time(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    /// Works on the experiences.
+    pub fn experiences<T>(&self, work: impl FnOnce(&mut Experiences) -> T) -> T {
+        work(&mut self.lock().experiences)
+    }
+
+    /// Works on the ledger.
+    pub fn ledger<T>(&self, work: impl FnOnce(&mut MemoryLedger) -> T) -> T {
+        work(&mut self.lock().ledger)
+    }
+
+    /// Works on the changes queue of a member.
+    pub fn changes<T>(&self, account: &AccountId, work: impl FnOnce(&mut Queue) -> T) -> T {
+        work(self.lock().changes.entry(account.clone()).or_default())
+    }
+
+    /// Works on the failures.
+    pub fn failing<T>(&self, work: impl FnOnce(&mut Failing) -> T) -> T {
+        work(&mut self.lock().failing)
+    }
+
+    /// Puts a body into the producer's inbox.
+    pub fn request(&self, body: impl Into<String>) {
+        self.lock().requests.push_back(body.into());
+    }
+
+    /// Takes up to ten bodies from the producer's inbox.
+    pub fn take_requests(&self) -> Vec<String> {
+        let mut inner = self.lock();
+        let count = inner.requests.len().min(10);
+        inner.requests.drain(..count).collect()
+    }
+
+    /// The buried messages with their attributes.
+    pub fn dead(&self) -> Vec<(String, BTreeMap<String, String>)> {
+        self.lock().dead.clone()
+    }
+
+    /// Everything that was put on the bus.
+    pub fn events(&self) -> Vec<Event> {
+        self.lock().events.clone()
+    }
+
+    /// The catalog as the organization of `account` sees it.
+    pub fn catalog(&self, account: &AccountId) -> OrgCatalog {
+        OrgCatalog { world: self.clone(), account: account.clone() }
+    }
+
+    /// Counts a call, and fails it if it is to fail.
+    pub(crate) fn call(&self, operation: &'static str, thing: &str) -> Answer<()> {
+        self.lock().failing.call(operation, thing)
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.time()
+    }
+}
+
+impl Entropy for World {
+    fn bits(&self) -> u128 {
+        // SplitMix64 twice: any sequence will do, as long as it is the same each time.
+        let mut inner = self.lock();
+        let mut draw = || {
+            inner.chance = inner.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = u64::try_from(inner.chance & u128::from(u64::MAX)).unwrap_or_default();
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            u128::from(z ^ (z >> 31))
+        };
+        (draw() << 64) | draw()
+    }
+}
+
+impl Bus for World {
+    async fn put(&self, event: Event) -> Answer<()> {
+        self.call("PutEvents", event.1)?;
+        let mut inner = self.lock();
+        let (source, detail_type, detail) = &event;
+        if *detail_type == pmp_sync_domain::message::LANE_SETTLED {
+            let body = serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
+            inner.requests.push_back(body.to_string());
+        }
+        inner.events.push(event);
+        Ok(())
+    }
+}
+
+impl Inbox for World {
+    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+        self.call("SendMessage", "inbox")?;
+        self.request(rest.to_body());
+        Ok(())
+    }
+}
+
+impl DeadLetters for World {
+    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+        self.call("SendMessage", "dead letters")?;
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        self.lock().dead.push((body.to_owned(), attributes));
+        Ok(())
+    }
+}
+
+impl SendTicks for World {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+        self.call("SendMessage", "tick")?;
+        let mut inner = self.lock();
+        let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
+        inner.changes.entry(tick.account.clone()).or_default().push(tick.to_body(), due);
+        Ok(())
+    }
+}
+
+impl Members for World {
+    type Connection = MemberAccess;
+
+    async fn connect(&self, member: &Member) -> Answer<MemberAccess> {
+        let thing = format!("the role of {}", member.account);
+        self.call("AssumeRole", &thing)?;
+        let allowed = self.lock().doors.get(&member.account).is_some_and(|id| id == member.external_id.as_str());
+        if allowed {
+            Ok(MemberAccess { catalog: self.catalog(&member.account) })
+        } else {
+            Err(ServiceError::new("AssumeRole", thing, Kind::Denied, "not authorized to perform sts:AssumeRole"))
+        }
+    }
+}
+
+/// What the producer reaches in a member account.
+#[derive(Debug, Clone)]
+pub struct MemberAccess {
+    catalog: OrgCatalog,
+}
+
+impl ReadCatalog for MemberAccess {
+    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        self.catalog.experience(id).await
+    }
+    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        self.catalog.policy(id).await
+    }
+    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+        self.catalog.experiences().await
+    }
+}
+
+impl SendChanges for MemberAccess {
+    async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
+        for (sent, change) in changes.iter().enumerate() {
+            let world = &self.catalog.world;
+            world
+                .call("SendMessageBatch", change.product.as_str())
+                .map_err(|error| NotSent { count: changes.len() - sent, error })?;
+            let mut inner = world.lock();
+            let now = inner.now;
+            inner.changes.entry(change.account.clone()).or_default().push(change.to_body(), now);
+        }
+        Ok(())
+    }
+
+    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
+        self.catalog.world.tick(tick, 0).await
+    }
+}

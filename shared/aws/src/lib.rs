@@ -1,1 +1,17 @@
-//! See the package description.
+//! The adapters of pmp-sync's ports to AWS: Marketplace Catalog, SQS, DynamoDB, STS, EventBridge.
+//!
+//! Where the calls go is decided by the SDK's standard endpoint variables and nothing else. Retries
+//! are the SDK's standard ones; nothing here calls again what the SDK has given up on.
+
+pub mod bus;
+pub mod catalog;
+pub mod config;
+pub mod edge;
+mod errors;
+pub mod keys;
+pub mod ledger;
+pub mod logs;
+pub mod members;
+pub mod queue;
+
+pub use self::errors::service_error;

@@ -1,0 +1,53 @@
+//! The event bus of pmp-sync, in the management account.
+
+use aws_config::SdkConfig;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::message::Event;
+use pmp_sync_domain::ports::{Answer, Bus};
+
+use crate::service_error;
+
+/// A bus, by its name in the account of the credentials.
+#[derive(Debug, Clone)]
+pub struct EventBus {
+    client: Client,
+    name: String,
+}
+
+impl EventBus {
+    /// The bus of that name.
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: Client::new(config), name: name.into() }
+    }
+}
+
+impl Bus for EventBus {
+    async fn put(&self, (source, detail_type, detail): Event) -> Answer<()> {
+        let thing = format!("{detail_type} on {}", self.name);
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(source)
+            .detail_type(detail_type)
+            .detail(detail.to_string())
+            .build();
+        let answer = self
+            .client
+            .put_events()
+            .entries(entry)
+            .send()
+            .await
+            .map_err(|error| service_error("PutEvents", &thing, &error))?;
+        match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
+            None => Ok(()),
+            Some(entry) => Err(ServiceError {
+                operation: "PutEvents",
+                thing,
+                kind: Kind::Retryable,
+                code: entry.error_code().map(str::to_owned),
+                message: entry.error_message().unwrap_or_default().to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The AWS Marketplace Catalog API.
+
+use aws_config::SdkConfig;
+use aws_sdk_marketplacecatalog::Client;
+use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, Entity, FailureCode, Filter};
+use aws_smithy_types::{Document, Number};
+use jiff::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
+use pmp_sync_domain::lane::IntentChange;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
+use serde_json::{Value, json};
+
+use crate::service_error;
+
+/// The only catalog there is.
+const CATALOG: &str = "AWSMarketplace";
+/// The entity type with its version, as changes name it.
+const EXPERIENCE: &str = "Experience@1.0";
+/// The most pages of a list that are read: 50 experiences or 20 change sets each.
+const MOST_PAGES: usize = 40;
+
+/// Private Marketplace entities belong to the organization's management account and are shared with
+/// the delegated administrator, who sees them in lists only with this filter (catalog API guide).
+fn shared_with_me() -> Filter {
+    Filter::builder().name("Scope").value_list("SharedWithMe").build()
+}
+
+/// Experiences and policies, to be read only.
+#[derive(Debug, Clone)]
+pub struct ReadOnlyCatalog {
+    client: Client,
+}
+
+impl ReadOnlyCatalog {
+    /// The catalog as the credentials of `config` see it.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    async fn details(&self, id: &str, entity_type: &str) -> Answer<String> {
+        let entity = self
+            .client
+            .describe_entity()
+            .catalog(CATALOG)
+            .entity_id(id)
+            .send()
+            .await
+            .map_err(|error| service_error("DescribeEntity", id, &error))?;
+        let refused = |message: String| ServiceError::new("DescribeEntity", id, Kind::Refused, message);
+        let found = entity.entity_type().unwrap_or_default();
+        if found.split('@').next() != Some(entity_type) {
+            return Err(refused(format!("the entity is of type {found:?}, not {entity_type}")));
+        }
+        match (entity.details(), entity.details_document()) {
+            (Some(details), _) if !details.is_empty() => Ok(details.to_owned()),
+            (_, Some(document)) => Ok(to_json(document).to_string()),
+            _ => Err(refused("the entity has no details".to_owned())),
+        }
+    }
+}
+
+fn to_json(document: &Document) -> Value {
+    match document {
+        Document::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect())
+        }
+        Document::Array(items) => Value::Array(items.iter().map(to_json).collect()),
+        Document::Number(Number::PosInt(number)) => json!(number),
+        Document::Number(Number::NegInt(number)) => json!(number),
+        Document::Number(Number::Float(number)) => json!(number),
+        Document::String(text) => Value::String(text.clone()),
+        Document::Bool(value) => Value::Bool(*value),
+        Document::Null => Value::Null,
+    }
+}
+
+impl ReadCatalog for ReadOnlyCatalog {
+    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        let details = self.details(id.as_str(), "Experience").await?;
+        Experience::from_details(id.clone(), &details)
+            .map_err(|error| ServiceError::new("DescribeEntity", id.as_str(), Kind::Refused, error.to_string()))
+    }
+
+    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        let details = self.details(id.as_str(), "ProcurementPolicy").await?;
+        PolicySnapshot::from_details(&details)
+            .map_err(|error| ServiceError::new("DescribeEntity", id.as_str(), Kind::Refused, error.to_string()))
+    }
+
+    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+        let mut ids = Vec::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .list_entities()
+                .catalog(CATALOG)
+                .entity_type("Experience")
+                .filter_list(shared_with_me())
+                .max_results(50)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| service_error("ListEntities", "Experience", &error))?;
+            for summary in page.entity_summary_list() {
+                let id = summary.entity_id().unwrap_or_default();
+                ids.push(ExperienceId::new(id).map_err(|error| {
+                    ServiceError::new("ListEntities", "Experience", Kind::Refused, error.to_string())
+                })?);
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(ids);
+            }
+        }
+        let message = format!("there are more than {} experiences", ids.len());
+        Err(ServiceError::new("ListEntities", "Experience", Kind::Refused, message))
+    }
+}
+
+/// The catalog with change sets: what a worker holds.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    read: ReadOnlyCatalog,
+}
+
+impl Catalog {
+    /// The catalog as the credentials of `config` see it.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { read: ReadOnlyCatalog::new(config) }
+    }
+}
+
+impl ReadCatalog for Catalog {
+    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        self.read.experience(id).await
+    }
+    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        self.read.policy(id).await
+    }
+    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+        self.read.experiences().await
+    }
+}
+
+/// One Allow and one Deny change at most: a change type may stand only once for an entity.
+fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Change>> {
+    let refused = |message: String| ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message);
+    let entity = Entity::builder()
+        .r#type(EXPERIENCE)
+        .identifier(name.experience.as_str())
+        .build()
+        .map_err(|error| refused(error.to_string()))?;
+    let mut list = Vec::new();
+    for (action, change_type) in
+        [(Action::Allow, "AllowProductProcurement"), (Action::Deny, "DenyProductProcurement")]
+    {
+        let ids: Vec<_> = changes
+            .iter()
+            .filter(|change| change.action == action)
+            .map(|change| ProductId::as_str(&change.product))
+            .collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let details = json!({ "Products": [{ "Ids": ids }] }).to_string();
+        let change = Change::builder().change_type(change_type).entity(entity.clone()).details(details).build();
+        list.push(change.map_err(|error| refused(error.to_string()))?);
+    }
+    Ok(list)
+}
+
+impl ChangeSets for Catalog {
+    async fn start(&self, name: &ChangeSetName, token: &str, changes: &[IntentChange]) -> Answer<ChangeSetId> {
+        let thing = name.to_string();
+        let answer = self
+            .read
+            .client
+            .start_change_set()
+            .catalog(CATALOG)
+            .change_set_name(&thing)
+            .client_request_token(token)
+            .set_change_set(Some(to_changes(name, changes)?))
+            .send()
+            .await
+            .map_err(|error| service_error("StartChangeSet", &thing, &error))?;
+        ChangeSetId::new(answer.change_set_id().unwrap_or_default())
+            .map_err(|error| ServiceError::new("StartChangeSet", thing, Kind::Retryable, error.to_string()))
+    }
+
+    async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
+        let answer = self
+            .read
+            .client
+            .describe_change_set()
+            .catalog(CATALOG)
+            .change_set_id(id.as_str())
+            .send()
+            .await
+            .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
+        match answer.status() {
+            Some(ChangeStatus::Preparing | ChangeStatus::Applying) => Ok(ChangeSetStatus::Underway),
+            Some(ChangeStatus::Succeeded) => Ok(ChangeSetStatus::Succeeded(duration(&answer))),
+            Some(ChangeStatus::Cancelled) => Ok(ChangeSetStatus::Cancelled),
+            Some(ChangeStatus::Failed) => Ok(match answer.failure_code() {
+                Some(FailureCode::ServerFault) => ChangeSetStatus::ServerFault(failure(&answer)),
+                _ => ChangeSetStatus::Failed(failure(&answer)),
+            }),
+            other => {
+                let message = format!("the status {other:?} is not known");
+                Err(ServiceError::new("DescribeChangeSet", id.as_str(), Kind::Refused, message))
+            }
+        }
+    }
+
+    async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
+        let thing = name.to_string();
+        let filter = |key: &str, value: &str| Filter::builder().name(key).value_list(value).build();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .read
+                .client
+                .list_change_sets()
+                .catalog(CATALOG)
+                .filter_list(filter("EntityId", name.experience.as_str()))
+                .filter_list(filter("ChangeSetName", &thing))
+                .filter_list(shared_with_me())
+                .max_results(20)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| service_error("ListChangeSets", &thing, &error))?;
+            let found = page
+                .change_set_summary_list()
+                .iter()
+                .find(|summary| summary.change_set_name() == Some(thing.as_str()))
+                .and_then(|summary| summary.change_set_id());
+            if let Some(id) = found {
+                return ChangeSetId::new(id)
+                    .map(Some)
+                    .map_err(|error| ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string()));
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn duration(answer: &DescribeChangeSetOutput) -> Option<u32> {
+    let at = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
+    let seconds = at(answer.end_time())?.duration_since(at(answer.start_time())?).as_secs();
+    u32::try_from(seconds).ok()
+}
+
+/// What the service says of the failure: of the set as a whole, then of each change.
+fn failure(answer: &DescribeChangeSetOutput) -> String {
+    let whole = answer.failure_description().map(str::to_owned);
+    let single = answer.change_set().iter().flat_map(|change| {
+        let change_type = change.change_type().unwrap_or("a change").to_owned();
+        change.error_detail_list().iter().map(move |detail| {
+            let code = detail.error_code().unwrap_or("no code");
+            format!("{change_type}: {code}: {}", detail.error_message().unwrap_or_default())
+        })
+    });
+    let all: Vec<_> = whole.into_iter().chain(single).collect();
+    if all.is_empty() { "the service gave no reason".to_owned() } else { all.join("; ") }
+}

@@ -1,0 +1,84 @@
+//! The SDK's configuration: region, retries, timeouts, HTTP client; and roles.
+
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use pmp_sync_domain::error::{Kind, ServiceError};
+
+use crate::service_error;
+
+/// Private Marketplace works in this region only (AWS Marketplace buyer guide).
+pub const REGION: &str = "us-east-1";
+
+/// Attempts at one call, the first included: the SDK's standard.
+const ATTEMPTS: u32 = 3;
+/// The longest that one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(6);
+/// The longest that a call may take with all its attempts: below the worker's timeout.
+const CALL: Duration = Duration::from_secs(18);
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The configuration of every client, with the default credentials.
+pub async fn sdk_config() -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(CALL)
+        .build();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+/// The same configuration with credentials of another role, renewed by themselves.
+pub async fn in_role(config: &SdkConfig, role: &str, external_id: &str, session: &str) -> SdkConfig {
+    let provider = AssumeRoleProvider::builder(role)
+        .external_id(external_id)
+        .session_name(session)
+        .configure(config)
+        .build()
+        .await;
+    config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+/// Assumes a role now, so that a refusal is known at once and by its own name. The credentials last
+/// for an hour, four times the longest invocation.
+pub async fn assume_role(
+    config: &SdkConfig,
+    role: &str,
+    external_id: &str,
+    session: &str,
+) -> Result<SdkConfig, ServiceError> {
+    let answer = aws_sdk_sts::Client::new(config)
+        .assume_role()
+        .role_arn(role)
+        .external_id(external_id)
+        .role_session_name(session)
+        .send()
+        .await
+        .map_err(|error| service_error("AssumeRole", role, &error))?;
+    let Some(granted) = answer.credentials() else {
+        return Err(ServiceError::new("AssumeRole", role, Kind::Refused, "the answer has no credentials"));
+    };
+    let credentials = Credentials::new(
+        granted.access_key_id(),
+        granted.secret_access_key(),
+        Some(granted.session_token().to_owned()),
+        None,
+        "AssumeRole",
+    );
+    Ok(config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+}

@@ -1,0 +1,54 @@
+//! The edge of the process: clock, randomness, environment.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use jiff::Timestamp;
+use pmp_sync_domain::ports::{Clock, Entropy};
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The machine's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => u128::from_ne_bytes(bytes),
+            // Tokens must differ, not be secret: the seeds of the standard hasher do as well.
+            Err(_) => {
+                let draw = || u128::from(RandomState::new().hash_one(0));
+                (draw() << 64) | draw()
+            }
+        }
+    }
+}
+
+/// A variable of the environment that is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} {problem}; the template of the stack sets it")]
+pub struct EnvError {
+    /// Which one.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Reads a variable of the environment.
+pub fn variable<T: std::str::FromStr>(name: &'static str) -> Result<T, EnvError>
+where
+    T::Err: std::fmt::Display,
+{
+    let text = std::env::var(name).map_err(|_| EnvError { name, problem: "is not set".to_owned() })?;
+    text.parse().map_err(|error| EnvError { name, problem: format!("is not valid: {error}") })
+}

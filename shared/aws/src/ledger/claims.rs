@@ -1,0 +1,110 @@
+//! The items of single products on a lane: claimed and closed.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
+use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::ports::{Answer, Claims, Closing};
+
+use super::{Ledger, WRITES_AT_ONCE, text};
+use crate::keys::{self, PK, SK};
+use crate::service_error;
+
+impl Ledger {
+    async fn close_one(
+        &self,
+        lane: &LaneId,
+        product: &ProductId,
+        run: RunId,
+        closing: Closing,
+        change_set: Option<&ChangeSetId>,
+        now: Timestamp,
+    ) -> Answer<()> {
+        let set = if change_set.is_some() { ", #change_set = :change_set" } else { "" };
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::lane(lane)))
+            .key(SK, text(keys::product(product)))
+            .update_expression(format!("SET #state = :state, #closed_at = :now{set} REMOVE #open_rank"))
+            .condition_expression("#run = :run AND attribute_exists(#open_rank)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#closed_at", "closed_at")
+            .expression_attribute_names("#open_rank", keys::OPEN_RANK)
+            .expression_attribute_names("#run", "run")
+            .expression_attribute_values(":state", text(closing.as_str()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":run", text(run.to_string()));
+        if let Some(id) = change_set {
+            call = call
+                .expression_attribute_names("#change_set", "change_set")
+                .expression_attribute_values(":change_set", text(id.as_str()));
+        }
+        match call.send().await.map_err(|error| service_error("UpdateItem", product.as_str(), &error)) {
+            // Closed before, or claimed anew under a later run: either way not ours to close.
+            Err(error) if error.kind == Kind::Conflict => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+}
+
+impl Claims for Ledger {
+    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::lane(&change.lane())))
+            .key(SK, text(keys::product(&change.product)))
+            .update_expression(
+                "SET #schema = :schema, #product = :product, #run = :run, #action = :action, #ordinal = :ordinal, \
+                 #state = :open, #claimed_at = :now, #open_rank = :rank REMOVE #closed_at, #change_set",
+            )
+            .condition_expression("attribute_not_exists(#run) OR #run < :run")
+            .expression_attribute_names("#schema", "schema")
+            .expression_attribute_names("#product", "product")
+            .expression_attribute_names("#run", "run")
+            .expression_attribute_names("#action", "action")
+            .expression_attribute_names("#ordinal", "ordinal")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#claimed_at", "claimed_at")
+            .expression_attribute_names("#open_rank", keys::OPEN_RANK)
+            .expression_attribute_names("#closed_at", "closed_at")
+            .expression_attribute_names("#change_set", "change_set")
+            .expression_attribute_values(":schema", AttributeValue::N(SCHEMA.to_string()))
+            .expression_attribute_values(":product", text(change.product.as_str()))
+            .expression_attribute_values(":run", text(change.run.to_string()))
+            .expression_attribute_values(":action", text(change.action.as_str()))
+            .expression_attribute_values(":ordinal", AttributeValue::N(change.ordinal.to_string()))
+            .expression_attribute_values(":open", text("open"))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":rank", text(keys::open_rank(change.run, change.ordinal)))
+            .send()
+            .await
+            .map_err(|error| service_error("UpdateItem", change.product.as_str(), &error));
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn close(
+        &self,
+        lane: &LaneId,
+        changes: &[(ProductId, RunId)],
+        closing: Closing,
+        change_set: Option<&ChangeSetId>,
+        now: Timestamp,
+    ) -> Answer<()> {
+        let writes: Vec<_> = changes
+            .iter()
+            .map(|(product, run)| self.close_one(lane, product, *run, closing, change_set, now))
+            .collect();
+        stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
+    }
+}

@@ -1,0 +1,114 @@
+//! STATE and the claimed changes of a lane.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::ports::{Answer, Lanes};
+use serde::Deserialize;
+
+use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
+use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, SK, STATE};
+use crate::service_error;
+
+/// The fields of a state that may be absent, and so have to be removed by name.
+const OPTIONAL: [&str; 13] = [
+    "intent", "change_set", "planned", "joined", "tick_at", "not_before", "block", "announced", "last_attempt",
+    "last_success", "last_in_step", "last_duration_seconds", "updated_at",
+];
+
+/// A claimed change as its item has it.
+#[derive(Deserialize)]
+struct ProductItem {
+    product: ProductId,
+    action: Action,
+    run: RunId,
+    ordinal: u32,
+    claimed_at: Timestamp,
+}
+
+/// The update that makes an item of the state: what it has is set, what it lacks is removed, and
+/// what a newer release added stays.
+pub(super) struct StateUpdate {
+    pub(super) expression: String,
+    pub(super) names: Vec<(String, String)>,
+    pub(super) values: Vec<(String, AttributeValue)>,
+}
+
+pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<StateUpdate> {
+    let next = LaneState { rev: rev + 1, ..next.clone() };
+    let item: Item = to_item("UpdateItem", &keys::lane(lane), STATE, &next)?;
+    let mut fields: Vec<_> = item.into_iter().filter(|(name, _)| name != PK && name != SK).collect();
+    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let absent: Vec<_> = OPTIONAL.iter().filter(|name| !fields.iter().any(|(field, _)| field == *name)).collect();
+    let set: Vec<_> = fields.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+    let mut expression = format!("SET {}", set.join(", "));
+    if !absent.is_empty() {
+        let remove: Vec<_> = absent.iter().map(|name| format!("#{name}")).collect();
+        expression.push_str(" REMOVE ");
+        expression.push_str(&remove.join(", "));
+    }
+    let known = fields.iter().map(|(name, _)| name.as_str()).chain(absent.into_iter().copied());
+    let names = known.map(|name| (format!("#{name}"), name.to_owned())).collect();
+    let values = fields.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+    Ok(StateUpdate { expression, names, values })
+}
+
+impl Lanes for Ledger {
+    async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
+        match self.get(&keys::lane(lane), STATE).await? {
+            Some(item) => from_item("GetItem", item),
+            None => Ok(LaneState::default()),
+        }
+    }
+
+    async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
+        let mut open = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(OPEN_INDEX)
+                .key_condition_expression("pk = :pk AND begins_with(open_rank, :open)")
+                .expression_attribute_values(":pk", text(keys::lane(lane)))
+                .expression_attribute_values(":open", text(OPEN_PREFIX))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
+            for item in page.items.unwrap_or_default() {
+                let ProductItem { product, action, run, ordinal, claimed_at } = from_item("Query", item)?;
+                open.push(OpenChange { product, action, run, ordinal, claimed_at });
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(open);
+            }
+        }
+        Err(ServiceError::new("Query", lane.to_string(), Kind::Refused, "the lane has too many claimed changes"))
+    }
+
+    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
+        let update = state_update(lane, rev, next)?;
+        let condition = if rev == 0 { "attribute_not_exists(pk)" } else { "#rev = :read_rev" };
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::lane(lane)))
+            .key(SK, text(STATE))
+            .update_expression(update.expression)
+            .set_expression_attribute_names(Some(update.names.into_iter().collect()))
+            .set_expression_attribute_values(Some(update.values.into_iter().collect()))
+            .condition_expression(condition);
+        if rev > 0 {
+            call = call.expression_attribute_values(":read_rev", AttributeValue::N(rev.to_string()));
+        }
+        call.send().await.map(drop).map_err(|error| service_error("UpdateItem", lane.to_string(), &error))
+    }
+}

@@ -1,0 +1,154 @@
+//! What a run planned for a link, in parts below the 400 KB that an item may have.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::run::LinkRecord;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Ledger, from_item};
+use crate::keys::{self, SK};
+
+/// Entries of the lists in one part: an entry has at most 200 bytes, so a part at most 300 KB.
+const ENTRIES: usize = 1_500;
+
+/// A further part of a link's lists.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    schema: u32,
+    #[serde(default)]
+    allow: Vec<ProductId>,
+    #[serde(default)]
+    deny: Vec<ProductId>,
+    #[serde(default)]
+    left_alone: Vec<LeftAlone>,
+    #[serde(default)]
+    contradictory: Vec<ProductId>,
+}
+
+/// The first part: everything but the lists, and how many parts follow.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Head {
+    #[serde(flatten)]
+    record: LinkRecord,
+    #[serde(default)]
+    parts: usize,
+}
+
+impl Part {
+    fn of(record: &LinkRecord) -> Self {
+        Self {
+            schema: record.schema,
+            allow: record.allow.clone(),
+            deny: record.deny.clone(),
+            left_alone: record.left_alone.clone(),
+            contradictory: record.contradictory.clone(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.allow.len() + self.deny.len() + self.left_alone.len() + self.contradictory.len()
+    }
+
+    /// Cuts the lists into parts.
+    fn cut(mut self, most: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        while self.len() > 0 {
+            let mut room = most;
+            let allow = head(&mut self.allow, &mut room);
+            let deny = head(&mut self.deny, &mut room);
+            let left_alone = head(&mut self.left_alone, &mut room);
+            let contradictory = head(&mut self.contradictory, &mut room);
+            parts.push(Self { schema: self.schema, allow, deny, left_alone, contradictory });
+        }
+        parts
+    }
+
+    fn add_to(self, record: &mut LinkRecord) {
+        record.allow.extend(self.allow);
+        record.deny.extend(self.deny);
+        record.left_alone.extend(self.left_alone);
+        record.contradictory.extend(self.contradictory);
+    }
+}
+
+fn head<T>(list: &mut Vec<T>, room: &mut usize) -> Vec<T> {
+    let count = list.len().min(*room);
+    *room -= count;
+    list.drain(..count).collect()
+}
+
+/// The head and the parts of a record.
+pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
+    let parts = Part::of(record).cut(most);
+    let record = LinkRecord {
+        allow: Vec::new(),
+        deny: Vec::new(),
+        left_alone: Vec::new(),
+        contradictory: Vec::new(),
+        ..record.clone()
+    };
+    (Head { record, parts: parts.len() }, parts)
+}
+
+/// The record of a head and its parts, which are in their order.
+pub(super) fn join(head: Head, parts: Vec<Part>) -> Answer<LinkRecord> {
+    let mut record = head.record;
+    if parts.len() < head.parts {
+        let message = format!("{} of {} parts are there", parts.len(), head.parts);
+        return Err(ServiceError::new("Query", record.run.to_string(), Kind::Refused, message));
+    }
+    parts.into_iter().take(head.parts).for_each(|part| part.add_to(&mut record));
+    Ok(record)
+}
+
+fn sort_key(account: &AccountId, experience: Option<&ExperienceId>) -> String {
+    format!("LINK#{account}#{}", experience.map_or("*", ExperienceId::as_str))
+}
+
+impl Ledger {
+    pub(super) async fn put_link_parts(&self, record: &LinkRecord, now: Timestamp) -> Answer<()> {
+        let pk = keys::run_links(record.run);
+        let sk = sort_key(&record.account, record.lane.as_ref().map(|lane| &lane.experience));
+        let expires_at = Some(self.expiry(now));
+        let (head, parts) = split(record, ENTRIES);
+        // The head comes last: where it is, its parts are.
+        for (part, number) in parts.iter().zip(1..) {
+            self.put(&pk, &format!("{sk}#{number:04}"), part, expires_at).await?;
+        }
+        self.put(&pk, &sk, &head, expires_at).await
+    }
+
+    pub(super) async fn link_of(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
+        let sk = sort_key(&lane.account, Some(&lane.experience));
+        let items = self.between(&keys::run_links(run), &sk, &format!("{sk}#~")).await?;
+        Ok(assemble(items)?.into_iter().next())
+    }
+
+    /// What a run planned, for each link that was not idle.
+    pub async fn links(&self, run: RunId) -> Answer<Vec<LinkRecord>> {
+        assemble(self.between(&keys::run_links(run), "LINK#", "LINK#~").await?)
+    }
+}
+
+/// Heads with their parts.
+fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
+    let mut found: BTreeMap<String, (Option<Head>, Vec<Part>)> = BTreeMap::new();
+    for item in items {
+        let sk = item.get(SK).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        // LINK#account#experience and LINK#account#experience#part
+        let mut fields = sk.splitn(4, '#');
+        let key = fields.by_ref().take(3).collect::<Vec<_>>().join("#");
+        let entry = found.entry(key).or_default();
+        if fields.next().is_some() {
+            entry.1.push(from_item("Query", item)?);
+        } else {
+            entry.0 = Some(from_item("Query", item)?);
+        }
+    }
+    found.into_values().filter_map(|(head, parts)| Some(join(head?, parts))).collect()
+}

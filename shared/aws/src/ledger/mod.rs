@@ -1,0 +1,141 @@
+//! The ledger: one DynamoDB table. docs/ledger.md has its items; [`crate::keys`] their keys.
+//!
+//! States are written on condition that nothing was written in between; fields that this release
+//! does not know are left as they are.
+
+mod claims;
+mod lanes;
+mod links;
+mod operator;
+mod runs;
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ports::Answer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::operator::LaneEntry;
+use crate::keys::{PK, SK};
+use crate::service_error;
+
+/// An item as the SDK has it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Pages of one query that are read at most: each has up to 1 MB.
+const MOST_PAGES: usize = 100;
+/// Writes of single items that are under way at the same time.
+const WRITES_AT_ONCE: usize = 16;
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+    retention_days: u32,
+}
+
+impl Ledger {
+    /// The table of that name, or with that ARN. Runs expire after `retention_days`.
+    pub fn new(config: &SdkConfig, table: impl Into<String>, retention_days: u32) -> Self {
+        Self { client: Client::new(config), table: table.into(), retention_days }
+    }
+
+    async fn get(&self, pk: &str, sk: &str) -> Answer<Option<Item>> {
+        self.client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, text(pk))
+            .key(SK, text(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map(|answer| answer.item)
+            .map_err(|error| service_error("GetItem", thing(pk, sk), &error))
+    }
+
+    async fn put(&self, pk: &str, sk: &str, record: &impl Serialize, expires_at: Option<i64>) -> Answer<()> {
+        let mut item = to_item("PutItem", pk, sk, record)?;
+        if let Some(at) = expires_at {
+            item.insert(crate::keys::EXPIRES_AT.to_owned(), AttributeValue::N(at.to_string()));
+        }
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("PutItem", thing(pk, sk), &error))
+    }
+
+    /// Every item of a partition whose sort key lies between two, read with strong consistency.
+    async fn between(&self, pk: &str, from: &str, to: &str) -> Answer<Vec<Item>> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", text(pk))
+                .expression_attribute_values(":from", text(from))
+                .expression_attribute_values(":to", text(to))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", pk, &error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+        Err(ServiceError::new("Query", pk, Kind::Refused, "the partition is larger than 100 MB"))
+    }
+
+    /// When what is written at `now` may be removed.
+    fn expiry(&self, now: jiff::Timestamp) -> i64 {
+        now.as_second().saturating_add(i64::from(self.retention_days) * 86_400)
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn thing(pk: &str, sk: &str) -> String {
+    format!("{pk} {sk}")
+}
+
+fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize) -> Answer<Item> {
+    let mut item: Item = serde_dynamo::to_item(record)
+        .map_err(|error| ServiceError::new(operation, thing(pk, sk), Kind::Refused, error.to_string()))?;
+    // An absent field and an empty one are the same to every reader.
+    item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
+    item.insert(PK.to_owned(), text(pk));
+    item.insert(SK.to_owned(), text(sk));
+    Ok(item)
+}
+
+/// Reads an item. One of a newer schema is refused rather than misunderstood.
+fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Answer<T> {
+    let name = |key: &str| item.get(key).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let thing = thing(&name(PK), &name(SK));
+    let schema = item.get("schema").and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<u32>().ok());
+    if schema.is_some_and(|schema| schema > pmp_sync_domain::SCHEMA) {
+        let message = format!("the item has schema {}; this release understands {}", schema.unwrap_or_default(), pmp_sync_domain::SCHEMA);
+        return Err(ServiceError::new(operation, thing, Kind::Refused, message));
+    }
+    serde_dynamo::from_item(item)
+        .map_err(|error| ServiceError::new(operation, thing, Kind::Refused, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

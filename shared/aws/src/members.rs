@@ -1,0 +1,83 @@
+//! The way into the members' accounts: the role that each member's stack has for the producer.
+
+use aws_config::SdkConfig;
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::ids::{ExperienceId, PolicyId};
+use pmp_sync_domain::link::Member;
+use pmp_sync_domain::message::{ChangeMessage, TickMessage};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Answer, Members, NotSent, ReadCatalog, SendChanges};
+
+use crate::catalog::ReadOnlyCatalog;
+use crate::config::{REGION, assume_role};
+use crate::queue::ChangesQueue;
+
+/// The members of one installation.
+#[derive(Debug, Clone)]
+pub struct MemberRoles {
+    config: SdkConfig,
+    name: String,
+}
+
+impl MemberRoles {
+    /// Members whose roles and queues are named after `name`, the stacks' parameter Name.
+    pub fn new(config: SdkConfig, name: impl Into<String>) -> Self {
+        Self { config, name: name.into() }
+    }
+
+    /// ARN of the role that the producer assumes in a member's account.
+    pub fn role_arn(&self, member: &Member) -> String {
+        member
+            .role
+            .clone()
+            .unwrap_or_else(|| format!("arn:aws:iam::{}:role/{}-member", member.account, self.name))
+    }
+
+    /// URL of a member's changes queue.
+    pub fn queue_url(&self, member: &Member) -> String {
+        member.queue.clone().unwrap_or_else(|| {
+            format!("https://sqs.{REGION}.amazonaws.com/{}/{}-changes", member.account, self.name)
+        })
+    }
+}
+
+impl Members for MemberRoles {
+    type Connection = MemberAccount;
+
+    async fn connect(&self, member: &Member) -> Answer<MemberAccount> {
+        let external_id = member.external_id.as_str();
+        let config = assume_role(&self.config, &self.role_arn(member), external_id, "pmp-sync-producer").await?;
+        Ok(MemberAccount {
+            catalog: ReadOnlyCatalog::new(&config),
+            queue: ChangesQueue::new(&config, self.queue_url(member)),
+        })
+    }
+}
+
+/// What the producer reaches in a member's account.
+#[derive(Debug, Clone)]
+pub struct MemberAccount {
+    catalog: ReadOnlyCatalog,
+    queue: ChangesQueue,
+}
+
+impl ReadCatalog for MemberAccount {
+    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        self.catalog.experience(id).await
+    }
+    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        self.catalog.policy(id).await
+    }
+    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+        self.catalog.experiences().await
+    }
+}
+
+impl SendChanges for MemberAccount {
+    async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
+        self.queue.send(changes).await
+    }
+    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
+        self.queue.nudge(tick).await
+    }
+}

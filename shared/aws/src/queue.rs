@@ -1,0 +1,177 @@
+//! SQS: the changes queue from both sides, dead-letter queues, and the producer's inbox.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::message::{ChangeMessage, Continuation, TickMessage};
+use pmp_sync_domain::ports::{Answer, DeadLetters, Inbox, NotSent, SendChanges, SendTicks};
+
+use crate::service_error;
+
+/// Messages in one SendMessageBatch (SQS reference).
+const BATCH: usize = 10;
+/// Batches on their way at the same time.
+const BATCHES_AT_ONCE: usize = 4;
+/// How often the entries are sent that an otherwise successful batch did not take: the SDK retries
+/// calls, not entries.
+const SENDINGS: usize = 3;
+
+/// The changes queue of a member, as the producer sends to it.
+#[derive(Debug, Clone)]
+pub struct ChangesQueue {
+    client: Client,
+    url: String,
+}
+
+impl ChangesQueue {
+    /// The queue with that URL.
+    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(config), url: url.into() }
+    }
+
+    /// Sends one batch. Returns how many of it were not taken, and why.
+    async fn send_batch(&self, changes: &[ChangeMessage]) -> Option<NotSent> {
+        let mut left: Vec<(String, String)> =
+            changes.iter().enumerate().map(|(place, change)| (place.to_string(), change.to_body())).collect();
+        let mut last = None;
+        for _ in 0..SENDINGS {
+            let entries: Result<Vec<_>, _> = left
+                .iter()
+                .map(|(id, body)| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build())
+                .collect();
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => {
+                    let error = ServiceError::new("SendMessageBatch", &self.url, Kind::Refused, error.to_string());
+                    return Some(NotSent { count: left.len(), error });
+                }
+            };
+            let sent = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+            let answer = match sent {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let error = service_error("SendMessageBatch", &self.url, &error);
+                    return Some(NotSent { count: left.len(), error });
+                }
+            };
+            let failed: BTreeMap<&str, _> = answer.failed().iter().map(|entry| (entry.id(), entry)).collect();
+            left.retain(|(id, _)| failed.contains_key(id.as_str()));
+            let entry = answer.failed().first()?;
+            let kind = if entry.sender_fault() { Kind::Refused } else { Kind::Retryable };
+            tracing::warn!(queue = self.url, entries = left.len(), code = entry.code(), "entries of a batch were not taken");
+            last = Some(ServiceError {
+                operation: "SendMessageBatch",
+                thing: self.url.clone(),
+                kind,
+                code: Some(entry.code().to_owned()),
+                message: entry.message().unwrap_or_default().to_owned(),
+            });
+        }
+        last.map(|error| NotSent { count: left.len(), error })
+    }
+}
+
+impl SendChanges for ChangesQueue {
+    async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
+        let batches: Vec<_> = changes.chunks(BATCH).map(|batch| self.send_batch(batch)).collect();
+        stream::iter(batches)
+            .buffered(BATCHES_AT_ONCE)
+            .filter_map(std::future::ready)
+            .fold(Ok(()), |so_far, not_sent| {
+                let before = so_far.err().map_or(0, |earlier: NotSent| earlier.count);
+                std::future::ready(Err(NotSent { count: before + not_sent.count, error: not_sent.error }))
+            })
+            .await
+    }
+
+    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
+        self.tick(tick, 0).await
+    }
+}
+
+impl SendTicks for ChangesQueue {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(tick.to_body())
+            .delay_seconds(i32::from(delay_seconds))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("SendMessage", &self.url, &error))
+    }
+}
+
+/// A dead-letter queue that messages are put into by hand, with the reason.
+#[derive(Debug, Clone)]
+pub struct DeadLetterQueue {
+    client: Client,
+    url: String,
+}
+
+impl DeadLetterQueue {
+    /// The queue with that URL.
+    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(config), url: url.into() }
+    }
+}
+
+impl DeadLetters for DeadLetterQueue {
+    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+        let mut call = self.client.send_message().queue_url(&self.url).message_body(body);
+        for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let value = value.map_err(|error| {
+                ServiceError::new("SendMessage", &self.url, Kind::Refused, error.to_string())
+            })?;
+            call = call.message_attributes(*name, value);
+        }
+        if is_fifo(&self.url) {
+            // The same message, delivered twice, is buried once.
+            let id = attributes.get("message_id").cloned().unwrap_or_default();
+            call = call.message_group_id("dead").message_deduplication_id(id);
+        }
+        call.send().await.map(drop).map_err(|error| service_error("SendMessage", &self.url, &error))
+    }
+}
+
+/// The producer's own inbox: a FIFO queue with one message group.
+#[derive(Debug, Clone)]
+pub struct RequestsInbox {
+    client: Client,
+    url: String,
+}
+
+/// The one message group of the inbox; the template names the same for its other senders.
+pub const INBOX_GROUP: &str = "inbox";
+
+impl RequestsInbox {
+    /// The queue with that URL.
+    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(config), url: url.into() }
+    }
+}
+
+impl Inbox for RequestsInbox {
+    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(rest.to_body())
+            .message_group_id(INBOX_GROUP)
+            .message_deduplication_id(format!("{}-{}", rest.run, rest.links.len()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("SendMessage", &self.url, &error))
+    }
+}
+
+fn is_fifo(url: &str) -> bool {
+    std::path::Path::new(url).extension().is_some_and(|extension| extension == "fifo")
+}

@@ -1,2 +1,9 @@
-//! Entry point.
-fn main() {}
+//! The bootstrap of the producer Lambda.
+
+// The SDK nests its futures deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    pmp_sync_producer::lambda::run().await
+}

@@ -1,0 +1,142 @@
+//! The producer on AWS: environment, adapters, and its two callers: the event source mapping of its
+//! inbox, and the operator's read-only plan.
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use pmp_sync_aws::bus::EventBus;
+use pmp_sync_aws::catalog::ReadOnlyCatalog;
+use pmp_sync_aws::config::sdk_config;
+use pmp_sync_aws::edge::{SystemClock, SystemEntropy, variable};
+use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::logs;
+use pmp_sync_aws::members::MemberRoles;
+use pmp_sync_aws::queue::{DeadLetterQueue, RequestsInbox};
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::message::{Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable};
+use serde::Deserialize;
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use crate::{Ports, Producer, Record, Verdict};
+
+struct Aws {
+    ledger: Ledger,
+    catalog: ReadOnlyCatalog,
+    members: MemberRoles,
+    inbox: RequestsInbox,
+    dead_letters: DeadLetterQueue,
+    bus: EventBus,
+    clock: SystemClock,
+    entropy: SystemEntropy,
+}
+
+impl Ports for Aws {
+    type Ledger = Ledger;
+    type Catalog = ReadOnlyCatalog;
+    type Members = MemberRoles;
+    type Inbox = RequestsInbox;
+    type DeadLetters = DeadLetterQueue;
+    type Bus = EventBus;
+    type Clock = SystemClock;
+    type Entropy = SystemEntropy;
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+    fn catalog(&self) -> &ReadOnlyCatalog {
+        &self.catalog
+    }
+    fn members(&self) -> &MemberRoles {
+        &self.members
+    }
+    fn inbox(&self) -> &RequestsInbox {
+        &self.inbox
+    }
+    fn dead_letters(&self) -> &DeadLetterQueue {
+        &self.dead_letters
+    }
+    fn bus(&self) -> &EventBus {
+        &self.bus
+    }
+    fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+    fn entropy(&self) -> &SystemEntropy {
+        &self.entropy
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanDetail {
+    #[serde(default)]
+    scope: Scope,
+}
+
+async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if event.payload.get("Records").is_none() {
+        return plan(producer, event.payload).await;
+    }
+    let deadline = i64::try_from(event.context.deadline).map_or(Ok(Timestamp::MAX), Timestamp::from_millisecond);
+    let batch: SqsEvent = serde_json::from_value(event.payload)?;
+    let records: Vec<_> = batch
+        .records
+        .into_iter()
+        .map(|message| Record {
+            id: message.message_id.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+        })
+        .collect();
+    let verdicts = producer.handle(&records, deadline?).await;
+    let mut response = SqsBatchResponse::default();
+    for (record, verdict) in records.into_iter().zip(verdicts) {
+        if verdict == Verdict::Again {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = record.id;
+            response.batch_item_failures.push(failure);
+        }
+    }
+    Ok(serde_json::to_value(response)?)
+}
+
+/// The operator's plan, the only one who invokes the function itself.
+async fn plan(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> {
+    let envelope: Envelope = serde_json::from_value(payload)?;
+    if envelope.source != SOURCE || envelope.detail_type != PLAN_REQUESTED {
+        let unknown = Unreadable::UnknownEvent { source_name: envelope.source, detail_type: envelope.detail_type };
+        tracing::error!(error = %unknown, code = "PMS-5001", "the invocation is refused");
+        return Err(unknown.into());
+    }
+    let detail = match envelope.detail {
+        Value::Null => PlanDetail::default(),
+        detail => serde_json::from_value(detail)?,
+    };
+    match producer.preview(&detail.scope).await {
+        Ok(preview) => Ok(serde_json::to_value(preview)?),
+        // An answer, so that the code and the way forward reach the operator as they are.
+        Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
+    }
+}
+
+/// Serves the function until the environment is taken down.
+pub async fn run() -> Result<(), Error> {
+    logs::init();
+    let config = sdk_config().await;
+    let retention_days: u32 = variable("PMP_SYNC_RUN_RETENTION_DAYS")?;
+    let ports = Aws {
+        ledger: Ledger::new(&config, variable::<String>("PMP_SYNC_LEDGER_TABLE")?, retention_days),
+        catalog: ReadOnlyCatalog::new(&config),
+        members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
+        inbox: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),
+        dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?),
+        bus: EventBus::new(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
+        clock: SystemClock,
+        entropy: SystemEntropy,
+    };
+    let producer = &Producer::new(ports);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+        handle(producer, event).instrument(span).await
+    }))
+    .await
+}

@@ -1,1 +1,27 @@
-//! The emulator of Private Marketplace.
+//! An emulator of Private Marketplace: the AWS Marketplace Catalog API as far as experiences go, and
+//! GetProduct of the Discovery API, over HTTP on loopback.
+//!
+//! It keeps the service's contract: entities that belong to the organization's management account and
+//! are shared with delegated administrators, one change set at a time on each experience, limits that
+//! are checked at once (422) and errors that show up later, optimistic revisions, idempotency tokens,
+//! and events to the default bus of the accounts concerned.
+
+mod calls;
+mod changes;
+mod control;
+mod entities;
+mod error;
+mod events;
+mod http;
+mod identity;
+mod operations;
+mod pattern;
+mod quotas;
+mod server;
+mod store;
+
+pub use self::changes::ChangeSetLog;
+pub use self::calls::Call;
+pub use self::entities::{Lists, NewExperience};
+pub use self::quotas::Quotas;
+pub use self::server::{Emulator, Settings};

@@ -1,0 +1,398 @@
+//! Change sets: what may be asked for at once, and what each change does in the end.
+
+use std::collections::{BTreeSet, HashSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::entities::{Experience, Lists, Policy, arn, seconds};
+use super::error::ApiError;
+
+const MOST_IDS: usize = 50;
+
+/// Where a change set stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Status {
+    Preparing,
+    Applying,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl Status {
+    pub(crate) fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "PREPARING",
+            Self::Applying => "APPLYING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+/// One change, as it was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) kind: String,
+    pub(crate) name: Option<String>,
+    /// The experience; none of one that is to be made.
+    pub(crate) experience: Target,
+    pub(crate) details: Value,
+    pub(crate) errors: Vec<(String, String)>,
+}
+
+/// The entity of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// It is to be made.
+    New,
+    /// It is there, with the revision that the change was made for.
+    Existing { id: String, revision: Option<u64> },
+    /// It is made by an earlier change of that name in the same set.
+    Made(String),
+}
+
+/// A change set.
+#[derive(Debug, Clone)]
+pub(crate) struct ChangeSet {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) owner: String,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) status: Status,
+    pub(crate) failure: Option<(&'static str, Option<String>)>,
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+}
+
+/// A change set in the log, with the moments to the millisecond.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeSetLog {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Who started it.
+    pub account: String,
+    /// The experiences.
+    pub experiences: Vec<String>,
+    /// Products to be allowed.
+    pub allow: usize,
+    /// Products to be denied.
+    pub deny: usize,
+    /// Where it stands, as the API says it.
+    pub status: &'static str,
+    /// When it was started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
+}
+
+impl Change {
+    /// Reads a change of the request. Checks everything that does not need the entities.
+    pub(crate) fn parse(raw: &Value) -> Result<Self, ApiError> {
+        let kind = text(raw, "ChangeType").ok_or_else(|| ApiError::validation("ChangeType is required"))?;
+        let entity = raw.get("Entity").ok_or_else(|| ApiError::validation("Entity is required"))?;
+        if text(entity, "Type") != Some("Experience@1.0") {
+            return Err(ApiError::validation(format!("Entity type {:?} does not take changes", text(entity, "Type"))));
+        }
+        let experience = match text(entity, "Identifier") {
+            None => Target::New,
+            Some(reference) if reference.starts_with('$') => {
+                let made = reference.strip_prefix('$').and_then(|rest| rest.strip_suffix(".Entity.Identifier"));
+                Target::Made(made.ok_or_else(|| ApiError::validation(format!("Invalid reference {reference}")))?.to_owned())
+            }
+            Some(identifier) => {
+                let (id, revision) = match identifier.split_once('@') {
+                    Some((id, revision)) => {
+                        let revision = revision.parse().map_err(|_| {
+                            ApiError::validation(format!("Invalid revision in the identifier {identifier}"))
+                        })?;
+                        (id, Some(revision))
+                    }
+                    None => (identifier, None),
+                };
+                Target::Existing { id: id.to_owned(), revision }
+            }
+        };
+        if (kind == "CreateExperience") != (experience == Target::New) {
+            return Err(ApiError::validation(format!("{kind} with this Entity.Identifier is not possible")));
+        }
+        let details = match (raw.get("Details"), raw.get("DetailsDocument")) {
+            (Some(Value::String(details)), None) => {
+                if !(2..=16_384).contains(&details.len()) {
+                    return Err(ApiError::validation("Details must have 2 to 16384 characters"));
+                }
+                serde_json::from_str(details).map_err(|_| ApiError::validation("Document not valid JSON format"))?
+            }
+            (None, Some(details)) => details.clone(),
+            _ => return Err(ApiError::validation("Exactly one of Details and DetailsDocument is required")),
+        };
+        if !details.is_object() {
+            return Err(ApiError::validation("Document not valid JSON format"));
+        }
+        let change = Self {
+            kind: kind.to_owned(),
+            name: text(raw, "ChangeName").map(str::to_owned),
+            experience,
+            details,
+            errors: Vec::new(),
+        };
+        change.check_details()?;
+        Ok(change)
+    }
+
+    fn check_details(&self) -> Result<(), ApiError> {
+        match self.kind.as_str() {
+            "AllowProductProcurement" | "DenyProductProcurement" => self.check_products(),
+            "CreateExperience" => match text(&self.details, "Name") {
+                Some(name) if (1..=50).contains(&name.len()) => Ok(()),
+                _ => Err(ApiError::validation("Name must have 1 to 50 characters")),
+            },
+            "UpdateExperience" => match text(&self.details, "Status") {
+                None | Some("Enabled" | "Disabled") => Ok(()),
+                Some(other) => Err(ApiError::validation(format!("Status {other:?} is not one of Enabled, Disabled"))),
+            },
+            "RestrictExperience" | "ReviveExperience" | "CreateProcurementPolicy" | "UpdateProcurementPolicy" => Ok(()),
+            other => Err(ApiError::validation(format!("The change type {other} is not supported"))),
+        }
+    }
+
+    fn check_products(&self) -> Result<(), ApiError> {
+        let products = self.details.get("Products").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        if !(1..=MOST_IDS).contains(&products.len()) {
+            return Err(ApiError::validation("Products must have 1 to 50 elements"));
+        }
+        let lists = products.iter().map(|product| product.get("Ids").and_then(Value::as_array));
+        let Some(lists) = lists.collect::<Option<Vec<_>>>() else {
+            return Err(ApiError::validation("Ids is required"));
+        };
+        let ids: Option<Vec<_>> = lists.into_iter().flatten().map(Value::as_str).collect();
+        let Some(ids) = ids.filter(|ids| ids.iter().all(|id| (1..=50).contains(&id.len()))) else {
+            return Err(ApiError::validation("Each of the Ids must be text of 1 to 50 characters"));
+        };
+        if ids.len() > MOST_IDS {
+            let message = "Cumulative number of values in Ids array must be less than or equal to 50";
+            return Err(ApiError::validation(message));
+        }
+        if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+            return Err(ApiError::validation("Values in Ids array must be unique"));
+        }
+        Ok(())
+    }
+
+    /// The products of an allow or a deny.
+    pub(crate) fn products(&self) -> Vec<String> {
+        let products = self.details.get("Products").and_then(Value::as_array).into_iter().flatten();
+        let ids = products.filter_map(|product| product.get("Ids").and_then(Value::as_array)).flatten();
+        ids.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn is_allow(&self) -> bool {
+        self.kind == "AllowProductProcurement"
+    }
+
+    /// Makes the change. An error is a code and a message of the change's ErrorDetailList.
+    pub(crate) fn apply(&self, experience: &mut Experience, policy_id: String, now: Timestamp) -> Result<(), (String, String)> {
+        let fail = |code: &str, message: &str| Err((code.to_owned(), message.to_owned()));
+        if experience.archived && self.kind != "ReviveExperience" {
+            // That it fails is documented, with which code is not.
+            return fail("ENTITY_RESTRICTED", "The experience is archived");
+        }
+        let own = |name: &str| text(&self.details, name).map(str::to_owned);
+        match self.kind.as_str() {
+            "CreateExperience" => {}
+            "UpdateExperience" => {
+                experience.name = own("Name").unwrap_or_else(|| experience.name.clone());
+                experience.description = own("Description").or(experience.description.take());
+                experience.enabled = own("Status").map_or(experience.enabled, |status| status == "Enabled");
+            }
+            "RestrictExperience" if experience.enabled => {
+                return fail("ENTITY_IN_USE", "The experience must be disabled first");
+            }
+            "RestrictExperience" => experience.archived = true,
+            "ReviveExperience" => experience.archived = false,
+            "CreateProcurementPolicy" if experience.policy.is_some() => {
+                return fail("ENTITY_ALREADY_EXISTS", "The experience has a procurement policy already");
+            }
+            "CreateProcurementPolicy" => {
+                experience.policy = Some(Policy {
+                    id: policy_id,
+                    revision: 0,
+                    name: own("Name"),
+                    description: own("Description"),
+                    requests: requests(&self.details),
+                    lists: Lists::default(),
+                    modified: now,
+                });
+            }
+            _ => {
+                let Some(policy) = &mut experience.policy else {
+                    return fail("ENTITY_NOT_FOUND", "The experience has no procurement policy");
+                };
+                if self.kind == "UpdateProcurementPolicy" {
+                    policy.name = own("Name").or(policy.name.take());
+                    policy.description = own("Description").or(policy.description.take());
+                    policy.requests = requests(&self.details).or(policy.requests.take());
+                } else {
+                    let lists = &mut policy.lists;
+                    let (to, from) = if self.is_allow() {
+                        (&mut lists.allow, &mut lists.deny)
+                    } else {
+                        (&mut lists.deny, &mut lists.allow)
+                    };
+                    for id in self.products() {
+                        from.remove(&id);
+                        to.insert(id);
+                    }
+                }
+            }
+        }
+        if let Some(policy) = &mut experience.policy {
+            policy.revision += 1;
+            policy.modified = now;
+        }
+        experience.revision += 1;
+        experience.modified = now;
+        Ok(())
+    }
+}
+
+fn requests(details: &Value) -> Option<String> {
+    details.get("Configuration").and_then(|configuration| text(configuration, "PolicyResourceRequests")).map(str::to_owned)
+}
+
+/// Reads all changes of a request and checks them against each other.
+pub(crate) fn parse_all(raw: &[Value]) -> Result<Vec<Change>, ApiError> {
+    if !(1..=20).contains(&raw.len()) {
+        return Err(ApiError::validation("ChangeSet must have 1 to 20 changes"));
+    }
+    let changes: Vec<_> = raw.iter().map(Change::parse).collect::<Result<_, _>>()?;
+    let mut types = HashSet::new();
+    let mut made = BTreeSet::new();
+    let mut products: HashSet<(Option<String>, String)> = HashSet::new();
+    for change in &changes {
+        let key = match &change.experience {
+            Target::New => None,
+            Target::Existing { id, .. } => Some(id.clone()),
+            Target::Made(name) if made.contains(name) => Some(format!("${name}")),
+            Target::Made(name) => return Err(ApiError::validation(format!("No earlier change is named {name}"))),
+        };
+        if key.is_some() && !types.insert((key.clone(), change.kind.clone())) {
+            return Err(ApiError::validation(format!("{} may stand only once for an entity", change.kind)));
+        }
+        for product in change.products() {
+            if !products.insert((key.clone(), product)) {
+                return Err(ApiError::validation("Values in Ids array must be unique"));
+            }
+        }
+        if change.experience == Target::New {
+            made.extend(change.name.clone());
+        }
+    }
+    Ok(changes)
+}
+
+impl ChangeSet {
+    pub(crate) fn arn(&self) -> String {
+        arn(&self.owner, "ChangeSet", &self.id)
+    }
+
+    pub(crate) fn experiences(&self) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for change in &self.changes {
+            if let Target::Existing { id, .. } = &change.experience
+                && !ids.contains(id)
+            {
+                ids.push(id.clone());
+            }
+        }
+        ids
+    }
+
+    pub(crate) fn log(&self) -> ChangeSetLog {
+        let count = |allow| {
+            let of_kind = self.changes.iter().filter(|change| change.is_allow() == allow);
+            of_kind.map(|change| change.products().len()).sum()
+        };
+        ChangeSetLog {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            account: self.account.clone(),
+            experiences: self.experiences(),
+            allow: count(true),
+            deny: count(false),
+            status: self.status.as_str(),
+            started: self.started,
+            ended: self.ended,
+        }
+    }
+
+    pub(crate) fn summary(&self) -> Value {
+        json!({
+            "ChangeSetId": self.id,
+            "ChangeSetArn": self.arn(),
+            "ChangeSetName": self.name,
+            "StartTime": seconds(self.started),
+            "EndTime": self.ended.map(seconds),
+            "Status": self.status,
+            "EntityIdList": self.experiences(),
+            "FailureCode": self.failure.as_ref().map(|(code, _)| *code),
+        })
+    }
+
+    pub(crate) fn describe(&self, revision: impl Fn(&str) -> Option<u64>) -> Value {
+        let changes: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| {
+                let identifier = match &change.experience {
+                    Target::Existing { id, .. } if self.status == Status::Succeeded => {
+                        revision(id).map(|revision| format!("{id}@{revision}"))
+                    }
+                    Target::Existing { id, .. } => Some(id.clone()),
+                    Target::Made(name) => Some(format!("${name}.Entity.Identifier")),
+                    Target::New => None,
+                };
+                let errors: Vec<_> = change
+                    .errors
+                    .iter()
+                    .map(|(code, message)| json!({ "ErrorCode": code, "ErrorMessage": message }))
+                    .collect();
+                json!({
+                    "ChangeType": change.kind,
+                    "ChangeName": change.name,
+                    "Entity": { "Type": "Experience@1.0", "Identifier": identifier },
+                    "Details": change.details.to_string(),
+                    "DetailsDocument": change.details,
+                    "ErrorDetailList": errors,
+                })
+            })
+            .collect();
+        json!({
+            "ChangeSetId": self.id,
+            "ChangeSetArn": self.arn(),
+            "ChangeSetName": self.name,
+            "Intent": "APPLY",
+            "StartTime": seconds(self.started),
+            "EndTime": self.ended.map(seconds),
+            "Status": self.status,
+            "FailureCode": self.failure.as_ref().map(|(code, _)| *code),
+            "FailureDescription": self.failure.as_ref().and_then(|(_, text)| text.clone()),
+            "ChangeSet": changes,
+        })
+    }
+}

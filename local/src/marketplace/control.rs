@@ -1,0 +1,90 @@
+//! `/_control`: what a real service has no API for. Organizations, experiences without change sets,
+//! the emulator's behaviour, and its logs.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::changes::ChangeSet;
+use super::entities::{Lists, NewExperience};
+use super::error::ApiError;
+use super::server::{Settings, Shared, now};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewOrg {
+    management_account: String,
+    #[serde(default)]
+    delegated_admins: Vec<String>,
+}
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/_control/orgs", post(add_org))
+        .route("/_control/experiences", get(experiences).post(add_experience))
+        .route("/_control/experiences/{id}/lists", get(lists).put(set_lists))
+        .route("/_control/settings", get(settings).put(set_settings))
+        .route("/_control/products", post(add_products))
+        .route("/_control/change-sets", get(change_sets))
+        .route("/_control/calls", get(calls))
+}
+
+async fn add_org(State(shared): State<Arc<Shared>>, Json(org): Json<NewOrg>) -> Json<Value> {
+    shared.with(|store| store.add_org(&org.management_account, org.delegated_admins));
+    Json(json!({}))
+}
+
+async fn experiences(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let all: Vec<_> = shared.with(|store| {
+        let each = store.experiences.values();
+        each.map(|e| json!({ "id": e.id, "owner": e.owner, "name": e.name, "enabled": e.enabled, "archived": e.archived, "lists": e.policy.as_ref().map(|policy| &policy.lists) })).collect()
+    });
+    Json(json!(all))
+}
+
+async fn add_experience(State(shared): State<Arc<Shared>>, Json(new): Json<NewExperience>) -> Json<Value> {
+    let id = shared.with(|store| store.add_experience(new, now()));
+    Json(json!({ "id": id }))
+}
+
+async fn lists(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    match shared.with(|store| store.lists(&id)) {
+        Some(lists) => Json(lists).into_response(),
+        None => ApiError::not_found(format!("{id} has no policy")).into_response(),
+    }
+}
+
+async fn set_lists(State(shared): State<Arc<Shared>>, Path(id): Path<String>, Json(lists): Json<Lists>) -> Json<Value> {
+    shared.with(|store| store.set_lists(&id, lists, now()));
+    Json(json!({}))
+}
+
+async fn settings(State(shared): State<Arc<Shared>>) -> Json<Settings> {
+    Json(shared.settings())
+}
+
+async fn set_settings(State(shared): State<Arc<Shared>>, Json(settings): Json<Settings>) -> Json<Value> {
+    shared.set(settings);
+    Json(json!({}))
+}
+
+async fn add_products(State(shared): State<Arc<Shared>>, Json(ids): Json<Vec<String>>) -> Json<Value> {
+    shared.with(|store| store.live.extend(ids));
+    Json(json!({}))
+}
+
+async fn change_sets(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let all: Vec<_> = shared.with(|store| {
+        store.started.iter().filter_map(|id| store.change_sets.get(id)).map(ChangeSet::log).collect()
+    });
+    Json(json!(all))
+}
+
+async fn calls(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(json!(shared.with(|store| store.calls.all())))
+}

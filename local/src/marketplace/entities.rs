@@ -1,0 +1,158 @@
+//! Experiences and their procurement policies, and how DescribeEntity shows them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The Allow and the Deny list of a policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lists {
+    /// The products that are allowed.
+    #[serde(default)]
+    pub allow: BTreeSet<String>,
+    /// The products that are denied.
+    #[serde(default)]
+    pub deny: BTreeSet<String>,
+}
+
+/// An experience to be made without a change set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewExperience {
+    /// The account that owns it: the organization's management account.
+    pub owner: String,
+    /// Its id; one is made if there is none.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Its name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// True for Enabled.
+    #[serde(default)]
+    pub enabled: bool,
+    /// True for archived.
+    #[serde(default)]
+    pub archived: bool,
+    /// Its policy; none leaves it without one.
+    #[serde(default)]
+    pub lists: Option<Lists>,
+}
+
+/// The value of `AdminStatus` of an experience that can be changed.
+const EDITABLE: &str = "Editable";
+/// That of an archived one. Its true value is not documented: an assumption, kept here.
+const RESTRICTED: &str = "Restricted";
+/// Products in one resource of a statement. The service's grouping is not documented; several
+/// resources make readers flatten them.
+const IDS_IN_A_RESOURCE: usize = 50;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) id: String,
+    pub(crate) revision: u64,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) requests: Option<String>,
+    pub(crate) lists: Lists,
+    pub(crate) modified: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Experience {
+    pub(crate) id: String,
+    pub(crate) owner: String,
+    pub(crate) revision: u64,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) enabled: bool,
+    pub(crate) archived: bool,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) modified: Timestamp,
+}
+
+/// An entity as DescribeEntity gives it.
+pub(crate) struct Described {
+    pub(crate) entity_type: &'static str,
+    pub(crate) id: String,
+    pub(crate) revision: u64,
+    pub(crate) owner: String,
+    pub(crate) modified: Timestamp,
+    pub(crate) details: Value,
+}
+
+pub(crate) fn arn(owner: &str, kind: &str, id: &str) -> String {
+    format!("arn:aws:aws-marketplace:us-east-1:{owner}:AWSMarketplace/{kind}/{id}")
+}
+
+/// The service's timestamps have no fraction.
+pub(crate) fn seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+impl Experience {
+    pub(crate) fn describe(&self) -> Described {
+        let mut details = json!({
+            "Name": self.name,
+            "Status": if self.enabled { "Enabled" } else { "Disabled" },
+            "AdminStatus": if self.archived { RESTRICTED } else { EDITABLE },
+            "ProcurementPolicies": self.policy.iter().map(|policy| policy.id.clone()).collect::<Vec<_>>(),
+            "DiscoveryPolicies": [],
+            "BrandingSettings": [],
+        });
+        if let (Some(text), Value::Object(fields)) = (&self.description, &mut details) {
+            fields.insert("Description".to_owned(), json!(text));
+        }
+        Described {
+            entity_type: "Experience",
+            id: self.id.clone(),
+            revision: self.revision,
+            owner: self.owner.clone(),
+            modified: self.modified,
+            details,
+        }
+    }
+
+    pub(crate) fn describe_policy(&self) -> Option<Described> {
+        let policy = self.policy.as_ref()?;
+        let mut statements = vec![statement("Allow", &policy.lists.allow), statement("Deny", &policy.lists.deny)];
+        // The order of the statements is not fixed.
+        if policy.revision % 2 == 0 {
+            statements.reverse();
+        }
+        let mut details = json!({
+            "Name": policy.name.clone().unwrap_or_else(|| format!("{} policy", self.name)),
+            "Statements": statements,
+            "Configuration": { "PolicyResourceRequests": policy.requests.clone().unwrap_or_else(|| "Deny".to_owned()) },
+        });
+        if let (Some(text), Value::Object(fields)) = (&policy.description, &mut details) {
+            fields.insert("Description".to_owned(), json!(text));
+        }
+        Some(Described {
+            entity_type: "ProcurementPolicy",
+            id: policy.id.clone(),
+            revision: policy.revision,
+            owner: self.owner.clone(),
+            modified: policy.modified,
+            details,
+        })
+    }
+}
+
+fn statement(effect: &str, ids: &BTreeSet<String>) -> Value {
+    let ids: Vec<_> = ids.iter().collect();
+    let resources: Vec<_> = ids.chunks(IDS_IN_A_RESOURCE).map(|ids| json!({ "Type": "Product", "Ids": ids })).collect();
+    json!({ "Effect": effect, "Resources": resources })
+}
+
+impl Described {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "EntityType": format!("{}@1.0", self.entity_type),
+            "EntityIdentifier": format!("{}@{}", self.id, self.revision),
+            "EntityArn": arn(&self.owner, self.entity_type, &self.id),
+            "LastModifiedDate": seconds(self.modified),
+            "DetailsDocument": self.details,
+        })
+    }
+}

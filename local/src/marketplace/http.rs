@@ -1,0 +1,103 @@
+//! The wire: paths and methods of the operations, who calls, what is logged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, patch, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::calls::Call;
+use super::error::ApiError;
+use super::server::{Shared, now};
+
+/// The largest request that is read, in bytes: 20 changes of 16 KB and what is around them.
+const MOST_BYTES: usize = 1 << 20;
+
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let body = |operation: &'static str| -> MethodRouter<Arc<Shared>> {
+        post(move |State(shared): State<Arc<Shared>>, headers: HeaderMap, bytes: Bytes| async move {
+            match serde_json::from_slice(&bytes) {
+                Ok(input) => answer(&shared, operation, &headers, input).await,
+                Err(_) => refuse(&shared, operation, ApiError::validation("The request is not JSON")),
+            }
+        })
+    };
+    let query = |operation: &'static str| {
+        move |State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(input): Query<BTreeMap<String, String>>| async move {
+            answer(&shared, operation, &headers, json!(input)).await
+        }
+    };
+    Router::new()
+        .route("/StartChangeSet", body("StartChangeSet"))
+        .route("/DescribeChangeSet", get(query("DescribeChangeSet")))
+        .route("/CancelChangeSet", patch(query("CancelChangeSet")))
+        .route("/ListChangeSets", body("ListChangeSets"))
+        .route("/DescribeEntity", get(query("DescribeEntity")))
+        .route("/BatchDescribeEntities", body("BatchDescribeEntities"))
+        .route("/ListEntities", body("ListEntities"))
+        .route("/2026-02-05/getProduct", body("GetProduct"))
+        .fallback(|State(shared): State<Arc<Shared>>| async move {
+            refuse(&shared, "Unknown", ApiError::not_found("There is no such operation"))
+        })
+        .merge(super::control::router())
+        .layer(axum::extract::DefaultBodyLimit::max(MOST_BYTES))
+        .with_state(shared)
+}
+
+/// What a call is about, for the log.
+fn thing(input: &Value) -> String {
+    let named = ["entityId", "changeSetId", "productId", "ChangeSetName", "EntityType"];
+    let direct = named.iter().find_map(|name| input.get(name).and_then(Value::as_str));
+    let first_entity = || input.pointer("/ChangeSet/0/Entity/Identifier").and_then(Value::as_str);
+    first_entity().or(direct).unwrap_or_default().to_owned()
+}
+
+async fn answer(shared: &Arc<Shared>, operation: &'static str, headers: &HeaderMap, input: Value) -> Response {
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+    // Any account may ask STS whose key another one is.
+    let sts = shared.accounts.get().map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
+    let caller = shared.identity.account(authorization, sts.as_ref()).await;
+    let outcome = caller.as_ref().map_err(Clone::clone).and_then(|caller| {
+        shared.with(|store| store.operate(operation, caller, &input, now()))
+    });
+    let call = Call {
+        at: now(),
+        account: caller.unwrap_or_default(),
+        operation,
+        thing: thing(&input),
+        status: outcome.as_ref().map_or_else(|error| error.status, |_| 200),
+        error: outcome.as_ref().err().map(|error| error.name),
+    };
+    shared.with(|store| store.calls.push(call));
+    match outcome {
+        Ok(answer) => {
+            if let Some(id) = answer.started {
+                shared.run(id);
+            }
+            if let Some(set) = answer.cancelled {
+                let shared = Arc::clone(shared);
+                tokio::spawn(async move { shared.announce(&set).await });
+            }
+            Json(answer.body).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+fn refuse(shared: &Shared, operation: &'static str, error: ApiError) -> Response {
+    let call = Call {
+        at: now(),
+        account: String::new(),
+        operation,
+        thing: String::new(),
+        status: error.status,
+        error: Some(error.name),
+    };
+    shared.with(|store| store.calls.push(call));
+    error.into_response()
+}

@@ -1,0 +1,182 @@
+//! The server: the store behind the API, change sets that end after their time, and the handle by
+//! which the process that runs it looks in.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::calls::Call;
+use super::changes::{ChangeSet, ChangeSetLog};
+use super::entities::{Lists, NewExperience};
+use super::events::{Accounts, deliver};
+use super::identity::Identity;
+use super::quotas::Quotas;
+use super::store::Store;
+
+/// How the emulator behaves.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Settings {
+    /// How long a change set takes, in seconds.
+    pub change_set_seconds: f64,
+    /// False to deliver no events.
+    pub events: bool,
+    /// Rates and limits.
+    #[serde(default)]
+    pub quotas: Quotas,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { change_set_seconds: 1.0, events: true, quotas: Quotas::default() }
+    }
+}
+
+pub(crate) struct Shared {
+    pub(crate) store: Mutex<Store>,
+    pub(crate) settings: Mutex<Settings>,
+    pub(crate) identity: Identity,
+    pub(crate) accounts: OnceLock<Accounts>,
+}
+
+impl Shared {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
+        work(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.with(|store| store.quotas = settings.quotas);
+    }
+
+    /// Lets a change set take its time, end, and be announced.
+    pub(crate) fn run(self: &Arc<Self>, id: String) {
+        let shared = Arc::clone(self);
+        let seconds = shared.settings().change_set_seconds.clamp(0.0, 86_400.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs_f64(seconds * 0.3)).await;
+            if !shared.with(|store| store.begin_applying(&id)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs_f64(seconds * 0.7)).await;
+            if let Some(set) = shared.with(|store| store.finish(&id, now())) {
+                shared.announce(&set).await;
+            }
+        });
+    }
+
+    /// Delivers the event of a finished change set.
+    pub(crate) async fn announce(&self, set: &ChangeSet) {
+        let Some(accounts) = self.accounts.get().filter(|_| self.settings().events) else { return };
+        let admins: Vec<String> = self.with(|store| {
+            let org = store.orgs.iter().find(|org| org.management_account == set.owner);
+            org.map(|org| org.accounts().cloned().collect()).unwrap_or_default()
+        });
+        for account in admins {
+            deliver(accounts, set, &account).await;
+        }
+    }
+}
+
+/// The clock of the emulator.
+#[expect(clippy::disallowed_methods, reason = "the emulator is an edge: it is the service's clock")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A running emulator. It ends when this is dropped.
+pub struct Emulator {
+    shared: Arc<Shared>,
+    address: std::net::SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emulator").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Emulator {
+    /// Starts on a free port of loopback.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            store: Mutex::new(Store { quotas: settings.quotas, ..Store::default() }),
+            settings: Mutex::new(settings),
+            identity: Identity::default(),
+            accounts: OnceLock::new(),
+        });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let app = super::http::router(Arc::clone(&shared));
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::error!(%error, "the emulator has ended");
+            }
+        });
+        Ok(Self { shared, address, serving })
+    }
+
+    /// `http://127.0.0.1:<port>`
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Tells where STS, EventBridge and SQS are: a configuration for each account. Once.
+    pub fn connect(&self, accounts: impl Fn(&str) -> aws_config::SdkConfig + Send + Sync + 'static) {
+        let _ = self.shared.accounts.set(Arc::new(accounts));
+    }
+
+    /// Changes how the emulator behaves from now on.
+    pub fn set(&self, settings: Settings) {
+        self.shared.set(settings);
+    }
+
+    /// Makes an organization known, or adds delegated administrators to it.
+    pub fn add_org(&self, management_account: &str, delegated_admins: impl IntoIterator<Item = String>) {
+        self.shared.with(|store| store.add_org(management_account, delegated_admins));
+    }
+
+    /// Makes an experience without a change set. Returns its id.
+    pub fn add_experience(&self, new: NewExperience) -> String {
+        self.shared.with(|store| store.add_experience(new, now()))
+    }
+
+    /// The lists of an experience; none without a policy.
+    pub fn lists(&self, experience: &str) -> Option<Lists> {
+        self.shared.with(|store| store.lists(experience))
+    }
+
+    /// Changes the lists of an experience without a change set and without an event.
+    pub fn set_lists(&self, experience: &str, lists: Lists) {
+        self.shared.with(|store| store.set_lists(experience, lists, now()));
+    }
+
+    /// Every change set, in the order in which they were started.
+    pub fn change_sets(&self) -> Vec<ChangeSetLog> {
+        self.shared.with(|store| store.started.iter().filter_map(|id| store.change_sets.get(id)).map(ChangeSet::log).collect())
+    }
+
+    /// Every call, in the order of the answers.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.with(|store| store.calls.all())
+    }
+
+    /// Makes products known to the Discovery API.
+    pub fn add_products(&self, ids: impl IntoIterator<Item = String>) {
+        self.shared.with(|store| store.live.extend(ids));
+    }
+}

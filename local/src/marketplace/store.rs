@@ -1,0 +1,197 @@
+//! Everything that the emulator knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::calls::Calls;
+use super::changes::{ChangeSet, Status, Target};
+use super::entities::{Described, Experience, Lists, NewExperience, Policy};
+use super::error::ApiError;
+use super::quotas::{Quotas, Rates};
+
+/// An organization: who owns its entities and who may use them.
+#[derive(Debug, Clone)]
+pub(crate) struct Org {
+    pub(crate) management_account: String,
+    pub(crate) delegated_admins: BTreeSet<String>,
+}
+
+impl Org {
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.management_account).chain(&self.delegated_admins)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) orgs: Vec<Org>,
+    pub(crate) experiences: BTreeMap<String, Experience>,
+    pub(crate) change_sets: BTreeMap<String, ChangeSet>,
+    /// Ids of the change sets, in the order in which they were started.
+    pub(crate) started: Vec<String>,
+    /// Tokens with the request that each was used for.
+    pub(crate) tokens: HashMap<(String, String), (Value, String)>,
+    pub(crate) live: BTreeSet<String>,
+    pub(crate) calls: Calls,
+    pub(crate) rates: Rates,
+    pub(crate) quotas: Quotas,
+    pub(crate) made: u64,
+}
+
+impl Store {
+    /// An id that looks like the service's: 13 lower-case letters and digits.
+    pub(crate) fn make_id(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        let mut x = self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut text = format!("{prefix}-");
+        for _ in 0..13 {
+            x ^= x >> 29;
+            x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9).wrapping_add(self.made);
+            let digit = u32::try_from((x >> 33) % 36).unwrap_or_default();
+            text.push(char::from_digit(digit, 36).unwrap_or('0'));
+        }
+        text
+    }
+
+    pub(crate) fn add_org(&mut self, management_account: &str, delegated_admins: impl IntoIterator<Item = String>) {
+        match self.orgs.iter_mut().find(|org| org.management_account == management_account) {
+            Some(org) => org.delegated_admins.extend(delegated_admins),
+            None => self.orgs.push(Org {
+                management_account: management_account.to_owned(),
+                delegated_admins: delegated_admins.into_iter().collect(),
+            }),
+        }
+    }
+
+    /// The organization that an account may administer.
+    pub(crate) fn org(&self, account: &str) -> Result<&Org, ApiError> {
+        self.orgs.iter().find(|org| org.accounts().any(|member| member == account)).ok_or_else(|| {
+            ApiError::denied(format!("{account} is neither a management account nor a delegated administrator"))
+        })
+    }
+
+    pub(crate) fn add_experience(&mut self, new: NewExperience, now: Timestamp) -> String {
+        let id = new.id.unwrap_or_else(|| self.make_id("exp"));
+        let policy_id = self.make_id("procpolicy");
+        let policy = new.lists.map(|lists| Policy {
+            id: policy_id,
+            revision: 1,
+            name: None,
+            description: None,
+            requests: None,
+            lists,
+            modified: now,
+        });
+        let experience = Experience {
+            id: id.clone(),
+            owner: new.owner,
+            revision: 1,
+            name: new.name.unwrap_or_else(|| id.clone()),
+            description: None,
+            enabled: new.enabled,
+            archived: new.archived,
+            policy,
+            modified: now,
+        };
+        self.experiences.insert(id.clone(), experience);
+        id
+    }
+
+    pub(crate) fn lists(&self, id: &str) -> Option<Lists> {
+        self.experiences.get(id)?.policy.as_ref().map(|policy| policy.lists.clone())
+    }
+
+    /// Changes the lists behind the API's back, as the console would. No effect without a policy.
+    pub(crate) fn set_lists(&mut self, id: &str, lists: Lists, now: Timestamp) {
+        if let Some(experience) = self.experiences.get_mut(id)
+            && let Some(policy) = &mut experience.policy
+        {
+            policy.lists = lists;
+            policy.revision += 1;
+            policy.modified = now;
+            experience.revision += 1;
+        }
+    }
+
+    /// An entity that the caller's organization owns.
+    pub(crate) fn describe(&self, caller: &str, id: &str) -> Result<Described, ApiError> {
+        let org = self.org(caller)?;
+        let by_id = self.experiences.get(id).map(Experience::describe);
+        let by_policy = || self.experiences.values().filter_map(Experience::describe_policy).find(|policy| policy.id == id);
+        let found = by_id.or_else(by_policy).ok_or_else(|| ApiError::not_found(format!("Entity {id} does not exist")))?;
+        if found.owner == org.management_account {
+            Ok(found)
+        } else {
+            Err(ApiError::denied(format!("{caller} is not authorized to access {id}")))
+        }
+    }
+
+    /// The change set that holds the lock on an experience.
+    pub(crate) fn lock_on(&self, id: &str) -> Option<&ChangeSet> {
+        let open = self.change_sets.values().filter(|set| !set.status.is_final());
+        open.into_iter().find(|set| set.experiences().iter().any(|locked| locked == id))
+    }
+
+    /// Moves a change set from PREPARING to APPLYING. False if it was cancelled meanwhile.
+    pub(crate) fn begin_applying(&mut self, id: &str) -> bool {
+        match self.change_sets.get_mut(id) {
+            Some(set) if set.status == Status::Preparing => {
+                set.status = Status::Applying;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends a change set: all of its changes take effect, or none.
+    pub(crate) fn finish(&mut self, id: &str, now: Timestamp) -> Option<ChangeSet> {
+        let mut set = self.change_sets.get(id).filter(|set| set.status == Status::Applying)?.clone();
+        let mut after = self.experiences.clone();
+        let mut made: HashMap<String, String> = HashMap::new();
+        let mut failed = false;
+        for change in &mut set.changes {
+            let target = match &change.experience {
+                Target::New => {
+                    let new = NewExperience {
+                        owner: set.owner.clone(),
+                        id: None,
+                        name: change.details.get("Name").and_then(Value::as_str).map(str::to_owned),
+                        enabled: false,
+                        archived: false,
+                        lists: None,
+                    };
+                    let id = self.add_experience(new, now);
+                    if let Some(fresh) = self.experiences.remove(&id) {
+                        after.insert(id.clone(), fresh);
+                    }
+                    made.extend(change.name.clone().map(|name| (name, id.clone())));
+                    id
+                }
+                Target::Existing { id, .. } => id.clone(),
+                Target::Made(name) => made.get(name).cloned().unwrap_or_default(),
+            };
+            let policy_id = self.make_id("procpolicy");
+            if let Some(experience) = after.get_mut(&target)
+                && let Err(error) = change.apply(experience, policy_id, now)
+            {
+                change.errors.push(error);
+                failed = true;
+            }
+            if !failed {
+                change.experience = Target::Existing { id: target, revision: None };
+            }
+        }
+        set.ended = Some(now);
+        if failed {
+            set.status = Status::Failed;
+            set.failure = Some(("CLIENT_ERROR", None));
+        } else {
+            set.status = Status::Succeeded;
+            self.experiences = after;
+        }
+        self.change_sets.insert(id.to_owned(), set.clone());
+        Some(set)
+    }
+}

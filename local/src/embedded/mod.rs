@@ -1,1 +1,141 @@
-//! The embedded AWS: ministack under supervision, and deployment of `infra/` into it.
+//! The embedded AWS: ministack and the emulator of Private Marketplace, told of each other, and the
+//! stacks deployed there.
+
+mod binaries;
+mod clients;
+mod deploy;
+mod ministack;
+mod venv;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+pub use self::binaries::{Binaries, build};
+pub use self::clients::Clients;
+pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
+use self::ministack::Ministack;
+use crate::marketplace::{Emulator, Settings};
+use crate::progress::Progress;
+
+/// What can go wrong with the embedded AWS.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// Something on this machine is missing or failed.
+    #[error("{what} failed: {detail}")]
+    Machine {
+        /// What was tried.
+        what: String,
+        /// What came of it.
+        detail: String,
+    },
+    /// A call to the embedded AWS failed.
+    #[error("{what} failed on the embedded AWS: {detail}")]
+    Call {
+        /// What was tried.
+        what: String,
+        /// What came of it.
+        detail: String,
+    },
+}
+
+impl EmbeddedError {
+    pub(crate) fn machine(what: impl Into<String>, detail: impl std::fmt::Display) -> Self {
+        Self::Machine { what: what.into(), detail: detail.to_string() }
+    }
+
+    pub(crate) fn call(what: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
+        let detail = aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+        Self::Call { what: what.into(), detail }
+    }
+}
+
+/// Which Catalog API the Lambdas talk to.
+#[derive(Debug, Clone)]
+pub enum Catalog {
+    /// Our emulator, which behaves like this.
+    Own(Settings),
+    /// Another one, at this URL. Nothing is seeded there, and no events come from it.
+    Other(String),
+}
+
+/// A running embedded AWS. It ends when this is dropped, and when the process ends in whatever way.
+#[derive(Debug)]
+pub struct Embedded {
+    // Before the emulator in the order of dropping: what calls goes before what is called.
+    ministack: Ministack,
+    emulator: Option<Emulator>,
+    catalog_endpoint: String,
+    clients: Clients,
+}
+
+impl Embedded {
+    /// Starts it. It ends by itself after `ttl`.
+    pub async fn start(catalog: Catalog, ttl: Duration, progress: &Progress) -> Result<Self, EmbeddedError> {
+        let python = venv::python(progress).await?;
+        progress.step("starting the embedded AWS");
+        let (emulator, catalog_endpoint) = match catalog {
+            Catalog::Own(settings) => {
+                let emulator = Emulator::start(settings)
+                    .await
+                    .map_err(|error| EmbeddedError::machine("starting the emulator of Private Marketplace", error))?;
+                let endpoint = emulator.endpoint();
+                (Some(emulator), endpoint)
+            }
+            Catalog::Other(url) => (None, url),
+        };
+        let ministack = Ministack::start(&python, &catalog_endpoint, ttl).await?;
+        let clients = Clients::new(ministack.endpoint());
+        if let Some(emulator) = &emulator {
+            let clients = clients.clone();
+            emulator.connect(move |account| clients.config(account));
+        }
+        Ok(Self { ministack, emulator, catalog_endpoint, clients })
+    }
+
+    /// The emulator of Private Marketplace, if it is ours.
+    pub fn emulator(&self) -> Option<&Emulator> {
+        self.emulator.as_ref()
+    }
+
+    /// The URL of everything but the marketplace.
+    pub fn endpoint(&self) -> &str {
+        self.ministack.endpoint()
+    }
+
+    /// The URL of the Catalog and the Discovery API.
+    pub fn catalog_endpoint(&self) -> &str {
+        &self.catalog_endpoint
+    }
+
+    /// Where ministack logs to.
+    pub fn log(&self) -> PathBuf {
+        self.ministack.log()
+    }
+
+    /// The clients' configurations.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The SDK's configuration for an account's root, for everything but the marketplace.
+    pub fn config(&self, account: &str) -> SdkConfig {
+        self.clients.config(account)
+    }
+
+    /// The SDK's configuration for an account's root, for the Catalog API.
+    pub fn catalog_config(&self, account: &str) -> SdkConfig {
+        self.clients.at(account, &self.catalog_endpoint)
+    }
+
+    /// False once the server has ended.
+    pub fn is_running(&mut self) -> bool {
+        self.ministack.is_running()
+    }
+
+    /// Ends it and waits until it has ended.
+    pub async fn stop(mut self) {
+        self.ministack.stop().await;
+    }
+}

@@ -1,0 +1,124 @@
+//! ministack as a child process: clean environment, loopback, a free port, and an end in any case.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::EmbeddedError;
+
+const SUPERVISE: &str = include_str!("../../python/supervise.py");
+/// How long the server may take to be ready.
+const READY: Duration = Duration::from_secs(30);
+/// A free port may be taken by somebody else between looking and listening.
+const STARTS: usize = 3;
+
+/// The running server. Its stdin is the thread by which it hangs.
+#[derive(Debug)]
+pub(crate) struct Ministack {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    endpoint: String,
+    work: TempDir,
+}
+
+impl Ministack {
+    pub(crate) async fn start(python: &Path, catalog: &str, ttl: Duration) -> Result<Self, EmbeddedError> {
+        let mut last = None;
+        for _ in 0..STARTS {
+            match Self::try_start(python, catalog, ttl).await {
+                Ok(server) => return Ok(server),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| EmbeddedError::machine("starting ministack", "it was not tried")))
+    }
+
+    async fn try_start(python: &Path, catalog: &str, ttl: Duration) -> Result<Self, EmbeddedError> {
+        let failed = |error: std::io::Error| EmbeddedError::machine("starting ministack", error);
+        let work = tempfile::Builder::new().prefix("pmp-sync-").tempdir().map_err(failed)?;
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map_err(failed)?.port();
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let log = std::fs::File::create(work.path().join("ministack.log")).map_err(failed)?;
+        let mut child = Command::new(python)
+            .arg("-I")
+            .arg("-c")
+            .arg(SUPERVISE)
+            .arg(ttl.as_secs().to_string())
+            // Lambdas inherit the server's environment: nothing of the developer's may be in it.
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", work.path())
+            .env("TMPDIR", work.path())
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("MINISTACK_HOST", "127.0.0.1")
+            .env("AUTH", "true")
+            .env("IOT_MTLS_ENABLED", "0")
+            .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("AWS_ENDPOINT_URL_MARKETPLACE_CATALOG", catalog)
+            .env("AWS_ENDPOINT_URL_MARKETPLACE_DISCOVERY", catalog)
+            .current_dir(work.path())
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            .spawn()
+            .map_err(failed)?;
+        let stdin = child.stdin.take();
+        let mut server = Self { child, stdin, endpoint, work };
+        let ready = tokio::time::timeout(READY, async {
+            while server.is_running() {
+                if is_ready(port).await {
+                    return true;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            false
+        });
+        if ready.await.unwrap_or(false) {
+            return Ok(server);
+        }
+        let text = std::fs::read_to_string(server.log()).unwrap_or_default();
+        let tail: Vec<_> = text.lines().rev().take(8).collect();
+        server.stop().await;
+        Err(EmbeddedError::machine("starting ministack", tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.work.path().join("ministack.log")
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Lets go of it and waits until it has ended.
+    pub(crate) async fn stop(&mut self) {
+        drop(self.stdin.take());
+        if tokio::time::timeout(Duration::from_secs(8), self.child.wait()).await.is_err() {
+            tracing::warn!("ministack did not end in time and is killed");
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// `GET /_ministack/ready`
+async fn is_ready(port: u16) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"GET /_ministack/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").await?;
+        let mut answer = [0_u8; 64];
+        let read = stream.read(&mut answer).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).contains(" 200 "))
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(true)))
+}

@@ -1,0 +1,187 @@
+//! An installation to try things with: stacks, organizations, experiences, a configuration, and the
+//! questions that an operator has.
+
+use std::time::Duration;
+
+use pmp_sync_aws::bus::EventBus;
+use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
+use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_domain::error::ServiceError;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::message::{Scope, sync_requested};
+use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _};
+use pmp_sync_domain::run::RunRecord;
+
+use crate::embedded::{Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks};
+use crate::marketplace::{Lists, NewExperience};
+use crate::progress::Progress;
+
+/// `Name` of the stacks.
+pub const NAME: &str = "pmp-sync";
+
+/// An organization in a scenario: the account where pmp-sync runs, and the one that owns the experiences.
+#[derive(Debug, Clone)]
+pub struct Organization {
+    /// Its name.
+    pub name: String,
+    /// The delegated administrator, where the stack is deployed.
+    pub account: String,
+    /// The organization's management account, which owns its experiences.
+    pub owner: String,
+    /// The external id of its roles; unused for the management organization.
+    pub external_id: String,
+}
+
+impl Organization {
+    /// The organization with that number: each has accounts of its own.
+    pub fn numbered(name: &str, number: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            account: format!("1{number:011}"),
+            owner: format!("9{number:011}"),
+            external_id: format!("external-id-of-{number}"),
+        }
+    }
+}
+
+/// A deployed installation.
+#[derive(Debug)]
+pub struct Installation<'a> {
+    /// The embedded AWS that it runs on.
+    pub embedded: &'a Embedded,
+    /// The management organization.
+    pub management: Organization,
+    /// The member organizations.
+    pub members: Vec<Organization>,
+    /// The stacks.
+    pub stacks: Stacks,
+    /// The ledger, with the rights of the management account's root.
+    pub ledger: Ledger,
+}
+
+/// What went wrong with a request.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The embedded AWS.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// A call that an operator makes.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// It took too long.
+    #[error("{0} did not happen within {1} s")]
+    Late(String, u64),
+}
+
+impl<'a> Installation<'a> {
+    /// Deploys everything and makes the organizations known to the emulator.
+    pub async fn deploy(
+        embedded: &'a Embedded,
+        binaries: &Binaries,
+        management: Organization,
+        members: Vec<Organization>,
+        parameters: &[(&str, &str)],
+        progress: &Progress,
+    ) -> Result<Self, ScenarioError> {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let stack = ManagementStack {
+            account: management.account.clone(),
+            name: NAME.to_owned(),
+            parameters: parameters.iter().map(own).collect(),
+        };
+        let new: Vec<_> = members
+            .iter()
+            .map(|member| NewMember {
+                account: member.account.clone(),
+                external_id: member.external_id.clone(),
+                parameters: Vec::new(),
+            })
+            .collect();
+        let stacks = Deployment::new(embedded, binaries).deploy(stack, &new, progress).await?;
+        if let Some(emulator) = embedded.emulator() {
+            for org in members.iter().chain([&management]) {
+                emulator.add_org(&org.owner, [org.account.clone()]);
+            }
+        }
+        let ledger = Ledger::new(&embedded.config(&management.account), format!("{NAME}-ledger"), 90);
+        Ok(Self { embedded, management, members, stacks, ledger })
+    }
+
+    /// Makes a live experience of an organization with these lists. Returns its id.
+    pub fn add_experience(&self, org: &Organization, lists: Lists) -> String {
+        let new = NewExperience {
+            owner: org.owner.clone(),
+            id: None,
+            name: Some(format!("{} products", org.name)),
+            enabled: true,
+            archived: false,
+            lists: Some(lists),
+        };
+        self.embedded.emulator().map(|emulator| emulator.add_experience(new)).unwrap_or_default()
+    }
+
+    /// The lists of an experience as they stand.
+    pub fn lists(&self, experience: &str) -> Lists {
+        self.embedded.emulator().and_then(|emulator| emulator.lists(experience)).unwrap_or_default()
+    }
+
+    /// Begins a configuration: the members, without links.
+    pub fn config(&self) -> String {
+        let mut text = "schema = 1\n".to_owned();
+        for member in &self.members {
+            text.push_str(&format!(
+                "\n[[member]]\nname = \"{}\"\naccount = \"{}\"\nexternal_id = \"{}\"\n",
+                member.name, member.account, member.external_id
+            ));
+        }
+        text
+    }
+
+    /// Stores a configuration as the newest one.
+    pub async fn apply(&self, config: &str) -> Result<u64, ScenarioError> {
+        let seen = self.ledger.current_config().await?.map(|stored| stored.version);
+        Ok(self.ledger.put_config(config, seen, SystemClock.now()).await?)
+    }
+
+    /// Asks for a run. Returns the request's id.
+    pub async fn request(&self, scope: Scope) -> Result<String, ScenarioError> {
+        let id = format!("{:032x}", SystemEntropy.bits());
+        let bus = EventBus::new(&self.embedded.config(&self.management.account), NAME);
+        bus.put(sync_requested(scope, id.clone(), Some("scenario".to_owned()))).await?;
+        Ok(id)
+    }
+
+    /// Waits until the run that serves a request has ended.
+    pub async fn wait(&self, request: &str, most: Duration) -> Result<RunRecord, ScenarioError> {
+        let waiting = async {
+            loop {
+                let run = self.ledger.run_of_request(request, 50).await?;
+                if let Some(run) = run.filter(|run| run.status.is_final()) {
+                    return Ok::<_, ScenarioError>(run);
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let late = || ScenarioError::Late(format!("the end of the run for request {request}"), most.as_secs());
+        tokio::time::timeout(most, waiting).await.map_err(|_| late())?
+    }
+
+    /// Asks for a run about everything and waits for its end.
+    pub async fn sync(&self, most: Duration) -> Result<RunRecord, ScenarioError> {
+        let request = self.request(Scope::default()).await?;
+        self.wait(&request, most).await
+    }
+
+    /// A lane's state.
+    pub async fn lane(&self, lane: &LaneId) -> Result<LaneState, ScenarioError> {
+        Ok(self.ledger.state(lane).await?)
+    }
+}
+
+/// A link of a configuration as TOML.
+pub fn link(management_experience: &str, member: &str, member_experience: &str, more: &str) -> String {
+    format!(
+        "\n[[link]]\nmanagement_experience = \"{management_experience}\"\nmember = \"{member}\"\nmember_experience = \"{member_experience}\"\n{more}\n"
+    )
+}

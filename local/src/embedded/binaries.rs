@@ -33,6 +33,13 @@ pub async fn build(progress: &Progress) -> Result<Binaries, EmbeddedError> {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // The whole workspace, so that the features are those of every other build.
         build.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(&workspace);
+        // What an outer cargo tells of its own package would make build scripts run again.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"].iter().any(|own| text.starts_with(own)) {
+                build.env_remove(&name);
+            }
+        }
         if folder.file_name().is_some_and(|name| name == "release") {
             build.arg("--release");
         }

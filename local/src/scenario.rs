@@ -17,7 +17,7 @@ use crate::embedded::{Binaries, Deployment, Embedded, EmbeddedError, ManagementS
 use crate::marketplace::{Lists, NewExperience};
 use crate::progress::Progress;
 
-/// `Name` of the stacks.
+/// `Name` of the stacks, unless told otherwise.
 pub const NAME: &str = "pmp-sync";
 
 /// An organization in a scenario: the account where pmp-sync runs, and the one that owns the experiences.
@@ -79,6 +79,7 @@ impl<'a> Installation<'a> {
     pub async fn deploy(
         embedded: &'a Embedded,
         binaries: &Binaries,
+        name: &str,
         management: Organization,
         members: Vec<Organization>,
         parameters: &[(&str, &str)],
@@ -87,7 +88,7 @@ impl<'a> Installation<'a> {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let stack = ManagementStack {
             account: management.account.clone(),
-            name: NAME.to_owned(),
+            name: name.to_owned(),
             parameters: parameters.iter().map(own).collect(),
         };
         let new: Vec<_> = members
@@ -104,7 +105,7 @@ impl<'a> Installation<'a> {
                 emulator.add_org(&org.owner, [org.account.clone()]);
             }
         }
-        let ledger = Ledger::new(&embedded.config(&management.account), format!("{NAME}-ledger"), 90);
+        let ledger = Ledger::new(&embedded.config(&management.account), format!("{name}-ledger"), 90);
         Ok(Self { embedded, management, members, stacks, ledger })
     }
 
@@ -147,7 +148,7 @@ impl<'a> Installation<'a> {
     /// Asks for a run. Returns the request's id.
     pub async fn request(&self, scope: Scope) -> Result<String, ScenarioError> {
         let id = format!("{:032x}", SystemEntropy.bits());
-        let bus = EventBus::new(&self.embedded.config(&self.management.account), NAME);
+        let bus = EventBus::new(&self.embedded.config(&self.management.account), &self.stacks.management.name);
         bus.put(sync_requested(scope, id.clone(), Some("scenario".to_owned()))).await?;
         Ok(id)
     }

@@ -10,7 +10,7 @@ use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;
 use pmp_sync_local::progress::Progress;
-use pmp_sync_local::scenario::{Installation, Organization, link};
+use pmp_sync_local::scenario::{Installation, NAME, Organization, link};
 
 /// Measures a sync against the time that the service needs at least.
 #[derive(Debug, Parser)]
@@ -93,7 +93,7 @@ async fn measure(
 ) -> Result<Measured, AnyError> {
     let management = Organization::numbered("headquarters", number * 2);
     let members = vec![Organization::numbered("member", number * 2 + 1)];
-    let installation = Installation::deploy(embedded, binaries, management, members, &[], progress).await?;
+    let installation = Installation::deploy(embedded, binaries, NAME, management, members, &[], progress).await?;
     let ids: Vec<_> = products::some(options.allow + options.deny).into_iter().map(|product| product.id).collect();
     let (allow, deny) = ids.split_at(options.allow);
     let wanted = Lists { allow: allow.iter().cloned().collect(), deny: deny.iter().cloned().collect() };

@@ -11,7 +11,7 @@ use pmp_sync_local::embedded::{Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;
 use pmp_sync_local::progress::Progress;
-use pmp_sync_local::scenario::{Installation, Organization, ScenarioError, link};
+use pmp_sync_local::scenario::{Installation, NAME, Organization, ScenarioError, link};
 use serde::Serialize;
 
 /// Brings member organizations in step with a management organization, on an AWS that runs on this
@@ -132,7 +132,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
         .map(|(number, name)| Organization::numbered(&name, number))
         .collect();
     let management = Organization::numbered("headquarters", 0);
-    let installation = Installation::deploy(&embedded, &binaries, management, members, &[], progress).await?;
+    let installation = Installation::deploy(&embedded, &binaries, NAME, management, members, &[], progress).await?;
     let outcome = bring_in_step(options, &installation, count, progress).await;
     progress.step("ending the embedded AWS");
     let log = std::fs::read_to_string(embedded.log()).unwrap_or_default();

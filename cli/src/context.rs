@@ -1,0 +1,29 @@
+//! The way to the management account: everything by its deterministic name.
+
+use aws_config::SdkConfig;
+use pmp_sync_aws::bus::EventBus;
+use pmp_sync_aws::config::sdk_config;
+use pmp_sync_aws::ledger::Ledger;
+
+use crate::args::Common;
+
+/// Clients for the management account, with the SDK's default credentials.
+pub(crate) struct Context {
+    pub(crate) config: SdkConfig,
+    pub(crate) ledger: Ledger,
+    pub(crate) bus: EventBus,
+    pub(crate) producer: String,
+}
+
+impl Context {
+    pub(crate) async fn new(common: &Common) -> Self {
+        let config = sdk_config().await;
+        Self {
+            // The command writes nothing that expires.
+            ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
+            bus: EventBus::new(&config, &common.name),
+            producer: format!("{}-producer", common.name),
+            config,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `pmp-sync local serve`: the process that holds the embedded AWS. It ends when its state file is
+//! removed, its time is up, it is told to by a signal, or the server is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_domain::lane::later;
+use pmp_sync_domain::ports::Clock as _;
+use pmp_sync_local::embedded::{Catalog, Embedded, build};
+use pmp_sync_local::marketplace::{Lists, Settings};
+use pmp_sync_local::products;
+use pmp_sync_local::progress::Progress;
+use pmp_sync_local::scenario::{Installation, Organization, link};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::args::{Common, UpOptions};
+use crate::failure::Failure;
+use crate::local::{State, StateMember, state_file};
+
+/// How often it is looked whether the state file is still there.
+const LOOK: Duration = Duration::from_millis(300);
+
+fn organization(name: &str, digit: char) -> Organization {
+    let eleven: String = std::iter::repeat_n(digit, 11).collect();
+    Organization {
+        name: name.to_owned(),
+        account: format!("{digit}{eleven}"),
+        owner: format!("9{eleven}"),
+        external_id: format!("local-{name}-{eleven}"),
+    }
+}
+
+/// Serves until it is told to end.
+pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Failure> {
+    let path = state_file(options.state.as_deref())?;
+    let ends = Instant::now() + options.ttl;
+    let seconds = i64::try_from(options.ttl.as_secs()).unwrap_or(86_400);
+    let ends_at = later(SystemClock.now(), seconds);
+    let progress = Progress::new();
+    let binaries = build(&progress).await?;
+    let catalog = match &options.catalog_endpoint {
+        Some(url) => Catalog::Other(url.clone()),
+        None => Catalog::Own(Settings { change_set_seconds: options.change_set_seconds, ..Settings::default() }),
+    };
+    let mut embedded = Embedded::start(catalog, options.ttl, &progress).await?;
+    let members = vec![organization("emea", '2'), organization("apac", '3')];
+    let management = organization("headquarters", '1');
+    let installation = Installation::deploy(&embedded, &binaries, &common.name, management, members, &[], &progress).await?;
+    let state = describe(common, &installation, ends_at.to_string()).await?;
+    write(&path, &state)?;
+    drop(installation);
+    let signal = |kind| signal(kind).map_err(|error| Failure::Local(error.to_string()));
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // The terminal that it was started from may be closed.
+    let _hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+        if Instant::now() >= ends || !path.exists() || !embedded.is_running() {
+            break;
+        }
+    }
+    // Only our own: another one may have been started since.
+    if std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&format!("\"pid\":{}", std::process::id()))) {
+        let _ = std::fs::remove_file(&path);
+    }
+    embedded.stop().await;
+    Ok(())
+}
+
+/// Written whole and then moved: whoever waits for it never sees a part.
+fn write(path: &Path, state: &State) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::File { path: path.display().to_string(), error };
+    let text = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(failed)
+}
+
+/// Seeds our emulator; in another one nothing is made.
+async fn describe(common: &Common, installation: &Installation<'_>, ends_at: String) -> Result<State, Failure> {
+    let embedded = installation.embedded;
+    let mut state = State {
+        schema: 1,
+        pid: std::process::id(),
+        endpoint: embedded.endpoint().to_owned(),
+        catalog_endpoint: embedded.catalog_endpoint().to_owned(),
+        ends_at,
+        management_account: installation.management.account.clone(),
+        management_experience: None,
+        members: installation
+            .members
+            .iter()
+            .map(|member| StateMember {
+                name: member.name.clone(),
+                account: member.account.clone(),
+                external_id: member.external_id.clone(),
+                experience: None,
+            })
+            .collect(),
+        variables: BTreeMap::from([
+            ("AWS_ENDPOINT_URL".to_owned(), embedded.endpoint().to_owned()),
+            ("AWS_ENDPOINT_URL_MARKETPLACE_CATALOG".to_owned(), embedded.catalog_endpoint().to_owned()),
+            ("AWS_ENDPOINT_URL_MARKETPLACE_DISCOVERY".to_owned(), embedded.catalog_endpoint().to_owned()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), installation.management.account.clone()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
+            ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
+            ("PMP_SYNC_NAME".to_owned(), common.name.clone()),
+        ]),
+    };
+    if let Some(emulator) = embedded.emulator() {
+        let all: Vec<_> = products::real().map(|product| product.id).collect();
+        emulator.add_products(all.iter().cloned());
+        let (allow, deny) = all.split_at(all.len() * 3 / 4);
+        let wanted = Lists { allow: allow.iter().cloned().collect(), deny: deny.iter().cloned().collect() };
+        let source = installation.add_experience(&installation.management, wanted);
+        let mut config = installation.config();
+        for (member, entry) in installation.members.iter().zip(&mut state.members) {
+            let before: BTreeSet<_> = all.iter().rev().take(12).cloned().collect();
+            let experience = installation.add_experience(member, Lists { allow: before, ..Lists::default() });
+            config.push_str(&link(&source, &member.name, &experience, ""));
+            entry.experience = Some(experience);
+        }
+        installation.apply(&config).await?;
+        state.management_experience = Some(source);
+    }
+    Ok(state)
+}

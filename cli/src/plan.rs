@@ -1,0 +1,144 @@
+//! `pmp-sync plan`: has the producer make the plan that it would commit now, and shows it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use pmp_sync_aws::service_error;
+use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
+use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_local::progress::Progress;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::args::{Common, PlanOptions};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+
+/// The producer's answer, as far as it is shown; `--json` passes it on as it is.
+#[derive(Debug, Deserialize)]
+struct Preview {
+    config_version: u64,
+    links: Vec<Link>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Link {
+    member: String,
+    experience: Option<String>,
+    decision: String,
+    allow: Vec<String>,
+    deny: Vec<String>,
+    removals: usize,
+    fewest_change_sets: usize,
+    left_alone: Vec<LeftAlone>,
+    contradictory: Vec<String>,
+    fault: Option<FaultRecord>,
+}
+
+async fn ask(context: &Context, payload: &Value) -> Result<Value, Failure> {
+    let answer = Client::new(&context.config)
+        .invoke()
+        .function_name(&context.producer)
+        .payload(Blob::new(payload.to_string()))
+        .send()
+        .await
+        .map_err(|error| service_error("Invoke", context.producer.as_str(), &error))?;
+    let body = answer.payload().map(AsRef::as_ref).unwrap_or_default();
+    if answer.function_error().is_some() {
+        let message = String::from_utf8_lossy(body).into_owned();
+        return Err(ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, message).into());
+    }
+    serde_json::from_slice(body).map_err(|error| unreadable(context, &error))
+}
+
+fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
+    ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, error.to_string()).into()
+}
+
+/// `plan`
+pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let progress = Progress::new();
+    progress.step("the producer makes the plan");
+    let payload = json!({ "source": SOURCE, "detail-type": PLAN_REQUESTED, "detail": { "scope": options.narrowing.scope() } });
+    let answer = ask(&context, &payload).await;
+    progress.finish();
+    let answer = answer?;
+    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
+        let fault = FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
+        return Err(Failure::Fault(fault));
+    }
+    let preview = Preview::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
+    if common.json {
+        output::json(&answer)?;
+    } else {
+        show(&preview, options.products)?;
+    }
+    let failed = preview.links.iter().filter(|link| link.fault.is_some()).count();
+    if failed > 0 {
+        return Err(Failure::NotWell(format!("{failed} of {} links can not be planned", preview.links.len())));
+    }
+    Ok(())
+}
+
+fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
+    output::note(&format!("by version {} of the configuration", preview.config_version));
+    if preview.links.is_empty() {
+        output::note("no link is in this scope");
+        return Ok(());
+    }
+    let header = ["MEMBER", "EXPERIENCE", "DECISION", "ALLOW", "DENY", "REMOVALS", "CHANGE SETS", "LEFT ALONE"];
+    let rows = preview
+        .links
+        .iter()
+        .map(|link| {
+            vec![
+                link.member.clone(),
+                link.experience.clone().unwrap_or_else(|| "*".to_owned()),
+                link.decision.clone(),
+                link.allow.len().to_string(),
+                link.deny.len().to_string(),
+                link.removals.to_string(),
+                link.fewest_change_sets.to_string(),
+                reasons(&link.left_alone),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)?;
+    for link in &preview.links {
+        let name = format!("{} {}", link.member, link.experience.as_deref().unwrap_or("*"));
+        if let Some(fault) = &link.fault {
+            output::note(&format!("{name}: {}: {}\nwhat to do: {}", fault.code, fault.message, fault.remedy));
+        }
+        if !link.contradictory.is_empty() {
+            let list = link.contradictory.join(", ");
+            output::note(&format!("{name}: allowed and denied at once in the management experience, so denied: {list}"));
+        }
+        if products {
+            for product in &link.allow {
+                output::line(&format!("{name} allow {product}"))?;
+            }
+            for product in &link.deny {
+                output::line(&format!("{name} deny {product}"))?;
+            }
+            for left in &link.left_alone {
+                output::line(&format!("{name} leave {} ({} is wanted, it is {}: {})", left.product, left.wanted, left.standing, left.reason))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn reasons(left: &[LeftAlone]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for left in left {
+        *counts.entry(left.reason.to_string()).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return "0".to_owned();
+    }
+    counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+}

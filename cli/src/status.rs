@@ -1,0 +1,145 @@
+//! `pmp-sync status`: the last runs, and where each lane stands.
+
+use jiff::Timestamp;
+use pmp_sync_aws::ledger::LaneEntry;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
+use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use serde_json::{Value, json};
+
+use crate::args::{Common, StatusOptions};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::sync::tell_failures;
+
+/// `status`
+pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    if let Some(run) = options.run {
+        let record = context.ledger.run(run).await?.ok_or_else(|| {
+            ServiceError::new("GetItem", format!("run {run}"), Kind::NotFound, "there is no such run, or it has expired")
+        })?;
+        let links = context.ledger.links(run).await?;
+        return show_run(common, &context, &record, &links).await;
+    }
+    let runs = context.ledger.runs(options.runs).await?;
+    let mut lanes = Vec::new();
+    for entry in context.ledger.lanes().await? {
+        let state = context.ledger.state(&entry.lane).await?;
+        let open = context.ledger.open(&entry.lane).await?;
+        lanes.push((entry, state, open));
+    }
+    if common.json {
+        let lanes: Vec<_> = lanes.iter().map(|(entry, state, open)| lane_json(entry, state, open)).collect();
+        return output::json(&json!({ "runs": runs, "lanes": lanes }));
+    }
+    show_runs(&runs)?;
+    output::line("")?;
+    show_lanes(&lanes)
+}
+
+fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value {
+    json!({
+        "member": entry.member,
+        "account": entry.lane.account,
+        "experience": entry.lane.experience,
+        "management_experience": entry.management_experience,
+        "mode": entry.mode,
+        "phase": state.phase,
+        "open": open.len(),
+        "planned_run": state.planned_run(),
+        "change_set": state.change_set,
+        "block": state.block,
+        "not_before": state.not_before,
+        "last_attempt": state.last_attempt,
+        "last_success": state.last_success,
+        "last_in_step": state.last_in_step,
+    })
+}
+
+fn time(at: Option<Timestamp>) -> String {
+    // To the second: nobody compares nanoseconds on a screen.
+    at.and_then(|at| Timestamp::from_second(at.as_second()).ok()).map_or_else(|| "-".to_owned(), |at| at.to_string())
+}
+
+fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
+    if runs.is_empty() {
+        return output::line("no run yet");
+    }
+    let header = ["RUN", "STATUS", "FOR", "BEGAN", "COMPLETED", "LINKS", "FAILED", "ALLOW", "DENY"];
+    let rows = runs
+        .iter()
+        .map(|run| {
+            let mut kinds: Vec<_> = run.requests.iter().map(|request| request.kind.as_str()).collect();
+            kinds.dedup();
+            vec![
+                run.run.to_string(),
+                run.status.as_str().to_owned(),
+                kinds.join(", "),
+                time(Some(run.started_at)),
+                time(run.completed_at),
+                run.totals.links.to_string(),
+                run.totals.failed.to_string(),
+                run.totals.allow.to_string(),
+                run.totals.deny.to_string(),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)
+}
+
+fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), Failure> {
+    if lanes.is_empty() {
+        return output::line("no lane yet");
+    }
+    let header = ["MEMBER", "EXPERIENCE", "PHASE", "OPEN", "LAST ATTEMPT", "LAST SUCCESS", "LAST IN STEP"];
+    let rows = lanes
+        .iter()
+        .map(|(entry, state, open)| {
+            vec![
+                entry.member.to_string(),
+                entry.lane.experience.to_string(),
+                state.phase.to_string(),
+                open.len().to_string(),
+                time(state.last_attempt),
+                time(state.last_success),
+                time(state.last_in_step),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)?;
+    for (entry, state, _) in lanes {
+        if let Some(block) = &state.block {
+            let since = time(Some(block.since));
+            output::note(&format!("{} is blocked since {since}: {}: {}", entry.lane, block.reason, block.detail));
+        }
+    }
+    Ok(())
+}
+
+async fn show_run(common: &Common, context: &Context, run: &RunRecord, links: &[LinkRecord]) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&json!({ "run": run, "links": links }));
+    }
+    show_runs(std::slice::from_ref(run))?;
+    output::line("")?;
+    let header = ["MEMBER", "EXPERIENCE", "STATUS", "ALLOW", "DENY", "REMOVALS", "LEFT ALONE"];
+    let rows = links
+        .iter()
+        .map(|link| {
+            vec![
+                link.member.to_string(),
+                link.lane.as_ref().map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
+                serde_json::to_value(link.status).ok().and_then(|status| status.as_str().map(str::to_owned)).unwrap_or_default(),
+                link.allow.len().to_string(),
+                link.deny.len().to_string(),
+                link.removals.to_string(),
+                link.left_alone.len().to_string(),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)?;
+    tell_failures(context, run).await
+}

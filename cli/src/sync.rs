@@ -1,0 +1,99 @@
+//! `pmp-sync sync`: asks for a run, and waits for it if told so.
+
+use std::time::Duration;
+
+use pmp_sync_aws::edge::SystemEntropy;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::message::sync_requested;
+use pmp_sync_domain::ports::{Bus as _, Entropy as _};
+use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_local::progress::Progress;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::args::{Common, SyncOptions};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+
+/// Runs among which the one of the request is looked for.
+const AMONG: u16 = 50;
+
+/// `sync`
+pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    if context.ledger.current_config().await?.is_none() {
+        return Err(Failure::Fault(RunError::NoConfig.record()));
+    }
+    let request = format!("{:032x}", SystemEntropy.bits());
+    let requester = std::env::var("USER").ok();
+    context.bus.put(sync_requested(options.narrowing.scope(), request.clone(), requester)).await?;
+    if !options.wait {
+        if common.json {
+            return output::json(&json!({ "request_id": request }));
+        }
+        return output::line(&format!("requested: {request}"));
+    }
+    let progress = Progress::new();
+    progress.step("waiting for the run");
+    let outcome = wait(&context, &request, Duration::from_secs(options.timeout), &progress).await;
+    progress.finish();
+    let run = outcome?;
+    if common.json {
+        output::json(&run)?;
+    } else {
+        show(&run)?;
+    }
+    if run.status != RunStatus::Completed {
+        tell_failures(&context, &run).await?;
+        return Err(Failure::NotWell(format!("run {} is {}, not completed", run.run, run.status.as_str())));
+    }
+    Ok(())
+}
+
+async fn wait(context: &Context, request: &str, most: Duration, progress: &Progress) -> Result<RunRecord, Failure> {
+    let ends = Instant::now() + most;
+    let mut pause = Duration::from_millis(200);
+    loop {
+        let run = context.ledger.run_of_request(request, AMONG).await?;
+        if let Some(run) = &run {
+            if run.status.is_final() {
+                return Ok(run.clone());
+            }
+            let lanes = run.open.len();
+            progress.detail(format!("run {} is {}; {lanes} lanes at work", run.run, run.status.as_str()));
+        }
+        if Instant::now() >= ends {
+            let what = run.map_or_else(
+                || format!("request {request} has not become a run"),
+                |run| format!("run {} is still {}", run.run, run.status.as_str()),
+            );
+            return Err(Failure::Late(format!("{what} after {} s; `pmp-sync status` shows how it goes on", most.as_secs())));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+fn show(run: &RunRecord) -> Result<(), Failure> {
+    let totals = run.totals;
+    output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
+    output::line(&format!("  links     {} ({} in step, {} changed, {} at work, {} failed)", totals.links, totals.in_step, totals.committed, totals.underway, totals.failed))?;
+    output::line(&format!("  changes   {} allowed, {} denied, {} messages", totals.allow, totals.deny, totals.messages))?;
+    output::line(&format!("  began     {}", run.started_at))?;
+    output::line(&format!("  completed {}", run.completed_at.map_or_else(|| "no".to_owned(), |at| at.to_string())))
+}
+
+/// Each failed link with its code and what to do.
+pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
+    if let Some(fault) = &run.fault {
+        output::note(&format!("{}: {}\nwhat to do: {}", fault.code, fault.message, fault.remedy));
+    }
+    for link in context.ledger.links(run.run).await? {
+        if let (LinkStatus::Failed, Some(fault)) = (link.status, &link.fault) {
+            let what = link.lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
+            output::note(&format!("{} {what}: {}: {}\nwhat to do: {}", link.member, fault.code, fault.message, fault.remedy));
+        }
+    }
+    Ok(())
+}

@@ -30,7 +30,7 @@ pub(crate) fn note(text: &str) {
 /// A table without lines, which is readable when piped as well.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     table.add_rows(rows);
     for row in table.to_string().lines() {
         line(row.trim_end())?;

@@ -1,0 +1,92 @@
+//! What every test stands on.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
+use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
+use pmp_sync_local::progress::Progress;
+use pmp_sync_local::scenario::{Installation, NAME, Organization, link};
+use tokio::runtime::Runtime;
+
+/// How long a change set takes here, in seconds.
+pub(crate) const CHANGE_SET: f64 = 0.5;
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The tests share one runtime: the emulator lives on it.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static SHARED: LazyLock<(Embedded, Binaries)> = LazyLock::new(|| {
+    std::thread::spawn(|| {
+        RUNTIME.block_on(async {
+            let binaries = build(&Progress::none()).await.expect("the Lambdas are built");
+            let settings = Settings { change_set_seconds: CHANGE_SET, ..Settings::default() };
+            let started = Embedded::start(Catalog::Own(settings), Duration::from_secs(1800), &Progress::none()).await;
+            (started.expect("the embedded AWS starts"), binaries)
+        })
+    })
+    .join()
+    .expect("the embedded AWS starts")
+});
+
+pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(test)
+}
+
+pub(crate) fn embedded() -> &'static Embedded {
+    &SHARED.0
+}
+
+pub(crate) fn emulator() -> &'static Emulator {
+    embedded().emulator().expect("our own emulator")
+}
+
+/// An installation with as many members as asked for; `number` keeps the accounts of tests apart.
+pub(crate) async fn install(number: u64, members: u64, parameters: &[(&str, &str)]) -> Installation<'static> {
+    let management = Organization::numbered("headquarters", number * 100);
+    let members = (1..=members).map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member)).collect();
+    Installation::deploy(embedded(), &SHARED.1, NAME, management, members, parameters, &Progress::none())
+        .await
+        .expect("the stacks are deployed")
+}
+
+pub(crate) fn ids(prefix: &str, count: usize) -> BTreeSet<String> {
+    (0..count).map(|number| format!("prod-{prefix}{number:05}")).collect()
+}
+
+pub(crate) fn lists(allow: &BTreeSet<String>, deny: &BTreeSet<String>) -> Lists {
+    Lists { allow: allow.clone(), deny: deny.clone() }
+}
+
+/// One management experience mirrored on one experience of the first member. Returns both.
+pub(crate) async fn mirror(installation: &Installation<'_>, wanted: Lists, before: Lists) -> (String, String) {
+    let source = installation.add_experience(&installation.management, wanted);
+    let experience = installation.add_experience(&installation.members[0], before);
+    let config = installation.config() + &link(&source, "m1", &experience, "");
+    installation.apply(&config).await.expect("the configuration is stored");
+    (source, experience)
+}
+
+/// The change sets of one experience.
+pub(crate) fn change_sets(experience: &str) -> Vec<ChangeSetLog> {
+    let mut all = emulator().change_sets();
+    all.retain(|set| set.experiences.iter().any(|id| id == experience));
+    all
+}
+
+/// Refusals that the API gave for an experience.
+pub(crate) fn refusals(experience: &str) -> Vec<u16> {
+    let calls = emulator().calls().into_iter();
+    calls.filter(|call| call.thing == experience && call.status >= 400).map(|call| call.status).collect()
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, most: Duration, holds: impl Fn() -> bool) {
+    let ends = tokio::time::Instant::now() + most;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < ends, "{what} did not happen within {most:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -17,7 +17,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(endpoint: &str) -> Self {
+    /// For an AWS at this URL.
+    pub fn new(endpoint: &str) -> Self {
         Self { endpoint: endpoint.to_owned(), http: Builder::new().build_http() }
     }
 

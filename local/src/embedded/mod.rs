@@ -7,6 +7,7 @@ mod deploy;
 mod ministack;
 mod venv;
 
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use aws_config::SdkConfig;
 
 pub use self::binaries::{Binaries, build};
 pub use self::clients::Clients;
+pub use self::venv::python;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
 use self::ministack::Ministack;
 use crate::marketplace::{Emulator, Settings};

@@ -23,7 +23,7 @@ pub(crate) fn cache() -> Result<PathBuf, EmbeddedError> {
 
 /// The interpreter of the environment, which is made if it is not there. Several processes may ask
 /// at the same time; one of them makes it.
-pub(crate) async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
+pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let hash = Sha256::digest(REQUIREMENTS);
     let name: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let home = cache()?.join(format!("python-{name}"));

@@ -6,6 +6,7 @@ closes and nothing is left behind. The server and its Lambda processes are one p
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ def main() -> int:
         return server.returncode
     stop(server, signal.SIGTERM, 3.0)
     stop(server, signal.SIGKILL, 2.0)
+    # Its code caches and log; whoever wanted the log has read it by now.
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
     return 0
 
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
 use pmp_sync_local::progress::Progress;
-use pmp_sync_local::scenario::{Installation, NAME, Organization, link};
+use pmp_sync_local::scenario::{Installation, Organization, link};
 use tokio::runtime::Runtime;
 
 /// How long a change set takes here, in seconds.
@@ -47,9 +47,15 @@ pub(crate) fn emulator() -> &'static Emulator {
 pub(crate) async fn install(number: u64, members: u64, parameters: &[(&str, &str)]) -> Installation<'static> {
     let management = Organization::numbered("headquarters", number * 100);
     let members = (1..=members).map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member)).collect();
-    Installation::deploy(embedded(), &SHARED.1, NAME, management, members, parameters, &Progress::none())
+    // The embedded AWS ends the running functions of a name in every account when one is deployed.
+    Installation::deploy(embedded(), &SHARED.1, &name(number), management, members, parameters, &Progress::none())
         .await
         .expect("the stacks are deployed")
+}
+
+/// What the stacks of a test are named after.
+pub(crate) fn name(number: u64) -> String {
+    format!("pmp-sync-{number}")
 }
 
 pub(crate) fn ids(prefix: &str, count: usize) -> BTreeSet<String> {

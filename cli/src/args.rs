@@ -71,7 +71,10 @@ pub(crate) struct Narrowing {
 
 impl Narrowing {
     pub(crate) fn scope(&self) -> Scope {
-        Scope { members: self.members.clone(), experiences: self.experiences.clone() }
+        Scope {
+            members: self.members.clone(),
+            experiences: self.experiences.clone(),
+        }
     }
 }
 
@@ -145,8 +148,14 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         'h' => 3600,
         _ => return Err(expected()),
     };
-    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(expected)?;
-    let seconds = number.checked_mul(factor).filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(expected)?;
+    let number: u64 = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(expected)?;
+    let seconds = number
+        .checked_mul(factor)
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .ok_or_else(expected)?;
     Ok(std::time::Duration::from_secs(seconds))
 }
 
@@ -171,7 +180,16 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("90s").map(|d| d.as_secs()), Ok(90));
         assert_eq!(duration("8h").map(|d| d.as_secs()), Ok(28_800));
-        for wrong in ["", "8", "h", "-1h", "25h", "0s", "8 h", "99999999999999999999h"] {
+        for wrong in [
+            "",
+            "8",
+            "h",
+            "-1h",
+            "25h",
+            "0s",
+            "8 h",
+            "99999999999999999999h",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

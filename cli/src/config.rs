@@ -13,7 +13,10 @@ use crate::failure::Failure;
 use crate::output;
 
 fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::File { path: file.display().to_string(), error })
+    std::fs::read_to_string(file).map_err(|error| Failure::File {
+        path: file.display().to_string(),
+        error,
+    })
 }
 
 /// Tells every problem, in the form that editors understand.
@@ -28,10 +31,17 @@ fn refuse(file: &Path, invalid: &InvalidConfig, as_json: bool) -> Failure {
             return failure;
         }
     }
-    let list: Vec<_> = invalid.problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
+    let list: Vec<_> = invalid
+        .problems
+        .iter()
+        .map(|problem| format!("{}:{problem}", file.display()))
+        .collect();
     let count = list.len();
     let noun = if count == 1 { "problem" } else { "problems" };
-    Failure::InvalidConfig(format!("{count} {noun} in the configuration; nothing was stored\n{}", list.join("\n")))
+    Failure::InvalidConfig(format!(
+        "{count} {noun} in the configuration; nothing was stored\n{}",
+        list.join("\n")
+    ))
 }
 
 /// `config validate`
@@ -41,7 +51,10 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return output::json(&json!({ "valid": true, "members": members, "links": links }));
     }
-    output::line(&format!("{} is valid: {members} members, {links} links", file.display()))
+    output::line(&format!(
+        "{} is valid: {members} members, {links} links",
+        file.display()
+    ))
 }
 
 /// `config apply`
@@ -54,7 +67,13 @@ pub(crate) async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
         Some(current) if current.text == text => (current.version, false),
         current => {
             let seen = current.map(|stored| stored.version);
-            (context.ledger.put_config(&text, seen, SystemClock.now()).await?, true)
+            (
+                context
+                    .ledger
+                    .put_config(&text, seen, SystemClock.now())
+                    .await?,
+                true,
+            )
         }
     };
     if common.json {
@@ -71,7 +90,9 @@ pub(crate) async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
 pub(crate) async fn show(common: &Common) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let Some(stored) = context.ledger.current_config().await? else {
-        return Err(Failure::Fault(pmp_sync_domain::error::RunError::NoConfig.record()));
+        return Err(Failure::Fault(
+            pmp_sync_domain::error::RunError::NoConfig.record(),
+        ));
     };
     if common.json {
         return output::json(&json!({ "version": stored.version, "text": stored.text }));

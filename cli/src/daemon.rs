@@ -43,17 +43,32 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     let binaries = build(&progress).await?;
     let catalog = match &options.catalog_endpoint {
         Some(url) => Catalog::Other(url.clone()),
-        None => Catalog::Own(Settings { change_set_seconds: options.change_set_seconds, ..Settings::default() }),
+        None => Catalog::Own(Settings {
+            change_set_seconds: options.change_set_seconds,
+            ..Settings::default()
+        }),
     };
     let mut embedded = Embedded::start(catalog, options.ttl, &progress).await?;
     let members = vec![organization("emea", '2'), organization("apac", '3')];
     let management = organization("headquarters", '1');
-    let installation = Installation::deploy(&embedded, &binaries, &common.name, management, members, &[], &progress).await?;
+    let installation = Installation::deploy(
+        &embedded,
+        &binaries,
+        &common.name,
+        management,
+        members,
+        &[],
+        &progress,
+    )
+    .await?;
     let state = describe(common, &installation, ends_at.to_string()).await?;
     write(&path, &state)?;
     drop(installation);
     let signal = |kind| signal(kind).map_err(|error| Failure::Local(error.to_string()));
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     // The terminal that it was started from may be closed.
     let _hangup = signal(SignalKind::hangup())?;
     loop {
@@ -67,7 +82,9 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
         }
     }
     // Only our own: another one may have been started since.
-    if std::fs::read_to_string(&path).is_ok_and(|text| text.contains(&format!("\"pid\":{}", std::process::id()))) {
+    if std::fs::read_to_string(&path)
+        .is_ok_and(|text| text.contains(&format!("\"pid\":{}", std::process::id())))
+    {
         let _ = std::fs::remove_file(&path);
     }
     embedded.stop().await;
@@ -76,14 +93,23 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
 
 /// Written whole and then moved: whoever waits for it never sees a part.
 fn write(path: &Path, state: &State) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::File { path: path.display().to_string(), error };
+    let failed = |error: std::io::Error| Failure::File {
+        path: path.display().to_string(),
+        error,
+    };
     let text = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
     let draft = path.with_extension("draft");
-    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(failed)
+    std::fs::write(&draft, text)
+        .and_then(|()| std::fs::rename(&draft, path))
+        .map_err(failed)
 }
 
 /// Seeds our emulator; in another one nothing is made.
-async fn describe(common: &Common, installation: &Installation<'_>, ends_at: String) -> Result<State, Failure> {
+async fn describe(
+    common: &Common,
+    installation: &Installation<'_>,
+    ends_at: String,
+) -> Result<State, Failure> {
     let embedded = installation.embedded;
     let mut state = State {
         schema: 1,
@@ -104,10 +130,22 @@ async fn describe(common: &Common, installation: &Installation<'_>, ends_at: Str
             })
             .collect(),
         variables: BTreeMap::from([
-            ("AWS_ENDPOINT_URL".to_owned(), embedded.endpoint().to_owned()),
-            ("AWS_ENDPOINT_URL_MARKETPLACE_CATALOG".to_owned(), embedded.catalog_endpoint().to_owned()),
-            ("AWS_ENDPOINT_URL_MARKETPLACE_DISCOVERY".to_owned(), embedded.catalog_endpoint().to_owned()),
-            ("AWS_ACCESS_KEY_ID".to_owned(), installation.management.account.clone()),
+            (
+                "AWS_ENDPOINT_URL".to_owned(),
+                embedded.endpoint().to_owned(),
+            ),
+            (
+                "AWS_ENDPOINT_URL_MARKETPLACE_CATALOG".to_owned(),
+                embedded.catalog_endpoint().to_owned(),
+            ),
+            (
+                "AWS_ENDPOINT_URL_MARKETPLACE_DISCOVERY".to_owned(),
+                embedded.catalog_endpoint().to_owned(),
+            ),
+            (
+                "AWS_ACCESS_KEY_ID".to_owned(),
+                installation.management.account.clone(),
+            ),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
             ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
             ("PMP_SYNC_NAME".to_owned(), common.name.clone()),
@@ -117,12 +155,21 @@ async fn describe(common: &Common, installation: &Installation<'_>, ends_at: Str
         let all: Vec<_> = products::real().map(|product| product.id).collect();
         emulator.add_products(all.iter().cloned());
         let (allow, deny) = all.split_at(all.len() * 3 / 4);
-        let wanted = Lists { allow: allow.iter().cloned().collect(), deny: deny.iter().cloned().collect() };
+        let wanted = Lists {
+            allow: allow.iter().cloned().collect(),
+            deny: deny.iter().cloned().collect(),
+        };
         let source = installation.add_experience(&installation.management, wanted);
         let mut config = installation.config();
         for (member, entry) in installation.members.iter().zip(&mut state.members) {
             let before: BTreeSet<_> = all.iter().rev().take(12).cloned().collect();
-            let experience = installation.add_experience(member, Lists { allow: before, ..Lists::default() });
+            let experience = installation.add_experience(
+                member,
+                Lists {
+                    allow: before,
+                    ..Lists::default()
+                },
+            );
             config.push_str(&link(&source, &member.name, &experience, ""));
             entry.experience = Some(experience);
         }

@@ -63,12 +63,20 @@ impl Failure {
                 Kind::NotFound => {
                     "check that the management stack is deployed in this account, and --name if it has another name"
                 }
-                Kind::Denied => "check that the credentials are those of the management account and allow this",
-                Kind::Throttled | Kind::Retryable => "check the credentials and the network, then try again",
-                Kind::Conflict => "somebody else was faster: look at what stands now, then try again",
+                Kind::Denied => {
+                    "check that the credentials are those of the management account and allow this"
+                }
+                Kind::Throttled | Kind::Retryable => {
+                    "check the credentials and the network, then try again"
+                }
+                Kind::Conflict => {
+                    "somebody else was faster: look at what stands now, then try again"
+                }
                 Kind::Locked | Kind::Refused => return None,
             }),
-            Self::Local(_) => Some("see the log that is named above, if one is; `pmp-sync local down` cleans up"),
+            Self::Local(_) => {
+                Some("see the log that is named above, if one is; `pmp-sync local down` cleans up")
+            }
             _ => None,
         }
     }

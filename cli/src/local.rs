@@ -47,17 +47,29 @@ pub(crate) struct StateMember {
 /// The usual place of the state file.
 pub(crate) fn state_file(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
-        return std::path::absolute(path).map_err(|error| Failure::File { path: path.display().to_string(), error });
+        return std::path::absolute(path).map_err(|error| Failure::File {
+            path: path.display().to_string(),
+            error,
+        });
     }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("pmp-sync").join("local.json"))
-        .ok_or_else(|| Failure::Local("neither XDG_CACHE_HOME nor HOME is set; give --state".to_owned()))
+        .ok_or_else(|| {
+            Failure::Local("neither XDG_CACHE_HOME nor HOME is set; give --state".to_owned())
+        })
 }
 
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> Failure + use<'_> {
-    move |error| Failure::File { path: path.display().to_string(), error }
+    move |error| Failure::File {
+        path: path.display().to_string(),
+        error,
+    }
 }
 
 fn read_state(path: &Path) -> Option<State> {
@@ -66,7 +78,10 @@ fn read_state(path: &Path) -> Option<State> {
 
 async fn is_listening(state: &State) -> bool {
     let address = state.endpoint.trim_start_matches("http://");
-    matches!(tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await, Ok(Ok(_)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await,
+        Ok(Ok(_))
+    )
 }
 
 /// `local up`
@@ -88,8 +103,18 @@ pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failu
     let program = std::env::current_exe().map_err(file_error(Path::new("pmp-sync")))?;
     let mut serve = Command::new(program);
     serve
-        .args(["--name", &common.name, "local", "serve", "--ttl", &format!("{}s", options.ttl.as_secs())])
-        .args(["--change-set-seconds", &options.change_set_seconds.to_string()])
+        .args([
+            "--name",
+            &common.name,
+            "local",
+            "serve",
+            "--ttl",
+            &format!("{}s", options.ttl.as_secs()),
+        ])
+        .args([
+            "--change-set-seconds",
+            &options.change_set_seconds.to_string(),
+        ])
         .arg("--state")
         .arg(&path)
         .stdin(Stdio::null())
@@ -100,7 +125,9 @@ pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failu
     if let Some(url) = &options.catalog_endpoint {
         serve.args(["--catalog-endpoint", url]);
     }
-    let mut child = serve.spawn().map_err(file_error(Path::new("pmp-sync local serve")))?;
+    let mut child = serve
+        .spawn()
+        .map_err(file_error(Path::new("pmp-sync local serve")))?;
     let progress = Progress::new();
     progress.step("starting (the first time takes some minutes)");
     let state = wait_until_ready(&path, &log_path, &mut child, &progress).await;
@@ -132,7 +159,10 @@ async fn wait_until_ready(
         if let Ok(Some(status)) = child.try_wait() {
             let tail: Vec<_> = text.lines().rev().take(12).collect();
             let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-            return Err(Failure::Local(format!("it ended with {status} before it was ready; {} says:\n{tail}", log.display())));
+            return Err(Failure::Local(format!(
+                "it ended with {status} before it was ready; {} says:\n{tail}",
+                log.display()
+            )));
         }
         if let Some(last) = text.lines().last().filter(|last| *last != shown) {
             last.clone_into(&mut shown);
@@ -140,7 +170,11 @@ async fn wait_until_ready(
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(Failure::Local(format!("it was not ready within {} s; see {}", START.as_secs(), log.display())))
+    Err(Failure::Local(format!(
+        "it was not ready within {} s; see {}",
+        START.as_secs(),
+        log.display()
+    )))
 }
 
 fn show(common: &Common, state: &State) -> Result<(), Failure> {
@@ -150,15 +184,25 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
     for (name, value) in &state.variables {
         output::line(&format!("export {name}={value}"))?;
     }
-    output::note(&format!("it runs until {} or `pmp-sync local down`", state.ends_at));
+    output::note(&format!(
+        "it runs until {} or `pmp-sync local down`",
+        state.ends_at
+    ));
     output::note(&format!("management account {}", state.management_account));
     for member in &state.members {
-        output::note(&format!("member {}: account {}, external id {}", member.name, member.account, member.external_id));
+        output::note(&format!(
+            "member {}: account {}, external id {}",
+            member.name, member.account, member.external_id
+        ));
     }
     if state.management_experience.is_some() {
-        output::note("a configuration is applied: try `pmp-sync plan`, `pmp-sync sync --wait`, `pmp-sync status`");
+        output::note(
+            "a configuration is applied: try `pmp-sync plan`, `pmp-sync sync --wait`, `pmp-sync status`",
+        );
     } else {
-        output::note("nothing is configured: apply a configuration with experiences of the other emulator");
+        output::note(
+            "nothing is configured: apply a configuration with experiences of the other emulator",
+        );
     }
     Ok(())
 }
@@ -174,7 +218,11 @@ pub(crate) async fn down(given: Option<&Path>) -> Result<(), Failure> {
     let ends = Instant::now() + END;
     while is_listening(&state).await {
         if Instant::now() >= ends {
-            return Err(Failure::Local(format!("process {} did not end within {} s", state.pid, END.as_secs())));
+            return Err(Failure::Local(format!(
+                "process {} did not end within {} s",
+                state.pid,
+                END.as_secs()
+            )));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -8,7 +8,10 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 fn broken(error: std::io::Error) -> Failure {
-    Failure::File { path: "stdout".to_owned(), error }
+    Failure::File {
+        path: "stdout".to_owned(),
+        error,
+    }
 }
 
 /// A line of data.
@@ -30,7 +33,10 @@ pub(crate) fn note(text: &str) {
 /// A table without lines, which is readable when piped as well.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
     table.add_rows(rows);
     for row in table.to_string().lines() {
         line(row.trim_end())?;

@@ -49,13 +49,21 @@ async fn ask(context: &Context, payload: &Value) -> Result<Value, Failure> {
     let body = answer.payload().map(AsRef::as_ref).unwrap_or_default();
     if answer.function_error().is_some() {
         let message = String::from_utf8_lossy(body).into_owned();
-        return Err(ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, message).into());
+        return Err(
+            ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, message).into(),
+        );
     }
     serde_json::from_slice(body).map_err(|error| unreadable(context, &error))
 }
 
 fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
-    ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, error.to_string()).into()
+    ServiceError::new(
+        "Invoke",
+        context.producer.as_str(),
+        Kind::Refused,
+        error.to_string(),
+    )
+    .into()
 }
 
 /// `plan`
@@ -68,7 +76,8 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     progress.finish();
     let answer = answer?;
     if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
-        let fault = FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
+        let fault =
+            FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
         return Err(Failure::Fault(fault));
     }
     let preview = Preview::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
@@ -77,20 +86,39 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     } else {
         show(&preview, options.products)?;
     }
-    let failed = preview.links.iter().filter(|link| link.fault.is_some()).count();
+    let failed = preview
+        .links
+        .iter()
+        .filter(|link| link.fault.is_some())
+        .count();
     if failed > 0 {
-        return Err(Failure::NotWell(format!("{failed} of {} links can not be planned", preview.links.len())));
+        return Err(Failure::NotWell(format!(
+            "{failed} of {} links can not be planned",
+            preview.links.len()
+        )));
     }
     Ok(())
 }
 
 fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
-    output::note(&format!("by version {} of the configuration", preview.config_version));
+    output::note(&format!(
+        "by version {} of the configuration",
+        preview.config_version
+    ));
     if preview.links.is_empty() {
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header = ["MEMBER", "EXPERIENCE", "DECISION", "ALLOW", "DENY", "REMOVALS", "CHANGE SETS", "LEFT ALONE"];
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "DECISION",
+        "ALLOW",
+        "DENY",
+        "REMOVALS",
+        "CHANGE SETS",
+        "LEFT ALONE",
+    ];
     let rows = preview
         .links
         .iter()
@@ -109,13 +137,22 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         .collect();
     output::table(&header, rows)?;
     for link in &preview.links {
-        let name = format!("{} {}", link.member, link.experience.as_deref().unwrap_or("*"));
+        let name = format!(
+            "{} {}",
+            link.member,
+            link.experience.as_deref().unwrap_or("*")
+        );
         if let Some(fault) = &link.fault {
-            output::note(&format!("{name}: {}: {}\nwhat to do: {}", fault.code, fault.message, fault.remedy));
+            output::note(&format!(
+                "{name}: {}: {}\nwhat to do: {}",
+                fault.code, fault.message, fault.remedy
+            ));
         }
         if !link.contradictory.is_empty() {
             let list = link.contradictory.join(", ");
-            output::note(&format!("{name}: allowed and denied at once in the management experience, so denied: {list}"));
+            output::note(&format!(
+                "{name}: allowed and denied at once in the management experience, so denied: {list}"
+            ));
         }
         if products {
             for product in &link.allow {
@@ -125,7 +162,10 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
                 output::line(&format!("{name} deny {product}"))?;
             }
             for left in &link.left_alone {
-                output::line(&format!("{name} leave {} ({} is wanted, it is {}: {})", left.product, left.wanted, left.standing, left.reason))?;
+                output::line(&format!(
+                    "{name} leave {} ({} is wanted, it is {}: {})",
+                    left.product, left.wanted, left.standing, left.reason
+                ))?;
             }
         }
     }
@@ -140,5 +180,9 @@ fn reasons(left: &[LeftAlone]) -> String {
     if counts.is_empty() {
         return "0".to_owned();
     }
-    counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>().join(", ")
+    counts
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -19,7 +19,12 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
     let context = Context::new(common).await;
     if let Some(run) = options.run {
         let record = context.ledger.run(run).await?.ok_or_else(|| {
-            ServiceError::new("GetItem", format!("run {run}"), Kind::NotFound, "there is no such run, or it has expired")
+            ServiceError::new(
+                "GetItem",
+                format!("run {run}"),
+                Kind::NotFound,
+                "there is no such run, or it has expired",
+            )
         })?;
         let links = context.ledger.links(run).await?;
         return show_run(common, &context, &record, &links).await;
@@ -32,7 +37,10 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
         lanes.push((entry, state, open));
     }
     if common.json {
-        let lanes: Vec<_> = lanes.iter().map(|(entry, state, open)| lane_json(entry, state, open)).collect();
+        let lanes: Vec<_> = lanes
+            .iter()
+            .map(|(entry, state, open)| lane_json(entry, state, open))
+            .collect();
         return output::json(&json!({ "runs": runs, "lanes": lanes }));
     }
     show_runs(&runs)?;
@@ -61,18 +69,33 @@ fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value
 
 fn time(at: Option<Timestamp>) -> String {
     // To the second: nobody compares nanoseconds on a screen.
-    at.and_then(|at| Timestamp::from_second(at.as_second()).ok()).map_or_else(|| "-".to_owned(), |at| at.to_string())
+    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+        .map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
 fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
     if runs.is_empty() {
         return output::line("no run yet");
     }
-    let header = ["RUN", "STATUS", "FOR", "BEGAN", "COMPLETED", "LINKS", "FAILED", "ALLOW", "DENY"];
+    let header = [
+        "RUN",
+        "STATUS",
+        "FOR",
+        "BEGAN",
+        "COMPLETED",
+        "LINKS",
+        "FAILED",
+        "ALLOW",
+        "DENY",
+    ];
     let rows = runs
         .iter()
         .map(|run| {
-            let mut kinds: Vec<_> = run.requests.iter().map(|request| request.kind.as_str()).collect();
+            let mut kinds: Vec<_> = run
+                .requests
+                .iter()
+                .map(|request| request.kind.as_str())
+                .collect();
             kinds.dedup();
             vec![
                 run.run.to_string(),
@@ -94,7 +117,15 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
     if lanes.is_empty() {
         return output::line("no lane yet");
     }
-    let header = ["MEMBER", "EXPERIENCE", "PHASE", "OPEN", "LAST ATTEMPT", "LAST SUCCESS", "LAST IN STEP"];
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "PHASE",
+        "OPEN",
+        "LAST ATTEMPT",
+        "LAST SUCCESS",
+        "LAST IN STEP",
+    ];
     let rows = lanes
         .iter()
         .map(|(entry, state, open)| {
@@ -113,26 +144,47 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
     for (entry, state, _) in lanes {
         if let Some(block) = &state.block {
             let since = time(Some(block.since));
-            output::note(&format!("{} is blocked since {since}: {}: {}", entry.lane, block.reason, block.detail));
+            output::note(&format!(
+                "{} is blocked since {since}: {}: {}",
+                entry.lane, block.reason, block.detail
+            ));
         }
     }
     Ok(())
 }
 
-async fn show_run(common: &Common, context: &Context, run: &RunRecord, links: &[LinkRecord]) -> Result<(), Failure> {
+async fn show_run(
+    common: &Common,
+    context: &Context,
+    run: &RunRecord,
+    links: &[LinkRecord],
+) -> Result<(), Failure> {
     if common.json {
         return output::json(&json!({ "run": run, "links": links }));
     }
     show_runs(std::slice::from_ref(run))?;
     output::line("")?;
-    let header = ["MEMBER", "EXPERIENCE", "STATUS", "ALLOW", "DENY", "REMOVALS", "LEFT ALONE"];
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "STATUS",
+        "ALLOW",
+        "DENY",
+        "REMOVALS",
+        "LEFT ALONE",
+    ];
     let rows = links
         .iter()
         .map(|link| {
             vec![
                 link.member.to_string(),
-                link.lane.as_ref().map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
-                serde_json::to_value(link.status).ok().and_then(|status| status.as_str().map(str::to_owned)).unwrap_or_default(),
+                link.lane
+                    .as_ref()
+                    .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
+                serde_json::to_value(link.status)
+                    .ok()
+                    .and_then(|status| status.as_str().map(str::to_owned))
+                    .unwrap_or_default(),
                 link.allow.len().to_string(),
                 link.deny.len().to_string(),
                 link.removals.to_string(),

@@ -27,7 +27,14 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     }
     let request = format!("{:032x}", SystemEntropy.bits());
     let requester = std::env::var("USER").ok();
-    context.bus.put(sync_requested(options.narrowing.scope(), request.clone(), requester)).await?;
+    context
+        .bus
+        .put(sync_requested(
+            options.narrowing.scope(),
+            request.clone(),
+            requester,
+        ))
+        .await?;
     if !options.wait {
         if common.json {
             return output::json(&json!({ "request_id": request }));
@@ -36,7 +43,13 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     }
     let progress = Progress::new();
     progress.step("waiting for the run");
-    let outcome = wait(&context, &request, Duration::from_secs(options.timeout), &progress).await;
+    let outcome = wait(
+        &context,
+        &request,
+        Duration::from_secs(options.timeout),
+        &progress,
+    )
+    .await;
     progress.finish();
     let run = outcome?;
     if common.json {
@@ -46,12 +59,21 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     }
     if run.status != RunStatus::Completed {
         tell_failures(&context, &run).await?;
-        return Err(Failure::NotWell(format!("run {} is {}, not completed", run.run, run.status.as_str())));
+        return Err(Failure::NotWell(format!(
+            "run {} is {}, not completed",
+            run.run,
+            run.status.as_str()
+        )));
     }
     Ok(())
 }
 
-async fn wait(context: &Context, request: &str, most: Duration, progress: &Progress) -> Result<RunRecord, Failure> {
+async fn wait(
+    context: &Context,
+    request: &str,
+    most: Duration,
+    progress: &Progress,
+) -> Result<RunRecord, Failure> {
     let ends = Instant::now() + most;
     let mut pause = Duration::from_millis(200);
     loop {
@@ -61,14 +83,21 @@ async fn wait(context: &Context, request: &str, most: Duration, progress: &Progr
                 return Ok(run.clone());
             }
             let lanes = run.open.len();
-            progress.detail(format!("run {} is {}; {lanes} lanes at work", run.run, run.status.as_str()));
+            progress.detail(format!(
+                "run {} is {}; {lanes} lanes at work",
+                run.run,
+                run.status.as_str()
+            ));
         }
         if Instant::now() >= ends {
             let what = run.map_or_else(
                 || format!("request {request} has not become a run"),
                 |run| format!("run {} is still {}", run.run, run.status.as_str()),
             );
-            return Err(Failure::Late(format!("{what} after {} s; `pmp-sync status` shows how it goes on", most.as_secs())));
+            return Err(Failure::Late(format!(
+                "{what} after {} s; `pmp-sync status` shows how it goes on",
+                most.as_secs()
+            )));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
@@ -78,21 +107,39 @@ async fn wait(context: &Context, request: &str, most: Duration, progress: &Progr
 fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
-    output::line(&format!("  links     {} ({} in step, {} changed, {} at work, {} failed)", totals.links, totals.in_step, totals.committed, totals.underway, totals.failed))?;
-    output::line(&format!("  changes   {} allowed, {} denied, {} messages", totals.allow, totals.deny, totals.messages))?;
+    output::line(&format!(
+        "  links     {} ({} in step, {} changed, {} at work, {} failed)",
+        totals.links, totals.in_step, totals.committed, totals.underway, totals.failed
+    ))?;
+    output::line(&format!(
+        "  changes   {} allowed, {} denied, {} messages",
+        totals.allow, totals.deny, totals.messages
+    ))?;
     output::line(&format!("  began     {}", run.started_at))?;
-    output::line(&format!("  completed {}", run.completed_at.map_or_else(|| "no".to_owned(), |at| at.to_string())))
+    output::line(&format!(
+        "  completed {}",
+        run.completed_at
+            .map_or_else(|| "no".to_owned(), |at| at.to_string())
+    ))
 }
 
 /// Each failed link with its code and what to do.
 pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
     if let Some(fault) = &run.fault {
-        output::note(&format!("{}: {}\nwhat to do: {}", fault.code, fault.message, fault.remedy));
+        output::note(&format!(
+            "{}: {}\nwhat to do: {}",
+            fault.code, fault.message, fault.remedy
+        ));
     }
     for link in context.ledger.links(run.run).await? {
         if let (LinkStatus::Failed, Some(fault)) = (link.status, &link.fault) {
-            let what = link.lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
-            output::note(&format!("{} {what}: {}: {}\nwhat to do: {}", link.member, fault.code, fault.message, fault.remedy));
+            let what = link
+                .lane
+                .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
+            output::note(&format!(
+                "{} {what}: {}: {}\nwhat to do: {}",
+                link.member, fault.code, fault.message, fault.remedy
+            ));
         }
     }
     Ok(())

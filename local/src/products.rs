@@ -17,7 +17,10 @@ pub struct Product {
 pub fn real() -> impl Iterator<Item = Product> {
     REAL.lines().skip(1).filter_map(|line| {
         let (id, title) = line.split_once(',')?;
-        Some(Product { id: id.to_owned(), title: title.trim_matches('"').to_owned() })
+        Some(Product {
+            id: id.to_owned(),
+            title: title.trim_matches('"').to_owned(),
+        })
     })
 }
 
@@ -25,8 +28,15 @@ pub fn real() -> impl Iterator<Item = Product> {
 pub fn some(count: usize) -> Vec<Product> {
     let made = (1_u32..).map(|number| {
         let hash = Sha256::digest(format!("pmp-sync product {number}"));
-        let id: String = hash.iter().take(13).map(|byte| char::from_digit(u32::from(byte % 36), 36).unwrap_or('0')).collect();
-        Product { id: format!("prod-{id}"), title: format!("Example product {number}") }
+        let id: String = hash
+            .iter()
+            .take(13)
+            .map(|byte| char::from_digit(u32::from(byte % 36), 36).unwrap_or('0'))
+            .collect();
+        Product {
+            id: format!("prod-{id}"),
+            title: format!("Example product {number}"),
+        }
     });
     real().chain(made).take(count).collect()
 }

@@ -34,7 +34,10 @@ impl Progress {
 
     /// Shows nothing.
     pub fn none() -> Self {
-        Self { bar: None, quiet: true }
+        Self {
+            bar: None,
+            quiet: true,
+        }
     }
 
     /// A step begins.

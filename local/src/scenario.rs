@@ -13,7 +13,9 @@ use pmp_sync_domain::message::{Scope, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _};
 use pmp_sync_domain::run::RunRecord;
 
-use crate::embedded::{Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks};
+use crate::embedded::{
+    Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks,
+};
 use crate::marketplace::{Lists, NewExperience};
 use crate::progress::Progress;
 
@@ -99,14 +101,26 @@ impl<'a> Installation<'a> {
                 parameters: Vec::new(),
             })
             .collect();
-        let stacks = Deployment::new(embedded, binaries).deploy(stack, &new, progress).await?;
+        let stacks = Deployment::new(embedded, binaries)
+            .deploy(stack, &new, progress)
+            .await?;
         if let Some(emulator) = embedded.emulator() {
             for org in members.iter().chain([&management]) {
                 emulator.add_org(&org.owner, [org.account.clone()]);
             }
         }
-        let ledger = Ledger::new(&embedded.config(&management.account), format!("{name}-ledger"), 90);
-        Ok(Self { embedded, management, members, stacks, ledger })
+        let ledger = Ledger::new(
+            &embedded.config(&management.account),
+            format!("{name}-ledger"),
+            90,
+        );
+        Ok(Self {
+            embedded,
+            management,
+            members,
+            stacks,
+            ledger,
+        })
     }
 
     /// Makes a live experience of an organization with these lists. Returns its id.
@@ -119,12 +133,18 @@ impl<'a> Installation<'a> {
             archived: false,
             lists: Some(lists),
         };
-        self.embedded.emulator().map(|emulator| emulator.add_experience(new)).unwrap_or_default()
+        self.embedded
+            .emulator()
+            .map(|emulator| emulator.add_experience(new))
+            .unwrap_or_default()
     }
 
     /// The lists of an experience as they stand.
     pub fn lists(&self, experience: &str) -> Lists {
-        self.embedded.emulator().and_then(|emulator| emulator.lists(experience)).unwrap_or_default()
+        self.embedded
+            .emulator()
+            .and_then(|emulator| emulator.lists(experience))
+            .unwrap_or_default()
     }
 
     /// Begins a configuration: the members, without links.
@@ -141,15 +161,30 @@ impl<'a> Installation<'a> {
 
     /// Stores a configuration as the newest one.
     pub async fn apply(&self, config: &str) -> Result<u64, ScenarioError> {
-        let seen = self.ledger.current_config().await?.map(|stored| stored.version);
-        Ok(self.ledger.put_config(config, seen, SystemClock.now()).await?)
+        let seen = self
+            .ledger
+            .current_config()
+            .await?
+            .map(|stored| stored.version);
+        Ok(self
+            .ledger
+            .put_config(config, seen, SystemClock.now())
+            .await?)
     }
 
     /// Asks for a run. Returns the request's id.
     pub async fn request(&self, scope: Scope) -> Result<String, ScenarioError> {
         let id = format!("{:032x}", SystemEntropy.bits());
-        let bus = EventBus::new(&self.embedded.config(&self.management.account), &self.stacks.management.name);
-        bus.put(sync_requested(scope, id.clone(), Some("scenario".to_owned()))).await?;
+        let bus = EventBus::new(
+            &self.embedded.config(&self.management.account),
+            &self.stacks.management.name,
+        );
+        bus.put(sync_requested(
+            scope,
+            id.clone(),
+            Some("scenario".to_owned()),
+        ))
+        .await?;
         Ok(id)
     }
 
@@ -164,8 +199,15 @@ impl<'a> Installation<'a> {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        let late = || ScenarioError::Late(format!("the end of the run for request {request}"), most.as_secs());
-        tokio::time::timeout(most, waiting).await.map_err(|_| late())?
+        let late = || {
+            ScenarioError::Late(
+                format!("the end of the run for request {request}"),
+                most.as_secs(),
+            )
+        };
+        tokio::time::timeout(most, waiting)
+            .await
+            .map_err(|_| late())?
     }
 
     /// Asks for a run about everything and waits for its end.
@@ -181,7 +223,12 @@ impl<'a> Installation<'a> {
 }
 
 /// A link of a configuration as TOML.
-pub fn link(management_experience: &str, member: &str, member_experience: &str, more: &str) -> String {
+pub fn link(
+    management_experience: &str,
+    member: &str,
+    member_experience: &str,
+    more: &str,
+) -> String {
     format!(
         "\n[[link]]\nmanagement_experience = \"{management_experience}\"\nmember = \"{member}\"\nmember_experience = \"{member_experience}\"\n{more}\n"
     )

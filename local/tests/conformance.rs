@@ -19,37 +19,84 @@ async fn emulator(settings: Settings) -> Emulator {
 }
 
 fn experience(emulator: &Emulator, lists: Option<Lists>, archived: bool) -> String {
-    emulator.add_experience(NewExperience { owner: OWNER.to_owned(), id: None, name: None, enabled: true, archived, lists })
+    emulator.add_experience(NewExperience {
+        owner: OWNER.to_owned(),
+        id: None,
+        name: None,
+        enabled: true,
+        archived,
+        lists,
+    })
 }
 
 fn client(emulator: &Emulator, account: &str) -> Client {
     let config = Clients::new(&emulator.endpoint()).config(account);
-    let once = aws_sdk_marketplacecatalog::config::retry::RetryConfig::standard().with_max_attempts(1);
-    Client::from_conf(aws_sdk_marketplacecatalog::config::Builder::from(&config).retry_config(once).build())
+    let once =
+        aws_sdk_marketplacecatalog::config::retry::RetryConfig::standard().with_max_attempts(1);
+    Client::from_conf(
+        aws_sdk_marketplacecatalog::config::Builder::from(&config)
+            .retry_config(once)
+            .build(),
+    )
 }
 
 fn change(kind: &str, id: &str, products: &[&str]) -> Change {
-    let entity = Entity::builder().r#type("Experience@1.0").identifier(id).build().unwrap();
+    let entity = Entity::builder()
+        .r#type("Experience@1.0")
+        .identifier(id)
+        .build()
+        .unwrap();
     let details = serde_json::json!({ "Products": [{ "Ids": products }] }).to_string();
-    Change::builder().change_type(kind).entity(entity).details(details).build().unwrap()
+    Change::builder()
+        .change_type(kind)
+        .entity(entity)
+        .details(details)
+        .build()
+        .unwrap()
 }
 
 async fn start(client: &Client, changes: Vec<Change>) -> Result<String, (String, u16)> {
-    let answer = client.start_change_set().catalog("AWSMarketplace").set_change_set(Some(changes)).send().await;
-    answer.map(|answer| answer.change_set_id().unwrap().to_owned()).map_err(|error| {
-        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-        (error.code().unwrap_or_default().to_owned(), status)
-    })
+    let answer = client
+        .start_change_set()
+        .catalog("AWSMarketplace")
+        .set_change_set(Some(changes))
+        .send()
+        .await;
+    answer
+        .map(|answer| answer.change_set_id().unwrap().to_owned())
+        .map_err(|error| {
+            let status = error
+                .raw_response()
+                .map_or(0, |response| response.status().as_u16());
+            (error.code().unwrap_or_default().to_owned(), status)
+        })
 }
 
 async fn ended(client: &Client, id: &str) -> (ChangeStatus, Option<String>) {
     for _ in 0..200 {
-        let set = client.describe_change_set().catalog("AWSMarketplace").change_set_id(id).send().await.unwrap();
+        let set = client
+            .describe_change_set()
+            .catalog("AWSMarketplace")
+            .change_set_id(id)
+            .send()
+            .await
+            .unwrap();
         match set.status().unwrap() {
-            ChangeStatus::Preparing | ChangeStatus::Applying => tokio::time::sleep(Duration::from_millis(20)).await,
+            ChangeStatus::Preparing | ChangeStatus::Applying => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             status => {
-                let errors = set.change_set().iter().flat_map(|change| change.error_detail_list());
-                return (status.clone(), errors.filter_map(|error| error.error_code()).next().map(str::to_owned));
+                let errors = set
+                    .change_set()
+                    .iter()
+                    .flat_map(|change| change.error_detail_list());
+                return (
+                    status.clone(),
+                    errors
+                        .filter_map(|error| error.error_code())
+                        .next()
+                        .map(str::to_owned),
+                );
             }
         }
     }
@@ -57,22 +104,40 @@ async fn ended(client: &Client, id: &str) -> (ChangeStatus, Option<String>) {
 }
 
 fn quick() -> Settings {
-    Settings { change_set_seconds: 0.2, events: false, quotas: Quotas::default() }
+    Settings {
+        change_set_seconds: 0.2,
+        events: false,
+        quotas: Quotas::default(),
+    }
 }
 
 #[tokio::test]
 async fn the_unmodified_boto3_client_is_served() {
-    let emulator = emulator(Settings { change_set_seconds: 1.0, ..quick() }).await;
+    let emulator = emulator(Settings {
+        change_set_seconds: 1.0,
+        ..quick()
+    })
+    .await;
     let with = experience(&emulator, Some(Lists::default()), false);
     let without = experience(&emulator, None, false);
     emulator.add_products(["p1".to_owned()]);
     let python = python(&Progress::none()).await.unwrap();
     let output = tokio::process::Command::new(python)
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3_conformance.py"), &emulator.endpoint(), ADMIN, &with, &without])
+        .args([
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3_conformance.py"),
+            &emulator.endpoint(),
+            ADMIN,
+            &with,
+            &without,
+        ])
         .output()
         .await
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[tokio::test]
@@ -80,24 +145,52 @@ async fn an_experience_is_locked_until_its_change_set_has_ended_and_others_are_n
     let emulator = emulator(quick()).await;
     let [one, other] = [0, 1].map(|_| experience(&emulator, Some(Lists::default()), false));
     let client = client(&emulator, ADMIN);
-    let first = start(&client, vec![change("AllowProductProcurement", &one, &["p"])]).await.unwrap();
-    let refused = start(&client, vec![change("DenyProductProcurement", &one, &["p"])]).await;
+    let first = start(
+        &client,
+        vec![change("AllowProductProcurement", &one, &["p"])],
+    )
+    .await
+    .unwrap();
+    let refused = start(
+        &client,
+        vec![change("DenyProductProcurement", &one, &["p"])],
+    )
+    .await;
     assert_eq!(refused, Err(("ResourceInUseException".to_owned(), 423)));
-    start(&client, vec![change("AllowProductProcurement", &other, &["p"])]).await.unwrap();
+    start(
+        &client,
+        vec![change("AllowProductProcurement", &other, &["p"])],
+    )
+    .await
+    .unwrap();
     assert_eq!(ended(&client, &first).await.0, ChangeStatus::Succeeded);
-    start(&client, vec![change("DenyProductProcurement", &one, &["p"])]).await.unwrap();
+    start(
+        &client,
+        vec![change("DenyProductProcurement", &one, &["p"])],
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
 async fn allow_and_deny_move_products_between_the_lists() {
     let emulator = emulator(quick()).await;
-    let before = Lists { allow: ["a".into(), "b".into()].into(), deny: ["c".into()].into() };
+    let before = Lists {
+        allow: ["a".into(), "b".into()].into(),
+        deny: ["c".into()].into(),
+    };
     let id = experience(&emulator, Some(before), false);
     let client = client(&emulator, ADMIN);
-    let changes = vec![change("AllowProductProcurement", &id, &["c", "n"]), change("DenyProductProcurement", &id, &["a"])];
+    let changes = vec![
+        change("AllowProductProcurement", &id, &["c", "n"]),
+        change("DenyProductProcurement", &id, &["a"]),
+    ];
     let set = start(&client, changes).await.unwrap();
     assert_eq!(ended(&client, &set).await.0, ChangeStatus::Succeeded);
-    let after = Lists { allow: ["b".into(), "c".into(), "n".into()].into(), deny: ["a".into()].into() };
+    let after = Lists {
+        allow: ["b".into(), "c".into(), "n".into()].into(),
+        deny: ["a".into()].into(),
+    };
     assert_eq!(emulator.lists(&id), Some(after));
 }
 
@@ -107,26 +200,64 @@ async fn archived_and_policy_less_experiences_fail_in_the_end_and_change_nothing
     let archived = experience(&emulator, Some(Lists::default()), true);
     let without = experience(&emulator, None, false);
     let client = client(&emulator, ADMIN);
-    let set = start(&client, vec![change("AllowProductProcurement", &archived, &["p"])]).await.unwrap();
+    let set = start(
+        &client,
+        vec![change("AllowProductProcurement", &archived, &["p"])],
+    )
+    .await
+    .unwrap();
     assert_eq!(ended(&client, &set).await.0, ChangeStatus::Failed);
     assert_eq!(emulator.lists(&archived), Some(Lists::default()));
-    let set = start(&client, vec![change("AllowProductProcurement", &without, &["p"])]).await.unwrap();
-    assert_eq!(ended(&client, &set).await, (ChangeStatus::Failed, Some("ENTITY_NOT_FOUND".to_owned())));
+    let set = start(
+        &client,
+        vec![change("AllowProductProcurement", &without, &["p"])],
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        ended(&client, &set).await,
+        (ChangeStatus::Failed, Some("ENTITY_NOT_FOUND".to_owned()))
+    );
 }
 
 #[tokio::test]
 async fn rates_and_open_change_sets_are_limited_when_asked() {
-    let quotas = Quotas { rates: true, open_change_sets: 1 };
-    let emulator = emulator(Settings { quotas, change_set_seconds: 30.0, ..quick() }).await;
+    let quotas = Quotas {
+        rates: true,
+        open_change_sets: 1,
+    };
+    let emulator = emulator(Settings {
+        quotas,
+        change_set_seconds: 30.0,
+        ..quick()
+    })
+    .await;
     let [one, other] = [0, 1].map(|_| experience(&emulator, Some(Lists::default()), false));
     let client = client(&emulator, ADMIN);
-    start(&client, vec![change("AllowProductProcurement", &one, &["p"])]).await.unwrap();
-    let refused = start(&client, vec![change("AllowProductProcurement", &other, &["p"])]).await;
-    assert_eq!(refused, Err(("ServiceQuotaExceededException".to_owned(), 402)));
+    start(
+        &client,
+        vec![change("AllowProductProcurement", &one, &["p"])],
+    )
+    .await
+    .unwrap();
+    let refused = start(
+        &client,
+        vec![change("AllowProductProcurement", &other, &["p"])],
+    )
+    .await;
+    assert_eq!(
+        refused,
+        Err(("ServiceQuotaExceededException".to_owned(), 402))
+    );
     let mut throttled = 0;
     for _ in 0..6 {
-        let answer = client.list_change_sets().catalog("AWSMarketplace").send().await;
-        throttled += usize::from(answer.is_err_and(|error| error.code() == Some("ThrottlingException")));
+        let answer = client
+            .list_change_sets()
+            .catalog("AWSMarketplace")
+            .send()
+            .await;
+        throttled +=
+            usize::from(answer.is_err_and(|error| error.code() == Some("ThrottlingException")));
     }
     assert!(throttled >= 1, "six lists in a second are one too many");
 }
@@ -135,8 +266,20 @@ async fn rates_and_open_change_sets_are_limited_when_asked() {
 async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
     let emulator = emulator(quick()).await;
     let id = experience(&emulator, Some(Lists::default()), false);
-    for (account, scope, expected) in [(OWNER, false, 1), (OWNER, true, 0), (ADMIN, false, 0), (ADMIN, true, 1)] {
-        let filter = scope.then(|| vec![Filter::builder().name("Scope").value_list("SharedWithMe").build()]);
+    for (account, scope, expected) in [
+        (OWNER, false, 1),
+        (OWNER, true, 0),
+        (ADMIN, false, 0),
+        (ADMIN, true, 1),
+    ] {
+        let filter = scope.then(|| {
+            vec![
+                Filter::builder()
+                    .name("Scope")
+                    .value_list("SharedWithMe")
+                    .build(),
+            ]
+        });
         let answer = client(&emulator, account)
             .list_entities()
             .catalog("AWSMarketplace")
@@ -145,7 +288,16 @@ async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.entity_summary_list().len(), expected, "{account}, scope {scope}");
-        assert!(answer.entity_summary_list().iter().all(|summary| summary.entity_id() == Some(&id)));
+        assert_eq!(
+            answer.entity_summary_list().len(),
+            expected,
+            "{account}, scope {scope}"
+        );
+        assert!(
+            answer
+                .entity_summary_list()
+                .iter()
+                .all(|summary| summary.entity_id() == Some(&id))
+        );
     }
 }

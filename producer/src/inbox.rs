@@ -43,7 +43,11 @@ pub(crate) struct Work {
 }
 
 fn request(kind: &str, id: Option<String>, requester: Option<String>) -> Request {
-    Request { kind: kind.to_owned(), id, requester }
+    Request {
+        kind: kind.to_owned(),
+        id,
+        requester,
+    }
 }
 
 impl Work {
@@ -53,16 +57,25 @@ impl Work {
                 self.scopes.push(Scope::default());
                 self.requests.push(request("schedule", None, None));
             }
-            Trigger::SyncRequested { scope, request_id, requester } => {
+            Trigger::SyncRequested {
+                scope,
+                request_id,
+                requester,
+            } => {
                 self.scopes.push(scope);
-                self.requests.push(request("sync-requested", request_id, requester));
+                self.requests
+                    .push(request("sync-requested", request_id, requester));
             }
             Trigger::ManagementChangeSet(event) if event.is_ours() => {
                 tracing::debug!(change_set = %event.id, "a change set of our own triggers nothing");
             }
             Trigger::ManagementChangeSet(event) => {
                 self.scopes.push(Scope::default());
-                self.requests.push(request("management-change-set", Some(event.id.to_string()), None));
+                self.requests.push(request(
+                    "management-change-set",
+                    Some(event.id.to_string()),
+                    None,
+                ));
             }
             Trigger::LaneSettled { lane, .. } => {
                 self.settled.insert(lane);
@@ -107,13 +120,21 @@ impl<P: Ports> Producer<P> {
     }
 
     async fn bury(&self, record: &Record, detail: &str) -> Result<(), ServiceError> {
-        tracing::warn!(message_id = record.id, code = "PMS-5001", detail, "a message goes to the dead-letter queue");
+        tracing::warn!(
+            message_id = record.id,
+            code = "PMS-5001",
+            detail,
+            "a message goes to the dead-letter queue"
+        );
         let attributes = BTreeMap::from([
             ("reason", "unreadable".to_owned()),
             ("code", "PMS-5001".to_owned()),
             ("detail", detail.chars().take(500).collect()),
             ("message_id", record.id.clone()),
         ]);
-        self.ports.dead_letters().bury(&record.body, &attributes).await
+        self.ports
+            .dead_letters()
+            .bury(&record.body, &attributes)
+            .await
     }
 }

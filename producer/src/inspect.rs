@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{Plan, Report, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::Timestamp;
 
 /// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
 /// for each account (catalog quotas).
@@ -64,11 +64,23 @@ async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired
     }
     match &experience.status {
         Status::Enabled => {}
-        Status::Disabled => return Err(LinkError::ManagementDisabled(id.clone(), "Disabled".to_owned())),
-        Status::Other(status) => return Err(LinkError::ManagementDisabled(id.clone(), status.clone())),
+        Status::Disabled => {
+            return Err(LinkError::ManagementDisabled(
+                id.clone(),
+                "Disabled".to_owned(),
+            ));
+        }
+        Status::Other(status) => {
+            return Err(LinkError::ManagementDisabled(id.clone(), status.clone()));
+        }
     }
-    let Some(policy) = &experience.policy else { return Err(LinkError::ManagementNoPolicy(id.clone())) };
-    let snapshot = catalog.policy(policy).await.map_err(|error| LinkError::ManagementUnreadable(id.clone(), error))?;
+    let Some(policy) = &experience.policy else {
+        return Err(LinkError::ManagementNoPolicy(id.clone()));
+    };
+    let snapshot = catalog
+        .policy(policy)
+        .await
+        .map_err(|error| LinkError::ManagementUnreadable(id.clone(), error))?;
     if snapshot.allowed().is_empty() {
         return Err(LinkError::ManagementEmpty(id.clone()));
     }
@@ -83,20 +95,38 @@ pub(crate) async fn targets<C: ReadCatalog>(
     link: &Link,
     scopes: &[Scope],
 ) -> Result<Vec<ExperienceId>, LinkError> {
-    let covered = |id: &ExperienceId| scopes.iter().any(|scope| scope.covers(&link.member.name, id));
+    let covered = |id: &ExperienceId| {
+        scopes
+            .iter()
+            .any(|scope| scope.covers(&link.member.name, id))
+    };
     if let Target::One(experience) = &link.target {
-        return Ok(if covered(experience) { vec![experience.clone()] } else { Vec::new() });
+        return Ok(if covered(experience) {
+            vec![experience.clone()]
+        } else {
+            Vec::new()
+        });
     }
     let unreadable = |error| LinkError::MemberUnreadable(link.member.account.clone(), error);
     let named = config.named_lanes(&link.member.name);
     let ids = catalog.experiences().await.map_err(unreadable)?;
-    let candidates = ids.into_iter().filter(|id| covered(id) && !named.contains(&link.lane_of(id)));
+    let candidates = ids
+        .into_iter()
+        .filter(|id| covered(id) && !named.contains(&link.lane_of(id)));
     let live: Vec<_> = stream::iter(candidates)
-        .map(|id| async move { catalog.experience(&id).await.map(|experience| experience.is_live().then_some(id)) })
+        .map(|id| async move {
+            catalog
+                .experience(&id)
+                .await
+                .map(|experience| experience.is_live().then_some(id))
+        })
         .buffered(READS_AT_ONCE)
         .collect()
         .await;
-    live.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>().map_err(unreadable)
+    live.into_iter()
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)
 }
 
 /// Looks at one member experience. The lane is read before the member's policy: what ends in between
@@ -114,20 +144,38 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let actual = read_member(catalog, link, experience).await?;
     let (plan, report) = plan(desired, &actual, &state.view(Vec::new()), &link.policy);
-    let mut question =
-        Question { plan: &plan, state: &state, open: &open, committed: None, desired, link: &link.policy };
+    let mut question = Question {
+        plan: &plan,
+        state: &state,
+        open: &open,
+        committed: None,
+        desired,
+        link: &link.policy,
+    };
     let committed = match state.planned_run() {
-        Some(run) if question.needs_committed(now) => {
-            ledger.link(run, &lane).await.map_err(LinkError::Ledger)?.map(|record| record.plan())
-        }
+        Some(run) if question.needs_committed(now) => ledger
+            .link(run, &lane)
+            .await
+            .map_err(LinkError::Ledger)?
+            .map(|record| record.plan()),
         _ => None,
     };
     question.committed = committed.as_ref();
     let decision = question.decide(now);
-    Ok(Inspection { lane, before: Lane { state, open }, plan, report, decision })
+    Ok(Inspection {
+        lane,
+        before: Lane { state, open },
+        plan,
+        report,
+        decision,
+    })
 }
 
-async fn read_member<C: ReadCatalog>(catalog: &C, link: &Link, id: &ExperienceId) -> Result<PolicySnapshot, LinkError> {
+async fn read_member<C: ReadCatalog>(
+    catalog: &C,
+    link: &Link,
+    id: &ExperienceId,
+) -> Result<PolicySnapshot, LinkError> {
     let account = &link.member.account;
     let unreadable = |error: pmp_sync_domain::error::ServiceError| match error.kind {
         Kind::NotFound => LinkError::MemberNotFound(account.clone(), id.clone()),

@@ -77,7 +77,8 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
     if event.payload.get("Records").is_none() {
         return plan(producer, event.payload).await;
     }
-    let deadline = i64::try_from(event.context.deadline).map_or(Ok(Timestamp::MAX), Timestamp::from_millisecond);
+    let deadline = i64::try_from(event.context.deadline)
+        .map_or(Ok(Timestamp::MAX), Timestamp::from_millisecond);
     let batch: SqsEvent = serde_json::from_value(event.payload)?;
     let records: Vec<_> = batch
         .records
@@ -103,7 +104,10 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
 async fn plan(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> {
     let envelope: Envelope = serde_json::from_value(payload)?;
     if envelope.source != SOURCE || envelope.detail_type != PLAN_REQUESTED {
-        let unknown = Unreadable::UnknownEvent { source_name: envelope.source, detail_type: envelope.detail_type };
+        let unknown = Unreadable::UnknownEvent {
+            source_name: envelope.source,
+            detail_type: envelope.detail_type,
+        };
         tracing::error!(error = %unknown, code = "PMS-5001", "the invocation is refused");
         return Err(unknown.into());
     }
@@ -124,7 +128,11 @@ pub async fn run() -> Result<(), Error> {
     let config = sdk_config().await;
     let retention_days: u32 = variable("PMP_SYNC_RUN_RETENTION_DAYS")?;
     let ports = Aws {
-        ledger: Ledger::new(&config, variable::<String>("PMP_SYNC_LEDGER_TABLE")?, retention_days),
+        ledger: Ledger::new(
+            &config,
+            variable::<String>("PMP_SYNC_LEDGER_TABLE")?,
+            retention_days,
+        ),
         catalog: ReadOnlyCatalog::new(&config),
         members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
         inbox: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),

@@ -12,7 +12,9 @@ mod run;
 mod send;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ports::{Bus, Clock, DeadLetters, Entropy, Inbox, Lanes, Members, ReadCatalog, WriteRuns};
+use pmp_sync_domain::ports::{
+    Bus, Clock, DeadLetters, Entropy, Inbox, Lanes, Members, ReadCatalog, WriteRuns,
+};
 
 pub use self::inbox::{Record, Verdict};
 pub use self::preview::{Preview, PreviewLink};

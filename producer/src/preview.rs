@@ -67,8 +67,16 @@ impl<P: Ports> Producer<P> {
     pub async fn preview(&self, scope: &Scope) -> Result<Preview, RunError> {
         let setup = self.setup().await?;
         let scopes = std::slice::from_ref(scope);
-        let chosen: Vec<_> = setup.config.links.iter().filter(|link| in_scope(link, scopes)).collect();
-        let management = chosen.iter().map(|link| link.management_experience.clone()).collect();
+        let chosen: Vec<_> = setup
+            .config
+            .links
+            .iter()
+            .filter(|link| in_scope(link, scopes))
+            .collect();
+        let management = chosen
+            .iter()
+            .map(|link| link.management_experience.clone())
+            .collect();
         let desired = read_management(self.ports.catalog(), management).await;
         let (setup, desired) = (&setup, &desired);
         let links: Vec<Vec<_>> = stream::iter(chosen)
@@ -82,7 +90,11 @@ impl<P: Ports> Producer<P> {
             .buffered(LINKS_AT_ONCE)
             .collect()
             .await;
-        Ok(Preview { schema: SCHEMA, config_version: setup.version, links: links.into_iter().flatten().collect() })
+        Ok(Preview {
+            schema: SCHEMA,
+            config_version: setup.version,
+            links: links.into_iter().flatten().collect(),
+        })
     }
 
     async fn preview_link(
@@ -95,7 +107,11 @@ impl<P: Ports> Producer<P> {
         let desired = match desired {
             Some(Ok(desired)) => desired,
             Some(Err(error)) => return Err(error.clone()),
-            None => return Err(LinkError::ManagementNotFound(link.management_experience.clone())),
+            None => {
+                return Err(LinkError::ManagementNotFound(
+                    link.management_experience.clone(),
+                ));
+            }
         };
         let connection = self
             .ports
@@ -105,7 +121,15 @@ impl<P: Ports> Producer<P> {
             .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
         let mut links = Vec::new();
         for experience in targets(&connection, &setup.config, link, scopes).await? {
-            let seen = inspect(self.ports.ledger(), &connection, link, &experience, desired, self.now()).await;
+            let seen = inspect(
+                self.ports.ledger(),
+                &connection,
+                link,
+                &experience,
+                desired,
+                self.now(),
+            )
+            .await;
             links.push(match seen {
                 Ok(seen) => PreviewLink {
                     experience: Some(experience),
@@ -152,5 +176,9 @@ fn blank(link: &Link) -> PreviewLink {
 
 fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> PreviewLink {
     let experience = experience.or_else(|| link.lane().map(|lane| lane.experience));
-    PreviewLink { experience, fault: Some(error.record()), ..blank(link) }
+    PreviewLink {
+        experience,
+        fault: Some(error.record()),
+        ..blank(link)
+    }
 }

@@ -13,7 +13,9 @@ use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, elapsed};
 use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::message::{Continuation, SYNC_COMPLETED, Scope, event};
-use pmp_sync_domain::ports::{Bus as _, Entropy as _, Inbox as _, Members as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::ports::{
+    Bus as _, Entropy as _, Inbox as _, Members as _, ReadRuns as _, WriteRuns as _,
+};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord, RunStatus};
 use pmp_sync_domain::transit::transit;
 
@@ -51,14 +53,27 @@ struct Outcome {
 impl<P: Ports> Producer<P> {
     /// The newest configuration.
     pub(crate) async fn setup(&self) -> Result<Setup, RunError> {
-        let stored = self.ports.ledger().config().await?.ok_or(RunError::NoConfig)?;
-        let config = Config::parse(&stored.text).map_err(|error| RunError::Config(stored.version, error.to_string()))?;
-        Ok(Setup { version: stored.version, config })
+        let stored = self
+            .ports
+            .ledger()
+            .config()
+            .await?
+            .ok_or(RunError::NoConfig)?;
+        let config = Config::parse(&stored.text)
+            .map_err(|error| RunError::Config(stored.version, error.to_string()))?;
+        Ok(Setup {
+            version: stored.version,
+            config,
+        })
     }
 
     /// Begins a run for the requests.
     pub(crate) async fn begin(&self, work: &Work, deadline: Timestamp) -> Result<(), RunError> {
-        let run = self.ports.ledger().next_run(self.now(), self.ports.entropy().bits()).await?;
+        let run = self
+            .ports
+            .ledger()
+            .next_run(self.now(), self.ports.entropy().bits())
+            .await?;
         let mut record = RunRecord::new(run, 0, work.scopes.clone(), self.now());
         record.requests.clone_from(&work.requests);
         match self.setup().await {
@@ -75,7 +90,11 @@ impl<P: Ports> Producer<P> {
     }
 
     /// Goes on with a run that did not fit into one invocation.
-    pub(crate) async fn go_on(&self, rest: Continuation, deadline: Timestamp) -> Result<(), RunError> {
+    pub(crate) async fn go_on(
+        &self,
+        rest: Continuation,
+        deadline: Timestamp,
+    ) -> Result<(), RunError> {
         let Some(record) = self.ports.ledger().run(rest.run).await? else {
             tracing::warn!(run = %rest.run, "a run that has expired is not gone on with");
             return Ok(());
@@ -83,15 +102,27 @@ impl<P: Ports> Producer<P> {
         if record.planned_at.is_some() {
             return Ok(());
         }
-        let Some(stored) = self.ports.ledger().config_version(rest.config_version).await? else {
+        let Some(stored) = self
+            .ports
+            .ledger()
+            .config_version(rest.config_version)
+            .await?
+        else {
             return self.fail(record, &RunError::NoConfig).await;
         };
         match Config::parse(&stored.text) {
             Ok(config) => {
-                let setup = Setup { version: stored.version, config };
-                self.work_through(record, &setup, rest.links, deadline).await
+                let setup = Setup {
+                    version: stored.version,
+                    config,
+                };
+                self.work_through(record, &setup, rest.links, deadline)
+                    .await
             }
-            Err(error) => self.fail(record, &RunError::Config(stored.version, error.to_string())).await,
+            Err(error) => {
+                self.fail(record, &RunError::Config(stored.version, error.to_string()))
+                    .await
+            }
         }
     }
 
@@ -111,7 +142,10 @@ impl<P: Ports> Producer<P> {
         mut links: Vec<usize>,
         deadline: Timestamp,
     ) -> Result<(), RunError> {
-        let chosen: Vec<_> = links.iter().filter_map(|place| setup.config.links.get(*place)).collect();
+        let chosen: Vec<_> = links
+            .iter()
+            .filter_map(|place| setup.config.links.get(*place))
+            .collect();
         let management = chosen
             .iter()
             .filter(|link| in_scope(link, &record.scopes))
@@ -123,12 +157,15 @@ impl<P: Ports> Producer<P> {
             let now: Vec<_> = links.drain(..links.len().min(LINKS_AT_ONCE)).collect();
             let scopes = &record.scopes;
             let desired = &desired;
-            let outcomes: Vec<_> = stream::iter(now.iter().filter_map(|place| setup.config.links.get(*place)))
-                .filter(|link| std::future::ready(in_scope(link, scopes)))
-                .map(|link| async move { self.serve_link(run, setup, link, scopes, desired).await })
-                .buffer_unordered(LINKS_AT_ONCE)
-                .collect()
-                .await;
+            let outcomes: Vec<_> = stream::iter(
+                now.iter()
+                    .filter_map(|place| setup.config.links.get(*place)),
+            )
+            .filter(|link| std::future::ready(in_scope(link, scopes)))
+            .map(|link| async move { self.serve_link(run, setup, link, scopes, desired).await })
+            .buffer_unordered(LINKS_AT_ONCE)
+            .collect()
+            .await;
             let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
             self.conclude(&mut record, outcomes).await?;
         }
@@ -139,7 +176,12 @@ impl<P: Ports> Producer<P> {
         } else {
             tracing::info!(%run, links = links.len(), "the run goes on in another invocation");
             self.ports.ledger().put_run(&record).await?;
-            let rest = Continuation { run, config_version: setup.version, links, scopes: record.scopes.clone() };
+            let rest = Continuation {
+                run,
+                config_version: setup.version,
+                links,
+                scopes: record.scopes.clone(),
+            };
             self.ports.inbox().go_on(&rest).await?;
         }
         Ok(())
@@ -158,14 +200,20 @@ impl<P: Ports> Producer<P> {
             let desired = match desired.get(&link.management_experience) {
                 Some(Ok(desired)) => desired,
                 Some(Err(error)) => return Err(error.clone()),
-                None => return Err(LinkError::ManagementNotFound(link.management_experience.clone())),
+                None => {
+                    return Err(LinkError::ManagementNotFound(
+                        link.management_experience.clone(),
+                    ));
+                }
             };
             let connection = self
                 .ports
                 .members()
                 .connect(&link.member)
                 .await
-                .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
+                .map_err(|error| {
+                    LinkError::MemberUnreachable(link.member.account.clone(), error)
+                })?;
             let experiences = targets(&connection, &setup.config, link, scopes).await?;
             Ok((desired, connection, experiences))
         };
@@ -175,9 +223,15 @@ impl<P: Ports> Producer<P> {
         };
         let mut outcomes = Vec::new();
         for experience in experiences {
-            let outcome = match self.serve_lane(run, link, &experience, desired, &connection).await {
+            let outcome = match self
+                .serve_lane(run, link, &experience, desired, &connection)
+                .await
+            {
                 Ok(outcome) => outcome,
-                Err(error) => self.failed(run, link, Some(link.lane_of(&experience)), &error).await,
+                Err(error) => {
+                    self.failed(run, link, Some(link.lane_of(&experience)), &error)
+                        .await
+                }
             };
             outcomes.push(outcome);
         }
@@ -193,7 +247,15 @@ impl<P: Ports> Producer<P> {
         connection: &<P::Members as pmp_sync_domain::ports::Members>::Connection,
     ) -> Result<Outcome, LinkError> {
         for _ in 0..MOST_REPLANS {
-            let seen = inspect(self.ports.ledger(), connection, link, experience, desired, self.now()).await?;
+            let seen = inspect(
+                self.ports.ledger(),
+                connection,
+                link,
+                experience,
+                desired,
+                self.now(),
+            )
+            .await?;
             let mut outcome = self.outcome(run, link, &seen);
             match seen.decision {
                 Decision::InStep => {
@@ -204,9 +266,13 @@ impl<P: Ports> Producer<P> {
                     return Ok(outcome);
                 }
                 Decision::Underway(planned) => {
-                    let joined = transit(self.ports.ledger(), self.ports.clock(), &seen.lane, seen.before.state.clone(), |state| {
-                        state.joined(run, planned)
-                    })
+                    let joined = transit(
+                        self.ports.ledger(),
+                        self.ports.clock(),
+                        &seen.lane,
+                        seen.before.state.clone(),
+                        |state| state.joined(run, planned),
+                    )
                     .await
                     .map_err(LinkError::Ledger)?;
                     if joined.is_none() {
@@ -214,7 +280,8 @@ impl<P: Ports> Producer<P> {
                     }
                     if is_overdue(&seen.before.state, self.now()) {
                         tracing::info!(%run, lane = %seen.lane, tick = seen.before.state.tick, "the lane's tick is overdue and is sent once more");
-                        self.nudge(&seen.lane, &seen.before.state, connection).await?;
+                        self.nudge(&seen.lane, &seen.before.state, connection)
+                            .await?;
                     }
                     self.keep(&seen.lane, &outcome.record).await?;
                     return Ok(outcome);
@@ -228,7 +295,10 @@ impl<P: Ports> Producer<P> {
                     };
                     outcome.done = older;
                     outcome.superseded = true;
-                    match self.send(run, &seen.lane, &seen.plan, &seen.before.state, connection).await {
+                    match self
+                        .send(run, &seen.lane, &seen.plan, &seen.before.state, connection)
+                        .await
+                    {
                         Ok(messages) => outcome.messages = messages,
                         // Committed and not sent: the next run finds no `sent` mark and plans again.
                         Err(error) => {
@@ -263,7 +333,13 @@ impl<P: Ports> Producer<P> {
             contradictory: seen.report.contradictory.iter().cloned().collect(),
             ..self.blank(run, link)
         };
-        Outcome { record, messages: 0, lane: Some(seen.lane.clone()), done: Vec::new(), superseded: false }
+        Outcome {
+            record,
+            messages: 0,
+            lane: Some(seen.lane.clone()),
+            done: Vec::new(),
+            superseded: false,
+        }
     }
 
     fn blank(&self, run: RunId, link: &Link) -> LinkRecord {
@@ -287,18 +363,42 @@ impl<P: Ports> Producer<P> {
         }
     }
 
-    async fn failed(&self, run: RunId, link: &Link, lane: Option<LaneId>, error: &LinkError) -> Outcome {
+    async fn failed(
+        &self,
+        run: RunId,
+        link: &Link,
+        lane: Option<LaneId>,
+        error: &LinkError,
+    ) -> Outcome {
         tracing::error!(%run, member = %link.member.name, lane = lane.as_ref().map(tracing::field::display), code = error.code(), %error, remedy = error.remedy(), "the link has failed");
-        let record = LinkRecord { lane: lane.clone(), fault: Some(error.record()), ..self.blank(run, link) };
+        let record = LinkRecord {
+            lane: lane.clone(),
+            fault: Some(error.record()),
+            ..self.blank(run, link)
+        };
         if let Err(error) = self.ports.ledger().put_link(&record).await {
             tracing::error!(%run, member = %link.member.name, %error, "the failure of a link could not be recorded");
         }
-        Outcome { record, messages: 0, lane, done: Vec::new(), superseded: false }
+        Outcome {
+            record,
+            messages: 0,
+            lane,
+            done: Vec::new(),
+            superseded: false,
+        }
     }
 
     async fn keep(&self, lane: &LaneId, record: &LinkRecord) -> Result<(), LinkError> {
-        self.ports.ledger().register(lane, record).await.map_err(LinkError::Ledger)?;
-        self.ports.ledger().put_link(record).await.map_err(LinkError::Ledger)
+        self.ports
+            .ledger()
+            .register(lane, record)
+            .await
+            .map_err(LinkError::Ledger)?;
+        self.ports
+            .ledger()
+            .put_link(record)
+            .await
+            .map_err(LinkError::Ledger)
     }
 
     /// Stamps the lane. Returns the runs that waited for it.
@@ -306,20 +406,32 @@ impl<P: Ports> Producer<P> {
         let now = self.now();
         let state = seen.before.state.clone();
         let read = (state.seq, state.planned_run());
-        let stamped = transit(self.ports.ledger(), self.ports.clock(), &seen.lane, state, |state| {
-            if (state.seq, state.planned_run()) == read {
-                Ok(state.in_step(now))
-            } else {
-                Err(pmp_sync_domain::lane::Refusal::Seq)
-            }
-        })
+        let stamped = transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            &seen.lane,
+            state,
+            |state| {
+                if (state.seq, state.planned_run()) == read {
+                    Ok(state.in_step(now))
+                } else {
+                    Err(pmp_sync_domain::lane::Refusal::Seq)
+                }
+            },
+        )
         .await
         .map_err(LinkError::Ledger)?;
-        Ok(stamped.map(|stamped| waiting(&stamped.before)).unwrap_or_default())
+        Ok(stamped
+            .map(|stamped| waiting(&stamped.before))
+            .unwrap_or_default())
     }
 
     /// Adds the outcomes to the run, and ends the older runs that they end.
-    async fn conclude(&self, record: &mut RunRecord, outcomes: Vec<Outcome>) -> Result<(), RunError> {
+    async fn conclude(
+        &self,
+        record: &mut RunRecord,
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), RunError> {
         let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
         for outcome in outcomes {
             let totals = &mut record.totals;
@@ -334,22 +446,34 @@ impl<P: Ports> Producer<P> {
                 LinkStatus::Failed => totals.failed += 1,
             }
             let Some(lane) = outcome.lane else { continue };
-            if matches!(outcome.record.status, LinkStatus::Committed | LinkStatus::Underway) {
+            if matches!(
+                outcome.record.status,
+                LinkStatus::Committed | LinkStatus::Underway
+            ) {
                 record.open.insert(lane.to_string());
             }
             for run in outcome.done.into_iter().filter(|run| *run != record.run) {
-                done.entry(run).or_default().push((lane.clone(), outcome.superseded));
+                done.entry(run)
+                    .or_default()
+                    .push((lane.clone(), outcome.superseded));
             }
         }
         Ok(self.end_lanes(done).await?)
     }
 
-    async fn end_lanes(&self, done: BTreeMap<RunId, Vec<(LaneId, bool)>>) -> Result<(), ServiceError> {
+    async fn end_lanes(
+        &self,
+        done: BTreeMap<RunId, Vec<(LaneId, bool)>>,
+    ) -> Result<(), ServiceError> {
         for (run, lanes) in done {
-            let Some(before) = self.ports.ledger().run(run).await? else { continue };
+            let Some(before) = self.ports.ledger().run(run).await? else {
+                continue;
+            };
             let after = lanes
                 .iter()
-                .fold(before.clone(), |record, (lane, superseded)| record.without(lane, *superseded, self.now()));
+                .fold(before.clone(), |record, (lane, superseded)| {
+                    record.without(lane, *superseded, self.now())
+                });
             if after != before {
                 self.put(&after).await?;
             }
@@ -369,7 +493,11 @@ impl<P: Ports> Producer<P> {
 
     /// Lanes that are said to be done: believed only after a look. One that is not equal after all
     /// gets a run of its own.
-    pub(crate) async fn look_at_settled(&self, work: &Work, deadline: Timestamp) -> Result<(), RunError> {
+    pub(crate) async fn look_at_settled(
+        &self,
+        work: &Work,
+        deadline: Timestamp,
+    ) -> Result<(), RunError> {
         let setup = match self.setup().await {
             Ok(setup) => setup,
             Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
@@ -378,15 +506,29 @@ impl<P: Ports> Producer<P> {
                 return Ok(());
             }
         };
-        let scopes: Vec<_> = work.settled.iter().map(|lane| scope_of(&setup.config, lane)).collect();
+        let scopes: Vec<_> = work
+            .settled
+            .iter()
+            .map(|lane| scope_of(&setup.config, lane))
+            .collect();
         let scopes: Vec<_> = scopes.into_iter().flatten().collect();
-        let chosen: Vec<_> = setup.config.links.iter().filter(|link| in_scope(link, &scopes)).collect();
-        let management: BTreeSet<_> = chosen.iter().map(|link| link.management_experience.clone()).collect();
+        let chosen: Vec<_> = setup
+            .config
+            .links
+            .iter()
+            .filter(|link| in_scope(link, &scopes))
+            .collect();
+        let management: BTreeSet<_> = chosen
+            .iter()
+            .map(|link| link.management_experience.clone())
+            .collect();
         let desired = read_management(self.ports.catalog(), management).await;
         let mut again = Vec::new();
         let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
         for link in chosen {
-            let Some(Ok(desired)) = desired.get(&link.management_experience) else { continue };
+            let Some(Ok(desired)) = desired.get(&link.management_experience) else {
+                continue;
+            };
             let connection = match self.ports.members().connect(&link.member).await {
                 Ok(connection) => connection,
                 Err(error) => {
@@ -394,19 +536,43 @@ impl<P: Ports> Producer<P> {
                     continue;
                 }
             };
-            let experiences = targets(&connection, &setup.config, link, &scopes).await.unwrap_or_default();
+            let experiences = targets(&connection, &setup.config, link, &scopes)
+                .await
+                .unwrap_or_default();
             for experience in experiences {
-                match inspect(self.ports.ledger(), &connection, link, &experience, desired, self.now()).await {
-                    Ok(seen) if seen.decision == Decision::InStep => match self.mark_in_step(&seen).await {
-                        Ok(runs) => runs.into_iter().for_each(|run| done.entry(run).or_default().push((seen.lane.clone(), false))),
-                        Err(error) => tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped"),
-                    },
+                match inspect(
+                    self.ports.ledger(),
+                    &connection,
+                    link,
+                    &experience,
+                    desired,
+                    self.now(),
+                )
+                .await
+                {
+                    Ok(seen) if seen.decision == Decision::InStep => {
+                        match self.mark_in_step(&seen).await {
+                            Ok(runs) => runs.into_iter().for_each(|run| {
+                                done.entry(run)
+                                    .or_default()
+                                    .push((seen.lane.clone(), false))
+                            }),
+                            Err(error) => {
+                                tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped")
+                            }
+                        }
+                    }
                     Ok(seen) if seen.decision == Decision::Commit => {
                         tracing::info!(lane = %seen.lane, allow = seen.plan.allow().len(), deny = seen.plan.deny().len(), "a settled lane is not equal and is planned again");
-                        again.push(Scope { members: vec![link.member.name.clone()], experiences: vec![experience] });
+                        again.push(Scope {
+                            members: vec![link.member.name.clone()],
+                            experiences: vec![experience],
+                        });
                     }
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at"),
+                    Err(error) => {
+                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at")
+                    }
                 }
             }
         }
@@ -414,8 +580,16 @@ impl<P: Ports> Producer<P> {
         if again.is_empty() {
             return Ok(());
         }
-        let requests = vec![Request { kind: "lane-settled".to_owned(), id: None, requester: None }];
-        let work = Work { scopes: again, requests, ..Work::default() };
+        let requests = vec![Request {
+            kind: "lane-settled".to_owned(),
+            id: None,
+            requester: None,
+        }];
+        let work = Work {
+            scopes: again,
+            requests,
+            ..Work::default()
+        };
         self.begin(&work, deadline).await
     }
 }
@@ -434,6 +608,12 @@ pub(crate) fn in_scope(link: &Link, scopes: &[Scope]) -> bool {
 }
 
 fn scope_of(config: &Config, lane: &LaneId) -> Option<Scope> {
-    let member = config.members.values().find(|member| member.account == lane.account)?;
-    Some(Scope { members: vec![member.name.clone()], experiences: vec![lane.experience.clone()] })
+    let member = config
+        .members
+        .values()
+        .find(|member| member.account == lane.account)?;
+    Some(Scope {
+        members: vec![member.name.clone()],
+        experiences: vec![lane.experience.clone()],
+    })
 }

@@ -23,31 +23,51 @@ pub(crate) enum Committed {
 
 /// The runs that wait for what the lane works on.
 pub(crate) fn waiting(state: &LaneState) -> Vec<RunId> {
-    state.planned_run().into_iter().chain(state.joined.iter().copied()).collect()
+    state
+        .planned_run()
+        .into_iter()
+        .chain(state.joined.iter().copied())
+        .collect()
 }
 
 impl<P: Ports> Producer<P> {
     /// Rule 3: the plan becomes the lane's, on condition that phase, seq and intent are as they were
     /// read and that no newer plan is there.
-    pub(crate) async fn commit(&self, run: RunId, inspection: &Inspection) -> Result<Committed, LinkError> {
+    pub(crate) async fn commit(
+        &self,
+        run: RunId,
+        inspection: &Inspection,
+    ) -> Result<Committed, LinkError> {
         let read = &inspection.before.state;
         let planned = Planned {
             run,
             hash: inspection.plan.hash(),
-            totals: Counts { allow: inspection.plan.allow().len(), deny: inspection.plan.deny().len() },
+            totals: Counts {
+                allow: inspection.plan.allow().len(),
+                deny: inspection.plan.deny().len(),
+            },
             taken: Counts::default(),
             sent: false,
             at: self.now(),
         };
-        let stored = transit(self.ports.ledger(), self.ports.clock(), &inspection.lane, read.clone(), |state| {
-            if state.phase != read.phase || state.seq != read.seq || state.intent != read.intent {
-                return Err(Refusal::Phase);
-            }
-            state.committed(planned.clone())
-        })
+        let stored = transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            &inspection.lane,
+            read.clone(),
+            |state| {
+                if state.phase != read.phase || state.seq != read.seq || state.intent != read.intent
+                {
+                    return Err(Refusal::Phase);
+                }
+                state.committed(planned.clone())
+            },
+        )
         .await
         .map_err(LinkError::Ledger)?;
-        Ok(stored.map_or(Committed::Stale, |transited| Committed::Yes(waiting(&transited.before))))
+        Ok(stored.map_or(Committed::Stale, |transited| {
+            Committed::Yes(waiting(&transited.before))
+        }))
     }
 
     /// Sends the plan's changes and marks it as sent. An empty plan halts the lane: a Tick makes the
@@ -76,20 +96,35 @@ impl<P: Ports> Producer<P> {
         if messages.is_empty() {
             self.nudge(lane, state, connection).await?;
         } else {
-            connection
-                .send(&messages)
-                .await
-                .map_err(|error| LinkError::NotSent(lane.account.clone(), error.count, error.error))?;
+            connection.send(&messages).await.map_err(|error| {
+                LinkError::NotSent(lane.account.clone(), error.count, error.error)
+            })?;
         }
-        let state = self.ports.ledger().state(lane).await.map_err(LinkError::Ledger)?;
-        transit(self.ports.ledger(), self.ports.clock(), lane, state, |state| state.sent(run))
+        let state = self
+            .ports
+            .ledger()
+            .state(lane)
             .await
             .map_err(LinkError::Ledger)?;
+        transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            lane,
+            state,
+            |state| state.sent(run),
+        )
+        .await
+        .map_err(LinkError::Ledger)?;
         Ok(messages.len())
     }
 
     /// Sends the live Tick once more: never a new chain.
-    pub(crate) async fn nudge<C: SendChanges>(&self, lane: &LaneId, state: &LaneState, connection: &C) -> Result<(), LinkError> {
+    pub(crate) async fn nudge<C: SendChanges>(
+        &self,
+        lane: &LaneId,
+        state: &LaneState,
+        connection: &C,
+    ) -> Result<(), LinkError> {
         connection
             .nudge(&TickMessage::new(lane, state.tick))
             .await

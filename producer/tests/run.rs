@@ -67,7 +67,9 @@ fn experience(text: &str) -> ExperienceId {
 }
 
 fn products(prefix: &str, count: usize) -> Vec<ProductId> {
-    (0..count).map(|number| ProductId::new(format!("prod-{prefix}{number:04}")).unwrap()).collect()
+    (0..count)
+        .map(|number| ProductId::new(format!("prod-{prefix}{number:04}")).unwrap())
+        .collect()
 }
 
 const CONFIG: &str = r#"
@@ -90,7 +92,8 @@ member = "two"
 member_experience = "exp-2"
 "#;
 
-const SCHEDULED: &str = r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
+const SCHEDULED: &str =
+    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
 
 impl Setting {
     /// The management experience allows 3 products; each member allows one that it does not.
@@ -99,14 +102,21 @@ impl Setting {
         let world = World::new(start, 7, 20);
         let before = PolicySnapshot::new(products("old", 1), []);
         world.experiences(|experiences| {
-            experiences.add(&account('1'), &experience("exp-m"), PolicySnapshot::new(products("p", 3), []));
+            experiences.add(
+                &account('1'),
+                &experience("exp-m"),
+                PolicySnapshot::new(products("p", 3), []),
+            );
             experiences.add(&account('2'), &experience("exp-1"), before.clone());
             experiences.add(&account('3'), &experience("exp-2"), before);
         });
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(Fakes { catalog: world.catalog(&account('1')), world: world.clone() });
+        let producer = Producer::new(Fakes {
+            catalog: world.catalog(&account('1')),
+            world: world.clone(),
+        });
         Self { world, producer }
     }
 
@@ -116,42 +126,71 @@ impl Setting {
     }
 
     fn handle_until(&self, bodies: &[&str], deadline: Timestamp) -> Vec<Verdict> {
-        let records: Vec<_> =
-            bodies.iter().enumerate().map(|(place, body)| Record { id: place.to_string(), body: (*body).to_owned() }).collect();
+        let records: Vec<_> = bodies
+            .iter()
+            .enumerate()
+            .map(|(place, body)| Record {
+                id: place.to_string(),
+                body: (*body).to_owned(),
+            })
+            .collect();
         futures::executor::block_on(self.producer.handle(&records, deadline))
     }
 
     fn runs(&self) -> Vec<RunRecord> {
-        self.world.ledger(|ledger| ledger.runs.values().cloned().collect())
+        self.world
+            .ledger(|ledger| ledger.runs.values().cloned().collect())
     }
 
     fn sent(&self, digit: char) -> Vec<(String, String)> {
         let now = self.world.time();
-        let taken = self.world.changes(&account(digit), |queue| queue.take(now, 1000));
+        let taken = self
+            .world
+            .changes(&account(digit), |queue| queue.take(now, 1000));
         taken
             .iter()
-            .filter_map(|delivery| match WorkerMessage::parse(&delivery.body).unwrap() {
-                WorkerMessage::Change(change) => Some((change.action.to_string(), change.product.to_string())),
-                _ => None,
-            })
+            .filter_map(
+                |delivery| match WorkerMessage::parse(&delivery.body).unwrap() {
+                    WorkerMessage::Change(change) => {
+                        Some((change.action.to_string(), change.product.to_string()))
+                    }
+                    _ => None,
+                },
+            )
             .collect()
     }
 }
 
 fn expected() -> Vec<(String, String)> {
-    let allow = products("p", 3).into_iter().map(|product| ("allow".to_owned(), product.to_string()));
-    allow.chain([("deny".to_owned(), "prod-old0000".to_owned())]).collect()
+    let allow = products("p", 3)
+        .into_iter()
+        .map(|product| ("allow".to_owned(), product.to_string()));
+    allow
+        .chain([("deny".to_owned(), "prod-old0000".to_owned())])
+        .collect()
 }
 
 #[test]
 fn a_run_commits_and_sends_the_difference_to_every_member() {
     let setting = Setting::new();
     assert_eq!(setting.handle(&[SCHEDULED]), [Verdict::Acknowledge]);
-    assert_eq!((setting.sent('2'), setting.sent('3')), (expected(), expected()));
+    assert_eq!(
+        (setting.sent('2'), setting.sent('3')),
+        (expected(), expected())
+    );
     let runs = setting.runs();
-    assert_eq!((runs.len(), runs[0].status, runs[0].totals.messages), (1, RunStatus::Applying, 8));
-    let lane = LaneId { account: account('2'), experience: experience("exp-1") };
-    let planned = setting.world.ledger(|ledger| ledger.lanes[&lane].planned.clone()).unwrap();
+    assert_eq!(
+        (runs.len(), runs[0].status, runs[0].totals.messages),
+        (1, RunStatus::Applying, 8)
+    );
+    let lane = LaneId {
+        account: account('2'),
+        experience: experience("exp-1"),
+    };
+    let planned = setting
+        .world
+        .ledger(|ledger| ledger.lanes[&lane].planned.clone())
+        .unwrap();
     assert!(planned.sent && planned.run == runs[0].run);
 }
 
@@ -159,12 +198,18 @@ fn a_run_commits_and_sends_the_difference_to_every_member() {
 fn a_batch_of_requests_becomes_one_run_that_lists_them() {
     let setting = Setting::new();
     let request = |id: &str| {
-        format!(r#"{{"source":"pmp-sync","detail-type":"Sync Requested","detail":{{"request_id":"{id}"}}}}"#)
+        format!(
+            r#"{{"source":"pmp-sync","detail-type":"Sync Requested","detail":{{"request_id":"{id}"}}}}"#
+        )
     };
     setting.handle(&[&request("a"), SCHEDULED, &request("b")]);
     let runs = setting.runs();
     assert_eq!(runs.len(), 1);
-    let ids: Vec<_> = runs[0].requests.iter().map(|request| request.id.as_deref()).collect();
+    let ids: Vec<_> = runs[0]
+        .requests
+        .iter()
+        .map(|request| request.id.as_deref())
+        .collect();
     assert_eq!(ids, [Some("a"), None, Some("b")]);
 }
 
@@ -183,25 +228,44 @@ fn members_that_are_equal_get_nothing_and_are_stamped() {
     let setting = Setting::new();
     for id in ["exp-1", "exp-2"] {
         let equal = PolicySnapshot::new(products("p", 3), []);
-        setting.world.experiences(|experiences| experiences.edit(&experience(id), |_, policy| *policy = equal));
+        setting.world.experiences(|experiences| {
+            experiences.edit(&experience(id), |_, policy| *policy = equal)
+        });
     }
     setting.handle(&[SCHEDULED]);
     let run = &setting.runs()[0];
-    assert_eq!((run.status, run.totals.in_step, run.totals.messages), (RunStatus::Completed, 2, 0));
+    assert_eq!(
+        (run.status, run.totals.in_step, run.totals.messages),
+        (RunStatus::Completed, 2, 0)
+    );
     assert!(setting.sent('2').is_empty() && setting.sent('3').is_empty());
-    assert!(setting.world.events().iter().any(|(_, detail_type, _)| *detail_type == SYNC_COMPLETED));
+    assert!(
+        setting
+            .world
+            .events()
+            .iter()
+            .any(|(_, detail_type, _)| *detail_type == SYNC_COMPLETED)
+    );
 }
 
 #[test]
 fn the_failure_of_one_member_is_its_own() {
     let setting = Setting::new();
-    setting.world.open_member(&account('2'), "another external id");
+    setting
+        .world
+        .open_member(&account('2'), "another external id");
     setting.handle(&[SCHEDULED]);
     assert!(setting.sent('2').is_empty());
     assert_eq!(setting.sent('3'), expected());
     let faults: Vec<_> = setting.world.ledger(|ledger| {
-        let failed = ledger.links.values().filter(|link| link.status == LinkStatus::Failed);
-        failed.filter_map(|link| link.fault.clone()).map(|fault| fault.code).collect()
+        let failed = ledger
+            .links
+            .values()
+            .filter(|link| link.status == LinkStatus::Failed);
+        failed
+            .filter_map(|link| link.fault.clone())
+            .map(|fault| fault.code)
+            .collect()
     });
     assert_eq!(faults, ["PMS-3001"]);
 }
@@ -210,10 +274,15 @@ fn the_failure_of_one_member_is_its_own() {
 fn nothing_is_denied_because_the_management_experience_is_empty() {
     let setting = Setting::new();
     let empty = PolicySnapshot::default();
-    setting.world.experiences(|experiences| experiences.edit(&experience("exp-m"), |_, policy| *policy = empty));
+    setting.world.experiences(|experiences| {
+        experiences.edit(&experience("exp-m"), |_, policy| *policy = empty)
+    });
     setting.handle(&[SCHEDULED]);
     assert!(setting.sent('2').is_empty() && setting.sent('3').is_empty());
-    assert_eq!((setting.runs()[0].status, setting.runs()[0].totals.failed), (RunStatus::Failed, 2));
+    assert_eq!(
+        (setting.runs()[0].status, setting.runs()[0].totals.failed),
+        (RunStatus::Failed, 2)
+    );
 }
 
 #[test]
@@ -233,7 +302,10 @@ fn a_run_that_has_no_time_left_goes_on_in_another_invocation() {
     let rest = setting.world.take_requests();
     assert_eq!(rest.len(), 1);
     setting.handle(&[&rest[0]]);
-    assert_eq!((setting.sent('2'), setting.sent('3')), (expected(), expected()));
+    assert_eq!(
+        (setting.sent('2'), setting.sent('3')),
+        (expected(), expected())
+    );
     assert_eq!(setting.runs().len(), 1, "it is the same run");
     // The continuation, delivered once more, does nothing.
     setting.handle(&[&rest[0]]);
@@ -243,18 +315,31 @@ fn a_run_that_has_no_time_left_goes_on_in_another_invocation() {
 #[test]
 fn a_preview_shows_what_a_run_would_send_and_writes_nothing() {
     let setting = Setting::new();
-    let before = setting.world.ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone()));
+    let before = setting
+        .world
+        .ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone()));
     let preview = futures::executor::block_on(setting.producer.preview(&Scope::default())).unwrap();
-    let links: Vec<_> = preview.links.iter().map(|link| (link.allow.len(), link.deny.len(), link.removals)).collect();
+    let links: Vec<_> = preview
+        .links
+        .iter()
+        .map(|link| (link.allow.len(), link.deny.len(), link.removals))
+        .collect();
     assert_eq!(links, [(3, 1, 1), (3, 1, 1)]);
-    assert_eq!(setting.world.ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone())), before);
+    assert_eq!(
+        setting
+            .world
+            .ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone())),
+        before
+    );
     assert!(setting.sent('2').is_empty());
 }
 
 #[test]
 fn a_plan_that_was_not_sent_whole_is_sent_by_the_next_run() {
     let setting = Setting::new();
-    setting.world.failing(|failing| failing.fail_next("SendMessageBatch", 1, Kind::Retryable));
+    setting
+        .world
+        .failing(|failing| failing.fail_next("SendMessageBatch", 1, Kind::Retryable));
     setting.handle(&[SCHEDULED]);
     let after_failure = setting.sent('2').len().min(setting.sent('3').len());
     assert_eq!(after_failure, 0);
@@ -266,6 +351,8 @@ fn a_plan_that_was_not_sent_whole_is_sent_by_the_next_run() {
 #[test]
 fn an_outage_of_the_ledger_leaves_the_request_in_the_inbox() {
     let setting = Setting::new();
-    setting.world.failing(|failing| failing.fail_nth(1, Kind::Retryable));
+    setting
+        .world
+        .failing(|failing| failing.fail_nth(1, Kind::Retryable));
     assert_eq!(setting.handle(&[SCHEDULED]), [Verdict::Again]);
 }

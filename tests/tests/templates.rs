@@ -21,7 +21,11 @@ fn member() -> Value {
 /// A value by the names on its way; `!Ref` and the like are looked through.
 fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     path.split('/').fold(value, |value, name| {
-        let value = if let Value::Tagged(tagged) = value { &tagged.value } else { value };
+        let value = if let Value::Tagged(tagged) = value {
+            &tagged.value
+        } else {
+            value
+        };
         match name.parse::<usize>() {
             Ok(place) => &value[place],
             Err(_) => &value[name],
@@ -39,12 +43,21 @@ fn text(value: &Value) -> String {
 
 fn of_type<'a>(template: &'a Value, kind: &str) -> Vec<&'a Value> {
     let resources = template["Resources"].as_mapping().unwrap().values();
-    resources.filter(|resource| resource["Type"] == kind).collect()
+    resources
+        .filter(|resource| resource["Type"] == kind)
+        .collect()
 }
 
 fn statements(role: &Value) -> Vec<&Value> {
     let policies = at(role, "Properties/Policies").as_sequence().unwrap();
-    policies.iter().flat_map(|policy| at(policy, "PolicyDocument/Statement").as_sequence().unwrap()).collect()
+    policies
+        .iter()
+        .flat_map(|policy| {
+            at(policy, "PolicyDocument/Statement")
+                .as_sequence()
+                .unwrap()
+        })
+        .collect()
 }
 
 fn actions(statement: &Value) -> Vec<String> {
@@ -59,28 +72,64 @@ fn the_ledger_is_recoverable_encrypted_protected_and_forgets_runs() {
     let template = management();
     let ledger = at(&template, "Resources/Ledger");
     assert_eq!(ledger["DeletionPolicy"], "Retain");
-    assert_eq!(*at(ledger, "Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"), Value::Bool(true));
-    assert_eq!(*at(ledger, "Properties/SSESpecification/SSEEnabled"), Value::Bool(true));
-    assert_eq!(*at(ledger, "Properties/TimeToLiveSpecification/AttributeName"), "expires_at");
-    assert_eq!(*at(ledger, "Properties/TimeToLiveSpecification/Enabled"), Value::Bool(true));
-    assert_eq!(*at(ledger, "Properties/DeletionProtectionEnabled"), Value::Bool(true));
-    assert_eq!(*at(ledger, "Properties/LocalSecondaryIndexes/0/IndexName"), "open");
+    assert_eq!(
+        *at(
+            ledger,
+            "Properties/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"
+        ),
+        Value::Bool(true)
+    );
+    assert_eq!(
+        *at(ledger, "Properties/SSESpecification/SSEEnabled"),
+        Value::Bool(true)
+    );
+    assert_eq!(
+        *at(ledger, "Properties/TimeToLiveSpecification/AttributeName"),
+        "expires_at"
+    );
+    assert_eq!(
+        *at(ledger, "Properties/TimeToLiveSpecification/Enabled"),
+        Value::Bool(true)
+    );
+    assert_eq!(
+        *at(ledger, "Properties/DeletionProtectionEnabled"),
+        Value::Bool(true)
+    );
+    assert_eq!(
+        *at(ledger, "Properties/LocalSecondaryIndexes/0/IndexName"),
+        "open"
+    );
 }
 
 #[test]
 fn visibility_is_six_times_the_timeout_and_both_are_parameters() {
     for (template, timeout, visibility) in [
-        (management(), "ProducerTimeoutSeconds", "InboxVisibilitySeconds"),
+        (
+            management(),
+            "ProducerTimeoutSeconds",
+            "InboxVisibilitySeconds",
+        ),
         (member(), "WorkerTimeoutSeconds", "ChangesVisibilitySeconds"),
     ] {
-        let default = |name: &str| at(&template, &format!("Parameters/{name}/Default")).as_u64().unwrap();
+        let default = |name: &str| {
+            at(&template, &format!("Parameters/{name}/Default"))
+                .as_u64()
+                .unwrap()
+        };
         assert_eq!(default(visibility), 6 * default(timeout));
         let function = of_type(&template, "AWS::Lambda::Function")[0];
         assert_eq!(text(at(function, "Properties/Timeout")), timeout);
         let queues = of_type(&template, "AWS::SQS::Queue");
-        assert!(queues.iter().any(|queue| queue["Properties"].get("VisibilityTimeout").is_some_and(|v| text(v) == visibility)));
+        assert!(queues.iter().any(|queue| {
+            queue["Properties"]
+                .get("VisibilityTimeout")
+                .is_some_and(|v| text(v) == visibility)
+        }));
     }
-    assert_eq!(*at(&member(), "Parameters/WorkerTimeoutSeconds/Default"), Value::from(30));
+    assert_eq!(
+        *at(&member(), "Parameters/WorkerTimeoutSeconds/Default"),
+        Value::from(30)
+    );
 }
 
 #[test]
@@ -88,11 +137,20 @@ fn event_source_mappings_report_single_failures_without_a_window() {
     for template in [management(), member()] {
         let mapping = &of_type(&template, "AWS::Lambda::EventSourceMapping")[0]["Properties"];
         assert_eq!(mapping["BatchSize"], Value::from(10));
-        assert_eq!(mapping["FunctionResponseTypes"][0], "ReportBatchItemFailures");
+        assert_eq!(
+            mapping["FunctionResponseTypes"][0],
+            "ReportBatchItemFailures"
+        );
         assert!(mapping.get("MaximumBatchingWindowInSeconds").is_none());
     }
     // A literal: as a reference it would become text, which stops the polling on the emulator.
-    assert_eq!(*at(&member(), "Resources/WorkerInbox/Properties/ScalingConfig/MaximumConcurrency"), Value::from(2));
+    assert_eq!(
+        *at(
+            &member(),
+            "Resources/WorkerInbox/Properties/ScalingConfig/MaximumConcurrency"
+        ),
+        Value::from(2)
+    );
 }
 
 #[test]
@@ -120,15 +178,29 @@ fn queues_are_encrypted_and_dead_letters_stay_for_two_weeks() {
             }
         }
     }
-    assert_eq!(*at(&member(), "Resources/Changes/Properties/RedrivePolicy/maxReceiveCount"), Value::from(1000));
+    assert_eq!(
+        *at(
+            &member(),
+            "Resources/Changes/Properties/RedrivePolicy/maxReceiveCount"
+        ),
+        Value::from(1000)
+    );
 }
 
 #[test]
 fn rules_reach_queues_that_let_them() {
     for (template, policy) in [(management(), "InboxPolicy"), (member(), "ChangesPolicy")] {
-        let statement = at(&template, &format!("Resources/{policy}/Properties/PolicyDocument/Statement/0"));
+        let statement = at(
+            &template,
+            &format!("Resources/{policy}/Properties/PolicyDocument/Statement/0"),
+        );
         assert_eq!(*at(statement, "Principal/Service"), "events.amazonaws.com");
-        assert!(at(statement, "Condition/StringEquals").get("aws:SourceAccount").is_some(), "no confused deputy");
+        assert!(
+            at(statement, "Condition/StringEquals")
+                .get("aws:SourceAccount")
+                .is_some(),
+            "no confused deputy"
+        );
         let sources = &statement["Condition"]["ArnEquals"]["aws:SourceArn"];
         let named: Vec<_> = match sources {
             Value::Sequence(arns) => arns.iter().map(text).collect(),
@@ -136,7 +208,10 @@ fn rules_reach_queues_that_let_them() {
         };
         for (name, resource) in template["Resources"].as_mapping().unwrap() {
             if resource["Type"] == "AWS::Events::Rule" {
-                assert!(named.contains(&format!("{}.Arn", text(name))), "{name:?} may not send");
+                assert!(
+                    named.contains(&format!("{}.Arn", text(name))),
+                    "{name:?} may not send"
+                );
             }
         }
     }
@@ -144,24 +219,57 @@ fn rules_reach_queues_that_let_them() {
 
 #[test]
 fn cross_account_roles_ask_for_the_external_id_and_the_one_role() {
-    for (template, role, other) in [(access(), "LaneRole", "worker"), (member(), "MemberRole", "producer")] {
-        let trust = at(&template, &format!("Resources/{role}/Properties/AssumeRolePolicyDocument/Statement/0"));
+    for (template, role, other) in [
+        (access(), "LaneRole", "worker"),
+        (member(), "MemberRole", "producer"),
+    ] {
+        let trust = at(
+            &template,
+            &format!("Resources/{role}/Properties/AssumeRolePolicyDocument/Statement/0"),
+        );
         assert!(text(at(trust, "Principal/AWS")).ends_with(":root"));
-        assert!(at(trust, "Condition/StringEquals").get("sts:ExternalId").is_some());
-        let arns: Vec<_> = trust["Condition"]["ArnLike"]["aws:PrincipalArn"].as_sequence().unwrap().iter().map(text).collect();
-        assert!(arns.iter().any(|arn| arn.contains(":iam::") && arn.ends_with(&format!("role/${{Name}}-{other}"))), "{arns:?}");
-        assert!(arns.iter().any(|arn| arn.contains(":sts::") && arn.ends_with(&format!("assumed-role/${{Name}}-{other}/*"))), "{arns:?}");
+        assert!(
+            at(trust, "Condition/StringEquals")
+                .get("sts:ExternalId")
+                .is_some()
+        );
+        let arns: Vec<_> = trust["Condition"]["ArnLike"]["aws:PrincipalArn"]
+            .as_sequence()
+            .unwrap()
+            .iter()
+            .map(text)
+            .collect();
+        assert!(
+            arns.iter()
+                .any(|arn| arn.contains(":iam::")
+                    && arn.ends_with(&format!("role/${{Name}}-{other}"))),
+            "{arns:?}"
+        );
+        assert!(
+            arns.iter().any(|arn| arn.contains(":sts::")
+                && arn.ends_with(&format!("assumed-role/${{Name}}-{other}/*"))),
+            "{arns:?}"
+        );
     }
 }
 
 #[test]
 fn the_producer_can_not_change_an_experience_anywhere() {
     let (management, member) = (management(), member());
-    for role in [at(&management, "Resources/ProducerRole"), at(&member, "Resources/MemberRole")] {
+    for role in [
+        at(&management, "Resources/ProducerRole"),
+        at(&member, "Resources/MemberRole"),
+    ] {
         for statement in statements(role) {
             for action in actions(statement) {
-                let reads = ["aws-marketplace:DescribeEntity", "aws-marketplace:ListEntities"];
-                assert!(!action.starts_with("aws-marketplace:") || reads.contains(&action.as_str()), "{action}");
+                let reads = [
+                    "aws-marketplace:DescribeEntity",
+                    "aws-marketplace:ListEntities",
+                ];
+                assert!(
+                    !action.starts_with("aws-marketplace:") || reads.contains(&action.as_str()),
+                    "{action}"
+                );
                 assert_ne!(action, "*");
             }
         }
@@ -173,10 +281,23 @@ fn the_worker_may_only_allow_and_deny() {
     let template = member();
     let role = at(&template, "Resources/WorkerRole");
     let all = statements(role);
-    let start = all.iter().find(|s| actions(s).contains(&"aws-marketplace:StartChangeSet".to_owned())).unwrap();
-    let types: Vec<_> = start["Condition"]["StringEquals"]["catalog:ChangeType"].as_sequence().unwrap().iter().map(text).collect();
+    let start = all
+        .iter()
+        .find(|s| actions(s).contains(&"aws-marketplace:StartChangeSet".to_owned()))
+        .unwrap();
+    let types: Vec<_> = start["Condition"]["StringEquals"]["catalog:ChangeType"]
+        .as_sequence()
+        .unwrap()
+        .iter()
+        .map(text)
+        .collect();
     assert_eq!(types, ["AllowProductProcurement", "DenyProductProcurement"]);
-    assert!(all.iter().all(|s| actions(s).iter().all(|action| !action.starts_with("dynamodb:"))), "its own account has no ledger");
+    assert!(
+        all.iter().all(|s| actions(s)
+            .iter()
+            .all(|action| !action.starts_with("dynamodb:"))),
+        "its own account has no ledger"
+    );
 }
 
 #[test]
@@ -185,9 +306,21 @@ fn a_lane_role_has_its_own_leading_keys_only() {
     let role = at(&template, "Resources/LaneRole");
     for statement in statements(role) {
         for action in actions(statement) {
-            assert!(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query", "events:PutEvents"].contains(&action.as_str()), "{action}");
+            assert!(
+                [
+                    "dynamodb:GetItem",
+                    "dynamodb:UpdateItem",
+                    "dynamodb:Query",
+                    "events:PutEvents"
+                ]
+                .contains(&action.as_str()),
+                "{action}"
+            );
         }
-        if actions(statement).iter().any(|action| action.starts_with("dynamodb:")) {
+        if actions(statement)
+            .iter()
+            .any(|action| action.starts_with("dynamodb:"))
+        {
             let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
             assert_eq!(text(keys), "LANE#${MemberAccountId}#*");
         }

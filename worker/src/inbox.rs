@@ -67,10 +67,19 @@ impl<P: Ports> Worker<P> {
     }
 
     /// Puts a message to its lane's mail, or buries it.
-    async fn sort(&self, place: usize, record: &Record, lanes: &mut BTreeMap<LaneId, Mail>) -> Result<(), ServiceError> {
+    async fn sort(
+        &self,
+        place: usize,
+        record: &Record,
+        lanes: &mut BTreeMap<LaneId, Mail>,
+    ) -> Result<(), ServiceError> {
         let message = match WorkerMessage::parse(&record.body) {
             Ok(message) => message,
-            Err(error) => return self.bury(record, "unreadable", "PMS-5001", &error.to_string()).await,
+            Err(error) => {
+                return self
+                    .bury(record, "unreadable", "PMS-5001", &error.to_string())
+                    .await;
+            }
         };
         let mut seq = 0;
         let lane = match &message {
@@ -79,7 +88,10 @@ impl<P: Ports> Worker<P> {
             WorkerMessage::ChangeSet(event) => match event.lane() {
                 Some(name) => {
                     seq = name.seq;
-                    LaneId { account: self.account.clone(), experience: name.experience }
+                    LaneId {
+                        account: self.account.clone(),
+                        experience: name.experience,
+                    }
                 }
                 None => {
                     tracing::debug!(change_set = %event.id, "a change set of somebody else has ended");
@@ -88,8 +100,13 @@ impl<P: Ports> Worker<P> {
             },
         };
         if lane.account != self.account {
-            let detail = format!("the message is for account {}, this worker serves {}", lane.account, self.account);
-            return self.bury(record, "wrong-account", "PMS-5002", &detail).await;
+            let detail = format!(
+                "the message is for account {}, this worker serves {}",
+                lane.account, self.account
+            );
+            return self
+                .bury(record, "wrong-account", "PMS-5002", &detail)
+                .await;
         }
         let mail = lanes.entry(lane).or_default();
         mail.places.push(place);
@@ -149,10 +166,19 @@ impl<P: Ports> Worker<P> {
 
     /// A change is claimed only under the plan that the lane works on: one of an older run is void,
     /// one of a newer run can not be genuine, because plans are committed before they are sent.
-    async fn claim(&self, record: &Record, change: &ChangeMessage, planned: Option<RunId>) -> Result<(), ServiceError> {
+    async fn claim(
+        &self,
+        record: &Record,
+        change: &ChangeMessage,
+        planned: Option<RunId>,
+    ) -> Result<(), ServiceError> {
         match planned {
             Some(planned) if change.run == planned => {
-                let claimed = self.ports.ledger().claim(change, self.ports.clock().now()).await?;
+                let claimed = self
+                    .ports
+                    .ledger()
+                    .claim(change, self.ports.clock().now())
+                    .await?;
                 tracing::debug!(lane = %change.lane(), run = %change.run, product = %change.product, action = %change.action, claimed, "change");
                 Ok(())
             }
@@ -161,21 +187,40 @@ impl<P: Ports> Worker<P> {
                 Ok(())
             }
             _ => {
-                let detail = format!("no plan of run {} is committed to {}", change.run, change.lane());
+                let detail = format!(
+                    "no plan of run {} is committed to {}",
+                    change.run,
+                    change.lane()
+                );
                 self.bury(record, "unknown-run", "PMS-5003", &detail).await
             }
         }
     }
 
-    async fn bury(&self, record: &Record, reason: &str, code: &str, detail: &str) -> Result<(), ServiceError> {
-        tracing::warn!(message_id = record.id, reason, code, detail, "a message goes to the dead-letter queue");
+    async fn bury(
+        &self,
+        record: &Record,
+        reason: &str,
+        code: &str,
+        detail: &str,
+    ) -> Result<(), ServiceError> {
+        tracing::warn!(
+            message_id = record.id,
+            reason,
+            code,
+            detail,
+            "a message goes to the dead-letter queue"
+        );
         let attributes = BTreeMap::from([
             ("reason", reason.to_owned()),
             ("code", code.to_owned()),
             ("detail", detail.chars().take(500).collect()),
             ("message_id", record.id.clone()),
         ]);
-        self.ports.dead_letters().bury(&record.body, &attributes).await
+        self.ports
+            .dead_letters()
+            .bury(&record.body, &attributes)
+            .await
     }
 }
 

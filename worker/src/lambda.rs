@@ -66,7 +66,11 @@ async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchR
             body: message.body.unwrap_or_default(),
         })
         .collect();
-    let span = tracing::info_span!("batch", request_id = event.context.request_id, messages = records.len());
+    let span = tracing::info_span!(
+        "batch",
+        request_id = event.context.request_id,
+        messages = records.len()
+    );
     let verdicts = worker.handle(&records).instrument(span).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {
@@ -99,5 +103,8 @@ pub async fn run() -> Result<(), Error> {
         entropy: SystemEntropy,
     };
     let worker = &Worker::new(ports, account, timeout_seconds);
-    lambda_runtime::run(service_fn(|event| async move { Ok::<_, Error>(handle(worker, event).await) })).await
+    lambda_runtime::run(service_fn(|event| async move {
+        Ok::<_, Error>(handle(worker, event).await)
+    }))
+    .await
 }

@@ -4,12 +4,14 @@
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
 mod inbox;
-mod lane;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod lane;
 
 use pmp_sync_domain::ids::AccountId;
-use pmp_sync_domain::ports::{Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks};
+use pmp_sync_domain::ports::{
+    Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
+};
 
 pub use self::inbox::{Record, Verdict};
 
@@ -58,6 +60,10 @@ impl<P: Ports> Worker<P> {
     /// A worker for the lanes of `account`. `timeout_seconds` is that of the function: after it no
     /// invocation that wrote an intent can be running any more.
     pub fn new(ports: P, account: AccountId, timeout_seconds: u16) -> Self {
-        Self { ports, account, timeout_seconds: i64::from(timeout_seconds) }
+        Self {
+            ports,
+            account,
+            timeout_seconds: i64::from(timeout_seconds),
+        }
     }
 }

@@ -68,7 +68,9 @@ fn product(text: &str) -> ProductId {
 }
 
 fn products(prefix: &str, count: usize) -> Vec<ProductId> {
-    (0..count).map(|number| product(&format!("prod-{prefix}{number:04}"))).collect()
+    (0..count)
+        .map(|number| product(&format!("prod-{prefix}{number:04}")))
+        .collect()
 }
 
 fn run(number: i64) -> RunId {
@@ -83,23 +85,42 @@ impl Lane {
         let experience = ExperienceId::new("exp-1").unwrap();
         world.open_member(&account, "external");
         world.experiences(|experiences| experiences.add(&account, &experience, policy));
-        let fakes = Fakes { catalog: world.catalog(&account), world: world.clone() };
-        Self { world, worker: Worker::new(fakes, account.clone(), TIMEOUT), id: LaneId { account, experience } }
+        let fakes = Fakes {
+            catalog: world.catalog(&account),
+            world: world.clone(),
+        };
+        Self {
+            world,
+            worker: Worker::new(fakes, account.clone(), TIMEOUT),
+            id: LaneId {
+                account,
+                experience,
+            },
+        }
     }
 
     fn commit(&self, run: RunId, allow: &[ProductId], deny: &[ProductId]) -> Plan {
-        let plan = Plan::new(allow.iter().cloned().collect(), deny.iter().cloned().collect());
+        let plan = Plan::new(
+            allow.iter().cloned().collect(),
+            deny.iter().cloned().collect(),
+        );
         self.world.ledger(|ledger| {
             let state = ledger.lanes.get(&self.id).cloned().unwrap_or_default();
             let planned = Planned {
                 run,
                 hash: plan.hash(),
-                totals: Counts { allow: allow.len(), deny: deny.len() },
+                totals: Counts {
+                    allow: allow.len(),
+                    deny: deny.len(),
+                },
                 taken: Counts::default(),
                 sent: true,
                 at: self.world.time(),
             };
-            let next = LaneState { rev: state.rev + 1, ..state.committed(planned).unwrap() };
+            let next = LaneState {
+                rev: state.rev + 1,
+                ..state.committed(planned).unwrap()
+            };
             ledger.lanes.insert(self.id.clone(), next);
         });
         plan
@@ -121,31 +142,43 @@ impl Lane {
 
     fn push(&self, body: &str) {
         let now = self.world.time();
-        self.world.changes(&self.id.account, |queue| queue.push(body.to_owned(), now));
+        self.world
+            .changes(&self.id.account, |queue| queue.push(body.to_owned(), now));
     }
 
     /// Delivers what is due, `times` over, and moves the clock on, until nothing is left to happen.
     fn drive(&self, times: usize) {
         for _ in 0..5_000 {
             let now = self.world.time();
-            let batch = self.world.changes(&self.id.account, |queue| queue.take(now, 10));
+            let batch = self
+                .world
+                .changes(&self.id.account, |queue| queue.take(now, 10));
             if batch.is_empty() {
-                let due = self.world.changes(&self.id.account, |queue| queue.next_due());
+                let due = self
+                    .world
+                    .changes(&self.id.account, |queue| queue.next_due());
                 match due {
                     Some(due) => self.world.advance_to(due),
                     None => return,
                 }
                 continue;
             }
-            let records: Vec<_> =
-                batch.iter().map(|delivery| Record { id: delivery.id.to_string(), body: delivery.body.clone() }).collect();
+            let records: Vec<_> = batch
+                .iter()
+                .map(|delivery| Record {
+                    id: delivery.id.to_string(),
+                    body: delivery.body.clone(),
+                })
+                .collect();
             let mut verdicts = Vec::new();
             for _ in 0..times {
                 verdicts = futures::executor::block_on(self.worker.handle(&records));
             }
             for (delivery, verdict) in batch.into_iter().zip(verdicts) {
                 if verdict == Verdict::Again {
-                    self.world.changes(&self.id.account, |queue| queue.put_back(delivery, later(now, VISIBILITY)));
+                    self.world.changes(&self.id.account, |queue| {
+                        queue.put_back(delivery, later(now, VISIBILITY))
+                    });
                 }
             }
         }
@@ -157,22 +190,39 @@ impl Lane {
     }
 
     fn policy(&self) -> PolicySnapshot {
-        self.world.experiences(|experiences| experiences.policy(&self.id.experience))
+        self.world
+            .experiences(|experiences| experiences.policy(&self.id.experience))
     }
 
     fn sets(&self) -> Vec<(usize, usize)> {
         self.world.experiences(|experiences| {
-            let count = |set: &pmp_sync_testkit::ChangeSetRecord, action| set.changes.iter().filter(|(_, a)| *a == action).count();
-            experiences.change_sets().iter().map(|set| (count(set, Action::Allow), count(set, Action::Deny))).collect()
+            let count = |set: &pmp_sync_testkit::ChangeSetRecord, action| {
+                set.changes.iter().filter(|(_, a)| *a == action).count()
+            };
+            experiences
+                .change_sets()
+                .iter()
+                .map(|set| (count(set, Action::Allow), count(set, Action::Deny)))
+                .collect()
         })
     }
 
     fn settled(&self) -> usize {
-        self.world.events().iter().filter(|(_, detail_type, _)| *detail_type == LANE_SETTLED).count()
+        self.world
+            .events()
+            .iter()
+            .filter(|(_, detail_type, _)| *detail_type == LANE_SETTLED)
+            .count()
     }
 
     fn open(&self) -> usize {
-        self.world.ledger(|ledger| ledger.items.values().filter(|item| item.closed.is_none()).count())
+        self.world.ledger(|ledger| {
+            ledger
+                .items
+                .values()
+                .filter(|item| item.closed.is_none())
+                .count()
+        })
     }
 }
 
@@ -185,7 +235,10 @@ fn a_plan_takes_the_fewest_change_sets_and_is_announced_once() {
     lane.drive(1);
     assert_eq!(lane.policy(), PolicySnapshot::new(allow, deny));
     assert_eq!(lane.sets().len(), 3, "{:?}", lane.sets());
-    assert_eq!((lane.state().phase, lane.open(), lane.settled()), (Phase::Idle, 0, 1));
+    assert_eq!(
+        (lane.state().phase, lane.open(), lane.settled()),
+        (Phase::Idle, 0, 1)
+    );
 }
 
 #[test]
@@ -210,7 +263,10 @@ fn a_change_of_an_older_run_is_void_however_late_it_comes() {
     lane.drive(1);
     lane.send(run(1), &old);
     lane.drive(1);
-    assert_eq!(lane.policy(), PolicySnapshot::new([products("p", 1), products("n", 1)].concat(), []));
+    assert_eq!(
+        lane.policy(),
+        PolicySnapshot::new([products("p", 1), products("n", 1)].concat(), [])
+    );
     assert_eq!(lane.sets(), [(1, 0)]);
 }
 
@@ -222,7 +278,13 @@ fn what_holds_already_is_closed_without_a_change_set() {
     lane.drive(1);
     assert!(lane.sets().is_empty());
     assert_eq!((lane.open(), lane.settled()), (0, 1));
-    let closed = lane.world.ledger(|ledger| ledger.items.values().filter(|item| item.closed == Some(Closing::Holding)).count());
+    let closed = lane.world.ledger(|ledger| {
+        ledger
+            .items
+            .values()
+            .filter(|item| item.closed == Some(Closing::Holding))
+            .count()
+    });
     assert_eq!(closed, 3);
 }
 
@@ -230,10 +292,17 @@ fn what_holds_already_is_closed_without_a_change_set() {
 fn a_lane_does_not_wait_for_ever_for_changes_that_never_come() {
     let lane = Lane::new(PolicySnapshot::default());
     let plan = lane.commit(run(1), &products("a", 10), &[]);
-    lane.send(run(1), &Plan::new(plan.allow().iter().take(4).cloned().collect(), [].into()));
+    lane.send(
+        run(1),
+        &Plan::new(plan.allow().iter().take(4).cloned().collect(), [].into()),
+    );
     lane.drive(1);
     assert_eq!(lane.sets(), [(4, 0)]);
-    assert_eq!(lane.settled(), 0, "a plan that is not whole has not settled");
+    assert_eq!(
+        lane.settled(),
+        0,
+        "a plan that is not whole has not settled"
+    );
 }
 
 #[test]
@@ -247,12 +316,25 @@ fn what_can_not_be_claimed_is_buried_with_its_code() {
         action: Action::Deny,
         ordinal: 0,
     };
-    let unknown = ChangeMessage { account: lane.id.account.clone(), ..foreign.clone() };
-    for body in ["not json".to_owned(), "{\"schema\":2,\"kind\":\"tick\"}".to_owned(), foreign.to_body(), unknown.to_body()] {
+    let unknown = ChangeMessage {
+        account: lane.id.account.clone(),
+        ..foreign.clone()
+    };
+    for body in [
+        "not json".to_owned(),
+        "{\"schema\":2,\"kind\":\"tick\"}".to_owned(),
+        foreign.to_body(),
+        unknown.to_body(),
+    ] {
         lane.push(&body);
     }
     lane.drive(1);
-    let codes: Vec<_> = lane.world.dead().into_iter().map(|(_, attributes)| attributes["code"].clone()).collect();
+    let codes: Vec<_> = lane
+        .world
+        .dead()
+        .into_iter()
+        .map(|(_, attributes)| attributes["code"].clone())
+        .collect();
     assert_eq!(codes, ["PMS-5001", "PMS-5001", "PMS-5002", "PMS-5003"]);
     assert!(lane.sets().is_empty());
 }
@@ -260,13 +342,17 @@ fn what_can_not_be_claimed_is_buried_with_its_code() {
 #[test]
 fn a_failed_change_set_blocks_the_lane_and_a_new_plan_frees_it() {
     let lane = Lane::new(PolicySnapshot::default());
-    lane.world.experiences(|experiences| experiences.make_bad(product("bad")));
+    lane.world
+        .experiences(|experiences| experiences.make_bad(product("bad")));
     let plan = lane.commit(run(1), &[product("bad"), product("good")], &[]);
     lane.send(run(1), &plan);
     lane.drive(1);
     let state = lane.state();
     assert_eq!(state.phase, Phase::Blocked);
-    assert_eq!(state.block.map(|block| block.reason), Some(BlockReason::ChangeSetFailed));
+    assert_eq!(
+        state.block.map(|block| block.reason),
+        Some(BlockReason::ChangeSetFailed)
+    );
     assert_eq!(lane.policy(), PolicySnapshot::default());
     let plan = lane.commit(run(2), &[product("good")], &[]);
     lane.send(run(2), &plan);
@@ -278,11 +364,18 @@ fn a_failed_change_set_blocks_the_lane_and_a_new_plan_frees_it() {
 #[test]
 fn an_archived_experience_blocks_the_lane() {
     let lane = Lane::new(PolicySnapshot::default());
-    lane.world.experiences(|experiences| experiences.edit(&lane.id.experience, |experience, _| experience.archived = true));
+    lane.world.experiences(|experiences| {
+        experiences.edit(&lane.id.experience, |experience, _| {
+            experience.archived = true
+        })
+    });
     let plan = lane.commit(run(1), &[product("p")], &[]);
     lane.send(run(1), &plan);
     lane.drive(1);
-    assert_eq!(lane.state().block.map(|block| block.reason), Some(BlockReason::Archived));
+    assert_eq!(
+        lane.state().block.map(|block| block.reason),
+        Some(BlockReason::Archived)
+    );
 }
 
 #[test]
@@ -304,7 +397,11 @@ fn any_single_call_may_fail_and_the_lane_still_ends_where_it_should() {
             lane.drive(1);
             let expected = PolicySnapshot::new(products("a", 60), products("h", 2));
             assert_eq!(lane.policy(), expected, "call {nth} fails as {kind:?}");
-            assert_eq!((lane.state().phase, lane.open()), (Phase::Idle, 0), "call {nth} fails as {kind:?}");
+            assert_eq!(
+                (lane.state().phase, lane.open()),
+                (Phase::Idle, 0),
+                "call {nth} fails as {kind:?}"
+            );
         }
     }
 }

@@ -59,15 +59,26 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options, progress: &Progress) -> Result<f64, AnyError> {
     let binaries = build(progress).await?;
-    let settings = Settings { change_set_seconds: options.change_set_seconds, ..Settings::default() };
-    let embedded = Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
+    let settings = Settings {
+        change_set_seconds: options.change_set_seconds,
+        ..Settings::default()
+    };
+    let embedded =
+        Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
     let mut worst: f64 = 0.0;
     for round in 0..options.rounds {
         for events in [true, false] {
             if let Some(emulator) = embedded.emulator() {
                 emulator.set(Settings { events, ..settings });
             }
-            let measured = measure(options, &embedded, &binaries, round * 2 + u64::from(events), progress).await?;
+            let measured = measure(
+                options,
+                &embedded,
+                &binaries,
+                round * 2 + u64::from(events),
+                progress,
+            )
+            .await?;
             let ratio = measured.seconds / measured.bound;
             worst = worst.max(ratio);
             writeln!(
@@ -93,11 +104,21 @@ async fn measure(
 ) -> Result<Measured, AnyError> {
     let management = Organization::numbered("headquarters", number * 2);
     let members = vec![Organization::numbered("member", number * 2 + 1)];
-    let installation = Installation::deploy(embedded, binaries, NAME, management, members, &[], progress).await?;
-    let ids: Vec<_> = products::some(options.allow + options.deny).into_iter().map(|product| product.id).collect();
+    let installation =
+        Installation::deploy(embedded, binaries, NAME, management, members, &[], progress).await?;
+    let ids: Vec<_> = products::some(options.allow + options.deny)
+        .into_iter()
+        .map(|product| product.id)
+        .collect();
     let (allow, deny) = ids.split_at(options.allow);
-    let wanted = Lists { allow: allow.iter().cloned().collect(), deny: deny.iter().cloned().collect() };
-    let before = Lists { allow: wanted.deny.clone(), ..Lists::default() };
+    let wanted = Lists {
+        allow: allow.iter().cloned().collect(),
+        deny: deny.iter().cloned().collect(),
+    };
+    let before = Lists {
+        allow: wanted.deny.clone(),
+        ..Lists::default()
+    };
     let source = installation.add_experience(&installation.management, wanted.clone());
     let member = installation.members.first().ok_or("there is no member")?;
     let experience = installation.add_experience(member, before);
@@ -115,10 +136,22 @@ async fn measure(
         .into_iter()
         .filter(|set| set.experiences.contains(&experience))
         .collect();
-    let first = sets.iter().map(|set| set.started).min().ok_or("no change set was started")?;
-    let last = sets.iter().filter_map(|set| set.ended).max().ok_or("no change set has ended")?;
+    let first = sets
+        .iter()
+        .map(|set| set.started)
+        .min()
+        .ok_or("no change set was started")?;
+    let last = sets
+        .iter()
+        .filter_map(|set| set.ended)
+        .max()
+        .ok_or("no change set has ended")?;
     let fewest = options.allow.div_ceil(50).max(options.deny.div_ceil(50));
     #[expect(clippy::cast_precision_loss, reason = "a handful of change sets")]
     let bound = fewest as f64 * options.change_set_seconds;
-    Ok(Measured { change_sets: sets.len(), seconds: last.duration_since(first).as_secs_f64(), bound })
+    Ok(Measured {
+        change_sets: sets.len(),
+        seconds: last.duration_since(first).as_secs_f64(),
+        bound,
+    })
 }

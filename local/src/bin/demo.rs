@@ -75,16 +75,34 @@ struct Products {
 
 impl Products {
     fn new(count: usize) -> Self {
-        let ids: Vec<String> = products::some(count).into_iter().map(|product| product.id).collect();
+        let ids: Vec<String> = products::some(count)
+            .into_iter()
+            .map(|product| product.id)
+            .collect();
         let allow = ids.iter().take(count * 2 / 3).cloned().collect();
-        let deny = ids.iter().skip(count * 2 / 3).take(count / 6).cloned().collect();
-        Self { management: Lists { allow, deny }, ids }
+        let deny = ids
+            .iter()
+            .skip(count * 2 / 3)
+            .take(count / 6)
+            .cloned()
+            .collect();
+        Self {
+            management: Lists { allow, deny },
+            ids,
+        }
     }
 
     /// The `number`th member has some of what is approved, and much of what is not.
     fn member(&self, number: usize) -> Lists {
-        let allow = self.ids.iter().enumerate().filter(|(place, _)| (place + number) % 4 == 0 || *place >= self.ids.len() * 5 / 6);
-        Lists { allow: allow.map(|(_, id)| id.clone()).collect(), deny: BTreeSet::new() }
+        let allow = self
+            .ids
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| (place + number) % 4 == 0 || *place >= self.ids.len() * 5 / 6);
+        Lists {
+            allow: allow.map(|(_, id)| id.clone()).collect(),
+            deny: BTreeSet::new(),
+        }
     }
 }
 
@@ -92,7 +110,11 @@ impl Products {
 fn fewest(management: &Lists, before: &Lists) -> usize {
     let allow = management.allow.difference(&before.allow).count();
     let unwanted = before.allow.difference(&management.allow);
-    let deny: BTreeSet<_> = management.deny.difference(&before.deny).chain(unwanted).collect();
+    let deny: BTreeSet<_> = management
+        .deny
+        .difference(&before.deny)
+        .chain(unwanted)
+        .collect();
     allow.div_ceil(50).max(deny.len().div_ceil(50))
 }
 
@@ -124,24 +146,50 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
     let began = Instant::now();
     let count = usize::try_from(options.products)?;
     let binaries = build(progress).await?;
-    let settings = Settings { change_set_seconds: options.change_set_seconds, ..Settings::default() };
-    let embedded = Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
+    let settings = Settings {
+        change_set_seconds: options.change_set_seconds,
+        ..Settings::default()
+    };
+    let embedded =
+        Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
     let names = ["emea", "apac", "americas", "nordics"];
     let members: Vec<_> = (1..=u64::from(options.members))
-        .zip(names.iter().map(|name| (*name).to_owned()).chain((5..).map(|number| format!("member-{number}"))))
+        .zip(
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .chain((5..).map(|number| format!("member-{number}"))),
+        )
         .map(|(number, name)| Organization::numbered(&name, number))
         .collect();
     let management = Organization::numbered("headquarters", 0);
-    let installation = Installation::deploy(&embedded, &binaries, NAME, management, members, &[], progress).await?;
+    let installation = Installation::deploy(
+        &embedded,
+        &binaries,
+        NAME,
+        management,
+        members,
+        &[],
+        progress,
+    )
+    .await?;
     let outcome = bring_in_step(options, &installation, count, progress).await;
     progress.step("ending the embedded AWS");
     let log = std::fs::read_to_string(embedded.log()).unwrap_or_default();
     embedded.stop().await;
     match outcome {
-        Ok((converged, members)) => Ok(Outcome { converged, members, seconds: began.elapsed().as_secs_f64() }),
+        Ok((converged, members)) => Ok(Outcome {
+            converged,
+            members,
+            seconds: began.elapsed().as_secs_f64(),
+        }),
         Err(error) => {
             let tail: Vec<_> = log.lines().rev().take(12).collect();
-            Err(format!("{error}\nthe last lines of the embedded AWS:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n")).into())
+            Err(format!(
+                "{error}\nthe last lines of the embedded AWS:\n{}",
+                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+            )
+            .into())
         }
     }
 }
@@ -176,22 +224,37 @@ async fn bring_in_step(
     }
     installation.apply(&config).await?;
     progress.step("Sync Requested: bringing the members in step");
-    let sets = members.iter().map(|member| member.fewest_change_sets).max().unwrap_or_default();
+    let sets = members
+        .iter()
+        .map(|member| member.fewest_change_sets)
+        .max()
+        .unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
-    let most = Duration::from_secs_f64(60.0 + 3.0 * sets as f64 * (options.change_set_seconds + 2.0));
+    let most =
+        Duration::from_secs_f64(60.0 + 3.0 * sets as f64 * (options.change_set_seconds + 2.0));
     let run = match installation.sync(most).await {
         Ok(run) => Some(run),
         Err(ScenarioError::Late(..)) => None,
         Err(error) => return Err(error.into()),
     };
-    let change_sets = installation.embedded.emulator().map(|emulator| emulator.change_sets()).unwrap_or_default();
+    let change_sets = installation
+        .embedded
+        .emulator()
+        .map(|emulator| emulator.change_sets())
+        .unwrap_or_default();
     let mut converged = run.is_some_and(|run| run.totals.failed == 0);
     for member in &mut members {
         member.after = installation.lists(&member.experience);
         member.allowed = member.after.allow.difference(&member.before.allow).count();
         member.denied = member.after.deny.difference(&member.before.deny).count();
-        member.change_sets = change_sets.iter().filter(|set| set.experiences.contains(&member.experience)).count();
-        let lane = LaneId { account: member.account.parse()?, experience: member.experience.parse()? };
+        member.change_sets = change_sets
+            .iter()
+            .filter(|set| set.experiences.contains(&member.experience))
+            .count();
+        let lane = LaneId {
+            account: member.account.parse()?,
+            experience: member.experience.parse()?,
+        };
         let state = installation.lane(&lane).await?;
         member.last_in_step = state.last_in_step.map(|at| at.to_string());
         member.last_success = state.last_success.map(|at| at.to_string());
@@ -209,15 +272,49 @@ fn print(options: &Options, outcome: &Outcome) -> Result<(), AnyError> {
         return Ok(());
     }
     for member in &outcome.members {
-        writeln!(out, "{} (account {}, {})", member.name, member.account, member.experience)?;
-        writeln!(out, "  had           {} allowed, {} denied", member.before.allow.len(), member.before.deny.len())?;
-        writeln!(out, "  changed       {} allowed, {} denied", member.allowed, member.denied)?;
-        writeln!(out, "  has           {} allowed, {} denied", member.after.allow.len(), member.after.deny.len())?;
-        writeln!(out, "  change sets   {} (the fewest possible: {})", member.change_sets, member.fewest_change_sets)?;
-        writeln!(out, "  last success  {}", member.last_success.as_deref().unwrap_or("never"))?;
-        writeln!(out, "  last in step  {}", member.last_in_step.as_deref().unwrap_or("never"))?;
+        writeln!(
+            out,
+            "{} (account {}, {})",
+            member.name, member.account, member.experience
+        )?;
+        writeln!(
+            out,
+            "  had           {} allowed, {} denied",
+            member.before.allow.len(),
+            member.before.deny.len()
+        )?;
+        writeln!(
+            out,
+            "  changed       {} allowed, {} denied",
+            member.allowed, member.denied
+        )?;
+        writeln!(
+            out,
+            "  has           {} allowed, {} denied",
+            member.after.allow.len(),
+            member.after.deny.len()
+        )?;
+        writeln!(
+            out,
+            "  change sets   {} (the fewest possible: {})",
+            member.change_sets, member.fewest_change_sets
+        )?;
+        writeln!(
+            out,
+            "  last success  {}",
+            member.last_success.as_deref().unwrap_or("never")
+        )?;
+        writeln!(
+            out,
+            "  last in step  {}",
+            member.last_in_step.as_deref().unwrap_or("never")
+        )?;
     }
-    let verdict = if outcome.converged { "every member is in step" } else { "NOT every member is in step" };
+    let verdict = if outcome.converged {
+        "every member is in step"
+    } else {
+        "NOT every member is in step"
+    };
     writeln!(out, "{verdict}, after {:.1} s", outcome.seconds)?;
     Ok(())
 }

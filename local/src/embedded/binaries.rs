@@ -32,11 +32,22 @@ pub async fn build(progress: &Progress) -> Result<Binaries, EmbeddedError> {
         progress.step("building the Lambdas");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // The whole workspace, so that the features are those of every other build.
-        build.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(&workspace);
+        build
+            .args(["build", "--workspace", "--bins", "--quiet"])
+            .current_dir(&workspace);
         // What an outer cargo tells of its own package would make build scripts run again.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"].iter().any(|own| text.starts_with(own)) {
+            if [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_BIN_",
+                "CARGO_CRATE_",
+                "CARGO_PRIMARY_",
+            ]
+            .iter()
+            .any(|own| text.starts_with(own))
+            {
                 build.env_remove(&name);
             }
         }
@@ -53,17 +64,26 @@ pub async fn build(progress: &Progress) -> Result<Binaries, EmbeddedError> {
             .await
             .map_err(|error| EmbeddedError::machine("running cargo", error))?;
         if !output.status.success() {
-            return Err(EmbeddedError::machine("building the Lambdas", String::from_utf8_lossy(&output.stderr)));
+            return Err(EmbeddedError::machine(
+                "building the Lambdas",
+                String::from_utf8_lossy(&output.stderr),
+            ));
         }
     }
-    Ok(Binaries { producer: pack(&folder.join(PRODUCER))?, worker: pack(&folder.join(WORKER))? })
+    Ok(Binaries {
+        producer: pack(&folder.join(PRODUCER))?,
+        worker: pack(&folder.join(WORKER))?,
+    })
 }
 
 /// The folder of the profile that the running program was built in: tests run one below it.
 fn folder() -> Result<PathBuf, EmbeddedError> {
-    let failed = |detail: String| EmbeddedError::machine("finding the folder of the binaries", detail);
+    let failed =
+        |detail: String| EmbeddedError::machine("finding the folder of the binaries", detail);
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let folder = program.parent().ok_or_else(|| failed(program.display().to_string()))?;
+    let folder = program
+        .parent()
+        .ok_or_else(|| failed(program.display().to_string()))?;
     if folder.file_name().is_some_and(|name| name == "deps") {
         return Ok(folder.parent().unwrap_or(folder).to_owned());
     }
@@ -76,8 +96,15 @@ fn pack(binary: &Path) -> Result<Vec<u8>, EmbeddedError> {
     let code = std::fs::read(binary).map_err(|error| EmbeddedError::machine(what(), error))?;
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     // Stored: packing 50 MB takes longer than sending them over loopback.
-    let options = SimpleFileOptions::default().unix_permissions(0o755).compression_method(CompressionMethod::Stored);
-    zip.start_file("bootstrap", options).map_err(|error| EmbeddedError::machine(what(), error))?;
-    zip.write_all(&code).map_err(|error| EmbeddedError::machine(what(), error))?;
-    Ok(zip.finish().map_err(|error| EmbeddedError::machine(what(), error))?.into_inner())
+    let options = SimpleFileOptions::default()
+        .unix_permissions(0o755)
+        .compression_method(CompressionMethod::Stored);
+    zip.start_file("bootstrap", options)
+        .map_err(|error| EmbeddedError::machine(what(), error))?;
+    zip.write_all(&code)
+        .map_err(|error| EmbeddedError::machine(what(), error))?;
+    Ok(zip
+        .finish()
+        .map_err(|error| EmbeddedError::machine(what(), error))?
+        .into_inner())
 }

@@ -19,7 +19,10 @@ pub struct Clients {
 impl Clients {
     /// For an AWS at this URL.
     pub fn new(endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned(), http: Builder::new().build_http() }
+        Self {
+            endpoint: endpoint.to_owned(),
+            http: Builder::new().build_http(),
+        }
     }
 
     /// For an account's root, for everything but the marketplace.
@@ -29,7 +32,10 @@ impl Clients {
 
     /// For an account's root, at another URL.
     pub fn at(&self, account: &str, endpoint: &str) -> SdkConfig {
-        self.with(&Credentials::new(account, SECRET, None, None, "embedded"), endpoint)
+        self.with(
+            &Credentials::new(account, SECRET, None, None, "embedded"),
+            endpoint,
+        )
     }
 
     /// With certain credentials.

@@ -80,19 +80,40 @@ impl<'a> Deployment<'a> {
         members: &[NewMember],
         progress: &Progress,
     ) -> Result<Stacks, EmbeddedError> {
-        progress.step(format!("deploying the management account {}", management.account));
-        let bucket = self.upload(&management.account, "producer.zip", &self.binaries.producer).await?;
+        progress.step(format!(
+            "deploying the management account {}",
+            management.account
+        ));
+        let bucket = self
+            .upload(&management.account, "producer.zip", &self.binaries.producer)
+            .await?;
         let mut parameters = vec![
             parameter("Name", &management.name),
             parameter("CodeBucket", &bucket),
             parameter("ProducerCodeKey", "producer.zip"),
         ];
-        parameters.extend(management.parameters.iter().map(|(key, value)| parameter(key, value)));
+        parameters.extend(
+            management
+                .parameters
+                .iter()
+                .map(|(key, value)| parameter(key, value)),
+        );
         let stack = format!("{}-management", management.name);
-        let outputs = self.create(&management.account, &stack, MANAGEMENT, parameters).await?;
-        let mut deployed = Stacks { management, outputs, members: Vec::new() };
+        let outputs = self
+            .create(&management.account, &stack, MANAGEMENT, parameters)
+            .await?;
+        let mut deployed = Stacks {
+            management,
+            outputs,
+            members: Vec::new(),
+        };
         for (number, member) in members.iter().enumerate() {
-            progress.step(format!("deploying the member account {} ({} of {})", member.account, number + 1, members.len()));
+            progress.step(format!(
+                "deploying the member account {} ({} of {})",
+                member.account,
+                number + 1,
+                members.len()
+            ));
             let member = self.deploy_member(&deployed, member).await?;
             deployed.members.push(member);
         }
@@ -100,10 +121,18 @@ impl<'a> Deployment<'a> {
     }
 
     /// Deploys one member: its role in the management account, then its own account.
-    pub async fn deploy_member(&self, stacks: &Stacks, member: &NewMember) -> Result<MemberStack, EmbeddedError> {
+    pub async fn deploy_member(
+        &self,
+        stacks: &Stacks,
+        member: &NewMember,
+    ) -> Result<MemberStack, EmbeddedError> {
         let management = &stacks.management;
         let given = |key: &str| {
-            let value = stacks.outputs.get(key).map(String::as_str).unwrap_or_default();
+            let value = stacks
+                .outputs
+                .get(key)
+                .map(String::as_str)
+                .unwrap_or_default();
             parameter(key, value)
         };
         let access = vec![
@@ -114,27 +143,51 @@ impl<'a> Deployment<'a> {
             given("BusArn"),
         ];
         let stack = format!("{}-member-access-{}", management.name, member.account);
-        let mut outputs = self.create(&management.account, &stack, MEMBER_ACCESS, access).await?;
-        let bucket = self.upload(&member.account, "worker.zip", &self.binaries.worker).await?;
+        let mut outputs = self
+            .create(&management.account, &stack, MEMBER_ACCESS, access)
+            .await?;
+        let bucket = self
+            .upload(&member.account, "worker.zip", &self.binaries.worker)
+            .await?;
         let mut parameters = vec![
             parameter("Name", &management.name),
             parameter("ExternalId", &member.external_id),
             parameter("CodeBucket", &bucket),
             parameter("WorkerCodeKey", "worker.zip"),
-            parameter("LaneRoleArn", outputs.get("LaneRoleArn").map(String::as_str).unwrap_or_default()),
+            parameter(
+                "LaneRoleArn",
+                outputs
+                    .get("LaneRoleArn")
+                    .map(String::as_str)
+                    .unwrap_or_default(),
+            ),
             given("ManagementAccountId"),
             given("LedgerTableArn"),
             given("BusArn"),
         ];
-        parameters.extend(member.parameters.iter().map(|(key, value)| parameter(key, value)));
+        parameters.extend(
+            member
+                .parameters
+                .iter()
+                .map(|(key, value)| parameter(key, value)),
+        );
         let stack = format!("{}-member", management.name);
-        outputs.extend(self.create(&member.account, &stack, MEMBER, parameters).await?);
-        Ok(MemberStack { account: member.account.clone(), external_id: member.external_id.clone(), outputs })
+        outputs.extend(
+            self.create(&member.account, &stack, MEMBER, parameters)
+                .await?,
+        );
+        Ok(MemberStack {
+            account: member.account.clone(),
+            external_id: member.external_id.clone(),
+            outputs,
+        })
     }
 
     async fn upload(&self, account: &str, key: &str, code: &[u8]) -> Result<String, EmbeddedError> {
         let bucket = format!("pmp-sync-code-{account}");
-        let config = aws_sdk_s3::config::Builder::from(&self.embedded.config(account)).force_path_style(true).build();
+        let config = aws_sdk_s3::config::Builder::from(&self.embedded.config(account))
+            .force_path_style(true)
+            .build();
         let client = aws_sdk_s3::Client::from_conf(config);
         // It may be there already, with the code of the other function.
         let made = client.create_bucket().bucket(&bucket).send().await;
@@ -143,7 +196,10 @@ impl<'a> Deployment<'a> {
                 aws_sdk_s3::operation::create_bucket::CreateBucketError::is_bucket_already_owned_by_you,
             );
             if !owned {
-                return Err(EmbeddedError::call(format!("making the bucket {bucket}"), &error));
+                return Err(EmbeddedError::call(
+                    format!("making the bucket {bucket}"),
+                    &error,
+                ));
             }
         }
         let body = aws_sdk_s3::primitives::ByteStream::from(code.to_vec());
@@ -190,12 +246,17 @@ impl<'a> Deployment<'a> {
                     Some(StackStatus::CreateComplete) => {
                         let outputs = found.map(|stack| stack.outputs()).unwrap_or_default();
                         let pair = |output: &aws_sdk_cloudformation::types::Output| {
-                            Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+                            Some((
+                                output.output_key()?.to_owned(),
+                                output.output_value()?.to_owned(),
+                            ))
                         };
                         return Ok(outputs.iter().filter_map(pair).collect());
                     }
                     Some(other) => {
-                        let reason = found.and_then(|stack| stack.stack_status_reason()).unwrap_or("no reason is given");
+                        let reason = found
+                            .and_then(|stack| stack.stack_status_reason())
+                            .unwrap_or("no reason is given");
                         return Err(EmbeddedError::machine(what(), format!("{other}: {reason}")));
                     }
                 }
@@ -204,11 +265,17 @@ impl<'a> Deployment<'a> {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(EmbeddedError::machine(what(), "it took longer than two minutes")),
+            Err(_) => Err(EmbeddedError::machine(
+                what(),
+                "it took longer than two minutes",
+            )),
         }
     }
 }
 
 fn parameter(key: &str, value: &str) -> Parameter {
-    Parameter::builder().parameter_key(key).parameter_value(value).build()
+    Parameter::builder()
+        .parameter_key(key)
+        .parameter_value(value)
+        .build()
 }

@@ -28,7 +28,11 @@ pub(crate) struct Ministack {
 }
 
 impl Ministack {
-    pub(crate) async fn start(python: &Path, catalog: &str, ttl: Duration) -> Result<Self, EmbeddedError> {
+    pub(crate) async fn start(
+        python: &Path,
+        catalog: &str,
+        ttl: Duration,
+    ) -> Result<Self, EmbeddedError> {
         let mut last = None;
         for _ in 0..STARTS {
             match Self::try_start(python, catalog, ttl).await {
@@ -36,13 +40,20 @@ impl Ministack {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| EmbeddedError::machine("starting ministack", "it was not tried")))
+        Err(last
+            .unwrap_or_else(|| EmbeddedError::machine("starting ministack", "it was not tried")))
     }
 
     async fn try_start(python: &Path, catalog: &str, ttl: Duration) -> Result<Self, EmbeddedError> {
         let failed = |error: std::io::Error| EmbeddedError::machine("starting ministack", error);
-        let work = tempfile::Builder::new().prefix("pmp-sync-").tempdir().map_err(failed)?;
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map_err(failed)?.port();
+        let work = tempfile::Builder::new()
+            .prefix("pmp-sync-")
+            .tempdir()
+            .map_err(failed)?;
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .map_err(failed)?
+            .port();
         let endpoint = format!("http://127.0.0.1:{port}");
         let log = std::fs::File::create(work.path().join("ministack.log")).map_err(failed)?;
         let mut child = Command::new(python)
@@ -70,7 +81,12 @@ impl Ministack {
             .spawn()
             .map_err(failed)?;
         let stdin = child.stdin.take();
-        let mut server = Self { child, stdin, endpoint, work };
+        let mut server = Self {
+            child,
+            stdin,
+            endpoint,
+            work,
+        };
         let ready = tokio::time::timeout(READY, async {
             while server.is_running() {
                 if is_ready(port).await {
@@ -86,7 +102,10 @@ impl Ministack {
         let text = std::fs::read_to_string(server.log()).unwrap_or_default();
         let tail: Vec<_> = text.lines().rev().take(8).collect();
         server.stop().await;
-        Err(EmbeddedError::machine("starting ministack", tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
+        Err(EmbeddedError::machine(
+            "starting ministack",
+            tail.into_iter().rev().collect::<Vec<_>>().join("\n"),
+        ))
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -104,7 +123,10 @@ impl Ministack {
     /// Lets go of it and waits until it has ended.
     pub(crate) async fn stop(&mut self) {
         drop(self.stdin.take());
-        if tokio::time::timeout(Duration::from_secs(8), self.child.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(8), self.child.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("ministack did not end in time and is killed");
             let _ = self.child.kill().await;
         }
@@ -115,10 +137,17 @@ impl Ministack {
 async fn is_ready(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(b"GET /_ministack/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").await?;
+        stream
+            .write_all(b"GET /_ministack/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            .await?;
         let mut answer = [0_u8; 64];
         let read = stream.read(&mut answer).await?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).contains(" 200 "))
+        Ok::<_, std::io::Error>(
+            String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).contains(" 200 "),
+        )
     };
-    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(true)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(2), ask).await,
+        Ok(Ok(true))
+    )
 }

@@ -7,7 +7,6 @@ mod deploy;
 mod ministack;
 mod venv;
 
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use aws_config::SdkConfig;
 
 pub use self::binaries::{Binaries, build};
 pub use self::clients::Clients;
-pub use self::venv::python;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
 use self::ministack::Ministack;
+pub use self::venv::python;
 use crate::marketplace::{Emulator, Settings};
 use crate::progress::Progress;
 
@@ -44,12 +43,21 @@ pub enum EmbeddedError {
 
 impl EmbeddedError {
     pub(crate) fn machine(what: impl Into<String>, detail: impl std::fmt::Display) -> Self {
-        Self::Machine { what: what.into(), detail: detail.to_string() }
+        Self::Machine {
+            what: what.into(),
+            detail: detail.to_string(),
+        }
     }
 
-    pub(crate) fn call(what: impl Into<String>, error: &(impl std::error::Error + 'static)) -> Self {
+    pub(crate) fn call(
+        what: impl Into<String>,
+        error: &(impl std::error::Error + 'static),
+    ) -> Self {
         let detail = aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
-        Self::Call { what: what.into(), detail }
+        Self::Call {
+            what: what.into(),
+            detail,
+        }
     }
 }
 
@@ -74,14 +82,18 @@ pub struct Embedded {
 
 impl Embedded {
     /// Starts it. It ends by itself after `ttl`.
-    pub async fn start(catalog: Catalog, ttl: Duration, progress: &Progress) -> Result<Self, EmbeddedError> {
+    pub async fn start(
+        catalog: Catalog,
+        ttl: Duration,
+        progress: &Progress,
+    ) -> Result<Self, EmbeddedError> {
         let python = venv::python(progress).await?;
         progress.step("starting the embedded AWS");
         let (emulator, catalog_endpoint) = match catalog {
             Catalog::Own(settings) => {
-                let emulator = Emulator::start(settings)
-                    .await
-                    .map_err(|error| EmbeddedError::machine("starting the emulator of Private Marketplace", error))?;
+                let emulator = Emulator::start(settings).await.map_err(|error| {
+                    EmbeddedError::machine("starting the emulator of Private Marketplace", error)
+                })?;
                 let endpoint = emulator.endpoint();
                 (Some(emulator), endpoint)
             }
@@ -93,7 +105,12 @@ impl Embedded {
             let clients = clients.clone();
             emulator.connect(move |account| clients.config(account));
         }
-        Ok(Self { ministack, emulator, catalog_endpoint, clients })
+        Ok(Self {
+            ministack,
+            emulator,
+            catalog_endpoint,
+            clients,
+        })
     }
 
     /// The emulator of Private Marketplace, if it is ours.

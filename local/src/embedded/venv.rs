@@ -14,25 +14,39 @@ const REQUIREMENTS: &str = include_str!("../../python/requirements.txt");
 
 /// Where what is made once is kept: the user's cache folder.
 pub(crate) fn cache() -> Result<PathBuf, EmbeddedError> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("pmp-sync"))
-        .ok_or_else(|| EmbeddedError::machine("finding the cache folder", "neither XDG_CACHE_HOME nor HOME is set"))
+        .ok_or_else(|| {
+            EmbeddedError::machine(
+                "finding the cache folder",
+                "neither XDG_CACHE_HOME nor HOME is set",
+            )
+        })
 }
 
 /// The interpreter of the environment, which is made if it is not there. Several processes may ask
 /// at the same time; one of them makes it.
 pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let hash = Sha256::digest(REQUIREMENTS);
-    let name: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = hash
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let home = cache()?.join(format!("python-{name}"));
     let python = home.join("bin").join("python");
     let complete = home.join("complete");
     if complete.exists() {
         return Ok(python);
     }
-    let failed = |error: std::io::Error| EmbeddedError::machine(format!("making {}", home.display()), error);
+    let failed =
+        |error: std::io::Error| EmbeddedError::machine(format!("making {}", home.display()), error);
     fs::create_dir_all(&home).map_err(failed)?;
     // Beside the folder, which is emptied when the environment is made.
     let lock = File::create(home.with_extension("lock")).map_err(failed)?;
@@ -47,10 +61,21 @@ pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
         let make = ["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), at];
         run(Path::new("python3"), &make).await.map_err(|error| {
             let what = format!("making a Python environment in {}", home.display());
-            EmbeddedError::machine(what, format!("{error}; Python 3.10 or newer with the venv module is needed"))
+            EmbeddedError::machine(
+                what,
+                format!("{error}; Python 3.10 or newer with the venv module is needed"),
+            )
         })?;
         fs::write(&requirements, REQUIREMENTS).map_err(failed)?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+        ];
         let mut arguments: Vec<&std::ffi::OsStr> = install.iter().map(AsRef::as_ref).collect();
         arguments.push(requirements.as_os_str());
         run(&python, &arguments).await?;
@@ -74,5 +99,8 @@ async fn run(program: &Path, arguments: &[&std::ffi::OsStr]) -> Result<(), Embed
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let tail: Vec<_> = text.lines().rev().take(8).collect();
-    Err(EmbeddedError::machine(what(), tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
+    Err(EmbeddedError::machine(
+        what(),
+        tail.into_iter().rev().collect::<Vec<_>>().join("\n"),
+    ))
 }

@@ -104,42 +104,69 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 impl Change {
     /// Reads a change of the request. Checks everything that does not need the entities.
     pub(crate) fn parse(raw: &Value) -> Result<Self, ApiError> {
-        let kind = text(raw, "ChangeType").ok_or_else(|| ApiError::validation("ChangeType is required"))?;
-        let entity = raw.get("Entity").ok_or_else(|| ApiError::validation("Entity is required"))?;
+        let kind = text(raw, "ChangeType")
+            .ok_or_else(|| ApiError::validation("ChangeType is required"))?;
+        let entity = raw
+            .get("Entity")
+            .ok_or_else(|| ApiError::validation("Entity is required"))?;
         if text(entity, "Type") != Some("Experience@1.0") {
-            return Err(ApiError::validation(format!("Entity type {:?} does not take changes", text(entity, "Type"))));
+            return Err(ApiError::validation(format!(
+                "Entity type {:?} does not take changes",
+                text(entity, "Type")
+            )));
         }
         let experience = match text(entity, "Identifier") {
             None => Target::New,
             Some(reference) if reference.starts_with('$') => {
-                let made = reference.strip_prefix('$').and_then(|rest| rest.strip_suffix(".Entity.Identifier"));
-                Target::Made(made.ok_or_else(|| ApiError::validation(format!("Invalid reference {reference}")))?.to_owned())
+                let made = reference
+                    .strip_prefix('$')
+                    .and_then(|rest| rest.strip_suffix(".Entity.Identifier"));
+                Target::Made(
+                    made.ok_or_else(|| {
+                        ApiError::validation(format!("Invalid reference {reference}"))
+                    })?
+                    .to_owned(),
+                )
             }
             Some(identifier) => {
                 let (id, revision) = match identifier.split_once('@') {
                     Some((id, revision)) => {
                         let revision = revision.parse().map_err(|_| {
-                            ApiError::validation(format!("Invalid revision in the identifier {identifier}"))
+                            ApiError::validation(format!(
+                                "Invalid revision in the identifier {identifier}"
+                            ))
                         })?;
                         (id, Some(revision))
                     }
                     None => (identifier, None),
                 };
-                Target::Existing { id: id.to_owned(), revision }
+                Target::Existing {
+                    id: id.to_owned(),
+                    revision,
+                }
             }
         };
         if (kind == "CreateExperience") != (experience == Target::New) {
-            return Err(ApiError::validation(format!("{kind} with this Entity.Identifier is not possible")));
+            return Err(ApiError::validation(format!(
+                "{kind} with this Entity.Identifier is not possible"
+            )));
         }
         let details = match (raw.get("Details"), raw.get("DetailsDocument")) {
             (Some(Value::String(details)), None) => {
                 if !(2..=16_384).contains(&details.len()) {
-                    return Err(ApiError::validation("Details must have 2 to 16384 characters"));
+                    return Err(ApiError::validation(
+                        "Details must have 2 to 16384 characters",
+                    ));
                 }
-                serde_json::from_str(details).map_err(|_| ApiError::validation("Document not valid JSON format"))?
+                serde_json::from_str(details)
+                    .map_err(|_| ApiError::validation("Document not valid JSON format"))?
             }
             (None, Some(details)) => details.clone(),
-            _ => return Err(ApiError::validation("Exactly one of Details and DetailsDocument is required")),
+            _ => {
+                return Err(ApiError::validation(
+                    "Exactly one of Details and DetailsDocument is required",
+                ));
+            }
         };
         if !details.is_object() {
             return Err(ApiError::validation("Document not valid JSON format"));
@@ -164,28 +191,45 @@ impl Change {
             },
             "UpdateExperience" => match text(&self.details, "Status") {
                 None | Some("Enabled" | "Disabled") => Ok(()),
-                Some(other) => Err(ApiError::validation(format!("Status {other:?} is not one of Enabled, Disabled"))),
+                Some(other) => Err(ApiError::validation(format!(
+                    "Status {other:?} is not one of Enabled, Disabled"
+                ))),
             },
-            "RestrictExperience" | "ReviveExperience" | "CreateProcurementPolicy" | "UpdateProcurementPolicy" => Ok(()),
-            other => Err(ApiError::validation(format!("The change type {other} is not supported"))),
+            "RestrictExperience"
+            | "ReviveExperience"
+            | "CreateProcurementPolicy"
+            | "UpdateProcurementPolicy" => Ok(()),
+            other => Err(ApiError::validation(format!(
+                "The change type {other} is not supported"
+            ))),
         }
     }
 
     fn check_products(&self) -> Result<(), ApiError> {
-        let products = self.details.get("Products").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let products = self
+            .details
+            .get("Products")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if !(1..=MOST_IDS).contains(&products.len()) {
             return Err(ApiError::validation("Products must have 1 to 50 elements"));
         }
-        let lists = products.iter().map(|product| product.get("Ids").and_then(Value::as_array));
+        let lists = products
+            .iter()
+            .map(|product| product.get("Ids").and_then(Value::as_array));
         let Some(lists) = lists.collect::<Option<Vec<_>>>() else {
             return Err(ApiError::validation("Ids is required"));
         };
         let ids: Option<Vec<_>> = lists.into_iter().flatten().map(Value::as_str).collect();
         let Some(ids) = ids.filter(|ids| ids.iter().all(|id| (1..=50).contains(&id.len()))) else {
-            return Err(ApiError::validation("Each of the Ids must be text of 1 to 50 characters"));
+            return Err(ApiError::validation(
+                "Each of the Ids must be text of 1 to 50 characters",
+            ));
         };
         if ids.len() > MOST_IDS {
-            let message = "Cumulative number of values in Ids array must be less than or equal to 50";
+            let message =
+                "Cumulative number of values in Ids array must be less than or equal to 50";
             return Err(ApiError::validation(message));
         }
         if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
@@ -196,8 +240,15 @@ impl Change {
 
     /// The products of an allow or a deny.
     pub(crate) fn products(&self) -> Vec<String> {
-        let products = self.details.get("Products").and_then(Value::as_array).into_iter().flatten();
-        let ids = products.filter_map(|product| product.get("Ids").and_then(Value::as_array)).flatten();
+        let products = self
+            .details
+            .get("Products")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let ids = products
+            .filter_map(|product| product.get("Ids").and_then(Value::as_array))
+            .flatten();
         ids.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
@@ -206,7 +257,12 @@ impl Change {
     }
 
     /// Makes the change. An error is a code and a message of the change's ErrorDetailList.
-    pub(crate) fn apply(&self, experience: &mut Experience, policy_id: String, now: Timestamp) -> Result<(), (String, String)> {
+    pub(crate) fn apply(
+        &self,
+        experience: &mut Experience,
+        policy_id: String,
+        now: Timestamp,
+    ) -> Result<(), (String, String)> {
         let fail = |code: &str, message: &str| Err((code.to_owned(), message.to_owned()));
         if experience.archived && self.kind != "ReviveExperience" {
             // That it fails is documented, with which code is not.
@@ -218,7 +274,8 @@ impl Change {
             "UpdateExperience" => {
                 experience.name = own("Name").unwrap_or_else(|| experience.name.clone());
                 experience.description = own("Description").or(experience.description.take());
-                experience.enabled = own("Status").map_or(experience.enabled, |status| status == "Enabled");
+                experience.enabled =
+                    own("Status").map_or(experience.enabled, |status| status == "Enabled");
             }
             "RestrictExperience" if experience.enabled => {
                 return fail("ENTITY_IN_USE", "The experience must be disabled first");
@@ -226,7 +283,10 @@ impl Change {
             "RestrictExperience" => experience.archived = true,
             "ReviveExperience" => experience.archived = false,
             "CreateProcurementPolicy" if experience.policy.is_some() => {
-                return fail("ENTITY_ALREADY_EXISTS", "The experience has a procurement policy already");
+                return fail(
+                    "ENTITY_ALREADY_EXISTS",
+                    "The experience has a procurement policy already",
+                );
             }
             "CreateProcurementPolicy" => {
                 experience.policy = Some(Policy {
@@ -241,7 +301,10 @@ impl Change {
             }
             _ => {
                 let Some(policy) = &mut experience.policy else {
-                    return fail("ENTITY_NOT_FOUND", "The experience has no procurement policy");
+                    return fail(
+                        "ENTITY_NOT_FOUND",
+                        "The experience has no procurement policy",
+                    );
                 };
                 if self.kind == "UpdateProcurementPolicy" {
                     policy.name = own("Name").or(policy.name.take());
@@ -272,7 +335,10 @@ impl Change {
 }
 
 fn requests(details: &Value) -> Option<String> {
-    details.get("Configuration").and_then(|configuration| text(configuration, "PolicyResourceRequests")).map(str::to_owned)
+    details
+        .get("Configuration")
+        .and_then(|configuration| text(configuration, "PolicyResourceRequests"))
+        .map(str::to_owned)
 }
 
 /// Reads all changes of a request and checks them against each other.
@@ -289,10 +355,17 @@ pub(crate) fn parse_all(raw: &[Value]) -> Result<Vec<Change>, ApiError> {
             Target::New => None,
             Target::Existing { id, .. } => Some(id.clone()),
             Target::Made(name) if made.contains(name) => Some(format!("${name}")),
-            Target::Made(name) => return Err(ApiError::validation(format!("No earlier change is named {name}"))),
+            Target::Made(name) => {
+                return Err(ApiError::validation(format!(
+                    "No earlier change is named {name}"
+                )));
+            }
         };
         if key.is_some() && !types.insert((key.clone(), change.kind.clone())) {
-            return Err(ApiError::validation(format!("{} may stand only once for an entity", change.kind)));
+            return Err(ApiError::validation(format!(
+                "{} may stand only once for an entity",
+                change.kind
+            )));
         }
         for product in change.products() {
             if !products.insert((key.clone(), product)) {
@@ -325,7 +398,10 @@ impl ChangeSet {
 
     pub(crate) fn log(&self) -> ChangeSetLog {
         let count = |allow| {
-            let of_kind = self.changes.iter().filter(|change| change.is_allow() == allow);
+            let of_kind = self
+                .changes
+                .iter()
+                .filter(|change| change.is_allow() == allow);
             of_kind.map(|change| change.products().len()).sum()
         };
         ChangeSetLog {

@@ -26,8 +26,14 @@ struct NewOrg {
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_control/orgs", post(add_org))
-        .route("/_control/experiences", get(experiences).post(add_experience))
-        .route("/_control/experiences/{id}/lists", get(lists).put(set_lists))
+        .route(
+            "/_control/experiences",
+            get(experiences).post(add_experience),
+        )
+        .route(
+            "/_control/experiences/{id}/lists",
+            get(lists).put(set_lists),
+        )
         .route("/_control/settings", get(settings).put(set_settings))
         .route("/_control/products", post(add_products))
         .route("/_control/change-sets", get(change_sets))
@@ -47,7 +53,10 @@ async fn experiences(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(json!(all))
 }
 
-async fn add_experience(State(shared): State<Arc<Shared>>, Json(new): Json<NewExperience>) -> Json<Value> {
+async fn add_experience(
+    State(shared): State<Arc<Shared>>,
+    Json(new): Json<NewExperience>,
+) -> Json<Value> {
     let id = shared.with(|store| store.add_experience(new, now()));
     Json(json!({ "id": id }))
 }
@@ -59,7 +68,11 @@ async fn lists(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Res
     }
 }
 
-async fn set_lists(State(shared): State<Arc<Shared>>, Path(id): Path<String>, Json(lists): Json<Lists>) -> Json<Value> {
+async fn set_lists(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(lists): Json<Lists>,
+) -> Json<Value> {
     shared.with(|store| store.set_lists(&id, lists, now()));
     Json(json!({}))
 }
@@ -68,19 +81,30 @@ async fn settings(State(shared): State<Arc<Shared>>) -> Json<Settings> {
     Json(shared.settings())
 }
 
-async fn set_settings(State(shared): State<Arc<Shared>>, Json(settings): Json<Settings>) -> Json<Value> {
+async fn set_settings(
+    State(shared): State<Arc<Shared>>,
+    Json(settings): Json<Settings>,
+) -> Json<Value> {
     shared.set(settings);
     Json(json!({}))
 }
 
-async fn add_products(State(shared): State<Arc<Shared>>, Json(ids): Json<Vec<String>>) -> Json<Value> {
+async fn add_products(
+    State(shared): State<Arc<Shared>>,
+    Json(ids): Json<Vec<String>>,
+) -> Json<Value> {
     shared.with(|store| store.live.extend(ids));
     Json(json!({}))
 }
 
 async fn change_sets(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let all: Vec<_> = shared.with(|store| {
-        store.started.iter().filter_map(|id| store.change_sets.get(id)).map(ChangeSet::log).collect()
+        store
+            .started
+            .iter()
+            .filter_map(|id| store.change_sets.get(id))
+            .map(ChangeSet::log)
+            .collect()
     });
     Json(json!(all))
 }

@@ -87,7 +87,9 @@ pub(crate) fn arn(owner: &str, kind: &str, id: &str) -> String {
 
 /// The service's timestamps have no fraction.
 pub(crate) fn seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
 }
 
 impl Experience {
@@ -115,7 +117,10 @@ impl Experience {
 
     pub(crate) fn describe_policy(&self) -> Option<Described> {
         let policy = self.policy.as_ref()?;
-        let mut statements = vec![statement("Allow", &policy.lists.allow), statement("Deny", &policy.lists.deny)];
+        let mut statements = vec![
+            statement("Allow", &policy.lists.allow),
+            statement("Deny", &policy.lists.deny),
+        ];
         // The order of the statements is not fixed.
         if policy.revision % 2 == 0 {
             statements.reverse();
@@ -141,7 +146,10 @@ impl Experience {
 
 fn statement(effect: &str, ids: &BTreeSet<String>) -> Value {
     let ids: Vec<_> = ids.iter().collect();
-    let resources: Vec<_> = ids.chunks(IDS_IN_A_RESOURCE).map(|ids| json!({ "Type": "Product", "Ids": ids })).collect();
+    let resources: Vec<_> = ids
+        .chunks(IDS_IN_A_RESOURCE)
+        .map(|ids| json!({ "Type": "Product", "Ids": ids }))
+        .collect();
     json!({ "Effect": effect, "Resources": resources })
 }
 

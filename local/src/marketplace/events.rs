@@ -51,7 +51,9 @@ pub(crate) fn envelope(set: &ChangeSet, account: &str) -> Option<Value> {
 /// Delivers the event to one account's bus. What can not be delivered is logged and lost, as the
 /// service's events are best effort.
 pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str) {
-    let Some(event) = envelope(set, account) else { return };
+    let Some(event) = envelope(set, account) else {
+        return;
+    };
     let config = accounts(account);
     let client = aws_sdk_eventbridge::Client::new(&config);
     let mut token = None;
@@ -64,9 +66,13 @@ pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str)
             }
         };
         for rule in page.rules() {
-            let pattern = rule.event_pattern().and_then(|text| serde_json::from_str::<Value>(text).ok());
+            let pattern = rule
+                .event_pattern()
+                .and_then(|text| serde_json::from_str::<Value>(text).ok());
             let enabled = rule.state() != Some(&RuleState::Disabled);
-            let (Some(name), Some(pattern)) = (rule.name(), pattern) else { continue };
+            let (Some(name), Some(pattern)) = (rule.name(), pattern) else {
+                continue;
+            };
             if !enabled || !matches(&pattern, &event) {
                 continue;
             }
@@ -76,7 +82,12 @@ pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str)
                         send(accounts, target, &event).await;
                     }
                 }
-                Err(error) => tracing::warn!(account, rule = name, ?error, "the targets of a rule can not be listed"),
+                Err(error) => tracing::warn!(
+                    account,
+                    rule = name,
+                    ?error,
+                    "the targets of a rule can not be listed"
+                ),
             }
         }
         token = page.next_token().map(str::to_owned);
@@ -101,9 +112,17 @@ async fn send(accounts: &Accounts, target: &Target, event: &Value) {
             return;
         }
     };
-    let body = target.input().map_or_else(|| event.to_string(), str::to_owned);
-    let group = target.sqs_parameters().and_then(|parameters| parameters.message_group_id());
-    let sent = sqs.send_message().queue_url(url).message_body(body).set_message_group_id(group.map(str::to_owned));
+    let body = target
+        .input()
+        .map_or_else(|| event.to_string(), str::to_owned);
+    let group = target
+        .sqs_parameters()
+        .and_then(|parameters| parameters.message_group_id());
+    let sent = sqs
+        .send_message()
+        .queue_url(url)
+        .message_body(body)
+        .set_message_group_id(group.map(str::to_owned));
     if let Err(error) = sent.send().await {
         tracing::warn!(queue, ?error, "a target did not take the event");
     }

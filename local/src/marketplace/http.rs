@@ -20,15 +20,23 @@ const MOST_BYTES: usize = 1 << 20;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let body = |operation: &'static str| -> MethodRouter<Arc<Shared>> {
-        post(move |State(shared): State<Arc<Shared>>, headers: HeaderMap, bytes: Bytes| async move {
-            match serde_json::from_slice(&bytes) {
-                Ok(input) => answer(&shared, operation, &headers, input).await,
-                Err(_) => refuse(&shared, operation, ApiError::validation("The request is not JSON")),
-            }
-        })
+        post(
+            move |State(shared): State<Arc<Shared>>, headers: HeaderMap, bytes: Bytes| async move {
+                match serde_json::from_slice(&bytes) {
+                    Ok(input) => answer(&shared, operation, &headers, input).await,
+                    Err(_) => refuse(
+                        &shared,
+                        operation,
+                        ApiError::validation("The request is not JSON"),
+                    ),
+                }
+            },
+        )
     };
     let query = |operation: &'static str| {
-        move |State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(input): Query<BTreeMap<String, String>>| async move {
+        move |State(shared): State<Arc<Shared>>,
+              headers: HeaderMap,
+              Query(input): Query<BTreeMap<String, String>>| async move {
             answer(&shared, operation, &headers, json!(input)).await
         }
     };
@@ -42,7 +50,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/ListEntities", body("ListEntities"))
         .route("/2026-02-05/getProduct", body("GetProduct"))
         .fallback(|State(shared): State<Arc<Shared>>| async move {
-            refuse(&shared, "Unknown", ApiError::not_found("There is no such operation"))
+            refuse(
+                &shared,
+                "Unknown",
+                ApiError::not_found("There is no such operation"),
+            )
         })
         .merge(super::control::router())
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BYTES))
@@ -51,20 +63,43 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 /// What a call is about, for the log.
 fn thing(input: &Value) -> String {
-    let named = ["entityId", "changeSetId", "productId", "ChangeSetName", "EntityType"];
-    let direct = named.iter().find_map(|name| input.get(name).and_then(Value::as_str));
-    let first_entity = || input.pointer("/ChangeSet/0/Entity/Identifier").and_then(Value::as_str);
+    let named = [
+        "entityId",
+        "changeSetId",
+        "productId",
+        "ChangeSetName",
+        "EntityType",
+    ];
+    let direct = named
+        .iter()
+        .find_map(|name| input.get(name).and_then(Value::as_str));
+    let first_entity = || {
+        input
+            .pointer("/ChangeSet/0/Entity/Identifier")
+            .and_then(Value::as_str)
+    };
     first_entity().or(direct).unwrap_or_default().to_owned()
 }
 
-async fn answer(shared: &Arc<Shared>, operation: &'static str, headers: &HeaderMap, input: Value) -> Response {
-    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+async fn answer(
+    shared: &Arc<Shared>,
+    operation: &'static str,
+    headers: &HeaderMap,
+    input: Value,
+) -> Response {
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     // Any account may ask STS whose key another one is.
-    let sts = shared.accounts.get().map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
+    let sts = shared
+        .accounts
+        .get()
+        .map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
     let caller = shared.identity.account(authorization, sts.as_ref()).await;
-    let outcome = caller.as_ref().map_err(Clone::clone).and_then(|caller| {
-        shared.with(|store| store.operate(operation, caller, &input, now()))
-    });
+    let outcome = caller
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|caller| shared.with(|store| store.operate(operation, caller, &input, now())));
     let call = Call {
         at: now(),
         account: caller.unwrap_or_default(),

@@ -20,18 +20,38 @@ fn access_key(authorization: &str) -> Option<&str> {
 }
 
 impl Identity {
-    pub(crate) async fn account(&self, authorization: Option<&str>, sts: Option<&Client>) -> Result<String, ApiError> {
+    pub(crate) async fn account(
+        &self,
+        authorization: Option<&str>,
+        sts: Option<&Client>,
+    ) -> Result<String, ApiError> {
         let unknown = || ApiError::denied("The security token included in the request is invalid");
         let key = authorization.and_then(access_key).ok_or_else(unknown)?;
         if key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(key.to_owned());
         }
-        if let Some(account) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(account) = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+        {
             return Ok(account.clone());
         }
-        let answer = sts.ok_or_else(unknown)?.get_access_key_info().access_key_id(key).send().await;
-        let account = answer.ok().and_then(|info| info.account().map(str::to_owned)).ok_or_else(unknown)?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), account.clone());
+        let answer = sts
+            .ok_or_else(unknown)?
+            .get_access_key_info()
+            .access_key_id(key)
+            .send()
+            .await;
+        let account = answer
+            .ok()
+            .and_then(|info| info.account().map(str::to_owned))
+            .ok_or_else(unknown)?;
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), account.clone());
         Ok(account)
     }
 }

@@ -20,8 +20,8 @@ mod quotas;
 mod server;
 mod store;
 
-pub use self::changes::ChangeSetLog;
 pub use self::calls::Call;
+pub use self::changes::ChangeSetLog;
 pub use self::entities::{Lists, NewExperience};
 pub use self::quotas::Quotas;
 pub use self::server::{Emulator, Settings};

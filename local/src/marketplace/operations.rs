@@ -16,7 +16,11 @@ pub(crate) struct Answer {
 
 impl From<Value> for Answer {
     fn from(body: Value) -> Self {
-        Self { body, started: None, cancelled: None }
+        Self {
+            body,
+            started: None,
+            cancelled: None,
+        }
     }
 }
 
@@ -31,30 +35,54 @@ fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {
 fn check_catalog(input: &Value, name: &str) -> Result<(), ApiError> {
     match required(input, name)? {
         "AWSMarketplace" => Ok(()),
-        other => Err(ApiError::validation(format!("Catalog {other} does not exist"))),
+        other => Err(ApiError::validation(format!(
+            "Catalog {other} does not exist"
+        ))),
     }
 }
 
 /// The values of a filter of the request.
 fn filter<'a>(input: &'a Value, name: &str) -> Option<Vec<&'a str>> {
     let filters = input.get("FilterList").and_then(Value::as_array)?;
-    let found = filters.iter().find(|filter| filter.get("Name").and_then(Value::as_str) == Some(name))?;
-    Some(found.get("ValueList").and_then(Value::as_array)?.iter().filter_map(Value::as_str).collect())
+    let found = filters
+        .iter()
+        .find(|filter| filter.get("Name").and_then(Value::as_str) == Some(name))?;
+    Some(
+        found
+            .get("ValueList")
+            .and_then(Value::as_array)?
+            .iter()
+            .filter_map(Value::as_str)
+            .collect(),
+    )
 }
 
 fn check_filters(input: &Value, known: &[&str]) -> Result<(), ApiError> {
-    let filters = input.get("FilterList").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let filters = input
+        .get("FilterList")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if filters.len() > 8 {
-        return Err(ApiError::validation("FilterList must have at most 8 filters"));
+        return Err(ApiError::validation(
+            "FilterList must have at most 8 filters",
+        ));
     }
     for filter in filters {
         let name = required(filter, "Name")?;
         if !known.contains(&name) {
-            return Err(ApiError::validation(format!("The filter {name} is not supported")));
+            return Err(ApiError::validation(format!(
+                "The filter {name} is not supported"
+            )));
         }
-        let values = filter.get("ValueList").and_then(Value::as_array).map_or(0, Vec::len);
+        let values = filter
+            .get("ValueList")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         if !(1..=10).contains(&values) {
-            return Err(ApiError::validation(format!("The filter {name} must have 1 to 10 values")));
+            return Err(ApiError::validation(format!(
+                "The filter {name} must have 1 to 10 values"
+            )));
         }
     }
     Ok(())
@@ -86,7 +114,10 @@ fn page(input: &Value, list: &str, most: usize, items: Vec<Value>) -> Result<Val
     let mut answer = Map::new();
     let shown: Vec<_> = items.into_iter().skip(start).take(size).collect();
     if start + shown.len() < total {
-        answer.insert("NextToken".to_owned(), json!(format!("page-{}", start + shown.len())));
+        answer.insert(
+            "NextToken".to_owned(),
+            json!(format!("page-{}", start + shown.len())),
+        );
     }
     answer.insert(list.to_owned(), Value::Array(shown));
     Ok(Value::Object(answer))
@@ -117,36 +148,62 @@ impl Store {
         }
     }
 
-    fn start_change_set(&mut self, caller: &str, input: &Value, now: Timestamp) -> Result<Answer, ApiError> {
+    fn start_change_set(
+        &mut self,
+        caller: &str,
+        input: &Value,
+        now: Timestamp,
+    ) -> Result<Answer, ApiError> {
         check_catalog(input, "Catalog")?;
         let owner = self.org(caller)?.management_account.clone();
         let name = input.get("ChangeSetName").and_then(Value::as_str);
         let valid = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_+=.:@-".contains(c);
         if name.is_some_and(|name| !(1..=100).contains(&name.len()) || !name.chars().all(valid)) {
-            return Err(ApiError::validation("ChangeSetName must have 1 to 100 characters of [\\w\\s+=.:@-]"));
+            return Err(ApiError::validation(
+                "ChangeSetName must have 1 to 100 characters of [\\w\\s+=.:@-]",
+            ));
         }
-        if !matches!(input.get("Intent").and_then(Value::as_str), None | Some("APPLY")) {
-            return Err(ApiError::validation("The intent is not supported for experiences"));
+        if !matches!(
+            input.get("Intent").and_then(Value::as_str),
+            None | Some("APPLY")
+        ) {
+            return Err(ApiError::validation(
+                "The intent is not supported for experiences",
+            ));
         }
         let token = input.get("ClientRequestToken").and_then(Value::as_str);
-        if token.is_some_and(|token| !(1..=64).contains(&token.len()) || !token.bytes().all(|b| b.is_ascii_graphic())) {
-            return Err(ApiError::validation("ClientRequestToken must have 1 to 64 visible characters"));
+        if token.is_some_and(|token| {
+            !(1..=64).contains(&token.len()) || !token.bytes().all(|b| b.is_ascii_graphic())
+        }) {
+            return Err(ApiError::validation(
+                "ClientRequestToken must have 1 to 64 visible characters",
+            ));
         }
         let key = token.map(|token| (caller.to_owned(), token.to_owned()));
         if let Some((before, id)) = key.as_ref().and_then(|key| self.tokens.get(key)) {
             let Some(set) = self.change_sets.get(id).filter(|_| before == input) else {
-                return Err(ApiError::validation("ClientRequestToken was used for another request"));
+                return Err(ApiError::validation(
+                    "ClientRequestToken was used for another request",
+                ));
             };
             return Ok(json!({ "ChangeSetId": id, "ChangeSetArn": set.arn() }).into());
         }
-        let raw = input.get("ChangeSet").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let raw = input
+            .get("ChangeSet")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let changes = parse_all(raw)?;
         for change in &changes {
             if let Target::Existing { id, revision } = &change.experience {
                 self.check_target(caller, id, *revision)?;
             }
         }
-        let open = self.change_sets.values().filter(|set| set.account == caller && !set.status.is_final()).count();
+        let open = self
+            .change_sets
+            .values()
+            .filter(|set| set.account == caller && !set.status.is_final())
+            .count();
         if open >= self.quotas.open_change_sets {
             return Err(ApiError::quota("Too many open change sets"));
         }
@@ -168,7 +225,11 @@ impl Store {
         let body = json!({ "ChangeSetId": id, "ChangeSetArn": set.arn() });
         self.change_sets.insert(id.clone(), set);
         self.started.push(id.clone());
-        Ok(Answer { body, started: Some(id), cancelled: None })
+        Ok(Answer {
+            body,
+            started: Some(id),
+            cancelled: None,
+        })
     }
 
     fn check_target(&self, caller: &str, id: &str, revision: Option<u64>) -> Result<(), ApiError> {
@@ -181,7 +242,10 @@ impl Store {
             return Err(ApiError::validation(message));
         }
         match self.lock_on(id) {
-            Some(lock) => Err(ApiError::in_use(format!("{id} is locked by the change set {}", lock.id))),
+            Some(lock) => Err(ApiError::in_use(format!(
+                "{id} is locked by the change set {}",
+                lock.id
+            ))),
             None => Ok(()),
         }
     }
@@ -190,56 +254,103 @@ impl Store {
         check_catalog(input, "catalog")?;
         let id = required(input, "changeSetId")?;
         let org = self.org(caller)?;
-        let set = self.change_sets.get(id).ok_or_else(|| ApiError::not_found(format!("Change set {id} does not exist")))?;
+        let set = self
+            .change_sets
+            .get(id)
+            .ok_or_else(|| ApiError::not_found(format!("Change set {id} does not exist")))?;
         if set.owner == org.management_account {
             Ok(set)
         } else {
-            Err(ApiError::denied(format!("{caller} is not authorized to access {id}")))
+            Err(ApiError::denied(format!(
+                "{caller} is not authorized to access {id}"
+            )))
         }
     }
 
     fn describe_change_set(&self, caller: &str, input: &Value) -> Result<Value, ApiError> {
         let set = self.change_set(caller, input)?;
-        Ok(set.describe(|id| self.experiences.get(id).map(|experience| experience.revision)))
+        Ok(set.describe(|id| {
+            self.experiences
+                .get(id)
+                .map(|experience| experience.revision)
+        }))
     }
 
-    fn cancel_change_set(&mut self, caller: &str, input: &Value, now: Timestamp) -> Result<Answer, ApiError> {
+    fn cancel_change_set(
+        &mut self,
+        caller: &str,
+        input: &Value,
+        now: Timestamp,
+    ) -> Result<Answer, ApiError> {
         let mut set = self.change_set(caller, input)?.clone();
         if set.status != Status::Preparing {
-            return Err(ApiError::in_use(format!("{} can only be cancelled while it is PREPARING", set.id)));
+            return Err(ApiError::in_use(format!(
+                "{} can only be cancelled while it is PREPARING",
+                set.id
+            )));
         }
         set.status = Status::Cancelled;
         set.ended = Some(now);
         self.change_sets.insert(set.id.clone(), set.clone());
         let body = json!({ "ChangeSetId": set.id, "ChangeSetArn": set.arn() });
-        Ok(Answer { body, started: None, cancelled: Some(set) })
+        Ok(Answer {
+            body,
+            started: None,
+            cancelled: Some(set),
+        })
     }
 
     fn list_change_sets(&self, caller: &str, input: &Value) -> Result<Value, ApiError> {
         check_catalog(input, "Catalog")?;
-        let times = ["BeforeStartTime", "AfterStartTime", "BeforeEndTime", "AfterEndTime"];
-        check_filters(input, &[&["ChangeSetName", "Status", "EntityId", "Scope"], &times[..]].concat())?;
+        let times = [
+            "BeforeStartTime",
+            "AfterStartTime",
+            "BeforeEndTime",
+            "AfterEndTime",
+        ];
+        check_filters(
+            input,
+            &[
+                &["ChangeSetName", "Status", "EntityId", "Scope"],
+                &times[..],
+            ]
+            .concat(),
+        )?;
         let org = self.org(caller)?;
         // Shared means: of the organization, owned by another account.
         let visible = (org.management_account != caller) == wants_shared(input);
-        let bound = |name: &str| filter(input, name).and_then(|values| values.first()?.parse::<Timestamp>().ok());
+        let bound = |name: &str| {
+            filter(input, name).and_then(|values| values.first()?.parse::<Timestamp>().ok())
+        };
         let (before_start, after_start) = (bound("BeforeStartTime"), bound("AfterStartTime"));
         let (before_end, after_end) = (bound("BeforeEndTime"), bound("AfterEndTime"));
         let matching = |set: &&ChangeSet| {
-            let one_of = |name: &str, value: &str| filter(input, name).is_none_or(|values| values.contains(&value));
+            let one_of = |name: &str, value: &str| {
+                filter(input, name).is_none_or(|values| values.contains(&value))
+            };
             visible
                 && set.owner == org.management_account
                 && one_of("ChangeSetName", &set.name)
                 && one_of("Status", set.status.as_str())
-                && filter(input, "EntityId").is_none_or(|ids| set.experiences().iter().any(|id| ids.contains(&id.as_str())))
+                && filter(input, "EntityId").is_none_or(|ids| {
+                    set.experiences()
+                        .iter()
+                        .any(|id| ids.contains(&id.as_str()))
+                })
                 && before_start.is_none_or(|at| set.started < at)
                 && after_start.is_none_or(|at| set.started > at)
                 && before_end.is_none_or(|at| set.ended.is_some_and(|ended| ended < at))
                 && after_end.is_none_or(|at| set.ended.is_some_and(|ended| ended > at))
         };
-        let sets = self.started.iter().filter_map(|id| self.change_sets.get(id));
+        let sets = self
+            .started
+            .iter()
+            .filter_map(|id| self.change_sets.get(id));
         let mut summaries: Vec<_> = sets.filter(matching).map(ChangeSet::summary).collect();
-        let order = input.get("Sort").and_then(|sort| sort.get("SortOrder")).and_then(Value::as_str);
+        let order = input
+            .get("Sort")
+            .and_then(|sort| sort.get("SortOrder"))
+            .and_then(Value::as_str);
         if order != Some("ASCENDING") {
             summaries.reverse();
         }
@@ -261,9 +372,15 @@ impl Store {
     }
 
     fn batch_describe(&self, caller: &str, input: &Value) -> Result<Value, ApiError> {
-        let requests = input.get("EntityRequestList").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let requests = input
+            .get("EntityRequestList")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if !(1..=20).contains(&requests.len()) {
-            return Err(ApiError::validation("EntityRequestList must have 1 to 20 entries"));
+            return Err(ApiError::validation(
+                "EntityRequestList must have 1 to 20 entries",
+            ));
         }
         let (mut details, mut errors) = (Map::new(), Map::new());
         for request in requests {
@@ -274,7 +391,10 @@ impl Store {
                     details.insert(id.to_owned(), entity.to_json());
                 }
                 Err(error) => {
-                    errors.insert(id.to_owned(), json!({ "ErrorCode": error.name, "ErrorMessage": error.message }));
+                    errors.insert(
+                        id.to_owned(),
+                        json!({ "ErrorCode": error.name, "ErrorMessage": error.message }),
+                    );
                 }
             }
         }
@@ -287,17 +407,31 @@ impl Store {
         let kind = required(input, "EntityType")?;
         let org = self.org(caller)?;
         let visible = (org.management_account != caller) == wants_shared(input);
-        let mine = self.experiences.values().filter(|experience| visible && experience.owner == org.management_account);
+        let mine = self
+            .experiences
+            .values()
+            .filter(|experience| visible && experience.owner == org.management_account);
         let mut found: Vec<_> = match kind {
             "Experience" => mine.map(super::entities::Experience::describe).collect(),
-            "ProcurementPolicy" => mine.filter_map(super::entities::Experience::describe_policy).collect(),
+            "ProcurementPolicy" => mine
+                .filter_map(super::entities::Experience::describe_policy)
+                .collect(),
             // Types with an @ and a version are not understood either.
-            other => return Err(ApiError::not_found(format!("The entity type {other} does not exist"))),
+            other => {
+                return Err(ApiError::not_found(format!(
+                    "The entity type {other} does not exist"
+                )));
+            }
         };
         if let Some(ids) = filter(input, "EntityId") {
             found.retain(|entity| ids.contains(&entity.id.as_str()));
         }
-        let sort = |name: &str| input.get("Sort").and_then(|sort| sort.get(name)).and_then(Value::as_str);
+        let sort = |name: &str| {
+            input
+                .get("Sort")
+                .and_then(|sort| sort.get(name))
+                .and_then(Value::as_str)
+        };
         if sort("SortBy") == Some("EntityId") {
             found.sort_by(|one, other| one.id.cmp(&other.id));
         } else {
@@ -323,7 +457,10 @@ impl Store {
 
     fn get_product(&self, input: &Value) -> Result<Value, ApiError> {
         // The Discovery API answers 400 where the Catalog API answers 422.
-        let id = required(input, "productId").map_err(|error| ApiError { status: 400, ..error })?;
+        let id = required(input, "productId").map_err(|error| ApiError {
+            status: 400,
+            ..error
+        })?;
         if !self.live.contains(id) {
             return Err(ApiError::not_found(format!("Product {id} does not exist")));
         }

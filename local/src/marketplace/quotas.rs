@@ -18,7 +18,10 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { rates: false, open_change_sets: 250 }
+        Self {
+            rates: false,
+            open_change_sets: 250,
+        }
     }
 }
 
@@ -37,9 +40,20 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    pub(crate) fn check(&mut self, account: &str, operation: &'static str, now: Timestamp) -> Result<(), ApiError> {
-        let seen = self.seen.entry((account.to_owned(), operation)).or_default();
-        while seen.front().is_some_and(|at| now.duration_since(*at) >= SignedDuration::from_secs(1)) {
+    pub(crate) fn check(
+        &mut self,
+        account: &str,
+        operation: &'static str,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let seen = self
+            .seen
+            .entry((account.to_owned(), operation))
+            .or_default();
+        while seen
+            .front()
+            .is_some_and(|at| now.duration_since(*at) >= SignedDuration::from_secs(1))
+        {
             seen.pop_front();
         }
         if seen.len() >= per_second(operation) {

@@ -31,7 +31,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { change_set_seconds: 1.0, events: true, quotas: Quotas::default() }
+        Self {
+            change_set_seconds: 1.0,
+            events: true,
+            quotas: Quotas::default(),
+        }
     }
 }
 
@@ -74,10 +78,16 @@ impl Shared {
 
     /// Delivers the event of a finished change set.
     pub(crate) async fn announce(&self, set: &ChangeSet) {
-        let Some(accounts) = self.accounts.get().filter(|_| self.settings().events) else { return };
+        let Some(accounts) = self.accounts.get().filter(|_| self.settings().events) else {
+            return;
+        };
         let admins: Vec<String> = self.with(|store| {
-            let org = store.orgs.iter().find(|org| org.management_account == set.owner);
-            org.map(|org| org.accounts().cloned().collect()).unwrap_or_default()
+            let org = store
+                .orgs
+                .iter()
+                .find(|org| org.management_account == set.owner);
+            org.map(|org| org.accounts().cloned().collect())
+                .unwrap_or_default()
         });
         for account in admins {
             deliver(accounts, set, &account).await;
@@ -86,7 +96,10 @@ impl Shared {
 }
 
 /// The clock of the emulator.
-#[expect(clippy::disallowed_methods, reason = "the emulator is an edge: it is the service's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the emulator is an edge: it is the service's clock"
+)]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -100,7 +113,9 @@ pub struct Emulator {
 
 impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Emulator").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Emulator")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +129,10 @@ impl Emulator {
     /// Starts on a free port of loopback.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            store: Mutex::new(Store { quotas: settings.quotas, ..Store::default() }),
+            store: Mutex::new(Store {
+                quotas: settings.quotas,
+                ..Store::default()
+            }),
             settings: Mutex::new(settings),
             identity: Identity::default(),
             accounts: OnceLock::new(),
@@ -127,7 +145,11 @@ impl Emulator {
                 tracing::error!(%error, "the emulator has ended");
             }
         });
-        Ok(Self { shared, address, serving })
+        Ok(Self {
+            shared,
+            address,
+            serving,
+        })
     }
 
     /// `http://127.0.0.1:<port>`
@@ -136,7 +158,10 @@ impl Emulator {
     }
 
     /// Tells where STS, EventBridge and SQS are: a configuration for each account. Once.
-    pub fn connect(&self, accounts: impl Fn(&str) -> aws_config::SdkConfig + Send + Sync + 'static) {
+    pub fn connect(
+        &self,
+        accounts: impl Fn(&str) -> aws_config::SdkConfig + Send + Sync + 'static,
+    ) {
         let _ = self.shared.accounts.set(Arc::new(accounts));
     }
 
@@ -146,8 +171,13 @@ impl Emulator {
     }
 
     /// Makes an organization known, or adds delegated administrators to it.
-    pub fn add_org(&self, management_account: &str, delegated_admins: impl IntoIterator<Item = String>) {
-        self.shared.with(|store| store.add_org(management_account, delegated_admins));
+    pub fn add_org(
+        &self,
+        management_account: &str,
+        delegated_admins: impl IntoIterator<Item = String>,
+    ) {
+        self.shared
+            .with(|store| store.add_org(management_account, delegated_admins));
     }
 
     /// Makes an experience without a change set. Returns its id.
@@ -162,12 +192,20 @@ impl Emulator {
 
     /// Changes the lists of an experience without a change set and without an event.
     pub fn set_lists(&self, experience: &str, lists: Lists) {
-        self.shared.with(|store| store.set_lists(experience, lists, now()));
+        self.shared
+            .with(|store| store.set_lists(experience, lists, now()));
     }
 
     /// Every change set, in the order in which they were started.
     pub fn change_sets(&self) -> Vec<ChangeSetLog> {
-        self.shared.with(|store| store.started.iter().filter_map(|id| store.change_sets.get(id)).map(ChangeSet::log).collect())
+        self.shared.with(|store| {
+            store
+                .started
+                .iter()
+                .filter_map(|id| store.change_sets.get(id))
+                .map(ChangeSet::log)
+                .collect()
+        })
     }
 
     /// Every call, in the order of the answers.

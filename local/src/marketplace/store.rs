@@ -48,15 +48,25 @@ impl Store {
         let mut text = format!("{prefix}-");
         for _ in 0..13 {
             x ^= x >> 29;
-            x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9).wrapping_add(self.made);
+            x = x
+                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+                .wrapping_add(self.made);
             let digit = u32::try_from((x >> 33) % 36).unwrap_or_default();
             text.push(char::from_digit(digit, 36).unwrap_or('0'));
         }
         text
     }
 
-    pub(crate) fn add_org(&mut self, management_account: &str, delegated_admins: impl IntoIterator<Item = String>) {
-        match self.orgs.iter_mut().find(|org| org.management_account == management_account) {
+    pub(crate) fn add_org(
+        &mut self,
+        management_account: &str,
+        delegated_admins: impl IntoIterator<Item = String>,
+    ) {
+        match self
+            .orgs
+            .iter_mut()
+            .find(|org| org.management_account == management_account)
+        {
             Some(org) => org.delegated_admins.extend(delegated_admins),
             None => self.orgs.push(Org {
                 management_account: management_account.to_owned(),
@@ -67,9 +77,14 @@ impl Store {
 
     /// The organization that an account may administer.
     pub(crate) fn org(&self, account: &str) -> Result<&Org, ApiError> {
-        self.orgs.iter().find(|org| org.accounts().any(|member| member == account)).ok_or_else(|| {
-            ApiError::denied(format!("{account} is neither a management account nor a delegated administrator"))
-        })
+        self.orgs
+            .iter()
+            .find(|org| org.accounts().any(|member| member == account))
+            .ok_or_else(|| {
+                ApiError::denied(format!(
+                    "{account} is neither a management account nor a delegated administrator"
+                ))
+            })
     }
 
     pub(crate) fn add_experience(&mut self, new: NewExperience, now: Timestamp) -> String {
@@ -100,7 +115,11 @@ impl Store {
     }
 
     pub(crate) fn lists(&self, id: &str) -> Option<Lists> {
-        self.experiences.get(id)?.policy.as_ref().map(|policy| policy.lists.clone())
+        self.experiences
+            .get(id)?
+            .policy
+            .as_ref()
+            .map(|policy| policy.lists.clone())
     }
 
     /// Changes the lists behind the API's back, as the console would. No effect without a policy.
@@ -119,19 +138,32 @@ impl Store {
     pub(crate) fn describe(&self, caller: &str, id: &str) -> Result<Described, ApiError> {
         let org = self.org(caller)?;
         let by_id = self.experiences.get(id).map(Experience::describe);
-        let by_policy = || self.experiences.values().filter_map(Experience::describe_policy).find(|policy| policy.id == id);
-        let found = by_id.or_else(by_policy).ok_or_else(|| ApiError::not_found(format!("Entity {id} does not exist")))?;
+        let by_policy = || {
+            self.experiences
+                .values()
+                .filter_map(Experience::describe_policy)
+                .find(|policy| policy.id == id)
+        };
+        let found = by_id
+            .or_else(by_policy)
+            .ok_or_else(|| ApiError::not_found(format!("Entity {id} does not exist")))?;
         if found.owner == org.management_account {
             Ok(found)
         } else {
-            Err(ApiError::denied(format!("{caller} is not authorized to access {id}")))
+            Err(ApiError::denied(format!(
+                "{caller} is not authorized to access {id}"
+            )))
         }
     }
 
     /// The change set that holds the lock on an experience.
     pub(crate) fn lock_on(&self, id: &str) -> Option<&ChangeSet> {
-        let open = self.change_sets.values().filter(|set| !set.status.is_final());
-        open.into_iter().find(|set| set.experiences().iter().any(|locked| locked == id))
+        let open = self
+            .change_sets
+            .values()
+            .filter(|set| !set.status.is_final());
+        open.into_iter()
+            .find(|set| set.experiences().iter().any(|locked| locked == id))
     }
 
     /// Moves a change set from PREPARING to APPLYING. False if it was cancelled meanwhile.
@@ -147,7 +179,11 @@ impl Store {
 
     /// Ends a change set: all of its changes take effect, or none.
     pub(crate) fn finish(&mut self, id: &str, now: Timestamp) -> Option<ChangeSet> {
-        let mut set = self.change_sets.get(id).filter(|set| set.status == Status::Applying)?.clone();
+        let mut set = self
+            .change_sets
+            .get(id)
+            .filter(|set| set.status == Status::Applying)?
+            .clone();
         let mut after = self.experiences.clone();
         let mut made: HashMap<String, String> = HashMap::new();
         let mut failed = false;
@@ -157,7 +193,11 @@ impl Store {
                     let new = NewExperience {
                         owner: set.owner.clone(),
                         id: None,
-                        name: change.details.get("Name").and_then(Value::as_str).map(str::to_owned),
+                        name: change
+                            .details
+                            .get("Name")
+                            .and_then(Value::as_str)
+                            .map(str::to_owned),
                         enabled: false,
                         archived: false,
                         lists: None,
@@ -180,7 +220,10 @@ impl Store {
                 failed = true;
             }
             if !failed {
-                change.experience = Target::Existing { id: target, revision: None };
+                change.experience = Target::Existing {
+                    id: target,
+                    revision: None,
+                };
             }
         }
         set.ended = Some(now);

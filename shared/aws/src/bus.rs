@@ -19,7 +19,10 @@ pub struct EventBus {
 impl EventBus {
     /// The bus of that name.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self {
+            client: Client::new(config),
+            name: name.into(),
+        }
     }
 }
 
@@ -39,7 +42,11 @@ impl Bus for EventBus {
             .send()
             .await
             .map_err(|error| service_error("PutEvents", &thing, &error))?;
-        match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
+        match answer
+            .entries()
+            .iter()
+            .find(|entry| entry.error_code().is_some())
+        {
             None => Ok(()),
             Some(entry) => Err(ServiceError {
                 operation: "PutEvents",

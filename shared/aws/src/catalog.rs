@@ -26,7 +26,10 @@ const MOST_PAGES: usize = 40;
 /// Private Marketplace entities belong to the organization's management account and are shared with
 /// the delegated administrator, who sees them in lists only with this filter (catalog API guide).
 fn shared_with_me() -> Filter {
-    Filter::builder().name("Scope").value_list("SharedWithMe").build()
+    Filter::builder()
+        .name("Scope")
+        .value_list("SharedWithMe")
+        .build()
 }
 
 /// Experiences and policies, to be read only.
@@ -38,7 +41,9 @@ pub struct ReadOnlyCatalog {
 impl ReadOnlyCatalog {
     /// The catalog as the credentials of `config` see it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self {
+            client: Client::new(config),
+        }
     }
 
     async fn details(&self, id: &str, entity_type: &str) -> Answer<String> {
@@ -50,10 +55,13 @@ impl ReadOnlyCatalog {
             .send()
             .await
             .map_err(|error| service_error("DescribeEntity", id, &error))?;
-        let refused = |message: String| ServiceError::new("DescribeEntity", id, Kind::Refused, message);
+        let refused =
+            |message: String| ServiceError::new("DescribeEntity", id, Kind::Refused, message);
         let found = entity.entity_type().unwrap_or_default();
         if found.split('@').next() != Some(entity_type) {
-            return Err(refused(format!("the entity is of type {found:?}, not {entity_type}")));
+            return Err(refused(format!(
+                "the entity is of type {found:?}, not {entity_type}"
+            )));
         }
         match (entity.details(), entity.details_document()) {
             (Some(details), _) if !details.is_empty() => Ok(details.to_owned()),
@@ -65,9 +73,12 @@ impl ReadOnlyCatalog {
 
 fn to_json(document: &Document) -> Value {
     match document {
-        Document::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect())
-        }
+        Document::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), to_json(value)))
+                .collect(),
+        ),
         Document::Array(items) => Value::Array(items.iter().map(to_json).collect()),
         Document::Number(Number::PosInt(number)) => json!(number),
         Document::Number(Number::NegInt(number)) => json!(number),
@@ -81,14 +92,26 @@ fn to_json(document: &Document) -> Value {
 impl ReadCatalog for ReadOnlyCatalog {
     async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
         let details = self.details(id.as_str(), "Experience").await?;
-        Experience::from_details(id.clone(), &details)
-            .map_err(|error| ServiceError::new("DescribeEntity", id.as_str(), Kind::Refused, error.to_string()))
+        Experience::from_details(id.clone(), &details).map_err(|error| {
+            ServiceError::new(
+                "DescribeEntity",
+                id.as_str(),
+                Kind::Refused,
+                error.to_string(),
+            )
+        })
     }
 
     async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
         let details = self.details(id.as_str(), "ProcurementPolicy").await?;
-        PolicySnapshot::from_details(&details)
-            .map_err(|error| ServiceError::new("DescribeEntity", id.as_str(), Kind::Refused, error.to_string()))
+        PolicySnapshot::from_details(&details).map_err(|error| {
+            ServiceError::new(
+                "DescribeEntity",
+                id.as_str(),
+                Kind::Refused,
+                error.to_string(),
+            )
+        })
     }
 
     async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
@@ -109,7 +132,12 @@ impl ReadCatalog for ReadOnlyCatalog {
             for summary in page.entity_summary_list() {
                 let id = summary.entity_id().unwrap_or_default();
                 ids.push(ExperienceId::new(id).map_err(|error| {
-                    ServiceError::new("ListEntities", "Experience", Kind::Refused, error.to_string())
+                    ServiceError::new(
+                        "ListEntities",
+                        "Experience",
+                        Kind::Refused,
+                        error.to_string(),
+                    )
                 })?);
             }
             token = page.next_token().map(str::to_owned);
@@ -118,7 +146,12 @@ impl ReadCatalog for ReadOnlyCatalog {
             }
         }
         let message = format!("there are more than {} experiences", ids.len());
-        Err(ServiceError::new("ListEntities", "Experience", Kind::Refused, message))
+        Err(ServiceError::new(
+            "ListEntities",
+            "Experience",
+            Kind::Refused,
+            message,
+        ))
     }
 }
 
@@ -131,7 +164,9 @@ pub struct Catalog {
 impl Catalog {
     /// The catalog as the credentials of `config` see it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { read: ReadOnlyCatalog::new(config) }
+        Self {
+            read: ReadOnlyCatalog::new(config),
+        }
     }
 }
 
@@ -149,16 +184,19 @@ impl ReadCatalog for Catalog {
 
 /// One Allow and one Deny change at most: a change type may stand only once for an entity.
 fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Change>> {
-    let refused = |message: String| ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message);
+    let refused = |message: String| {
+        ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message)
+    };
     let entity = Entity::builder()
         .r#type(EXPERIENCE)
         .identifier(name.experience.as_str())
         .build()
         .map_err(|error| refused(error.to_string()))?;
     let mut list = Vec::new();
-    for (action, change_type) in
-        [(Action::Allow, "AllowProductProcurement"), (Action::Deny, "DenyProductProcurement")]
-    {
+    for (action, change_type) in [
+        (Action::Allow, "AllowProductProcurement"),
+        (Action::Deny, "DenyProductProcurement"),
+    ] {
         let ids: Vec<_> = changes
             .iter()
             .filter(|change| change.action == action)
@@ -168,14 +206,23 @@ fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Chan
             continue;
         }
         let details = json!({ "Products": [{ "Ids": ids }] }).to_string();
-        let change = Change::builder().change_type(change_type).entity(entity.clone()).details(details).build();
+        let change = Change::builder()
+            .change_type(change_type)
+            .entity(entity.clone())
+            .details(details)
+            .build();
         list.push(change.map_err(|error| refused(error.to_string()))?);
     }
     Ok(list)
 }
 
 impl ChangeSets for Catalog {
-    async fn start(&self, name: &ChangeSetName, token: &str, changes: &[IntentChange]) -> Answer<ChangeSetId> {
+    async fn start(
+        &self,
+        name: &ChangeSetName,
+        token: &str,
+        changes: &[IntentChange],
+    ) -> Answer<ChangeSetId> {
         let thing = name.to_string();
         let answer = self
             .read
@@ -188,8 +235,9 @@ impl ChangeSets for Catalog {
             .send()
             .await
             .map_err(|error| service_error("StartChangeSet", &thing, &error))?;
-        ChangeSetId::new(answer.change_set_id().unwrap_or_default())
-            .map_err(|error| ServiceError::new("StartChangeSet", thing, Kind::Retryable, error.to_string()))
+        ChangeSetId::new(answer.change_set_id().unwrap_or_default()).map_err(|error| {
+            ServiceError::new("StartChangeSet", thing, Kind::Retryable, error.to_string())
+        })
     }
 
     async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
@@ -212,7 +260,12 @@ impl ChangeSets for Catalog {
             }),
             other => {
                 let message = format!("the status {other:?} is not known");
-                Err(ServiceError::new("DescribeChangeSet", id.as_str(), Kind::Refused, message))
+                Err(ServiceError::new(
+                    "DescribeChangeSet",
+                    id.as_str(),
+                    Kind::Refused,
+                    message,
+                ))
             }
         }
     }
@@ -241,9 +294,9 @@ impl ChangeSets for Catalog {
                 .find(|summary| summary.change_set_name() == Some(thing.as_str()))
                 .and_then(|summary| summary.change_set_id());
             if let Some(id) = found {
-                return ChangeSetId::new(id)
-                    .map(Some)
-                    .map_err(|error| ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string()));
+                return ChangeSetId::new(id).map(Some).map_err(|error| {
+                    ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
+                });
             }
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
@@ -256,7 +309,9 @@ impl ChangeSets for Catalog {
 
 fn duration(answer: &DescribeChangeSetOutput) -> Option<u32> {
     let at = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
-    let seconds = at(answer.end_time())?.duration_since(at(answer.start_time())?).as_secs();
+    let seconds = at(answer.end_time())?
+        .duration_since(at(answer.start_time())?)
+        .as_secs();
     u32::try_from(seconds).ok()
 }
 
@@ -267,9 +322,16 @@ fn failure(answer: &DescribeChangeSetOutput) -> String {
         let change_type = change.change_type().unwrap_or("a change").to_owned();
         change.error_detail_list().iter().map(move |detail| {
             let code = detail.error_code().unwrap_or("no code");
-            format!("{change_type}: {code}: {}", detail.error_message().unwrap_or_default())
+            format!(
+                "{change_type}: {code}: {}",
+                detail.error_message().unwrap_or_default()
+            )
         })
     });
     let all: Vec<_> = whole.into_iter().chain(single).collect();
-    if all.is_empty() { "the service gave no reason".to_owned() } else { all.join("; ") }
+    if all.is_empty() {
+        "the service gave no reason".to_owned()
+    } else {
+        all.join("; ")
+    }
 }

@@ -28,7 +28,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// The configuration of every client, with the default credentials.
 pub async fn sdk_config() -> SdkConfig {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
@@ -44,14 +46,22 @@ pub async fn sdk_config() -> SdkConfig {
 }
 
 /// The same configuration with credentials of another role, renewed by themselves.
-pub async fn in_role(config: &SdkConfig, role: &str, external_id: &str, session: &str) -> SdkConfig {
+pub async fn in_role(
+    config: &SdkConfig,
+    role: &str,
+    external_id: &str,
+    session: &str,
+) -> SdkConfig {
     let provider = AssumeRoleProvider::builder(role)
         .external_id(external_id)
         .session_name(session)
         .configure(config)
         .build()
         .await;
-    config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+    config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build()
 }
 
 /// Assumes a role now, so that a refusal is known at once and by its own name. The credentials last
@@ -71,7 +81,12 @@ pub async fn assume_role(
         .await
         .map_err(|error| service_error("AssumeRole", role, &error))?;
     let Some(granted) = answer.credentials() else {
-        return Err(ServiceError::new("AssumeRole", role, Kind::Refused, "the answer has no credentials"));
+        return Err(ServiceError::new(
+            "AssumeRole",
+            role,
+            Kind::Refused,
+            "the answer has no credentials",
+        ));
     };
     let credentials = Credentials::new(
         granted.access_key_id(),
@@ -80,5 +95,8 @@ pub async fn assume_role(
         None,
         "AssumeRole",
     );
-    Ok(config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+    Ok(config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build())
 }

@@ -10,7 +10,10 @@ use pmp_sync_domain::ports::{Clock, Entropy};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else is given"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -49,6 +52,12 @@ pub fn variable<T: std::str::FromStr>(name: &'static str) -> Result<T, EnvError>
 where
     T::Err: std::fmt::Display,
 {
-    let text = std::env::var(name).map_err(|_| EnvError { name, problem: "is not set".to_owned() })?;
-    text.parse().map_err(|error| EnvError { name, problem: format!("is not valid: {error}") })
+    let text = std::env::var(name).map_err(|_| EnvError {
+        name,
+        problem: "is not set".to_owned(),
+    })?;
+    text.parse().map_err(|error| EnvError {
+        name,
+        problem: format!("is not valid: {error}"),
+    })
 }

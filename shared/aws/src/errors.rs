@@ -15,9 +15,14 @@ pub fn service_error<E>(
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let status = error.raw_response().map(|response| response.status().as_u16());
+    let status = error
+        .raw_response()
+        .map(|response| response.status().as_u16());
     let (code, message) = match error.as_service_error() {
-        Some(service) => (service.code().map(str::to_owned), service.message().map(str::to_owned)),
+        Some(service) => (
+            service.code().map(str::to_owned),
+            service.message().map(str::to_owned),
+        ),
         None => (None, None),
     };
     ServiceError {
@@ -77,12 +82,27 @@ mod tests {
 
     #[test]
     fn codes_go_before_statuses() {
-        assert_eq!(kind(Some("ResourceInUseException"), Some(423)), Kind::Locked);
+        assert_eq!(
+            kind(Some("ResourceInUseException"), Some(423)),
+            Kind::Locked
+        );
         assert_eq!(kind(None, Some(423)), Kind::Locked);
-        assert_eq!(kind(Some("ServiceQuotaExceededException"), Some(402)), Kind::Throttled);
-        assert_eq!(kind(Some("ConditionalCheckFailedException"), Some(400)), Kind::Conflict);
-        assert_eq!(kind(Some("ExpiredTokenException"), Some(403)), Kind::Retryable);
-        assert_eq!(kind(Some("AWS.SimpleQueueService.NonExistentQueue"), Some(400)), Kind::NotFound);
+        assert_eq!(
+            kind(Some("ServiceQuotaExceededException"), Some(402)),
+            Kind::Throttled
+        );
+        assert_eq!(
+            kind(Some("ConditionalCheckFailedException"), Some(400)),
+            Kind::Conflict
+        );
+        assert_eq!(
+            kind(Some("ExpiredTokenException"), Some(403)),
+            Kind::Retryable
+        );
+        assert_eq!(
+            kind(Some("AWS.SimpleQueueService.NonExistentQueue"), Some(400)),
+            Kind::NotFound
+        );
         assert_eq!(kind(Some("ValidationException"), Some(422)), Kind::Refused);
         assert_eq!(kind(None, Some(503)), Kind::Retryable);
         assert_eq!(kind(None, None), Kind::Retryable);

@@ -22,7 +22,10 @@ pub struct MemberRoles {
 impl MemberRoles {
     /// Members whose roles and queues are named after `name`, the stacks' parameter Name.
     pub fn new(config: SdkConfig, name: impl Into<String>) -> Self {
-        Self { config, name: name.into() }
+        Self {
+            config,
+            name: name.into(),
+        }
     }
 
     /// ARN of the role that the producer assumes in a member's account.
@@ -36,7 +39,10 @@ impl MemberRoles {
     /// URL of a member's changes queue.
     pub fn queue_url(&self, member: &Member) -> String {
         member.queue.clone().unwrap_or_else(|| {
-            format!("https://sqs.{REGION}.amazonaws.com/{}/{}-changes", member.account, self.name)
+            format!(
+                "https://sqs.{REGION}.amazonaws.com/{}/{}-changes",
+                member.account, self.name
+            )
         })
     }
 }
@@ -46,7 +52,13 @@ impl Members for MemberRoles {
 
     async fn connect(&self, member: &Member) -> Answer<MemberAccount> {
         let external_id = member.external_id.as_str();
-        let config = assume_role(&self.config, &self.role_arn(member), external_id, "pmp-sync-producer").await?;
+        let config = assume_role(
+            &self.config,
+            &self.role_arn(member),
+            external_id,
+            "pmp-sync-producer",
+        )
+        .await?;
         Ok(MemberAccount {
             catalog: ReadOnlyCatalog::new(&config),
             queue: ChangesQueue::new(&config, self.queue_url(member)),

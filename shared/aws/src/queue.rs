@@ -30,39 +30,80 @@ pub struct ChangesQueue {
 impl ChangesQueue {
     /// The queue with that URL.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
-        Self { client: Client::new(config), url: url.into() }
+        Self {
+            client: Client::new(config),
+            url: url.into(),
+        }
     }
 
     /// Sends one batch. Returns how many of it were not taken, and why.
     async fn send_batch(&self, changes: &[ChangeMessage]) -> Option<NotSent> {
-        let mut left: Vec<(String, String)> =
-            changes.iter().enumerate().map(|(place, change)| (place.to_string(), change.to_body())).collect();
+        let mut left: Vec<(String, String)> = changes
+            .iter()
+            .enumerate()
+            .map(|(place, change)| (place.to_string(), change.to_body()))
+            .collect();
         let mut last = None;
         for _ in 0..SENDINGS {
             let entries: Result<Vec<_>, _> = left
                 .iter()
-                .map(|(id, body)| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build())
+                .map(|(id, body)| {
+                    SendMessageBatchRequestEntry::builder()
+                        .id(id)
+                        .message_body(body)
+                        .build()
+                })
                 .collect();
             let entries = match entries {
                 Ok(entries) => entries,
                 Err(error) => {
-                    let error = ServiceError::new("SendMessageBatch", &self.url, Kind::Refused, error.to_string());
-                    return Some(NotSent { count: left.len(), error });
+                    let error = ServiceError::new(
+                        "SendMessageBatch",
+                        &self.url,
+                        Kind::Refused,
+                        error.to_string(),
+                    );
+                    return Some(NotSent {
+                        count: left.len(),
+                        error,
+                    });
                 }
             };
-            let sent = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+            let sent = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries))
+                .send()
+                .await;
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => {
                     let error = service_error("SendMessageBatch", &self.url, &error);
-                    return Some(NotSent { count: left.len(), error });
+                    return Some(NotSent {
+                        count: left.len(),
+                        error,
+                    });
                 }
             };
-            let failed: BTreeMap<&str, _> = answer.failed().iter().map(|entry| (entry.id(), entry)).collect();
+            let failed: BTreeMap<&str, _> = answer
+                .failed()
+                .iter()
+                .map(|entry| (entry.id(), entry))
+                .collect();
             left.retain(|(id, _)| failed.contains_key(id.as_str()));
             let entry = answer.failed().first()?;
-            let kind = if entry.sender_fault() { Kind::Refused } else { Kind::Retryable };
-            tracing::warn!(queue = self.url, entries = left.len(), code = entry.code(), "entries of a batch were not taken");
+            let kind = if entry.sender_fault() {
+                Kind::Refused
+            } else {
+                Kind::Retryable
+            };
+            tracing::warn!(
+                queue = self.url,
+                entries = left.len(),
+                code = entry.code(),
+                "entries of a batch were not taken"
+            );
             last = Some(ServiceError {
                 operation: "SendMessageBatch",
                 thing: self.url.clone(),
@@ -71,19 +112,28 @@ impl ChangesQueue {
                 message: entry.message().unwrap_or_default().to_owned(),
             });
         }
-        last.map(|error| NotSent { count: left.len(), error })
+        last.map(|error| NotSent {
+            count: left.len(),
+            error,
+        })
     }
 }
 
 impl SendChanges for ChangesQueue {
     async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
-        let batches: Vec<_> = changes.chunks(BATCH).map(|batch| self.send_batch(batch)).collect();
+        let batches: Vec<_> = changes
+            .chunks(BATCH)
+            .map(|batch| self.send_batch(batch))
+            .collect();
         stream::iter(batches)
             .buffered(BATCHES_AT_ONCE)
             .filter_map(std::future::ready)
             .fold(Ok(()), |so_far, not_sent| {
                 let before = so_far.err().map_or(0, |earlier: NotSent| earlier.count);
-                std::future::ready(Err(NotSent { count: before + not_sent.count, error: not_sent.error }))
+                std::future::ready(Err(NotSent {
+                    count: before + not_sent.count,
+                    error: not_sent.error,
+                }))
             })
             .await
     }
@@ -117,15 +167,25 @@ pub struct DeadLetterQueue {
 impl DeadLetterQueue {
     /// The queue with that URL.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
-        Self { client: Client::new(config), url: url.into() }
+        Self {
+            client: Client::new(config),
+            url: url.into(),
+        }
     }
 }
 
 impl DeadLetters for DeadLetterQueue {
     async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
-        let mut call = self.client.send_message().queue_url(&self.url).message_body(body);
+        let mut call = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body);
         for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let value = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build();
             let value = value.map_err(|error| {
                 ServiceError::new("SendMessage", &self.url, Kind::Refused, error.to_string())
             })?;
@@ -136,7 +196,10 @@ impl DeadLetters for DeadLetterQueue {
             let id = attributes.get("message_id").cloned().unwrap_or_default();
             call = call.message_group_id("dead").message_deduplication_id(id);
         }
-        call.send().await.map(drop).map_err(|error| service_error("SendMessage", &self.url, &error))
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("SendMessage", &self.url, &error))
     }
 }
 
@@ -153,7 +216,10 @@ pub const INBOX_GROUP: &str = "inbox";
 impl RequestsInbox {
     /// The queue with that URL.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
-        Self { client: Client::new(config), url: url.into() }
+        Self {
+            client: Client::new(config),
+            url: url.into(),
+        }
     }
 }
 
@@ -173,5 +239,7 @@ impl Inbox for RequestsInbox {
 }
 
 fn is_fifo(url: &str) -> bool {
-    std::path::Path::new(url).extension().is_some_and(|extension| extension == "fifo")
+    std::path::Path::new(url)
+        .extension()
+        .is_some_and(|extension| extension == "fifo")
 }

@@ -24,19 +24,28 @@ impl Counts {
     /// What is left of these when `other` is taken away.
     #[must_use]
     pub fn less(self, other: Self) -> Self {
-        Self { allow: self.allow.saturating_sub(other.allow), deny: self.deny.saturating_sub(other.deny) }
+        Self {
+            allow: self.allow.saturating_sub(other.allow),
+            deny: self.deny.saturating_sub(other.deny),
+        }
     }
 
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self { allow: self.allow.saturating_add(other.allow), deny: self.deny.saturating_add(other.deny) }
+        Self {
+            allow: self.allow.saturating_add(other.allow),
+            deny: self.deny.saturating_add(other.deny),
+        }
     }
 
     /// The most of each kind that one change set takes.
     #[must_use]
     pub fn capped(self) -> Self {
-        Self { allow: self.allow.min(BATCH), deny: self.deny.min(BATCH) }
+        Self {
+            allow: self.allow.min(BATCH),
+            deny: self.deny.min(BATCH),
+        }
     }
 
     /// How many.
@@ -52,7 +61,8 @@ impl Counts {
 /// such a batch waits for the rest of the plan's changes (docs/adr/0002-batches.md).
 pub fn is_worthwhile(at_hand: Counts, outstanding: Counts) -> bool {
     let taken = at_hand.capped();
-    taken.total() > 0 && outstanding.less(taken).fewest_change_sets() < outstanding.fewest_change_sets()
+    taken.total() > 0
+        && outstanding.less(taken).fewest_change_sets() < outstanding.fewest_change_sets()
 }
 
 #[cfg(test)]
@@ -63,19 +73,49 @@ mod tests {
 
     #[test]
     fn a_full_batch_starts_and_a_partial_one_waits() {
-        let outstanding = Counts { allow: 200, deny: 110 };
+        let outstanding = Counts {
+            allow: 200,
+            deny: 110,
+        };
         assert!(is_worthwhile(Counts { allow: 50, deny: 0 }, outstanding));
-        assert!(!is_worthwhile(Counts { allow: 49, deny: 50 }, outstanding));
+        assert!(!is_worthwhile(
+            Counts {
+                allow: 49,
+                deny: 50
+            },
+            outstanding
+        ));
         assert!(!is_worthwhile(Counts::default(), outstanding));
         // 230 allows need five change sets, so the first may have as few as thirty.
-        assert!(is_worthwhile(Counts { allow: 30, deny: 0 }, Counts { allow: 230, deny: 60 }));
-        assert!(!is_worthwhile(Counts { allow: 29, deny: 60 }, Counts { allow: 230, deny: 60 }));
+        assert!(is_worthwhile(
+            Counts { allow: 30, deny: 0 },
+            Counts {
+                allow: 230,
+                deny: 60
+            }
+        ));
+        assert!(!is_worthwhile(
+            Counts {
+                allow: 29,
+                deny: 60
+            },
+            Counts {
+                allow: 230,
+                deny: 60
+            }
+        ));
     }
 
     #[test]
     fn the_last_batch_never_waits() {
-        assert!(is_worthwhile(Counts { allow: 1, deny: 3 }, Counts { allow: 1, deny: 3 }));
-        assert!(!is_worthwhile(Counts { allow: 1, deny: 2 }, Counts { allow: 1, deny: 3 }));
+        assert!(is_worthwhile(
+            Counts { allow: 1, deny: 3 },
+            Counts { allow: 1, deny: 3 }
+        ));
+        assert!(!is_worthwhile(
+            Counts { allow: 1, deny: 2 },
+            Counts { allow: 1, deny: 3 }
+        ));
     }
 
     proptest! {

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use crate::batch::Counts;
+use crate::ids::RunId;
 use crate::lane::{LaneState, OpenChange, Phase, elapsed};
 use crate::link::LinkPolicy;
 use crate::plan::{Plan, ProductChange};
 use crate::policy::PolicySnapshot;
-use crate::ids::RunId;
 
 /// How long a plan that was sent whole is trusted to be at work, in seconds. After that it is
 /// committed anew, so that messages which ended in the dead-letter queue heal by themselves.
@@ -50,7 +50,11 @@ impl Question<'_> {
     /// The answer.
     pub fn decide(&self, now: Timestamp) -> Decision {
         let Some(planned) = &self.state.planned else {
-            return if self.plan.is_empty() { Decision::InStep } else { Decision::Commit };
+            return if self.plan.is_empty() {
+                Decision::InStep
+            } else {
+                Decision::Commit
+            };
         };
         if !self.is_busy() && self.plan.is_empty() {
             return Decision::InStep;
@@ -62,13 +66,23 @@ impl Question<'_> {
             // What is still open either holds already or is void; if any of it is neither, the lane
             // has to be halted by an empty plan.
             self.open.iter().all(|open| {
-                let change = ProductChange { product: open.product.clone(), action: open.action };
+                let change = ProductChange {
+                    product: open.product.clone(),
+                    action: open.action,
+                };
                 open.run < planned.run || self.link.agrees(self.desired, &change)
             })
         } else {
-            self.is_same() || self.committed.is_some_and(|committed| self.is_rest_of(committed))
+            self.is_same()
+                || self
+                    .committed
+                    .is_some_and(|committed| self.is_rest_of(committed))
         };
-        if going_on { Decision::Underway(planned.run) } else { Decision::Commit }
+        if going_on {
+            Decision::Underway(planned.run)
+        } else {
+            Decision::Commit
+        }
     }
 
     /// Something is claimed, under way, or announced and not taken yet.
@@ -84,17 +98,26 @@ impl Question<'_> {
     fn is_trusted(&self, now: Timestamp) -> bool {
         // A blocked lane is tried again by every run.
         self.state.phase != Phase::Blocked
-            && self.state.planned.as_ref().is_some_and(|planned| planned.sent && elapsed(planned.at, now) < TRUST)
+            && self
+                .state
+                .planned
+                .as_ref()
+                .is_some_and(|planned| planned.sent && elapsed(planned.at, now) < TRUST)
     }
 
     fn is_same(&self) -> bool {
-        self.state.planned.as_ref().is_some_and(|planned| planned.hash == self.plan.hash())
+        self.state
+            .planned
+            .as_ref()
+            .is_some_and(|planned| planned.hash == self.plan.hash())
     }
 
     /// The new plan is what is left of the committed one: it has nothing new, and what it has no
     /// more is still wanted, so must be in place.
     fn is_rest_of(&self, committed: &Plan) -> bool {
-        self.plan.changes().all(|change| committed.contains(&change))
+        self.plan
+            .changes()
+            .all(|change| committed.contains(&change))
             && committed
                 .changes()
                 .filter(|change| !self.plan.contains(change))

@@ -50,7 +50,11 @@ pub struct InvalidConfig {
 
 impl InvalidConfig {
     fn list(&self) -> String {
-        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+        self.problems
+            .iter()
+            .map(Problem::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 
@@ -99,7 +103,11 @@ impl Reader<'_> {
         self.problems.push((span.start, problem));
     }
 
-    fn id<T>(&mut self, raw: &Spanned<String>, read: impl Fn(&str) -> Result<T, InvalidId>) -> Option<T> {
+    fn id<T>(
+        &mut self,
+        raw: &Spanned<String>,
+        read: impl Fn(&str) -> Result<T, InvalidId>,
+    ) -> Option<T> {
         match read(raw.get_ref()) {
             Ok(id) => Some(id),
             Err(error) => {
@@ -110,7 +118,9 @@ impl Reader<'_> {
     }
 
     fn products(&mut self, raw: &[Spanned<String>]) -> BTreeSet<ProductId> {
-        raw.iter().filter_map(|raw| self.id(raw, |text| ProductId::new(text))).collect()
+        raw.iter()
+            .filter_map(|raw| self.id(raw, |text| ProductId::new(text)))
+            .collect()
     }
 }
 
@@ -128,8 +138,13 @@ impl Config {
     /// Reads and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
         if text.len() > MOST_BYTES {
-            let message = format!("{} bytes are more than the {MOST_BYTES} that are taken", text.len());
-            return Err(InvalidConfig { problems: vec![at(text, 0, message)] });
+            let message = format!(
+                "{} bytes are more than the {MOST_BYTES} that are taken",
+                text.len()
+            );
+            return Err(InvalidConfig {
+                problems: vec![at(text, 0, message)],
+            });
         }
         let raw: RawConfig = toml::from_str(text).map_err(|error| InvalidConfig {
             problems: vec![at(
@@ -138,31 +153,53 @@ impl Config {
                 error.message().trim_end().to_owned(),
             )],
         })?;
-        let mut reader = Reader { text, problems: Vec::new() };
+        let mut reader = Reader {
+            text,
+            problems: Vec::new(),
+        };
         if *raw.schema.get_ref() != crate::SCHEMA {
-            let message = format!("schema {} is not known; this release reads schema 1", raw.schema.get_ref());
+            let message = format!(
+                "schema {} is not known; this release reads schema 1",
+                raw.schema.get_ref()
+            );
             reader.problem(&raw.schema.span(), message);
         }
         let members = read_members(&mut reader, &raw.member);
         let links = read_links(&mut reader, &raw.link, &members);
         if reader.problems.is_empty() {
-            let members = members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect();
+            let members = members
+                .into_iter()
+                .filter_map(|(name, member)| Some((name, member?)))
+                .collect();
             Ok(Self { members, links })
         } else {
             reader.problems.sort_by_key(|(offset, _)| *offset);
-            Err(InvalidConfig { problems: reader.problems.into_iter().map(|(_, problem)| problem).collect() })
+            Err(InvalidConfig {
+                problems: reader
+                    .problems
+                    .into_iter()
+                    .map(|(_, problem)| problem)
+                    .collect(),
+            })
         }
     }
 
     /// The lanes that a link of this member names: `*` leaves them alone.
     pub fn named_lanes(&self, member: &MemberName) -> BTreeSet<LaneId> {
-        self.links.iter().filter(|link| link.member.name == *member).filter_map(Link::lane).collect()
+        self.links
+            .iter()
+            .filter(|link| link.member.name == *member)
+            .filter_map(Link::lane)
+            .collect()
     }
 }
 
 /// Every name that stands in the text is kept, even of a member that is otherwise wrong, so that its
 /// links are not called wrong as well.
-fn read_members(reader: &mut Reader<'_>, raw: &[Spanned<RawMember>]) -> BTreeMap<MemberName, Option<Member>> {
+fn read_members(
+    reader: &mut Reader<'_>,
+    raw: &[Spanned<RawMember>],
+) -> BTreeMap<MemberName, Option<Member>> {
     let mut members = BTreeMap::new();
     let mut accounts = BTreeMap::new();
     for raw in raw.iter().map(Spanned::get_ref) {
@@ -172,29 +209,43 @@ fn read_members(reader: &mut Reader<'_>, raw: &[Spanned<RawMember>]) -> BTreeMap
         if let Some(role) = &raw.role
             && !(role.get_ref().starts_with("arn:") && role.get_ref().contains(":role/"))
         {
-            reader.problem(&role.span(), format!("{:?} is not the ARN of a role", role.get_ref()));
+            reader.problem(
+                &role.span(),
+                format!("{:?} is not the ARN of a role", role.get_ref()),
+            );
         }
         if let Some(queue) = &raw.queue
             && !(queue.get_ref().starts_with("https://") || queue.get_ref().starts_with("http://"))
         {
-            reader.problem(&queue.span(), format!("{:?} is not the URL of a queue", queue.get_ref()));
+            reader.problem(
+                &queue.span(),
+                format!("{:?} is not the URL of a queue", queue.get_ref()),
+            );
         }
         if let (Some(account), Some(name)) = (&account, &name)
             && let Some(other) = accounts.insert(account.clone(), name.clone())
             && other != *name
         {
-            reader.problem(&raw.account.span(), format!("account {account} is already that of member {other:?}"));
+            reader.problem(
+                &raw.account.span(),
+                format!("account {account} is already that of member {other:?}"),
+            );
         }
         let Some(name) = name else { continue };
-        let member = account.zip(external_id).map(|(account, external_id)| Member {
-            name: name.clone(),
-            account,
-            external_id,
-            role: raw.role.as_ref().map(|role| role.get_ref().clone()),
-            queue: raw.queue.as_ref().map(|queue| queue.get_ref().clone()),
-        });
+        let member = account
+            .zip(external_id)
+            .map(|(account, external_id)| Member {
+                name: name.clone(),
+                account,
+                external_id,
+                role: raw.role.as_ref().map(|role| role.get_ref().clone()),
+                queue: raw.queue.as_ref().map(|queue| queue.get_ref().clone()),
+            });
         if members.insert(name.clone(), member).is_some() {
-            reader.problem(&raw.name.span(), format!("there is already a member {name}"));
+            reader.problem(
+                &raw.name.span(),
+                format!("there is already a member {name}"),
+            );
         }
     }
     members
@@ -208,33 +259,50 @@ fn read_links(
     let mut links = Vec::new();
     let mut taken = BTreeSet::new();
     for raw in raw.iter().map(Spanned::get_ref) {
-        let management_experience = reader.id(&raw.management_experience, |text| ExperienceId::new(text));
+        let management_experience =
+            reader.id(&raw.management_experience, |text| ExperienceId::new(text));
         let target = match raw.member_experience.get_ref().as_str() {
             "*" => Some(Target::EveryLive),
-            _ => reader.id(&raw.member_experience, |text| ExperienceId::new(text)).map(Target::One),
+            _ => reader
+                .id(&raw.member_experience, |text| ExperienceId::new(text))
+                .map(Target::One),
         };
         let policy = LinkPolicy {
             mode: raw.mode,
             protect: reader.products(&raw.protect),
             exclude: reader.products(&raw.exclude),
         };
-        let Some(name) = reader.id(&raw.member, |text| MemberName::new(text)) else { continue };
+        let Some(name) = reader.id(&raw.member, |text| MemberName::new(text)) else {
+            continue;
+        };
         let Some(member) = members.get(&name) else {
-            reader.problem(&raw.member.span(), format!("there is no member {name}; add a [[member]] of that name"));
+            reader.problem(
+                &raw.member.span(),
+                format!("there is no member {name}; add a [[member]] of that name"),
+            );
             continue;
         };
         if let Some(target) = &target
             && !taken.insert((name.clone(), target.clone()))
         {
-            let message = format!("{name} {target} stands in another link already; a member experience follows one management experience");
+            let message = format!(
+                "{name} {target} stands in another link already; a member experience follows one management experience"
+            );
             reader.problem(&raw.member_experience.span(), message);
         }
-        if let (Some(management_experience), Some(target), Some(member)) = (management_experience, target, member) {
+        if let (Some(management_experience), Some(target), Some(member)) =
+            (management_experience, target, member)
+        {
             if target == Target::One(management_experience.clone()) {
                 let message = format!("{target} can not follow itself");
                 reader.problem(&raw.member_experience.span(), message);
             }
-            links.push(Link { management_experience, member: member.clone(), target, policy });
+            links.push(Link {
+                management_experience,
+                member: member.clone(),
+                target,
+                policy,
+            });
         }
     }
     links
@@ -247,14 +315,21 @@ mod tests {
     const GOOD: &str = include_str!("../fixtures/config-1.toml");
 
     fn problems(text: &str) -> Vec<String> {
-        Config::parse(text).unwrap_err().problems.iter().map(Problem::to_string).collect()
+        Config::parse(text)
+            .unwrap_err()
+            .problems
+            .iter()
+            .map(Problem::to_string)
+            .collect()
     }
 
     #[test]
     fn the_fixture_is_read_whole() {
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(config.members.len(), 2);
-        let [emea, all] = config.links.as_slice() else { panic!("{:?}", config.links) };
+        let [emea, all] = config.links.as_slice() else {
+            panic!("{:?}", config.links)
+        };
         assert_eq!(emea.policy.mode, Mode::Additive);
         assert_eq!(emea.policy.protect.len(), 1);
         assert_eq!(all.target, Target::EveryLive);
@@ -265,22 +340,34 @@ mod tests {
     #[test]
     fn a_wrong_value_is_told_with_its_line_and_column() {
         let text = GOOD.replace("\"222222222222\"", "\"2222\"");
-        assert_eq!(problems(&text), ["6:11: \"2222\" is not an account id: twelve digits"]);
+        assert_eq!(
+            problems(&text),
+            ["6:11: \"2222\" is not an account id: twelve digits"]
+        );
     }
 
     #[test]
     fn every_problem_is_told_at_once_and_in_order() {
-        let text = GOOD.replace("\"222222222222\"", "\"2222\"").replace("exp-9d1kq27hs0abc", "9d1").replace("member = \"apac\"", "member = \"apacc\"");
+        let text = GOOD
+            .replace("\"222222222222\"", "\"2222\"")
+            .replace("exp-9d1kq27hs0abc", "9d1")
+            .replace("member = \"apac\"", "member = \"apacc\"");
         let found = problems(&text);
         assert_eq!(found.len(), 3, "{found:#?}");
-        assert!(found[1].contains("\"9d1\" is not an experience id"), "{found:#?}");
+        assert!(
+            found[1].contains("\"9d1\" is not an experience id"),
+            "{found:#?}"
+        );
         assert!(found[2].contains("there is no member apacc"), "{found:#?}");
     }
 
     #[test]
     fn an_unknown_key_and_broken_syntax_are_refused() {
         let unknown = problems(&GOOD.replace("protect", "protected"));
-        assert!(unknown[0].starts_with("18:") && unknown[0].contains("protected"), "{unknown:?}");
+        assert!(
+            unknown[0].starts_with("18:") && unknown[0].contains("protected"),
+            "{unknown:?}"
+        );
         let syntax = problems("schema = 1\n[[member]\n");
         assert!(syntax[0].starts_with("2:"), "{syntax:?}");
         assert!(problems("schema = 2")[0].contains("schema 2 is not known"));
@@ -289,7 +376,9 @@ mod tests {
 
     #[test]
     fn a_member_experience_stands_in_one_link_only() {
-        let twice = format!("{GOOD}\n[[link]]\nmanagement_experience = \"exp-other\"\nmember = \"emea\"\nmember_experience = \"exp-9d1kq27hs0abc\"\n");
+        let twice = format!(
+            "{GOOD}\n[[link]]\nmanagement_experience = \"exp-other\"\nmember = \"emea\"\nmember_experience = \"exp-9d1kq27hs0abc\"\n"
+        );
         assert!(problems(&twice)[0].contains("stands in another link already"));
     }
 
@@ -297,7 +386,9 @@ mod tests {
     fn two_members_share_neither_name_nor_account() {
         let text = GOOD.replace("333333333333", "222222222222");
         assert!(problems(&text)[0].contains("is already that of member"));
-        let text = GOOD.replace("name = \"apac\"", "name = \"emea\"").replace("member = \"apac\"", "member = \"emea\"");
+        let text = GOOD
+            .replace("name = \"apac\"", "name = \"emea\"")
+            .replace("member = \"apac\"", "member = \"emea\"");
         assert!(problems(&text)[0].contains("there is already a member emea"));
     }
 }

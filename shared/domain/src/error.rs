@@ -52,8 +52,19 @@ impl fmt::Display for CodeInBrackets<'_> {
 
 impl ServiceError {
     /// An error of this kind without a code of the service.
-    pub fn new(operation: &'static str, thing: impl Into<String>, kind: Kind, message: impl Into<String>) -> Self {
-        Self { operation, thing: thing.into(), kind, code: None, message: message.into() }
+    pub fn new(
+        operation: &'static str,
+        thing: impl Into<String>,
+        kind: Kind,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            operation,
+            thing: thing.into(),
+            kind,
+            code: None,
+            message: message.into(),
+        }
     }
 }
 
@@ -86,9 +97,15 @@ impl RunError {
         let remedy = match self {
             Self::NoConfig => "apply one with `pmp-sync config apply FILE`",
             Self::Config(..) => "apply a valid one with `pmp-sync config apply FILE`",
-            Self::Ledger(_) => "see the message of the service; the request is tried again from the inbox",
+            Self::Ledger(_) => {
+                "see the message of the service; the request is tried again from the inbox"
+            }
         };
-        FaultRecord { code: self.code().to_owned(), message: self.to_string(), remedy: remedy.to_owned() }
+        FaultRecord {
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            remedy: remedy.to_owned(),
+        }
     }
 }
 
@@ -96,7 +113,9 @@ impl RunError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// The management experience is not there, or not to be seen by the producer.
-    #[error("the management experience {0} does not exist, or the management account may not see it")]
+    #[error(
+        "the management experience {0} does not exist, or the management account may not see it"
+    )]
     ManagementNotFound(ExperienceId),
     /// The management experience is archived.
     #[error("the management experience {0} is archived")]
@@ -174,33 +193,64 @@ impl LinkError {
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::ManagementNotFound(_) => "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace",
-            Self::ManagementArchived(_) => "reactivate the experience, or name another one in the configuration",
-            Self::ManagementDisabled(..) => "make the experience live, or name another one in the configuration; nothing is changed in any member until then",
-            Self::ManagementNoPolicy(_) => "allow at least one product in the experience; nothing is changed in any member until then",
-            Self::ManagementEmpty(_) => "allow at least one product in the experience; a list that is empty is taken for a mistake, and nothing is denied because of it",
-            Self::ManagementUnreadable(..) => "see the message of the service; the next run tries again",
-            Self::MemberUnreachable(..) => "check account and external_id in the configuration against the member's stack, and that the stack is deployed there",
-            Self::MemberNotFound(..) => "check member_experience in the configuration, and that the member account is a delegated administrator of its organization",
+            Self::ManagementNotFound(_) => {
+                "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
+            }
+            Self::ManagementArchived(_) => {
+                "reactivate the experience, or name another one in the configuration"
+            }
+            Self::ManagementDisabled(..) => {
+                "make the experience live, or name another one in the configuration; nothing is changed in any member until then"
+            }
+            Self::ManagementNoPolicy(_) => {
+                "allow at least one product in the experience; nothing is changed in any member until then"
+            }
+            Self::ManagementEmpty(_) => {
+                "allow at least one product in the experience; a list that is empty is taken for a mistake, and nothing is denied because of it"
+            }
+            Self::ManagementUnreadable(..) => {
+                "see the message of the service; the next run tries again"
+            }
+            Self::MemberUnreachable(..) => {
+                "check account and external_id in the configuration against the member's stack, and that the stack is deployed there"
+            }
+            Self::MemberNotFound(..) => {
+                "check member_experience in the configuration, and that the member account is a delegated administrator of its organization"
+            }
             Self::MemberArchived(..) => "reactivate the experience, or remove the link",
-            Self::MemberNoPolicy(..) => "create a procurement policy for the experience: without one every product is allowed there, and creating one while it is live blocks all but the products in it",
-            Self::MemberUnreadable(..) => "see the message of the service; the next run tries again",
-            Self::NotSent(..) => "check the changes queue of the member's stack; the next run plans and sends again",
-            Self::Ledger(_) => "see the message of the service; the request is tried again from the inbox",
+            Self::MemberNoPolicy(..) => {
+                "create a procurement policy for the experience: without one every product is allowed there, and creating one while it is live blocks all but the products in it"
+            }
+            Self::MemberUnreadable(..) => {
+                "see the message of the service; the next run tries again"
+            }
+            Self::NotSent(..) => {
+                "check the changes queue of the member's stack; the next run plans and sends again"
+            }
+            Self::Ledger(_) => {
+                "see the message of the service; the request is tried again from the inbox"
+            }
             Self::Contended(_) => "nothing: the next run plans again",
         }
     }
 
     /// As it is stored.
     pub fn record(&self) -> FaultRecord {
-        FaultRecord { code: self.code().to_owned(), message: self.to_string(), remedy: self.remedy().to_owned() }
+        FaultRecord {
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            remedy: self.remedy().to_owned(),
+        }
     }
 
     /// True when the next try may find it gone without anybody's doing.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::ManagementUnreadable(_, error) | Self::MemberUnreachable(_, error) | Self::MemberUnreadable(_, error)
-            | Self::NotSent(_, _, error) | Self::Ledger(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
+            Self::ManagementUnreadable(_, error)
+            | Self::MemberUnreachable(_, error)
+            | Self::MemberUnreadable(_, error)
+            | Self::NotSent(_, _, error)
+            | Self::Ledger(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
             Self::Contended(_) => true,
             _ => false,
         }

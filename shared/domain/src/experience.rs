@@ -64,7 +64,10 @@ impl Experience {
             Some("Disabled") | None => Status::Disabled,
             Some(other) => Status::Other(other.to_owned()),
         };
-        let archived = !matches!(details.admin_status.as_deref(), None | Some("" | "Editable"));
+        let archived = !matches!(
+            details.admin_status.as_deref(),
+            None | Some("" | "Editable")
+        );
         let policy = details
             .procurement_policies
             .unwrap_or_default()
@@ -72,7 +75,13 @@ impl Experience {
             .next()
             .map(|text| PolicyId::new(text.split('@').next().unwrap_or_default()))
             .transpose()?;
-        Ok(Self { id, name: details.name, status, archived, policy })
+        Ok(Self {
+            id,
+            name: details.name,
+            status,
+            archived,
+            policy,
+        })
     }
 
     /// True when `*` takes this experience: enabled, not archived, with a policy.
@@ -95,7 +104,10 @@ mod tests {
             r#"{"Name":"N","Status":"Enabled","AdminStatus":"Editable","ProcurementPolicies":["procpolicy-1@4"],"BrandingSettings":["brandsettings-1"]}"#,
         );
         assert!(live.is_live());
-        assert_eq!(live.policy.as_ref().map(PolicyId::as_str), Some("procpolicy-1"));
+        assert_eq!(
+            live.policy.as_ref().map(PolicyId::as_str),
+            Some("procpolicy-1")
+        );
     }
 
     #[test]
@@ -108,7 +120,10 @@ mod tests {
     #[test]
     fn without_a_status_or_with_an_unknown_one_it_is_not_live() {
         assert_eq!(read("{}").status, Status::Disabled);
-        assert_eq!(read(r#"{"Status":"Paused"}"#).status, Status::Other("Paused".to_owned()));
+        assert_eq!(
+            read(r#"{"Status":"Paused"}"#).status,
+            Status::Other("Paused".to_owned())
+        );
         assert!(!read(r#"{"Status":"Enabled"}"#).is_live());
     }
 }

@@ -19,7 +19,11 @@ pub struct InvalidId {
 }
 
 fn invalid(kind: &'static str, text: &str, expected: &'static str) -> InvalidId {
-    InvalidId { kind, text: text.chars().take(80).collect(), expected }
+    InvalidId {
+        kind,
+        text: text.chars().take(80).collect(),
+        expected,
+    }
 }
 
 macro_rules! id {
@@ -175,14 +179,23 @@ impl fmt::Debug for RunId {
 impl FromStr for RunId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let wrong = || invalid("a run id", text, "a ULID: 26 characters of 0-9 and A-Z without I, L, O, U");
+        let wrong = || {
+            invalid(
+                "a run id",
+                text,
+                "a ULID: 26 characters of 0-9 and A-Z without I, L, O, U",
+            )
+        };
         // 26 digits carry 130 bits: the first may only be 0 to 7.
         if text.len() != 26 || !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
             return Err(wrong());
         }
         let mut value = 0_u128;
         for byte in text.bytes() {
-            let digit = CROCKFORD.iter().position(|c| *c == byte).ok_or_else(wrong)?;
+            let digit = CROCKFORD
+                .iter()
+                .position(|c| *c == byte)
+                .ok_or_else(wrong)?;
             value = (value << 5) | u128::try_from(digit).unwrap_or_default();
         }
         Ok(Self(value))
@@ -226,10 +239,17 @@ impl fmt::Debug for LaneId {
 impl FromStr for LaneId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let (account, experience) = text
-            .split_once('/')
-            .ok_or_else(|| invalid("a lane", text, "an account id, a slash and an experience id"))?;
-        Ok(Self { account: account.parse()?, experience: experience.parse()? })
+        let (account, experience) = text.split_once('/').ok_or_else(|| {
+            invalid(
+                "a lane",
+                text,
+                "an account id, a slash and an experience id",
+            )
+        })?;
+        Ok(Self {
+            account: account.parse()?,
+            experience: experience.parse()?,
+        })
     }
 }
 
@@ -255,7 +275,13 @@ impl fmt::Display for ChangeSetName {
 impl FromStr for ChangeSetName {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let wrong = || invalid("a change set name of pmp-sync", text, "pmp-sync:<experience>:<seq>");
+        let wrong = || {
+            invalid(
+                "a change set name of pmp-sync",
+                text,
+                "pmp-sync:<experience>:<seq>",
+            )
+        };
         let rest = text.strip_prefix(CHANGE_SET_PREFIX).ok_or_else(wrong)?;
         let (experience, seq) = rest.rsplit_once(':').ok_or_else(wrong)?;
         Ok(Self {
@@ -280,7 +306,10 @@ mod tests {
             "prodview-6dkgwbjhd4epk",
             "x",
         ] {
-            assert_eq!(ProductId::new(text).map(|id| id.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                ProductId::new(text).map(|id| id.to_string()),
+                Ok(text.to_owned())
+            );
         }
         for text in ["", "a b", "a,b", "a#b", "\"a\"", "é", &"x".repeat(51)] {
             assert!(ProductId::new(text).is_err(), "{text:?}");
@@ -290,7 +319,10 @@ mod tests {
     #[test]
     fn an_id_of_another_kind_is_refused_with_the_form_that_would_do() {
         let error = ExperienceId::new("exp-abc@3").unwrap_err().to_string();
-        assert!(error.contains("exp-abc@3") && error.contains("without a revision"), "{error}");
+        assert!(
+            error.contains("exp-abc@3") && error.contains("without a revision"),
+            "{error}"
+        );
         assert!(AccountId::new("12345678901").is_err());
         assert!(AccountId::new("12345678901x").is_err());
         assert!(ExperienceId::new("exp-").is_err());
@@ -305,7 +337,10 @@ mod tests {
         let second = RunId::next(Some(first), 1_000, 9);
         assert!(second > first);
         assert!(second.to_string() > first.to_string());
-        assert_eq!(RunId::next(Some(first), 3_000, 0), RunId::next(None, 3_000, 0));
+        assert_eq!(
+            RunId::next(Some(first), 3_000, 0),
+            RunId::next(None, 3_000, 0)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ExperienceId, ExternalId, LaneId, MemberName, ProductId, AccountId};
+use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,15 +90,16 @@ pub struct Link {
 impl Link {
     /// The lane of this link on one of the member's experiences.
     pub fn lane_of(&self, experience: &ExperienceId) -> LaneId {
-        LaneId { account: self.member.account.clone(), experience: experience.clone() }
+        LaneId {
+            account: self.member.account.clone(),
+            experience: experience.clone(),
+        }
     }
 
     /// The lane of this link, if it names its experience.
     pub fn lane(&self) -> Option<LaneId> {
         match &self.target {
-            Target::One(experience) => {
-                Some(self.lane_of(experience))
-            }
+            Target::One(experience) => Some(self.lane_of(experience)),
             Target::EveryLive => None,
         }
     }

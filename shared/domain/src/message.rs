@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::SCHEMA;
-use crate::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName, ProductId, RunId};
+use crate::ids::{
+    AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName,
+    ProductId, RunId,
+};
 use crate::policy::Action;
 
 /// `source` of the events that pmp-sync puts on its bus.
@@ -118,14 +121,21 @@ impl ChangeMessage {
 
     /// The lane that it is for.
     pub fn lane(&self) -> LaneId {
-        LaneId { account: self.account.clone(), experience: self.experience.clone() }
+        LaneId {
+            account: self.account.clone(),
+            experience: self.experience.clone(),
+        }
     }
 }
 
 impl TickMessage {
     /// Tick `number` of a lane.
     pub fn new(lane: &LaneId, number: u64) -> Self {
-        Self { account: lane.account.clone(), experience: lane.experience.clone(), number }
+        Self {
+            account: lane.account.clone(),
+            experience: lane.experience.clone(),
+            number,
+        }
     }
 
     /// The message as it stands on the wire.
@@ -135,7 +145,10 @@ impl TickMessage {
 
     /// The lane that it is for.
     pub fn lane(&self) -> LaneId {
-        LaneId { account: self.account.clone(), experience: self.experience.clone() }
+        LaneId {
+            account: self.account.clone(),
+            experience: self.experience.clone(),
+        }
     }
 }
 
@@ -143,7 +156,9 @@ fn check_schema(value: &Value) -> Result<(), Unreadable> {
     match value.get("schema").and_then(Value::as_u64) {
         Some(schema) if schema == u64::from(SCHEMA) => Ok(()),
         Some(schema) => Err(Unreadable::Schema(schema)),
-        None => Err(Unreadable::Shape("the field \"schema\" is missing".to_owned())),
+        None => Err(Unreadable::Shape(
+            "the field \"schema\" is missing".to_owned(),
+        )),
     }
 }
 
@@ -157,9 +172,13 @@ impl WorkerMessage {
         }
         check_schema(&value)?;
         match value.get("kind").and_then(Value::as_str) {
-            Some("change") => serde_json::from_value(value).map(Self::Change).map_err(shape),
+            Some("change") => serde_json::from_value(value)
+                .map(Self::Change)
+                .map_err(shape),
             Some("tick") => serde_json::from_value(value).map(Self::Tick).map_err(shape),
-            other => Err(Unreadable::Shape(format!("the kind {other:?} is not known here"))),
+            other => Err(Unreadable::Shape(format!(
+                "the kind {other:?} is not known here"
+            ))),
         }
     }
 }
@@ -196,18 +215,27 @@ struct ChangeSetDetail {
 
 impl Envelope {
     fn unknown(&self) -> Unreadable {
-        Unreadable::UnknownEvent { source_name: self.source.clone(), detail_type: self.detail_type.clone() }
+        Unreadable::UnknownEvent {
+            source_name: self.source.clone(),
+            detail_type: self.detail_type.clone(),
+        }
     }
 
     /// The finished change set that this event tells of.
     pub fn change_set(&self) -> Result<ChangeSetEvent, Unreadable> {
         if self.source != CATALOG_SOURCE
-            || !matches!(self.detail_type.as_str(), "Change Set Succeeded" | "Change Set Failed" | "Change Set Cancelled")
+            || !matches!(
+                self.detail_type.as_str(),
+                "Change Set Succeeded" | "Change Set Failed" | "Change Set Cancelled"
+            )
         {
             return Err(self.unknown());
         }
         let detail = ChangeSetDetail::deserialize(&self.detail).map_err(shape)?;
-        Ok(ChangeSetEvent { id: detail.change_set_id, name: detail.change_set_name })
+        Ok(ChangeSetEvent {
+            id: detail.change_set_id,
+            name: detail.change_set_name,
+        })
     }
 }
 
@@ -307,13 +335,24 @@ pub type Event = (&'static str, &'static str, Value);
 
 /// The event Lane Settled.
 pub fn lane_settled(lane: &LaneId, run: Option<RunId>) -> Event {
-    let detail = SettledDetail { account: lane.account.clone(), experience: lane.experience.clone(), run };
+    let detail = SettledDetail {
+        account: lane.account.clone(),
+        experience: lane.experience.clone(),
+        run,
+    };
     event(LANE_SETTLED, &detail)
 }
 
 /// The event Sync Requested.
 pub fn sync_requested(scope: Scope, request_id: String, requester: Option<String>) -> Event {
-    event(SYNC_REQUESTED, &SyncDetail { scope, request_id: Some(request_id), requester })
+    event(
+        SYNC_REQUESTED,
+        &SyncDetail {
+            scope,
+            request_id: Some(request_id),
+            requester,
+        },
+    )
 }
 
 /// The event of any of our own kinds, with `schema` in its detail.
@@ -329,7 +368,8 @@ impl Continuation {
     /// The message as it stands in the producer's inbox.
     pub fn to_body(&self) -> String {
         let (source, detail_type, detail) = event(RUN_CONTINUED, self);
-        serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail }).to_string()
+        serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
+            .to_string()
     }
 }
 
@@ -355,12 +395,20 @@ impl Trigger {
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;
                 let detail = SettledDetail::deserialize(&envelope.detail).map_err(shape)?;
-                let lane = LaneId { account: detail.account, experience: detail.experience };
-                Ok(Self::LaneSettled { lane, run: detail.run })
+                let lane = LaneId {
+                    account: detail.account,
+                    experience: detail.experience,
+                };
+                Ok(Self::LaneSettled {
+                    lane,
+                    run: detail.run,
+                })
             }
             (SOURCE, RUN_CONTINUED) => {
                 check_schema(&envelope.detail)?;
-                Continuation::deserialize(&envelope.detail).map(Self::Continuation).map_err(shape)
+                Continuation::deserialize(&envelope.detail)
+                    .map(Self::Continuation)
+                    .map_err(shape)
             }
             _ => Err(envelope.unknown()),
         }
@@ -374,8 +422,14 @@ mod tests {
     const FIXTURES: [(&str, &str); 4] = [
         ("change", include_str!("../fixtures/change-1.json")),
         ("tick", include_str!("../fixtures/tick-1.json")),
-        ("change-set-event", include_str!("../fixtures/change-set-event.json")),
-        ("foreign-change-set-event", include_str!("../fixtures/change-set-event-foreign.json")),
+        (
+            "change-set-event",
+            include_str!("../fixtures/change-set-event.json"),
+        ),
+        (
+            "foreign-change-set-event",
+            include_str!("../fixtures/change-set-event-foreign.json"),
+        ),
     ];
 
     fn fixture(name: &str) -> &'static str {
@@ -384,7 +438,9 @@ mod tests {
 
     #[test]
     fn a_change_is_read_and_written_as_the_fixture_has_it() {
-        let WorkerMessage::Change(change) = WorkerMessage::parse(fixture("change")).unwrap() else { panic!() };
+        let WorkerMessage::Change(change) = WorkerMessage::parse(fixture("change")).unwrap() else {
+            panic!()
+        };
         let written: Value = serde_json::from_str(&change.to_body()).unwrap();
         let expected: Value = serde_json::from_str(fixture("change")).unwrap();
         assert_eq!(written, expected);
@@ -393,7 +449,9 @@ mod tests {
 
     #[test]
     fn a_tick_is_read_and_written_as_the_fixture_has_it() {
-        let WorkerMessage::Tick(tick) = WorkerMessage::parse(fixture("tick")).unwrap() else { panic!() };
+        let WorkerMessage::Tick(tick) = WorkerMessage::parse(fixture("tick")).unwrap() else {
+            panic!()
+        };
         let written: Value = serde_json::from_str(&tick.to_body()).unwrap();
         let expected: Value = serde_json::from_str(fixture("tick")).unwrap();
         assert_eq!(written, expected);
@@ -401,10 +459,18 @@ mod tests {
 
     #[test]
     fn a_finished_change_set_tells_the_lane_only_if_it_is_ours() {
-        let WorkerMessage::ChangeSet(ours) = WorkerMessage::parse(fixture("change-set-event")).unwrap() else { panic!() };
+        let WorkerMessage::ChangeSet(ours) =
+            WorkerMessage::parse(fixture("change-set-event")).unwrap()
+        else {
+            panic!()
+        };
         assert!(ours.is_ours());
         assert_eq!(ours.lane().map(|name| name.seq), Some(12));
-        let WorkerMessage::ChangeSet(other) = WorkerMessage::parse(fixture("foreign-change-set-event")).unwrap() else { panic!() };
+        let WorkerMessage::ChangeSet(other) =
+            WorkerMessage::parse(fixture("foreign-change-set-event")).unwrap()
+        else {
+            panic!()
+        };
         assert!(!other.is_ours());
         assert_eq!(other.lane(), None);
     }
@@ -419,44 +485,98 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_says_why() {
-        for body in ["", "{", "[]", "{}", "null", r#"{"schema":1}"#, r#"{"schema":1,"kind":"other"}"#,
-            r#"{"schema":1,"kind":"tick","account":"1","experience":"exp-1","number":1}"#] {
-            assert!(matches!(WorkerMessage::parse(body), Err(Unreadable::Shape(_))), "{body}");
+        for body in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            "null",
+            r#"{"schema":1}"#,
+            r#"{"schema":1,"kind":"other"}"#,
+            r#"{"schema":1,"kind":"tick","account":"1","experience":"exp-1","number":1}"#,
+        ] {
+            assert!(
+                matches!(WorkerMessage::parse(body), Err(Unreadable::Shape(_))),
+                "{body}"
+            );
         }
         let event = r#"{"source":"aws.ec2","detail-type":"Instance State-change","detail":{}}"#;
         let error = WorkerMessage::parse(event).unwrap_err().to_string();
         assert!(error.contains("aws.ec2"), "{error}");
-        assert!(matches!(Trigger::parse(event), Err(Unreadable::UnknownEvent { .. })));
-        let cut = r#"{"source":"aws.marketplacecatalog","detail-type":"Change Set Failed","detail":{}}"#;
-        assert!(matches!(WorkerMessage::parse(cut), Err(Unreadable::Shape(_))));
+        assert!(matches!(
+            Trigger::parse(event),
+            Err(Unreadable::UnknownEvent { .. })
+        ));
+        let cut =
+            r#"{"source":"aws.marketplacecatalog","detail-type":"Change Set Failed","detail":{}}"#;
+        assert!(matches!(
+            WorkerMessage::parse(cut),
+            Err(Unreadable::Shape(_))
+        ));
     }
 
     #[test]
     fn every_trigger_is_read() {
         assert_eq!(
-            Trigger::parse(r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{"scheduled":"x"}}"#),
+            Trigger::parse(
+                r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{"scheduled":"x"}}"#
+            ),
             Ok(Trigger::Schedule)
         );
         let body = |(source, detail_type, detail): Event| {
             serde_json::json!({"id":"e-1","source":source,"detail-type":detail_type,"detail":detail}).to_string()
         };
-        let scope = Scope { members: vec!["emea".parse().unwrap()], experiences: vec![] };
+        let scope = Scope {
+            members: vec!["emea".parse().unwrap()],
+            experiences: vec![],
+        };
         assert_eq!(
             Trigger::parse(&body(sync_requested(scope.clone(), "r-1".to_owned(), None))),
-            Ok(Trigger::SyncRequested { scope, request_id: Some("r-1".to_owned()), requester: None })
+            Ok(Trigger::SyncRequested {
+                scope,
+                request_id: Some("r-1".to_owned()),
+                requester: None
+            })
         );
-        let by_hand = r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested","detail":{}}"#;
+        let by_hand =
+            r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested","detail":{}}"#;
         assert_eq!(
             Trigger::parse(by_hand),
-            Ok(Trigger::SyncRequested { scope: Scope::default(), request_id: Some("e-1".to_owned()), requester: None })
+            Ok(Trigger::SyncRequested {
+                scope: Scope::default(),
+                request_id: Some("e-1".to_owned()),
+                requester: None
+            })
         );
-        let misspelt = by_hand.replace("\"detail\":{}", "\"detail\":{\"scope\":{\"member\":[\"emea\"]}}");
-        assert!(Trigger::parse(&misspelt).is_err(), "a scope that is not understood must not become everything");
+        let misspelt = by_hand.replace(
+            "\"detail\":{}",
+            "\"detail\":{\"scope\":{\"member\":[\"emea\"]}}",
+        );
+        assert!(
+            Trigger::parse(&misspelt).is_err(),
+            "a scope that is not understood must not become everything"
+        );
         let lane: LaneId = "222222222222/exp-1".parse().unwrap();
         let run = RunId::next(None, 1, 1);
-        assert_eq!(Trigger::parse(&body(lane_settled(&lane, Some(run)))), Ok(Trigger::LaneSettled { lane, run: Some(run) }));
-        let rest = Continuation { run, config_version: 3, links: vec![4, 5], scopes: vec![Scope::default()] };
-        assert_eq!(Trigger::parse(&rest.to_body()), Ok(Trigger::Continuation(rest)));
-        assert!(matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours()));
+        assert_eq!(
+            Trigger::parse(&body(lane_settled(&lane, Some(run)))),
+            Ok(Trigger::LaneSettled {
+                lane,
+                run: Some(run)
+            })
+        );
+        let rest = Continuation {
+            run,
+            config_version: 3,
+            links: vec![4, 5],
+            scopes: vec![Scope::default()],
+        };
+        assert_eq!(
+            Trigger::parse(&rest.to_body()),
+            Ok(Trigger::Continuation(rest))
+        );
+        assert!(
+            matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours())
+        );
     }
 }

@@ -77,22 +77,35 @@ impl Plan {
     /// The fewest change sets that can carry this plan: a change set takes one Allow and one Deny
     /// change of 50 products each (Private Marketplace reference).
     pub fn fewest_change_sets(&self) -> usize {
-        self.allow.len().div_ceil(BATCH).max(self.deny.len().div_ceil(BATCH))
+        self.allow
+            .len()
+            .div_ceil(BATCH)
+            .max(self.deny.len().div_ceil(BATCH))
     }
 
     /// SHA-256 over the sorted changes, one on a line.
     pub fn hash(&self) -> PlanHash {
         let mut hasher = Sha256::new();
-        for change in self.allow.iter().map(|p| ("allow ", p)).chain(self.deny.iter().map(|p| ("deny ", p))) {
+        for change in self
+            .allow
+            .iter()
+            .map(|p| ("allow ", p))
+            .chain(self.deny.iter().map(|p| ("deny ", p)))
+        {
             hasher.update(change.0);
             hasher.update(change.1.as_str());
             hasher.update("\n");
         }
-        PlanHash(hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            use fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+        PlanHash(
+            hasher
+                .finalize()
+                .iter()
+                .fold(String::with_capacity(64), |mut text, byte| {
+                    use fmt::Write as _;
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                }),
+        )
     }
 
     /// The changes in the order in which they are sent: in turn as many allows and denies as one
@@ -103,7 +116,13 @@ impl Plan {
         let mut order = Vec::with_capacity(self.len());
         while order.len() < self.len() {
             let take = |list: &mut std::collections::btree_set::Iter<'_, ProductId>, action| {
-                list.by_ref().take(BATCH).map(|product| ProductChange { product: product.clone(), action }).collect::<Vec<_>>()
+                list.by_ref()
+                    .take(BATCH)
+                    .map(|product| ProductChange {
+                        product: product.clone(),
+                        action,
+                    })
+                    .collect::<Vec<_>>()
             };
             order.extend(take(&mut allow, Action::Allow));
             order.extend(take(&mut deny, Action::Deny));
@@ -113,8 +132,14 @@ impl Plan {
 
     /// Every change, in the order of the products.
     pub fn changes(&self) -> impl Iterator<Item = ProductChange> {
-        let allow = self.allow.iter().map(|product| ProductChange { product: product.clone(), action: Action::Allow });
-        let deny = self.deny.iter().map(|product| ProductChange { product: product.clone(), action: Action::Deny });
+        let allow = self.allow.iter().map(|product| ProductChange {
+            product: product.clone(),
+            action: Action::Allow,
+        });
+        let deny = self.deny.iter().map(|product| ProductChange {
+            product: product.clone(),
+            action: Action::Deny,
+        });
         let mut all: Vec<_> = allow.chain(deny).collect();
         all.sort();
         all.into_iter()
@@ -232,22 +257,50 @@ impl LinkPolicy {
 ///
 /// What differs from the real policy, **or from the real policy as it will be once the batch in
 /// flight is applied**, is in the plan: a change in flight may be the opposite of what is wanted now.
-pub fn plan(desired: &PolicySnapshot, actual: &PolicySnapshot, lane: &LaneView, link: &LinkPolicy) -> (Plan, Report) {
-    let overlaid = actual.overlaid(lane.in_flight.iter().map(|change| (&change.product, change.action)));
-    let mut report = Report { contradictory: desired.contradictory().clone(), ..Report::default() };
+pub fn plan(
+    desired: &PolicySnapshot,
+    actual: &PolicySnapshot,
+    lane: &LaneView,
+    link: &LinkPolicy,
+) -> (Plan, Report) {
+    let overlaid = actual.overlaid(
+        lane.in_flight
+            .iter()
+            .map(|change| (&change.product, change.action)),
+    );
+    let mut report = Report {
+        contradictory: desired.contradictory().clone(),
+        ..Report::default()
+    };
     let (mut allow, mut deny) = (BTreeSet::new(), BTreeSet::new());
-    let products: BTreeSet<&ProductId> = desired.iter().chain(actual.iter()).chain(overlaid.iter()).map(|(product, _)| product).collect();
+    let products: BTreeSet<&ProductId> = desired
+        .iter()
+        .chain(actual.iter())
+        .chain(overlaid.iter())
+        .map(|(product, _)| product)
+        .collect();
     for product in products {
         let goal = desired.standing(product);
         let standing = actual.standing(product);
-        let wanted = LinkPolicy::wanted(goal, standing).or_else(|| LinkPolicy::wanted(goal, overlaid.standing(product)));
+        let wanted = LinkPolicy::wanted(goal, standing)
+            .or_else(|| LinkPolicy::wanted(goal, overlaid.standing(product)));
         let Some(action) = wanted else { continue };
-        let change = ProductChange { product: product.clone(), action };
-        let reason = link
-            .forbids(product, action)
-            .or_else(|| lane.quarantined.contains(&change).then_some(Reason::Quarantined));
+        let change = ProductChange {
+            product: product.clone(),
+            action,
+        };
+        let reason = link.forbids(product, action).or_else(|| {
+            lane.quarantined
+                .contains(&change)
+                .then_some(Reason::Quarantined)
+        });
         if let Some(reason) = reason {
-            report.left_alone.push(LeftAlone { product: change.product, standing, wanted: action, reason });
+            report.left_alone.push(LeftAlone {
+                product: change.product,
+                standing,
+                wanted: action,
+                reason,
+            });
             continue;
         }
         match action {

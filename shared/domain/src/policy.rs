@@ -118,7 +118,11 @@ impl PolicySnapshot {
         let denied: BTreeSet<_> = denied.into_iter().collect();
         let contradictory: BTreeSet<_> = allowed.intersection(&denied).cloned().collect();
         allowed.retain(|product| !contradictory.contains(product));
-        Self { allowed, denied, contradictory }
+        Self {
+            allowed,
+            denied,
+            contradictory,
+        }
     }
 
     /// Reads the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with any
@@ -196,7 +200,11 @@ impl PolicySnapshot {
             .allowed
             .iter()
             .map(|product| (product, Standing::Allowed))
-            .chain(self.denied.iter().map(|product| (product, Standing::Denied)))
+            .chain(
+                self.denied
+                    .iter()
+                    .map(|product| (product, Standing::Denied)),
+            )
             .collect();
         all.into_iter()
     }
@@ -221,7 +229,10 @@ mod tests {
                "Configuration":{"PolicyResourceRequests":"Allow"}}"#,
         )
         .unwrap();
-        assert_eq!(snapshot, PolicySnapshot::new([p("a1"), p("a2"), p("a3")], [p("d1"), p("d2"), p("d3")]));
+        assert_eq!(
+            snapshot,
+            PolicySnapshot::new([p("a1"), p("a2"), p("a3")], [p("d1"), p("d2"), p("d3")])
+        );
     }
 
     #[test]
@@ -229,13 +240,18 @@ mod tests {
         let snapshot = PolicySnapshot::new([p("a"), p("x")], [p("x")]);
         assert_eq!(snapshot.standing(&p("x")), Standing::Denied);
         assert!(!snapshot.allowed().contains(&p("x")));
-        assert_eq!(snapshot.contradictory().iter().collect::<Vec<_>>(), [&p("x")]);
+        assert_eq!(
+            snapshot.contradictory().iter().collect::<Vec<_>>(),
+            [&p("x")]
+        );
     }
 
     #[test]
     fn a_document_that_is_cut_off_or_has_another_effect_is_an_error() {
         assert!(matches!(
-            PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Prod"#),
+            PolicySnapshot::from_details(
+                r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Prod"#
+            ),
             Err(PolicyError::Shape(_))
         ));
         assert!(matches!(
@@ -243,15 +259,23 @@ mod tests {
             Err(PolicyError::Effect(_))
         ));
         assert!(matches!(
-            PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a b"]}]}]}"#),
+            PolicySnapshot::from_details(
+                r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a b"]}]}]}"#
+            ),
             Err(PolicyError::Product(_))
         ));
     }
 
     #[test]
     fn an_overlay_moves_products_between_the_lists() {
-        let after = PolicySnapshot::new([p("a"), p("b")], [p("c")])
-            .overlaid([(&p("a"), Action::Deny), (&p("c"), Action::Allow), (&p("n"), Action::Allow)]);
-        assert_eq!(after, PolicySnapshot::new([p("b"), p("c"), p("n")], [p("a")]));
+        let after = PolicySnapshot::new([p("a"), p("b")], [p("c")]).overlaid([
+            (&p("a"), Action::Deny),
+            (&p("c"), Action::Allow),
+            (&p("n"), Action::Allow),
+        ]);
+        assert_eq!(
+            after,
+            PolicySnapshot::new([p("b"), p("c"), p("n")], [p("a")])
+        );
     }
 }

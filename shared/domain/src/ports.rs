@@ -70,7 +70,10 @@ pub trait ChangeSets: Send + Sync {
     /// How a change set stands.
     fn status(&self, id: &ChangeSetId) -> impl Future<Output = Answer<ChangeSetStatus>> + Send;
     /// The change set of that name on the experience, if there is one.
-    fn find(&self, name: &ChangeSetName) -> impl Future<Output = Answer<Option<ChangeSetId>>> + Send;
+    fn find(
+        &self,
+        name: &ChangeSetName,
+    ) -> impl Future<Output = Answer<Option<ChangeSetId>>> + Send;
 }
 
 /// How a change was closed.
@@ -115,14 +118,23 @@ pub trait Lanes: Send + Sync {
     /// if it has not.
     ///
     /// [`Kind::Conflict`]: crate::error::Kind::Conflict
-    fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> impl Future<Output = Answer<()>> + Send;
+    fn store(
+        &self,
+        lane: &LaneId,
+        rev: u64,
+        next: &LaneState,
+    ) -> impl Future<Output = Answer<()>> + Send;
 }
 
 /// The changes of the ledger, as the worker writes them.
 pub trait Claims: Send + Sync {
     /// Claims a change, unless the product has been claimed under this run or a newer one. True if
     /// it was claimed by this call.
-    fn claim(&self, change: &ChangeMessage, now: Timestamp) -> impl Future<Output = Answer<bool>> + Send;
+    fn claim(
+        &self,
+        change: &ChangeMessage,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<bool>> + Send;
     /// Closes changes, each only if its item still has the run given.
     fn close(
         &self,
@@ -148,11 +160,18 @@ pub trait ReadRuns: Send + Sync {
     /// The newest configuration.
     fn config(&self) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
     /// A certain version of the configuration.
-    fn config_version(&self, version: u64) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
+    fn config_version(
+        &self,
+        version: u64,
+    ) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
     /// A run.
     fn run(&self, run: RunId) -> impl Future<Output = Answer<Option<RunRecord>>> + Send;
     /// What a run planned for a lane.
-    fn link(&self, run: RunId, lane: &LaneId) -> impl Future<Output = Answer<Option<LinkRecord>>> + Send;
+    fn link(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+    ) -> impl Future<Output = Answer<Option<LinkRecord>>> + Send;
 }
 
 /// The runs of the ledger, as the producer writes them.
@@ -164,7 +183,8 @@ pub trait WriteRuns: ReadRuns {
     /// Writes what a run planned for a link.
     fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
     /// Makes a lane known, so that it is found without its configuration.
-    fn register(&self, lane: &LaneId, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
+    fn register(&self, lane: &LaneId, link: &LinkRecord)
+    -> impl Future<Output = Answer<()>> + Send;
 }
 
 /// The changes queue of a member, as the producer sends to it.
@@ -187,13 +207,21 @@ pub struct NotSent {
 /// The changes queue of a member, as its worker sends to it.
 pub trait SendTicks: Send + Sync {
     /// Sends a Tick that arrives after `delay_seconds` (0 to 900).
-    fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> impl Future<Output = Answer<()>> + Send;
+    fn tick(
+        &self,
+        tick: &TickMessage,
+        delay_seconds: u16,
+    ) -> impl Future<Output = Answer<()>> + Send;
 }
 
 /// A dead-letter queue.
 pub trait DeadLetters: Send + Sync {
     /// Puts a message there, with attributes that say why.
-    fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> impl Future<Output = Answer<()>> + Send;
+    fn bury(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> impl Future<Output = Answer<()>> + Send;
 }
 
 /// The event bus of pmp-sync.

@@ -236,6 +236,9 @@ pub struct LinkRecord {
 impl LinkRecord {
     /// The plan that it holds.
     pub fn plan(&self) -> Plan {
-        Plan::new(self.allow.iter().cloned().collect(), self.deny.iter().cloned().collect())
+        Plan::new(
+            self.allow.iter().cloned().collect(),
+            self.deny.iter().cloned().collect(),
+        )
     }
 }

@@ -29,7 +29,9 @@ pub async fn transit<L: Lanes, K: Clock>(
 ) -> Answer<Option<Transited>> {
     let mut before = state;
     for _ in 0..MOST_CONFLICTS {
-        let Ok(mut after) = transition(&before) else { return Ok(None) };
+        let Ok(mut after) = transition(&before) else {
+            return Ok(None);
+        };
         after.schema = crate::SCHEMA;
         after.updated_at = Some(clock.now());
         match lanes.store(lane, before.rev, &after).await {
@@ -41,5 +43,10 @@ pub async fn transit<L: Lanes, K: Clock>(
             Err(error) => return Err(error),
         }
     }
-    Err(ServiceError::new("store", lane.to_string(), Kind::Conflict, "the lane was written by others each time"))
+    Err(ServiceError::new(
+        "store",
+        lane.to_string(),
+        Kind::Conflict,
+        "the lane was written by others each time",
+    ))
 }

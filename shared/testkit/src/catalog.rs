@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::{Experience, Status};
-use pmp_sync_domain::ids::{AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
+use pmp_sync_domain::ids::{
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
+};
 use pmp_sync_domain::lane::IntentChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
@@ -52,7 +54,12 @@ pub struct Experiences {
 
 impl Experiences {
     pub(crate) fn new(duration: SignedDuration) -> Self {
-        Self { duration, entities: BTreeMap::new(), change_sets: Vec::new(), bad: BTreeSet::new() }
+        Self {
+            duration,
+            entities: BTreeMap::new(),
+            change_sets: Vec::new(),
+            bad: BTreeSet::new(),
+        }
     }
 
     /// Adds an enabled experience with a policy.
@@ -65,11 +72,22 @@ impl Experiences {
             archived: false,
             policy: PolicyId::new(text).ok(),
         };
-        self.entities.insert(id.clone(), Entity { owner: owner.clone(), experience, policy });
+        self.entities.insert(
+            id.clone(),
+            Entity {
+                owner: owner.clone(),
+                experience,
+                policy,
+            },
+        );
     }
 
     /// Changes an experience behind everybody's back.
-    pub fn edit(&mut self, id: &ExperienceId, edit: impl FnOnce(&mut Experience, &mut PolicySnapshot)) {
+    pub fn edit(
+        &mut self,
+        id: &ExperienceId,
+        edit: impl FnOnce(&mut Experience, &mut PolicySnapshot),
+    ) {
         if let Some(entity) = self.entities.get_mut(id) {
             edit(&mut entity.experience, &mut entity.policy);
         }
@@ -77,7 +95,10 @@ impl Experiences {
 
     /// The lists of an experience as they stand.
     pub fn policy(&self, id: &ExperienceId) -> PolicySnapshot {
-        self.entities.get(id).map(|entity| entity.policy.clone()).unwrap_or_default()
+        self.entities
+            .get(id)
+            .map(|entity| entity.policy.clone())
+            .unwrap_or_default()
     }
 
     /// A product whose change makes its change set fail.
@@ -92,29 +113,52 @@ impl Experiences {
 
     /// When the next change set ends.
     pub fn next_end(&self) -> Option<Timestamp> {
-        self.change_sets.iter().filter(|set| set.status.is_none()).map(|set| set.ends).min()
+        self.change_sets
+            .iter()
+            .filter(|set| set.status.is_none())
+            .map(|set| set.ends)
+            .min()
     }
 
     /// Lets every change set take effect that has ended by `now`.
     pub(crate) fn settle(&mut self, now: Timestamp) {
-        for set in self.change_sets.iter_mut().filter(|set| set.status.is_none() && set.ends <= now) {
-            if let Some((bad, _)) = set.changes.iter().find(|(product, _)| self.bad.contains(product)) {
+        for set in self
+            .change_sets
+            .iter_mut()
+            .filter(|set| set.status.is_none() && set.ends <= now)
+        {
+            if let Some((bad, _)) = set
+                .changes
+                .iter()
+                .find(|(product, _)| self.bad.contains(product))
+            {
                 set.status = Some(ChangeSetStatus::Failed(format!("INVALID_PRODUCT: {bad}")));
                 continue;
             }
             if let Some(entity) = self.entities.get_mut(&set.experience) {
-                entity.policy = entity.policy.overlaid(set.changes.iter().map(|(product, action)| (product, *action)));
+                entity.policy = entity.policy.overlaid(
+                    set.changes
+                        .iter()
+                        .map(|(product, action)| (product, *action)),
+                );
             }
             let seconds = set.ends.duration_since(set.started).as_secs();
             set.status = Some(ChangeSetStatus::Succeeded(u32::try_from(seconds).ok()));
         }
     }
 
-    fn entity(&self, caller: &AccountId, operation: &'static str, id: &ExperienceId) -> Answer<&Entity> {
+    fn entity(
+        &self,
+        caller: &AccountId,
+        operation: &'static str,
+        id: &ExperienceId,
+    ) -> Answer<&Entity> {
         let error = |kind, message| ServiceError::new(operation, id.to_string(), kind, message);
         match self.entities.get(id) {
             None => Err(error(Kind::NotFound, "no such entity")),
-            Some(entity) if entity.owner != *caller => Err(error(Kind::Denied, "the entity is of another organization")),
+            Some(entity) if entity.owner != *caller => {
+                Err(error(Kind::Denied, "the entity is of another organization"))
+            }
             Some(entity) => Ok(entity),
         }
     }
@@ -127,11 +171,23 @@ impl Experiences {
         changes: &[IntentChange],
         now: Timestamp,
     ) -> Answer<ChangeSetId> {
-        let error = |kind, message: &str| ServiceError::new("StartChangeSet", name.to_string(), kind, message);
-        let wanted: Vec<_> = changes.iter().map(|change| (change.product.clone(), change.action)).collect();
+        let error = |kind, message: &str| {
+            ServiceError::new("StartChangeSet", name.to_string(), kind, message)
+        };
+        let wanted: Vec<_> = changes
+            .iter()
+            .map(|change| (change.product.clone(), change.action))
+            .collect();
         if let Some(same) = self.change_sets.iter().find(|set| set.token == token) {
             let identical = same.changes == wanted && same.name == name.to_string();
-            return if identical { Ok(same.id.clone()) } else { Err(error(Kind::Refused, "the token was used for another request")) };
+            return if identical {
+                Ok(same.id.clone())
+            } else {
+                Err(error(
+                    Kind::Refused,
+                    "the token was used for another request",
+                ))
+            };
         }
         let entity = self.entity(caller, "StartChangeSet", &name.experience)?;
         if entity.experience.archived {
@@ -139,10 +195,18 @@ impl Experiences {
         }
         let count = |action| wanted.iter().filter(|(_, a)| *a == action).count();
         let unique: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
-        if wanted.is_empty() || count(Action::Allow) > 50 || count(Action::Deny) > 50 || unique.len() < wanted.len() {
+        if wanted.is_empty()
+            || count(Action::Allow) > 50
+            || count(Action::Deny) > 50
+            || unique.len() < wanted.len()
+        {
             return Err(error(Kind::Refused, "the change set is not valid"));
         }
-        if self.change_sets.iter().any(|set| set.experience == name.experience && set.status.is_none()) {
+        if self
+            .change_sets
+            .iter()
+            .any(|set| set.experience == name.experience && set.status.is_none())
+        {
             return Err(error(Kind::Locked, "the entity is locked by a change set"));
         }
         let id = ChangeSetId::new(format!("cs{:08}", self.change_sets.len() + 1))
@@ -172,7 +236,10 @@ impl ReadCatalog for OrgCatalog {
     async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
         self.world.call("DescribeEntity", id.as_str())?;
         let inner = self.world.lock();
-        inner.experiences.entity(&self.account, "DescribeEntity", id).map(|entity| entity.experience.clone())
+        inner
+            .experiences
+            .entity(&self.account, "DescribeEntity", id)
+            .map(|entity| entity.experience.clone())
     }
 
     async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
@@ -182,26 +249,46 @@ impl ReadCatalog for OrgCatalog {
             .experiences
             .entities
             .values()
-            .find(|entity| entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account)
+            .find(|entity| {
+                entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
+            })
             .map(|entity| entity.policy.clone())
-            .ok_or_else(|| ServiceError::new("DescribeEntity", id.to_string(), Kind::NotFound, "no such entity"))
+            .ok_or_else(|| {
+                ServiceError::new(
+                    "DescribeEntity",
+                    id.to_string(),
+                    Kind::NotFound,
+                    "no such entity",
+                )
+            })
     }
 
     async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
         self.world.call("ListEntities", "Experience")?;
         let inner = self.world.lock();
-        let mine = inner.experiences.entities.iter().filter(|(_, entity)| entity.owner == self.account);
+        let mine = inner
+            .experiences
+            .entities
+            .iter()
+            .filter(|(_, entity)| entity.owner == self.account);
         Ok(mine.map(|(id, _)| id.clone()).collect())
     }
 }
 
 impl ChangeSets for OrgCatalog {
-    async fn start(&self, name: &ChangeSetName, token: &str, changes: &[IntentChange]) -> Answer<ChangeSetId> {
+    async fn start(
+        &self,
+        name: &ChangeSetName,
+        token: &str,
+        changes: &[IntentChange],
+    ) -> Answer<ChangeSetId> {
         self.world.call("StartChangeSet", &name.to_string())?;
         let mut inner = self.world.lock();
         let now = inner.now;
         inner.experiences.settle(now);
-        inner.experiences.start(&self.account, name, token, changes, now)
+        inner
+            .experiences
+            .start(&self.account, name, token, changes, now)
     }
 
     async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
@@ -209,16 +296,32 @@ impl ChangeSets for OrgCatalog {
         let mut inner = self.world.lock();
         let now = inner.now;
         inner.experiences.settle(now);
-        let found = inner.experiences.change_sets.iter().find(|set| set.id == *id);
+        let found = inner
+            .experiences
+            .change_sets
+            .iter()
+            .find(|set| set.id == *id);
         found
             .map(|set| set.status.clone().unwrap_or(ChangeSetStatus::Underway))
-            .ok_or_else(|| ServiceError::new("DescribeChangeSet", id.to_string(), Kind::NotFound, "no such change set"))
+            .ok_or_else(|| {
+                ServiceError::new(
+                    "DescribeChangeSet",
+                    id.to_string(),
+                    Kind::NotFound,
+                    "no such change set",
+                )
+            })
     }
 
     async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
         self.world.call("ListChangeSets", &name.to_string())?;
         let inner = self.world.lock();
         let name = name.to_string();
-        Ok(inner.experiences.change_sets.iter().find(|set| set.name == name).map(|set| set.id.clone()))
+        Ok(inner
+            .experiences
+            .change_sets
+            .iter()
+            .find(|set| set.name == name)
+            .map(|set| set.id.clone()))
     }
 }

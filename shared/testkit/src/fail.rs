@@ -38,11 +38,20 @@ impl Failing {
     pub(crate) fn call(&mut self, operation: &'static str, thing: &str) -> Answer<()> {
         self.total += 1;
         *self.calls.entry(operation).or_default() += 1;
-        let mut kind = self.nth.filter(|(nth, _)| *nth == self.total).map(|(_, kind)| kind);
-        if let Some((_, times, failing)) = self.of.iter_mut().find(|(of, times, _)| of == operation && *times > 0) {
+        let mut kind = self
+            .nth
+            .filter(|(nth, _)| *nth == self.total)
+            .map(|(_, kind)| kind);
+        if let Some((_, times, failing)) = self
+            .of
+            .iter_mut()
+            .find(|(of, times, _)| of == operation && *times > 0)
+        {
             *times -= 1;
             kind = Some(*failing);
         }
-        kind.map_or(Ok(()), |kind| Err(ServiceError::new(operation, thing, kind, "made to fail")))
+        kind.map_or(Ok(()), |kind| {
+            Err(ServiceError::new(operation, thing, kind, "made to fail"))
+        })
     }
 }

@@ -49,7 +49,10 @@ impl Lanes for World {
     async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
         self.call("Query", &lane.to_string())?;
         Ok(self.ledger(|ledger| {
-            let of_lane = ledger.items.iter().filter(|((of, _), item)| of == lane && item.closed.is_none());
+            let of_lane = ledger
+                .items
+                .iter()
+                .filter(|((of, _), item)| of == lane && item.closed.is_none());
             of_lane.map(|(_, item)| item.change.clone()).collect()
         }))
     }
@@ -58,9 +61,20 @@ impl Lanes for World {
         self.call("UpdateItem", &lane.to_string())?;
         self.ledger(|ledger| {
             if ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
-                return Err(ServiceError::new("UpdateItem", lane.to_string(), Kind::Conflict, "the condition does not hold"));
+                return Err(ServiceError::new(
+                    "UpdateItem",
+                    lane.to_string(),
+                    Kind::Conflict,
+                    "the condition does not hold",
+                ));
             }
-            ledger.lanes.insert(lane.clone(), LaneState { rev: rev + 1, ..next.clone() });
+            ledger.lanes.insert(
+                lane.clone(),
+                LaneState {
+                    rev: rev + 1,
+                    ..next.clone()
+                },
+            );
             Ok(())
         })
     }
@@ -71,7 +85,11 @@ impl Claims for World {
         self.call("Claim", change.product.as_str())?;
         let key = (change.lane(), change.product.clone());
         Ok(self.ledger(|ledger| {
-            if ledger.items.get(&key).is_some_and(|item| item.change.run >= change.run) {
+            if ledger
+                .items
+                .get(&key)
+                .is_some_and(|item| item.change.run >= change.run)
+            {
                 return false;
             }
             let claimed = OpenChange {
@@ -81,7 +99,14 @@ impl Claims for World {
                 ordinal: change.ordinal,
                 claimed_at: now,
             };
-            ledger.items.insert(key, ItemState { change: claimed, closed: None, change_set: None });
+            ledger.items.insert(
+                key,
+                ItemState {
+                    change: claimed,
+                    closed: None,
+                    change_set: None,
+                },
+            );
             true
         }))
     }
@@ -98,7 +123,9 @@ impl Claims for World {
             self.call("Close", product.as_str())?;
             self.ledger(|ledger| {
                 let item = ledger.items.get_mut(&(lane.clone(), product.clone()));
-                if let Some(item) = item.filter(|item| item.change.run == *run && item.closed.is_none()) {
+                if let Some(item) =
+                    item.filter(|item| item.change.run == *run && item.closed.is_none())
+                {
                     item.closed = Some(closing);
                     item.change_set = change_set.cloned();
                 }
@@ -109,7 +136,10 @@ impl Claims for World {
 }
 
 fn link_key(record: &LinkRecord) -> String {
-    record.lane.as_ref().map_or_else(|| format!("{}/*", record.account), LaneId::to_string)
+    record
+        .lane
+        .as_ref()
+        .map_or_else(|| format!("{}/*", record.account), LaneId::to_string)
 }
 
 impl ReadRuns for World {
@@ -117,14 +147,24 @@ impl ReadRuns for World {
         self.call("GetItem", "config")?;
         Ok(self.ledger(|ledger| {
             let text = ledger.configs.last().cloned()?;
-            Some(StoredConfig { version: ledger.configs.len() as u64, text })
+            Some(StoredConfig {
+                version: ledger.configs.len() as u64,
+                text,
+            })
         }))
     }
 
     async fn config_version(&self, version: u64) -> Answer<Option<StoredConfig>> {
         self.call("GetItem", "config version")?;
-        let place = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
-        Ok(self.ledger(|ledger| Some(StoredConfig { version, text: ledger.configs.get(place?)?.clone() })))
+        let place = usize::try_from(version)
+            .ok()
+            .and_then(|version| version.checked_sub(1));
+        Ok(self.ledger(|ledger| {
+            Some(StoredConfig {
+                version,
+                text: ledger.configs.get(place?)?.clone(),
+            })
+        }))
     }
 
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
@@ -156,7 +196,11 @@ impl WriteRuns for World {
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
         self.call("PutItem", "link")?;
-        self.ledger(|ledger| ledger.links.insert((link.run, link_key(link)), link.clone()));
+        self.ledger(|ledger| {
+            ledger
+                .links
+                .insert((link.run, link_key(link)), link.clone())
+        });
         Ok(())
     }
 

@@ -23,14 +23,29 @@ impl Queue {
     /// Sends a message that is due at `due`.
     pub fn push(&mut self, body: String, due: Timestamp) {
         self.sent += 1;
-        self.messages.push((due, Delivery { id: self.sent, body }));
+        self.messages.push((
+            due,
+            Delivery {
+                id: self.sent,
+                body,
+            },
+        ));
     }
 
     /// Takes up to `most` messages that are due, the oldest first.
     pub fn take(&mut self, now: Timestamp, most: usize) -> Vec<Delivery> {
-        self.messages.sort_by_key(|(due, delivery)| (*due, delivery.id));
-        let due = self.messages.iter().take_while(|(due, _)| *due <= now).count().min(most);
-        self.messages.drain(..due).map(|(_, delivery)| delivery).collect()
+        self.messages
+            .sort_by_key(|(due, delivery)| (*due, delivery.id));
+        let due = self
+            .messages
+            .iter()
+            .take_while(|(due, _)| *due <= now)
+            .count()
+            .min(most);
+        self.messages
+            .drain(..due)
+            .map(|(_, delivery)| delivery)
+            .collect()
     }
 
     /// Puts a message back that was not acknowledged.

@@ -10,7 +10,10 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, Bus, Clock, DeadLetters, Entropy, Inbox, Members, NotSent, ReadCatalog, SendChanges, SendTicks};
+use pmp_sync_domain::ports::{
+    Answer, Bus, Clock, DeadLetters, Entropy, Inbox, Members, NotSent, ReadCatalog, SendChanges,
+    SendTicks,
+};
 
 use crate::catalog::{Experiences, OrgCatalog};
 use crate::fail::Failing;
@@ -126,7 +129,10 @@ impl World {
 
     /// The catalog as the organization of `account` sees it.
     pub fn catalog(&self, account: &AccountId) -> OrgCatalog {
-        OrgCatalog { world: self.clone(), account: account.clone() }
+        OrgCatalog {
+            world: self.clone(),
+            account: account.clone(),
+        }
     }
 
     /// Counts a call, and fails it if it is to fail.
@@ -181,7 +187,10 @@ impl Inbox for World {
 impl DeadLetters for World {
     async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
         self.call("SendMessage", "dead letters")?;
-        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
         self.lock().dead.push((body.to_owned(), attributes));
         Ok(())
     }
@@ -192,7 +201,11 @@ impl SendTicks for World {
         self.call("SendMessage", "tick")?;
         let mut inner = self.lock();
         let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
-        inner.changes.entry(tick.account.clone()).or_default().push(tick.to_body(), due);
+        inner
+            .changes
+            .entry(tick.account.clone())
+            .or_default()
+            .push(tick.to_body(), due);
         Ok(())
     }
 }
@@ -203,11 +216,22 @@ impl Members for World {
     async fn connect(&self, member: &Member) -> Answer<MemberAccess> {
         let thing = format!("the role of {}", member.account);
         self.call("AssumeRole", &thing)?;
-        let allowed = self.lock().doors.get(&member.account).is_some_and(|id| id == member.external_id.as_str());
+        let allowed = self
+            .lock()
+            .doors
+            .get(&member.account)
+            .is_some_and(|id| id == member.external_id.as_str());
         if allowed {
-            Ok(MemberAccess { catalog: self.catalog(&member.account) })
+            Ok(MemberAccess {
+                catalog: self.catalog(&member.account),
+            })
         } else {
-            Err(ServiceError::new("AssumeRole", thing, Kind::Denied, "not authorized to perform sts:AssumeRole"))
+            Err(ServiceError::new(
+                "AssumeRole",
+                thing,
+                Kind::Denied,
+                "not authorized to perform sts:AssumeRole",
+            ))
         }
     }
 }
@@ -236,10 +260,17 @@ impl SendChanges for MemberAccess {
             let world = &self.catalog.world;
             world
                 .call("SendMessageBatch", change.product.as_str())
-                .map_err(|error| NotSent { count: changes.len() - sent, error })?;
+                .map_err(|error| NotSent {
+                    count: changes.len() - sent,
+                    error,
+                })?;
             let mut inner = world.lock();
             let now = inner.now;
-            inner.changes.entry(change.account.clone()).or_default().push(change.to_body(), now);
+            inner
+                .changes
+                .entry(change.account.clone())
+                .or_default()
+                .push(change.to_body(), now);
         }
         Ok(())
     }

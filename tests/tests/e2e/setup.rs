@@ -21,9 +21,19 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 static SHARED: LazyLock<(Embedded, Binaries)> = LazyLock::new(|| {
     std::thread::spawn(|| {
         RUNTIME.block_on(async {
-            let binaries = build(&Progress::none()).await.expect("the Lambdas are built");
-            let settings = Settings { change_set_seconds: CHANGE_SET, ..Settings::default() };
-            let started = Embedded::start(Catalog::Own(settings), Duration::from_secs(1800), &Progress::none()).await;
+            let binaries = build(&Progress::none())
+                .await
+                .expect("the Lambdas are built");
+            let settings = Settings {
+                change_set_seconds: CHANGE_SET,
+                ..Settings::default()
+            };
+            let started = Embedded::start(
+                Catalog::Own(settings),
+                Duration::from_secs(1800),
+                &Progress::none(),
+            )
+            .await;
             (started.expect("the embedded AWS starts"), binaries)
         })
     })
@@ -44,13 +54,27 @@ pub(crate) fn emulator() -> &'static Emulator {
 }
 
 /// An installation with as many members as asked for; `number` keeps the accounts of tests apart.
-pub(crate) async fn install(number: u64, members: u64, parameters: &[(&str, &str)]) -> Installation<'static> {
+pub(crate) async fn install(
+    number: u64,
+    members: u64,
+    parameters: &[(&str, &str)],
+) -> Installation<'static> {
     let management = Organization::numbered("headquarters", number * 100);
-    let members = (1..=members).map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member)).collect();
+    let members = (1..=members)
+        .map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member))
+        .collect();
     // The embedded AWS ends the running functions of a name in every account when one is deployed.
-    Installation::deploy(embedded(), &SHARED.1, &name(number), management, members, parameters, &Progress::none())
-        .await
-        .expect("the stacks are deployed")
+    Installation::deploy(
+        embedded(),
+        &SHARED.1,
+        &name(number),
+        management,
+        members,
+        parameters,
+        &Progress::none(),
+    )
+    .await
+    .expect("the stacks are deployed")
 }
 
 /// What the stacks of a test are named after.
@@ -59,19 +83,31 @@ pub(crate) fn name(number: u64) -> String {
 }
 
 pub(crate) fn ids(prefix: &str, count: usize) -> BTreeSet<String> {
-    (0..count).map(|number| format!("prod-{prefix}{number:05}")).collect()
+    (0..count)
+        .map(|number| format!("prod-{prefix}{number:05}"))
+        .collect()
 }
 
 pub(crate) fn lists(allow: &BTreeSet<String>, deny: &BTreeSet<String>) -> Lists {
-    Lists { allow: allow.clone(), deny: deny.clone() }
+    Lists {
+        allow: allow.clone(),
+        deny: deny.clone(),
+    }
 }
 
 /// One management experience mirrored on one experience of the first member. Returns both.
-pub(crate) async fn mirror(installation: &Installation<'_>, wanted: Lists, before: Lists) -> (String, String) {
+pub(crate) async fn mirror(
+    installation: &Installation<'_>,
+    wanted: Lists,
+    before: Lists,
+) -> (String, String) {
     let source = installation.add_experience(&installation.management, wanted);
     let experience = installation.add_experience(&installation.members[0], before);
     let config = installation.config() + &link(&source, "m1", &experience, "");
-    installation.apply(&config).await.expect("the configuration is stored");
+    installation
+        .apply(&config)
+        .await
+        .expect("the configuration is stored");
     (source, experience)
 }
 
@@ -85,14 +121,20 @@ pub(crate) fn change_sets(experience: &str) -> Vec<ChangeSetLog> {
 /// Refusals that the API gave for an experience.
 pub(crate) fn refusals(experience: &str) -> Vec<u16> {
     let calls = emulator().calls().into_iter();
-    calls.filter(|call| call.thing == experience && call.status >= 400).map(|call| call.status).collect()
+    calls
+        .filter(|call| call.thing == experience && call.status >= 400)
+        .map(|call| call.status)
+        .collect()
 }
 
 /// Waits until something holds.
 pub(crate) async fn until(what: &str, most: Duration, holds: impl Fn() -> bool) {
     let ends = tokio::time::Instant::now() + most;
     while !holds() {
-        assert!(tokio::time::Instant::now() < ends, "{what} did not happen within {most:?}");
+        assert!(
+            tokio::time::Instant::now() < ends,
+            "{what} did not happen within {most:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

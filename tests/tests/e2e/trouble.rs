@@ -13,22 +13,36 @@ fn a_wrong_external_id_fails_its_own_link_only() {
     block_on(async {
         let installation = install(21, 2, &[]).await;
         let wanted = ids("w", 2);
-        let source = installation.add_experience(&installation.management, lists(&wanted, &BTreeSet::new()));
-        let experiences: Vec<_> =
-            installation.members.iter().map(|member| installation.add_experience(member, Lists::default())).collect();
+        let source =
+            installation.add_experience(&installation.management, lists(&wanted, &BTreeSet::new()));
+        let experiences: Vec<_> = installation
+            .members
+            .iter()
+            .map(|member| installation.add_experience(member, Lists::default()))
+            .collect();
         let right = installation.config();
         let wrong = right.replace(&installation.members[0].external_id, "not-the-external-id");
         assert_ne!(right, wrong);
-        let config = wrong + &link(&source, "m1", &experiences[0], "") + &link(&source, "m2", &experiences[1], "");
+        let config = wrong
+            + &link(&source, "m1", &experiences[0], "")
+            + &link(&source, "m2", &experiences[1], "");
         installation.apply(&config).await.unwrap();
         let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!((run.status, run.totals.failed), (RunStatus::Partial, 1));
         assert_eq!(installation.lists(&experiences[1]).allow, wanted);
         assert!(installation.lists(&experiences[0]).allow.is_empty());
         let links = installation.ledger.links(run.run).await.unwrap();
-        let fault = links.iter().find(|link| link.status == LinkStatus::Failed).and_then(|link| link.fault.clone()).unwrap();
+        let fault = links
+            .iter()
+            .find(|link| link.status == LinkStatus::Failed)
+            .and_then(|link| link.fault.clone())
+            .unwrap();
         assert_eq!(fault.code, "PMS-3001");
-        assert!(fault.message.contains(&installation.members[0].account), "{}", fault.message);
+        assert!(
+            fault.message.contains(&installation.members[0].account),
+            "{}",
+            fault.message
+        );
         assert!(fault.remedy.contains("external_id"), "{}", fault.remedy);
     });
 }
@@ -37,7 +51,10 @@ fn a_wrong_external_id_fails_its_own_link_only() {
 fn experiences_that_do_not_exist_are_named_with_what_to_do() {
     block_on(async {
         let installation = install(22, 1, &[]).await;
-        let source = installation.add_experience(&installation.management, lists(&ids("w", 1), &BTreeSet::new()));
+        let source = installation.add_experience(
+            &installation.management,
+            lists(&ids("w", 1), &BTreeSet::new()),
+        );
         let experience = installation.add_experience(&installation.members[0], Lists::default());
         let config = installation.config()
             + &link(&source, "m1", "exp-0000000000000", "")
@@ -46,7 +63,11 @@ fn experiences_that_do_not_exist_are_named_with_what_to_do() {
         let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(run.status, RunStatus::Failed);
         let links = installation.ledger.links(run.run).await.unwrap();
-        let mut faults: Vec<_> = links.into_iter().filter_map(|link| link.fault).map(|fault| (fault.code, fault.message)).collect();
+        let mut faults: Vec<_> = links
+            .into_iter()
+            .filter_map(|link| link.fault)
+            .map(|fault| (fault.code, fault.message))
+            .collect();
         faults.sort();
         assert_eq!(faults.len(), 2);
         assert_eq!(faults[0].0, "PMS-2001");
@@ -63,19 +84,30 @@ fn nothing_is_planned_from_a_management_experience_that_says_nothing() {
         let had = ids("h", 3);
         let owner = installation.management.owner.clone();
         let add = |enabled, archived, lists| {
-            emulator().add_experience(NewExperience { owner: owner.clone(), id: None, name: None, enabled, archived, lists })
+            emulator().add_experience(NewExperience {
+                owner: owner.clone(),
+                id: None,
+                name: None,
+                enabled,
+                archived,
+                lists,
+            })
         };
         let some = || Some(lists(&ids("w", 1), &BTreeSet::new()));
         let cases = [
             ("PMS-2002", add(true, true, some())),
             ("PMS-2003", add(false, false, some())),
             ("PMS-2004", add(true, false, None)),
-            ("PMS-2005", add(true, false, Some(lists(&BTreeSet::new(), &ids("x", 2))))),
+            (
+                "PMS-2005",
+                add(true, false, Some(lists(&BTreeSet::new(), &ids("x", 2)))),
+            ),
         ];
         let mut config = installation.config();
         let mut experiences = Vec::new();
         for (_, source) in &cases {
-            let experience = installation.add_experience(&installation.members[0], lists(&had, &BTreeSet::new()));
+            let experience = installation
+                .add_experience(&installation.members[0], lists(&had, &BTreeSet::new()));
             config.push_str(&link(source, "m1", &experience, ""));
             experiences.push(experience);
         }
@@ -84,9 +116,19 @@ fn nothing_is_planned_from_a_management_experience_that_says_nothing() {
         assert_eq!((run.status, run.totals.messages), (RunStatus::Failed, 0));
         let links = installation.ledger.links(run.run).await.unwrap();
         for ((code, source), experience) in cases.iter().zip(&experiences) {
-            let link = links.iter().find(|link| link.management_experience.as_str() == source).unwrap();
-            assert_eq!(link.fault.as_ref().map(|fault| fault.code.as_str()), Some(*code));
-            assert_eq!(installation.lists(experience), lists(&had, &BTreeSet::new()), "nothing is denied by mistake");
+            let link = links
+                .iter()
+                .find(|link| link.management_experience.as_str() == source)
+                .unwrap();
+            assert_eq!(
+                link.fault.as_ref().map(|fault| fault.code.as_str()),
+                Some(*code)
+            );
+            assert_eq!(
+                installation.lists(experience),
+                lists(&had, &BTreeSet::new()),
+                "nothing is denied by mistake"
+            );
         }
     });
 }
@@ -103,9 +145,17 @@ async fn dead(account: &str, url: &str) -> Vec<(String, Option<String>)> {
         .await
         .unwrap();
     let code = |message: &aws_sdk_sqs::types::Message| {
-        message.message_attributes()?.get("code")?.string_value().map(str::to_owned)
+        message
+            .message_attributes()?
+            .get("code")?
+            .string_value()
+            .map(str::to_owned)
     };
-    answer.messages().iter().map(|message| (message.body().unwrap_or_default().to_owned(), code(message))).collect()
+    answer
+        .messages()
+        .iter()
+        .map(|message| (message.body().unwrap_or_default().to_owned(), code(message)))
+        .collect()
 }
 
 #[test]
@@ -115,16 +165,39 @@ fn an_unreadable_message_goes_to_the_dead_letter_queue_with_its_reason() {
         let member = &installation.members[0];
         let outputs = &installation.stacks.members[0].outputs;
         let client = aws_sdk_sqs::Client::new(&embedded().config(&member.account));
-        client.send_message().queue_url(&outputs["ChangesUrl"]).message_body("{\"schema\":99,\"kind\":\"change\"}").send().await.unwrap();
+        client
+            .send_message()
+            .queue_url(&outputs["ChangesUrl"])
+            .message_body("{\"schema\":99,\"kind\":\"change\"}")
+            .send()
+            .await
+            .unwrap();
         let buried = dead(&member.account, &outputs["DeadLettersUrl"]).await;
-        assert_eq!(buried, [("{\"schema\":99,\"kind\":\"change\"}".to_owned(), Some("PMS-5001".to_owned()))]);
+        assert_eq!(
+            buried,
+            [(
+                "{\"schema\":99,\"kind\":\"change\"}".to_owned(),
+                Some("PMS-5001".to_owned())
+            )]
+        );
 
         let management = &installation.management.account;
         let inbox = &installation.stacks.outputs["InboxUrl"];
         let client = aws_sdk_sqs::Client::new(&embedded().config(management));
         let unknown = "{\"source\":\"somebody\",\"detail-type\":\"Something\"}";
-        client.send_message().queue_url(inbox).message_body(unknown).message_group_id("inbox").send().await.unwrap();
-        let buried = dead(management, &inbox.replace("-requests.fifo", "-requests-dlq.fifo")).await;
+        client
+            .send_message()
+            .queue_url(inbox)
+            .message_body(unknown)
+            .message_group_id("inbox")
+            .send()
+            .await
+            .unwrap();
+        let buried = dead(
+            management,
+            &inbox.replace("-requests.fifo", "-requests-dlq.fifo"),
+        )
+        .await;
         assert_eq!(buried, [(unknown.to_owned(), Some("PMS-5001".to_owned()))]);
     });
 }
@@ -135,9 +208,17 @@ fn a_producer_without_a_configuration_says_so() {
         let installation = install(25, 1, &[]).await;
         let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(run.status, RunStatus::Failed);
-        assert_eq!(run.fault.map(|fault| fault.code), Some("PMS-1002".to_owned()));
+        assert_eq!(
+            run.fault.map(|fault| fault.code),
+            Some("PMS-1002".to_owned())
+        );
         // And goes on as soon as there is one.
-        let (_, experience) = mirror(&installation, lists(&ids("w", 1), &BTreeSet::new()), Lists::default()).await;
+        let (_, experience) = mirror(
+            &installation,
+            lists(&ids("w", 1), &BTreeSet::new()),
+            Lists::default(),
+        )
+        .await;
         installation.sync(PATIENCE).await.unwrap();
         assert_eq!(installation.lists(&experience).allow, ids("w", 1));
     });

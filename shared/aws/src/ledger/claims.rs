@@ -23,14 +23,20 @@ impl Ledger {
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
     ) -> Answer<()> {
-        let set = if change_set.is_some() { ", #change_set = :change_set" } else { "" };
+        let set = if change_set.is_some() {
+            ", #change_set = :change_set"
+        } else {
+            ""
+        };
         let mut call = self
             .client
             .update_item()
             .table_name(&self.table)
             .key(PK, text(keys::lane(lane)))
             .key(SK, text(keys::product(product)))
-            .update_expression(format!("SET #state = :state, #closed_at = :now{set} REMOVE #open_rank"))
+            .update_expression(format!(
+                "SET #state = :state, #closed_at = :now{set} REMOVE #open_rank"
+            ))
             .condition_expression("#run = :run AND attribute_exists(#open_rank)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#closed_at", "closed_at")
@@ -44,7 +50,11 @@ impl Ledger {
                 .expression_attribute_names("#change_set", "change_set")
                 .expression_attribute_values(":change_set", text(id.as_str()));
         }
-        match call.send().await.map_err(|error| service_error("UpdateItem", product.as_str(), &error)) {
+        match call
+            .send()
+            .await
+            .map_err(|error| service_error("UpdateItem", product.as_str(), &error))
+        {
             // Closed before, or claimed anew under a later run: either way not ours to close.
             Err(error) if error.kind == Kind::Conflict => Ok(()),
             answer => answer.map(drop),
@@ -105,6 +115,9 @@ impl Claims for Ledger {
             .iter()
             .map(|(product, run)| self.close_one(lane, product, *run, closing, change_set, now))
             .collect();
-        stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
+        stream::iter(writes)
+            .buffer_unordered(WRITES_AT_ONCE)
+            .try_collect()
+            .await
     }
 }

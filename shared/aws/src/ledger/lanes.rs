@@ -15,8 +15,19 @@ use crate::service_error;
 
 /// The fields of a state that may be absent, and so have to be removed by name.
 const OPTIONAL: [&str; 13] = [
-    "intent", "change_set", "planned", "joined", "tick_at", "not_before", "block", "announced", "last_attempt",
-    "last_success", "last_in_step", "last_duration_seconds", "updated_at",
+    "intent",
+    "change_set",
+    "planned",
+    "joined",
+    "tick_at",
+    "not_before",
+    "block",
+    "announced",
+    "last_attempt",
+    "last_success",
+    "last_in_step",
+    "last_duration_seconds",
+    "updated_at",
 ];
 
 /// A claimed change as its item has it.
@@ -38,22 +49,46 @@ pub(super) struct StateUpdate {
 }
 
 pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<StateUpdate> {
-    let next = LaneState { rev: rev + 1, ..next.clone() };
+    let next = LaneState {
+        rev: rev + 1,
+        ..next.clone()
+    };
     let item: Item = to_item("UpdateItem", &keys::lane(lane), STATE, &next)?;
-    let mut fields: Vec<_> = item.into_iter().filter(|(name, _)| name != PK && name != SK).collect();
+    let mut fields: Vec<_> = item
+        .into_iter()
+        .filter(|(name, _)| name != PK && name != SK)
+        .collect();
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let absent: Vec<_> = OPTIONAL.iter().filter(|name| !fields.iter().any(|(field, _)| field == *name)).collect();
-    let set: Vec<_> = fields.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+    let absent: Vec<_> = OPTIONAL
+        .iter()
+        .filter(|name| !fields.iter().any(|(field, _)| field == *name))
+        .collect();
+    let set: Vec<_> = fields
+        .iter()
+        .map(|(name, _)| format!("#{name} = :{name}"))
+        .collect();
     let mut expression = format!("SET {}", set.join(", "));
     if !absent.is_empty() {
         let remove: Vec<_> = absent.iter().map(|name| format!("#{name}")).collect();
         expression.push_str(" REMOVE ");
         expression.push_str(&remove.join(", "));
     }
-    let known = fields.iter().map(|(name, _)| name.as_str()).chain(absent.into_iter().copied());
-    let names = known.map(|name| (format!("#{name}"), name.to_owned())).collect();
-    let values = fields.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
-    Ok(StateUpdate { expression, names, values })
+    let known = fields
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .chain(absent.into_iter().copied());
+    let names = known
+        .map(|name| (format!("#{name}"), name.to_owned()))
+        .collect();
+    let values = fields
+        .into_iter()
+        .map(|(name, value)| (format!(":{name}"), value))
+        .collect();
+    Ok(StateUpdate {
+        expression,
+        names,
+        values,
+    })
 }
 
 impl Lanes for Ledger {
@@ -82,20 +117,41 @@ impl Lanes for Ledger {
                 .await
                 .map_err(|error| service_error("Query", lane.to_string(), &error))?;
             for item in page.items.unwrap_or_default() {
-                let ProductItem { product, action, run, ordinal, claimed_at } = from_item("Query", item)?;
-                open.push(OpenChange { product, action, run, ordinal, claimed_at });
+                let ProductItem {
+                    product,
+                    action,
+                    run,
+                    ordinal,
+                    claimed_at,
+                } = from_item("Query", item)?;
+                open.push(OpenChange {
+                    product,
+                    action,
+                    run,
+                    ordinal,
+                    claimed_at,
+                });
             }
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(open);
             }
         }
-        Err(ServiceError::new("Query", lane.to_string(), Kind::Refused, "the lane has too many claimed changes"))
+        Err(ServiceError::new(
+            "Query",
+            lane.to_string(),
+            Kind::Refused,
+            "the lane has too many claimed changes",
+        ))
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
         let update = state_update(lane, rev, next)?;
-        let condition = if rev == 0 { "attribute_not_exists(pk)" } else { "#rev = :read_rev" };
+        let condition = if rev == 0 {
+            "attribute_not_exists(pk)"
+        } else {
+            "#rev = :read_rev"
+        };
         let mut call = self
             .client
             .update_item()
@@ -107,8 +163,12 @@ impl Lanes for Ledger {
             .set_expression_attribute_values(Some(update.values.into_iter().collect()))
             .condition_expression(condition);
         if rev > 0 {
-            call = call.expression_attribute_values(":read_rev", AttributeValue::N(rev.to_string()));
+            call =
+                call.expression_attribute_values(":read_rev", AttributeValue::N(rev.to_string()));
         }
-        call.send().await.map(drop).map_err(|error| service_error("UpdateItem", lane.to_string(), &error))
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("UpdateItem", lane.to_string(), &error))
     }
 }

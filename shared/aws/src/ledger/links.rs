@@ -63,7 +63,13 @@ impl Part {
             let deny = head(&mut self.deny, &mut room);
             let left_alone = head(&mut self.left_alone, &mut room);
             let contradictory = head(&mut self.contradictory, &mut room);
-            parts.push(Self { schema: self.schema, allow, deny, left_alone, contradictory });
+            parts.push(Self {
+                schema: self.schema,
+                allow,
+                deny,
+                left_alone,
+                contradictory,
+            });
         }
         parts
     }
@@ -92,7 +98,13 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
         contradictory: Vec::new(),
         ..record.clone()
     };
-    (Head { record, parts: parts.len() }, parts)
+    (
+        Head {
+            record,
+            parts: parts.len(),
+        },
+        parts,
+    )
 }
 
 /// The record of a head and its parts, which are in their order.
@@ -100,38 +112,58 @@ pub(super) fn join(head: Head, parts: Vec<Part>) -> Answer<LinkRecord> {
     let mut record = head.record;
     if parts.len() < head.parts {
         let message = format!("{} of {} parts are there", parts.len(), head.parts);
-        return Err(ServiceError::new("Query", record.run.to_string(), Kind::Refused, message));
+        return Err(ServiceError::new(
+            "Query",
+            record.run.to_string(),
+            Kind::Refused,
+            message,
+        ));
     }
-    parts.into_iter().take(head.parts).for_each(|part| part.add_to(&mut record));
+    parts
+        .into_iter()
+        .take(head.parts)
+        .for_each(|part| part.add_to(&mut record));
     Ok(record)
 }
 
 fn sort_key(account: &AccountId, experience: Option<&ExperienceId>) -> String {
-    format!("LINK#{account}#{}", experience.map_or("*", ExperienceId::as_str))
+    format!(
+        "LINK#{account}#{}",
+        experience.map_or("*", ExperienceId::as_str)
+    )
 }
 
 impl Ledger {
     pub(super) async fn put_link_parts(&self, record: &LinkRecord, now: Timestamp) -> Answer<()> {
         let pk = keys::run_links(record.run);
-        let sk = sort_key(&record.account, record.lane.as_ref().map(|lane| &lane.experience));
+        let sk = sort_key(
+            &record.account,
+            record.lane.as_ref().map(|lane| &lane.experience),
+        );
         let expires_at = Some(self.expiry(now));
         let (head, parts) = split(record, ENTRIES);
         // The head comes last: where it is, its parts are.
         for (part, number) in parts.iter().zip(1..) {
-            self.put(&pk, &format!("{sk}#{number:04}"), part, expires_at).await?;
+            self.put(&pk, &format!("{sk}#{number:04}"), part, expires_at)
+                .await?;
         }
         self.put(&pk, &sk, &head, expires_at).await
     }
 
     pub(super) async fn link_of(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
         let sk = sort_key(&lane.account, Some(&lane.experience));
-        let items = self.between(&keys::run_links(run), &sk, &format!("{sk}#~")).await?;
+        let items = self
+            .between(&keys::run_links(run), &sk, &format!("{sk}#~"))
+            .await?;
         Ok(assemble(items)?.into_iter().next())
     }
 
     /// What a run planned, for each link that was not idle.
     pub async fn links(&self, run: RunId) -> Answer<Vec<LinkRecord>> {
-        assemble(self.between(&keys::run_links(run), "LINK#", "LINK#~").await?)
+        assemble(
+            self.between(&keys::run_links(run), "LINK#", "LINK#~")
+                .await?,
+        )
     }
 }
 
@@ -139,7 +171,11 @@ impl Ledger {
 fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
     let mut found: BTreeMap<String, (Option<Head>, Vec<Part>)> = BTreeMap::new();
     for item in items {
-        let sk = item.get(SK).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let sk = item
+            .get(SK)
+            .and_then(|value| value.as_s().ok())
+            .cloned()
+            .unwrap_or_default();
         // LINK#account#experience and LINK#account#experience#part
         let mut fields = sk.splitn(4, '#');
         let key = fields.by_ref().take(3).collect::<Vec<_>>().join("#");
@@ -150,5 +186,8 @@ fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
             entry.0 = Some(from_item("Query", item)?);
         }
     }
-    found.into_values().filter_map(|(head, parts)| Some(join(head?, parts))).collect()
+    found
+        .into_values()
+        .filter_map(|(head, parts)| Some(join(head?, parts)))
+        .collect()
 }

@@ -42,7 +42,11 @@ pub struct Ledger {
 impl Ledger {
     /// The table of that name, or with that ARN. Runs expire after `retention_days`.
     pub fn new(config: &SdkConfig, table: impl Into<String>, retention_days: u32) -> Self {
-        Self { client: Client::new(config), table: table.into(), retention_days }
+        Self {
+            client: Client::new(config),
+            table: table.into(),
+            retention_days,
+        }
     }
 
     async fn get(&self, pk: &str, sk: &str) -> Answer<Option<Item>> {
@@ -58,10 +62,19 @@ impl Ledger {
             .map_err(|error| service_error("GetItem", thing(pk, sk), &error))
     }
 
-    async fn put(&self, pk: &str, sk: &str, record: &impl Serialize, expires_at: Option<i64>) -> Answer<()> {
+    async fn put(
+        &self,
+        pk: &str,
+        sk: &str,
+        record: &impl Serialize,
+        expires_at: Option<i64>,
+    ) -> Answer<()> {
         let mut item = to_item("PutItem", pk, sk, record)?;
         if let Some(at) = expires_at {
-            item.insert(crate::keys::EXPIRES_AT.to_owned(), AttributeValue::N(at.to_string()));
+            item.insert(
+                crate::keys::EXPIRES_AT.to_owned(),
+                AttributeValue::N(at.to_string()),
+            );
         }
         self.client
             .put_item()
@@ -97,12 +110,18 @@ impl Ledger {
                 return Ok(items);
             }
         }
-        Err(ServiceError::new("Query", pk, Kind::Refused, "the partition is larger than 100 MB"))
+        Err(ServiceError::new(
+            "Query",
+            pk,
+            Kind::Refused,
+            "the partition is larger than 100 MB",
+        ))
     }
 
     /// When what is written at `now` may be removed.
     fn expiry(&self, now: jiff::Timestamp) -> i64 {
-        now.as_second().saturating_add(i64::from(self.retention_days) * 86_400)
+        now.as_second()
+            .saturating_add(i64::from(self.retention_days) * 86_400)
     }
 }
 
@@ -115,8 +134,9 @@ fn thing(pk: &str, sk: &str) -> String {
 }
 
 fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize) -> Answer<Item> {
-    let mut item: Item = serde_dynamo::to_item(record)
-        .map_err(|error| ServiceError::new(operation, thing(pk, sk), Kind::Refused, error.to_string()))?;
+    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| {
+        ServiceError::new(operation, thing(pk, sk), Kind::Refused, error.to_string())
+    })?;
     // An absent field and an empty one are the same to every reader.
     item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
     item.insert(PK.to_owned(), text(pk));
@@ -126,11 +146,23 @@ fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize)
 
 /// Reads an item. One of a newer schema is refused rather than misunderstood.
 fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Answer<T> {
-    let name = |key: &str| item.get(key).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let name = |key: &str| {
+        item.get(key)
+            .and_then(|value| value.as_s().ok())
+            .cloned()
+            .unwrap_or_default()
+    };
     let thing = thing(&name(PK), &name(SK));
-    let schema = item.get("schema").and_then(|value| value.as_n().ok()).and_then(|n| n.parse::<u32>().ok());
+    let schema = item
+        .get("schema")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|n| n.parse::<u32>().ok());
     if schema.is_some_and(|schema| schema > pmp_sync_domain::SCHEMA) {
-        let message = format!("the item has schema {}; this release understands {}", schema.unwrap_or_default(), pmp_sync_domain::SCHEMA);
+        let message = format!(
+            "the item has schema {}; this release understands {}",
+            schema.unwrap_or_default(),
+            pmp_sync_domain::SCHEMA
+        );
         return Err(ServiceError::new(operation, thing, Kind::Refused, message));
     }
     serde_dynamo::from_item(item)

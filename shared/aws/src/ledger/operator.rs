@@ -39,18 +39,38 @@ impl Ledger {
     pub async fn put_config(&self, config: &str, seen: Option<u64>, now: Timestamp) -> Answer<u64> {
         let version = seen.unwrap_or_default() + 1;
         let refused = |error: &dyn std::fmt::Display| {
-            ServiceError::new("TransactWriteItems", "the configuration", Kind::Refused, error.to_string())
+            ServiceError::new(
+                "TransactWriteItems",
+                "the configuration",
+                Kind::Refused,
+                error.to_string(),
+            )
         };
         let sk = keys::config_version(version);
-        let item = ConfigItem { schema: SCHEMA, version, text: config.to_owned(), applied_at: now };
+        let item = ConfigItem {
+            schema: SCHEMA,
+            version,
+            text: config.to_owned(),
+            applied_at: now,
+        };
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(to_item("TransactWriteItems", CONFIG, &sk, &item)?))
             .condition_expression("attribute_not_exists(pk)")
             .build()
             .map_err(|error| refused(&error))?;
-        let current = to_item("TransactWriteItems", CONFIG, CURRENT, &Current { schema: SCHEMA, version })?;
-        let mut mark = Put::builder().table_name(&self.table).set_item(Some(current));
+        let current = to_item(
+            "TransactWriteItems",
+            CONFIG,
+            CURRENT,
+            &Current {
+                schema: SCHEMA,
+                version,
+            },
+        )?;
+        let mut mark = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(current));
         mark = match seen {
             Some(seen) => mark
                 .condition_expression("#version = :seen")
@@ -90,20 +110,31 @@ impl Ledger {
             .send()
             .await
             .map_err(|error| service_error("Query", "the runs", &error))?;
-        page.items.unwrap_or_default().into_iter().map(|item| from_item("Query", item)).collect()
+        page.items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| from_item("Query", item))
+            .collect()
     }
 
     /// The newest of the last `most` runs that serves a request.
     pub async fn run_of_request(&self, request: &str, most: u16) -> Answer<Option<RunRecord>> {
         let runs = self.runs(most).await?;
-        let serves = |run: &RunRecord| run.requests.iter().any(|served| served.id.as_deref() == Some(request));
+        let serves = |run: &RunRecord| {
+            run.requests
+                .iter()
+                .any(|served| served.id.as_deref() == Some(request))
+        };
         Ok(runs.into_iter().find(serves))
     }
 
     /// Every lane that was ever planned for.
     pub async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
         let items = self.between(LANES, "0", "~").await?;
-        items.into_iter().map(|item| from_item("Query", item)).collect()
+        items
+            .into_iter()
+            .map(|item| from_item("Query", item))
+            .collect()
     }
 
     /// True when the table can be reached with these credentials.

@@ -39,23 +39,38 @@ struct LastRun {
 
 impl ReadRuns for Ledger {
     async fn config(&self) -> Answer<Option<StoredConfig>> {
-        let Some(item) = self.get(CONFIG, CURRENT).await? else { return Ok(None) };
+        let Some(item) = self.get(CONFIG, CURRENT).await? else {
+            return Ok(None);
+        };
         let current: Current = from_item("GetItem", item)?;
         let stored = self.config_version(current.version).await?;
         stored.map(Some).ok_or_else(|| {
             let message = "the configuration that is marked as current is missing";
-            ServiceError::new("GetItem", keys::config_version(current.version), Kind::Refused, message)
+            ServiceError::new(
+                "GetItem",
+                keys::config_version(current.version),
+                Kind::Refused,
+                message,
+            )
         })
     }
 
     async fn config_version(&self, version: u64) -> Answer<Option<StoredConfig>> {
-        let Some(item) = self.get(CONFIG, &keys::config_version(version)).await? else { return Ok(None) };
+        let Some(item) = self.get(CONFIG, &keys::config_version(version)).await? else {
+            return Ok(None);
+        };
         let item: ConfigItem = from_item("GetItem", item)?;
-        Ok(Some(StoredConfig { version: item.version, text: item.text }))
+        Ok(Some(StoredConfig {
+            version: item.version,
+            text: item.text,
+        }))
     }
 
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
-        self.get(RUN, &run.to_string()).await?.map(|item| from_item("GetItem", item)).transpose()
+        self.get(RUN, &run.to_string())
+            .await?
+            .map(|item| from_item("GetItem", item))
+            .transpose()
     }
 
     async fn link(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
@@ -66,8 +81,11 @@ impl ReadRuns for Ledger {
 impl WriteRuns for Ledger {
     async fn next_run(&self, now: Timestamp, chance: u128) -> Answer<RunId> {
         for _ in 0..MOST_CONFLICTS {
-            let last: Option<LastRun> =
-                self.get(RUN, LAST_RUN).await?.map(|item| from_item("GetItem", item)).transpose()?;
+            let last: Option<LastRun> = self
+                .get(RUN, LAST_RUN)
+                .await?
+                .map(|item| from_item("GetItem", item))
+                .transpose()?;
             let last = last.map(|last| last.run);
             let run = RunId::next(last, now.as_millisecond(), chance);
             let mut call = self
@@ -85,17 +103,32 @@ impl WriteRuns for Ledger {
                     .expression_attribute_values(":last", text(last.to_string())),
                 None => call.condition_expression("attribute_not_exists(#run)"),
             };
-            match call.send().await.map_err(|error| service_error("PutItem", "the last run", &error)) {
+            match call
+                .send()
+                .await
+                .map_err(|error| service_error("PutItem", "the last run", &error))
+            {
                 Ok(_) => return Ok(run),
                 Err(error) if error.kind == Kind::Conflict => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(ServiceError::new("PutItem", "the last run", Kind::Conflict, "others took the id each time"))
+        Err(ServiceError::new(
+            "PutItem",
+            "the last run",
+            Kind::Conflict,
+            "others took the id each time",
+        ))
     }
 
     async fn put_run(&self, run: &RunRecord) -> Answer<()> {
-        self.put(RUN, &run.run.to_string(), run, Some(self.expiry(run.started_at))).await
+        self.put(
+            RUN,
+            &run.run.to_string(),
+            run,
+            Some(self.expiry(run.started_at)),
+        )
+        .await
     }
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {

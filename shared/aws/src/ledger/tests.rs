@@ -1,1 +1,70 @@
+//! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
+//! its fixture says.
 
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use serde_json::Value;
+
+use super::{from_item, links, to_item};
+
+const STATE: &str = include_str!("../../fixtures/state-1.json");
+const RUN: &str = include_str!("../../fixtures/run-1.json");
+const LINK: &str = include_str!("../../fixtures/link-1.json");
+
+/// Through the item and back, and equal to the fixture.
+fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+    fixture: &str,
+) {
+    let record: T = serde_json::from_str(fixture).unwrap();
+    let item = to_item("PutItem", "pk", "sk", &record).unwrap();
+    assert_eq!(from_item::<T>("GetItem", item).unwrap(), record);
+    let written = serde_json::to_value(&record).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(fixture).unwrap());
+}
+
+#[test]
+fn a_lanes_state_is_kept() {
+    kept::<LaneState>(STATE);
+}
+
+#[test]
+fn a_run_is_kept() {
+    kept::<RunRecord>(RUN);
+}
+
+#[test]
+fn a_link_is_kept() {
+    kept::<LinkRecord>(LINK);
+}
+
+#[test]
+fn an_item_of_a_newer_schema_is_refused_and_newer_fields_are_ignored() {
+    let mut value: Value = serde_json::from_str(STATE).unwrap();
+    value["something_new"] = Value::from(1);
+    let item = to_item("PutItem", "pk", "sk", &value).unwrap();
+    assert!(from_item::<LaneState>("GetItem", item).is_ok());
+    value["schema"] = Value::from(2);
+    let item = to_item("PutItem", "pk", "sk", &value).unwrap();
+    let refused = from_item::<LaneState>("GetItem", item).unwrap_err();
+    assert!(refused.message.contains("schema 2"), "{refused}");
+}
+
+#[test]
+fn a_long_plan_is_cut_into_parts_and_joined() {
+    let mut link: LinkRecord = serde_json::from_str(LINK).unwrap();
+    link.allow = (0..25)
+        .map(|number| format!("a{number:02}").parse().unwrap())
+        .collect();
+    link.deny = (0..8)
+        .map(|number| format!("d{number:02}").parse().unwrap())
+        .collect();
+    let (head, parts) = links::split(&link, 10);
+    assert_eq!(
+        parts.len(),
+        (25 + 8 + link.left_alone.len() + link.contradictory.len()).div_ceil(10)
+    );
+    assert_eq!(links::join(head, parts).unwrap(), link);
+    let (head, mut parts) = links::split(&link, 10);
+    parts.pop();
+    assert!(links::join(head, parts).is_err(), "a part is missing");
+}

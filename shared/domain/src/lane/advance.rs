@@ -40,8 +40,15 @@ pub enum Next {
 /// What is still to be done of the committed plan, claimed or announced.
 pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
     let claimed = counts(open.iter().map(|change| change.action));
-    let announced = state.planned.as_ref().map(|planned| planned.totals.less(planned.taken)).unwrap_or_default();
-    Counts { allow: announced.allow.max(claimed.allow), deny: announced.deny.max(claimed.deny) }
+    let announced = state
+        .planned
+        .as_ref()
+        .map(|planned| planned.totals.less(planned.taken))
+        .unwrap_or_default();
+    Counts {
+        allow: announced.allow.max(claimed.allow),
+        deny: announced.deny.max(claimed.deny),
+    }
 }
 
 /// The next step of a lane, by its state and its claimed changes. `timeout` is the worker
@@ -50,25 +57,37 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     match state.phase {
         Phase::Blocked | Phase::Stopped | Phase::InFlight => return Next::Stay,
         Phase::Starting => {
-            return Next::Guard { number: state.tick, due: restart_at(state, timeout, now) };
+            return Next::Guard {
+                number: state.tick,
+                due: restart_at(state, timeout, now),
+            };
         }
         Phase::Idle => {}
     }
-    let Some(planned) = &state.planned else { return Next::Rest(None) };
-    let (mine, others): (Vec<_>, Vec<_>) = open.iter().cloned().partition(|change| change.run >= planned.run);
+    let Some(planned) = &state.planned else {
+        return Next::Rest(None);
+    };
+    let (mine, others): (Vec<_>, Vec<_>) = open
+        .iter()
+        .cloned()
+        .partition(|change| change.run >= planned.run);
     if !others.is_empty() {
         return Next::Supersede(others);
     }
     if mine.is_empty() {
         // While announced changes are still on their way the lane has not settled.
         let settled = planned.totals.less(planned.taken) == Counts::default();
-        return Next::Rest((settled && state.announced != Some(planned.run)).then_some(planned.run));
+        return Next::Rest(
+            (settled && state.announced != Some(planned.run)).then_some(planned.run),
+        );
     }
     if let Some(until) = state.not_before.filter(|at| *at > now) {
         return Next::Wait { until };
     }
     if !ready(&mine, outstanding(state, &mine), now) {
-        return Next::Wait { until: patience(&mine, now) };
+        return Next::Wait {
+            until: patience(&mine, now),
+        };
     }
     let mut mine = mine;
     mine.sort_by_key(|change| (change.run, change.ordinal));
@@ -78,8 +97,12 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
 fn ready(claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
     let patient = MOST_WAIT as f64;
-    is_worthwhile(counts(claimed.iter().map(|change| change.action)), outstanding)
-        || claimed.iter().any(|change| elapsed(change.claimed_at, now) >= patient)
+    is_worthwhile(
+        counts(claimed.iter().map(|change| change.action)),
+        outstanding,
+    ) || claimed
+        .iter()
+        .any(|change| elapsed(change.claimed_at, now) >= patient)
 }
 
 /// What was chosen, given the member's real policy.
@@ -94,12 +117,24 @@ pub struct Choice {
 /// Chooses from the claimed changes, which are in their order: at most 50 of each kind.
 ///
 /// `actual` is the member's real policy, overlaid with the batch that has just ended.
-pub fn choose(state: &LaneState, claimed: &[OpenChange], actual: &PolicySnapshot, now: Timestamp) -> Choice {
-    let (holding, rest): (Vec<_>, Vec<_>) =
-        claimed.iter().cloned().partition(|change| actual.standing(&change.product) == change.action.outcome());
+pub fn choose(
+    state: &LaneState,
+    claimed: &[OpenChange],
+    actual: &PolicySnapshot,
+    now: Timestamp,
+) -> Choice {
+    let (holding, rest): (Vec<_>, Vec<_>) = claimed
+        .iter()
+        .cloned()
+        .partition(|change| actual.standing(&change.product) == change.action.outcome());
     let left = outstanding(state, claimed).less(counts(holding.iter().map(|change| change.action)));
     let batch = if ready(&rest, left, now) {
-        let of = |action| rest.iter().filter(move |change| change.action == action).take(BATCH).cloned();
+        let of = |action| {
+            rest.iter()
+                .filter(move |change| change.action == action)
+                .take(BATCH)
+                .cloned()
+        };
         of(Action::Allow).chain(of(Action::Deny)).collect()
     } else {
         Vec::new()

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
-pub use self::ticks::{OnTick, MOST_TICK_DELAY, first_tick, later_tick, on_tick, restart_is_due};
+pub use self::ticks::{MOST_TICK_DELAY, OnTick, first_tick, later_tick, on_tick, restart_is_due};
 use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::plan::{LaneView, PlanHash, ProductChange};
@@ -144,16 +144,27 @@ impl Intent {
 
     /// The products of one kind, in the order of the request.
     pub fn products(&self, action: Action) -> impl Iterator<Item = &ProductId> {
-        self.changes.iter().filter(move |change| change.action == action).map(|change| &change.product)
+        self.changes
+            .iter()
+            .filter(move |change| change.action == action)
+            .map(|change| &change.product)
     }
 }
 
 /// How many of each kind.
 pub fn counts(actions: impl IntoIterator<Item = Action>) -> Counts {
-    actions.into_iter().fold(Counts::default(), |counts, action| match action {
-        Action::Allow => Counts { allow: counts.allow + 1, ..counts },
-        Action::Deny => Counts { deny: counts.deny + 1, ..counts },
-    })
+    actions
+        .into_iter()
+        .fold(Counts::default(), |counts, action| match action {
+            Action::Allow => Counts {
+                allow: counts.allow + 1,
+                ..counts
+            },
+            Action::Deny => Counts {
+                deny: counts.deny + 1,
+                ..counts
+            },
+        })
 }
 
 /// The ledger's item STATE of a lane.
@@ -252,7 +263,11 @@ impl LaneState {
     ///
     /// A blocked lane tries again under a new plan; a stopped one stays stopped.
     pub fn committed(&self, planned: Planned) -> Result<Self, Refusal> {
-        if self.planned.as_ref().is_some_and(|old| old.run >= planned.run) {
+        if self
+            .planned
+            .as_ref()
+            .is_some_and(|old| old.run >= planned.run)
+        {
             return Err(Refusal::NotNewer);
         }
         let mut next = self.clone();
@@ -414,16 +429,26 @@ impl LaneState {
 
     /// The name of the change set of the last intent.
     pub fn change_set_name(&self, experience: &ExperienceId) -> ChangeSetName {
-        ChangeSetName { experience: experience.clone(), seq: self.seq }
+        ChangeSetName {
+            experience: experience.clone(),
+            seq: self.seq,
+        }
     }
 
     /// What a plan has to know of the lane.
     pub fn view(&self, quarantined: Vec<ProductChange>) -> LaneView {
-        let in_flight = self.intent.iter().flat_map(|intent| &intent.changes).map(|change| ProductChange {
-            product: change.product.clone(),
-            action: change.action,
-        });
-        LaneView { in_flight: in_flight.collect(), quarantined }
+        let in_flight = self
+            .intent
+            .iter()
+            .flat_map(|intent| &intent.changes)
+            .map(|change| ProductChange {
+                product: change.product.clone(),
+                action: change.action,
+            });
+        LaneView {
+            in_flight: in_flight.collect(),
+            quarantined,
+        }
     }
 
     /// When the service puts a start off: from 5 s, doubled each time in a row, 15 minutes at most.
@@ -445,7 +470,10 @@ impl LaneState {
     /// Changes of an intent that came to nothing are to be taken again, if their plan still stands.
     fn give_back(&mut self, intent: Option<&Intent>) {
         if let (Some(planned), Some(intent)) = (&mut self.planned, intent) {
-            let mine = intent.changes.iter().filter(|change| change.run == planned.run);
+            let mine = intent
+                .changes
+                .iter()
+                .filter(|change| change.run == planned.run);
             planned.taken = planned.taken.less(counts(mine.map(|change| change.action)));
         }
     }
@@ -453,7 +481,8 @@ impl LaneState {
 
 /// `seconds` after `now`; the end of time if there is no such moment.
 pub fn later(now: Timestamp, seconds: i64) -> Timestamp {
-    now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    now.checked_add(jiff::SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Seconds from `then` to `now`; none if `then` is later.

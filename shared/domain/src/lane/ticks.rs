@@ -30,32 +30,52 @@ pub enum OnTick {
 
 /// What to do with Tick `number`. `open` are the lane's claimed changes, `timeout` is the worker
 /// function's in seconds.
-pub fn on_tick(state: &LaneState, open: &[OpenChange], number: u64, timeout: i64, now: Timestamp) -> OnTick {
+pub fn on_tick(
+    state: &LaneState,
+    open: &[OpenChange],
+    number: u64,
+    timeout: i64,
+    now: Timestamp,
+) -> OnTick {
     if number < state.tick {
         return OnTick::Drop;
     }
     let due = match state.phase {
         Phase::Blocked | Phase::Stopped => return OnTick::End,
         Phase::Idle if open.is_empty() => return OnTick::End,
-        Phase::Idle => state.not_before.filter(|at| *at > now).unwrap_or_else(|| later(now, GUARD)),
+        Phase::Idle => state
+            .not_before
+            .filter(|at| *at > now)
+            .unwrap_or_else(|| later(now, GUARD)),
         Phase::Starting => restart_at(state, timeout, now),
         Phase::InFlight => later_tick(state, now),
     };
-    OnTick::Renew { number: number + 1, due: within(now, due) }
+    OnTick::Renew {
+        number: number + 1,
+        due: within(now, due),
+    }
 }
 
 /// When the first Tick of a change set is due that is about to be started: at about 0.9 of the time
 /// that the last one took, in whole seconds, which is what SQS can delay.
 pub fn first_tick(state: &LaneState, now: Timestamp) -> Timestamp {
-    let seconds = state.last_duration_seconds.map_or(1, |last| (i64::from(last) * 9).div_euclid(10) + i64::from(last * 9 % 10 > 0));
+    let seconds = state.last_duration_seconds.map_or(1, |last| {
+        (i64::from(last) * 9).div_euclid(10) + i64::from(last * 9 % 10 > 0)
+    });
     within(now, later(now, seconds))
 }
 
 /// When the next Tick of a change set in flight is due: after a quarter of its age.
 pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
-    let age = state.intent.as_ref().map_or(0.0, |intent| elapsed(intent.at, now));
+    let age = state
+        .intent
+        .as_ref()
+        .map_or(0.0, |intent| elapsed(intent.at, now));
     // Whole seconds; an age is far below what a float of this size holds exactly.
-    #[expect(clippy::cast_possible_truncation, reason = "bounded by MOST_TICK_DELAY right here")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by MOST_TICK_DELAY right here"
+    )]
     let seconds = (age / 4.0).ceil().clamp(1.0, 900.0) as i64;
     within(now, later(now, seconds))
 }
@@ -69,12 +89,19 @@ pub(super) fn restart_at(state: &LaneState, timeout: i64, now: Timestamp) -> Tim
 
 /// True once it may be started again.
 pub fn restart_is_due(state: &LaneState, timeout: i64, now: Timestamp) -> bool {
-    state.intent.as_ref().is_some_and(|intent| later(intent.at, timeout) < now)
+    state
+        .intent
+        .as_ref()
+        .is_some_and(|intent| later(intent.at, timeout) < now)
 }
 
 /// When a lane that waits for the rest of a plan's changes looks again.
 pub(super) fn patience(open: &[OpenChange], now: Timestamp) -> Timestamp {
-    let oldest = open.iter().map(|change| change.claimed_at).min().unwrap_or(now);
+    let oldest = open
+        .iter()
+        .map(|change| change.claimed_at)
+        .min()
+        .unwrap_or(now);
     within(now, later(oldest, MOST_WAIT))
 }
 

@@ -1,0 +1,375 @@
+//! The adapters on the wire: the exact bodies that are sent, and what answers and errors become.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::IntoResponse;
+use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
+use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::queue::ChangesQueue;
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{IntentChange, LaneState};
+use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::ports::{
+    ChangeSetStatus, ChangeSets as _, Claims as _, Lanes as _, ReadCatalog as _, SendChanges as _,
+};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone)]
+struct Seen {
+    path: String,
+    target: String,
+    body: Value,
+}
+
+type Answers = VecDeque<(u16, Option<&'static str>, Value)>;
+
+/// A server that gives prepared answers and keeps what it was sent.
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<Answers>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+async fn play(State(script): State<Script>, request: Request) -> impl IntoResponse {
+    let path = request.uri().to_string();
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .map(|value| value.to_str().unwrap().to_owned())
+        .unwrap_or_default();
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20)
+        .await
+        .unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    script
+        .seen
+        .lock()
+        .unwrap()
+        .push(Seen { path, target, body });
+    let (status, error, answer) = script
+        .answers
+        .lock()
+        .unwrap()
+        .pop_front()
+        .expect("one call more than answers");
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    let header = error.map(|error| [("x-amzn-errortype", error)]);
+    (
+        status,
+        header
+            .map(IntoResponse::into_response)
+            .map(|r| r.headers().clone())
+            .unwrap_or_default(),
+        axum::Json(answer),
+    )
+}
+
+impl Script {
+    async fn new(
+        answers: impl IntoIterator<Item = (u16, Option<&'static str>, Value)>,
+    ) -> (Self, SdkConfig) {
+        let script = Self {
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+            ..Self::default()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(play).with_state(script.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(endpoint)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(aws_smithy_types::retry::RetryConfig::standard().with_max_attempts(1))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "k", "s", None, None, "test",
+            )))
+            .build();
+        (script, config)
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn name() -> ChangeSetName {
+    ChangeSetName {
+        experience: ExperienceId::new("exp-1").unwrap(),
+        seq: 4,
+    }
+}
+
+fn change(product: &str, action: Action) -> IntentChange {
+    IntentChange {
+        product: ProductId::new(product).unwrap(),
+        action,
+        run: RunId::next(None, 1, 1),
+    }
+}
+
+fn lane() -> LaneId {
+    "222222222222/exp-1".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_change_set_is_one_allow_and_one_deny_with_token_and_name() {
+    let (script, config) = Script::new([(200, None, json!({ "ChangeSetId": "cs1" }))]).await;
+    let changes = [
+        change("a2", Action::Allow),
+        change("d1", Action::Deny),
+        change("a1", Action::Allow),
+    ];
+    let id = Catalog::new(&config)
+        .start(&name(), "token", &changes)
+        .await
+        .unwrap();
+    assert_eq!(id.as_str(), "cs1");
+    let expected = json!({
+        "Catalog": "AWSMarketplace",
+        "ChangeSetName": "pmp-sync:exp-1:4",
+        "ClientRequestToken": "token",
+        "ChangeSet": [
+            {
+                "ChangeType": "AllowProductProcurement",
+                "Entity": { "Type": "Experience@1.0", "Identifier": "exp-1" },
+                "Details": "{\"Products\":[{\"Ids\":[\"a2\",\"a1\"]}]}",
+            },
+            {
+                "ChangeType": "DenyProductProcurement",
+                "Entity": { "Type": "Experience@1.0", "Identifier": "exp-1" },
+                "Details": "{\"Products\":[{\"Ids\":[\"d1\"]}]}",
+            },
+        ],
+    });
+    assert_eq!(script.seen()[0].path, "/StartChangeSet");
+    assert_eq!(script.seen()[0].body, expected);
+}
+
+#[tokio::test]
+async fn errors_become_what_is_to_be_done_about_them() {
+    for (status, error, kind) in [
+        (423, "ResourceInUseException", Kind::Locked),
+        (402, "ServiceQuotaExceededException", Kind::Throttled),
+        (429, "ThrottlingException", Kind::Throttled),
+        (403, "AccessDeniedException", Kind::Denied),
+        (404, "ResourceNotFoundException", Kind::NotFound),
+        (422, "ValidationException", Kind::Refused),
+        (500, "InternalServiceException", Kind::Retryable),
+    ] {
+        let (_script, config) = Script::new([(
+            status,
+            Some(error),
+            json!({ "Message": "in its own words" }),
+        )])
+        .await;
+        let failed = Catalog::new(&config)
+            .start(&name(), "token", &[change("a", Action::Allow)])
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (failed.kind, failed.code.as_deref(), failed.message.as_str()),
+            (kind, Some(error), "in its own words")
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_change_set_tells_how_long_it_took_or_why_it_failed() {
+    let succeeded = json!({
+        "Status": "SUCCEEDED", "StartTime": "2026-01-01T00:00:00Z", "EndTime": "2026-01-01T00:01:30Z",
+        "FailureCode": null, "FailureDescription": null, "ChangeSet": [{ "ErrorDetailList": [] }],
+    });
+    let failed = json!({
+        "Status": "FAILED", "FailureCode": "CLIENT_ERROR",
+        "ChangeSet": [{ "ChangeType": "AllowProductProcurement", "ErrorDetailList": [{ "ErrorCode": "ENTITY_NOT_FOUND", "ErrorMessage": "no policy" }] }],
+    });
+    let fault = json!({ "Status": "FAILED", "FailureCode": "SERVER_FAULT", "FailureDescription": "try again" });
+    let (_script, config) = Script::new([
+        (200, None, succeeded),
+        (200, None, failed),
+        (200, None, fault),
+    ])
+    .await;
+    let catalog = Catalog::new(&config);
+    let id = "cs1".parse().unwrap();
+    assert_eq!(
+        catalog.status(&id).await.unwrap(),
+        ChangeSetStatus::Succeeded(Some(90))
+    );
+    let why = "AllowProductProcurement: ENTITY_NOT_FOUND: no policy".to_owned();
+    assert_eq!(
+        catalog.status(&id).await.unwrap(),
+        ChangeSetStatus::Failed(why)
+    );
+    assert_eq!(
+        catalog.status(&id).await.unwrap(),
+        ChangeSetStatus::ServerFault("try again".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn experiences_are_listed_to_the_last_page_with_the_scope_of_a_delegated_administrator() {
+    let page = |id: &str, next: Option<&str>| {
+        (
+            200,
+            None,
+            json!({ "EntitySummaryList": [{ "EntityId": id }], "NextToken": next }),
+        )
+    };
+    let (script, config) = Script::new([page("exp-1", Some("more")), page("exp-2", None)]).await;
+    let ids = ReadOnlyCatalog::new(&config).experiences().await.unwrap();
+    assert_eq!(
+        ids.iter().map(ExperienceId::as_str).collect::<Vec<_>>(),
+        ["exp-1", "exp-2"]
+    );
+    let seen = script.seen();
+    assert_eq!(
+        seen[0].body["FilterList"],
+        json!([{ "Name": "Scope", "ValueList": ["SharedWithMe"] }])
+    );
+    assert_eq!(
+        (&seen[0].body["EntityType"], &seen[1].body["NextToken"]),
+        (&json!("Experience"), &json!("more"))
+    );
+}
+
+#[tokio::test]
+async fn an_entity_without_text_details_is_read_from_its_document() {
+    let entity = json!({
+        "EntityType": "ProcurementPolicy@1.0", "EntityIdentifier": "procpolicy-1@3",
+        "DetailsDocument": { "Statements": [{ "Effect": "Deny", "Resources": [{ "Type": "Product", "Ids": ["d"] }] }] },
+    });
+    let (_script, config) = Script::new([(200, None, entity)]).await;
+    let policy = ReadOnlyCatalog::new(&config)
+        .policy(&"procpolicy-1".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(policy.denied().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lane_is_written_on_condition_that_nobody_wrote_in_between() {
+    let conflict = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no" });
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (200, None, json!({})),
+        (400, None, conflict),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    ledger
+        .store(&lane(), 0, &LaneState::default())
+        .await
+        .unwrap();
+    ledger
+        .store(&lane(), 6, &LaneState::default())
+        .await
+        .unwrap();
+    let lost = ledger
+        .store(&lane(), 6, &LaneState::default())
+        .await
+        .unwrap_err();
+    assert_eq!(lost.kind, Kind::Conflict);
+    let seen = script.seen();
+    assert_eq!(seen[0].target, "DynamoDB_20120810.UpdateItem");
+    assert_eq!(
+        seen[0].body["ConditionExpression"],
+        "attribute_not_exists(pk)"
+    );
+    assert_eq!(seen[1].body["ConditionExpression"], "#rev = :read_rev");
+    let values = &seen[1].body["ExpressionAttributeValues"];
+    assert_eq!(
+        (&values[":read_rev"], &values[":rev"]),
+        (&json!({ "N": "6" }), &json!({ "N": "7" }))
+    );
+    assert_eq!(
+        seen[1].body["Key"],
+        json!({ "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": "STATE" } })
+    );
+    let expression = seen[1].body["UpdateExpression"].as_str().unwrap();
+    assert!(
+        expression.starts_with("SET #phase") || expression.contains("#phase = :phase"),
+        "{expression}"
+    );
+    assert!(
+        expression.contains("REMOVE") && expression.contains("#change_set"),
+        "{expression}"
+    );
+}
+
+#[tokio::test]
+async fn a_claim_is_conditioned_on_the_run() {
+    let lost = json!({ "__type": "ConditionalCheckFailedException", "message": "no" });
+    let (script, config) = Script::new([(200, None, json!({})), (400, None, lost)]).await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    assert!(ledger.claim(&message(3), now).await.unwrap());
+    assert!(
+        !ledger.claim(&message(3), now).await.unwrap(),
+        "claimed before"
+    );
+    let body = &script.seen()[0].body;
+    assert_eq!(
+        body["ConditionExpression"],
+        "attribute_not_exists(#run) OR #run < :run"
+    );
+    let rank = body["ExpressionAttributeValues"][":rank"]["S"]
+        .as_str()
+        .unwrap();
+    assert_eq!(rank, format!("O#{}#000003", message(3).run));
+}
+
+fn message(ordinal: u32) -> ChangeMessage {
+    ChangeMessage {
+        run: RunId::next(None, 1, 1),
+        account: lane().account,
+        experience: lane().experience,
+        product: ProductId::new(format!("p{ordinal}")).unwrap(),
+        action: Action::Allow,
+        ordinal,
+    }
+}
+
+#[tokio::test]
+async fn entries_that_a_batch_did_not_take_are_sent_again_and_no_others() {
+    let partly = json!({
+        "Successful": [], "Failed": [{ "Id": "1", "Code": "InternalError", "SenderFault": false }],
+    });
+    let taken = json!({ "Successful": [], "Failed": [] });
+    let (script, config) = Script::new([(200, None, partly), (200, None, taken)]).await;
+    ChangesQueue::new(&config, "http://queue")
+        .send(&[message(0), message(1), message(2)])
+        .await
+        .unwrap();
+    let sizes: Vec<_> = script
+        .seen()
+        .iter()
+        .map(|seen| seen.body["Entries"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(sizes, [3, 1]);
+    assert_eq!(
+        script.seen()[1].body["Entries"][0]["MessageBody"],
+        message(1).to_body()
+    );
+}
+
+#[tokio::test]
+async fn what_is_never_taken_is_counted() {
+    let refused = json!({ "Successful": [], "Failed": [{ "Id": "0", "Code": "InternalError", "SenderFault": false }] });
+    let (script, config) = Script::new(std::iter::repeat_n((200, None, refused), 3)).await;
+    let not_sent = ChangesQueue::new(&config, "http://queue")
+        .send(&[message(0)])
+        .await
+        .unwrap_err();
+    assert_eq!((not_sent.count, script.seen().len()), (1, 3));
+}

@@ -104,6 +104,7 @@ impl Lane {
             allow.iter().cloned().collect(),
             deny.iter().cloned().collect(),
         );
+        let at = self.world.time();
         self.world.ledger(|ledger| {
             let state = ledger.lanes.get(&self.id).cloned().unwrap_or_default();
             let planned = Planned {
@@ -115,7 +116,7 @@ impl Lane {
                 },
                 taken: Counts::default(),
                 sent: true,
-                at: self.world.time(),
+                at,
             };
             let next = LaneState {
                 rev: state.rev + 1,

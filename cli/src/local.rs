@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// How long a first start may take: the Python environment is made, the Lambdas are built.
-const START: Duration = Duration::from_secs(900);
+const START: Duration = Duration::from_mins(15);
 /// How long an end may take.
 const END: Duration = Duration::from_secs(30);
 

@@ -151,10 +151,11 @@ impl<'a> Installation<'a> {
     pub fn config(&self) -> String {
         let mut text = "schema = 1\n".to_owned();
         for member in &self.members {
-            text.push_str(&format!(
+            let member = format!(
                 "\n[[member]]\nname = \"{}\"\naccount = \"{}\"\nexternal_id = \"{}\"\n",
                 member.name, member.account, member.external_id
-            ));
+            );
+            text.push_str(&member);
         }
         text
     }

@@ -1,10 +1,18 @@
 //! The emulator keeps the service's contract: driven by the AWS SDK, and by the unmodified boto3 client.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 use std::time::Duration;
 
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::error::ProvideErrorMetadata as _;
-use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, Entity, Filter};
+use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, ChangeSummary, Entity, Filter};
 use pmp_sync_local::embedded::{Clients, python};
 use pmp_sync_local::marketplace::{Emulator, Lists, NewExperience, Quotas, Settings};
 use pmp_sync_local::progress::Progress;
@@ -83,18 +91,17 @@ async fn ended(client: &Client, id: &str) -> (ChangeStatus, Option<String>) {
             .unwrap();
         match set.status().unwrap() {
             ChangeStatus::Preparing | ChangeStatus::Applying => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             status => {
-                let errors = set
+                let mut errors = set
                     .change_set()
                     .iter()
-                    .flat_map(|change| change.error_detail_list());
+                    .flat_map(ChangeSummary::error_detail_list);
                 return (
                     status.clone(),
                     errors
-                        .filter_map(|error| error.error_code())
-                        .next()
+                        .find_map(|error| error.error_code())
                         .map(str::to_owned),
                 );
             }

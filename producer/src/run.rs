@@ -555,10 +555,10 @@ impl<P: Ports> Producer<P> {
                             Ok(runs) => runs.into_iter().for_each(|run| {
                                 done.entry(run)
                                     .or_default()
-                                    .push((seen.lane.clone(), false))
+                                    .push((seen.lane.clone(), false));
                             }),
                             Err(error) => {
-                                tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped")
+                                tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped");
                             }
                         }
                     }
@@ -571,7 +571,7 @@ impl<P: Ports> Producer<P> {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at")
+                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at");
                     }
                 }
             }

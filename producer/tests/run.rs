@@ -1,5 +1,13 @@
 //! The producer over the stateful fakes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
@@ -229,7 +237,7 @@ fn members_that_are_equal_get_nothing_and_are_stamped() {
     for id in ["exp-1", "exp-2"] {
         let equal = PolicySnapshot::new(products("p", 3), []);
         setting.world.experiences(|experiences| {
-            experiences.edit(&experience(id), |_, policy| *policy = equal)
+            experiences.edit(&experience(id), |_, policy| *policy = equal);
         });
     }
     setting.handle(&[SCHEDULED]);
@@ -275,7 +283,7 @@ fn nothing_is_denied_because_the_management_experience_is_empty() {
     let setting = Setting::new();
     let empty = PolicySnapshot::default();
     setting.world.experiences(|experiences| {
-        experiences.edit(&experience("exp-m"), |_, policy| *policy = empty)
+        experiences.edit(&experience("exp-m"), |_, policy| *policy = empty);
     });
     setting.handle(&[SCHEDULED]);
     assert!(setting.sent('2').is_empty() && setting.sent('3').is_empty());

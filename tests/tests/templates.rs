@@ -1,5 +1,13 @@
 //! What the templates must say and the emulator of AWS does not enforce.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 use serde_yaml_ng::Value;
 
 fn template(text: &str) -> Value {

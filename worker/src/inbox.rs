@@ -85,19 +85,18 @@ impl<P: Ports> Worker<P> {
         let lane = match &message {
             WorkerMessage::Change(change) => change.lane(),
             WorkerMessage::Tick(tick) => tick.lane(),
-            WorkerMessage::ChangeSet(event) => match event.lane() {
-                Some(name) => {
+            WorkerMessage::ChangeSet(event) => {
+                if let Some(name) = event.lane() {
                     seq = name.seq;
                     LaneId {
                         account: self.account.clone(),
                         experience: name.experience,
                     }
-                }
-                None => {
+                } else {
                     tracing::debug!(change_set = %event.id, "a change set of somebody else has ended");
                     return Ok(());
                 }
-            },
+            }
         };
         if lane.account != self.account {
             let detail = format!(

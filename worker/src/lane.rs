@@ -91,8 +91,7 @@ impl<P: Ports> Worker<P> {
                 _ => Vec::new(),
             };
             match next(&state, &open, self.timeout_seconds, self.now()) {
-                Next::Stay => return Ok(()),
-                Next::Rest(None) => return Ok(()),
+                Next::Stay | Next::Rest(None) => return Ok(()),
                 Next::Rest(Some(run)) => {
                     tracing::info!(%lane, %run, "the lane has settled");
                     self.ports.bus().put(lane_settled(lane, Some(run))).await?;

@@ -1,6 +1,14 @@
 //! The worker over the stateful fakes: one lane from the commit of a plan to Lane Settled, with
 //! everything delivered twice, and with each single call made to fail.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::Kind;
@@ -178,7 +186,7 @@ impl Lane {
             for (delivery, verdict) in batch.into_iter().zip(verdicts) {
                 if verdict == Verdict::Again {
                     self.world.changes(&self.id.account, |queue| {
-                        queue.put_back(delivery, later(now, VISIBILITY))
+                        queue.put_back(delivery, later(now, VISIBILITY));
                     });
                 }
             }
@@ -367,8 +375,8 @@ fn an_archived_experience_blocks_the_lane() {
     let lane = Lane::new(PolicySnapshot::default());
     lane.world.experiences(|experiences| {
         experiences.edit(&lane.id.experience, |experience, _| {
-            experience.archived = true
-        })
+            experience.archived = true;
+        });
     });
     let plan = lane.commit(run(1), &[product("p")], &[]);
     lane.send(run(1), &plan);

@@ -64,7 +64,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<f64, AnyError> {
         ..Settings::default()
     };
     let embedded =
-        Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
+        Embedded::start(Catalog::Own(settings), Duration::from_hours(1), progress).await?;
     let mut worst: f64 = 0.0;
     for round in 0..options.rounds {
         for events in [true, false] {
@@ -125,13 +125,13 @@ async fn measure(
     let config = installation.config() + &link(&source, &member.name, &experience, "");
     installation.apply(&config).await?;
     progress.step("measuring a sync");
-    installation.sync(Duration::from_secs(300)).await?;
+    installation.sync(Duration::from_mins(5)).await?;
     if installation.lists(&experience) != wanted {
         return Err("the member is not in step".into());
     }
     let sets: Vec<_> = embedded
         .emulator()
-        .map(|emulator| emulator.change_sets())
+        .map(pmp_sync_local::marketplace::Emulator::change_sets)
         .unwrap_or_default()
         .into_iter()
         .filter(|set| set.experiences.contains(&experience))

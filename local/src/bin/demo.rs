@@ -94,11 +94,9 @@ impl Products {
 
     /// The `number`th member has some of what is approved, and much of what is not.
     fn member(&self, number: usize) -> Lists {
-        let allow = self
-            .ids
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| (place + number) % 4 == 0 || *place >= self.ids.len() * 5 / 6);
+        let allow = self.ids.iter().enumerate().filter(|(place, _)| {
+            (place + number).is_multiple_of(4) || *place >= self.ids.len() * 5 / 6
+        });
         Lists {
             allow: allow.map(|(_, id)| id.clone()).collect(),
             deny: BTreeSet::new(),
@@ -151,7 +149,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
         ..Settings::default()
     };
     let embedded =
-        Embedded::start(Catalog::Own(settings), Duration::from_secs(3600), progress).await?;
+        Embedded::start(Catalog::Own(settings), Duration::from_hours(1), progress).await?;
     let names = ["emea", "apac", "americas", "nordics"];
     let members: Vec<_> = (1..=u64::from(options.members))
         .zip(
@@ -240,7 +238,7 @@ async fn bring_in_step(
     let change_sets = installation
         .embedded
         .emulator()
-        .map(|emulator| emulator.change_sets())
+        .map(pmp_sync_local::marketplace::Emulator::change_sets)
         .unwrap_or_default();
     let mut converged = run.is_some_and(|run| run.totals.failed == 0);
     for member in &mut members {

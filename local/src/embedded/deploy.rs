@@ -14,7 +14,7 @@ const MEMBER_ACCESS: &str = include_str!("../../../infra/member-access.yaml");
 const MEMBER: &str = include_str!("../../../infra/member.yaml");
 
 /// How long a stack may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The management stack, and parameters that are not the templates' defaults.
 #[derive(Debug, Clone)]
@@ -244,7 +244,9 @@ impl<'a> Deployment<'a> {
                 match found.and_then(|stack| stack.stack_status()) {
                     Some(StackStatus::CreateInProgress) | None => {}
                     Some(StackStatus::CreateComplete) => {
-                        let outputs = found.map(|stack| stack.outputs()).unwrap_or_default();
+                        let outputs = found
+                            .map(aws_sdk_cloudformation::types::Stack::outputs)
+                            .unwrap_or_default();
                         let pair = |output: &aws_sdk_cloudformation::types::Output| {
                             Some((
                                 output.output_key()?.to_owned(),

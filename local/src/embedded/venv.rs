@@ -34,11 +34,10 @@ pub(crate) fn cache() -> Result<PathBuf, EmbeddedError> {
 /// at the same time; one of them makes it.
 pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let hash = Sha256::digest(REQUIREMENTS);
-    let name: String = hash
+    let name = hash
         .iter()
         .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
     let home = cache()?.join(format!("python-{name}"));
     let python = home.join("bin").join("python");
     let complete = home.join("complete");

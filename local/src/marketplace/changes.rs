@@ -256,7 +256,7 @@ impl Change {
         self.kind == "AllowProductProcurement"
     }
 
-    /// Makes the change. An error is a code and a message of the change's ErrorDetailList.
+    /// Makes the change. An error is a code and a message of the change's `ErrorDetailList`.
     pub(crate) fn apply(
         &self,
         experience: &mut Experience,

@@ -1,5 +1,5 @@
 //! An emulator of Private Marketplace: the AWS Marketplace Catalog API as far as experiences go, and
-//! GetProduct of the Discovery API, over HTTP on loopback.
+//! `GetProduct` of the Discovery API, over HTTP on loopback.
 //!
 //! It keeps the service's contract: entities that belong to the organization's management account and
 //! are shared with delegated administrators, one change set at a time on each experience, limits that

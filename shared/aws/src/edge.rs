@@ -26,14 +26,12 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn bits(&self) -> u128 {
         let mut bytes = [0; 16];
-        match getrandom::fill(&mut bytes) {
-            Ok(()) => u128::from_ne_bytes(bytes),
-            // Tokens must differ, not be secret: the seeds of the standard hasher do as well.
-            Err(_) => {
-                let draw = || u128::from(RandomState::new().hash_one(0));
-                (draw() << 64) | draw()
-            }
+        if getrandom::fill(&mut bytes).is_ok() {
+            return u128::from_ne_bytes(bytes);
         }
+        // Tokens must differ, not be secret: the seeds of the standard hasher do as well.
+        let draw = || u128::from(RandomState::new().hash_one(0));
+        (draw() << 64) | draw()
     }
 }
 

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 /// The variable that chooses what is logged, in the syntax of `RUST_LOG`.
 pub const LOG_VARIABLE: &str = "PMP_SYNC_LOG";
 
-/// Begins to log to stdout, which Lambda hands to CloudWatch Logs. Once in a process.
+/// Begins to log to stdout, which Lambda hands to `CloudWatch` Logs. Once in a process.
 pub fn init() {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call changes nothing.

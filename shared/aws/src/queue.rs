@@ -12,7 +12,7 @@ use pmp_sync_domain::ports::{Answer, DeadLetters, Inbox, NotSent, SendChanges, S
 
 use crate::service_error;
 
-/// Messages in one SendMessageBatch (SQS reference).
+/// Messages in one `SendMessageBatch` (SQS reference).
 const BATCH: usize = 10;
 /// Batches on their way at the same time.
 const BATCHES_AT_ONCE: usize = 4;

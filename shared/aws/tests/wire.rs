@@ -1,5 +1,13 @@
 //! The adapters on the wire: the exact bodies that are sent, and what answers and errors become.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

@@ -208,7 +208,7 @@ impl LinkError {
             Self::ManagementEmpty(_) => {
                 "allow at least one product in the experience; a list that is empty is taken for a mistake, and nothing is denied because of it"
             }
-            Self::ManagementUnreadable(..) => {
+            Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) => {
                 "see the message of the service; the next run tries again"
             }
             Self::MemberUnreachable(..) => {
@@ -220,9 +220,6 @@ impl LinkError {
             Self::MemberArchived(..) => "reactivate the experience, or remove the link",
             Self::MemberNoPolicy(..) => {
                 "create a procurement policy for the experience: without one every product is allowed there, and creating one while it is live blocks all but the products in it"
-            }
-            Self::MemberUnreadable(..) => {
-                "see the message of the service; the next run tries again"
             }
             Self::NotSent(..) => {
                 "check the changes queue of the member's stack; the next run plans and sends again"

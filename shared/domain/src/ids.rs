@@ -128,7 +128,7 @@ id!(
 );
 id!(
     /// The shared secret-like string that a cross-account role asks for (sts:ExternalId: 2 to 1224
-    /// characters, STS AssumeRole reference).
+    /// characters, STS `AssumeRole` reference).
     ExternalId, "an external id", "2 to 1224 letters, digits or +=,.@:/-",
     |text| (2..=1224).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))

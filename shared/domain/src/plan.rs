@@ -41,8 +41,8 @@ impl fmt::Display for PlanHash {
 
 impl Plan {
     /// A plan of these changes. A product that is in both is denied.
-    pub fn new(allow: BTreeSet<ProductId>, deny: BTreeSet<ProductId>) -> Self {
-        let allow = allow.difference(&deny).cloned().collect();
+    pub fn new(mut allow: BTreeSet<ProductId>, deny: BTreeSet<ProductId>) -> Self {
+        allow.retain(|product| !deny.contains(product));
         Self { allow, deny }
     }
 

@@ -1,6 +1,14 @@
 //! End to end: the deployed Lambdas, the real templates, real queues. One embedded AWS for the whole
 //! binary, accounts of its own for each test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
 mod isolation;
 mod setup;
 mod sync;

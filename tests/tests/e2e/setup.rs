@@ -30,7 +30,7 @@ static SHARED: LazyLock<(Embedded, Binaries)> = LazyLock::new(|| {
             };
             let started = Embedded::start(
                 Catalog::Own(settings),
-                Duration::from_secs(1800),
+                Duration::from_mins(30),
                 &Progress::none(),
             )
             .await;

@@ -44,7 +44,12 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// True when the committed plan has to be read to answer.
     pub fn needs_committed(&self, now: Timestamp) -> bool {
-        self.is_trusted(now) && self.is_busy() && !self.plan.is_empty() && !self.is_same()
+        let in_question = if self.plan.is_empty() {
+            self.is_announced()
+        } else {
+            !self.is_same()
+        };
+        self.is_trusted(now) && self.is_busy() && in_question
     }
 
     /// The answer.
@@ -63,15 +68,21 @@ impl Question<'_> {
             return Decision::Commit;
         }
         let going_on = if self.plan.is_empty() {
-            // What is still open either holds already or is void; if any of it is neither, the lane
-            // has to be halted by an empty plan.
-            self.open.iter().all(|open| {
+            // What is still open either holds already or is void, and so does what is still on its
+            // way; if any of it is neither, the lane has to be halted by an empty plan.
+            let agrees = |change: &ProductChange| self.link.agrees(self.desired, change);
+            let open = self.open.iter().all(|open| {
                 let change = ProductChange {
                     product: open.product.clone(),
                     action: open.action,
                 };
-                open.run < planned.run || self.link.agrees(self.desired, &change)
-            })
+                open.run < planned.run || agrees(&change)
+            });
+            let on_its_way = !self.is_announced()
+                || self
+                    .committed
+                    .is_some_and(|committed| committed.changes().all(|change| agrees(&change)));
+            open && on_its_way
         } else {
             self.is_same()
                 || self
@@ -87,12 +98,15 @@ impl Question<'_> {
 
     /// Something is claimed, under way, or announced and not taken yet.
     fn is_busy(&self) -> bool {
-        let announced = self
-            .state
+        !self.open.is_empty() || self.state.intent.is_some() || self.is_announced()
+    }
+
+    /// Not everything that the committed plan announced has been taken.
+    fn is_announced(&self) -> bool {
+        self.state
             .planned
             .as_ref()
-            .is_some_and(|planned| planned.totals.less(planned.taken) != Counts::default());
-        !self.open.is_empty() || self.state.intent.is_some() || announced
+            .is_some_and(|planned| planned.totals.less(planned.taken) != Counts::default())
     }
 
     fn is_trusted(&self, now: Timestamp) -> bool {
@@ -124,3 +138,6 @@ impl Question<'_> {
                 .all(|change| self.link.agrees(self.desired, &change))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,133 @@ impl LinkRecord {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn lane(number: usize) -> LaneId {
+        format!("222222222222/exp-{number}").parse().unwrap()
+    }
+
+    /// A run that has looked at `links` member experiences, of which `failed` failed, and has lanes
+    /// of these numbers at work.
+    fn planned(links: usize, failed: usize, open: &[usize]) -> RunRecord {
+        let mut record = RunRecord::new(RunId::next(None, 1, 0), 1, Vec::new(), at(0));
+        record.planned_at = Some(at(10));
+        record.totals.links = links;
+        record.totals.failed = failed;
+        record.open = open
+            .iter()
+            .map(|number| lane(*number).to_string())
+            .collect();
+        record
+    }
+
+    #[test]
+    fn a_run_is_planning_until_every_link_has_been_looked_at() {
+        let mut record = planned(2, 0, &[]);
+        record.planned_at = None;
+        let record = record.concluded(at(20));
+        assert_eq!(record.status, RunStatus::Planning);
+        assert_eq!(record.completed_at, None);
+    }
+
+    #[test]
+    fn a_run_is_applying_while_a_lane_is_at_work_even_if_links_failed() {
+        let record = planned(3, 2, &[1]).concluded(at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert_eq!(record.completed_at, None);
+    }
+
+    #[test]
+    fn the_end_of_a_run_follows_from_what_became_of_its_links() {
+        for (links, failed, superseded, status) in [
+            (0, 0, false, RunStatus::Completed),
+            (3, 0, false, RunStatus::Completed),
+            (3, 1, false, RunStatus::Partial),
+            (3, 3, false, RunStatus::Failed),
+            (3, 0, true, RunStatus::Superseded),
+            (3, 1, true, RunStatus::Superseded),
+            (3, 3, true, RunStatus::Failed),
+        ] {
+            let mut record = planned(links, failed, &[]);
+            record
+                .superseded
+                .extend(superseded.then(|| lane(1).to_string()));
+            let record = record.concluded(at(20));
+            assert_eq!(record.status, status, "{links} {failed} {superseded}");
+            assert_eq!(record.completed_at, Some(at(20)));
+            assert!(record.status.is_final());
+        }
+    }
+
+    #[test]
+    fn a_run_that_has_ended_stays_as_it_ended() {
+        let mut ended = planned(2, 0, &[]).concluded(at(20));
+        ended.totals.failed = 2;
+        let again = ended.clone().concluded(at(30));
+        assert_eq!(again, ended);
+        let without = ended.clone().without(&lane(1), true, at(30));
+        assert_eq!(without, ended);
+    }
+
+    #[test]
+    fn a_run_ends_with_the_last_of_its_lanes() {
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), false, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert_eq!(record.open.len(), 1);
+        let record = record.without(&lane(2), false, at(30));
+        assert_eq!(record.status, RunStatus::Completed);
+        assert_eq!(record.completed_at, Some(at(30)));
+        assert!(record.open.is_empty() && record.superseded.is_empty());
+    }
+
+    #[test]
+    fn a_run_with_a_lane_that_a_newer_plan_took_over_is_superseded() {
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), true, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        let record = record.without(&lane(2), false, at(30));
+        assert_eq!(record.status, RunStatus::Superseded);
+        assert!(record.superseded.contains(&lane(1).to_string()));
+    }
+
+    #[test]
+    fn a_lane_that_is_not_one_of_the_run_supersedes_nothing() {
+        let record = planned(2, 0, &[1]).without(&lane(9), true, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert!(record.superseded.is_empty());
+        assert_eq!(record.open.len(), 1);
+    }
+
+    #[test]
+    fn a_lane_that_is_done_before_the_run_is_planned_does_not_end_it() {
+        let mut record = planned(2, 0, &[1]);
+        record.planned_at = None;
+        let mut record = record.without(&lane(1), false, at(20));
+        assert_eq!(record.status, RunStatus::Planning);
+        record.planned_at = Some(at(30));
+        assert_eq!(record.concluded(at(30)).status, RunStatus::Completed);
+    }
+
+    #[test]
+    fn only_planning_and_applying_are_not_final() {
+        let all = [
+            (RunStatus::Planning, false),
+            (RunStatus::Applying, false),
+            (RunStatus::Completed, true),
+            (RunStatus::Partial, true),
+            (RunStatus::Failed, true),
+            (RunStatus::Superseded, true),
+        ];
+        for (status, is_final) in all {
+            assert_eq!(status.is_final(), is_final);
+            let stored = serde_json::to_value(status).unwrap();
+            assert_eq!(stored, status.as_str());
+        }
+    }
+}

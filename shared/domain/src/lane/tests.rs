@@ -1,1 +1,127 @@
+//! What a lane may do, step by step and in any order.
 
+mod advance;
+mod ticks;
+mod transitions;
+mod walk;
+
+use super::*;
+use crate::plan::Plan;
+
+fn p(text: &str) -> ProductId {
+    ProductId::new(text).unwrap()
+}
+
+fn run(number: i64) -> RunId {
+    RunId::next(None, number, 0)
+}
+
+fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    later(start(), seconds)
+}
+
+fn c(allow: usize, deny: usize) -> Counts {
+    Counts { allow, deny }
+}
+
+fn planned(number: i64, totals: Counts) -> Planned {
+    Planned {
+        run: run(number),
+        hash: Plan::default().hash(),
+        totals,
+        taken: Counts::default(),
+        sent: false,
+        at: start(),
+    }
+}
+
+/// An idle lane that works on a plan of run 5.
+fn idle(totals: Counts) -> LaneState {
+    LaneState {
+        seq: 3,
+        tick: 7,
+        planned: Some(planned(5, totals)),
+        ..LaneState::default()
+    }
+}
+
+/// So many changes, claimed under that run.
+fn intent(by: RunId, counts: Counts) -> Intent {
+    let of = |action: Action, count| {
+        (0..count).map(move |number| IntentChange {
+            product: p(&format!("{action}-{number}")),
+            action,
+            run: by,
+        })
+    };
+    Intent {
+        token: "token".to_owned(),
+        at: start(),
+        changes: of(Action::Allow, counts.allow)
+            .chain(of(Action::Deny, counts.deny))
+            .collect(),
+    }
+}
+
+/// An idle lane's next intent under run 5.
+fn starting(totals: Counts, batch: Counts) -> LaneState {
+    idle(totals)
+        .intending(3, run(5), intent(run(5), batch), Counts::default(), at(2))
+        .unwrap()
+}
+
+fn change_set(text: &str) -> ChangeSetId {
+    ChangeSetId::new(text).unwrap()
+}
+
+fn in_flight(totals: Counts, batch: Counts) -> LaneState {
+    starting(totals, batch)
+        .started(4, change_set("cs-1"))
+        .unwrap()
+}
+
+fn block() -> Block {
+    Block {
+        reason: BlockReason::Archived,
+        detail: "exp-1".to_owned(),
+        since: start(),
+    }
+}
+
+fn in_phase(phase: Phase) -> LaneState {
+    LaneState {
+        phase,
+        ..idle(c(1, 1))
+    }
+}
+
+const PHASES: [Phase; 5] = [
+    Phase::Idle,
+    Phase::Starting,
+    Phase::InFlight,
+    Phase::Blocked,
+    Phase::Stopped,
+];
+
+/// A change that was claimed at the start.
+fn open(product: &str, action: Action, by: i64, ordinal: u32) -> OpenChange {
+    OpenChange {
+        product: p(product),
+        action,
+        run: run(by),
+        ordinal,
+        claimed_at: start(),
+    }
+}
+
+/// So many changes of one kind, claimed under run 5 at the start, in their order.
+fn claimed(action: Action, count: usize) -> Vec<OpenChange> {
+    (0_u32..)
+        .take(count)
+        .map(|ordinal| open(&format!("{action}-{ordinal}"), action, 5, ordinal))
+        .collect()
+}

@@ -59,9 +59,9 @@ pub fn on_tick(
 /// When the first Tick of a change set is due that is about to be started: at about 0.9 of the time
 /// that the last one took, in whole seconds, which is what SQS can delay.
 pub fn first_tick(state: &LaneState, now: Timestamp) -> Timestamp {
-    let seconds = state.last_duration_seconds.map_or(1, |last| {
-        (i64::from(last) * 9).div_euclid(10) + i64::from(last * 9 % 10 > 0)
-    });
+    let seconds = state
+        .last_duration_seconds
+        .map_or(1, |last| (i64::from(last) * 9 + 9).div_euclid(10));
     within(now, later(now, seconds))
 }
 

@@ -1,0 +1,351 @@
+//! Each transition, allowed and refused.
+
+use super::*;
+
+fn taken(state: &LaneState) -> Counts {
+    state.planned.as_ref().unwrap().taken
+}
+
+fn succeeded(seconds: Option<u32>) -> Ending {
+    Ending::Succeeded {
+        duration_seconds: seconds,
+    }
+}
+
+#[test]
+fn only_a_newer_plan_is_committed() {
+    let lane = idle(c(1, 0));
+    for number in [4, 5] {
+        assert_eq!(
+            lane.committed(planned(number, c(2, 2))),
+            Err(Refusal::NotNewer)
+        );
+    }
+    let next = lane.committed(planned(6, c(2, 2))).unwrap();
+    assert_eq!(next.planned, Some(planned(6, c(2, 2))));
+    assert!(LaneState::default().committed(planned(1, c(1, 0))).is_ok());
+}
+
+#[test]
+fn a_commit_frees_a_blocked_lane_and_leaves_every_other_phase() {
+    for phase in PHASES {
+        let lane = LaneState {
+            block: (phase == Phase::Blocked).then(block),
+            not_before: Some(at(60)),
+            put_off: 4,
+            ..in_phase(phase)
+        };
+        let next = lane.committed(planned(6, c(2, 2))).unwrap();
+        if phase == Phase::Blocked {
+            assert_eq!((next.phase, next.block), (Phase::Idle, None));
+            assert_eq!((next.not_before, next.put_off), (None, 0));
+        } else {
+            assert_eq!(next.phase, phase);
+            assert_eq!((next.not_before, next.put_off), (Some(at(60)), 4));
+        }
+    }
+}
+
+#[test]
+fn a_commit_leaves_the_batch_in_flight_and_forgets_who_waited_for_the_older_plan() {
+    let lane = in_flight(c(2, 0), c(2, 0)).joined(run(6), run(5)).unwrap();
+    let next = lane.committed(planned(7, c(1, 0))).unwrap();
+    assert_eq!(next.intent, lane.intent);
+    assert_eq!(next.change_set, lane.change_set);
+    assert_eq!(
+        (next.phase, next.seq, next.tick),
+        (Phase::InFlight, lane.seq, lane.tick)
+    );
+    assert!(next.joined.is_empty());
+}
+
+#[test]
+fn the_sent_mark_is_for_the_plan_that_was_sent() {
+    let lane = idle(c(1, 0));
+    assert_eq!(lane.sent(run(4)), Err(Refusal::Plan));
+    assert_eq!(lane.sent(run(6)), Err(Refusal::Plan));
+    assert_eq!(LaneState::default().sent(run(5)), Err(Refusal::Plan));
+    assert!(lane.sent(run(5)).unwrap().planned.unwrap().sent);
+}
+
+#[test]
+fn a_run_joins_the_plan_that_it_found_under_way() {
+    let lane = idle(c(1, 0));
+    assert_eq!(lane.joined(run(8), run(4)), Err(Refusal::Plan));
+    assert_eq!(
+        LaneState::default().joined(run(8), run(5)),
+        Err(Refusal::Plan)
+    );
+    let lane = lane.joined(run(8), run(5)).unwrap();
+    let lane = lane.joined(run(9), run(5)).unwrap();
+    assert_eq!(lane.joined, BTreeSet::from([run(8), run(9)]));
+    let lane = lane.in_step(at(9));
+    assert!(lane.joined.is_empty());
+    assert_eq!(lane.last_in_step, Some(at(9)));
+}
+
+#[test]
+fn an_intent_moves_seq_and_tick_and_takes_its_changes() {
+    let batch = intent(run(5), c(2, 1));
+    let next = idle(c(5, 5))
+        .intending(3, run(5), batch.clone(), c(1, 2), at(2))
+        .unwrap();
+    assert_eq!((next.phase, next.seq, next.tick), (Phase::Starting, 4, 8));
+    assert_eq!(next.tick_at, Some(at(2)));
+    assert_eq!(next.last_attempt, Some(start()));
+    assert_eq!(next.intent, Some(batch));
+    assert_eq!(taken(&next), c(3, 3));
+}
+
+#[test]
+fn an_intent_of_nothing_but_what_holds_moves_seq_and_leaves_the_lane_idle() {
+    let next = idle(c(5, 5))
+        .intending(3, run(5), intent(run(5), c(0, 0)), c(1, 2), at(2))
+        .unwrap();
+    assert_eq!((next.phase, next.seq, next.tick), (Phase::Idle, 4, 7));
+    assert_eq!((next.intent.clone(), next.tick_at), (None, None));
+    assert_eq!(taken(&next), c(1, 2));
+}
+
+#[test]
+fn an_intent_is_refused_at_another_seq_under_another_plan_or_in_another_phase() {
+    let intend = |lane: &LaneState, seq, by| {
+        lane.intending(seq, by, intent(run(5), c(1, 0)), c(0, 0), at(2))
+    };
+    let lane = idle(c(1, 1));
+    assert_eq!(intend(&lane, 2, run(5)), Err(Refusal::Seq));
+    assert_eq!(intend(&lane, 4, run(5)), Err(Refusal::Seq));
+    assert_eq!(intend(&lane, 3, run(4)), Err(Refusal::Plan));
+    let unplanned = LaneState::default();
+    assert_eq!(intend(&unplanned, 0, run(5)), Err(Refusal::Plan));
+    for phase in PHASES {
+        let answer = intend(&in_phase(phase), 3, run(5));
+        if phase == Phase::Idle {
+            assert!(answer.is_ok());
+        } else {
+            assert_eq!(answer, Err(Refusal::Phase), "{phase}");
+        }
+    }
+}
+
+#[test]
+fn a_start_is_written_down_once_and_for_its_own_intent() {
+    let lane = LaneState {
+        put_off: 2,
+        not_before: Some(at(60)),
+        ..starting(c(2, 0), c(2, 0))
+    };
+    for seq in [3, 5] {
+        assert_eq!(lane.started(seq, change_set("cs-9")), Err(Refusal::Seq));
+    }
+    let next = lane.started(4, change_set("cs-9")).unwrap();
+    assert_eq!(next.phase, Phase::InFlight);
+    assert_eq!(next.change_set, Some(change_set("cs-9")));
+    assert_eq!((next.not_before, next.put_off), (None, 0));
+    assert_eq!(next.intent, lane.intent);
+    assert_eq!(next.started(4, change_set("cs-8")), Err(Refusal::Phase));
+    assert_eq!(
+        in_phase(Phase::Idle).started(3, change_set("cs-9")),
+        Err(Refusal::Phase)
+    );
+}
+
+#[test]
+fn a_change_set_that_succeeded_frees_the_lane_and_keeps_what_it_took() {
+    let lane = LaneState {
+        put_off: 2,
+        not_before: Some(at(60)),
+        ..in_flight(c(2, 1), c(2, 1))
+    };
+    let next = lane.ended(4, succeeded(Some(30)), at(40)).unwrap();
+    assert_eq!((next.phase, next.seq), (Phase::Idle, 4));
+    assert_eq!((next.intent.clone(), next.change_set.clone()), (None, None));
+    assert_eq!((next.not_before, next.put_off), (None, 0));
+    assert_eq!(next.last_success, Some(at(40)));
+    assert_eq!(next.last_duration_seconds, Some(30));
+    assert_eq!(taken(&next), c(2, 1));
+}
+
+#[test]
+fn a_duration_that_the_service_does_not_tell_leaves_the_last_one() {
+    let lane = LaneState {
+        last_duration_seconds: Some(12),
+        ..in_flight(c(1, 0), c(1, 0))
+    };
+    let next = lane.ended(4, succeeded(None), at(40)).unwrap();
+    assert_eq!(next.last_duration_seconds, Some(12));
+}
+
+#[test]
+fn changes_of_a_batch_that_came_to_nothing_are_to_be_taken_again() {
+    for lane in [
+        starting(c(4, 4), c(2, 1)),
+        in_flight(c(4, 4), c(2, 1)),
+        LaneState {
+            put_off: 3,
+            ..starting(c(4, 4), c(2, 1))
+        },
+    ] {
+        let next = lane.ended(4, Ending::PutOff(at(60)), at(40)).unwrap();
+        assert_eq!((next.phase, next.put_off), (Phase::Idle, lane.put_off + 1));
+        assert_eq!(next.not_before, Some(at(60)));
+        assert_eq!(taken(&next), c(0, 0));
+        let next = lane.ended(4, Ending::Blocked(block()), at(40)).unwrap();
+        assert_eq!(
+            (next.phase, next.block.clone()),
+            (Phase::Blocked, Some(block()))
+        );
+        assert_eq!(taken(&next), c(0, 0));
+        assert_eq!((next.intent, next.change_set), (None, None));
+        assert_eq!(
+            (next.last_success, next.last_duration_seconds),
+            (None, None)
+        );
+    }
+}
+
+#[test]
+fn what_was_found_to_hold_stays_taken_when_the_batch_comes_to_nothing() {
+    let lane = idle(c(4, 4))
+        .intending(3, run(5), intent(run(5), c(2, 1)), c(1, 1), at(2))
+        .unwrap();
+    let next = lane.ended(4, Ending::PutOff(at(60)), at(40)).unwrap();
+    assert_eq!(taken(&next), c(1, 1));
+}
+
+#[test]
+fn a_batch_of_an_older_plan_gives_nothing_back_to_the_newer_one() {
+    let mut newer = planned(6, c(3, 3));
+    newer.taken = c(1, 1);
+    let lane = in_flight(c(2, 2), c(2, 2)).committed(newer).unwrap();
+    for ending in [Ending::PutOff(at(60)), Ending::Blocked(block())] {
+        let next = lane.ended(4, ending, at(40)).unwrap();
+        assert_eq!(taken(&next), c(1, 1));
+    }
+}
+
+#[test]
+fn an_end_is_for_the_intent_that_is_under_way() {
+    let lane = in_flight(c(1, 0), c(1, 0));
+    for seq in [3, 5] {
+        assert_eq!(lane.ended(seq, succeeded(None), at(40)), Err(Refusal::Seq));
+    }
+    for phase in [Phase::Idle, Phase::Blocked, Phase::Stopped] {
+        let ended = in_phase(phase).ended(3, succeeded(None), at(40));
+        assert_eq!(ended, Err(Refusal::Phase), "{phase}");
+    }
+    let once = lane.ended(4, succeeded(None), at(40)).unwrap();
+    assert_eq!(once.ended(4, succeeded(None), at(41)), Err(Refusal::Phase));
+}
+
+#[test]
+fn only_an_idle_lane_is_blocked_or_put_off_before_an_intent() {
+    for phase in PHASES {
+        let lane = in_phase(phase);
+        if phase == Phase::Idle {
+            let blocked = lane.blocked(block()).unwrap();
+            assert_eq!(
+                (blocked.phase, blocked.block),
+                (Phase::Blocked, Some(block()))
+            );
+            let put_off = lane.put_off(at(60)).unwrap();
+            assert_eq!((put_off.phase, put_off.put_off), (Phase::Idle, 1));
+            assert_eq!(put_off.not_before, Some(at(60)));
+        } else {
+            assert_eq!(lane.blocked(block()), Err(Refusal::Phase), "{phase}");
+            assert_eq!(lane.put_off(at(60)), Err(Refusal::Phase), "{phase}");
+        }
+    }
+}
+
+#[test]
+fn a_tick_takes_the_place_of_older_ones_only() {
+    let lane = idle(c(1, 0));
+    for number in [0, 6, 7] {
+        assert_eq!(lane.ticked(number, at(9)), Err(Refusal::Tick));
+    }
+    let next = lane.ticked(8, at(9)).unwrap();
+    assert_eq!((next.tick, next.tick_at), (8, Some(at(9))));
+    assert_eq!(next.ticked(8, at(9)), Err(Refusal::Tick));
+}
+
+#[test]
+fn an_announcement_is_kept_for_its_run() {
+    assert_eq!(idle(c(0, 0)).announced(run(5)).announced, Some(run(5)));
+}
+
+#[test]
+fn starts_are_put_off_for_longer_each_time_up_to_fifteen_minutes() {
+    let delay = |put_off| {
+        LaneState {
+            put_off,
+            ..LaneState::default()
+        }
+        .put_off_until(start())
+    };
+    for (put_off, seconds) in [
+        (0, 5),
+        (1, 10),
+        (2, 20),
+        (7, 640),
+        (8, 900),
+        (u32::MAX, 900),
+    ] {
+        assert_eq!(delay(put_off), at(seconds));
+    }
+}
+
+#[test]
+fn a_plan_is_shown_the_batch_of_a_lane_from_its_intent_to_its_end() {
+    let quarantined = vec![ProductChange {
+        product: p("q"),
+        action: Action::Allow,
+    }];
+    let in_flight: Vec<_> = [("allow-0", Action::Allow), ("deny-0", Action::Deny)]
+        .map(|(product, action)| ProductChange {
+            product: p(product),
+            action,
+        })
+        .into();
+    let lane = starting(c(1, 1), c(1, 1));
+    assert_eq!(
+        lane.view(quarantined.clone()),
+        LaneView {
+            in_flight,
+            quarantined
+        }
+    );
+    let lane = lane.ended(4, succeeded(None), at(40)).unwrap();
+    assert_eq!(lane.view(Vec::new()), LaneView::default());
+}
+
+#[test]
+fn a_change_set_is_named_after_the_experience_and_its_intent() {
+    let experience = ExperienceId::new("exp-1").unwrap();
+    let lane = starting(c(1, 0), c(1, 0));
+    assert_eq!(
+        lane.change_set_name(&experience).to_string(),
+        "pmp-sync:exp-1:4"
+    );
+}
+
+#[test]
+fn an_intent_tells_its_products_by_kind_in_the_order_of_the_request() {
+    let batch = intent(run(5), c(2, 1));
+    assert_eq!(batch.counts(), c(2, 1));
+    let allows: Vec<_> = batch.products(Action::Allow).collect();
+    assert_eq!(allows, [&p("allow-0"), &p("allow-1")]);
+    assert_eq!(batch.products(Action::Deny).count(), 1);
+}
+
+#[test]
+fn a_state_is_read_back_as_it_was_written() {
+    for lane in [
+        LaneState::default(),
+        in_flight(c(2, 1), c(2, 1)).joined(run(6), run(5)).unwrap(),
+        idle(c(1, 0)).blocked(block()).unwrap(),
+    ] {
+        let text = serde_json::to_string(&lane).unwrap();
+        assert_eq!(serde_json::from_str::<LaneState>(&text).unwrap(), lane);
+    }
+}

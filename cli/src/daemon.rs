@@ -22,6 +22,8 @@ use crate::local::{State, StateMember, state_file};
 
 /// How often it is looked whether the state file is still there.
 const LOOK: Duration = Duration::from_millis(300);
+/// The most that deploying may take on a busy machine.
+const DEPLOYING: Duration = Duration::from_mins(15);
 
 fn organization(name: &str, digit: char) -> Organization {
     let eleven: String = std::iter::repeat_n(digit, 11).collect();
@@ -36,9 +38,6 @@ fn organization(name: &str, digit: char) -> Organization {
 /// Serves until it is told to end.
 pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Failure> {
     let path = state_file(options.state.as_deref())?;
-    let ends = Instant::now() + options.ttl;
-    let seconds = i64::try_from(options.ttl.as_secs()).unwrap_or(86_400);
-    let ends_at = later(SystemClock.now(), seconds);
     let progress = Progress::new();
     let binaries = build(&progress).await?;
     let catalog = match &options.catalog_endpoint {
@@ -48,7 +47,8 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
             ..Settings::default()
         }),
     };
-    let mut embedded = Embedded::start(catalog, options.ttl, &progress).await?;
+    // The time counts from when it is ready; the server's own limit is the last resort.
+    let mut embedded = Embedded::start(catalog, options.ttl + DEPLOYING, &progress).await?;
     let members = vec![organization("emea", '2'), organization("apac", '3')];
     let management = organization("headquarters", '1');
     let installation = Installation::deploy(
@@ -61,6 +61,9 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
         &progress,
     )
     .await?;
+    let ends = Instant::now() + options.ttl;
+    let seconds = i64::try_from(options.ttl.as_secs()).unwrap_or(86_400);
+    let ends_at = later(SystemClock.now(), seconds);
     let state = describe(common, &installation, ends_at.to_string()).await?;
     write(&path, &state)?;
     drop(installation);

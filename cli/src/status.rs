@@ -1,11 +1,10 @@
 //! `pmp-sync status`: the last runs, and where each lane stands.
 
 use jiff::Timestamp;
-use pmp_sync_aws::ledger::LaneEntry;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::lane::{LaneState, OpenChange};
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
 use serde_json::{Value, json};
 
 use crate::args::{Common, StatusOptions};
@@ -29,7 +28,7 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
         let links = context.ledger.links(run).await?;
         return show_run(common, &context, &record, &links).await;
     }
-    let runs = context.ledger.runs(options.runs).await?;
+    let runs = context.ledger.newest_runs(options.runs).await?;
     let mut lanes = Vec::new();
     for entry in context.ledger.lanes().await? {
         let state = context.ledger.state(&entry.lane).await?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::{Continuation, Scope, Trigger};
+use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Scope, Trigger};
 use pmp_sync_domain::ports::DeadLetters as _;
 use pmp_sync_domain::run::Request;
 
@@ -40,6 +40,8 @@ pub(crate) struct Work {
     pub(crate) settled: BTreeSet<LaneId>,
     /// Rests of earlier runs.
     pub(crate) rests: Vec<Continuation>,
+    /// Requests about dead letters.
+    pub(crate) dead_letters: Vec<DeadLetterRequest>,
 }
 
 fn request(kind: &str, id: Option<String>, requester: Option<String>) -> Request {
@@ -81,6 +83,7 @@ impl Work {
                 self.settled.insert(lane);
             }
             Trigger::Continuation(rest) => self.rests.push(rest),
+            Trigger::DeadLetters(request) => self.dead_letters.push(request),
         }
     }
 }
@@ -109,6 +112,9 @@ impl<P: Ports> Producer<P> {
         }
         for rest in std::mem::take(&mut work.rests) {
             self.go_on(rest, deadline).await?;
+        }
+        for request in std::mem::take(&mut work.dead_letters) {
+            self.serve_dead_letters(request, deadline).await?;
         }
         if !work.requests.is_empty() {
             self.begin(&work, deadline).await?;

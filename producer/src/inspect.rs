@@ -9,8 +9,9 @@ use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
-use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::lane::Quarantined;
+use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{Plan, Report, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
@@ -31,6 +32,10 @@ pub(crate) struct Inspection {
     pub(crate) plan: Plan,
     pub(crate) report: Report,
     pub(crate) decision: Decision,
+    /// Quarantined changes that are not wanted any more.
+    pub(crate) released: Vec<Quarantined>,
+    /// How many stay in quarantine.
+    pub(crate) quarantined: usize,
 }
 
 /// Reads every management experience once.
@@ -129,7 +134,8 @@ pub(crate) async fn targets<C: ReadCatalog>(
         .map_err(unreadable)
 }
 
-/// Looks at one member experience. The lane is read before the member's policy: what ends in between
+/// Looks at one member experience; of the quarantined products those that are `lifted` are tried
+/// again. The lane is read before the member's policy: what ends in between
 /// is then still in the overlay, and at worst planned once too often.
 pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     ledger: &L,
@@ -137,13 +143,25 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     link: &Link,
     experience: &ExperienceId,
     desired: &PolicySnapshot,
+    lifted: &BTreeSet<ProductId>,
     now: Timestamp,
 ) -> Result<Inspection, LinkError> {
     let lane = link.lane_of(experience);
     let state = ledger.state(&lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
+    let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
     let actual = read_member(catalog, link, experience).await?;
-    let (plan, report) = plan(desired, &actual, &state.view(Vec::new()), &link.policy);
+    let (again, quarantined): (Vec<_>, Vec<_>) = quarantined
+        .into_iter()
+        .partition(|aside| lifted.contains(&aside.product));
+    let aside = quarantined.iter().map(Quarantined::change).collect();
+    let (plan, report) = plan(desired, &actual, &state.view(aside), &link.policy);
+    let is_wanted = |aside: &Quarantined| {
+        let standing = |policy: &PolicySnapshot| policy.standing(&aside.product);
+        LinkPolicy::wanted(standing(desired), standing(&actual)) == Some(aside.action)
+    };
+    let released = quarantined.iter().filter(|aside| !is_wanted(aside));
+    let released: Vec<_> = released.cloned().collect();
     let mut question = Question {
         plan: &plan,
         state: &state,
@@ -151,6 +169,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         committed: None,
         desired,
         link: &link.policy,
+        renewed: again.iter().any(|aside| plan.contains(&aside.change())),
     };
     let committed = match state.planned_run() {
         Some(run) if question.needs_committed(now) => ledger
@@ -168,6 +187,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         plan,
         report,
         decision,
+        quarantined: quarantined.len() - released.len(),
+        released,
     })
 }
 

@@ -6,13 +6,16 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::catalog::ReadOnlyCatalog;
 use pmp_sync_aws::config::sdk_config;
+use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::edge::{SystemClock, SystemEntropy, variable};
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
 use pmp_sync_aws::members::MemberRoles;
-use pmp_sync_aws::queue::{DeadLetterQueue, RequestsInbox};
+use pmp_sync_aws::queue::RequestsInbox;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::message::{Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable};
+use pmp_sync_domain::message::{
+    DEAD_LETTERS_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -75,7 +78,7 @@ struct PlanDetail {
 
 async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<Value, Error> {
     if event.payload.get("Records").is_none() {
-        return plan(producer, event.payload).await;
+        return look(producer, event.payload).await;
     }
     let deadline = i64::try_from(event.context.deadline)
         .map_or(Ok(Timestamp::MAX), Timestamp::from_millisecond);
@@ -100,25 +103,51 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
     Ok(serde_json::to_value(response)?)
 }
 
-/// The operator's plan, the only one who invokes the function itself.
-async fn plan(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> {
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeadLettersDetail {
+    #[serde(default)]
+    filter: DeadLetterFilter,
+}
+
+/// The operator's looks, the only ones who invoke the function themselves: they change nothing.
+async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> {
     let envelope: Envelope = serde_json::from_value(payload)?;
-    if envelope.source != SOURCE || envelope.detail_type != PLAN_REQUESTED {
-        let unknown = Unreadable::UnknownEvent {
-            source_name: envelope.source,
-            detail_type: envelope.detail_type,
-        };
-        tracing::error!(error = %unknown, code = "PMS-5001", "the invocation is refused");
-        return Err(unknown.into());
-    }
-    let detail = match envelope.detail {
-        Value::Null => PlanDetail::default(),
-        detail => serde_json::from_value(detail)?,
+    let answer = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        (SOURCE, PLAN_REQUESTED) => {
+            let detail: PlanDetail = detail(envelope.detail)?;
+            producer
+                .preview(&detail.scope)
+                .await
+                .map(serde_json::to_value)
+        }
+        (SOURCE, DEAD_LETTERS_REQUESTED) => {
+            let detail: DeadLettersDetail = detail(envelope.detail)?;
+            producer
+                .dead_letters(&detail.filter)
+                .await
+                .map(serde_json::to_value)
+        }
+        _ => {
+            let unknown = Unreadable::UnknownEvent {
+                source_name: envelope.source,
+                detail_type: envelope.detail_type,
+            };
+            tracing::error!(error = %unknown, code = "PMS-5001", "the invocation is refused");
+            return Err(unknown.into());
+        }
     };
-    match producer.preview(&detail.scope).await {
-        Ok(preview) => Ok(serde_json::to_value(preview)?),
+    match answer {
+        Ok(answer) => Ok(answer?),
         // An answer, so that the code and the way forward reach the operator as they are.
         Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
+    }
+}
+
+fn detail<T: Default + serde::de::DeserializeOwned>(detail: Value) -> Result<T, Error> {
+    match detail {
+        Value::Null => Ok(T::default()),
+        detail => Ok(serde_json::from_value(detail)?),
     }
 }
 
@@ -144,7 +173,8 @@ pub async fn run() -> Result<(), Error> {
     let producer = &Producer::new(ports);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let span = tracing::info_span!("invocation", request_id = event.context.request_id);
-        handle(producer, event).instrument(span).await
+        // Boxed: the future of a whole run is large.
+        Box::pin(handle(producer, event)).instrument(span).await
     }))
     .await
 }

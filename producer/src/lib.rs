@@ -3,26 +3,31 @@
 //!
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
+mod conclude;
+mod dead_letters;
 mod inbox;
 mod inspect;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod link;
 mod preview;
+mod retire;
 mod run;
 mod send;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
-    Bus, Clock, DeadLetters, Entropy, Inbox, Lanes, Members, ReadCatalog, WriteRuns,
+    Bus, Clock, Close, DeadLetters, Entropy, Inbox, Lanes, Members, ReadCatalog, WriteRuns,
 };
 
+pub use self::dead_letters::{DeadLetterList, ListedLetter};
 pub use self::inbox::{Record, Verdict};
 pub use self::preview::{Preview, PreviewLink};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {
     /// The ledger.
-    type Ledger: Lanes + WriteRuns;
+    type Ledger: Lanes + WriteRuns + Close;
     /// The management organization's catalog: to be read only.
     type Catalog: ReadCatalog;
     /// The way into the members' accounts.

@@ -1,5 +1,7 @@
 //! The read-only plan for the operator: the very code that a run goes through, without its writes.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::commit::Decision;
@@ -42,7 +44,7 @@ pub struct PreviewLink {
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// `in_step`, `underway`, `commit` or `failed`.
+    /// `in_step`, `underway`, `commit`, `stopped` or `failed`.
     pub decision: String,
     /// The products that would be allowed.
     pub allow: Vec<ProductId>,
@@ -121,12 +123,17 @@ impl<P: Ports> Producer<P> {
             .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
         let mut links = Vec::new();
         for experience in targets(&connection, &setup.config, link, scopes).await? {
+            let stopped = setup
+                .brake
+                .holds(&link.member.name, &link.lane_of(&experience))
+                .is_some();
             let seen = inspect(
                 self.ports.ledger(),
                 &connection,
                 link,
                 &experience,
                 desired,
+                &BTreeSet::new(),
                 self.now(),
             )
             .await;
@@ -135,6 +142,7 @@ impl<P: Ports> Producer<P> {
                     experience: Some(experience),
                     decision: match seen.decision {
                         Decision::InStep => "in_step",
+                        _ if stopped => "stopped",
                         Decision::Underway(_) => "underway",
                         Decision::Commit => "commit",
                     }

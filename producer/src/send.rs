@@ -1,5 +1,7 @@
 //! Commit, then send: the only way in which a plan reaches a member.
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
@@ -48,8 +50,10 @@ impl<P: Ports> Producer<P> {
             },
             taken: Counts::default(),
             sent: false,
+            proved: BTreeSet::new(),
             at: self.now(),
         };
+        let mine = (run, planned.hash.clone());
         let stored = transit(
             self.ports.ledger(),
             self.ports.clock(),
@@ -65,9 +69,20 @@ impl<P: Ports> Producer<P> {
         )
         .await
         .map_err(LinkError::Ledger)?;
-        Ok(stored.map_or(Committed::Stale, |transited| {
-            Committed::Yes(waiting(&transited.before))
-        }))
+        if let Some(transited) = stored {
+            return Ok(Committed::Yes(waiting(&transited.before)));
+        }
+        // Written after all, if the answer to the first attempt was lost.
+        let state = self.ports.ledger().state(&inspection.lane).await;
+        let state = state.map_err(LinkError::Ledger)?;
+        let is_mine = state
+            .planned
+            .is_some_and(|planned| (planned.run, planned.hash) == mine);
+        Ok(if is_mine {
+            Committed::Yes(waiting(read))
+        } else {
+            Committed::Stale
+        })
     }
 
     /// Sends the plan's changes and marks it as sent. An empty plan halts the lane: a Tick makes the

@@ -15,55 +15,15 @@ use pmp_sync_domain::lane::later;
 use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, WorkerMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
-use pmp_sync_producer::{Ports, Producer, Record, Verdict};
-use pmp_sync_testkit::{OrgCatalog, World};
+use pmp_sync_producer::{Producer, Record, Verdict};
+use pmp_sync_testkit::{ProducerPorts, World};
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");
 
-struct Fakes {
-    world: World,
-    catalog: OrgCatalog,
-}
-
-impl Ports for Fakes {
-    type Ledger = World;
-    type Catalog = OrgCatalog;
-    type Members = World;
-    type Inbox = World;
-    type DeadLetters = World;
-    type Bus = World;
-    type Clock = World;
-    type Entropy = World;
-    fn ledger(&self) -> &World {
-        &self.world
-    }
-    fn catalog(&self) -> &OrgCatalog {
-        &self.catalog
-    }
-    fn members(&self) -> &World {
-        &self.world
-    }
-    fn inbox(&self) -> &World {
-        &self.world
-    }
-    fn dead_letters(&self) -> &World {
-        &self.world
-    }
-    fn bus(&self) -> &World {
-        &self.world
-    }
-    fn clock(&self) -> &World {
-        &self.world
-    }
-    fn entropy(&self) -> &World {
-        &self.world
-    }
-}
-
 struct Setting {
     world: World,
-    producer: Producer<Fakes>,
+    producer: Producer<ProducerPorts>,
 }
 
 fn account(digit: char) -> AccountId {
@@ -121,10 +81,7 @@ impl Setting {
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(Fakes {
-            catalog: world.catalog(&account('1')),
-            world: world.clone(),
-        });
+        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
         Self { world, producer }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 use futures::stream;
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
@@ -45,8 +46,9 @@ struct Mail {
 }
 
 impl<P: Ports> Worker<P> {
-    /// Handles a batch. One verdict for each message, in their order.
-    pub async fn handle(&self, records: &[Record]) -> Vec<Verdict> {
+    /// Handles a batch. One verdict for each message, in their order. `deadline` is when the
+    /// invocation ends.
+    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::Acknowledge; records.len()];
         let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
         for (place, record) in records.iter().enumerate() {
@@ -56,7 +58,7 @@ impl<P: Ports> Worker<P> {
             }
         }
         let outcomes: Vec<_> = stream::iter(lanes)
-            .map(|(lane, mail)| async move { self.deliver(&lane, &mail, records).await })
+            .map(|(lane, mail)| async move { self.deliver(&lane, &mail, records, deadline).await })
             .buffer_unordered(LANES_AT_ONCE)
             .collect()
             .await;
@@ -119,14 +121,20 @@ impl<P: Ports> Worker<P> {
 
     /// Claims a lane's changes and moves the lane on. Returns the places of messages that are to
     /// come again: every message ends in *advance*, and if that fails none is acknowledged.
-    async fn deliver(&self, lane: &LaneId, mail: &Mail, records: &[Record]) -> Vec<usize> {
+    async fn deliver(
+        &self,
+        lane: &LaneId,
+        mail: &Mail,
+        records: &[Record],
+        deadline: Timestamp,
+    ) -> Vec<usize> {
         let mut failed = Vec::new();
         let outcome = async {
             if !mail.changes.is_empty() {
                 let state = self.ports.ledger().state(lane).await?;
                 failed = self.claim_all(lane, &state, &mail.changes, records).await;
             }
-            self.advance(lane, &mail.wake).await
+            self.advance(lane, &mail.wake, deadline).await
         }
         .await;
         match outcome {

@@ -5,10 +5,12 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::catalog::Catalog;
 use pmp_sync_aws::config::{in_role, sdk_config};
+use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::edge::{SystemClock, SystemEntropy, variable};
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
-use pmp_sync_aws::queue::{ChangesQueue, DeadLetterQueue};
+use pmp_sync_aws::queue::ChangesQueue;
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::AccountId;
 use tracing::Instrument as _;
 
@@ -71,7 +73,12 @@ async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchR
         request_id = event.context.request_id,
         messages = records.len()
     );
-    let verdicts = worker.handle(&records).instrument(span).await;
+    // An unreadable deadline is no reason to do nothing.
+    let deadline = i64::try_from(event.context.deadline)
+        .ok()
+        .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
+        .unwrap_or(Timestamp::MAX);
+    let verdicts = worker.handle(&records, deadline).instrument(span).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {
         if verdict == Verdict::Again {

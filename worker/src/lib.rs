@@ -7,6 +7,8 @@ mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod lane;
+mod settle;
+mod start;
 
 use pmp_sync_domain::ids::AccountId;
 use pmp_sync_domain::ports::{

@@ -13,13 +13,13 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, Planned, later};
+use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, Planned, Stop, later};
 use pmp_sync_domain::message::{ChangeMessage, LANE_SETTLED};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, Lanes as _};
-use pmp_sync_testkit::{OrgCatalog, World};
-use pmp_sync_worker::{Ports, Record, Verdict, Worker};
+use pmp_sync_testkit::{WorkerPorts, World};
+use pmp_sync_worker::{Record, Verdict, Worker};
 
 /// The worker's timeout, in seconds.
 const TIMEOUT: u16 = 30;
@@ -29,45 +29,9 @@ const VISIBILITY: i64 = 180;
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-worker");
 
-struct Fakes {
-    world: World,
-    catalog: OrgCatalog,
-}
-
-impl Ports for Fakes {
-    type Ledger = World;
-    type Catalog = OrgCatalog;
-    type Queue = World;
-    type DeadLetters = World;
-    type Bus = World;
-    type Clock = World;
-    type Entropy = World;
-    fn ledger(&self) -> &World {
-        &self.world
-    }
-    fn catalog(&self) -> &OrgCatalog {
-        &self.catalog
-    }
-    fn queue(&self) -> &World {
-        &self.world
-    }
-    fn dead_letters(&self) -> &World {
-        &self.world
-    }
-    fn bus(&self) -> &World {
-        &self.world
-    }
-    fn clock(&self) -> &World {
-        &self.world
-    }
-    fn entropy(&self) -> &World {
-        &self.world
-    }
-}
-
 struct Lane {
     world: World,
-    worker: Worker<Fakes>,
+    worker: Worker<WorkerPorts>,
     id: LaneId,
 }
 
@@ -93,10 +57,7 @@ impl Lane {
         let experience = ExperienceId::new("exp-1").unwrap();
         world.open_member(&account, "external");
         world.experiences(|experiences| experiences.add(&account, &experience, policy));
-        let fakes = Fakes {
-            catalog: world.catalog(&account),
-            world: world.clone(),
-        };
+        let fakes = WorkerPorts::new(&world, &account);
         Self {
             world,
             worker: Worker::new(fakes, account.clone(), TIMEOUT),
@@ -124,6 +85,7 @@ impl Lane {
                 },
                 taken: Counts::default(),
                 sent: true,
+                proved: std::collections::BTreeSet::new(),
                 at,
             };
             let next = LaneState {
@@ -157,7 +119,13 @@ impl Lane {
 
     /// Delivers what is due, `times` over, and moves the clock on, until nothing is left to happen.
     fn drive(&self, times: usize) {
+        self.drive_with(times, || {});
+    }
+
+    /// The same, with something happening before each delivery.
+    fn drive_with(&self, times: usize, mut meanwhile: impl FnMut()) {
         for _ in 0..5_000 {
+            meanwhile();
             let now = self.world.time();
             let batch = self
                 .world
@@ -181,7 +149,8 @@ impl Lane {
                 .collect();
             let mut verdicts = Vec::new();
             for _ in 0..times {
-                verdicts = futures::executor::block_on(self.worker.handle(&records));
+                verdicts =
+                    futures::executor::block_on(self.worker.handle(&records, Timestamp::MAX));
             }
             for (delivery, verdict) in batch.into_iter().zip(verdicts) {
                 if verdict == Verdict::Again {
@@ -192,6 +161,17 @@ impl Lane {
             }
         }
         panic!("the lane does not come to rest");
+    }
+
+    fn change(&self, change: impl FnOnce(&LaneState) -> LaneState) {
+        self.world.ledger(|ledger| {
+            let state = ledger.lanes.get(&self.id).cloned().unwrap_or_default();
+            let next = LaneState {
+                rev: state.rev + 1,
+                ..change(&state)
+            };
+            ledger.lanes.insert(self.id.clone(), next);
+        });
     }
 
     fn state(&self) -> LaneState {
@@ -225,13 +205,8 @@ impl Lane {
     }
 
     fn open(&self) -> usize {
-        self.world.ledger(|ledger| {
-            ledger
-                .items
-                .values()
-                .filter(|item| item.closed.is_none())
-                .count()
-        })
+        self.world
+            .ledger(|ledger| ledger.items.values().filter(|item| item.is_open()).count())
     }
 }
 
@@ -340,7 +315,7 @@ fn what_can_not_be_claimed_is_buried_with_its_code() {
     lane.drive(1);
     let codes: Vec<_> = lane
         .world
-        .dead()
+        .dead_of(&lane.id.account)
         .into_iter()
         .map(|(_, attributes)| attributes["code"].clone())
         .collect();
@@ -349,11 +324,44 @@ fn what_can_not_be_claimed_is_buried_with_its_code() {
 }
 
 #[test]
-fn a_failed_change_set_blocks_the_lane_and_a_new_plan_frees_it() {
+fn a_bad_product_is_set_aside_and_the_others_get_through() {
     let lane = Lane::new(PolicySnapshot::default());
     lane.world
-        .experiences(|experiences| experiences.make_bad(product("bad")));
-    let plan = lane.commit(run(1), &[product("bad"), product("good")], &[]);
+        .experiences(|experiences| experiences.make_bad(product("prod-a0031")));
+    let plan = lane.commit(run(1), &products("a", 50), &products("d", 20));
+    lane.send(run(1), &plan);
+    lane.drive(1);
+    let mut good = products("a", 50);
+    good.retain(|id| id.as_str() != "prod-a0031");
+    assert_eq!(lane.policy(), PolicySnapshot::new(good, products("d", 20)));
+    assert_eq!(
+        (lane.state().phase, lane.open(), lane.settled()),
+        (Phase::Idle, 0, 1)
+    );
+    assert!(lane.sets().len() <= 13, "{:?}", lane.sets());
+    let dead = lane.world.dead_of(&lane.id.account);
+    let [(body, attributes)] = dead.as_slice() else {
+        panic!("{dead:?}")
+    };
+    assert!(body.contains("prod-a0031"));
+    assert_eq!(
+        (
+            attributes["reason"].as_str(),
+            attributes["error_code"].as_str()
+        ),
+        ("quarantined", "INVALID_PRODUCT")
+    );
+    assert!(attributes.contains_key("change_set") && attributes["run"] == run(1).to_string());
+}
+
+#[test]
+fn a_lane_on_which_everything_fails_is_blocked_and_a_new_plan_frees_it() {
+    let lane = Lane::new(PolicySnapshot::default());
+    for bad in ["one", "two"] {
+        lane.world
+            .experiences(|experiences| experiences.make_bad(product(bad)));
+    }
+    let plan = lane.commit(run(1), &[product("one"), product("two")], &[]);
     lane.send(run(1), &plan);
     lane.drive(1);
     let state = lane.state();
@@ -363,11 +371,131 @@ fn a_failed_change_set_blocks_the_lane_and_a_new_plan_frees_it() {
         Some(BlockReason::ChangeSetFailed)
     );
     assert_eq!(lane.policy(), PolicySnapshot::default());
+    assert!(lane.world.dead_of(&lane.id.account).is_empty());
     let plan = lane.commit(run(2), &[product("good")], &[]);
     lane.send(run(2), &plan);
     lane.drive(1);
     assert_eq!(lane.policy(), PolicySnapshot::new([product("good")], []));
     assert_eq!((lane.state().phase, lane.open()), (Phase::Idle, 0));
+}
+
+#[test]
+fn the_service_failing_a_few_times_only_takes_longer() {
+    let lane = Lane::new(PolicySnapshot::default());
+    lane.world
+        .experiences(|experiences| experiences.fail_next_sets(4));
+    let plan = lane.commit(run(1), &products("a", 3), &[]);
+    lane.send(run(1), &plan);
+    lane.drive(1);
+    assert_eq!(lane.policy(), PolicySnapshot::new(products("a", 3), []));
+    assert_eq!(lane.sets().len(), 5);
+    let waits: Vec<_> = lane.world.experiences(|experiences| {
+        let sets = experiences.change_sets().windows(2);
+        sets.map(|pair| pair[1].started.duration_since(pair[0].ends).as_secs())
+            .collect()
+    });
+    assert!(waits.is_sorted() && waits[3] >= 20, "{waits:?}");
+}
+
+#[test]
+fn somebody_elses_change_set_is_waited_for() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let now = lane.world.time();
+    lane.world.experiences(|experiences| {
+        experiences.lock_until(&lane.id.experience, now, later(now, 300));
+    });
+    let plan = lane.commit(run(1), &products("a", 3), &[]);
+    lane.send(run(1), &plan);
+    lane.drive(1);
+    assert_eq!(lane.policy(), PolicySnapshot::new(products("a", 3), []));
+    assert_eq!((lane.state().phase, lane.settled()), (Phase::Idle, 1));
+}
+
+#[test]
+fn a_change_set_that_an_administrator_cancels_is_tried_a_few_times_and_then_blocks() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let plan = lane.commit(run(1), &products("a", 3), &[]);
+    lane.send(run(1), &plan);
+    let mut cancelled = 0;
+    lane.drive_with(1, || {
+        cancelled += usize::from(
+            lane.world
+                .experiences(|experiences| experiences.cancel(&lane.id.experience)),
+        );
+    });
+    assert_eq!(cancelled, 3);
+    assert_eq!(
+        lane.state().block.map(|block| block.reason),
+        Some(BlockReason::Cancelled)
+    );
+}
+
+#[test]
+fn a_change_set_that_vanishes_is_given_up_after_a_while_and_the_rest_is_done() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let plan = lane.commit(run(1), &products("a", 3), &[]);
+    lane.send(run(1), &plan);
+    let mut vanished = false;
+    lane.drive_with(1, || {
+        let set = lane.state().change_set;
+        if let (Some(set), false) = (set, vanished) {
+            vanished = true;
+            lane.world
+                .experiences(|experiences| experiences.forget(&set));
+        }
+    });
+    assert!(vanished);
+    assert_eq!(lane.policy(), PolicySnapshot::new(products("a", 3), []));
+    assert_eq!((lane.state().phase, lane.open()), (Phase::Idle, 0));
+    assert_eq!(
+        lane.sets().len(),
+        1,
+        "what it did is seen, and not done again"
+    );
+}
+
+#[test]
+fn a_stopped_lane_starts_nothing_and_lets_what_is_in_flight_end() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let plan = lane.commit(run(1), &products("a", 120), &[]);
+    lane.send(run(1), &plan);
+    let mut stopped = false;
+    lane.drive_with(1, || {
+        if lane.state().phase == Phase::InFlight && !stopped {
+            stopped = true;
+            let by = Stop {
+                by: None,
+                since: lane.world.time(),
+            };
+            lane.change(|state| state.stopped(by.clone()).unwrap());
+        }
+    });
+    assert_eq!(lane.sets().len(), 1);
+    assert_eq!(lane.policy().allowed().len(), lane.sets()[0].0);
+    assert_eq!(lane.state().phase, Phase::Stopped);
+}
+
+#[test]
+fn an_invocation_without_time_leaves_its_messages() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let plan = lane.commit(run(1), &products("a", 1), &[]);
+    let change = plan.in_sending_order().remove(0);
+    let message = ChangeMessage {
+        run: run(1),
+        account: lane.id.account.clone(),
+        experience: lane.id.experience.clone(),
+        product: change.product,
+        action: change.action,
+        ordinal: 0,
+    };
+    let records = [Record {
+        id: "1".to_owned(),
+        body: message.to_body(),
+    }];
+    let deadline = later(lane.world.time(), 5);
+    let verdicts = futures::executor::block_on(lane.worker.handle(&records, deadline));
+    assert_eq!(verdicts, [Verdict::Again]);
+    assert!(lane.sets().is_empty());
 }
 
 #[test]
@@ -397,19 +525,33 @@ fn any_single_call_may_fail_and_the_lane_still_ends_where_it_should() {
         lane.world.failing(|failing| failing.total())
     };
     assert!(calls > 100, "{calls}");
-    for kind in [Kind::Retryable, Kind::Throttled] {
+    for (kind, lost) in [
+        (Kind::Retryable, false),
+        (Kind::Throttled, false),
+        (Kind::Retryable, true),
+    ] {
         for nth in 1..=calls {
             let lane = Lane::new(PolicySnapshot::new(products("h", 2), []));
-            lane.world.failing(|failing| failing.fail_nth(nth, kind));
+            lane.world.failing(|failing| {
+                if lost {
+                    failing.lose_nth(nth, kind);
+                } else {
+                    failing.fail_nth(nth, kind);
+                }
+            });
             let plan = lane.commit(run(1), &products("a", 60), &products("h", 2));
             lane.send(run(1), &plan);
             lane.drive(1);
             let expected = PolicySnapshot::new(products("a", 60), products("h", 2));
-            assert_eq!(lane.policy(), expected, "call {nth} fails as {kind:?}");
+            assert_eq!(
+                lane.policy(),
+                expected,
+                "call {nth} fails as {kind:?}, after its effect: {lost}"
+            );
             assert_eq!(
                 (lane.state().phase, lane.open()),
                 (Phase::Idle, 0),
-                "call {nth} fails as {kind:?}"
+                "call {nth} fails as {kind:?}, after its effect: {lost}"
             );
         }
     }

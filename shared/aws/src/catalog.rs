@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
-use pmp_sync_domain::lane::IntentChange;
+use pmp_sync_domain::lane::{ChangeError, Failed, IntentChange};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ use crate::service_error;
 const CATALOG: &str = "AWSMarketplace";
 /// The entity type with its version, as changes name it.
 const EXPERIENCE: &str = "Experience@1.0";
+/// The change types.
+const ALLOW: &str = "AllowProductProcurement";
+const DENY: &str = "DenyProductProcurement";
 /// The most pages of a list that are read: 50 experiences or 20 change sets each.
 const MOST_PAGES: usize = 40;
 
@@ -193,10 +196,7 @@ fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Chan
         .build()
         .map_err(|error| refused(error.to_string()))?;
     let mut list = Vec::new();
-    for (action, change_type) in [
-        (Action::Allow, "AllowProductProcurement"),
-        (Action::Deny, "DenyProductProcurement"),
-    ] {
+    for (action, change_type) in [(Action::Allow, ALLOW), (Action::Deny, DENY)] {
         let ids: Vec<_> = changes
             .iter()
             .filter(|change| change.action == action)
@@ -255,7 +255,9 @@ impl ChangeSets for Catalog {
             Some(ChangeStatus::Succeeded) => Ok(ChangeSetStatus::Succeeded(duration(&answer))),
             Some(ChangeStatus::Cancelled) => Ok(ChangeSetStatus::Cancelled),
             Some(ChangeStatus::Failed) => Ok(match answer.failure_code() {
-                Some(FailureCode::ServerFault) => ChangeSetStatus::ServerFault(failure(&answer)),
+                Some(FailureCode::ServerFault) => {
+                    ChangeSetStatus::ServerFault(failure(&answer).to_string())
+                }
                 _ => ChangeSetStatus::Failed(failure(&answer)),
             }),
             other => {
@@ -315,23 +317,24 @@ fn duration(answer: &DescribeChangeSetOutput) -> Option<u32> {
     u32::try_from(seconds).ok()
 }
 
-/// What the service says of the failure: of the set as a whole, then of each change.
-fn failure(answer: &DescribeChangeSetOutput) -> String {
-    let whole = answer.failure_description().map(str::to_owned);
-    let single = answer.change_set().iter().flat_map(|change| {
-        let change_type = change.change_type().unwrap_or("a change").to_owned();
-        change.error_detail_list().iter().map(move |detail| {
-            let code = detail.error_code().unwrap_or("no code");
-            format!(
-                "{change_type}: {code}: {}",
-                detail.error_message().unwrap_or_default()
-            )
+/// What the service says of the failure: of the set as a whole, and of each change.
+fn failure(answer: &DescribeChangeSetOutput) -> Failed {
+    let errors = answer.change_set().iter().flat_map(|change| {
+        let action = match change.change_type() {
+            Some(ALLOW) => Some(Action::Allow),
+            Some(DENY) => Some(Action::Deny),
+            _ => None,
+        };
+        change.error_detail_list().iter().filter_map(move |detail| {
+            Some(ChangeError {
+                action: action?,
+                code: detail.error_code().unwrap_or("UNKNOWN").to_owned(),
+                message: detail.error_message().unwrap_or_default().to_owned(),
+            })
         })
     });
-    let all: Vec<_> = whole.into_iter().chain(single).collect();
-    if all.is_empty() {
-        "the service gave no reason".to_owned()
-    } else {
-        all.join("; ")
+    Failed {
+        errors: errors.collect(),
+        description: answer.failure_description().map(str::to_owned),
     }
 }

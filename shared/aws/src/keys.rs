@@ -27,6 +27,11 @@ pub const LANES: &str = "LANES";
 /// What the rank of a claimed change begins with.
 pub const OPEN_PREFIX: &str = "O#";
 
+/// What the rank of a quarantined change begins with.
+pub const QUARANTINE_PREFIX: &str = "Q#";
+/// Sort key of what is stopped.
+pub const BRAKE: &str = "brake";
+
 /// Partition of a lane. A member's role may touch only those that begin with its own account.
 pub fn lane(lane: &LaneId) -> String {
     format!("LANE#{}#{}", lane.account, lane.experience)
@@ -45,6 +50,16 @@ pub fn product(product: &ProductId) -> String {
 /// The rank of a claimed change: older runs first, then in their order.
 pub fn open_rank(run: RunId, ordinal: u32) -> String {
     format!("{OPEN_PREFIX}{run}#{ordinal:06}")
+}
+
+/// The rank of a quarantined change.
+pub fn quarantine_rank(product: &ProductId) -> String {
+    format!("{QUARANTINE_PREFIX}{product}")
+}
+
+/// Sort key of what became of a dead letter.
+pub fn dead_letter(id: &str) -> String {
+    format!("DEAD#{id}")
 }
 
 /// Sort key of a version of the configuration.

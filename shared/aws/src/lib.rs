@@ -6,6 +6,7 @@
 pub mod bus;
 pub mod catalog;
 pub mod config;
+pub mod dead_letters;
 pub mod edge;
 mod errors;
 pub mod keys;

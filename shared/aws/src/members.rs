@@ -6,10 +6,13 @@ use pmp_sync_domain::ids::{ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, Members, NotSent, ReadCatalog, SendChanges};
+use pmp_sync_domain::ports::{
+    Answer, DeadLetter, DeadLetterBox, Members, NotSent, ReadCatalog, SendChanges,
+};
 
 use crate::catalog::ReadOnlyCatalog;
 use crate::config::{REGION, assume_role};
+use crate::dead_letters::DeadLetterQueue;
 use crate::queue::ChangesQueue;
 
 /// The members of one installation.
@@ -47,6 +50,13 @@ impl MemberRoles {
     }
 }
 
+impl MemberRoles {
+    /// URL of a member's dead-letter queue: that of the changes queue with `-dlq`, as the stack names it.
+    pub fn dead_letters_url(&self, member: &Member) -> String {
+        format!("{}-dlq", self.queue_url(member))
+    }
+}
+
 impl Members for MemberRoles {
     type Connection = MemberAccount;
 
@@ -62,6 +72,7 @@ impl Members for MemberRoles {
         Ok(MemberAccount {
             catalog: ReadOnlyCatalog::new(&config),
             queue: ChangesQueue::new(&config, self.queue_url(member)),
+            dead_letters: DeadLetterQueue::new(&config, self.dead_letters_url(member)),
         })
     }
 }
@@ -71,6 +82,7 @@ impl Members for MemberRoles {
 pub struct MemberAccount {
     catalog: ReadOnlyCatalog,
     queue: ChangesQueue,
+    dead_letters: DeadLetterQueue,
 }
 
 impl ReadCatalog for MemberAccount {
@@ -91,5 +103,17 @@ impl SendChanges for MemberAccount {
     }
     async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
         self.queue.nudge(tick).await
+    }
+}
+
+impl DeadLetterBox for MemberAccount {
+    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+        self.dead_letters.dead_letters(most).await
+    }
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+        self.dead_letters.delete_dead_letter(letter).await
+    }
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+        self.dead_letters.put_dead_letter_back(letter).await
     }
 }

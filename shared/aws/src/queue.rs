@@ -1,14 +1,14 @@
-//! SQS: the changes queue from both sides, dead-letter queues, and the producer's inbox.
+//! SQS: the changes queue from both sides, and the producer's inbox.
 
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::message::{ChangeMessage, Continuation, TickMessage};
-use pmp_sync_domain::ports::{Answer, DeadLetters, Inbox, NotSent, SendChanges, SendTicks};
+use pmp_sync_domain::ports::{Answer, Inbox, NotSent, SendChanges, SendTicks};
 
 use crate::service_error;
 
@@ -157,52 +157,6 @@ impl SendTicks for ChangesQueue {
     }
 }
 
-/// A dead-letter queue that messages are put into by hand, with the reason.
-#[derive(Debug, Clone)]
-pub struct DeadLetterQueue {
-    client: Client,
-    url: String,
-}
-
-impl DeadLetterQueue {
-    /// The queue with that URL.
-    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
-        Self {
-            client: Client::new(config),
-            url: url.into(),
-        }
-    }
-}
-
-impl DeadLetters for DeadLetterQueue {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
-        let mut call = self
-            .client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body);
-        for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
-            let value = MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build();
-            let value = value.map_err(|error| {
-                ServiceError::new("SendMessage", &self.url, Kind::Refused, error.to_string())
-            })?;
-            call = call.message_attributes(*name, value);
-        }
-        if is_fifo(&self.url) {
-            // The same message, delivered twice, is buried once.
-            let id = attributes.get("message_id").cloned().unwrap_or_default();
-            call = call.message_group_id("dead").message_deduplication_id(id);
-        }
-        call.send()
-            .await
-            .map(drop)
-            .map_err(|error| service_error("SendMessage", &self.url, &error))
-    }
-}
-
 /// The producer's own inbox: a FIFO queue with one message group.
 #[derive(Debug, Clone)]
 pub struct RequestsInbox {
@@ -236,10 +190,4 @@ impl Inbox for RequestsInbox {
             .map(drop)
             .map_err(|error| service_error("SendMessage", &self.url, &error))
     }
-}
-
-fn is_fifo(url: &str) -> bool {
-    std::path::Path::new(url)
-        .extension()
-        .is_some_and(|extension| extension == "fifo")
 }

@@ -18,15 +18,19 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
+use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{IntentChange, LaneState};
+use pmp_sync_domain::lane::{
+    Brake, ChangeError, Failed, FailedAlone, IntentChange, LaneState, Stop,
+};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
-    ChangeSetStatus, ChangeSets as _, Claims as _, Lanes as _, ReadCatalog as _, SendChanges as _,
+    ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
+    Lanes as _, ReadCatalog as _, ReadRuns as _, SendChanges as _, WriteRuns as _,
 };
 use serde_json::{Value, json};
 
@@ -122,6 +126,7 @@ fn change(product: &str, action: Action) -> IntentChange {
         product: ProductId::new(product).unwrap(),
         action,
         run: RunId::next(None, 1, 1),
+        ordinal: 0,
     }
 }
 
@@ -214,10 +219,17 @@ async fn the_end_of_a_change_set_tells_how_long_it_took_or_why_it_failed() {
         catalog.status(&id).await.unwrap(),
         ChangeSetStatus::Succeeded(Some(90))
     );
-    let why = "AllowProductProcurement: ENTITY_NOT_FOUND: no policy".to_owned();
+    let told = Failed {
+        errors: vec![ChangeError {
+            action: Action::Allow,
+            code: "ENTITY_NOT_FOUND".to_owned(),
+            message: "no policy".to_owned(),
+        }],
+        description: None,
+    };
     assert_eq!(
         catalog.status(&id).await.unwrap(),
-        ChangeSetStatus::Failed(why)
+        ChangeSetStatus::Failed(told)
     );
     assert_eq!(
         catalog.status(&id).await.unwrap(),
@@ -380,4 +392,157 @@ async fn what_is_never_taken_is_counted() {
         .await
         .unwrap_err();
     assert_eq!((not_sent.count, script.seen().len()), (1, 3));
+}
+
+fn failed() -> FailedAlone {
+    FailedAlone {
+        change: change("p1", Action::Deny),
+        code: "INVALID_PRODUCT".to_owned(),
+        message: "no".to_owned(),
+        change_set: "cs1".parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
+    let run = RunId::next(None, 1, 1);
+    let item = json!({
+        "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": "PRODUCT#p1" }, "schema": { "N": "1" },
+        "product": { "S": "p1" }, "action": { "S": "deny" }, "run": { "S": run.to_string() }, "ordinal": { "N": "0" },
+        "state": { "S": "quarantined" }, "open_rank": { "S": "Q#p1" }, "change_set": { "S": "cs1" },
+        "error_code": { "S": "INVALID_PRODUCT" }, "error_message": { "S": "no" },
+        "claimed_at": { "S": "2026-01-01T00:00:00Z" }, "quarantined_at": { "S": "2026-01-01T00:00:00Z" },
+    });
+    let lost = json!({ "__type": "ConditionalCheckFailedException", "message": "no" });
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (400, None, lost.clone()),
+        (200, None, json!({ "Items": [item] })),
+        (400, None, lost),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    assert!(ledger.quarantine(&lane(), &failed(), now).await.unwrap());
+    assert!(
+        !ledger.quarantine(&lane(), &failed(), now).await.unwrap(),
+        "claimed anew meanwhile"
+    );
+    let found = ledger.quarantined(&lane()).await.unwrap();
+    assert_eq!(
+        (found.len(), found[0].error_code.as_str()),
+        (1, "INVALID_PRODUCT")
+    );
+    ledger
+        .release(&lane(), &found[0], now)
+        .await
+        .expect("a release that comes too late is none");
+    let seen = script.seen();
+    assert_eq!(
+        seen[0].body["ConditionExpression"],
+        "#run = :run AND attribute_exists(#open_rank)"
+    );
+    let values = &seen[0].body["ExpressionAttributeValues"];
+    assert_eq!(values[":rank"], json!({ "S": "Q#p1" }));
+    assert_eq!(values[":error_code"], json!({ "S": "INVALID_PRODUCT" }));
+    assert_eq!(
+        (&seen[2].body["IndexName"], &seen[2].body["ConsistentRead"]),
+        (&json!("open"), &json!(true))
+    );
+    assert_eq!(
+        seen[3].body["ConditionExpression"],
+        "#run = :run AND #open_rank = :rank"
+    );
+}
+
+#[tokio::test]
+async fn only_a_claimed_change_is_closed_and_never_a_quarantined_one() {
+    let (script, config) = Script::new([(200, None, json!({}))]).await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let run = RunId::next(None, 1, 1);
+    let changes = [("p1".parse().unwrap(), run)];
+    ledger
+        .close(&lane(), &changes, Closing::Applied, None, now)
+        .await
+        .unwrap();
+    let body = &script.seen()[0].body;
+    assert_eq!(
+        body["ConditionExpression"],
+        "#run = :run AND begins_with(#open_rank, :open)"
+    );
+    assert_eq!(
+        body["ExpressionAttributeValues"][":open"],
+        json!({ "S": "O#" })
+    );
+}
+
+#[tokio::test]
+async fn dead_letters_are_received_until_nothing_new_comes_and_deleted_by_their_receipt() {
+    let message = |id: &str, receipt: &str| {
+        json!({
+            "MessageId": id, "ReceiptHandle": receipt, "Body": "{}",
+            "MessageAttributes": { "reason": { "DataType": "String", "StringValue": "quarantined" } },
+        })
+    };
+    let (script, config) = Script::new([
+        (200, None, json!({ "Messages": [message("a", "r1")] })),
+        (
+            200,
+            None,
+            json!({ "Messages": [message("a", "r2"), message("b", "r3")] }),
+        ),
+        (200, None, json!({})),
+        (200, None, json!({ "Messages": [] })),
+        (200, None, json!({})),
+        (200, None, json!({})),
+    ])
+    .await;
+    let queue = DeadLetterQueue::new(&config, "http://queue-dlq");
+    let letters = queue.dead_letters(100).await.unwrap();
+    let ids: Vec<_> = letters.iter().map(|letter| letter.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(letters[0].attributes["reason"], "quarantined");
+    queue.delete_dead_letter(&letters[0]).await.unwrap();
+    queue.put_dead_letter_back(&letters[1]).await.unwrap();
+    let seen = script.seen();
+    assert_eq!(seen[0].body["VisibilityTimeout"], 180);
+    assert_eq!(seen[4].body["ReceiptHandle"], "r1");
+    assert_eq!(
+        (
+            &seen[5].body["ReceiptHandle"],
+            &seen[5].body["VisibilityTimeout"]
+        ),
+        (&json!("r3"), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (200, None, json!({})),
+        (200, None, json!({})),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    assert_eq!(ledger.brake().await.unwrap(), Brake::default());
+    let mut brake = Brake {
+        all: Some(Stop {
+            by: None,
+            since: "2026-01-01T00:00:00Z".parse().unwrap(),
+        }),
+        ..Brake::default()
+    };
+    ledger.put_brake(&brake).await.unwrap();
+    brake.rev = 3;
+    ledger.put_brake(&brake).await.unwrap();
+    let seen = script.seen();
+    assert_eq!(
+        seen[1].body["ConditionExpression"],
+        "attribute_not_exists(pk)"
+    );
+    assert_eq!(seen[1].body["Item"]["rev"], json!({ "N": "1" }));
+    assert_eq!(seen[2].body["ConditionExpression"], "#rev = :rev");
+    assert_eq!(seen[2].body["Item"]["rev"], json!({ "N": "4" }));
 }

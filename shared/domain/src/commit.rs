@@ -39,6 +39,9 @@ pub struct Question<'a> {
     pub desired: &'a PolicySnapshot,
     /// What the link may do.
     pub link: &'a LinkPolicy,
+    /// True when the plan has changes that stand in quarantine and are to be tried again: the plan that
+    /// the lane works on may have had them, and is done with them.
+    pub renewed: bool,
 }
 
 impl Question<'_> {
@@ -64,7 +67,7 @@ impl Question<'_> {
         if !self.is_busy() && self.plan.is_empty() {
             return Decision::InStep;
         }
-        if !self.is_trusted(now) || !self.is_busy() {
+        if !self.is_trusted(now) || !self.is_busy() || self.renewed {
             return Decision::Commit;
         }
         let going_on = if self.plan.is_empty() {

@@ -289,6 +289,47 @@ pub enum Trigger {
     },
     /// The producer's own: a run that did not fit into one invocation.
     Continuation(Continuation),
+    /// Somebody wants dead letters to be looked at again.
+    DeadLetters(DeadLetterRequest),
+}
+
+/// What is to be done with dead letters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterAction {
+    /// Issue again what is still wanted, drop what is not.
+    #[default]
+    Replay,
+    /// Delete them.
+    Discard,
+}
+
+/// Which dead letters a request is about; everything that is not narrowed is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterFilter {
+    /// Only of these members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberName>,
+    /// Only changes of these products.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<ProductId>,
+    /// Only those that were buried for one of these reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+/// A request about dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterRequest {
+    /// What is to be done.
+    pub action: DeadLetterAction,
+    /// Which ones.
+    pub filter: DeadLetterFilter,
+    /// The request's own id.
+    pub request_id: Option<String>,
+    /// Who asked, as the request says.
+    pub requester: Option<String>,
 }
 
 /// The rest of a run.
@@ -312,6 +353,12 @@ pub const LANE_SETTLED: &str = "Lane Settled";
 pub const SYNC_COMPLETED: &str = "Sync Completed";
 /// `detail-type` of the operator's read-only plan: the only one that invokes the producer itself.
 pub const PLAN_REQUESTED: &str = "Plan Requested";
+/// `detail-type` of a request to replay dead letters.
+pub const REPLAY_REQUESTED: &str = "Replay Requested";
+/// `detail-type` of a request to delete dead letters.
+pub const DISCARD_REQUESTED: &str = "Discard Requested";
+/// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
+pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";
 const SCHEDULED_SYNC: &str = "Scheduled Sync";
 
@@ -355,6 +402,30 @@ pub fn sync_requested(scope: Scope, request_id: String, requester: Option<String
     )
 }
 
+#[derive(Serialize, Deserialize)]
+struct DeadLetterDetail {
+    #[serde(default)]
+    filter: DeadLetterFilter,
+    request_id: Option<String>,
+    requester: Option<String>,
+}
+
+/// The event Replay Requested or Discard Requested.
+pub fn dead_letters_requested(request: DeadLetterRequest) -> Event {
+    let detail_type = match request.action {
+        DeadLetterAction::Replay => REPLAY_REQUESTED,
+        DeadLetterAction::Discard => DISCARD_REQUESTED,
+    };
+    event(
+        detail_type,
+        &DeadLetterDetail {
+            filter: request.filter,
+            request_id: request.request_id,
+            requester: request.requester,
+        },
+    )
+}
+
 /// The event of any of our own kinds, with `schema` in its detail.
 pub fn event(detail_type: &'static str, detail: &impl Serialize) -> Event {
     let mut detail = serde_json::to_value(detail).unwrap_or_default();
@@ -391,6 +462,23 @@ impl Trigger {
                     request_id: detail.request_id.or(envelope.id),
                     requester: detail.requester,
                 })
+            }
+            (SOURCE, REPLAY_REQUESTED | DISCARD_REQUESTED) => {
+                if envelope.detail.get("schema").is_some() {
+                    check_schema(&envelope.detail)?;
+                }
+                let detail = DeadLetterDetail::deserialize(&envelope.detail).map_err(shape)?;
+                let action = if envelope.detail_type == REPLAY_REQUESTED {
+                    DeadLetterAction::Replay
+                } else {
+                    DeadLetterAction::Discard
+                };
+                Ok(Self::DeadLetters(DeadLetterRequest {
+                    action,
+                    filter: detail.filter,
+                    request_id: detail.request_id.or(envelope.id),
+                    requester: detail.requester,
+                }))
             }
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;

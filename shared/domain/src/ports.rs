@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
-use crate::lane::{IntentChange, LaneState, OpenChange};
+use crate::lane::{Brake, Failed, FailedAlone, IntentChange, LaneState, OpenChange, Quarantined};
 use crate::link::Member;
 use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
 use crate::policy::PolicySnapshot;
-use crate::run::{LinkRecord, RunRecord};
+use crate::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
 /// The outcome of a call through a port.
 pub type Answer<T> = Result<T, ServiceError>;
@@ -51,7 +51,7 @@ pub enum ChangeSetStatus {
     /// SUCCEEDED; whole seconds from its start to its end, if the service tells.
     Succeeded(Option<u32>),
     /// FAILED because of what it contains.
-    Failed(String),
+    Failed(Failed),
     /// FAILED because of the service.
     ServerFault(String),
     /// CANCELLED.
@@ -114,6 +114,8 @@ pub trait Lanes: Send + Sync {
     fn state(&self, lane: &LaneId) -> impl Future<Output = Answer<LaneState>> + Send;
     /// The claimed changes of a lane, read with strong consistency.
     fn open(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<OpenChange>>> + Send;
+    /// The quarantined changes of a lane, read with strong consistency.
+    fn quarantined(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<Quarantined>>> + Send;
     /// Writes `next` with `rev + 1` on condition that the item still has `rev`. [`Kind::Conflict`]
     /// if it has not.
     ///
@@ -127,7 +129,7 @@ pub trait Lanes: Send + Sync {
 }
 
 /// The changes of the ledger, as the worker writes them.
-pub trait Claims: Send + Sync {
+pub trait Claims: Close {
     /// Claims a change, unless the product has been claimed under this run or a newer one. True if
     /// it was claimed by this call.
     fn claim(
@@ -135,7 +137,19 @@ pub trait Claims: Send + Sync {
         change: &ChangeMessage,
         now: Timestamp,
     ) -> impl Future<Output = Answer<bool>> + Send;
-    /// Closes changes, each only if its item still has the run given.
+    /// Sets a claimed change aside, if its item still has that run. True if it stands aside now; false
+    /// if it has been closed, or claimed anew.
+    fn quarantine(
+        &self,
+        lane: &LaneId,
+        failed: &FailedAlone,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<bool>> + Send;
+}
+
+/// Closing claimed changes, as the worker does, and the producer for lanes that nobody serves any more.
+pub trait Close: Send + Sync {
+    /// Closes changes, each only if it is claimed and its item still has the run given.
     fn close(
         &self,
         lane: &LaneId,
@@ -164,6 +178,12 @@ pub trait ReadRuns: Send + Sync {
         &self,
         version: u64,
     ) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
+    /// What is stopped; nothing if nothing ever was.
+    fn brake(&self) -> impl Future<Output = Answer<Brake>> + Send;
+    /// Every lane that was ever planned for.
+    fn lanes(&self) -> impl Future<Output = Answer<Vec<LaneEntry>>> + Send;
+    /// The newest runs, the newest first.
+    fn newest_runs(&self, most: u16) -> impl Future<Output = Answer<Vec<RunRecord>>> + Send;
     /// A run.
     fn run(&self, run: RunId) -> impl Future<Output = Answer<Option<RunRecord>>> + Send;
     /// What a run planned for a lane.
@@ -182,6 +202,19 @@ pub trait WriteRuns: ReadRuns {
     fn put_run(&self, run: &RunRecord) -> impl Future<Output = Answer<()>> + Send;
     /// Writes what a run planned for a link.
     fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
+    /// Takes a change out of quarantine, if it still is the one that was read: something else is wanted.
+    fn release(
+        &self,
+        lane: &LaneId,
+        quarantined: &Quarantined,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<()>> + Send;
+    /// Writes down what became of a dead letter.
+    fn put_dead_letter(
+        &self,
+        run: RunId,
+        record: &DeadLetterRecord,
+    ) -> impl Future<Output = Answer<()>> + Send;
     /// Makes a lane known, so that it is found without its configuration.
     fn register(&self, lane: &LaneId, link: &LinkRecord)
     -> impl Future<Output = Answer<()>> + Send;
@@ -214,6 +247,29 @@ pub trait SendTicks: Send + Sync {
     ) -> impl Future<Output = Answer<()>> + Send;
 }
 
+/// A message of a dead-letter queue, hidden from others for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The queue's id of it.
+    pub id: String,
+    /// By which it is deleted.
+    pub receipt: String,
+    /// Its body.
+    pub body: String,
+    /// What was said when it was buried; empty if the queue moved it by itself.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A member's dead-letter queue, as the producer reads it.
+pub trait DeadLetterBox: Send + Sync {
+    /// Receives up to `most` messages, hidden from others for a few minutes.
+    fn dead_letters(&self, most: usize) -> impl Future<Output = Answer<Vec<DeadLetter>>> + Send;
+    /// Deletes one for good.
+    fn delete_dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Answer<()>> + Send;
+    /// Makes one visible again at once.
+    fn put_dead_letter_back(&self, letter: &DeadLetter) -> impl Future<Output = Answer<()>> + Send;
+}
+
 /// A dead-letter queue.
 pub trait DeadLetters: Send + Sync {
     /// Puts a message there, with attributes that say why.
@@ -239,7 +295,7 @@ pub trait Inbox: Send + Sync {
 /// The way into the members' accounts.
 pub trait Members: Send + Sync {
     /// What is reached there.
-    type Connection: ReadCatalog + SendChanges;
+    type Connection: ReadCatalog + SendChanges + DeadLetterBox;
     /// Assumes the member's role.
     fn connect(&self, member: &Member) -> impl Future<Output = Answer<Self::Connection>> + Send;
 }

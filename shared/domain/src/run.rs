@@ -1,6 +1,6 @@
 //! What the ledger keeps of a run: the run itself, and for each link what was planned and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use crate::link::Mode;
 use crate::message::Scope;
 use crate::plan::{LeftAlone, Plan, PlanHash};
+use crate::policy::Action;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub enum RunStatus {
     Applying,
     /// Every link is in step.
     Completed,
-    /// Every link that could be is in step; others failed.
+    /// Every link that could be is in step; others failed, are stopped, or have changes in quarantine.
     Partial,
     /// No link could be looked at.
     Failed,
@@ -52,7 +53,8 @@ impl RunStatus {
 /// One request that a run serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`.
+    /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`,
+    /// `replay-requested`, `discard-requested`.
     pub kind: String,
     /// Its own id, by which `sync --wait` finds the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,15 @@ pub struct Totals {
     pub underway: usize,
     /// Links that failed.
     pub failed: usize,
+    /// Links that are stopped and differ.
+    #[serde(default)]
+    pub stopped: usize,
+    /// Products whose changes are quarantined.
+    #[serde(default)]
+    pub quarantined: usize,
+    /// Lanes of links that have left the configuration, whose open changes were closed.
+    #[serde(default)]
+    pub removed: usize,
     /// Planned allows.
     pub allow: usize,
     /// Planned denies.
@@ -112,6 +123,9 @@ pub struct RunRecord {
     /// Why no link could be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
+    /// Links, by their place in the configuration, that a further invocation looks at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursor: Vec<usize>,
     /// Lanes that are still at work for it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub open: BTreeSet<String>,
@@ -135,6 +149,7 @@ impl RunRecord {
             completed_at: None,
             totals: Totals::default(),
             fault: None,
+            cursor: Vec::new(),
             open: BTreeSet::new(),
             superseded: BTreeSet::new(),
         }
@@ -152,7 +167,7 @@ impl RunRecord {
             RunStatus::Failed
         } else if !self.superseded.is_empty() {
             RunStatus::Superseded
-        } else if self.totals.failed > 0 {
+        } else if self.totals.failed + self.totals.stopped + self.totals.quarantined > 0 {
             RunStatus::Partial
         } else {
             RunStatus::Completed
@@ -186,6 +201,77 @@ pub enum LinkStatus {
     Underway,
     /// Nothing was planned or sent; `fault` says why.
     Failed,
+    /// The link is stopped: what would be changed is on record, and nothing of it was sent.
+    Stopped,
+    /// The link has left the configuration: what was still open on its lane was closed.
+    Removed,
+}
+
+/// A lane that was ever planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneEntry {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// The lane.
+    pub lane: LaneId,
+    /// The member's name at that time.
+    pub member: MemberName,
+    /// The experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// The last run that committed a plan to it or failed on it.
+    pub run: RunId,
+}
+
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterOutcome {
+    /// Its change is wanted and has been sent again, under the run's plan. Deleted.
+    Reissued,
+    /// Its change is wanted, and at work already. Deleted.
+    Underway,
+    /// Its change is not wanted any more, or is in place. Deleted.
+    Dropped,
+    /// Somebody had it deleted.
+    Discarded,
+    /// It stays: it is not understood, or its link could not be looked at.
+    Kept,
+}
+
+/// The ledger's item of a dead letter that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterRecord {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// The queue's id of it.
+    pub id: String,
+    /// The member in whose queue it was.
+    pub member: MemberName,
+    /// Its lane, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneId>,
+    /// Its product, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<ProductId>,
+    /// What was to be done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// The run that had sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<RunId>,
+    /// Why it was buried.
+    pub reason: String,
+    /// Everything else that was said then.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// What became of it.
+    pub outcome: DeadLetterOutcome,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The ledger's item of a link in a run.

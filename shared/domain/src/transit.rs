@@ -60,7 +60,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::lane::OpenChange;
+    use crate::lane::{OpenChange, Quarantined};
 
     /// One lane. Before each of the first `conflicts` writes somebody else writes it: a new Tick.
     #[derive(Default)]
@@ -101,6 +101,10 @@ mod tests {
         }
 
         async fn open(&self, _: &LaneId) -> Answer<Vec<OpenChange>> {
+            Ok(Vec::new())
+        }
+
+        async fn quarantined(&self, _: &LaneId) -> Answer<Vec<Quarantined>> {
             Ok(Vec::new())
         }
 

@@ -9,7 +9,7 @@ use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
 };
-use pmp_sync_domain::lane::IntentChange;
+use pmp_sync_domain::lane::{ChangeError, Failed, IntentChange};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
 
@@ -50,6 +50,9 @@ pub struct Experiences {
     entities: BTreeMap<ExperienceId, Entity>,
     change_sets: Vec<ChangeSetRecord>,
     bad: BTreeSet<ProductId>,
+    faults: u32,
+    unattributed: bool,
+    hidden: BTreeSet<ChangeSetId>,
 }
 
 impl Experiences {
@@ -59,6 +62,9 @@ impl Experiences {
             entities: BTreeMap::new(),
             change_sets: Vec::new(),
             bad: BTreeSet::new(),
+            faults: 0,
+            unattributed: false,
+            hidden: BTreeSet::new(),
         }
     }
 
@@ -106,6 +112,55 @@ impl Experiences {
         self.bad.insert(product);
     }
 
+    /// The product is as good as any other from now on.
+    pub fn make_good(&mut self, product: &ProductId) {
+        self.bad.remove(product);
+    }
+
+    /// The service no longer says which change of a failed change set was at fault.
+    pub fn tell_no_reasons(&mut self) {
+        self.unattributed = true;
+    }
+
+    /// The next `count` change sets that end fail because of the service.
+    pub fn fail_next_sets(&mut self, count: u32) {
+        self.faults = count;
+    }
+
+    /// An administrator's change set holds the lock on an experience until `ends`.
+    pub fn lock_until(&mut self, id: &ExperienceId, now: Timestamp, ends: Timestamp) {
+        let number = self.change_sets.len() + 1;
+        if let Ok(set) = ChangeSetId::new(format!("foreign{number:08}")) {
+            self.change_sets.push(ChangeSetRecord {
+                id: set,
+                name: "by hand".to_owned(),
+                token: format!("foreign-{number}"),
+                experience: id.clone(),
+                changes: Vec::new(),
+                started: now,
+                ends,
+                status: None,
+            });
+        }
+    }
+
+    /// An administrator cancels what is under way on an experience. False if nothing is.
+    pub fn cancel(&mut self, id: &ExperienceId) -> bool {
+        let under_way = self
+            .change_sets
+            .iter_mut()
+            .find(|set| set.experience == *id && set.status.is_none());
+        under_way.is_some_and(|set| {
+            set.status = Some(ChangeSetStatus::Cancelled);
+            true
+        })
+    }
+
+    /// The service no longer knows a change set.
+    pub fn forget(&mut self, id: &ChangeSetId) {
+        self.hidden.insert(id.clone());
+    }
+
     /// Every change set that was ever started, in that order.
     pub fn change_sets(&self) -> &[ChangeSetRecord] {
         &self.change_sets
@@ -122,25 +177,42 @@ impl Experiences {
 
     /// Lets every change set take effect that has ended by `now`.
     pub(crate) fn settle(&mut self, now: Timestamp) {
-        for set in self
-            .change_sets
-            .iter_mut()
-            .filter(|set| set.status.is_none() && set.ends <= now)
-        {
-            if let Some((bad, _)) = set
+        let due = |set: &&mut ChangeSetRecord| set.status.is_none() && set.ends <= now;
+        for set in self.change_sets.iter_mut().filter(due) {
+            if self.faults > 0 && !set.changes.is_empty() {
+                self.faults -= 1;
+                set.status = Some(ChangeSetStatus::ServerFault(
+                    "the service failed".to_owned(),
+                ));
+                continue;
+            }
+            let archived = self.entities.get(&set.experience).is_none_or(|entity| {
+                entity.experience.archived || entity.experience.policy.is_none()
+            });
+            let errors: Vec<_> = set
                 .changes
                 .iter()
-                .find(|(product, _)| self.bad.contains(product))
-            {
-                set.status = Some(ChangeSetStatus::Failed(format!("INVALID_PRODUCT: {bad}")));
+                .filter(|(product, _)| self.bad.contains(product))
+                .map(|(product, action)| ChangeError {
+                    action: *action,
+                    code: "INVALID_PRODUCT".to_owned(),
+                    message: format!("{product} can not be changed"),
+                })
+                .collect();
+            if archived || !errors.is_empty() {
+                let told = !self.unattributed && !archived;
+                set.status = Some(ChangeSetStatus::Failed(Failed {
+                    errors: if told { errors } else { Vec::new() },
+                    description: (!told).then(|| "the change set is not valid".to_owned()),
+                }));
                 continue;
             }
             if let Some(entity) = self.entities.get_mut(&set.experience) {
-                entity.policy = entity.policy.overlaid(
-                    set.changes
-                        .iter()
-                        .map(|(product, action)| (product, *action)),
-                );
+                let changes = set
+                    .changes
+                    .iter()
+                    .map(|(product, action)| (product, *action));
+                entity.policy = entity.policy.overlaid(changes);
             }
             let seconds = set.ends.duration_since(set.started).as_secs();
             set.status = Some(ChangeSetStatus::Succeeded(u32::try_from(seconds).ok()));
@@ -234,44 +306,41 @@ pub struct OrgCatalog {
 
 impl ReadCatalog for OrgCatalog {
     async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
-        self.world.call("DescribeEntity", id.as_str())?;
+        let effect = self.world.call("DescribeEntity", id.as_str()).await?;
         let inner = self.world.lock();
-        inner
+        let entity = inner
             .experiences
-            .entity(&self.account, "DescribeEntity", id)
-            .map(|entity| entity.experience.clone())
+            .entity(&self.account, "DescribeEntity", id)?;
+        effect.answer(entity.experience.clone())
     }
 
     async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
-        self.world.call("DescribeEntity", id.as_str())?;
+        let effect = self.world.call("DescribeEntity", id.as_str()).await?;
         let inner = self.world.lock();
-        inner
-            .experiences
-            .entities
-            .values()
-            .find(|entity| {
-                entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
-            })
-            .map(|entity| entity.policy.clone())
-            .ok_or_else(|| {
-                ServiceError::new(
-                    "DescribeEntity",
-                    id.to_string(),
-                    Kind::NotFound,
-                    "no such entity",
-                )
-            })
+        let mut entities = inner.experiences.entities.values();
+        let found = entities.find(|entity| {
+            entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
+        });
+        let policy = found.map(|entity| entity.policy.clone()).ok_or_else(|| {
+            ServiceError::new(
+                "DescribeEntity",
+                id.to_string(),
+                Kind::NotFound,
+                "no such entity",
+            )
+        })?;
+        effect.answer(policy)
     }
 
     async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
-        self.world.call("ListEntities", "Experience")?;
+        let effect = self.world.call("ListEntities", "Experience").await?;
         let inner = self.world.lock();
         let mine = inner
             .experiences
             .entities
             .iter()
             .filter(|(_, entity)| entity.owner == self.account);
-        Ok(mine.map(|(id, _)| id.clone()).collect())
+        effect.answer(mine.map(|(id, _)| id.clone()).collect())
     }
 }
 
@@ -282,46 +351,42 @@ impl ChangeSets for OrgCatalog {
         token: &str,
         changes: &[IntentChange],
     ) -> Answer<ChangeSetId> {
-        self.world.call("StartChangeSet", &name.to_string())?;
+        let effect = self.world.call("StartChangeSet", &name.to_string()).await?;
         let mut inner = self.world.lock();
         let now = inner.now;
         inner.experiences.settle(now);
-        inner
+        let id = inner
             .experiences
-            .start(&self.account, name, token, changes, now)
+            .start(&self.account, name, token, changes, now)?;
+        effect.answer(id)
     }
 
     async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
-        self.world.call("DescribeChangeSet", id.as_str())?;
+        let effect = self.world.call("DescribeChangeSet", id.as_str()).await?;
         let mut inner = self.world.lock();
         let now = inner.now;
         inner.experiences.settle(now);
-        let found = inner
-            .experiences
+        let experiences = &inner.experiences;
+        let found = experiences
             .change_sets
             .iter()
-            .find(|set| set.id == *id);
-        found
-            .map(|set| set.status.clone().unwrap_or(ChangeSetStatus::Underway))
-            .ok_or_else(|| {
-                ServiceError::new(
-                    "DescribeChangeSet",
-                    id.to_string(),
-                    Kind::NotFound,
-                    "no such change set",
-                )
-            })
+            .find(|set| set.id == *id && !experiences.hidden.contains(id));
+        let set = found.ok_or_else(|| {
+            let words = "no such change set";
+            ServiceError::new("DescribeChangeSet", id.to_string(), Kind::NotFound, words)
+        })?;
+        effect.answer(set.status.clone().unwrap_or(ChangeSetStatus::Underway))
     }
 
     async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
-        self.world.call("ListChangeSets", &name.to_string())?;
+        let effect = self.world.call("ListChangeSets", &name.to_string()).await?;
         let inner = self.world.lock();
         let name = name.to_string();
-        Ok(inner
-            .experiences
+        let experiences = &inner.experiences;
+        let found = experiences
             .change_sets
             .iter()
-            .find(|set| set.name == name)
-            .map(|set| set.id.clone()))
+            .find(|set| set.name == name && !experiences.hidden.contains(&set.id));
+        effect.answer(found.map(|set| set.id.clone()))
     }
 }

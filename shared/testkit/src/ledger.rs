@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::message::ChangeMessage;
-use pmp_sync_domain::ports::{Answer, Claims, Closing, Lanes, ReadRuns, StoredConfig, WriteRuns};
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::ports::{
+    Answer, Claims, Close, Closing, Lanes, ReadRuns, StoredConfig, WriteRuns,
+};
+use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
 use crate::world::World;
 
@@ -17,10 +19,19 @@ use crate::world::World;
 pub struct ItemState {
     /// The change as it was claimed last.
     pub change: OpenChange,
-    /// How it was closed; open without.
+    /// How it was closed; open without, unless it stands in quarantine.
     pub closed: Option<Closing>,
+    /// Why it was set aside.
+    pub quarantined: Option<Quarantined>,
     /// The change set that applied it.
     pub change_set: Option<ChangeSetId>,
+}
+
+impl ItemState {
+    /// True while it is claimed.
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none() && self.quarantined.is_none()
+    }
 }
 
 /// The ledger in memory.
@@ -36,29 +47,45 @@ pub struct MemoryLedger {
     pub runs: BTreeMap<RunId, RunRecord>,
     /// What the runs planned.
     pub links: BTreeMap<(RunId, String), LinkRecord>,
+    /// The lanes that were ever planned for.
+    pub entries: BTreeMap<LaneId, LaneEntry>,
+    /// What is stopped.
+    pub brake: Brake,
+    /// What became of dead letters, by run.
+    pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
     /// The last run id that was given out.
     pub last_run: Option<RunId>,
 }
 
 impl Lanes for World {
     async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
-        self.call("GetItem", &lane.to_string())?;
-        Ok(self.ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default()))
+        let effect = self.call("GetItem", &lane.to_string()).await?;
+        effect.answer(self.ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default()))
     }
 
     async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
-        self.call("Query", &lane.to_string())?;
-        Ok(self.ledger(|ledger| {
-            let of_lane = ledger
-                .items
-                .iter()
-                .filter(|((of, _), item)| of == lane && item.closed.is_none());
-            of_lane.map(|(_, item)| item.change.clone()).collect()
+        let effect = self.call("Query", &lane.to_string()).await?;
+        effect.answer(self.ledger(|ledger| {
+            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+            items
+                .filter(|(_, item)| item.is_open())
+                .map(|(_, item)| item.change.clone())
+                .collect()
+        }))
+    }
+
+    async fn quarantined(&self, lane: &LaneId) -> Answer<Vec<Quarantined>> {
+        let effect = self.call("Query", &lane.to_string()).await?;
+        effect.answer(self.ledger(|ledger| {
+            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+            items
+                .filter_map(|(_, item)| item.quarantined.clone())
+                .collect()
         }))
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
-        self.call("UpdateItem", &lane.to_string())?;
+        let effect = self.call("UpdateItem", &lane.to_string()).await?;
         self.ledger(|ledger| {
             if ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
                 return Err(ServiceError::new(
@@ -68,28 +95,24 @@ impl Lanes for World {
                     "the condition does not hold",
                 ));
             }
-            ledger.lanes.insert(
-                lane.clone(),
-                LaneState {
-                    rev: rev + 1,
-                    ..next.clone()
-                },
-            );
+            let next = LaneState {
+                rev: rev + 1,
+                ..next.clone()
+            };
+            ledger.lanes.insert(lane.clone(), next);
             Ok(())
-        })
+        })?;
+        effect.answer(())
     }
 }
 
 impl Claims for World {
     async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
-        self.call("Claim", change.product.as_str())?;
+        let effect = self.call("Claim", change.product.as_str()).await?;
         let key = (change.lane(), change.product.clone());
-        Ok(self.ledger(|ledger| {
-            if ledger
-                .items
-                .get(&key)
-                .is_some_and(|item| item.change.run >= change.run)
-            {
+        let claimed = self.ledger(|ledger| {
+            let newer = |item: &ItemState| item.change.run >= change.run;
+            if ledger.items.get(&key).is_some_and(newer) {
                 return false;
             }
             let claimed = OpenChange {
@@ -99,18 +122,50 @@ impl Claims for World {
                 ordinal: change.ordinal,
                 claimed_at: now,
             };
-            ledger.items.insert(
-                key,
-                ItemState {
-                    change: claimed,
-                    closed: None,
-                    change_set: None,
-                },
-            );
+            let item = ItemState {
+                change: claimed,
+                closed: None,
+                quarantined: None,
+                change_set: None,
+            };
+            ledger.items.insert(key, item);
             true
-        }))
+        });
+        effect.answer(claimed)
     }
 
+    async fn quarantine(
+        &self,
+        lane: &LaneId,
+        failed: &FailedAlone,
+        now: Timestamp,
+    ) -> Answer<bool> {
+        let change = &failed.change;
+        let effect = self.call("Quarantine", change.product.as_str()).await?;
+        let aside = self.ledger(|ledger| {
+            let key = (lane.clone(), change.product.clone());
+            let item = ledger.items.get_mut(&key);
+            let Some(item) =
+                item.filter(|item| item.change.run == change.run && item.closed.is_none())
+            else {
+                return false;
+            };
+            item.quarantined = Some(Quarantined {
+                product: change.product.clone(),
+                action: change.action,
+                run: change.run,
+                error_code: failed.code.clone(),
+                error_message: failed.message.clone(),
+                change_set: failed.change_set.clone(),
+                quarantined_at: now,
+            });
+            true
+        });
+        effect.answer(aside)
+    }
+}
+
+impl Close for World {
     async fn close(
         &self,
         lane: &LaneId,
@@ -120,16 +175,15 @@ impl Claims for World {
         _now: Timestamp,
     ) -> Answer<()> {
         for (product, run) in changes {
-            self.call("Close", product.as_str())?;
+            let effect = self.call("Close", product.as_str()).await?;
             self.ledger(|ledger| {
                 let item = ledger.items.get_mut(&(lane.clone(), product.clone()));
-                if let Some(item) =
-                    item.filter(|item| item.change.run == *run && item.closed.is_none())
-                {
+                if let Some(item) = item.filter(|item| item.change.run == *run && item.is_open()) {
                     item.closed = Some(closing);
                     item.change_set = change_set.cloned();
                 }
             });
+            effect.answer(())?;
         }
         Ok(())
     }
@@ -144,8 +198,8 @@ fn link_key(record: &LinkRecord) -> String {
 
 impl ReadRuns for World {
     async fn config(&self) -> Answer<Option<StoredConfig>> {
-        self.call("GetItem", "config")?;
-        Ok(self.ledger(|ledger| {
+        let effect = self.call("GetItem", "config").await?;
+        effect.answer(self.ledger(|ledger| {
             let text = ledger.configs.last().cloned()?;
             Some(StoredConfig {
                 version: ledger.configs.len() as u64,
@@ -155,11 +209,11 @@ impl ReadRuns for World {
     }
 
     async fn config_version(&self, version: u64) -> Answer<Option<StoredConfig>> {
-        self.call("GetItem", "config version")?;
+        let effect = self.call("GetItem", "config version").await?;
         let place = usize::try_from(version)
             .ok()
             .and_then(|version| version.checked_sub(1));
-        Ok(self.ledger(|ledger| {
+        effect.answer(self.ledger(|ledger| {
             Some(StoredConfig {
                 version,
                 text: ledger.configs.get(place?)?.clone(),
@@ -167,21 +221,39 @@ impl ReadRuns for World {
         }))
     }
 
+    async fn brake(&self) -> Answer<Brake> {
+        let effect = self.call("GetItem", "brake").await?;
+        effect.answer(self.ledger(|ledger| ledger.brake.clone()))
+    }
+
+    async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
+        let effect = self.call("Query", "lanes").await?;
+        effect.answer(self.ledger(|ledger| ledger.entries.values().cloned().collect()))
+    }
+
+    async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+        let effect = self.call("Query", "runs").await?;
+        effect.answer(self.ledger(|ledger| {
+            let newest = ledger.runs.values().rev();
+            newest.take(usize::from(most)).cloned().collect()
+        }))
+    }
+
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
-        self.call("GetItem", "run")?;
-        Ok(self.ledger(|ledger| ledger.runs.get(&run).cloned()))
+        let effect = self.call("GetItem", "run").await?;
+        effect.answer(self.ledger(|ledger| ledger.runs.get(&run).cloned()))
     }
 
     async fn link(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
-        self.call("Query", "link")?;
-        Ok(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
+        let effect = self.call("Query", "link").await?;
+        effect.answer(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
     }
 }
 
 impl WriteRuns for World {
     async fn next_run(&self, now: Timestamp, chance: u128) -> Answer<RunId> {
-        self.call("UpdateItem", "last run")?;
-        Ok(self.ledger(|ledger| {
+        let effect = self.call("UpdateItem", "last run").await?;
+        effect.answer(self.ledger(|ledger| {
             let next = RunId::next(ledger.last_run, now.as_millisecond(), chance);
             ledger.last_run = Some(next);
             next
@@ -189,22 +261,62 @@ impl WriteRuns for World {
     }
 
     async fn put_run(&self, run: &RunRecord) -> Answer<()> {
-        self.call("PutItem", "run")?;
+        let effect = self.call("PutItem", "run").await?;
         self.ledger(|ledger| ledger.runs.insert(run.run, run.clone()));
-        Ok(())
+        effect.answer(())
     }
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
-        self.call("PutItem", "link")?;
-        self.ledger(|ledger| {
-            ledger
-                .links
-                .insert((link.run, link_key(link)), link.clone())
-        });
-        Ok(())
+        let effect = self.call("PutItem", "link").await?;
+        let key = (link.run, link_key(link));
+        self.ledger(|ledger| ledger.links.insert(key, link.clone()));
+        effect.answer(())
     }
 
-    async fn register(&self, _lane: &LaneId, _link: &LinkRecord) -> Answer<()> {
-        self.call("PutItem", "lane")
+    async fn release(
+        &self,
+        lane: &LaneId,
+        quarantined: &Quarantined,
+        _now: Timestamp,
+    ) -> Answer<()> {
+        let effect = self.call("Release", quarantined.product.as_str()).await?;
+        self.ledger(|ledger| {
+            let key = (lane.clone(), quarantined.product.clone());
+            let item = ledger.items.get_mut(&key);
+            let is_it = |item: &&mut ItemState| {
+                item.quarantined
+                    .as_ref()
+                    .is_some_and(|q| q.run == quarantined.run)
+            };
+            if let Some(item) = item.filter(is_it) {
+                item.quarantined = None;
+                item.closed = Some(Closing::Superseded);
+            }
+        });
+        effect.answer(())
+    }
+
+    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Answer<()> {
+        let effect = self.call("PutItem", "dead letter").await?;
+        self.ledger(|ledger| {
+            let same = |(of, kept): &(RunId, DeadLetterRecord)| *of == run && kept.id == record.id;
+            ledger.dead_letters.retain(|kept| !same(kept));
+            ledger.dead_letters.push((run, record.clone()));
+        });
+        effect.answer(())
+    }
+
+    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Answer<()> {
+        let effect = self.call("PutItem", "lane").await?;
+        let entry = LaneEntry {
+            schema: link.schema,
+            lane: lane.clone(),
+            member: link.member.clone(),
+            management_experience: link.management_experience.clone(),
+            mode: link.mode,
+            run: link.run,
+        };
+        self.ledger(|ledger| ledger.entries.insert(lane.clone(), entry));
+        effect.answer(())
     }
 }

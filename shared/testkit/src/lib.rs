@@ -7,11 +7,13 @@
 mod catalog;
 mod fail;
 mod ledger;
+mod ports;
 mod queue;
 mod world;
 
 pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog};
-pub use self::fail::Failing;
+pub use self::fail::{Call, Failing, Fate};
 pub use self::ledger::{ItemState, MemoryLedger};
+pub use self::ports::{ProducerPorts, WorkerPorts};
 pub use self::queue::{Delivery, Queue};
-pub use self::world::{MemberAccess, World};
+pub use self::world::{MemberAccess, MemberSide, World};

@@ -1,7 +1,8 @@
 //! The world itself: everything that the fakes share.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -11,12 +12,12 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Bus, Clock, DeadLetters, Entropy, Inbox, Members, NotSent, ReadCatalog, SendChanges,
-    SendTicks,
+    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Entropy, Inbox, Members, NotSent,
+    ReadCatalog, SendChanges, SendTicks,
 };
 
 use crate::catalog::{Experiences, OrgCatalog};
-use crate::fail::Failing;
+use crate::fail::{Effect, Failing};
 use crate::ledger::MemoryLedger;
 use crate::queue::Queue;
 
@@ -31,7 +32,12 @@ pub(crate) struct Inner {
     pub(crate) changes: BTreeMap<AccountId, Queue>,
     /// The producer's inbox: bodies, in order.
     pub(crate) requests: VecDeque<String>,
-    /// Buried messages with their attributes.
+    /// The dead-letter queue of each member account, with when each is visible again.
+    pub(crate) boxes: BTreeMap<AccountId, Vec<(Timestamp, DeadLetter)>>,
+    pub(crate) buried: u64,
+    /// Member accounts that can not be reached for now.
+    pub(crate) closed: BTreeSet<AccountId>,
+    /// Messages that the producer buried, with their attributes.
     pub(crate) dead: Vec<(String, BTreeMap<String, String>)>,
     /// Everything that was put on the bus.
     pub(crate) events: Vec<Event>,
@@ -54,6 +60,9 @@ impl World {
             ledger: MemoryLedger::default(),
             changes: BTreeMap::new(),
             requests: VecDeque::new(),
+            boxes: BTreeMap::new(),
+            buried: 0,
+            closed: BTreeSet::new(),
             dead: Vec::new(),
             events: Vec::new(),
             doors: BTreeMap::new(),
@@ -117,7 +126,7 @@ impl World {
         inner.requests.drain(..count).collect()
     }
 
-    /// The buried messages with their attributes.
+    /// What the producer buried, with the attributes.
     pub fn dead(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.lock().dead.clone()
     }
@@ -135,10 +144,54 @@ impl World {
         }
     }
 
-    /// Counts a call, and fails it if it is to fail.
-    pub(crate) fn call(&self, operation: &'static str, thing: &str) -> Answer<()> {
+    /// What runs in a member account: its queue and its dead-letter queue.
+    pub fn member(&self, account: &AccountId) -> MemberSide {
+        MemberSide {
+            world: self.clone(),
+            account: account.clone(),
+        }
+    }
+
+    /// The dead letters of a member account: bodies with their attributes.
+    pub fn dead_of(&self, account: &AccountId) -> Vec<(String, BTreeMap<String, String>)> {
+        let inner = self.lock();
+        let boxes = inner.boxes.get(account).into_iter().flatten();
+        boxes
+            .map(|(_, letter)| (letter.body.clone(), letter.attributes.clone()))
+            .collect()
+    }
+
+    /// Opens or closes the way into a member account.
+    pub fn set_reachable(&self, account: &AccountId, reachable: bool) {
+        let mut inner = self.lock();
+        if reachable {
+            inner.closed.remove(account);
+        } else {
+            inner.closed.insert(account.clone());
+        }
+    }
+
+    /// Counts a call, gives way if calls are interleaved, and fails it if it is to fail.
+    pub(crate) async fn call(&self, operation: &'static str, thing: &str) -> Answer<Effect> {
+        let interleaved = self.lock().failing.interleaved;
+        if interleaved {
+            give_way().await;
+        }
         self.lock().failing.call(operation, thing)
     }
+}
+
+/// Pending once: whoever polls decides when it goes on.
+async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Clock for World {
@@ -164,7 +217,7 @@ impl Entropy for World {
 
 impl Bus for World {
     async fn put(&self, event: Event) -> Answer<()> {
-        self.call("PutEvents", event.1)?;
+        let effect = self.call("PutEvents", event.1).await?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
         if *detail_type == pmp_sync_domain::message::LANE_SETTLED {
@@ -172,41 +225,64 @@ impl Bus for World {
             inner.requests.push_back(body.to_string());
         }
         inner.events.push(event);
-        Ok(())
+        effect.answer(())
     }
 }
 
 impl Inbox for World {
     async fn go_on(&self, rest: &Continuation) -> Answer<()> {
-        self.call("SendMessage", "inbox")?;
+        let effect = self.call("SendMessage", "inbox").await?;
         self.request(rest.to_body());
-        Ok(())
+        effect.answer(())
     }
+}
+
+fn owned(attributes: &BTreeMap<&'static str, String>) -> BTreeMap<String, String> {
+    let owned = |(name, value): (&&str, &String)| ((*name).to_owned(), value.clone());
+    attributes.iter().map(owned).collect()
 }
 
 impl DeadLetters for World {
     async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
-        self.call("SendMessage", "dead letters")?;
-        let attributes = attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        self.lock().dead.push((body.to_owned(), attributes));
-        Ok(())
+        let effect = self.call("SendMessage", "dead letters").await?;
+        self.lock().dead.push((body.to_owned(), owned(attributes)));
+        effect.answer(())
     }
 }
 
-impl SendTicks for World {
+/// What runs in a member account.
+#[derive(Debug, Clone)]
+pub struct MemberSide {
+    world: World,
+    account: AccountId,
+}
+
+impl DeadLetters for MemberSide {
+    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+        let effect = self.world.call("SendMessage", "dead letters").await?;
+        let mut inner = self.world.lock();
+        inner.buried += 1;
+        let (now, number) = (inner.now, inner.buried);
+        let letter = DeadLetter {
+            id: format!("dead-{number}"),
+            receipt: format!("receipt-{number}"),
+            body: body.to_owned(),
+            attributes: owned(attributes),
+        };
+        let letters = inner.boxes.entry(self.account.clone()).or_default();
+        letters.push((now, letter));
+        effect.answer(())
+    }
+}
+
+impl SendTicks for MemberSide {
     async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
-        self.call("SendMessage", "tick")?;
-        let mut inner = self.lock();
+        let effect = self.world.call("SendMessage", "tick").await?;
+        let mut inner = self.world.lock();
         let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
-        inner
-            .changes
-            .entry(tick.account.clone())
-            .or_default()
-            .push(tick.to_body(), due);
-        Ok(())
+        let queue = inner.changes.entry(tick.account.clone()).or_default();
+        queue.push(tick.to_body(), due);
+        effect.answer(())
     }
 }
 
@@ -215,24 +291,31 @@ impl Members for World {
 
     async fn connect(&self, member: &Member) -> Answer<MemberAccess> {
         let thing = format!("the role of {}", member.account);
-        self.call("AssumeRole", &thing)?;
-        let allowed = self
-            .lock()
-            .doors
-            .get(&member.account)
-            .is_some_and(|id| id == member.external_id.as_str());
-        if allowed {
-            Ok(MemberAccess {
-                catalog: self.catalog(&member.account),
-            })
-        } else {
-            Err(ServiceError::new(
+        let effect = self.call("AssumeRole", &thing).await?;
+        let (closed, allowed) = {
+            let inner = self.lock();
+            let door = inner.doors.get(&member.account);
+            (
+                inner.closed.contains(&member.account),
+                door.is_some_and(|id| id == member.external_id.as_str()),
+            )
+        };
+        if closed {
+            let words = "the account does not answer";
+            return Err(ServiceError::new(
                 "AssumeRole",
                 thing,
-                Kind::Denied,
-                "not authorized to perform sts:AssumeRole",
-            ))
+                Kind::Retryable,
+                words,
+            ));
         }
+        if !allowed {
+            let words = "not authorized to perform sts:AssumeRole";
+            return Err(ServiceError::new("AssumeRole", thing, Kind::Denied, words));
+        }
+        effect.answer(MemberAccess {
+            catalog: self.catalog(&member.account),
+        })
     }
 }
 
@@ -256,26 +339,73 @@ impl ReadCatalog for MemberAccess {
 
 impl SendChanges for MemberAccess {
     async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
+        let world = &self.catalog.world;
         for (sent, change) in changes.iter().enumerate() {
-            let world = &self.catalog.world;
-            world
-                .call("SendMessageBatch", change.product.as_str())
-                .map_err(|error| NotSent {
-                    count: changes.len() - sent,
-                    error,
-                })?;
-            let mut inner = world.lock();
-            let now = inner.now;
-            inner
-                .changes
-                .entry(change.account.clone())
-                .or_default()
-                .push(change.to_body(), now);
+            let not_sent = |error| NotSent {
+                count: changes.len() - sent,
+                error,
+            };
+            let call = world.call("SendMessageBatch", change.product.as_str());
+            let effect = call.await.map_err(not_sent)?;
+            {
+                let mut inner = world.lock();
+                let now = inner.now;
+                let queue = inner.changes.entry(change.account.clone()).or_default();
+                queue.push(change.to_body(), now);
+            }
+            effect.answer(()).map_err(not_sent)?;
         }
         Ok(())
     }
 
     async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
-        self.catalog.world.tick(tick, 0).await
+        let side = self.catalog.world.member(&self.catalog.account);
+        side.tick(tick, 0).await
+    }
+}
+
+/// How long a dead letter that was received is hidden, in seconds.
+const HIDDEN: i64 = 180;
+
+impl DeadLetterBox for MemberAccess {
+    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+        let effect = self.catalog.world.call("ReceiveMessage", "dead letters");
+        let effect = effect.await?;
+        let mut inner = self.catalog.world.lock();
+        let now = inner.now;
+        let letters = inner.boxes.entry(self.catalog.account.clone()).or_default();
+        let visible = letters.iter_mut().filter(|(at, _)| *at <= now).take(most);
+        let received = visible
+            .map(|(at, letter)| {
+                *at = pmp_sync_domain::lane::later(now, HIDDEN);
+                letter.clone()
+            })
+            .collect();
+        effect.answer(received)
+    }
+
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+        let effect = self.catalog.world.call("DeleteMessage", &letter.id).await?;
+        let mut inner = self.catalog.world.lock();
+        if let Some(letters) = inner.boxes.get_mut(&self.catalog.account) {
+            letters.retain(|(_, kept)| kept.receipt != letter.receipt);
+        }
+        effect.answer(())
+    }
+
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+        let call = self
+            .catalog
+            .world
+            .call("ChangeMessageVisibility", &letter.id);
+        let effect = call.await?;
+        let mut inner = self.catalog.world.lock();
+        let now = inner.now;
+        let letters = inner.boxes.entry(self.catalog.account.clone()).or_default();
+        let same = letters
+            .iter_mut()
+            .filter(|(_, kept)| kept.receipt == letter.receipt);
+        same.for_each(|(at, _)| *at = now);
+        effect.answer(())
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::types::{Change, Entity};
+use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_local::marketplace::Lists;
 
 use crate::setup::{PATIENCE, block_on, embedded, ids, install, lists, mirror, until};
@@ -45,7 +46,7 @@ fn the_end_of_a_management_change_set_alone_reaches_the_members() {
                 .contains("prod-approved")
         })
         .await;
-        let runs = installation.ledger.runs(10).await.unwrap();
+        let runs = installation.ledger.newest_runs(10).await.unwrap();
         let kinds: Vec<_> = runs
             .iter()
             .flat_map(|run| &run.requests)
@@ -70,7 +71,7 @@ fn the_schedule_alone_reaches_the_members() {
             installation.lists(&experience).allow == wanted
         })
         .await;
-        let runs = installation.ledger.runs(10).await.unwrap();
+        let runs = installation.ledger.newest_runs(10).await.unwrap();
         let kinds: Vec<_> = runs
             .iter()
             .flat_map(|run| &run.requests)

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::FailedAlone;
 use pmp_sync_domain::message::ChangeMessage;
-use pmp_sync_domain::ports::{Answer, Claims, Closing};
+use pmp_sync_domain::ports::{Answer, Claims, Close, Closing};
 
 use super::{Ledger, WRITES_AT_ONCE, text};
 use crate::keys::{self, PK, SK};
@@ -37,13 +38,14 @@ impl Ledger {
             .update_expression(format!(
                 "SET #state = :state, #closed_at = :now{set} REMOVE #open_rank"
             ))
-            .condition_expression("#run = :run AND attribute_exists(#open_rank)")
+            .condition_expression("#run = :run AND begins_with(#open_rank, :open)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#closed_at", "closed_at")
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)
             .expression_attribute_names("#run", "run")
             .expression_attribute_values(":state", text(closing.as_str()))
             .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":open", text(keys::OPEN_PREFIX))
             .expression_attribute_values(":run", text(run.to_string()));
         if let Some(id) = change_set {
             call = call
@@ -72,7 +74,7 @@ impl Claims for Ledger {
             .key(SK, text(keys::product(&change.product)))
             .update_expression(
                 "SET #schema = :schema, #product = :product, #run = :run, #action = :action, #ordinal = :ordinal, \
-                 #state = :open, #claimed_at = :now, #open_rank = :rank REMOVE #closed_at, #change_set",
+                 #state = :open, #claimed_at = :now, #open_rank = :rank REMOVE #closed_at, #change_set, #error_code, #error_message, #quarantined_at",
             )
             .condition_expression("attribute_not_exists(#run) OR #run < :run")
             .expression_attribute_names("#schema", "schema")
@@ -85,6 +87,9 @@ impl Claims for Ledger {
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)
             .expression_attribute_names("#closed_at", "closed_at")
             .expression_attribute_names("#change_set", "change_set")
+            .expression_attribute_names("#error_code", "error_code")
+            .expression_attribute_names("#error_message", "error_message")
+            .expression_attribute_names("#quarantined_at", "quarantined_at")
             .expression_attribute_values(":schema", AttributeValue::N(SCHEMA.to_string()))
             .expression_attribute_values(":product", text(change.product.as_str()))
             .expression_attribute_values(":run", text(change.run.to_string()))
@@ -103,6 +108,51 @@ impl Claims for Ledger {
         }
     }
 
+    async fn quarantine(
+        &self,
+        lane: &LaneId,
+        failed: &FailedAlone,
+        now: Timestamp,
+    ) -> Answer<bool> {
+        let change = &failed.change;
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::lane(lane)))
+            .key(SK, text(keys::product(&change.product)))
+            .update_expression(
+                "SET #state = :state, #open_rank = :rank, #change_set = :change_set, \
+                 #error_code = :error_code, #error_message = :error_message, #quarantined_at = :now",
+            )
+            // Open, or set aside before by a worker that was cut off.
+            .condition_expression("#run = :run AND attribute_exists(#open_rank)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#open_rank", keys::OPEN_RANK)
+            .expression_attribute_names("#change_set", "change_set")
+            .expression_attribute_names("#error_code", "error_code")
+            .expression_attribute_names("#error_message", "error_message")
+            .expression_attribute_names("#quarantined_at", "quarantined_at")
+            .expression_attribute_names("#run", "run")
+            .expression_attribute_values(":state", text("quarantined"))
+            .expression_attribute_values(":rank", text(keys::quarantine_rank(&change.product)))
+            .expression_attribute_values(":change_set", text(failed.change_set.as_str()))
+            .expression_attribute_values(":error_code", text(&failed.code))
+            .expression_attribute_values(":error_message", text(&failed.message))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":run", text(change.run.to_string()))
+            .send()
+            .await
+            .map_err(|error| service_error("UpdateItem", change.product.as_str(), &error));
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Close for Ledger {
     async fn close(
         &self,
         lane: &LaneId,

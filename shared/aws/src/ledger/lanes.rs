@@ -4,23 +4,25 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Answer, Lanes};
 use serde::Deserialize;
 
 use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
-use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, SK, STATE};
+use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STATE};
 use crate::service_error;
 
 /// The fields of a state that may be absent, and so have to be removed by name.
-const OPTIONAL: [&str; 13] = [
+const OPTIONAL: [&str; 15] = [
     "intent",
     "change_set",
     "planned",
     "joined",
     "tick_at",
     "not_before",
+    "search",
+    "stop",
     "block",
     "announced",
     "last_attempt",
@@ -91,6 +93,41 @@ pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<
     })
 }
 
+impl Ledger {
+    /// The product items of a lane whose rank begins with `prefix`, read with strong consistency.
+    async fn ranked(&self, lane: &LaneId, prefix: &str) -> Answer<Vec<Item>> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(OPEN_INDEX)
+                .key_condition_expression("pk = :pk AND begins_with(open_rank, :prefix)")
+                .expression_attribute_values(":pk", text(keys::lane(lane)))
+                .expression_attribute_values(":prefix", text(prefix))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+        let words = "the lane has too many claimed changes";
+        Err(ServiceError::new(
+            "Query",
+            lane.to_string(),
+            Kind::Refused,
+            words,
+        ))
+    }
+}
+
 impl Lanes for Ledger {
     async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
         match self.get(&keys::lane(lane), STATE).await? {
@@ -100,49 +137,30 @@ impl Lanes for Ledger {
     }
 
     async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
-        let mut open = Vec::new();
-        let mut start = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(OPEN_INDEX)
-                .key_condition_expression("pk = :pk AND begins_with(open_rank, :open)")
-                .expression_attribute_values(":pk", text(keys::lane(lane)))
-                .expression_attribute_values(":open", text(OPEN_PREFIX))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
-            for item in page.items.unwrap_or_default() {
-                let ProductItem {
-                    product,
-                    action,
-                    run,
-                    ordinal,
-                    claimed_at,
-                } = from_item("Query", item)?;
-                open.push(OpenChange {
-                    product,
-                    action,
-                    run,
-                    ordinal,
-                    claimed_at,
-                });
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(open);
-            }
-        }
-        Err(ServiceError::new(
-            "Query",
-            lane.to_string(),
-            Kind::Refused,
-            "the lane has too many claimed changes",
-        ))
+        let items = self.ranked(lane, OPEN_PREFIX).await?;
+        let read = |item| {
+            let ProductItem {
+                product,
+                action,
+                run,
+                ordinal,
+                claimed_at,
+            } = from_item("Query", item)?;
+            Ok(OpenChange {
+                product,
+                action,
+                run,
+                ordinal,
+                claimed_at,
+            })
+        };
+        items.into_iter().map(read).collect()
+    }
+
+    async fn quarantined(&self, lane: &LaneId) -> Answer<Vec<Quarantined>> {
+        let items = self.ranked(lane, QUARANTINE_PREFIX).await?;
+        let read = |item| from_item("Query", item);
+        items.into_iter().map(read).collect()
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {

@@ -19,7 +19,6 @@ use pmp_sync_domain::ports::Answer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::operator::LaneEntry;
 use crate::keys::{PK, SK};
 use crate::service_error;
 

@@ -1,37 +1,19 @@
-//! What only the operator's command does with the ledger: applying configurations, listing runs and
-//! lanes.
+//! What only the operator's command does with the ledger: applying configurations, the brake, looking
+//! for the run of a request.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
-use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::lane::Brake;
 use pmp_sync_domain::ports::{Answer, ReadRuns as _, StoredConfig};
-use pmp_sync_domain::run::RunRecord;
-use serde::{Deserialize, Serialize};
+use pmp_sync_domain::run::{DeadLetterRecord, RunRecord};
 
 use super::runs::{ConfigItem, Current};
-use super::{Ledger, from_item, text, to_item};
-use crate::keys::{self, CONFIG, CURRENT, LANES, PK, RUN, SK};
+use super::{Ledger, from_item, to_item};
+use crate::keys::{self, BRAKE, CONFIG, CURRENT};
 use crate::service_error;
-
-/// A lane that was ever planned for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaneEntry {
-    /// The schema of the release that wrote it.
-    pub schema: u32,
-    /// The lane.
-    pub lane: LaneId,
-    /// The member's name at that time.
-    pub member: MemberName,
-    /// The experience that it follows.
-    pub management_experience: ExperienceId,
-    /// How far the link may go.
-    pub mode: Mode,
-    /// The last run that committed a plan to it or failed on it.
-    pub run: RunId,
-}
 
 impl Ledger {
     /// Stores a configuration as the next version and makes it the current one. Refused with
@@ -94,32 +76,9 @@ impl Ledger {
         self.config().await
     }
 
-    /// The newest runs, the newest first.
-    pub async fn runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk > :first")
-            .expression_attribute_values(":pk", text(RUN))
-            // Above #last, below every run id.
-            .expression_attribute_values(":first", text("$"))
-            .scan_index_forward(false)
-            .limit(i32::from(most))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| service_error("Query", "the runs", &error))?;
-        page.items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| from_item("Query", item))
-            .collect()
-    }
-
     /// The newest of the last `most` runs that serves a request.
     pub async fn run_of_request(&self, request: &str, most: u16) -> Answer<Option<RunRecord>> {
-        let runs = self.runs(most).await?;
+        let runs = self.newest_runs(most).await?;
         let serves = |run: &RunRecord| {
             run.requests
                 .iter()
@@ -128,25 +87,35 @@ impl Ledger {
         Ok(runs.into_iter().find(serves))
     }
 
-    /// Every lane that was ever planned for.
-    pub async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
-        let items = self.between(LANES, "0", "~").await?;
-        items
-            .into_iter()
-            .map(|item| from_item("Query", item))
-            .collect()
+    /// Writes what is stopped, on condition that nobody has written it since it was read.
+    pub async fn put_brake(&self, brake: &Brake) -> Answer<()> {
+        let next = Brake {
+            schema: SCHEMA,
+            rev: brake.rev + 1,
+            ..brake.clone()
+        };
+        let mut call = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item("PutItem", CONFIG, BRAKE, &next)?));
+        call = if brake.rev == 0 {
+            call.condition_expression("attribute_not_exists(pk)")
+        } else {
+            call.condition_expression("#rev = :rev")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":rev", AttributeValue::N(brake.rev.to_string()))
+        };
+        let sent = call.send().await.map(drop);
+        sent.map_err(|error| service_error("PutItem", "the brake", &error))
     }
 
-    /// True when the table can be reached with these credentials.
-    pub async fn probe(&self) -> Answer<()> {
-        self.client
-            .get_item()
-            .table_name(&self.table)
-            .key(PK, text(CONFIG))
-            .key(SK, text(CURRENT))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| service_error("GetItem", self.table.as_str(), &error))
+    /// What became of the dead letters that a run looked at.
+    pub async fn dead_letters(&self, run: RunId) -> Answer<Vec<DeadLetterRecord>> {
+        let items = self
+            .between(&keys::run_links(run), "DEAD#", "DEAD#~")
+            .await?;
+        let read = |item| from_item("Query", item);
+        items.into_iter().map(read).collect()
     }
 }

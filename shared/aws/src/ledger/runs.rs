@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::ports::{Answer, ReadRuns, StoredConfig, WriteRuns};
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::lane::{Brake, Quarantined};
+use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns};
+use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde::{Deserialize, Serialize};
 
-use super::operator::LaneEntry;
 use super::{Ledger, from_item, text};
-use crate::keys::{self, CONFIG, CURRENT, LANES, LAST_RUN, PK, RUN, SK};
+use crate::keys::{self, BRAKE, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_RANK, PK, RUN, SK};
 use crate::service_error;
 
 /// Run ids are given out by one producer at a time; a few conflicts are more than can happen.
@@ -64,6 +64,41 @@ impl ReadRuns for Ledger {
             version: item.version,
             text: item.text,
         }))
+    }
+
+    async fn brake(&self) -> Answer<Brake> {
+        match self.get(CONFIG, BRAKE).await? {
+            Some(item) => from_item("GetItem", item),
+            None => Ok(Brake::default()),
+        }
+    }
+
+    async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
+        let items = self.between(LANES, "0", "~").await?;
+        let read = |item| from_item("Query", item);
+        items.into_iter().map(read).collect()
+    }
+
+    async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk > :first")
+            .expression_attribute_values(":pk", text(RUN))
+            // Above #last, below every run id.
+            .expression_attribute_values(":first", text("$"))
+            .scan_index_forward(false)
+            .limit(i32::from(most))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service_error("Query", "the runs", &error))?;
+        page.items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| from_item("Query", item))
+            .collect()
     }
 
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
@@ -133,6 +168,45 @@ impl WriteRuns for Ledger {
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
         self.put_link_parts(link, link.at).await
+    }
+
+    async fn release(
+        &self,
+        lane: &LaneId,
+        quarantined: &Quarantined,
+        now: Timestamp,
+    ) -> Answer<()> {
+        let product = &quarantined.product;
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::lane(lane)))
+            .key(SK, text(keys::product(product)))
+            .update_expression("SET #state = :state, #closed_at = :now REMOVE #open_rank")
+            .condition_expression("#run = :run AND #open_rank = :rank")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#closed_at", "closed_at")
+            .expression_attribute_names("#open_rank", OPEN_RANK)
+            .expression_attribute_names("#run", "run")
+            .expression_attribute_values(":state", text(Closing::Superseded.as_str()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":run", text(quarantined.run.to_string()))
+            .expression_attribute_values(":rank", text(keys::quarantine_rank(product)))
+            .send()
+            .await
+            .map_err(|error| service_error("UpdateItem", product.as_str(), &error));
+        match sent {
+            // Released before, or claimed anew.
+            Err(error) if error.kind == Kind::Conflict => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Answer<()> {
+        let (pk, sk) = (keys::run_links(run), keys::dead_letter(&record.id));
+        self.put(&pk, &sk, record, Some(self.expiry(record.at)))
+            .await
     }
 
     async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Answer<()> {

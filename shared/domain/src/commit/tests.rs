@@ -59,6 +59,7 @@ impl Scene {
             totals,
             taken: Counts::default(),
             sent: true,
+            proved: std::collections::BTreeSet::new(),
             at: start(),
         };
         Self {
@@ -98,6 +99,7 @@ impl Scene {
             committed: Some(&self.committed),
             desired: &self.desired,
             link: &self.link,
+            renewed: false,
         }
     }
 
@@ -170,6 +172,7 @@ fn a_lane_is_at_work_while_anything_is_announced_claimed_or_under_way() {
             product: p("a"),
             action: Action::Allow,
             run: run(5),
+            ordinal: 0,
         }],
     });
     assert_eq!(started.decide(), underway());
@@ -323,6 +326,18 @@ fn an_empty_plan_halts_what_is_announced_and_no_longer_wanted() {
     let scene = Scene::new(plan(&["b"], &[]), plan(&[], &[]));
     let question = Question {
         committed: None,
+        ..scene.question()
+    };
+    assert_eq!(question.decide(later(start(), 600)), Decision::Commit);
+}
+
+/// The committed plan had the change, and is done with it: only a new one has it tried again.
+#[test]
+fn a_change_that_leaves_quarantine_is_committed_anew() {
+    let scene = Scene::new(plan(&["a", "b"], &[]), plan(&["b"], &[]));
+    assert_eq!(scene.decide(), Decision::Underway(run(5)));
+    let question = Question {
+        renewed: true,
         ..scene.question()
     };
     assert_eq!(question.decide(later(start(), 600)), Decision::Commit);

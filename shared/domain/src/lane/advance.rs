@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 
+use super::search::FailedAlone;
 use super::ticks::{patience, restart_at};
-use super::{LaneState, OpenChange, Phase, counts, elapsed};
+use super::{Block, LaneState, OpenChange, Phase, counts, elapsed};
 use crate::batch::{BATCH, Counts, is_worthwhile};
 use crate::ids::RunId;
 use crate::policy::{Action, PolicySnapshot};
@@ -28,6 +29,10 @@ pub enum Next {
     },
     /// These were claimed under an older run than the lane's plan: close them as superseded.
     Supersede(Vec<OpenChange>),
+    /// These failed by themselves while others of their kind succeeded: set them aside.
+    Quarantine(Vec<FailedAlone>),
+    /// Everything that is left has failed alone.
+    Block(Block),
     /// Nothing can be started before `until`: a Tick is to be due then.
     Wait {
         /// The moment.
@@ -74,17 +79,37 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     if !others.is_empty() {
         return Next::Supersede(others);
     }
+    let set_aside: Vec<_> = state
+        .search
+        .alone()
+        .iter()
+        .filter(|failed| planned.proved.contains(&failed.change.action))
+        .cloned()
+        .collect();
+    if !set_aside.is_empty() {
+        return Next::Quarantine(set_aside);
+    }
+    let (alone, mine): (Vec<_>, Vec<_>) = mine
+        .into_iter()
+        .partition(|change| state.search.holds(change));
+    // While announced changes are still on their way the lane has not settled.
+    let settled = planned.totals.less(planned.taken) == Counts::default();
     if mine.is_empty() {
-        // While announced changes are still on their way the lane has not settled.
-        let settled = planned.totals.less(planned.taken) == Counts::default();
+        if let Some(block) = state
+            .hopeless(1, now)
+            .filter(|_| settled && !alone.is_empty())
+        {
+            return Next::Block(block);
+        }
         return Next::Rest(
-            (settled && state.announced != Some(planned.run)).then_some(planned.run),
+            (settled && alone.is_empty() && state.announced != Some(planned.run))
+                .then_some(planned.run),
         );
     }
     if let Some(until) = state.not_before.filter(|at| *at > now) {
         return Next::Wait { until };
     }
-    if !ready(&mine, outstanding(state, &mine), now) {
+    if !ready(state, &mine, outstanding(state, &mine), now) {
         return Next::Wait {
             until: patience(&mine, now),
         };
@@ -94,7 +119,11 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     Next::Choose(mine)
 }
 
-fn ready(claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
+fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
+    // A search goes on at once: it has nothing to wait for.
+    if claimed.iter().any(|change| state.search.is_suspect(change)) {
+        return true;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
     let patient = MOST_WAIT as f64;
     is_worthwhile(
@@ -128,14 +157,17 @@ pub fn choose(
         .cloned()
         .partition(|change| actual.standing(&change.product) == change.action.outcome());
     let left = outstanding(state, claimed).less(counts(holding.iter().map(|change| change.action)));
-    let batch = if ready(&rest, left, now) {
+    let batch = if ready(state, &rest, left, now) {
         let of = |action| {
-            rest.iter()
-                .filter(move |change| change.action == action)
-                .take(BATCH)
-                .cloned()
+            let proved = state
+                .planned
+                .as_ref()
+                .is_some_and(|planned| planned.proved.contains(&action));
+            state.search.pick(action, &rest, BATCH, proved)
         };
-        of(Action::Allow).chain(of(Action::Deny)).collect()
+        let mut batch = of(Action::Allow);
+        batch.extend(of(Action::Deny));
+        batch
     } else {
         Vec::new()
     };

@@ -6,7 +6,10 @@
 //! each is there.
 
 mod advance;
+mod brake;
+mod search;
 mod ticks;
+mod transitions;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,10 +18,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
+pub use self::brake::{Brake, Stop};
+pub use self::search::{ChangeError, Failed, FailedAlone, MOST_ALONE, Search};
 pub use self::ticks::{MOST_TICK_DELAY, OnTick, first_tick, later_tick, on_tick, restart_is_due};
 use crate::batch::Counts;
-use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
-use crate::plan::{LaneView, PlanHash, ProductChange};
+use crate::ids::{ChangeSetId, ProductId, RunId};
+use crate::plan::{PlanHash, ProductChange};
 use crate::policy::Action;
 
 /// Where a lane stands.
@@ -109,6 +114,10 @@ pub struct Planned {
     pub taken: Counts,
     /// True once the last message of it has been sent.
     pub sent: bool,
+    /// What change sets have done with success since: a change of the same kind that fails alone
+    /// does so by itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub proved: BTreeSet<Action>,
     /// When it was committed.
     pub at: Timestamp,
 }
@@ -122,6 +131,9 @@ pub struct IntentChange {
     pub action: Action,
     /// The run whose claim it is; the change is closed only while the item still has this run.
     pub run: RunId,
+    /// Its place in the run's sending order.
+    #[serde(default)]
+    pub ordinal: u32,
 }
 
 /// A change set that is about to be started, or was. Token and changes, in their order, are all
@@ -198,9 +210,18 @@ pub struct LaneState {
     /// No change set is started before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Starts that the service put off, in a row: `not_before` grows with them.
+    /// Change sets that the service put off, in a row: `not_before` grows with them.
     #[serde(default)]
     pub put_off: u32,
+    /// Change sets that were cancelled, in a row.
+    #[serde(default)]
+    pub cancelled: u32,
+    /// The search for changes that make their change set fail.
+    #[serde(default, skip_serializing_if = "Search::is_idle")]
+    pub search: Search,
+    /// The operator's brake, while it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
     /// Why the lane is blocked, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
@@ -252,231 +273,24 @@ pub enum Ending {
         /// Whole seconds from `StartTime` to `EndTime`.
         duration_seconds: Option<u32>,
     },
+    /// Nothing has been applied because of what it contained.
+    Failed {
+        /// The change set.
+        change_set: ChangeSetId,
+        /// What the service said.
+        failed: Failed,
+    },
+    /// An administrator cancelled it; nothing has been applied. Blocks the lane after a few in a row.
+    Cancelled {
+        /// The change set.
+        change_set: ChangeSetId,
+        /// When to try again.
+        until: Timestamp,
+    },
     /// Nothing has been applied, and trying again will not help by itself.
     Blocked(Block),
     /// Nothing has been applied; the service may do better later.
     PutOff(Timestamp),
-}
-
-impl LaneState {
-    /// The state with a new commit: the producer's rule 3. Refused unless the plan is newer.
-    ///
-    /// A blocked lane tries again under a new plan; a stopped one stays stopped.
-    pub fn committed(&self, planned: Planned) -> Result<Self, Refusal> {
-        if self
-            .planned
-            .as_ref()
-            .is_some_and(|old| old.run >= planned.run)
-        {
-            return Err(Refusal::NotNewer);
-        }
-        let mut next = self.clone();
-        next.planned = Some(planned);
-        next.joined.clear();
-        if self.phase == Phase::Blocked {
-            next.phase = Phase::Idle;
-            next.block = None;
-            next.not_before = None;
-            next.put_off = 0;
-        }
-        Ok(next)
-    }
-
-    /// The last message of the run's plan has been sent.
-    pub fn sent(&self, run: RunId) -> Result<Self, Refusal> {
-        let mut next = self.clone();
-        match &mut next.planned {
-            Some(planned) if planned.run == run => planned.sent = true,
-            _ => return Err(Refusal::Plan),
-        }
-        Ok(next)
-    }
-
-    /// Another run waits for the plan that the lane works on.
-    pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Refusal> {
-        if self.planned_run() != Some(planned) {
-            return Err(Refusal::Plan);
-        }
-        let mut next = self.clone();
-        next.joined.insert(run);
-        Ok(next)
-    }
-
-    /// The producer found the member experience equal and the lane at rest.
-    #[must_use]
-    pub fn in_step(&self, now: Timestamp) -> Self {
-        let mut next = self.clone();
-        next.last_in_step = Some(now);
-        next.joined.clear();
-        next
-    }
-
-    /// The intent of the worker, chosen from what the lane was at `seq` and under the plan of run
-    /// `planned`. `seq` moves even when all that was chosen holds already.
-    pub fn intending(
-        &self,
-        seq: u64,
-        planned: RunId,
-        intent: Intent,
-        holding: Counts,
-        tick_at: Timestamp,
-    ) -> Result<Self, Refusal> {
-        self.at(seq, &[Phase::Idle])?;
-        let mut next = self.clone();
-        match &mut next.planned {
-            Some(plan) if plan.run == planned => {
-                plan.taken = plan.taken.plus(holding).plus(intent.counts());
-            }
-            _ => return Err(Refusal::Plan),
-        }
-        next.seq += 1;
-        if !intent.changes.is_empty() {
-            next.phase = Phase::Starting;
-            next.tick += 1;
-            next.tick_at = Some(tick_at);
-            next.last_attempt = Some(intent.at);
-            next.intent = Some(intent);
-            next.change_set = None;
-        }
-        Ok(next)
-    }
-
-    /// The change set of intent `seq` was started.
-    pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Refusal> {
-        self.at(seq, &[Phase::Starting])?;
-        let mut next = self.clone();
-        next.phase = Phase::InFlight;
-        next.change_set = Some(change_set);
-        next.put_off = 0;
-        next.not_before = None;
-        Ok(next)
-    }
-
-    /// The change set of intent `seq` has ended, or was never started: the lane is free.
-    pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Refusal> {
-        self.at(seq, &[Phase::Starting, Phase::InFlight])?;
-        let mut next = self.clone();
-        let intent = next.intent.take();
-        next.change_set = None;
-        match ending {
-            Ending::Succeeded { duration_seconds } => {
-                next.phase = Phase::Idle;
-                next.last_success = Some(now);
-                next.last_duration_seconds = duration_seconds.or(next.last_duration_seconds);
-                next.put_off = 0;
-                next.not_before = None;
-            }
-            Ending::Blocked(block) => {
-                next.phase = Phase::Blocked;
-                next.block = Some(block);
-                next.give_back(intent.as_ref());
-            }
-            Ending::PutOff(until) => {
-                next.phase = Phase::Idle;
-                next.not_before = Some(until);
-                next.put_off = next.put_off.saturating_add(1);
-                next.give_back(intent.as_ref());
-            }
-        }
-        Ok(next)
-    }
-
-    /// What the lane found before it could write an intent stands in its way.
-    pub fn blocked(&self, block: Block) -> Result<Self, Refusal> {
-        if self.phase != Phase::Idle {
-            return Err(Refusal::Phase);
-        }
-        let mut next = self.clone();
-        next.phase = Phase::Blocked;
-        next.block = Some(block);
-        Ok(next)
-    }
-
-    /// The service did not answer: nothing is tried before `until`.
-    pub fn put_off(&self, until: Timestamp) -> Result<Self, Refusal> {
-        if self.phase != Phase::Idle {
-            return Err(Refusal::Phase);
-        }
-        let mut next = self.clone();
-        next.not_before = Some(until);
-        next.put_off = next.put_off.saturating_add(1);
-        Ok(next)
-    }
-
-    /// Tick `number` is the live one now, due at `at`.
-    pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Refusal> {
-        if number <= self.tick {
-            return Err(Refusal::Tick);
-        }
-        let mut next = self.clone();
-        next.tick = number;
-        next.tick_at = Some(at);
-        Ok(next)
-    }
-
-    /// Lane Settled has been put on the bus for this run.
-    #[must_use]
-    pub fn announced(&self, run: RunId) -> Self {
-        let mut next = self.clone();
-        next.announced = Some(run);
-        next
-    }
-
-    /// The run whose plan the lane works on.
-    pub fn planned_run(&self) -> Option<RunId> {
-        self.planned.as_ref().map(|planned| planned.run)
-    }
-
-    /// The name of the change set of the last intent.
-    pub fn change_set_name(&self, experience: &ExperienceId) -> ChangeSetName {
-        ChangeSetName {
-            experience: experience.clone(),
-            seq: self.seq,
-        }
-    }
-
-    /// What a plan has to know of the lane.
-    pub fn view(&self, quarantined: Vec<ProductChange>) -> LaneView {
-        let in_flight = self
-            .intent
-            .iter()
-            .flat_map(|intent| &intent.changes)
-            .map(|change| ProductChange {
-                product: change.product.clone(),
-                action: change.action,
-            });
-        LaneView {
-            in_flight: in_flight.collect(),
-            quarantined,
-        }
-    }
-
-    /// When the service puts a start off: from 5 s, doubled each time in a row, 15 minutes at most.
-    pub fn put_off_until(&self, now: Timestamp) -> Timestamp {
-        let seconds = 5_i64.saturating_mul(1_i64 << self.put_off.min(10)).min(900);
-        later(now, seconds)
-    }
-
-    fn at(&self, seq: u64, phases: &[Phase]) -> Result<(), Refusal> {
-        if self.seq != seq {
-            Err(Refusal::Seq)
-        } else if phases.contains(&self.phase) {
-            Ok(())
-        } else {
-            Err(Refusal::Phase)
-        }
-    }
-
-    /// Changes of an intent that came to nothing are to be taken again, if their plan still stands.
-    fn give_back(&mut self, intent: Option<&Intent>) {
-        if let (Some(planned), Some(intent)) = (&mut self.planned, intent) {
-            let mine = intent
-                .changes
-                .iter()
-                .filter(|change| change.run == planned.run);
-            planned.taken = planned.taken.less(counts(mine.map(|change| change.action)));
-        }
-    }
 }
 
 /// `seconds` after `now`; the end of time if there is no such moment.
@@ -503,6 +317,36 @@ pub struct OpenChange {
     pub ordinal: u32,
     /// When it was claimed.
     pub claimed_at: Timestamp,
+}
+
+/// A change that failed by itself: it is not tried again until it is replayed, or until something
+/// else is wanted of its product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The product.
+    pub product: ProductId,
+    /// What was to be done to it.
+    pub action: Action,
+    /// The run that it was claimed under.
+    pub run: RunId,
+    /// The service's error code.
+    pub error_code: String,
+    /// The service's own words.
+    pub error_message: String,
+    /// The change set in which it failed alone.
+    pub change_set: ChangeSetId,
+    /// When it was set aside.
+    pub quarantined_at: Timestamp,
+}
+
+impl Quarantined {
+    /// The change.
+    pub fn change(&self) -> ProductChange {
+        ProductChange {
+            product: self.product.clone(),
+            action: self.action,
+        }
+    }
 }
 
 #[cfg(test)]

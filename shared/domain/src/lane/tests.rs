@@ -1,6 +1,8 @@
 //! What a lane may do, step by step and in any order.
 
 mod advance;
+mod brake;
+mod search;
 mod ticks;
 mod transitions;
 mod walk;
@@ -35,6 +37,7 @@ fn planned(number: i64, totals: Counts) -> Planned {
         totals,
         taken: Counts::default(),
         sent: false,
+        proved: BTreeSet::new(),
         at: start(),
     }
 }
@@ -51,11 +54,12 @@ fn idle(totals: Counts) -> LaneState {
 
 /// So many changes, claimed under that run.
 fn intent(by: RunId, counts: Counts) -> Intent {
-    let of = |action: Action, count| {
-        (0..count).map(move |number| IntentChange {
+    let of = |action: Action, count: usize| {
+        (0_u32..).take(count).map(move |number| IntentChange {
             product: p(&format!("{action}-{number}")),
             action,
             run: by,
+            ordinal: number,
         })
     };
     Intent {

@@ -1,6 +1,8 @@
 //! Each transition, allowed and refused.
 
 use super::*;
+use crate::ids::ExperienceId;
+use crate::plan::LaneView;
 
 fn taken(state: &LaneState) -> Counts {
     state.planned.as_ref().unwrap().taken
@@ -79,7 +81,7 @@ fn a_run_joins_the_plan_that_it_found_under_way() {
     let lane = lane.joined(run(8), run(5)).unwrap();
     let lane = lane.joined(run(9), run(5)).unwrap();
     assert_eq!(lane.joined, BTreeSet::from([run(8), run(9)]));
-    let lane = lane.in_step(at(9));
+    let lane = lane.in_step(true, at(9));
     assert!(lane.joined.is_empty());
     assert_eq!(lane.last_in_step, Some(at(9)));
 }
@@ -141,7 +143,11 @@ fn a_start_is_written_down_once_and_for_its_own_intent() {
     let next = lane.started(4, change_set("cs-9")).unwrap();
     assert_eq!(next.phase, Phase::InFlight);
     assert_eq!(next.change_set, Some(change_set("cs-9")));
-    assert_eq!((next.not_before, next.put_off), (None, 0));
+    assert_eq!(next.not_before, None);
+    assert_eq!(
+        next.put_off, 2,
+        "that it was started does not say that it ends well"
+    );
     assert_eq!(next.intent, lane.intent);
     assert_eq!(next.started(4, change_set("cs-8")), Err(Refusal::Phase));
     assert_eq!(
@@ -276,12 +282,9 @@ fn an_announcement_is_kept_for_its_run() {
 
 #[test]
 fn starts_are_put_off_for_longer_each_time_up_to_fifteen_minutes() {
-    let delay = |put_off| {
-        LaneState {
-            put_off,
-            ..LaneState::default()
-        }
-        .put_off_until(start())
+    let delay = |put_off| LaneState {
+        put_off,
+        ..LaneState::default()
     };
     for (put_off, seconds) in [
         (0, 5),
@@ -291,7 +294,10 @@ fn starts_are_put_off_for_longer_each_time_up_to_fifteen_minutes() {
         (8, 900),
         (u32::MAX, 900),
     ] {
-        assert_eq!(delay(put_off), at(seconds));
+        let half = start() + jiff::SignedDuration::from_millis(seconds * 500);
+        assert_eq!(delay(put_off).put_off_until(start(), 0), half);
+        let late = delay(put_off).put_off_until(start(), 999);
+        assert!(half < late && late < at(seconds), "{put_off}: {late}");
     }
 }
 

@@ -80,7 +80,7 @@ fn make(
         }
         Step::Sent => lane.sent(run(*plan)),
         Step::Join { late } => lane.joined(run(*plan + 1), run(*plan - late)),
-        Step::FindEqual => Ok(lane.in_step(now)),
+        Step::FindEqual => Ok(lane.in_step(true, now)),
         Step::Intend { late, under, share } => {
             // What is the plan's own: no more than is left of it.
             let left = lane

@@ -1,0 +1,202 @@
+//! The ends of runs: what links came to, and lanes that are said to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::commit::Decision;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
+use pmp_sync_domain::ports::{Bus as _, Members as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::run::{LinkStatus, Request, RunRecord};
+
+use crate::inbox::Work;
+use crate::inspect::{inspect, read_management, targets};
+use crate::link::Outcome;
+use crate::run::in_scope;
+use crate::{Ports, Producer};
+
+impl<P: Ports> Producer<P> {
+    /// Adds the outcomes to the run, and ends the older runs that they end.
+    pub(crate) async fn conclude(
+        &self,
+        record: &mut RunRecord,
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), RunError> {
+        let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
+        for outcome in outcomes {
+            let totals = &mut record.totals;
+            totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
+            totals.messages += outcome.messages;
+            totals.allow += outcome.record.allow.len();
+            totals.deny += outcome.record.deny.len();
+            match outcome.record.status {
+                LinkStatus::InStep => totals.in_step += 1,
+                LinkStatus::Committed => totals.committed += 1,
+                LinkStatus::Underway => totals.underway += 1,
+                LinkStatus::Failed => totals.failed += 1,
+                LinkStatus::Stopped => totals.stopped += 1,
+                LinkStatus::Removed => totals.removed += 1,
+            }
+            totals.quarantined += outcome.quarantined;
+            let Some(lane) = outcome.lane else { continue };
+            if matches!(
+                outcome.record.status,
+                LinkStatus::Committed | LinkStatus::Underway
+            ) {
+                record.open.insert(lane.to_string());
+            }
+            for run in outcome.done.into_iter().filter(|run| *run != record.run) {
+                done.entry(run)
+                    .or_default()
+                    .push((lane.clone(), outcome.superseded));
+            }
+        }
+        Ok(self.end_lanes(done).await?)
+    }
+
+    async fn end_lanes(
+        &self,
+        done: BTreeMap<RunId, Vec<(LaneId, bool)>>,
+    ) -> Result<(), ServiceError> {
+        for (run, lanes) in done {
+            let Some(before) = self.ports.ledger().run(run).await? else {
+                continue;
+            };
+            let after = lanes
+                .iter()
+                .fold(before.clone(), |record, (lane, superseded)| {
+                    record.without(lane, *superseded, self.now())
+                });
+            if after != before {
+                self.put(&after).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a run, and announces its end if this is it.
+    pub(crate) async fn put(&self, record: &RunRecord) -> Result<(), ServiceError> {
+        self.ports.ledger().put_run(record).await?;
+        if record.status.is_final() {
+            tracing::info!(run = %record.run, status = record.status.as_str(), totals = ?record.totals, "the run has ended");
+            self.ports.bus().put(event(SYNC_COMPLETED, record)).await?;
+        }
+        Ok(())
+    }
+
+    /// Lanes that are said to be done: believed only after a look. One that is not equal after all
+    /// gets a run of its own.
+    pub(crate) async fn look_at_settled(
+        &self,
+        work: &Work,
+        deadline: Timestamp,
+    ) -> Result<(), RunError> {
+        let setup = match self.setup().await {
+            Ok(setup) => setup,
+            Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "a settled lane can not be looked at");
+                return Ok(());
+            }
+        };
+        let scopes: Vec<_> = work
+            .settled
+            .iter()
+            .map(|lane| scope_of(&setup.config, lane))
+            .collect();
+        let scopes: Vec<_> = scopes.into_iter().flatten().collect();
+        let chosen: Vec<_> = setup
+            .config
+            .links
+            .iter()
+            .filter(|link| in_scope(link, &scopes))
+            .collect();
+        let management: BTreeSet<_> = chosen
+            .iter()
+            .map(|link| link.management_experience.clone())
+            .collect();
+        let desired = read_management(self.ports.catalog(), management).await;
+        let mut again = Vec::new();
+        let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
+        for link in chosen {
+            let Some(Ok(desired)) = desired.get(&link.management_experience) else {
+                continue;
+            };
+            let connection = match self.ports.members().connect(&link.member).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    tracing::warn!(member = %link.member.name, %error, "a settled lane can not be looked at");
+                    continue;
+                }
+            };
+            let experiences = targets(&connection, &setup.config, link, &scopes)
+                .await
+                .unwrap_or_default();
+            for experience in experiences {
+                match inspect(
+                    self.ports.ledger(),
+                    &connection,
+                    link,
+                    &experience,
+                    desired,
+                    &BTreeSet::new(),
+                    self.now(),
+                )
+                .await
+                {
+                    Ok(seen) if seen.decision == Decision::InStep => {
+                        match self.mark_in_step(&seen).await {
+                            Ok(runs) => runs.into_iter().for_each(|run| {
+                                done.entry(run)
+                                    .or_default()
+                                    .push((seen.lane.clone(), false));
+                            }),
+                            Err(error) => {
+                                tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped");
+                            }
+                        }
+                    }
+                    Ok(seen) if seen.decision == Decision::Commit => {
+                        tracing::info!(lane = %seen.lane, allow = seen.plan.allow().len(), deny = seen.plan.deny().len(), "a settled lane is not equal and is planned again");
+                        again.push(Scope {
+                            members: vec![link.member.name.clone()],
+                            experiences: vec![experience],
+                        });
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at");
+                    }
+                }
+            }
+        }
+        self.end_lanes(done).await?;
+        if again.is_empty() {
+            return Ok(());
+        }
+        let requests = vec![Request {
+            kind: "lane-settled".to_owned(),
+            id: None,
+            requester: None,
+        }];
+        let work = Work {
+            scopes: again,
+            requests,
+            ..Work::default()
+        };
+        self.begin(&work, deadline).await
+    }
+}
+
+fn scope_of(config: &Config, lane: &LaneId) -> Option<Scope> {
+    let member = config
+        .members
+        .values()
+        .find(|member| member.account == lane.account)?;
+    Some(Scope {
+        members: vec![member.name.clone()],
+        experiences: vec![lane.experience.clone()],
+    })
+}

@@ -1,0 +1,374 @@
+//! One link of a run: look, decide, commit, send. Its failures stay with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::commit::Decision;
+use pmp_sync_domain::error::LinkError;
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{LaneState, Refusal, Stop, elapsed};
+use pmp_sync_domain::link::Link;
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Members, WriteRuns as _};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::transit::transit;
+
+use crate::inspect::{Desired, Inspection, inspect, targets};
+use crate::run::Setup;
+use crate::send::{Committed, waiting};
+use crate::{Ports, Producer};
+
+/// Plans of one lane that are made again because the lane changed in between.
+const MOST_REPLANS: usize = 3;
+/// Lanes of one `*` link that are served at the same time.
+const LANES_AT_ONCE: usize = 4;
+/// How long a live Tick may be overdue before the producer sends it once more, in seconds.
+const OVERDUE: f64 = 120.0;
+
+/// The way into a member account.
+pub(crate) type Connection<P> = <<P as Ports>::Members as Members>::Connection;
+
+/// What one link came to.
+pub(crate) struct Outcome {
+    pub(crate) record: LinkRecord,
+    pub(crate) messages: usize,
+    pub(crate) lane: Option<LaneId>,
+    /// Runs that the lane is done with, in step or not.
+    pub(crate) done: Vec<RunId>,
+    pub(crate) superseded: bool,
+    /// Products that stay in quarantine.
+    pub(crate) quarantined: usize,
+}
+
+/// What a lane is served for.
+pub(crate) struct Errand<'a> {
+    pub(crate) run: RunId,
+    pub(crate) link: &'a Link,
+    pub(crate) experience: &'a ExperienceId,
+    pub(crate) desired: &'a PolicySnapshot,
+    /// What stops the lane, if something does.
+    pub(crate) stop: Option<&'a Stop>,
+    /// Products that are to be tried again although they are quarantined.
+    pub(crate) lifted: &'a BTreeSet<ProductId>,
+}
+
+impl<P: Ports> Producer<P> {
+    /// Every member experience of a link.
+    pub(crate) async fn serve_link(
+        &self,
+        run: RunId,
+        setup: &Setup,
+        link: &Link,
+        scopes: &[Scope],
+        desired: &BTreeMap<ExperienceId, Desired>,
+    ) -> Vec<Outcome> {
+        let found = async {
+            let desired = match desired.get(&link.management_experience) {
+                Some(Ok(desired)) => desired,
+                Some(Err(error)) => return Err(error.clone()),
+                None => {
+                    return Err(LinkError::ManagementNotFound(
+                        link.management_experience.clone(),
+                    ));
+                }
+            };
+            let connection = self
+                .ports
+                .members()
+                .connect(&link.member)
+                .await
+                .map_err(|error| {
+                    LinkError::MemberUnreachable(link.member.account.clone(), error)
+                })?;
+            let experiences = targets(&connection, &setup.config, link, scopes).await?;
+            Ok((desired, connection, experiences))
+        };
+        let (desired, connection, experiences) = match found.await {
+            Ok(found) => found,
+            Err(error) => return vec![self.failed(run, link, link.lane(), &error).await],
+        };
+        let (connection, lifted) = (&connection, &BTreeSet::new());
+        stream::iter(experiences)
+            .map(|experience| async move {
+                let errand = Errand {
+                    run,
+                    link,
+                    experience: &experience,
+                    desired,
+                    stop: setup
+                        .brake
+                        .holds(&link.member.name, &link.lane_of(&experience)),
+                    lifted,
+                };
+                self.serve_lane_or_fail(&errand, connection).await
+            })
+            .buffer_unordered(LANES_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Serves a lane; what goes wrong is its outcome.
+    pub(crate) async fn serve_lane_or_fail(
+        &self,
+        errand: &Errand<'_>,
+        connection: &Connection<P>,
+    ) -> Outcome {
+        match self.serve_lane(errand, connection).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let lane = errand.link.lane_of(errand.experience);
+                self.failed(errand.run, errand.link, Some(lane), &error)
+                    .await
+            }
+        }
+    }
+
+    async fn serve_lane(
+        &self,
+        errand: &Errand<'_>,
+        connection: &Connection<P>,
+    ) -> Result<Outcome, LinkError> {
+        let Errand {
+            run,
+            link,
+            experience,
+            ..
+        } = *errand;
+        for _ in 0..MOST_REPLANS {
+            let seen = inspect(
+                self.ports.ledger(),
+                connection,
+                link,
+                experience,
+                errand.desired,
+                errand.lifted,
+                self.now(),
+            )
+            .await?;
+            if !self.mark_stop(&seen, errand.stop).await? {
+                continue;
+            }
+            self.release(&seen).await?;
+            let mut outcome = self.outcome(run, link, &seen);
+            if errand.stop.is_some() && seen.decision != Decision::InStep {
+                outcome.record.status = LinkStatus::Stopped;
+                self.keep(&seen.lane, &outcome.record).await?;
+                return Ok(outcome);
+            }
+            match seen.decision {
+                Decision::InStep => {
+                    outcome.done = self.mark_in_step(&seen).await?;
+                    if seen.before.state.rev == 0 || !seen.report.left_alone.is_empty() {
+                        self.keep(&seen.lane, &outcome.record).await?;
+                    }
+                    return Ok(outcome);
+                }
+                Decision::Underway(planned) => {
+                    if !self.join(&seen, run, planned).await? {
+                        continue;
+                    }
+                    if is_overdue(&seen.before.state, self.now()) {
+                        tracing::info!(%run, lane = %seen.lane, tick = seen.before.state.tick, "the lane's tick is overdue and is sent once more");
+                        self.nudge(&seen.lane, &seen.before.state, connection)
+                            .await?;
+                    }
+                    self.keep(&seen.lane, &outcome.record).await?;
+                    return Ok(outcome);
+                }
+                Decision::Commit => {
+                    // The plan is on record before it is the lane's.
+                    self.keep(&seen.lane, &outcome.record).await?;
+                    let Committed::Yes(older) = self.commit(run, &seen).await? else {
+                        tracing::info!(%run, lane = %seen.lane, "the lane has changed meanwhile and is planned again");
+                        continue;
+                    };
+                    outcome.done = older;
+                    outcome.superseded = true;
+                    match self
+                        .send(run, &seen.lane, &seen.plan, &seen.before.state, connection)
+                        .await
+                    {
+                        Ok(messages) => outcome.messages = messages,
+                        // Committed and not sent: the next run finds no `sent` mark and plans again.
+                        Err(error) => {
+                            tracing::error!(%run, lane = %seen.lane, code = error.code(), %error, "the plan is committed but not sent whole");
+                            outcome.record.status = LinkStatus::Failed;
+                            outcome.record.fault = Some(error.record());
+                            self.keep(&seen.lane, &outcome.record).await?;
+                            return Ok(outcome);
+                        }
+                    }
+                    tracing::info!(%run, lane = %seen.lane, allow = seen.plan.allow().len(), deny = seen.plan.deny().len(), messages = outcome.messages, "the plan is committed and sent");
+                    return Ok(outcome);
+                }
+            }
+        }
+        Err(LinkError::Contended(link.lane_of(experience).to_string()))
+    }
+
+    /// Brings the lane's own mark in line with the brake. False if the lane is to be looked at again.
+    async fn mark_stop(&self, seen: &Inspection, stop: Option<&Stop>) -> Result<bool, LinkError> {
+        let state = &seen.before.state;
+        if state.stop.is_some() == stop.is_some() {
+            return Ok(true);
+        }
+        transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            &seen.lane,
+            state.clone(),
+            |state| match stop {
+                Some(stop) => state.stopped(stop.clone()),
+                None => state.resumed(),
+            },
+        )
+        .await
+        .map_err(LinkError::Ledger)?;
+        Ok(false)
+    }
+
+    /// Takes out of quarantine what is not wanted any more: should it be wanted again, it is tried.
+    async fn release(&self, seen: &Inspection) -> Result<(), LinkError> {
+        for quarantined in &seen.released {
+            tracing::info!(lane = %seen.lane, product = %quarantined.product, action = %quarantined.action, "the quarantined change is not wanted any more");
+            self.ports
+                .ledger()
+                .release(&seen.lane, quarantined, self.now())
+                .await
+                .map_err(LinkError::Ledger)?;
+        }
+        Ok(())
+    }
+
+    async fn join(&self, seen: &Inspection, run: RunId, planned: RunId) -> Result<bool, LinkError> {
+        let joined = transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            &seen.lane,
+            seen.before.state.clone(),
+            |state| state.joined(run, planned),
+        )
+        .await
+        .map_err(LinkError::Ledger)?;
+        Ok(joined.is_some())
+    }
+
+    fn outcome(&self, run: RunId, link: &Link, seen: &Inspection) -> Outcome {
+        let record = LinkRecord {
+            lane: Some(seen.lane.clone()),
+            status: match seen.decision {
+                Decision::InStep => LinkStatus::InStep,
+                Decision::Underway(_) => LinkStatus::Underway,
+                Decision::Commit => LinkStatus::Committed,
+            },
+            plan_hash: Some(seen.plan.hash()),
+            allow: seen.plan.allow().iter().cloned().collect(),
+            deny: seen.plan.deny().iter().cloned().collect(),
+            removals: seen.report.removals,
+            left_alone: seen.report.left_alone.clone(),
+            contradictory: seen.report.contradictory.iter().cloned().collect(),
+            ..self.blank(run, link)
+        };
+        Outcome {
+            record,
+            messages: 0,
+            lane: Some(seen.lane.clone()),
+            done: Vec::new(),
+            superseded: false,
+            quarantined: seen.quarantined,
+        }
+    }
+
+    pub(crate) fn blank(&self, run: RunId, link: &Link) -> LinkRecord {
+        LinkRecord {
+            schema: SCHEMA,
+            run,
+            member: link.member.name.clone(),
+            account: link.member.account.clone(),
+            lane: None,
+            management_experience: link.management_experience.clone(),
+            mode: link.policy.mode,
+            status: LinkStatus::Failed,
+            plan_hash: None,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            removals: 0,
+            left_alone: Vec::new(),
+            contradictory: Vec::new(),
+            fault: None,
+            at: self.now(),
+        }
+    }
+
+    pub(crate) async fn failed(
+        &self,
+        run: RunId,
+        link: &Link,
+        lane: Option<LaneId>,
+        error: &LinkError,
+    ) -> Outcome {
+        tracing::error!(%run, member = %link.member.name, lane = lane.as_ref().map(tracing::field::display), code = error.code(), %error, remedy = error.remedy(), "the link has failed");
+        let record = LinkRecord {
+            lane: lane.clone(),
+            fault: Some(error.record()),
+            ..self.blank(run, link)
+        };
+        if let Err(error) = self.ports.ledger().put_link(&record).await {
+            tracing::error!(%run, member = %link.member.name, %error, "the failure of a link could not be recorded");
+        }
+        Outcome {
+            record,
+            messages: 0,
+            lane,
+            done: Vec::new(),
+            superseded: false,
+            quarantined: 0,
+        }
+    }
+
+    pub(crate) async fn keep(&self, lane: &LaneId, record: &LinkRecord) -> Result<(), LinkError> {
+        self.ports
+            .ledger()
+            .register(lane, record)
+            .await
+            .map_err(LinkError::Ledger)?;
+        self.ports
+            .ledger()
+            .put_link(record)
+            .await
+            .map_err(LinkError::Ledger)
+    }
+
+    /// Stamps the lane. Returns the runs that waited for it.
+    pub(crate) async fn mark_in_step(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
+        let now = self.now();
+        let state = seen.before.state.clone();
+        let read = (state.seq, state.planned_run());
+        let stamped = transit(
+            self.ports.ledger(),
+            self.ports.clock(),
+            &seen.lane,
+            state,
+            |state| {
+                if (state.seq, state.planned_run()) == read {
+                    Ok(state.in_step(seen.quarantined == 0, now))
+                } else {
+                    Err(Refusal::Seq)
+                }
+            },
+        )
+        .await
+        .map_err(LinkError::Ledger)?;
+        Ok(stamped
+            .map(|stamped| waiting(&stamped.before))
+            .unwrap_or_default())
+    }
+}
+
+fn is_overdue(state: &LaneState, now: Timestamp) -> bool {
+    let due = state.tick_at.or(state.updated_at);
+    due.is_none_or(|due| elapsed(due, now) > OVERDUE)
+}

@@ -1,0 +1,134 @@
+//! Dead-letter queues: buried by hand with the reason, looked through, deleted one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ports::{Answer, DeadLetter, DeadLetterBox, DeadLetters};
+
+use crate::service_error;
+
+/// How long a letter that is looked at is hidden, in seconds: longer than the producer runs.
+const HIDDEN: i32 = 180;
+/// Messages in one `ReceiveMessage` (SQS reference).
+const BATCH: i32 = 10;
+/// Receives in a row without anything new, after which the queue counts as looked through: a short
+/// poll asks only some of the queue's hosts, a long one all of them.
+const EMPTY: usize = 2;
+/// How long one receive waits, in seconds.
+const WAIT: i32 = 1;
+
+/// A dead-letter queue that messages are put into by hand, with the reason.
+#[derive(Debug, Clone)]
+pub struct DeadLetterQueue {
+    client: Client,
+    url: String,
+}
+
+impl DeadLetterQueue {
+    /// The queue with that URL.
+    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
+        Self {
+            client: Client::new(config),
+            url: url.into(),
+        }
+    }
+}
+
+fn letter(message: Message) -> Option<DeadLetter> {
+    let attributes = message.message_attributes.unwrap_or_default();
+    let text = |(name, value): (String, MessageAttributeValue)| Some((name, value.string_value?));
+    Some(DeadLetter {
+        id: message.message_id?,
+        receipt: message.receipt_handle?,
+        body: message.body.unwrap_or_default(),
+        attributes: attributes.into_iter().filter_map(text).collect(),
+    })
+}
+
+impl DeadLetterBox for DeadLetterQueue {
+    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+        let (mut letters, mut seen, mut empty) = (Vec::new(), BTreeSet::new(), 0);
+        while letters.len() < most && empty < EMPTY {
+            let answer = self
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(BATCH)
+                .visibility_timeout(HIDDEN)
+                .wait_time_seconds(WAIT)
+                .message_attribute_names("All")
+                .send()
+                .await
+                .map_err(|error| service_error("ReceiveMessage", &self.url, &error))?;
+            let before = letters.len();
+            for letter in answer
+                .messages
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(letter)
+            {
+                if seen.insert(letter.id.clone()) {
+                    letters.push(letter);
+                }
+            }
+            empty = if letters.len() == before {
+                empty + 1
+            } else {
+                0
+            };
+        }
+        Ok(letters)
+    }
+
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+        let call = self.client.delete_message().queue_url(&self.url);
+        let sent = call.receipt_handle(&letter.receipt).send().await;
+        sent.map(drop)
+            .map_err(|error| service_error("DeleteMessage", &letter.id, &error))
+    }
+
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+        let call = self.client.change_message_visibility().queue_url(&self.url);
+        let call = call.receipt_handle(&letter.receipt).visibility_timeout(0);
+        let sent = call.send().await.map(drop);
+        sent.map_err(|error| service_error("ChangeMessageVisibility", &letter.id, &error))
+    }
+}
+
+impl DeadLetters for DeadLetterQueue {
+    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+        let mut call = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body);
+        for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
+            let value = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build();
+            let value = value.map_err(|error| {
+                ServiceError::new("SendMessage", &self.url, Kind::Refused, error.to_string())
+            })?;
+            call = call.message_attributes(*name, value);
+        }
+        if is_fifo(&self.url) {
+            // The same message, delivered twice, is buried once.
+            let id = attributes.get("message_id").cloned().unwrap_or_default();
+            call = call.message_group_id("dead").message_deduplication_id(id);
+        }
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("SendMessage", &self.url, &error))
+    }
+}
+
+fn is_fifo(url: &str) -> bool {
+    std::path::Path::new(url)
+        .extension()
+        .is_some_and(|extension| extension == "fifo")
+}

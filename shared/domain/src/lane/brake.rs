@@ -1,0 +1,47 @@
+//! The operator's brake: while it is on, no change set is started; those in flight are left to end.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ExperienceId, LaneId, MemberName};
+
+/// Who stopped something, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Who, as far as the command knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The ledger's item of what is stopped. Lanes carry a mark of their own, which the worker sees; a
+/// run brings the marks in line with this.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brake {
+    /// The schema of the release that wrote it.
+    pub schema: u32,
+    /// Counts the writes.
+    pub rev: u64,
+    /// Everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<Stop>,
+    /// Members.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<MemberName, Stop>,
+    /// Links, by their member experience.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<ExperienceId, Stop>,
+}
+
+impl Brake {
+    /// The stop that holds a lane, if one does.
+    pub fn holds(&self, member: &MemberName, lane: &LaneId) -> Option<&Stop> {
+        self.all
+            .as_ref()
+            .or_else(|| self.members.get(member))
+            .or_else(|| self.links.get(&lane.experience))
+    }
+}

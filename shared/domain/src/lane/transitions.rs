@@ -1,0 +1,389 @@
+//! The transitions: pure functions of a lane's state as it was read.
+
+use jiff::Timestamp;
+
+use super::search::MOST_ALONE;
+use super::{
+    Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Refusal, Search, Stop, counts,
+};
+use crate::batch::Counts;
+use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
+use crate::plan::{LaneView, ProductChange};
+
+/// Cancellations in a row after which a lane is blocked: somebody does not want it.
+const MOST_CANCELLED: u32 = 3;
+
+impl LaneState {
+    /// The state with a new commit: the producer's rule 3. Refused unless the plan is newer.
+    ///
+    /// A blocked lane tries again under a new plan; a stopped one stays stopped.
+    pub fn committed(&self, planned: Planned) -> Result<Self, Refusal> {
+        if self
+            .planned
+            .as_ref()
+            .is_some_and(|old| old.run >= planned.run)
+        {
+            return Err(Refusal::NotNewer);
+        }
+        let mut next = self.clone();
+        next.planned = Some(planned);
+        next.joined.clear();
+        // What is still wanted is claimed anew, and so is out of the search.
+        next.search = Search::default();
+        if self.phase == Phase::Blocked {
+            next.unblock();
+        }
+        Ok(next)
+    }
+
+    /// The last message of the run's plan has been sent.
+    pub fn sent(&self, run: RunId) -> Result<Self, Refusal> {
+        let mut next = self.clone();
+        match &mut next.planned {
+            Some(planned) if planned.run == run => planned.sent = true,
+            _ => return Err(Refusal::Plan),
+        }
+        Ok(next)
+    }
+
+    /// Another run waits for the plan that the lane works on.
+    pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Refusal> {
+        if self.planned_run() != Some(planned) {
+            return Err(Refusal::Plan);
+        }
+        let mut next = self.clone();
+        next.joined.insert(run);
+        Ok(next)
+    }
+
+    /// The producer found nothing to do and the lane at rest. `equal` is false when products differ
+    /// because their changes are quarantined: then the lane is at rest but not in step.
+    #[must_use]
+    pub fn in_step(&self, equal: bool, now: Timestamp) -> Self {
+        let mut next = self.clone();
+        if equal {
+            next.last_in_step = Some(now);
+        }
+        next.joined.clear();
+        next
+    }
+
+    /// The intent of the worker, chosen from what the lane was at `seq` and under the plan of run
+    /// `planned`. `seq` moves even when all that was chosen holds already.
+    pub fn intending(
+        &self,
+        seq: u64,
+        planned: RunId,
+        intent: Intent,
+        holding: Counts,
+        tick_at: Timestamp,
+    ) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Idle])?;
+        let mut next = self.clone();
+        match &mut next.planned {
+            Some(plan) if plan.run == planned => {
+                plan.taken = plan.taken.plus(holding).plus(intent.counts());
+            }
+            _ => return Err(Refusal::Plan),
+        }
+        next.seq += 1;
+        if !intent.changes.is_empty() {
+            next.phase = Phase::Starting;
+            next.tick += 1;
+            next.tick_at = Some(tick_at);
+            next.last_attempt = Some(intent.at);
+            next.intent = Some(intent);
+            next.change_set = None;
+        }
+        Ok(next)
+    }
+
+    /// The change set of intent `seq` was started.
+    pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Starting])?;
+        let mut next = self.clone();
+        next.phase = Phase::InFlight;
+        next.change_set = Some(change_set);
+        next.not_before = None;
+        Ok(next)
+    }
+
+    /// The change set of intent `seq` has ended, or was never started: the lane is free.
+    pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Starting, Phase::InFlight])?;
+        let mut next = self.clone();
+        let intent = next.intent.take();
+        next.change_set = None;
+        next.phase = self.at_rest();
+        let succeeded = matches!(ending, Ending::Succeeded { .. });
+        if succeeded {
+            next.last_success = Some(now);
+            next.put_off = 0;
+            next.cancelled = 0;
+            next.not_before = None;
+        }
+        match ending {
+            Ending::Succeeded { duration_seconds } => {
+                next.last_duration_seconds = duration_seconds.or(next.last_duration_seconds);
+                if let Some(intent) = &intent {
+                    next.search.succeeded(intent);
+                    let proved = intent.changes.iter().map(|change| change.action);
+                    if let Some(planned) = &mut next.planned {
+                        planned.proved.extend(proved);
+                    }
+                }
+            }
+            Ending::Failed { change_set, failed } => {
+                next.put_off = 0;
+                let planned = self.planned_run();
+                // Under a newer plan they are void, and nothing is to be found among them.
+                if let Some(mut intent) = intent.filter(|intent| {
+                    let mut changes = intent.changes.iter();
+                    changes.all(|change| Some(change.run) == planned)
+                }) {
+                    let alone = next.search.failed(&intent, &change_set, &failed);
+                    intent.changes.retain(|change| !alone.contains(change));
+                    next.give_back(Some(&intent));
+                    next.give_up(now);
+                }
+            }
+            Ending::Cancelled { change_set, until } => {
+                next.give_back(intent.as_ref());
+                next.cancelled = next.cancelled.saturating_add(1);
+                if next.cancelled >= MOST_CANCELLED {
+                    next.block(Block {
+                        reason: BlockReason::Cancelled,
+                        detail: format!(
+                            "{} change sets in a row were cancelled, the last one is {change_set}",
+                            next.cancelled
+                        ),
+                        since: now,
+                    });
+                } else {
+                    next.hold_off(until);
+                }
+            }
+            Ending::Blocked(block) => {
+                next.give_back(intent.as_ref());
+                next.block(block);
+            }
+            Ending::PutOff(until) => {
+                next.give_back(intent.as_ref());
+                next.hold_off(until);
+            }
+        }
+        Ok(next)
+    }
+
+    /// What the lane found before it could write an intent stands in its way.
+    pub fn blocked(&self, block: Block) -> Result<Self, Refusal> {
+        if self.phase != Phase::Idle {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.block(block);
+        Ok(next)
+    }
+
+    /// The service did not answer: nothing is tried before `until`.
+    pub fn put_off(&self, until: Timestamp) -> Result<Self, Refusal> {
+        if self.phase != Phase::Idle {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.hold_off(until);
+        Ok(next)
+    }
+
+    /// These changes that failed alone are dealt with: set aside, or claimed anew meanwhile.
+    pub fn set_aside(&self, done: &[(ProductId, RunId)]) -> Result<Self, Refusal> {
+        let mut next = self.clone();
+        next.search.forget(done);
+        if next == *self {
+            return Err(Refusal::Plan);
+        }
+        Ok(next)
+    }
+
+    /// The brake: no change set is started from now on. One that is starting or in flight ends first.
+    pub fn stopped(&self, stop: Stop) -> Result<Self, Refusal> {
+        if self.stop.is_some() {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.stop = Some(stop);
+        if matches!(self.phase, Phase::Idle | Phase::Blocked) {
+            next.phase = Phase::Stopped;
+            next.block = None;
+        }
+        Ok(next)
+    }
+
+    /// The brake is off: the next run plans anew.
+    pub fn resumed(&self) -> Result<Self, Refusal> {
+        if self.stop.is_none() {
+            return Err(Refusal::Phase);
+        }
+        let mut next = self.clone();
+        next.stop = None;
+        if self.phase == Phase::Stopped {
+            next.phase = Phase::Idle;
+        }
+        if let Some(planned) = &mut next.planned {
+            // Ticks may have ended meanwhile: the plan is not trusted to be at work.
+            planned.sent = false;
+        }
+        Ok(next)
+    }
+
+    /// Tick `number` is the live one now, due at `at`.
+    pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Refusal> {
+        if number <= self.tick {
+            return Err(Refusal::Tick);
+        }
+        let mut next = self.clone();
+        next.tick = number;
+        next.tick_at = Some(at);
+        Ok(next)
+    }
+
+    /// Lane Settled has been put on the bus for this run.
+    #[must_use]
+    pub fn announced(&self, run: RunId) -> Self {
+        let mut next = self.clone();
+        next.announced = Some(run);
+        next
+    }
+
+    /// The run whose plan the lane works on.
+    pub fn planned_run(&self) -> Option<RunId> {
+        self.planned.as_ref().map(|planned| planned.run)
+    }
+
+    /// True while the lane is about to start this very intent.
+    pub fn is_at(&self, intent: &Intent) -> bool {
+        self.phase == Phase::Starting
+            && self
+                .intent
+                .as_ref()
+                .is_some_and(|mine| mine.token == intent.token)
+    }
+
+    /// The name of the change set of the last intent.
+    pub fn change_set_name(&self, experience: &ExperienceId) -> ChangeSetName {
+        ChangeSetName {
+            experience: experience.clone(),
+            seq: self.seq,
+        }
+    }
+
+    /// What a plan has to know of the lane.
+    pub fn view(&self, quarantined: Vec<ProductChange>) -> LaneView {
+        let in_flight = self
+            .intent
+            .iter()
+            .flat_map(|intent| &intent.changes)
+            .map(|change| ProductChange {
+                product: change.product.clone(),
+                action: change.action,
+            });
+        LaneView {
+            in_flight: in_flight.collect(),
+            quarantined,
+        }
+    }
+
+    /// When a change set that was put off is tried again: up to 5 s later, doubled each time in a row,
+    /// 15 minutes at most. `chance` spreads the lanes over the second half of that time.
+    pub fn put_off_until(&self, now: Timestamp, chance: u128) -> Timestamp {
+        let most = 5_000_i64
+            .saturating_mul(1_i64 << self.put_off.min(10))
+            .min(900_000);
+        let half = most / 2;
+        let spread = i64::try_from(chance % 1_000).unwrap_or_default();
+        let wait = half + half * spread / 1_000;
+        now.checked_add(jiff::SignedDuration::from_millis(wait))
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Where a lane goes that has nothing under way.
+    fn at_rest(&self) -> Phase {
+        if self.stop.is_some() {
+            Phase::Stopped
+        } else {
+            Phase::Idle
+        }
+    }
+
+    /// A stopped lane stays stopped: what blocks it is found again when it is resumed.
+    fn block(&mut self, block: Block) {
+        if self.stop.is_none() {
+            self.phase = Phase::Blocked;
+            self.block = Some(block);
+        }
+    }
+
+    fn unblock(&mut self) {
+        self.phase = self.at_rest();
+        self.block = None;
+        self.not_before = None;
+        self.put_off = 0;
+        self.cancelled = 0;
+    }
+
+    fn hold_off(&mut self, until: Timestamp) {
+        self.not_before = Some(until);
+        self.put_off = self.put_off.saturating_add(1);
+    }
+
+    /// Blocks the lane once too much has failed alone without one success.
+    fn give_up(&mut self, now: Timestamp) {
+        if let Some(block) = self.hopeless(MOST_ALONE, now) {
+            self.block(block);
+        }
+    }
+
+    /// The block of a lane on which `most` changes of a kind have failed alone and none succeeded.
+    pub(super) fn hopeless(&self, most: usize, now: Timestamp) -> Option<Block> {
+        let proved = |action| {
+            let planned = self.planned.as_ref();
+            planned.is_some_and(|planned| planned.proved.contains(action))
+        };
+        let last = self
+            .search
+            .alone()
+            .iter()
+            .rev()
+            .find(|failed| !proved(&failed.change.action))?;
+        let count = self.search.alone_of(last.change.action);
+        (count >= most).then(|| Block {
+            reason: BlockReason::ChangeSetFailed,
+            detail: format!(
+                "{count} changes failed alone and none of their kind succeeded; the last one, {} {}: {}: {}",
+                last.change.action, last.change.product, last.code, last.message
+            ),
+            since: now,
+        })
+    }
+
+    fn at(&self, seq: u64, phases: &[Phase]) -> Result<(), Refusal> {
+        if self.seq != seq {
+            Err(Refusal::Seq)
+        } else if phases.contains(&self.phase) {
+            Ok(())
+        } else {
+            Err(Refusal::Phase)
+        }
+    }
+
+    /// Changes of an intent that came to nothing are to be taken again, if their plan still stands.
+    fn give_back(&mut self, intent: Option<&Intent>) {
+        if let (Some(planned), Some(intent)) = (&mut self.planned, intent) {
+            let mine = intent
+                .changes
+                .iter()
+                .filter(|change| change.run == planned.run);
+            planned.taken = planned.taken.less(counts(mine.map(|change| change.action)));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! One management and two member accounts, the producer and both workers, driven until they rest.
+
+use futures::executor::block_on;
+use futures::task::noop_waker;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{Brake, LaneState, later};
+use pmp_sync_domain::message::DeadLetterFilter;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::Closing;
+use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
+use pmp_sync_producer::{DeadLetterList, Producer, Record};
+use pmp_sync_testkit::{ProducerPorts, WorkerPorts, World};
+use pmp_sync_worker::{Verdict, Worker};
+
+pub(crate) const CONFIG: &str = r#"schema = 1
+
+[[member]]
+name = "one"
+account = "222222222222"
+external_id = "external-1"
+
+[[member]]
+name = "two"
+account = "333333333333"
+external_id = "external-2"
+
+[[link]]
+management_experience = "exp-m"
+member = "one"
+member_experience = "exp-2"
+
+[[link]]
+management_experience = "exp-m"
+member = "two"
+member_experience = "exp-3"
+"#;
+
+const SCHEDULED: &str =
+    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
+const MEMBERS: [char; 2] = ['2', '3'];
+
+pub(crate) fn product(text: &str) -> ProductId {
+    ProductId::new(text).unwrap()
+}
+
+pub(crate) fn products(prefix: &str, count: usize) -> Vec<ProductId> {
+    (0..count)
+        .map(|number| product(&format!("prod-{prefix}{number:04}")))
+        .collect()
+}
+
+fn account(digit: char) -> AccountId {
+    AccountId::new(digit.to_string().repeat(12)).unwrap()
+}
+
+fn experience(digit: char) -> ExperienceId {
+    ExperienceId::new(format!("exp-{digit}")).unwrap()
+}
+
+fn lane(digit: char) -> LaneId {
+    LaneId {
+        account: account(digit),
+        experience: experience(digit),
+    }
+}
+
+pub(crate) struct System {
+    pub(crate) world: World,
+    producer: Producer<ProducerPorts>,
+    workers: Vec<(char, Worker<WorkerPorts>)>,
+}
+
+impl System {
+    /// The management experience has these lists, the members' have nothing.
+    pub(crate) fn new(
+        allow: impl IntoIterator<Item = ProductId>,
+        deny: impl IntoIterator<Item = ProductId>,
+    ) -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let world = World::new(start, 7, 20);
+        world.experiences(|experiences| {
+            experiences.add(&account('1'), &experience('m'), PolicySnapshot::new(allow, deny));
+            for member in MEMBERS {
+                let nothing = PolicySnapshot::default();
+                experiences.add(&account(member), &experience(member), nothing);
+            }
+        });
+        for (member, external_id) in MEMBERS.into_iter().zip(["external-1", "external-2"]) {
+            world.open_member(&account(member), external_id);
+        }
+        world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
+        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let workers = MEMBERS
+            .into_iter()
+            .map(|member| {
+                let ports = WorkerPorts::new(&world, &account(member));
+                (member, Worker::new(ports, account(member), 30))
+            })
+            .collect();
+        Self {
+            world,
+            producer,
+            workers,
+        }
+    }
+
+    fn produce(&self, bodies: &[String]) {
+        let deadline = later(self.world.time(), 900);
+        let records: Vec<_> = bodies
+            .iter()
+            .map(|body| Record {
+                id: "m".to_owned(),
+                body: body.clone(),
+            })
+            .collect();
+        let verdicts = block_on(self.producer.handle(&records, deadline));
+        if verdicts.contains(&pmp_sync_producer::Verdict::Again) {
+            for body in bodies {
+                self.world.request(body.clone());
+            }
+        }
+    }
+
+    /// The schedule fires, and its run is planned and sent.
+    pub(crate) fn sync(&self) {
+        self.world.request(SCHEDULED);
+        self.take_requests();
+    }
+
+    fn take_requests(&self) {
+        for _ in 0..50 {
+            let bodies = self.world.take_requests();
+            if bodies.is_empty() {
+                return;
+            }
+            self.produce(&bodies);
+        }
+        panic!("the producer does not come to rest");
+    }
+
+    fn ask(&self, detail_type: &str, filter: &str) {
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"{detail_type}","detail":{{"filter":{filter}}}}}"#
+        );
+        self.produce(&[body]);
+    }
+
+    pub(crate) fn replay(&self, filter: &str) {
+        self.ask("Replay Requested", filter);
+    }
+
+    pub(crate) fn discard(&self, filter: &str) {
+        self.ask("Discard Requested", filter);
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetterList {
+        block_on(self.producer.dead_letters(&DeadLetterFilter::default())).unwrap()
+    }
+
+    /// A run that ends with its process after so many calls.
+    pub(crate) fn cut_off_after(&self, calls: u64) {
+        self.world.failing(|failing| failing.interleave(true));
+        let deadline = later(self.world.time(), 900);
+        let records = [Record {
+            id: "m".to_owned(),
+            body: SCHEDULED.to_owned(),
+        }];
+        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let waker = noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        while self.world.failing(|failing| failing.total()) < calls {
+            assert!(run.as_mut().poll(&mut context).is_pending());
+        }
+        drop(run);
+        self.world.failing(|failing| failing.interleave(false));
+    }
+
+    /// Delivers everything and moves the clock on, until nothing is left to happen.
+    pub(crate) fn rest(&self) {
+        self.rest_until(|_| false);
+    }
+
+    /// The same, until something holds.
+    pub(crate) fn rest_until(&self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..20_000 {
+            self.take_requests();
+            if holds(self) {
+                return;
+            }
+            if self.deliver() {
+                continue;
+            }
+            let due = MEMBERS.into_iter().filter_map(|member| {
+                self.world
+                    .changes(&account(member), |queue| queue.next_due())
+            });
+            match due.min() {
+                Some(due) => self.world.advance_to(due),
+                None => return,
+            }
+        }
+        panic!("the system does not come to rest");
+    }
+
+    /// One batch for each member. True if there was one.
+    fn deliver(&self) -> bool {
+        let now = self.world.time();
+        let mut any = false;
+        for (member, worker) in &self.workers {
+            let batch = self
+                .world
+                .changes(&account(*member), |queue| queue.take(now, 10));
+            any |= !batch.is_empty();
+            let records: Vec<_> = batch
+                .iter()
+                .map(|delivery| pmp_sync_worker::Record {
+                    id: delivery.id.to_string(),
+                    body: delivery.body.clone(),
+                })
+                .collect();
+            let verdicts = block_on(worker.handle(&records, later(now, 30)));
+            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
+                if verdict == Verdict::Again {
+                    self.world.changes(&account(*member), |queue| {
+                        queue.put_back(delivery, later(now, 180));
+                    });
+                }
+            }
+        }
+        any
+    }
+
+    pub(crate) fn wait(&self, seconds: i64) {
+        self.world.advance_to(later(self.world.time(), seconds));
+    }
+
+    pub(crate) fn push(&self, member: char, body: &str) {
+        let now = self.world.time();
+        self.world
+            .changes(&account(member), |queue| queue.push(body.to_owned(), now));
+    }
+
+    pub(crate) fn make_bad(&self, id: &str) {
+        self.world
+            .experiences(|experiences| experiences.make_bad(product(id)));
+    }
+
+    pub(crate) fn make_good(&self, id: &str) {
+        self.world
+            .experiences(|experiences| experiences.make_good(&product(id)));
+    }
+
+    pub(crate) fn manage(&self, lists: PolicySnapshot) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience('m'), |_, policy| *policy = lists);
+        });
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        self.world
+            .ledger(|ledger| ledger.configs.push(text.to_owned()));
+    }
+
+    pub(crate) fn brake(&self, brake: Brake) {
+        self.world.ledger(|ledger| ledger.brake = brake);
+    }
+
+    pub(crate) fn reachable(&self, member: char, reachable: bool) {
+        self.world.set_reachable(&account(member), reachable);
+    }
+
+    pub(crate) fn policy(&self, member: char) -> PolicySnapshot {
+        self.world
+            .experiences(|experiences| experiences.policy(&experience(member)))
+    }
+
+    /// How many change sets were started on the member's experience.
+    pub(crate) fn sets(&self, member: char) -> usize {
+        self.world.experiences(|experiences| {
+            let all = experiences.change_sets().iter();
+            all.filter(|set| set.experience == experience(member)).count()
+        })
+    }
+
+    pub(crate) fn state(&self, member: char) -> LaneState {
+        self.world.ledger(|ledger| {
+            ledger
+                .lanes
+                .get(&lane(member))
+                .cloned()
+                .unwrap_or_default()
+        })
+    }
+
+    fn count(
+        &self,
+        member: char,
+        is_counted: impl Fn(&pmp_sync_testkit::ItemState) -> bool,
+    ) -> usize {
+        self.world.ledger(|ledger| {
+            let items = ledger.items.iter();
+            items
+                .filter(|((of, _), item)| *of == lane(member) && is_counted(item))
+                .count()
+        })
+    }
+
+    pub(crate) fn open(&self, member: char) -> usize {
+        self.count(member, pmp_sync_testkit::ItemState::is_open)
+    }
+
+    pub(crate) fn closed(&self, member: char, closing: Closing) -> usize {
+        self.count(member, |item| item.closed == Some(closing))
+    }
+
+    pub(crate) fn dead(&self, member: char) -> Vec<String> {
+        let dead = self.world.dead_of(&account(member));
+        dead.into_iter().map(|(body, _)| body).collect()
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<DeadLetterOutcome> {
+        self.world.ledger(|ledger| {
+            let records = ledger.dead_letters.iter();
+            records.map(|(_, record)| record.outcome).collect()
+        })
+    }
+
+    pub(crate) fn runs(&self) -> Vec<RunRecord> {
+        self.world
+            .ledger(|ledger| ledger.runs.values().cloned().collect())
+    }
+
+    pub(crate) fn last_run(&self) -> RunRecord {
+        self.runs().pop().unwrap()
+    }
+
+    /// The last run that the schedule asked for.
+    pub(crate) fn last_full_run(&self) -> RunRecord {
+        self.run_with(|run| run.requests[0].kind == "schedule")
+    }
+
+    pub(crate) fn run_with(&self, is_it: impl Fn(&RunRecord) -> bool) -> RunRecord {
+        self.runs().into_iter().rev().find(is_it).unwrap()
+    }
+
+    pub(crate) fn unfinished_runs(&self) -> Vec<RunRecord> {
+        let mut runs = self.runs();
+        runs.retain(|run| !run.status.is_final());
+        runs
+    }
+
+    pub(crate) fn link(&self, run: RunId, member: char) -> LinkRecord {
+        self.world
+            .ledger(|ledger| ledger.links[&(run, lane(member).to_string())].clone())
+    }
+}

@@ -1,0 +1,155 @@
+//! Settling a change set: asks how it stands, closes its changes if it has succeeded, frees the lane;
+//! and setting aside what failed by itself.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::ids::{ChangeSetId, LaneId};
+use pmp_sync_domain::lane::{Ending, FailedAlone, Intent, LaneState, elapsed};
+use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::ports::{
+    ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetters as _,
+};
+
+use crate::lane::Step;
+use crate::start::Reading;
+use crate::{Ports, Worker};
+
+/// How long a change set may be unknown to the service after its start, in seconds: what was just
+/// written need not be seen everywhere at once.
+const UNSEEN: f64 = 120.0;
+
+impl<P: Ports> Worker<P> {
+    /// Asks how the change set stands; if it has ended, closes its changes and frees the lane.
+    /// Returns what has been applied, or nothing while it is under way.
+    pub(crate) async fn settle(
+        &self,
+        lane: &LaneId,
+        state: &LaneState,
+    ) -> Step<Option<Vec<ProductChange>>> {
+        let (Some(id), Some(intent)) = (&state.change_set, &state.intent) else {
+            return Ok(None);
+        };
+        let mut applied = Vec::new();
+        let ending = match self.ports.catalog().status(id).await {
+            Ok(ChangeSetStatus::Underway) => return Ok(None),
+            Ok(ChangeSetStatus::Succeeded(duration_seconds)) => {
+                applied = self.close_applied(lane, state, id, intent).await?;
+                Ending::Succeeded { duration_seconds }
+            }
+            Ok(ChangeSetStatus::Failed(failed)) => match self.read_policy(lane, state).await {
+                // What fails the whole lane splits nothing.
+                Reading::Blocked(block) => Ending::Blocked(block),
+                Reading::Later => return Ok(None),
+                Reading::Policy(_) => Ending::Failed {
+                    change_set: id.clone(),
+                    failed,
+                },
+            },
+            Ok(ChangeSetStatus::Cancelled) => Ending::Cancelled {
+                change_set: id.clone(),
+                until: self.put_off_until(state),
+            },
+            Ok(ChangeSetStatus::ServerFault(_)) => Ending::PutOff(self.put_off_until(state)),
+            Err(error) if error.kind == Kind::NotFound => {
+                let age = elapsed(intent.at, self.now());
+                if age < UNSEEN {
+                    return Ok(None);
+                }
+                let name = state.change_set_name(&lane.experience);
+                if self.ports.catalog().find(&name).await?.is_some() {
+                    return Ok(None);
+                }
+                tracing::error!(%lane, seq = state.seq, change_set = %id, "the service does not know the change set any more");
+                Ending::PutOff(self.put_off_until(state))
+            }
+            Err(error) => {
+                tracing::warn!(%lane, change_set = %id, %error, "the change set can not be looked at; the next tick tries again");
+                return Ok(None);
+            }
+        };
+        if !matches!(ending, Ending::Succeeded { .. }) {
+            tracing::warn!(%lane, seq = state.seq, change_set = %id, ?ending, "the change set has not succeeded");
+        }
+        let (seq, now) = (state.seq, self.now());
+        self.transit(lane, state.clone(), |state| {
+            state.ended(seq, ending.clone(), now)
+        })
+        .await?;
+        Ok(Some(applied))
+    }
+
+    async fn close_applied(
+        &self,
+        lane: &LaneId,
+        state: &LaneState,
+        id: &ChangeSetId,
+        intent: &Intent,
+    ) -> Step<Vec<ProductChange>> {
+        let changes: Vec<_> = intent
+            .changes
+            .iter()
+            .map(|change| (change.product.clone(), change.run))
+            .collect();
+        self.ports
+            .ledger()
+            .close(lane, &changes, Closing::Applied, Some(id), self.now())
+            .await?;
+        tracing::info!(%lane, seq = state.seq, change_set = %id, changes = changes.len(), "the change set has succeeded");
+        let applied = intent.changes.iter().map(|change| ProductChange {
+            product: change.product.clone(),
+            action: change.action,
+        });
+        Ok(applied.collect())
+    }
+
+    /// Sets changes aside that failed by themselves. First the item, so that plans see it; then the
+    /// dead letter, so that nothing is lost; then the lane forgets. A crash in between repeats it.
+    pub(crate) async fn quarantine(
+        &self,
+        lane: &LaneId,
+        state: LaneState,
+        failed: &[FailedAlone],
+    ) -> Step<()> {
+        for failed in failed {
+            let change = &failed.change;
+            let aside = self
+                .ports
+                .ledger()
+                .quarantine(lane, failed, self.now())
+                .await?;
+            if !aside {
+                continue;
+            }
+            tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is set aside");
+            let message = ChangeMessage {
+                run: change.run,
+                account: lane.account.clone(),
+                experience: lane.experience.clone(),
+                product: change.product.clone(),
+                action: change.action,
+                ordinal: change.ordinal,
+            };
+            let attributes = BTreeMap::from([
+                ("reason", "quarantined".to_owned()),
+                ("code", "PMS-6001".to_owned()),
+                ("error_code", failed.code.clone()),
+                ("detail", failed.message.clone()),
+                ("change_set", failed.change_set.to_string()),
+                ("run", change.run.to_string()),
+            ]);
+            self.ports
+                .dead_letters()
+                .bury(&message.to_body(), &attributes)
+                .await?;
+        }
+        let done: Vec<_> = failed
+            .iter()
+            .map(|failed| (failed.change.product.clone(), failed.change.run))
+            .collect();
+        self.transit(lane, state, |state| state.set_aside(&done))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Starting a change set: reads the member's policy, chooses, writes the intent, starts it. The order
+//! of the calls is part of the lane protocol.
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::{
+    Block, BlockReason, Ending, Intent, IntentChange, LaneState, OpenChange, choose, counts,
+    first_tick,
+};
+use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{
+    ChangeSets as _, Closing, Entropy as _, Lanes as _, ReadCatalog as _,
+};
+
+use crate::lane::Step;
+use crate::{Ports, Worker};
+
+/// What a policy reading came to.
+pub(crate) enum Reading {
+    Policy(PolicySnapshot),
+    Blocked(Block),
+    Later,
+}
+
+impl<P: Ports> Worker<P> {
+    /// Chooses a batch, writes the intent and starts it. True when the lane is not ours to move any
+    /// more; false to look at it again.
+    pub(crate) async fn go(
+        &self,
+        lane: &LaneId,
+        state: LaneState,
+        claimed: &[OpenChange],
+        applied: &[ProductChange],
+    ) -> Step<bool> {
+        let Some(planned) = state.planned_run() else {
+            return Ok(true);
+        };
+        let policy = match self.read_policy(lane, &state).await {
+            Reading::Policy(policy) => policy.overlaid(
+                applied
+                    .iter()
+                    .map(|change| (&change.product, change.action)),
+            ),
+            Reading::Blocked(block) => {
+                tracing::error!(%lane, run = %planned, reason = %block.reason, detail = block.detail, "the lane is blocked");
+                self.transit(lane, state, |state| state.blocked(block.clone()))
+                    .await?;
+                return Ok(false);
+            }
+            Reading::Later => {
+                let until = self.put_off_until(&state);
+                self.transit(lane, state, |state| state.put_off(until))
+                    .await?;
+                return Ok(false);
+            }
+        };
+        let now = self.now();
+        let choice = choose(&state, claimed, &policy, now);
+        if choice.batch.is_empty() && choice.holding.is_empty() {
+            // What was worth a batch by number alone is not, now that the policy is known.
+            return Ok(false);
+        }
+        let intent = Intent {
+            token: format!("{:032x}", self.ports.entropy().bits()),
+            at: now,
+            changes: choice
+                .batch
+                .iter()
+                .map(|change| IntentChange {
+                    product: change.product.clone(),
+                    action: change.action,
+                    run: change.run,
+                    ordinal: change.ordinal,
+                })
+                .collect(),
+        };
+        let seq = state.seq;
+        let tick_at = first_tick(&state, now);
+        let holding = counts(choice.holding.iter().map(|change| change.action));
+        let intended = self
+            .transit(lane, state, |state| {
+                state.intending(seq, planned, intent.clone(), holding, tick_at)
+            })
+            .await?;
+        let state = match intended {
+            Some(state) => state,
+            // Written after all, if the answer to the first attempt was lost.
+            None => match self.ports.ledger().state(lane).await? {
+                state if state.is_at(&intent) => state,
+                _ => return Ok(false),
+            },
+        };
+        // Only now: another worker's batch might have been about to change them.
+        if !choice.holding.is_empty() {
+            self.close(lane, &choice.holding, Closing::Holding).await?;
+        }
+        if intent.changes.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(%lane, run = %planned, seq = state.seq, allow = intent.counts().allow, deny = intent.counts().deny, holding = holding.total(), "starting a change set");
+        self.send_tick(lane, state.tick, tick_at).await?;
+        self.start(lane, state, &intent).await
+    }
+
+    /// Sends StartChangeSet with the intent's own token and changes, and writes down what came of it.
+    /// True when a change set is under way, or may be; false to look at the lane again.
+    async fn start(&self, lane: &LaneId, state: LaneState, intent: &Intent) -> Step<bool> {
+        let name = state.change_set_name(&lane.experience);
+        let seq = state.seq;
+        let error = match self
+            .ports
+            .catalog()
+            .start(&name, &intent.token, &intent.changes)
+            .await
+        {
+            Ok(id) => {
+                tracing::info!(%lane, seq, change_set = %id, "the change set is under way");
+                self.transit(lane, state, |state| state.started(seq, id.clone()))
+                    .await?;
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(%lane, seq, %error, "the change set was not started");
+        let now = self.now();
+        let ending = match error.kind {
+            // It may have had its effect: the lane stays at `starting` until a Tick finds out.
+            Kind::Retryable | Kind::Conflict => return Ok(true),
+            Kind::Locked => {
+                if let Some(id) = self.ports.catalog().find(&name).await? {
+                    self.transit(lane, state, |state| state.started(seq, id.clone()))
+                        .await?;
+                    return Ok(true);
+                }
+                Ending::PutOff(self.put_off_until(&state))
+            }
+            Kind::Throttled => Ending::PutOff(self.put_off_until(&state)),
+            Kind::Denied => Ending::Blocked(block(BlockReason::AccessDenied, &error, now)),
+            Kind::NotFound => Ending::Blocked(block(BlockReason::NotFound, &error, now)),
+            Kind::Refused => Ending::Blocked(block(BlockReason::Refused, &error, now)),
+        };
+        self.transit(lane, state, |state| state.ended(seq, ending.clone(), now))
+            .await?;
+        Ok(false)
+    }
+
+    /// An intent of which nobody knows whether it was started: looks for its change set by name
+    /// first, then starts it again with the same token and changes.
+    pub(crate) async fn start_again(&self, lane: &LaneId, state: &LaneState) -> Step<()> {
+        let Some(intent) = state.intent.clone() else {
+            return Ok(());
+        };
+        let name = state.change_set_name(&lane.experience);
+        let seq = state.seq;
+        if let Some(id) = self.ports.catalog().find(&name).await? {
+            tracing::info!(%lane, seq, change_set = %id, "the change set was started after all");
+            self.transit(lane, state.clone(), |state| state.started(seq, id.clone()))
+                .await?;
+            return Ok(());
+        }
+        if state.stop.is_some() {
+            tracing::info!(%lane, seq, "the lane is stopped: the change set is not started");
+            let ending = Ending::PutOff(self.now());
+            self.transit(lane, state.clone(), |state| {
+                state.ended(seq, ending.clone(), self.now())
+            })
+            .await?;
+            return Ok(());
+        }
+        tracing::info!(%lane, seq, "starting the change set again");
+        self.start(lane, state.clone(), &intent).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn read_policy(&self, lane: &LaneId, state: &LaneState) -> Reading {
+        let reading = async {
+            let experience = self.ports.catalog().experience(&lane.experience).await?;
+            if experience.archived {
+                return Ok(Err(BlockReason::Archived));
+            }
+            match &experience.policy {
+                Some(policy) => self.ports.catalog().policy(policy).await.map(Ok),
+                None => Ok(Err(BlockReason::NoPolicy)),
+            }
+        };
+        let now = self.now();
+        match reading.await {
+            Ok(Ok(policy)) => Reading::Policy(policy),
+            Ok(Err(reason)) => Reading::Blocked(Block {
+                reason,
+                detail: lane.experience.to_string(),
+                since: now,
+            }),
+            Err(error) => match error.kind {
+                Kind::Denied => Reading::Blocked(block(BlockReason::AccessDenied, &error, now)),
+                Kind::NotFound => Reading::Blocked(block(BlockReason::NotFound, &error, now)),
+                Kind::Refused => Reading::Blocked(block(BlockReason::Refused, &error, now)),
+                Kind::Retryable | Kind::Throttled | Kind::Locked | Kind::Conflict => {
+                    tracing::warn!(%lane, put_off = state.put_off, %error, "the member experience can not be read now");
+                    Reading::Later
+                }
+            },
+        }
+    }
+}
+
+fn block(reason: BlockReason, error: &ServiceError, since: Timestamp) -> Block {
+    Block {
+        reason,
+        detail: error.to_string(),
+        since,
+    }
+}

@@ -9,7 +9,7 @@ use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
 use pmp_sync_domain::ports::{Bus as _, Members as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LinkStatus, Request, RunRecord};
+use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
 use crate::inbox::Work;
 use crate::inspect::{inspect, read_management, targets};
@@ -24,7 +24,7 @@ impl<P: Ports> Producer<P> {
         record: &mut RunRecord,
         outcomes: Vec<Outcome>,
     ) -> Result<(), RunError> {
-        let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
+        let mut done: BTreeMap<RunId, Vec<(LaneId, LaneEnd)>> = BTreeMap::new();
         for outcome in outcomes {
             let totals = &mut record.totals;
             totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
@@ -39,8 +39,12 @@ impl<P: Ports> Producer<P> {
                 LinkStatus::Stopped => totals.stopped += 1,
                 LinkStatus::Removed => totals.removed += 1,
             }
-            totals.quarantined += outcome.quarantined;
+            let end = outcome.end();
             let Some(lane) = outcome.lane else { continue };
+            if outcome.quarantined > 0 {
+                let aside = &mut record.quarantined;
+                aside.insert(lane.to_string(), outcome.quarantined);
+            }
             if matches!(
                 outcome.record.status,
                 LinkStatus::Committed | LinkStatus::Underway
@@ -48,9 +52,7 @@ impl<P: Ports> Producer<P> {
                 record.open.insert(lane.to_string());
             }
             for run in outcome.done.into_iter().filter(|run| *run != record.run) {
-                done.entry(run)
-                    .or_default()
-                    .push((lane.clone(), outcome.superseded));
+                done.entry(run).or_default().push((lane.clone(), end));
             }
         }
         Ok(self.end_lanes(done).await?)
@@ -58,17 +60,15 @@ impl<P: Ports> Producer<P> {
 
     async fn end_lanes(
         &self,
-        done: BTreeMap<RunId, Vec<(LaneId, bool)>>,
+        done: BTreeMap<RunId, Vec<(LaneId, LaneEnd)>>,
     ) -> Result<(), ServiceError> {
         for (run, lanes) in done {
             let Some(before) = self.ports.ledger().run(run).await? else {
                 continue;
             };
-            let after = lanes
-                .iter()
-                .fold(before.clone(), |record, (lane, superseded)| {
-                    record.without(lane, *superseded, self.now())
-                });
+            let after = lanes.iter().fold(before.clone(), |record, (lane, end)| {
+                record.without(lane, *end, self.now())
+            });
             if after != before {
                 self.put(&after).await?;
             }
@@ -119,7 +119,7 @@ impl<P: Ports> Producer<P> {
             .collect();
         let desired = read_management(self.ports.catalog(), management).await;
         let mut again = Vec::new();
-        let mut done: BTreeMap<RunId, Vec<(LaneId, bool)>> = BTreeMap::new();
+        let mut done: BTreeMap<RunId, Vec<(LaneId, LaneEnd)>> = BTreeMap::new();
         for link in chosen {
             let Some(Ok(desired)) = desired.get(&link.management_experience) else {
                 continue;
@@ -149,9 +149,10 @@ impl<P: Ports> Producer<P> {
                     Ok(seen) if seen.decision == Decision::InStep => {
                         match self.mark_in_step(&seen).await {
                             Ok(runs) => runs.into_iter().for_each(|run| {
-                                done.entry(run)
-                                    .or_default()
-                                    .push((seen.lane.clone(), false));
+                                let end = LaneEnd::Rests {
+                                    quarantined: seen.quarantined,
+                                };
+                                done.entry(run).or_default().push((seen.lane.clone(), end));
                             }),
                             Err(error) => {
                                 tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped");

@@ -13,7 +13,7 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Members, WriteRuns as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
 use crate::inspect::{Desired, Inspection, inspect, targets};
@@ -41,6 +41,19 @@ pub(crate) struct Outcome {
     pub(crate) superseded: bool,
     /// Products that stay in quarantine.
     pub(crate) quarantined: usize,
+}
+
+impl Outcome {
+    /// How the lane is done with the runs before.
+    pub(crate) fn end(&self) -> LaneEnd {
+        if self.superseded {
+            LaneEnd::Superseded
+        } else {
+            LaneEnd::Rests {
+                quarantined: self.quarantined,
+            }
+        }
+    }
 }
 
 /// What a lane is served for.

@@ -132,6 +132,21 @@ pub struct RunRecord {
     /// Lanes on which a newer plan took the place of its own.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub superseded: BTreeSet<String>,
+    /// How many changes of its lanes are quarantined, where any are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, usize>,
+}
+
+/// How a lane is done with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneEnd {
+    /// It rests; so many of its changes are quarantined.
+    Rests {
+        /// How many.
+        quarantined: usize,
+    },
+    /// A newer plan took over.
+    Superseded,
 }
 
 impl RunRecord {
@@ -152,12 +167,14 @@ impl RunRecord {
             cursor: Vec::new(),
             open: BTreeSet::new(),
             superseded: BTreeSet::new(),
+            quarantined: BTreeMap::new(),
         }
     }
 
     /// The status that follows from what is known, once every link has been looked at.
     #[must_use]
     pub fn concluded(mut self, now: Timestamp) -> Self {
+        self.totals.quarantined = self.quarantined.values().sum();
         if self.planned_at.is_none() || self.status.is_final() {
             return self;
         }
@@ -178,12 +195,20 @@ impl RunRecord {
         self
     }
 
-    /// The run after `lane` is done, either in step or taken over by a newer plan.
+    /// The run after `lane` is done with it.
     #[must_use]
-    pub fn without(mut self, lane: &LaneId, superseded: bool, now: Timestamp) -> Self {
+    pub fn without(mut self, lane: &LaneId, end: LaneEnd, now: Timestamp) -> Self {
         let key = lane.to_string();
-        if self.open.remove(&key) && superseded {
-            self.superseded.insert(key);
+        if self.open.remove(&key) {
+            match end {
+                LaneEnd::Superseded => {
+                    self.superseded.insert(key);
+                }
+                LaneEnd::Rests { quarantined: 0 } => {}
+                LaneEnd::Rests { quarantined } => {
+                    self.quarantined.insert(key, quarantined);
+                }
+            }
         }
         self.concluded(now)
     }
@@ -371,6 +396,17 @@ mod tests {
         assert_eq!(record.completed_at, None);
     }
 
+    const RESTS: LaneEnd = LaneEnd::Rests { quarantined: 0 };
+
+    #[test]
+    fn a_run_with_a_change_in_quarantine_is_partial() {
+        let aside = LaneEnd::Rests { quarantined: 2 };
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), aside, at(20));
+        assert_eq!(record.totals.quarantined, 2);
+        let record = record.without(&lane(2), RESTS, at(30));
+        assert_eq!(record.status, RunStatus::Partial);
+    }
+
     #[test]
     fn the_end_of_a_run_follows_from_what_became_of_its_links() {
         for (links, failed, superseded, status) in [
@@ -399,16 +435,16 @@ mod tests {
         ended.totals.failed = 2;
         let again = ended.clone().concluded(at(30));
         assert_eq!(again, ended);
-        let without = ended.clone().without(&lane(1), true, at(30));
+        let without = ended.clone().without(&lane(1), LaneEnd::Superseded, at(30));
         assert_eq!(without, ended);
     }
 
     #[test]
     fn a_run_ends_with_the_last_of_its_lanes() {
-        let record = planned(2, 0, &[1, 2]).without(&lane(1), false, at(20));
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), RESTS, at(20));
         assert_eq!(record.status, RunStatus::Applying);
         assert_eq!(record.open.len(), 1);
-        let record = record.without(&lane(2), false, at(30));
+        let record = record.without(&lane(2), RESTS, at(30));
         assert_eq!(record.status, RunStatus::Completed);
         assert_eq!(record.completed_at, Some(at(30)));
         assert!(record.open.is_empty() && record.superseded.is_empty());
@@ -416,16 +452,16 @@ mod tests {
 
     #[test]
     fn a_run_with_a_lane_that_a_newer_plan_took_over_is_superseded() {
-        let record = planned(2, 0, &[1, 2]).without(&lane(1), true, at(20));
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), LaneEnd::Superseded, at(20));
         assert_eq!(record.status, RunStatus::Applying);
-        let record = record.without(&lane(2), false, at(30));
+        let record = record.without(&lane(2), RESTS, at(30));
         assert_eq!(record.status, RunStatus::Superseded);
         assert!(record.superseded.contains(&lane(1).to_string()));
     }
 
     #[test]
     fn a_lane_that_is_not_one_of_the_run_supersedes_nothing() {
-        let record = planned(2, 0, &[1]).without(&lane(9), true, at(20));
+        let record = planned(2, 0, &[1]).without(&lane(9), LaneEnd::Superseded, at(20));
         assert_eq!(record.status, RunStatus::Applying);
         assert!(record.superseded.is_empty());
         assert_eq!(record.open.len(), 1);
@@ -435,7 +471,7 @@ mod tests {
     fn a_lane_that_is_done_before_the_run_is_planned_does_not_end_it() {
         let mut record = planned(2, 0, &[1]);
         record.planned_at = None;
-        let mut record = record.without(&lane(1), false, at(20));
+        let mut record = record.without(&lane(1), RESTS, at(20));
         assert_eq!(record.status, RunStatus::Planning);
         record.planned_at = Some(at(30));
         assert_eq!(record.concluded(at(30)).status, RunStatus::Completed);

@@ -32,6 +32,11 @@ fn a_quarantined_product_is_reported_and_not_sent_again() {
     assert_eq!(system.policy('2'), PolicySnapshot::new(good, []));
     assert!(system.sets('2') <= 13, "{}", system.sets('2'));
     let sets = system.sets('2');
+    let first = system.last_full_run();
+    assert_eq!(
+        (first.status, first.totals.quarantined),
+        (RunStatus::Partial, 2)
+    );
 
     system.sync();
     system.rest();
@@ -95,7 +100,11 @@ fn replay_while_it_is_still_bad_sets_it_aside_again() {
     system.rest();
     system.replay("{}");
     system.rest();
-    assert_eq!(system.state('2').phase, Phase::Blocked, "it was alone in its plan");
+    assert_eq!(
+        system.state('2').phase,
+        Phase::Blocked,
+        "it was alone in its plan"
+    );
     // The next run has nothing else either; as soon as it has, the product is set aside again.
     system.manage(PolicySnapshot::new(products("p", 7), []));
     system.sync();
@@ -116,7 +125,11 @@ fn what_is_not_wanted_any_more_is_dropped_with_a_record() {
     system.replay(r#"{"members":["one"]}"#);
     system.rest();
     assert!(system.dead('2').is_empty());
-    assert_eq!(system.dead('3').len(), 1, "the other member's was not asked for");
+    assert_eq!(
+        system.dead('3').len(),
+        1,
+        "the other member's was not asked for"
+    );
     assert_eq!(system.outcomes(), [DeadLetterOutcome::Dropped]);
 }
 
@@ -134,7 +147,10 @@ fn what_is_not_understood_stays_until_it_is_discarded() {
     assert_eq!(system.dead('2').len(), 1, "the filter leaves it alone");
     system.discard(r#"{"reasons":["unreadable"]}"#);
     assert!(system.dead('2').is_empty());
-    assert_eq!(system.outcomes().last(), Some(&DeadLetterOutcome::Discarded));
+    assert_eq!(
+        system.outcomes().last(),
+        Some(&DeadLetterOutcome::Discarded)
+    );
 }
 
 #[test]
@@ -145,14 +161,20 @@ fn a_change_of_what_is_wanted_ends_the_quarantine() {
     system.rest();
     system.make_good("prod-p0001");
     // Not wanted any more: released, and when it is wanted again it is tried.
-    system.manage(PolicySnapshot::new([product("prod-p0000"), product("prod-p0002")], []));
+    system.manage(PolicySnapshot::new(
+        [product("prod-p0000"), product("prod-p0002")],
+        [],
+    ));
     system.sync();
     system.rest();
     assert_eq!(system.last_run().status, RunStatus::Completed);
     system.manage(PolicySnapshot::new(products("p", 3), []));
     system.sync();
     system.rest();
-    assert_eq!(system.policy('2'), PolicySnapshot::new(products("p", 3), []));
+    assert_eq!(
+        system.policy('2'),
+        PolicySnapshot::new(products("p", 3), [])
+    );
 }
 
 #[test]
@@ -174,7 +196,10 @@ fn a_message_is_deleted_from_the_dead_letters_only_after_its_change_has_been_sen
     system.wait(600);
     system.replay("{}");
     system.rest();
-    assert_eq!(system.policy('2'), PolicySnapshot::new(products("p", 5), []));
+    assert_eq!(
+        system.policy('2'),
+        PolicySnapshot::new(products("p", 5), [])
+    );
     assert!(system.dead('2').is_empty());
 }
 
@@ -192,7 +217,10 @@ fn a_stopped_member_is_left_as_it_is_and_goes_on_when_it_is_resumed() {
     system.sync();
     system.rest();
     assert_eq!(system.sets('2'), 0);
-    assert_eq!(system.policy('3'), PolicySnapshot::new(products("p", 60), []));
+    assert_eq!(
+        system.policy('3'),
+        PolicySnapshot::new(products("p", 60), [])
+    );
     let run = system.last_full_run();
     assert_eq!((run.status, run.totals.stopped), (RunStatus::Partial, 1));
     let link = system.link(run.run, '2');
@@ -202,7 +230,10 @@ fn a_stopped_member_is_left_as_it_is_and_goes_on_when_it_is_resumed() {
     system.brake(Brake::default());
     system.sync();
     system.rest();
-    assert_eq!(system.policy('2'), PolicySnapshot::new(products("p", 60), []));
+    assert_eq!(
+        system.policy('2'),
+        PolicySnapshot::new(products("p", 60), [])
+    );
     assert_eq!(system.state('2').phase, Phase::Idle);
 }
 
@@ -212,23 +243,33 @@ fn what_is_open_when_a_link_leaves_the_configuration_is_closed_with_a_record() {
     system.sync();
     // The first change set of the first member is under way, and everything claimed, when its link
     // is removed.
-    system.rest_until(|system| {
-        system.state('2').phase == Phase::InFlight && system.open('2') == 120
-    });
+    system
+        .rest_until(|system| system.state('2').phase == Phase::InFlight && system.open('2') == 120);
     let without = CONFIG.split("[[link]]").next().unwrap().to_owned()
         + "[[link]]"
         + CONFIG.rsplit("[[link]]").next().unwrap();
     system.configure(&without);
     system.sync();
     system.rest();
-    assert_eq!(system.sets('2'), 1, "what was in flight has ended, nothing more was started");
+    assert_eq!(
+        system.sets('2'),
+        1,
+        "what was in flight has ended, nothing more was started"
+    );
     assert_eq!(system.open('2'), 0);
     let superseded = system.closed('2', Closing::Superseded);
     assert_eq!(superseded, 120 - system.policy('2').allowed().len());
     let run = system.run_with(|run| run.totals.removed == 1);
     assert_eq!(system.link(run.run, '2').status, LinkStatus::Removed);
-    assert_eq!(system.policy('3'), PolicySnapshot::new(products("p", 120), []));
-    assert!(system.unfinished_runs().is_empty(), "{:?}", system.unfinished_runs());
+    assert_eq!(
+        system.policy('3'),
+        PolicySnapshot::new(products("p", 120), [])
+    );
+    assert!(
+        system.unfinished_runs().is_empty(),
+        "{:?}",
+        system.unfinished_runs()
+    );
 }
 
 #[test]
@@ -239,7 +280,10 @@ fn a_run_that_was_cut_off_is_superseded_by_the_next() {
     system.sync();
     system.rest();
     assert_eq!(system.runs()[0].status, RunStatus::Superseded);
-    assert_eq!(system.policy('2'), PolicySnapshot::new(products("p", 3), []));
+    assert_eq!(
+        system.policy('2'),
+        PolicySnapshot::new(products("p", 3), [])
+    );
     assert!(system.unfinished_runs().is_empty());
 }
 
@@ -263,7 +307,10 @@ fn a_member_that_is_unreachable_for_a_day_delays_nobody_and_catches_up_in_one_ru
     system.reachable('2', true);
     system.sync();
     system.rest();
-    assert_eq!(system.policy('2'), PolicySnapshot::new(products("p", 26), []));
+    assert_eq!(
+        system.policy('2'),
+        PolicySnapshot::new(products("p", 26), [])
+    );
     assert_eq!(system.sets('2'), 1);
 }
 
@@ -296,7 +343,10 @@ fn any_answer_that_a_run_waits_for_may_be_lost() {
                     "call {nth}, after its effect: {lost}"
                 );
                 // What was sent before a failure may have a change set of its own.
-                assert!(system.sets(member) <= 2, "call {nth}, after its effect: {lost}");
+                assert!(
+                    system.sets(member) <= 2,
+                    "call {nth}, after its effect: {lost}"
+                );
             }
             assert!(system.unfinished_runs().is_empty(), "call {nth}");
         }

@@ -5,13 +5,17 @@ use jiff::Timestamp;
 
 use super::search::FailedAlone;
 use super::ticks::{patience, restart_at};
-use super::{Block, LaneState, OpenChange, Phase, counts, elapsed};
+use super::{Block, LaneState, OpenChange, Phase, counts, elapsed, later};
 use crate::batch::{BATCH, Counts, is_worthwhile};
 use crate::ids::RunId;
 use crate::policy::{Action, PolicySnapshot};
 
 /// How long the oldest claimed change waits for the rest of its plan, in seconds.
 pub const MOST_WAIT: i64 = 5;
+
+/// How long a lane on which everything claimed has failed alone waits for the rest of its plan, in
+/// seconds, before it is blocked.
+const MOST_EXPECTED: i64 = 300;
 
 /// The next step of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +99,20 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     // While announced changes are still on their way the lane has not settled.
     let settled = planned.totals.less(planned.taken) == Counts::default();
     if mine.is_empty() {
-        if let Some(block) = state
-            .hopeless(1, now)
-            .filter(|_| settled && !alone.is_empty())
-        {
-            return Next::Block(block);
+        if let (Some(block), Some(first)) = (
+            state.hopeless(1, now),
+            alone.iter().map(|change| change.claimed_at).min(),
+        ) {
+            let until = later(first, MOST_EXPECTED);
+            // One that is still on its way may succeed, and show that the others failed by themselves.
+            return if settled || until <= now {
+                Next::Block(block)
+            } else {
+                Next::Wait { until }
+            };
         }
         return Next::Rest(
-            (settled && alone.is_empty() && state.announced != Some(planned.run))
-                .then_some(planned.run),
+            (settled && state.announced != Some(planned.run)).then_some(planned.run),
         );
     }
     if let Some(until) = state.not_before.filter(|at| *at > now) {

@@ -80,7 +80,11 @@ impl System {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let world = World::new(start, 7, 20);
         world.experiences(|experiences| {
-            experiences.add(&account('1'), &experience('m'), PolicySnapshot::new(allow, deny));
+            experiences.add(
+                &account('1'),
+                &experience('m'),
+                PolicySnapshot::new(allow, deny),
+            );
             for member in MEMBERS {
                 let nothing = PolicySnapshot::default();
                 experiences.add(&account(member), &experience(member), nothing);
@@ -279,18 +283,14 @@ impl System {
     pub(crate) fn sets(&self, member: char) -> usize {
         self.world.experiences(|experiences| {
             let all = experiences.change_sets().iter();
-            all.filter(|set| set.experience == experience(member)).count()
+            all.filter(|set| set.experience == experience(member))
+                .count()
         })
     }
 
     pub(crate) fn state(&self, member: char) -> LaneState {
-        self.world.ledger(|ledger| {
-            ledger
-                .lanes
-                .get(&lane(member))
-                .cloned()
-                .unwrap_or_default()
-        })
+        self.world
+            .ledger(|ledger| ledger.lanes.get(&lane(member)).cloned().unwrap_or_default())
     }
 
     fn count(

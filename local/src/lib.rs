@@ -6,6 +6,8 @@
 
 pub mod embedded;
 pub mod marketplace;
+mod process;
 pub mod products;
 pub mod progress;
+pub mod proxy;
 pub mod scenario;

@@ -47,6 +47,15 @@ impl Organization {
     }
 }
 
+/// Parameters of the stacks that are not the templates' defaults.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Parameters<'a> {
+    /// Of management.yaml.
+    pub management: &'a [(&'a str, &'a str)],
+    /// Of every member.yaml.
+    pub member: &'a [(&'a str, &'a str)],
+}
+
 /// A deployed installation.
 #[derive(Debug)]
 pub struct Installation<'a> {
@@ -87,18 +96,38 @@ impl<'a> Installation<'a> {
         parameters: &[(&str, &str)],
         progress: &Progress,
     ) -> Result<Self, ScenarioError> {
+        let parameters = Parameters {
+            management: parameters,
+            member: &[],
+        };
+        Self::deploy_with(
+            embedded, binaries, name, management, members, parameters, progress,
+        )
+        .await
+    }
+
+    /// The same, with parameters of the members' stacks as well.
+    pub async fn deploy_with(
+        embedded: &'a Embedded,
+        binaries: &Binaries,
+        name: &str,
+        management: Organization,
+        members: Vec<Organization>,
+        parameters: Parameters<'_>,
+        progress: &Progress,
+    ) -> Result<Self, ScenarioError> {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let stack = ManagementStack {
             account: management.account.clone(),
             name: name.to_owned(),
-            parameters: parameters.iter().map(own).collect(),
+            parameters: parameters.management.iter().map(own).collect(),
         };
         let new: Vec<_> = members
             .iter()
             .map(|member| NewMember {
                 account: member.account.clone(),
                 external_id: member.external_id.clone(),
-                parameters: Vec::new(),
+                parameters: parameters.member.iter().map(own).collect(),
             })
             .collect();
         let stacks = Deployment::new(embedded, binaries)

@@ -1,6 +1,6 @@
 //! ministack as a child process: clean environment, loopback, a free port, and an end in any case.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,11 +10,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 use super::EmbeddedError;
+use crate::process;
+use crate::proxy::Proxy;
 
 const SUPERVISE: &str = include_str!("../../python/supervise.py");
 /// How long the server may take to be ready.
 const READY: Duration = Duration::from_secs(30);
+/// The longest time that the server may be stopped for.
+const MOST_PAUSE: Duration = Duration::from_mins(1);
 /// A free port may be taken by somebody else between looking and listening.
 const STARTS: usize = 3;
 
@@ -24,7 +30,22 @@ pub(crate) struct Ministack {
     child: Child,
     stdin: Option<ChildStdin>,
     endpoint: String,
+    proxy: Option<Proxy>,
     work: TempDir,
+}
+
+/// Lets a stopped process go on when it is dropped.
+struct Stopped {
+    pid: u32,
+    ancestor: u32,
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Err(reason) = process::signal(self.pid, self.ancestor, Signal::CONT) {
+            tracing::warn!(reason, "ministack can not be told to go on");
+        }
+    }
 }
 
 impl Ministack {
@@ -32,10 +53,11 @@ impl Ministack {
         python: &Path,
         catalog: &str,
         ttl: Duration,
+        through_proxy: bool,
     ) -> Result<Self, EmbeddedError> {
         let mut last = None;
         for _ in 0..STARTS {
-            match Self::try_start(python, catalog, ttl).await {
+            match Self::try_start(python, catalog, ttl, through_proxy).await {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -44,7 +66,12 @@ impl Ministack {
             .unwrap_or_else(|| EmbeddedError::machine("starting ministack", "it was not tried")))
     }
 
-    async fn try_start(python: &Path, catalog: &str, ttl: Duration) -> Result<Self, EmbeddedError> {
+    async fn try_start(
+        python: &Path,
+        catalog: &str,
+        ttl: Duration,
+        through_proxy: bool,
+    ) -> Result<Self, EmbeddedError> {
         let failed = |error: std::io::Error| EmbeddedError::machine("starting ministack", error);
         let work = tempfile::Builder::new()
             .prefix("pmp-sync-")
@@ -55,6 +82,14 @@ impl Ministack {
             .map_err(failed)?
             .port();
         let endpoint = format!("http://127.0.0.1:{port}");
+        let proxy = if through_proxy {
+            let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            Some(Proxy::start(upstream).await.map_err(failed)?)
+        } else {
+            None
+        };
+        // The server hands its own endpoint on to the Lambdas.
+        let of_lambdas = proxy.as_ref().map_or(endpoint.clone(), Proxy::endpoint);
         let log = std::fs::File::create(work.path().join("ministack.log")).map_err(failed)?;
         let mut child = Command::new(python)
             .arg("-I")
@@ -71,7 +106,7 @@ impl Ministack {
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("AUTH", "true")
             .env("IOT_MTLS_ENABLED", "0")
-            .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("AWS_ENDPOINT_URL", of_lambdas)
             .env("AWS_ENDPOINT_URL_MARKETPLACE_CATALOG", catalog)
             .env("AWS_ENDPOINT_URL_MARKETPLACE_DISCOVERY", catalog)
             .current_dir(work.path())
@@ -85,6 +120,7 @@ impl Ministack {
             child,
             stdin,
             endpoint,
+            proxy,
             work,
         };
         let ready = tokio::time::timeout(READY, async {
@@ -112,6 +148,32 @@ impl Ministack {
         &self.endpoint
     }
 
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// The process that everything here descends from.
+    pub(crate) fn supervisor(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Stops the server process for a time.
+    pub(crate) async fn pause(&self, time: Duration) -> Result<(), EmbeddedError> {
+        let failed =
+            |detail: &str| EmbeddedError::machine("stopping ministack for a while", detail);
+        let ancestor = self.supervisor().ok_or_else(|| failed("it has ended"))?;
+        let children = tokio::task::spawn_blocking(move || process::children(ancestor));
+        let children = children.await.unwrap_or_default();
+        let &[pid] = children.as_slice() else {
+            return Err(failed("its server process is not found"));
+        };
+        process::signal(pid, ancestor, Signal::STOP).map_err(|reason| failed(&reason))?;
+        let stopped = Stopped { pid, ancestor };
+        tokio::time::sleep(time.min(MOST_PAUSE)).await;
+        drop(stopped);
+        Ok(())
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.work.path().join("ministack.log")
     }
@@ -128,8 +190,34 @@ impl Ministack {
             .is_err()
         {
             tracing::warn!("ministack did not end in time and is killed");
+            self.kill_servers().await;
             let _ = self.child.kill().await;
         }
+    }
+
+    /// Kills the server with its Lambdas: it leads a group of its own, which a supervisor that has to
+    /// be killed leaves behind.
+    async fn kill_servers(&self) {
+        let Some(supervisor) = self.supervisor() else {
+            return;
+        };
+        let kill = move || {
+            for server in process::children(supervisor) {
+                kill_group(server, supervisor);
+            }
+        };
+        // What it reads may take a while.
+        let _ = tokio::task::spawn_blocking(kill).await;
+    }
+}
+
+/// Kills a process group if its leader descends from `ancestor`.
+fn kill_group(leader: u32, ancestor: u32) {
+    let pid = i32::try_from(leader).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid.filter(|_| process::is_below(leader, ancestor))
+        && let Err(error) = kill_process_group(pid, Signal::KILL)
+    {
+        tracing::warn!(%error, "the process group of ministack can not be killed");
     }
 }
 

@@ -5,6 +5,7 @@ mod binaries;
 mod clients;
 mod deploy;
 mod ministack;
+mod options;
 mod venv;
 
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ pub use self::binaries::{Binaries, build};
 pub use self::clients::Clients;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
 use self::ministack::Ministack;
+pub use self::options::Options;
 pub use self::venv::python;
 use crate::marketplace::{Emulator, Settings};
 use crate::progress::Progress;
+use crate::proxy::Proxy;
 
 /// What can go wrong with the embedded AWS.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ impl EmbeddedError {
         what: impl Into<String>,
         error: &(impl std::error::Error + 'static),
     ) -> Self {
-        let detail = aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+        let detail = pmp_sync_aws::error_chain(error);
         Self::Call {
             what: what.into(),
             detail,
@@ -75,6 +78,7 @@ pub enum Catalog {
 pub struct Embedded {
     // Before the emulator in the order of dropping: what calls goes before what is called.
     ministack: Ministack,
+    catalog_proxy: Option<Proxy>,
     emulator: Option<Emulator>,
     catalog_endpoint: String,
     clients: Clients,
@@ -87,9 +91,19 @@ impl Embedded {
         ttl: Duration,
         progress: &Progress,
     ) -> Result<Self, EmbeddedError> {
+        let options = Options {
+            catalog,
+            ttl,
+            through_proxies: false,
+        };
+        Self::start_with(options, progress).await
+    }
+
+    /// Starts it as these options say.
+    pub async fn start_with(options: Options, progress: &Progress) -> Result<Self, EmbeddedError> {
         let python = venv::python(progress).await?;
         progress.step("starting the embedded AWS");
-        let (emulator, catalog_endpoint) = match catalog {
+        let (emulator, catalog_endpoint) = match options.catalog {
             Catalog::Own(settings) => {
                 let emulator = Emulator::start(settings).await.map_err(|error| {
                     EmbeddedError::machine("starting the emulator of Private Marketplace", error)
@@ -99,7 +113,24 @@ impl Embedded {
             }
             Catalog::Other(url) => (None, url),
         };
-        let ministack = Ministack::start(&python, &catalog_endpoint, ttl).await?;
+        let (catalog_proxy, catalog_of_lambdas) = if options.through_proxies {
+            let (proxy, through) = options::before_catalog(&catalog_endpoint).await?;
+            (Some(proxy), through)
+        } else {
+            (None, catalog_endpoint.clone())
+        };
+        let ministack = Ministack::start(
+            &python,
+            &catalog_of_lambdas,
+            options.ttl,
+            options.through_proxies,
+        )
+        .await?;
+        for proxy in ministack.proxy().into_iter().chain(&catalog_proxy) {
+            if let Some(supervisor) = ministack.supervisor() {
+                proxy.allow_kills_below(supervisor);
+            }
+        }
         let clients = Clients::new(ministack.endpoint());
         if let Some(emulator) = &emulator {
             let clients = clients.clone();
@@ -107,6 +138,7 @@ impl Embedded {
         }
         Ok(Self {
             ministack,
+            catalog_proxy,
             emulator,
             catalog_endpoint,
             clients,
@@ -116,6 +148,22 @@ impl Embedded {
     /// The emulator of Private Marketplace, if it is ours.
     pub fn emulator(&self) -> Option<&Emulator> {
         self.emulator.as_ref()
+    }
+
+    /// The proxy between the Lambdas and ministack, if there is one.
+    pub fn aws_proxy(&self) -> Option<&Proxy> {
+        self.ministack.proxy()
+    }
+
+    /// The proxy between the Lambdas and the Catalog API, if there is one.
+    pub fn catalog_proxy(&self) -> Option<&Proxy> {
+        self.catalog_proxy.as_ref()
+    }
+
+    /// Stops ministack's server process for a time, of at most a minute, and lets it go on. It goes
+    /// on as well when this is not waited for to its end.
+    pub async fn pause_server(&self, time: Duration) -> Result<(), EmbeddedError> {
+        self.ministack.pause(time).await
     }
 
     /// The URL of everything but the marketplace.
@@ -156,5 +204,19 @@ impl Embedded {
     /// Ends it and waits until it has ended.
     pub async fn stop(mut self) {
         self.ministack.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::EmbeddedError;
+
+    #[test]
+    fn a_call_that_failed_is_told_in_words_and_without_a_dump() {
+        let error = ErrorMetadata::builder().code("Code").message("The words");
+        let told = EmbeddedError::call("deploying", &error.build()).to_string();
+        assert_eq!(told, "deploying failed on the embedded AWS: The words");
     }
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::faults::Fault;
+
 /// Calls that are kept; the oldest go first.
 const MOST: usize = 200_000;
 
@@ -17,10 +19,12 @@ pub struct Call {
     pub operation: &'static str,
     /// The entity or change set, if the call names one.
     pub thing: String,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer; of a dropped one, what it would have been.
     pub status: u16,
     /// The error's name, if there was one.
     pub error: Option<&'static str>,
+    /// The fault that hit it, if one did.
+    pub fault: Option<Fault>,
 }
 
 /// The log.

@@ -72,6 +72,8 @@ pub(crate) struct ChangeSet {
     pub(crate) failure: Option<(&'static str, Option<String>)>,
     pub(crate) started: Timestamp,
     pub(crate) ended: Option<Timestamp>,
+    /// Made by `foreign_lock`, for an administrator who is none of ours.
+    pub(crate) foreign: bool,
 }
 
 /// A change set in the log, with the moments to the millisecond.

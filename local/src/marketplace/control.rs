@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::changes::ChangeSet;
 use super::entities::{Lists, NewExperience};
 use super::error::ApiError;
+use super::faults::Faults;
 use super::server::{Settings, Shared, now};
 
 #[derive(Deserialize)]
@@ -21,6 +22,12 @@ struct NewOrg {
     management_account: String,
     #[serde(default)]
     delegated_admins: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForeignLock {
+    seconds: f64,
 }
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
@@ -38,6 +45,13 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/_control/products", post(add_products))
         .route("/_control/change-sets", get(change_sets))
         .route("/_control/calls", get(calls))
+        .route("/_control/faults", get(faults).put(set_faults))
+        .route(
+            "/_control/experiences/{id}/foreign-lock",
+            post(foreign_lock),
+        )
+        .route("/_control/change-sets/{id}/vanish", post(vanish))
+        .route("/_control/change-sets/{id}/cancel", post(cancel))
 }
 
 async fn add_org(State(shared): State<Arc<Shared>>, Json(org): Json<NewOrg>) -> Json<Value> {
@@ -111,4 +125,41 @@ async fn change_sets(State(shared): State<Arc<Shared>>) -> Json<Value> {
 
 async fn calls(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(json!(shared.with(|store| store.calls.all())))
+}
+
+async fn faults(State(shared): State<Arc<Shared>>) -> Json<Faults> {
+    Json(shared.with(|store| store.faults.get().clone()))
+}
+
+async fn set_faults(
+    State(shared): State<Arc<Shared>>,
+    Json(faults): Json<Faults>,
+) -> Result<Json<Value>, ApiError> {
+    shared.with(|store| store.faults.set(faults))?;
+    Ok(Json(json!({})))
+}
+
+async fn foreign_lock(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(lock): Json<ForeignLock>,
+) -> Result<Json<Value>, ApiError> {
+    let change_set = shared.foreign_lock(&id, lock.seconds)?;
+    Ok(Json(json!({ "change_set": change_set })))
+}
+
+async fn vanish(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    shared.with(|store| store.vanish(&id))?;
+    Ok(Json(json!({})))
+}
+
+async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    shared.cancel(&id)?;
+    Ok(Json(json!({})))
 }

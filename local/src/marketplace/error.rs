@@ -62,6 +62,20 @@ impl ApiError {
             message: "Too many requests".to_owned(),
         }
     }
+    pub(crate) fn internal() -> Self {
+        Self {
+            name: "InternalServiceException",
+            status: 500,
+            message: "There was an internal service exception".to_owned(),
+        }
+    }
+    pub(crate) fn unavailable() -> Self {
+        Self {
+            name: "ServiceUnavailableException",
+            status: 503,
+            message: "The service is unavailable".to_owned(),
+        }
+    }
 }
 
 impl IntoResponse for ApiError {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::calls::Call;
 use super::error::ApiError;
+use super::faults::{Drawn, Fault};
 use super::server::{Shared, now};
 
 /// The largest request that is read, in bytes: 20 changes of 16 KB and what is around them.
@@ -96,10 +97,16 @@ async fn answer(
         .get()
         .map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
     let caller = shared.identity.account(authorization, sts.as_ref()).await;
-    let outcome = caller
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|caller| shared.with(|store| store.operate(operation, caller, &input, now())));
+    let mut drawn = Drawn::default();
+    let outcome = caller.as_ref().map_err(Clone::clone).and_then(|caller| {
+        shared.with(|store| {
+            drawn = store.faults.draw(operation, &input);
+            match drawn.refusal.take() {
+                Some(refusal) => Err(refusal),
+                None => store.operate(operation, caller, &input, now()),
+            }
+        })
+    });
     let call = Call {
         at: now(),
         account: caller.unwrap_or_default(),
@@ -107,9 +114,10 @@ async fn answer(
         thing: thing(&input),
         status: outcome.as_ref().map_or_else(|error| error.status, |_| 200),
         error: outcome.as_ref().err().map(|error| error.name),
+        fault: drawn.fault,
     };
     shared.with(|store| store.calls.push(call));
-    match outcome {
+    let response = match outcome {
         Ok(answer) => {
             if let Some(id) = answer.started {
                 shared.run(id);
@@ -121,7 +129,23 @@ async fn answer(
             Json(answer.body).into_response()
         }
         Err(error) => error.into_response(),
+    };
+    // After the effect: a caller that no longer waits is to find it there.
+    if let Some(delay) = drawn.delay {
+        tokio::time::sleep(delay).await;
     }
+    if drawn.fault == Some(Fault::DropResponse) {
+        return broken();
+    }
+    response
+}
+
+/// A response whose body fails at once: the server ends the connection before it has sent anything,
+/// not even the head.
+fn broken() -> Response {
+    let failing =
+        futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("a fault")) });
+    Response::new(Body::from_stream(failing))
 }
 
 fn refuse(shared: &Shared, operation: &'static str, error: ApiError) -> Response {
@@ -132,6 +156,7 @@ fn refuse(shared: &Shared, operation: &'static str, error: ApiError) -> Response
         thing: String::new(),
         status: error.status,
         error: Some(error.name),
+        fault: None,
     };
     shared.with(|store| store.calls.push(call));
     error.into_response()

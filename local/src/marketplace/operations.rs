@@ -218,6 +218,7 @@ impl Store {
             failure: None,
             started: now,
             ended: None,
+            foreign: false,
         };
         if let Some(key) = key {
             self.tokens.insert(key, (input.clone(), id.clone()));
@@ -257,6 +258,7 @@ impl Store {
         let set = self
             .change_sets
             .get(id)
+            .filter(|_| !self.faults.vanished.contains(id))
             .ok_or_else(|| ApiError::not_found(format!("Change set {id} does not exist")))?;
         if set.owner == org.management_account {
             Ok(set)
@@ -276,7 +278,7 @@ impl Store {
         }))
     }
 
-    fn cancel_change_set(
+    pub(super) fn cancel_change_set(
         &mut self,
         caller: &str,
         input: &Value,
@@ -329,6 +331,7 @@ impl Store {
                 filter(input, name).is_none_or(|values| values.contains(&value))
             };
             visible
+                && !self.faults.vanished.contains(&set.id)
                 && set.owner == org.management_account
                 && one_of("ChangeSetName", &set.name)
                 && one_of("Status", set.status.as_str())

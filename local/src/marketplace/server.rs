@@ -12,10 +12,15 @@ use tokio::task::JoinHandle;
 use super::calls::Call;
 use super::changes::{ChangeSet, ChangeSetLog};
 use super::entities::{Lists, NewExperience};
+use super::error::ApiError;
 use super::events::{Accounts, deliver};
+use super::faults::{Faults, Refused};
 use super::identity::Identity;
 use super::quotas::Quotas;
 use super::store::Store;
+
+/// The longest that somebody else's change set may hold a lock, in seconds.
+const MOST_LOCKED: f64 = 3_600.0;
 
 /// How the emulator behaves.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -44,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Mutex<Settings>,
     pub(crate) identity: Identity,
     pub(crate) accounts: OnceLock<Accounts>,
+    /// Change sets run there, whoever starts them.
+    pub(crate) runtime: tokio::runtime::Handle,
 }
 
 impl Shared {
@@ -62,9 +69,15 @@ impl Shared {
 
     /// Lets a change set take its time, end, and be announced.
     pub(crate) fn run(self: &Arc<Self>, id: String) {
+        let seconds = self.settings().change_set_seconds;
+        self.run_for(id, seconds);
+    }
+
+    /// The same in a certain time.
+    pub(crate) fn run_for(self: &Arc<Self>, id: String, seconds: f64) {
         let shared = Arc::clone(self);
-        let seconds = shared.settings().change_set_seconds.clamp(0.0, 86_400.0);
-        tokio::spawn(async move {
+        let seconds = seconds.clamp(0.0, 86_400.0);
+        self.runtime.spawn(async move {
             tokio::time::sleep(Duration::from_secs_f64(seconds * 0.3)).await;
             if !shared.with(|store| store.begin_applying(&id)) {
                 return;
@@ -74,6 +87,32 @@ impl Shared {
                 shared.announce(&set).await;
             }
         });
+    }
+
+    /// A change set of somebody else holds the lock for so many seconds. Returns its id.
+    pub(crate) fn foreign_lock(
+        self: &Arc<Self>,
+        experience: &str,
+        seconds: f64,
+    ) -> Result<String, ApiError> {
+        if !(0.0..=MOST_LOCKED).contains(&seconds) {
+            let message = format!("seconds must be 0 to {MOST_LOCKED}");
+            return Err(ApiError::validation(message));
+        }
+        let id = self.with(|store| store.foreign_lock(experience, now()))?;
+        self.run_for(id.clone(), seconds);
+        Ok(id)
+    }
+
+    /// An administrator cancels a change set, which is announced.
+    pub(crate) fn cancel(self: &Arc<Self>, id: &str) -> Result<(), ApiError> {
+        let answer = self.with(|store| store.cancel(id, now()))?;
+        if let Some(set) = answer.cancelled {
+            let shared = Arc::clone(self);
+            self.runtime
+                .spawn(async move { shared.announce(&set).await });
+        }
+        Ok(())
     }
 
     /// Delivers the event of a finished change set.
@@ -136,6 +175,7 @@ impl Emulator {
             settings: Mutex::new(settings),
             identity: Identity::default(),
             accounts: OnceLock::new(),
+            runtime: tokio::runtime::Handle::current(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -168,6 +208,32 @@ impl Emulator {
     /// Changes how the emulator behaves from now on.
     pub fn set(&self, settings: Settings) {
         self.shared.set(settings);
+    }
+
+    /// What is to go wrong from now on. Counts and the generator of chances begin anew.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), Refused> {
+        Ok(self.shared.with(|store| store.faults.set(faults))?)
+    }
+
+    /// The faults in force, with what is left of the counts.
+    pub fn faults(&self) -> Faults {
+        self.shared.with(|store| store.faults.get().clone())
+    }
+
+    /// Starts a change set of an administrator who is none of ours: it holds the lock on the
+    /// experience for so many seconds and succeeds, changing nothing. Returns its id.
+    pub fn foreign_lock(&self, experience: &str, seconds: f64) -> Result<String, Refused> {
+        Ok(self.shared.foreign_lock(experience, seconds)?)
+    }
+
+    /// From now on the API answers that the change set does not exist. It still ends.
+    pub fn vanish(&self, change_set: &str) -> Result<(), Refused> {
+        Ok(self.shared.with(|store| store.vanish(change_set))?)
+    }
+
+    /// Cancels a change set as an administrator: possible while it is PREPARING, refused with 423 later.
+    pub fn cancel(&self, change_set: &str) -> Result<(), Refused> {
+        Ok(self.shared.cancel(change_set)?)
     }
 
     /// Makes an organization known, or adds delegated administrators to it.

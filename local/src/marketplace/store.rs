@@ -9,6 +9,7 @@ use super::calls::Calls;
 use super::changes::{ChangeSet, Status, Target};
 use super::entities::{Described, Experience, Lists, NewExperience, Policy};
 use super::error::ApiError;
+use super::faults::FaultState;
 use super::quotas::{Quotas, Rates};
 
 /// An organization: who owns its entities and who may use them.
@@ -37,6 +38,7 @@ pub(crate) struct Store {
     pub(crate) calls: Calls,
     pub(crate) rates: Rates,
     pub(crate) quotas: Quotas,
+    pub(crate) faults: FaultState,
     pub(crate) made: u64,
 }
 
@@ -184,6 +186,13 @@ impl Store {
             .get(id)
             .filter(|set| set.status == Status::Applying)?
             .clone();
+        let verdict = self.faults.judge(&set);
+        if verdict.write(&mut set, self.faults.get().unattributed_failures) {
+            set.status = Status::Failed;
+            set.ended = Some(now);
+            self.change_sets.insert(id.to_owned(), set.clone());
+            return Some(set);
+        }
         let mut after = self.experiences.clone();
         let mut made: HashMap<String, String> = HashMap::new();
         let mut failed = false;

@@ -2,8 +2,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use pmp_sync_domain::error::{Kind, ServiceError};
 
 /// The domain's error for a call that failed after the SDK's own retries.
@@ -29,9 +28,28 @@ where
         operation,
         thing: thing.into(),
         kind: kind(code.as_deref(), status),
-        message: message.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+        message: message.unwrap_or_else(|| error_chain(error)),
         code,
     }
+}
+
+/// What went wrong in the words of an error and of its sources, from the outermost on, each once.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        let text = match error.downcast_ref::<ErrorMetadata>() {
+            // Its own text is a dump of its fields; the code is in the text of the error above it.
+            Some(metadata) => metadata.message().unwrap_or_default().to_owned(),
+            None => error.to_string(),
+        };
+        let part = text.trim();
+        // Some tell their source themselves.
+        let ends_one = |said: &String| said.ends_with(&format!(": {part}"));
+        if !(part.is_empty() || parts.iter().any(|said| said == part || ends_one(said))) {
+            parts.push(part.to_owned());
+        }
+    }
+    parts.join(": ")
 }
 
 /// Codes are those of the services' models: Marketplace Catalog, SQS, DynamoDB, STS, EventBridge.
@@ -78,7 +96,68 @@ fn kind(code: Option<&str>, status: Option<u16>) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::*;
+
+    /// An error with a text that its debug form does not have, and a source.
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Debug for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a dump")
+        }
+    }
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    fn layers(texts: &[&'static str]) -> Layer {
+        let (first, rest) = texts.split_first().unwrap();
+        let source = (!rest.is_empty()).then(|| Box::new(layers(rest)));
+        Layer(first, source)
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_sources_each_once_and_without_a_dump() {
+        for (texts, told) in [
+            (&["one"][..], "one"),
+            (&["one", "two", "three"], "one: two: three"),
+            (&["one", "one", "two", "one", "two"], "one: two"),
+            (
+                &["one: two: three", "two: three", "three"],
+                "one: two: three",
+            ),
+            (&["one", "", " two\n"], "one: two"),
+            (&["phone", "one"], "phone: one"),
+        ] {
+            assert_eq!(error_chain(&layers(texts)), told, "{texts:?}");
+        }
+        let metadata = ErrorMetadata::builder().code("Code").message("The words");
+        assert_eq!(error_chain(&metadata.build()), "The words");
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_told_in_the_words_of_the_transport() {
+        let refused = layers(&["tcp connect error", "Connection refused"]);
+        let failure = ConnectorError::io(Box::new(refused));
+        let error: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(failure);
+        let told = service_error("GetItem", "the ledger", &error);
+        assert_eq!(told.kind, Kind::Retryable);
+        let words = "dispatch failure: io error: tcp connect error: Connection refused";
+        assert_eq!(told.message, words);
+    }
 
     #[test]
     fn codes_go_before_statuses() {

@@ -15,4 +15,4 @@ pub mod logs;
 pub mod members;
 pub mod queue;
 
-pub use self::errors::service_error;
+pub use self::errors::{error_chain, service_error};

@@ -1,10 +1,19 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use pmp_sync_domain::ids::{ExperienceId, MemberName, RunId};
+use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::message::Scope;
+
+use crate::failure::error_json;
+use crate::output;
+
+/// The stacks' parameter Name when nobody says otherwise.
+pub(crate) const DEFAULT_NAME: &str = "pmp-sync";
 
 /// Keeps AWS Private Marketplace experiences of several organizations equal to those of one.
 #[derive(Debug, Parser)]
@@ -22,7 +31,7 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What the stacks' resources are named after: their parameter Name.
-    #[arg(long, global = true, default_value = "pmp-sync", env = "PMP_SYNC_NAME")]
+    #[arg(long, global = true, default_value = DEFAULT_NAME, env = "PMP_SYNC_NAME")]
     pub(crate) name: String,
 }
 
@@ -37,6 +46,13 @@ pub(crate) enum Command {
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
     Status(StatusOptions),
+    /// Dead letters: changes that failed by themselves, and messages that nobody understands.
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// The emergency brake: no change set is started from now on; those in flight are left to end.
+    Stop(BrakeOptions),
+    /// Takes the brake off, and asks for a run.
+    Resume(BrakeOptions),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
@@ -70,6 +86,10 @@ pub(crate) struct Narrowing {
 }
 
 impl Narrowing {
+    pub(crate) fn is_everything(&self) -> bool {
+        self.scope().is_everything()
+    }
+
     pub(crate) fn scope(&self) -> Scope {
         Scope {
             members: self.members.clone(),
@@ -109,6 +129,76 @@ pub(crate) struct StatusOptions {
     pub(crate) runs: u16,
 }
 
+/// What the brake is about; everything if nothing is named.
+#[derive(Debug, Args)]
+pub(crate) struct BrakeOptions {
+    /// Only this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    pub(crate) members: Vec<MemberName>,
+    /// Only the link to this member experience. May be given several times.
+    #[arg(long = "link", value_name = "EXPERIENCE")]
+    pub(crate) links: Vec<ExperienceId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// Lists them, with what a replay would do with each now. Changes nothing.
+    List(DlqFilter),
+    /// Everything about one of them.
+    Show {
+        /// Its id, or the beginning of it.
+        id: String,
+        #[command(flatten)]
+        filter: DlqFilter,
+    },
+    /// Issues again what is still wanted, drops what is not, and keeps what can not be understood.
+    Replay(ReplayOptions),
+    /// Deletes them for good. A dry run unless --yes is given.
+    Discard(DiscardOptions),
+}
+
+/// Which dead letters; everything that is not narrowed is in it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DlqFilter {
+    /// Only of this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    pub(crate) members: Vec<MemberName>,
+    /// Only changes of this product. May be given several times.
+    #[arg(long = "product", value_name = "ID")]
+    pub(crate) products: Vec<ProductId>,
+    /// Only those buried for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
+    /// receive-count. May be given several times.
+    #[arg(long = "reason", value_name = "REASON")]
+    pub(crate) reasons: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// Only show what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long to wait until they have been looked at, in seconds.
+    #[arg(long, default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscardOptions {
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// Only show what would be deleted, which is what happens without --yes.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Delete them.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to wait until they have been looked at, in seconds.
+    #[arg(long, default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocalCommand {
     /// Starts it, deploys one management and two member accounts, and returns when it is ready.
@@ -125,21 +215,55 @@ pub(crate) enum LocalCommand {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpOptions {
-    /// How long it lives, such as 30m or 8h.
-    #[arg(long, default_value = "8h", value_parser = duration)]
-    pub(crate) ttl: std::time::Duration,
+    /// How long it lives, such as 30m or 8h [default: 8h].
+    #[arg(long, value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
     /// Another emulator of the Catalog API instead of ours. Nothing is seeded there.
     #[arg(long, value_name = "URL")]
     pub(crate) catalog_endpoint: Option<String>,
-    /// How long a change set takes, in seconds. Of our emulator only.
-    #[arg(long, default_value_t = 1.0, value_parser = change_set_seconds)]
-    pub(crate) change_set_seconds: f64,
+    /// How long a change set takes, in seconds. Of our emulator only [default: 1].
+    #[arg(long, value_parser = change_set_seconds)]
+    pub(crate) change_set_seconds: Option<f64>,
     /// The state file, if it is not to be in its usual place.
     #[arg(long)]
     pub(crate) state: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+// The defaults are here and not clap's: whether an option was given has to be known.
+impl UpOptions {
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl.unwrap_or(Duration::from_hours(8))
+    }
+
+    pub(crate) fn change_set_seconds(&self) -> f64 {
+        self.change_set_seconds.unwrap_or(1.0)
+    }
+}
+
+/// Tells what is wrong with a command line, or what was asked about the command itself.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody may be there to read it.
+    let _ = error.print();
+    // The command line is not understood: whether JSON is wanted can only be guessed from it.
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            "a command is missing".to_owned()
+        } else {
+            let text = error.render().to_string();
+            let lines: Vec<_> = text
+                .lines()
+                .take_while(|line| !line.is_empty())
+                .map(str::trim)
+                .collect();
+            lines.join(" ").trim_start_matches("error: ").to_owned()
+        };
+        let hint = Some("`pmp-sync help` lists the commands and their options");
+        let _ = output::json(&error_json("command-line", &message, hint));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "a number and s, m or h is expected, such as 30m; at most 24h".to_owned();
     let unit = text.chars().last().ok_or_else(expected)?;
     let factor = match unit {
@@ -156,7 +280,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         .checked_mul(factor)
         .filter(|seconds| (1..=86_400).contains(seconds))
         .ok_or_else(expected)?;
-    Ok(std::time::Duration::from_secs(seconds))
+    Ok(Duration::from_secs(seconds))
 }
 
 fn change_set_seconds(text: &str) -> Result<f64, String> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pmp_sync_aws::edge::SystemClock;
-use pmp_sync_domain::config::{Config, InvalidConfig};
+use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ports::Clock as _;
 use serde_json::json;
 
@@ -12,55 +12,47 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
 
-fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::File {
-        path: file.display().to_string(),
-        error,
-    })
+/// Reads and checks a file. `consequence` is what the problems mean for the command.
+fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> {
+    let text = std::fs::read_to_string(file).map_err(Failure::file(file))?;
+    let config = Config::parse(&text).map_err(|invalid| {
+        let count = output::count(invalid.problems.len(), "problem");
+        Failure::InvalidConfig {
+            message: format!("{count} in the configuration{consequence}"),
+            file: file.display().to_string(),
+            problems: invalid.problems,
+        }
+    })?;
+    Ok((text, config))
 }
 
-/// Tells every problem, in the form that editors understand.
-fn refuse(file: &Path, invalid: &InvalidConfig, as_json: bool) -> Failure {
-    if as_json {
-        let problems: Vec<_> = invalid
-            .problems
-            .iter()
-            .map(|problem| json!({ "line": problem.line, "column": problem.column, "message": problem.message }))
-            .collect();
-        if let Err(failure) = output::json(&json!({ "valid": false, "problems": problems })) {
-            return failure;
-        }
+/// It is valid, but hardly what is wanted.
+fn remark_missing_links(config: &Config) {
+    if config.links.is_empty() {
+        output::note("no link is configured: nothing will be kept in step");
     }
-    let list: Vec<_> = invalid
-        .problems
-        .iter()
-        .map(|problem| format!("{}:{problem}", file.display()))
-        .collect();
-    let count = list.len();
-    let noun = if count == 1 { "problem" } else { "problems" };
-    Failure::InvalidConfig(format!(
-        "{count} {noun} in the configuration; nothing was stored\n{}",
-        list.join("\n")
-    ))
 }
 
 /// `config validate`
 pub(crate) fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
-    let config = Config::parse(&read(file)?).map_err(|invalid| refuse(file, &invalid, as_json))?;
+    let (_, config) = checked(file, "")?;
+    remark_missing_links(&config);
     let (members, links) = (config.members.len(), config.links.len());
     if as_json {
         return output::json(&json!({ "valid": true, "members": members, "links": links }));
     }
     output::line(&format!(
-        "{} is valid: {members} members, {links} links",
-        file.display()
+        "{} is valid: {}, {}",
+        file.display(),
+        output::count(members, "member"),
+        output::count(links, "link")
     ))
 }
 
 /// `config apply`
 pub(crate) async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
-    let text = read(file)?;
-    Config::parse(&text).map_err(|invalid| refuse(file, &invalid, common.json))?;
+    let (text, config) = checked(file, "; nothing was stored")?;
+    remark_missing_links(&config);
     let context = Context::new(common).await;
     let current = context.ledger.current_config().await?;
     let (version, stored) = match current {
@@ -89,14 +81,10 @@ pub(crate) async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
 /// `config show`
 pub(crate) async fn show(common: &Common) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    let Some(stored) = context.ledger.current_config().await? else {
-        return Err(Failure::Fault(
-            pmp_sync_domain::error::RunError::NoConfig.record(),
-        ));
-    };
+    let stored = context.stored_config().await?;
     if common.json {
         return output::json(&json!({ "version": stored.version, "text": stored.text }));
     }
     output::note(&format!("version {}", stored.version));
-    output::line(stored.text.trim_end())
+    output::verbatim(&stored.text)
 }

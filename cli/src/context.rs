@@ -4,8 +4,11 @@ use aws_config::SdkConfig;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::config::sdk_config;
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ports::StoredConfig;
 
 use crate::args::Common;
+use crate::failure::Failure;
 
 /// Clients for the management account, with the SDK's default credentials.
 pub(crate) struct Context {
@@ -25,5 +28,11 @@ impl Context {
             producer: format!("{}-producer", common.name),
             config,
         }
+    }
+
+    /// The configuration in force; that there is none is a fault.
+    pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
+        let stored = self.ledger.current_config().await?;
+        stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
     }
 }

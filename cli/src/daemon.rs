@@ -2,7 +2,6 @@
 //! removed, its time is up, it is told to by a signal, or the server is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemClock;
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::args::{Common, UpOptions};
 use crate::failure::Failure;
-use crate::local::{State, StateMember, state_file};
+use crate::state::{self, State, StateMember, StateOptions, state_file};
 
 /// How often it is looked whether the state file is still there.
 const LOOK: Duration = Duration::from_millis(300);
@@ -43,12 +42,12 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     let catalog = match &options.catalog_endpoint {
         Some(url) => Catalog::Other(url.clone()),
         None => Catalog::Own(Settings {
-            change_set_seconds: options.change_set_seconds,
+            change_set_seconds: options.change_set_seconds(),
             ..Settings::default()
         }),
     };
     // The time counts from when it is ready; the server's own limit is the last resort.
-    let mut embedded = Embedded::start(catalog, options.ttl + DEPLOYING, &progress).await?;
+    let mut embedded = Embedded::start(catalog, options.ttl() + DEPLOYING, &progress).await?;
     let members = vec![organization("emea", '2'), organization("apac", '3')];
     let management = organization("headquarters", '1');
     let installation = Installation::deploy(
@@ -61,19 +60,20 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
         &progress,
     )
     .await?;
-    let ends = Instant::now() + options.ttl;
-    let seconds = i64::try_from(options.ttl.as_secs()).unwrap_or(86_400);
+    let ends = Instant::now() + options.ttl();
+    let seconds = i64::try_from(options.ttl().as_secs()).unwrap_or(86_400);
     let ends_at = later(SystemClock.now(), seconds);
-    let state = describe(common, &installation, ends_at.to_string()).await?;
-    write(&path, &state)?;
-    drop(installation);
-    let signal = |kind| signal(kind).map_err(|error| Failure::Local(error.to_string()));
+    let state = describe(common, options, &installation, ends_at.to_string()).await?;
+    // Before the state file is there: whoever finds it may send one at once.
+    let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
     // The terminal that it was started from may be closed.
     let _hangup = signal(SignalKind::hangup())?;
+    state::write(&path, &state)?;
+    drop(installation);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -84,38 +84,24 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
             break;
         }
     }
-    // Only our own: another one may have been started since.
-    if std::fs::read_to_string(&path)
-        .is_ok_and(|text| text.contains(&format!("\"pid\":{}", std::process::id())))
-    {
-        let _ = std::fs::remove_file(&path);
-    }
+    let own = std::process::id();
+    state::remove_of(&path, own);
     embedded.stop().await;
+    // `local down` does so too, if it still waits.
+    state::remove_of(&state::ending_file(&path), own);
     Ok(())
-}
-
-/// Written whole and then moved: whoever waits for it never sees a part.
-fn write(path: &Path, state: &State) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::File {
-        path: path.display().to_string(),
-        error,
-    };
-    let text = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
-    let draft = path.with_extension("draft");
-    std::fs::write(&draft, text)
-        .and_then(|()| std::fs::rename(&draft, path))
-        .map_err(failed)
 }
 
 /// Seeds our emulator; in another one nothing is made.
 async fn describe(
     common: &Common,
+    options: &UpOptions,
     installation: &Installation<'_>,
     ends_at: String,
 ) -> Result<State, Failure> {
     let embedded = installation.embedded;
     let mut state = State {
-        schema: 1,
+        schema: state::SCHEMA,
         pid: std::process::id(),
         endpoint: embedded.endpoint().to_owned(),
         catalog_endpoint: embedded.catalog_endpoint().to_owned(),
@@ -153,6 +139,11 @@ async fn describe(
             ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
             ("PMP_SYNC_NAME".to_owned(), common.name.clone()),
         ]),
+        options: Some(StateOptions {
+            name: common.name.clone(),
+            ttl_seconds: options.ttl().as_secs(),
+            change_set_seconds: options.change_set_seconds(),
+        }),
     };
     if let Some(emulator) = embedded.emulator() {
         let all: Vec<_> = products::real().map(|product| product.id).collect();

@@ -1,20 +1,34 @@
 //! What the command ends with when it does not succeed: a message, what to do, and an exit code.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use pmp_sync_local::embedded::EmbeddedError;
 use pmp_sync_local::scenario::ScenarioError;
+use serde_json::{Value, json};
 
 /// A failure of the command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The configuration file has problems, which have been told.
-    #[error("{0}")]
-    InvalidConfig(String),
+    /// The configuration file has problems.
+    #[error("{message}")]
+    InvalidConfig {
+        message: String,
+        /// As it was given on the command line.
+        file: String,
+        problems: Vec<Problem>,
+    },
     /// A file can not be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
+    /// The state file of the embedded AWS is not one.
+    #[error("the state file {path} is broken: {reason}")]
+    StateFile { path: String, reason: String },
+    /// The command line names something that is not there.
+    #[error("{message}")]
+    Unknown { message: String, remedy: String },
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
@@ -28,31 +42,68 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Late(String),
     /// The embedded AWS.
-    #[error("{0}")]
-    Local(String),
+    #[error("{message}")]
+    Local { message: String, remedy: String },
+    /// A signal, by its number.
+    #[error("interrupted; what was started has been ended")]
+    Interrupted(u8),
 }
 
 impl From<EmbeddedError> for Failure {
     fn from(error: EmbeddedError) -> Self {
-        Self::Local(error.to_string())
+        Self::local(&error)
     }
 }
 
 impl From<ScenarioError> for Failure {
     fn from(error: ScenarioError) -> Self {
-        Self::Local(error.to_string())
+        Self::local(&error)
     }
 }
 
 impl Failure {
+    /// A failure of the embedded AWS about which nothing more is known.
+    pub(crate) fn local(error: &impl std::error::Error) -> Self {
+        Self::Local {
+            message: error.to_string(),
+            remedy: "see the message; `pmp-sync local down` cleans up".to_owned(),
+        }
+    }
+
+    /// What an error means that a file gives.
+    pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
+        move |error| Self::File {
+            path: path.display().to_string(),
+            error,
+        }
+    }
+
     /// docs/cli.md lists them; clap uses 2 for a wrong command line.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotWell(_) | Self::Fault(_) => 1,
-            Self::InvalidConfig(_) | Self::File { .. } => 3,
+            Self::Unknown { .. } => 2,
+            Self::InvalidConfig { .. } | Self::File { .. } | Self::StateFile { .. } => 3,
             Self::Service(_) => 4,
             Self::Late(_) => 5,
-            Self::Local(_) => 6,
+            Self::Local { .. } => 6,
+            // As a shell tells it of a process that a signal has ended.
+            Self::Interrupted(signal) => 128 + signal,
+        }
+    }
+
+    /// The stable word or code for programs; docs/cli.md lists them.
+    fn code(&self) -> &str {
+        match self {
+            Self::InvalidConfig { .. } => "config",
+            Self::File { .. } | Self::StateFile { .. } => "file",
+            Self::Unknown { .. } => "unknown",
+            Self::Service(_) => "aws",
+            Self::Fault(fault) => &fault.code,
+            Self::NotWell(_) => "not-well",
+            Self::Late(_) => "late",
+            Self::Local { .. } => "local",
+            Self::Interrupted(_) => "interrupted",
         }
     }
 
@@ -74,19 +125,51 @@ impl Failure {
                 }
                 Kind::Locked | Kind::Refused => return None,
             }),
-            Self::Local(_) => {
-                Some("see the log that is named above, if one is; `pmp-sync local down` cleans up")
-            }
-            _ => None,
+            Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
+            Self::Unknown { remedy, .. } | Self::Local { remedy, .. } => Some(remedy),
+            Self::InvalidConfig { .. }
+            | Self::File { .. }
+            | Self::NotWell(_)
+            | Self::Late(_)
+            | Self::Interrupted(_) => None,
         }
     }
 
     /// For a person.
     pub(crate) fn report(&self) -> String {
         let mut text = format!("error: {self}");
+        if let Self::InvalidConfig { file, problems, .. } = self {
+            // The form that editors understand.
+            for problem in problems {
+                let _ = write!(text, "\n{file}:{problem}");
+            }
+        }
         if let Some(remedy) = self.remedy() {
             let _ = write!(text, "\nwhat to do: {remedy}");
         }
         text
     }
+
+    /// For a program.
+    pub(crate) fn json(&self) -> Value {
+        let message = match self {
+            // It has a code of its own.
+            Self::Fault(fault) => fault.message.clone(),
+            other => other.to_string(),
+        };
+        let mut value = error_json(self.code(), &message, self.remedy());
+        if let (Self::InvalidConfig { problems, .. }, Value::Object(fields)) = (self, &mut value) {
+            let problems = problems.iter().map(|problem| {
+                json!({ "line": problem.line, "column": problem.column, "message": problem.message })
+            });
+            fields.insert("valid".to_owned(), false.into());
+            fields.insert("problems".to_owned(), problems.collect());
+        }
+        value
+    }
+}
+
+/// A failure as `--json` prints it.
+pub(crate) fn error_json(code: &str, message: &str, what_to_do: Option<&str>) -> Value {
+    json!({ "error": { "code": code, "message": message, "what_to_do": what_to_do } })
 }

@@ -2,13 +2,19 @@
 //! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
 
 mod args;
+mod brake;
 mod config;
 mod context;
 mod daemon;
+mod dlq;
 mod failure;
+mod invoke;
 mod local;
 mod output;
 mod plan;
+mod scope;
+mod start;
+mod state;
 mod status;
 mod sync;
 
@@ -21,11 +27,20 @@ use crate::failure::Failure;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return args::refuse(&error),
+    };
+    let as_json = arguments.common.json;
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::note(&failure.report());
+            // What is not well may have been printed as data, which is the one value then.
+            if as_json && !output::has_printed_json() {
+                // Should nobody be there to read it, stderr and the exit code tell as well.
+                let _ = output::json(&failure.json());
+            }
             ExitCode::from(failure.exit_code())
         }
     }
@@ -40,8 +55,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
+        Command::Dlq(command) => dlq::run(&common, &command).await,
+        Command::Stop(options) => brake::stop(&common, &options).await,
+        Command::Resume(options) => brake::resume(&common, &options).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
-        Command::Local(LocalCommand::Down { state }) => local::down(state.as_deref()).await,
+        Command::Local(LocalCommand::Down { state }) => {
+            local::down(&common, state.as_deref()).await
+        }
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

@@ -1,6 +1,7 @@
 //! Writing: data to stdout, notes to stderr.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -19,9 +20,32 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(broken)
 }
 
+/// Data as it is, without a newline of ours.
+pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(broken)
+}
+
+/// So many of something that takes an s: `1 link`, `2 links`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+static PRINTED_JSON: AtomicBool = AtomicBool::new(false);
+
+/// True once there is a JSON value on stdout. There is to be one, whatever comes of the command.
+pub(crate) fn has_printed_json() -> bool {
+    PRINTED_JSON.load(Ordering::Relaxed)
+}
+
 /// One JSON value.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| broken(error.into()))?;
+    PRINTED_JSON.store(true, Ordering::Relaxed);
     line(&text)
 }
 

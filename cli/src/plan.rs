@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::primitives::Blob;
-use pmp_sync_aws::service_error;
-use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_local::progress::Progress;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Common, PlanOptions};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::invoke::{ask, unreadable};
 use crate::output;
+use crate::scope;
 
 /// The producer's answer, as far as it is shown; `--json` passes it on as it is.
 #[derive(Debug, Deserialize)]
@@ -38,40 +37,19 @@ struct Link {
     fault: Option<FaultRecord>,
 }
 
-async fn ask(context: &Context, payload: &Value) -> Result<Value, Failure> {
-    let answer = Client::new(&context.config)
-        .invoke()
-        .function_name(&context.producer)
-        .payload(Blob::new(payload.to_string()))
-        .send()
-        .await
-        .map_err(|error| service_error("Invoke", context.producer.as_str(), &error))?;
-    let body = answer.payload().map(AsRef::as_ref).unwrap_or_default();
-    if answer.function_error().is_some() {
-        let message = String::from_utf8_lossy(body).into_owned();
-        return Err(
-            ServiceError::new("Invoke", context.producer.as_str(), Kind::Refused, message).into(),
-        );
-    }
-    serde_json::from_slice(body).map_err(|error| unreadable(context, &error))
-}
-
-fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
-    ServiceError::new(
-        "Invoke",
-        context.producer.as_str(),
-        Kind::Refused,
-        error.to_string(),
-    )
-    .into()
-}
-
 /// `plan`
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
+    let narrowing = &options.narrowing;
+    let scope = if narrowing.is_everything() {
+        narrowing.scope()
+    } else {
+        scope::of(narrowing, &context.stored_config().await?)?
+    };
     let progress = Progress::new();
     progress.step("the producer makes the plan");
-    let payload = json!({ "source": SOURCE, "detail-type": PLAN_REQUESTED, "detail": { "scope": options.narrowing.scope() } });
+    let payload =
+        json!({ "source": SOURCE, "detail-type": PLAN_REQUESTED, "detail": { "scope": scope } });
     let answer = ask(&context, &payload).await;
     progress.finish();
     let answer = answer?;
@@ -93,8 +71,8 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
         .count();
     if failed > 0 {
         return Err(Failure::NotWell(format!(
-            "{failed} of {} links can not be planned",
-            preview.links.len()
+            "{failed} of {} can not be planned",
+            output::count(preview.links.len(), "link")
         )));
     }
     Ok(())

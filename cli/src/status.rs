@@ -1,7 +1,6 @@
 //! `pmp-sync status`: the last runs, and where each lane stands.
 
 use jiff::Timestamp;
-use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::lane::{LaneState, OpenChange};
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
@@ -17,14 +16,14 @@ use crate::sync::tell_failures;
 pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     if let Some(run) = options.run {
-        let record = context.ledger.run(run).await?.ok_or_else(|| {
-            ServiceError::new(
-                "GetItem",
-                format!("run {run}"),
-                Kind::NotFound,
-                "there is no such run, or it has expired",
-            )
-        })?;
+        let record = context
+            .ledger
+            .run(run)
+            .await?
+            .ok_or_else(|| Failure::Unknown {
+                message: format!("there is no run {run}"),
+                remedy: "it may have expired; `pmp-sync status` lists the newest runs".to_owned(),
+            })?;
         let links = context.ledger.links(run).await?;
         return show_run(common, &context, &record, &links).await;
     }
@@ -59,6 +58,7 @@ fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value
         "planned_run": state.planned_run(),
         "change_set": state.change_set,
         "block": state.block,
+        "stop": state.stop,
         "not_before": state.not_before,
         "last_attempt": state.last_attempt,
         "last_success": state.last_success,
@@ -141,6 +141,17 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
         .collect();
     output::table(&header, rows)?;
     for (entry, state, _) in lanes {
+        if let Some(stop) = &state.stop {
+            let by = stop
+                .by
+                .as_ref()
+                .map_or_else(String::new, |by| format!(" by {by}"));
+            output::note(&format!(
+                "{} is stopped since {}{by}; `pmp-sync resume` resumes it",
+                entry.lane,
+                time(Some(stop.since))
+            ));
+        }
         if let Some(block) = &state.block {
             let since = time(Some(block.since));
             output::note(&format!(

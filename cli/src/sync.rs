@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemEntropy;
-use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::message::sync_requested;
 use pmp_sync_domain::ports::{Bus as _, Entropy as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
@@ -15,6 +14,7 @@ use crate::args::{Common, SyncOptions};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
+use crate::scope;
 
 /// Runs among which the one of the request is looked for.
 const AMONG: u16 = 50;
@@ -22,18 +22,12 @@ const AMONG: u16 = 50;
 /// `sync`
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    if context.ledger.current_config().await?.is_none() {
-        return Err(Failure::Fault(RunError::NoConfig.record()));
-    }
+    let scope = scope::of(&options.narrowing, &context.stored_config().await?)?;
     let request = format!("{:032x}", SystemEntropy.bits());
     let requester = std::env::var("USER").ok();
     context
         .bus
-        .put(sync_requested(
-            options.narrowing.scope(),
-            request.clone(),
-            requester,
-        ))
+        .put(sync_requested(scope, request.clone(), requester))
         .await?;
     if !options.wait {
         if common.json {
@@ -82,11 +76,11 @@ async fn wait(
             if run.status.is_final() {
                 return Ok(run.clone());
             }
-            let lanes = run.open.len();
             progress.detail(format!(
-                "run {} is {}; {lanes} lanes at work",
+                "run {} is {}; {} at work",
                 run.run,
-                run.status.as_str()
+                run.status.as_str(),
+                output::count(run.open.len(), "lane")
             ));
         }
         if Instant::now() >= ends {
@@ -112,8 +106,10 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
         totals.links, totals.in_step, totals.committed, totals.underway, totals.failed
     ))?;
     output::line(&format!(
-        "  changes   {} allowed, {} denied, {} messages",
-        totals.allow, totals.deny, totals.messages
+        "  changes   {} allowed, {} denied, {}",
+        totals.allow,
+        totals.deny,
+        output::count(totals.messages, "message")
     ))?;
     output::line(&format!("  began     {}", run.started_at))?;
     output::line(&format!(

@@ -12,3 +12,4 @@ mod lifetime;
 mod operator;
 mod other_emulator;
 mod setup;
+mod trouble;

@@ -62,7 +62,7 @@ fn the_configuration_in_force_is_shown(local: &Local) {
     let (version, text) = config(local);
     assert_eq!(version, 1);
     let answer = local.run(&["config", "show"]).ended_with(0);
-    assert_eq!(answer.stdout.trim_end(), text.trim_end());
+    assert_eq!(answer.stdout, text);
     assert_eq!(answer.stderr, "version 1\n");
     for member in ["emea", "apac"] {
         assert!(text.contains(experience(local, member)), "{text}");
@@ -127,9 +127,9 @@ fn one_member_can_be_brought_in_step_alone(local: &Local, planned: &Value) {
     assert_eq!(link_of(&narrowed, "emea"), link_of(planned, "emea"));
     let by_experience = ["plan", "--json", "--experience", experience(local, "emea")];
     assert_eq!(local.run(&by_experience).ended_with(0).json(), narrowed);
-    let nobody = local.run(&["plan", "--member", "nobody"]).ended_with(0);
+    let nobody = local.run(&["plan", "--member", "nobody"]).ended_with(2);
     assert_eq!(nobody.stdout, "");
-    nobody.tells(&["no link is in this scope"]);
+    nobody.tells(&["no link has the member nobody", "apac", "emea"]);
 
     let run = local
         .run(&["sync", "--wait", "--json", "--member", "emea"])
@@ -234,8 +234,8 @@ fn where_everything_stands_is_shown(local: &Local) {
     assert!(!text.contains("apac"), "{text}");
 
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let answer = local.run(&["status", "--run", unknown]).ended_with(4);
-    answer.tells(&[unknown, "there is no such run"]);
+    let answer = local.run(&["status", "--run", unknown]).ended_with(2);
+    answer.tells(&["there is no run", unknown, "it may have expired"]);
 }
 
 fn only_a_valid_and_new_configuration_is_stored(local: &Local) {
@@ -310,6 +310,8 @@ fn a_second_start_says_that_it_runs_already(local: &Local) {
     let answer = local.up_again(&["--ttl", "10m"]).ended_with(0);
     answer.tells(&["it runs already"]);
     assert_eq!(answer.json(), local.answer);
+    let answer = local.up_again(&["--ttl", "20m"]).ended_with(6);
+    answer.tells(&["it runs already", "--ttl 600s, not 1200s"]);
 }
 
 fn nothing_is_left_when_it_is_ended(local: &Local) {

@@ -206,6 +206,21 @@ impl Local {
         self.answer["pid"].as_u64().unwrap().try_into().unwrap()
     }
 
+    /// The process between that one and the server: its child.
+    #[track_caller]
+    pub(crate) fn supervisor(&self) -> u32 {
+        let children = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let stat = std::fs::read_to_string(path.join("stat")).ok()?;
+            let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
+            let pid = path.file_name()?.to_str()?.parse().ok()?;
+            (parent == self.pid().to_string()).then_some(pid)
+        });
+        let children: Vec<u32> = children.collect();
+        assert_eq!(children.len(), 1, "{children:?}");
+        children[0]
+    }
+
     /// The member of that name in the answer.
     pub(crate) fn member(&self, name: &str) -> &Value {
         let members = self.answer["members"].as_array().unwrap();

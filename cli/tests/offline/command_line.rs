@@ -1,0 +1,70 @@
+//! The command line: what is wrong with one, and how each command explains itself.
+
+use crate::setup::Home;
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
+    let home = Home::new();
+    let wrong: [(&[&str], &str); 12] = [
+        (&[], "Usage"),
+        (&["sink"], "sink"),
+        (&["config"], "Usage"),
+        (&["config", "validate"], "<FILE>"),
+        (&["plan", "--product"], "--product"),
+        (&["plan", "--member", "EMEA"], "lower-case"),
+        (&["sync", "--experience", "entity-1"], "exp-"),
+        (&["sync", "--timeout", "5"], "--wait"),
+        (&["status", "--runs", "0"], "--runs"),
+        (&["status", "--run", "latest"], "ULID"),
+        (&["local", "up", "--ttl", "25h"], "at most 24h"),
+        (
+            &["local", "up", "--change-set-seconds", "3601"],
+            "0 to 3600",
+        ),
+    ];
+    for (arguments, why) in wrong {
+        let answer = home.run(arguments);
+        assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");
+        assert_eq!(answer.stdout, "", "{arguments:?}");
+        assert!(answer.stderr.contains(why), "{arguments:?}: {answer:?}");
+
+        let answer = home.run(&[arguments, &["--json"]].concat());
+        assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");
+        let value = answer.json();
+        assert_eq!(value["error"]["code"], "command-line");
+        let message = value["error"]["message"].as_str().unwrap();
+        assert!(!message.is_empty() && !message.contains('\n'), "{message}");
+        assert!(answer.stderr.contains(why), "{arguments:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let home = Home::new();
+    let commands: [(&[&str], &str); 11] = [
+        (&[], "<COMMAND>"),
+        (&["config"], "validate"),
+        (&["config", "validate"], "<FILE>"),
+        (&["config", "apply"], "<FILE>"),
+        (&["config", "show"], "--name"),
+        (&["plan"], "--products"),
+        (&["sync"], "--timeout"),
+        (&["status"], "--runs"),
+        (&["local"], "down"),
+        (&["local", "up"], "--catalog-endpoint"),
+        (&["local", "down"], "--state"),
+    ];
+    for (command, holds) in commands {
+        let answer = home.run(&[command, &["--help"]].concat());
+        assert_eq!(answer.code, Some(0), "{command:?}: {answer:?}");
+        assert_eq!(answer.stderr, "", "{command:?}");
+        assert!(answer.stdout.contains("Usage: pmp-sync"), "{answer:?}");
+        assert!(answer.stdout.contains(holds), "{command:?}: {answer:?}");
+        assert!(answer.stdout.contains("--json"), "{command:?}: {answer:?}");
+        let hidden = answer.stdout.lines().any(|l| l.trim().starts_with("serve"));
+        assert!(!hidden, "{answer:?}");
+    }
+    let answer = home.run(&["--version"]);
+    let version = format!("pmp-sync {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((answer.code, answer.stdout), (Some(0), version));
+}

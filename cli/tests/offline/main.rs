@@ -1,0 +1,15 @@
+//! What the command does without an AWS: exit codes, what goes to stdout and what to stderr.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
+mod calls;
+mod command_line;
+mod config;
+mod local;
+mod setup;

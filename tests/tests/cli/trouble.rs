@@ -1,0 +1,224 @@
+//! An operator's work when something is wrong: the brake, and dead letters.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use pmp_sync_local::embedded::Clients;
+use serde_json::{Value, json};
+
+use crate::setup::Local;
+
+/// Calls the emulator's own control endpoint.
+fn control(local: &Local, method: &str, path: &str, body: &Value) {
+    let address = local
+        .text("catalog_endpoint")
+        .trim_start_matches("http://")
+        .to_owned();
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Sends a message to the changes queue of a member, as its account's root.
+fn send(local: &Local, queue: &str, body: &str) {
+    let account = local.member("emea")["account"].as_str().unwrap();
+    let config = Clients::new(local.text("endpoint")).config(account);
+    let sent = async {
+        let client = aws_sdk_sqs::Client::new(&config);
+        client
+            .send_message()
+            .queue_url(queue)
+            .message_body(body)
+            .send()
+            .await
+    };
+    tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(sent)
+        .unwrap();
+}
+
+fn lane<'a>(status: &'a Value, member: &str) -> &'a Value {
+    let lanes = status["lanes"].as_array().unwrap().iter();
+    let mut lanes = lanes;
+    lanes
+        .find(|lane| lane["member"] == member)
+        .unwrap_or_else(|| panic!("no lane of {member} in {status}"))
+}
+
+#[test]
+fn an_operator_stops_resumes_and_replays_with_the_real_command() {
+    let local = Local::up(&["--ttl", "10m", "--change-set-seconds", "0.5"]);
+    a_stopped_member_is_left_as_it_is(&local);
+    it_goes_on_when_it_is_resumed(&local);
+    a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(&local);
+    what_nobody_understands_is_discarded_only_when_told_so(&local);
+}
+
+fn a_stopped_member_is_left_as_it_is(local: &Local) {
+    let stopped = local
+        .run(&["stop", "--member", "emea", "--json"])
+        .ended_with(0)
+        .json();
+    assert!(
+        stopped["brake"]["members"]["emea"]["since"].is_string(),
+        "{stopped}"
+    );
+    let plan = local.run(&["plan"]).ended_with(0);
+    assert!(plan.stdout.contains("stopped"), "{}", plan.stdout);
+    let run = local
+        .run(&["sync", "--wait", "--json"])
+        .ended_with(1)
+        .json();
+    assert_eq!(
+        (&run["status"], &run["totals"]["stopped"]),
+        (&json!("partial"), &json!(1))
+    );
+    let status = local.run(&["status", "--json"]).ended_with(0).json();
+    assert_eq!(lane(&status, "emea")["phase"], "stopped");
+    assert!(lane(&status, "emea")["last_attempt"].is_null());
+    assert!(lane(&status, "apac")["last_success"].is_string());
+    let table = local.run(&["status"]).ended_with(0);
+    table.tells(&["is stopped since"]);
+}
+
+fn it_goes_on_when_it_is_resumed(local: &Local) {
+    let resumed = local.run(&["resume", "--member", "emea"]).ended_with(0);
+    assert!(
+        resumed.stdout.starts_with("resumed: emea"),
+        "{}",
+        resumed.stdout
+    );
+    let run = local
+        .run(&["sync", "--wait", "--json"])
+        .ended_with(0)
+        .json();
+    assert_eq!(run["status"], "completed");
+    let status = local.run(&["status", "--json"]).ended_with(0).json();
+    assert!(lane(&status, "emea")["last_in_step"].is_string());
+}
+
+fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) {
+    let shown = local
+        .run(&["config", "show", "--json"])
+        .ended_with(0)
+        .json();
+    let source = local.text("management_experience").to_owned();
+    assert!(shown["text"].as_str().unwrap().contains(&source));
+    // Two products more in the management experience, one of them bad.
+    let lists = json!({ "allow": ["prod-good", "prod-bad"], "deny": [] });
+    control(
+        local,
+        "PUT",
+        &format!("/_control/experiences/{source}/lists"),
+        &lists,
+    );
+    let faults = json!({ "bad_products": { "prod-bad": { "code": "INVALID_PRODUCT" } } });
+    control(local, "PUT", "/_control/faults", &faults);
+    local
+        .run(&["sync", "--wait", "--member", "apac"])
+        .ended_with(1)
+        .tells(&["partial"]);
+
+    assert_eq!(
+        local
+            .run(&["dlq", "list", "--member", "emea"])
+            .ended_with(0)
+            .stdout,
+        "no dead letter\n"
+    );
+    let list = local.run(&["dlq", "list", "--json"]).ended_with(0).json();
+    let letters = list["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 1, "{list}");
+    let letter = &letters[0]["letter"];
+    assert_eq!(
+        (&letter["product"], &letter["reason"], &letter["outcome"]),
+        (
+            &json!("prod-bad"),
+            &json!("quarantined"),
+            &json!("reissued")
+        )
+    );
+    let table = local
+        .run(&["dlq", "list", "--product", "prod-bad"])
+        .ended_with(0);
+    assert!(
+        table.stdout.contains("INVALID_PRODUCT") && table.stdout.contains("issue it again"),
+        "{}",
+        table.stdout
+    );
+    let id = letter["id"].as_str().unwrap();
+    let shown = local.run(&["dlq", "show", id]).ended_with(0).stdout;
+    for part in [
+        "allow prod-bad",
+        "quarantined",
+        "INVALID_PRODUCT",
+        "change_set",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    local
+        .run(&["dlq", "show", "nothing-like-it"])
+        .ended_with(1)
+        .tells(&["no dead letter has the id nothing-like-it"]);
+    local
+        .run(&["dlq", "replay", "--dry-run"])
+        .ended_with(0)
+        .tells(&["a dry run"]);
+
+    control(local, "PUT", "/_control/faults", &json!({}));
+    let replayed = local.run(&["dlq", "replay", "--json"]).ended_with(0).json();
+    let letters = replayed["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 1, "{replayed}");
+    assert_eq!(letters[0]["outcome"], "reissued");
+    local.run(&["sync", "--wait"]).ended_with(0);
+    assert_eq!(
+        local.run(&["dlq", "list"]).ended_with(0).stdout,
+        "no dead letter\n"
+    );
+}
+
+fn what_nobody_understands_is_discarded_only_when_told_so(local: &Local) {
+    let queue = format!(
+        "{}/{}/pmp-sync-changes",
+        local.text("endpoint"),
+        local.member("emea")["account"].as_str().unwrap()
+    );
+    send(local, &queue, "this is no message");
+    let ends = std::time::Instant::now() + crate::setup::END;
+    while local.run(&["dlq", "list"]).ended_with(0).stdout == "no dead letter\n" {
+        assert!(std::time::Instant::now() < ends, "it is not buried");
+    }
+    let replayed = local.run(&["dlq", "replay", "--json"]).ended_with(0).json();
+    assert_eq!(replayed["letters"][0]["outcome"], "kept");
+    local
+        .run(&["dlq", "discard"])
+        .ended_with(0)
+        .tells(&["nothing is discarded", "--yes"]);
+    let list = local.run(&["dlq", "list", "--json"]).ended_with(0).json();
+    assert_eq!(list["letters"].as_array().unwrap().len(), 1);
+    let discarded = local
+        .run(&[
+            "dlq",
+            "discard",
+            "--reason",
+            "unreadable",
+            "--yes",
+            "--json",
+        ])
+        .ended_with(0)
+        .json();
+    assert_eq!(discarded["letters"][0]["outcome"], "discarded");
+    assert_eq!(
+        local.run(&["dlq", "list"]).ended_with(0).stdout,
+        "no dead letter\n"
+    );
+}

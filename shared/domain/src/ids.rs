@@ -284,10 +284,12 @@ impl FromStr for ChangeSetName {
         };
         let rest = text.strip_prefix(CHANGE_SET_PREFIX).ok_or_else(wrong)?;
         let (experience, seq) = rest.rsplit_once(':').ok_or_else(wrong)?;
-        Ok(Self {
+        let name = Self {
             experience: experience.parse().map_err(|_| wrong())?,
             seq: seq.parse().map_err(|_| wrong())?,
-        })
+        };
+        // An intent has one name: no sign and no zeros before the number.
+        (name.to_string() == text).then_some(name).ok_or_else(wrong)
     }
 }
 
@@ -352,6 +354,19 @@ mod tests {
         assert!("81ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<RunId>().is_err());
         assert!("01ARZ3NDEKTSV4RRFFQ69G5FAU".parse::<RunId>().is_err());
         assert!("".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn an_intent_has_one_name() {
+        assert!("pmp-sync:exp-1:12".parse::<ChangeSetName>().is_ok());
+        for text in [
+            "pmp-sync:exp-1:+12",
+            "pmp-sync:exp-1:012",
+            "pmp-sync:exp-1:",
+            "exp-1:12",
+        ] {
+            assert!(text.parse::<ChangeSetName>().is_err(), "{text}");
+        }
     }
 
     proptest! {

@@ -3,10 +3,15 @@
 //! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
 //! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
 
+mod dead_letters;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::dead_letters::{
+    DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
+};
 use crate::SCHEMA;
 use crate::ids::{
     AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName,
@@ -152,6 +157,14 @@ impl TickMessage {
     }
 }
 
+/// The body as a JSON object: serde would take an array for one.
+fn object(body: &str) -> Result<Value, Unreadable> {
+    match serde_json::from_str(body).map_err(shape)? {
+        value @ Value::Object(_) => Ok(value),
+        _ => Err(shape("it is not a JSON object")),
+    }
+}
+
 fn check_schema(value: &Value) -> Result<(), Unreadable> {
     match value.get("schema").and_then(Value::as_u64) {
         Some(schema) if schema == u64::from(SCHEMA) => Ok(()),
@@ -165,7 +178,7 @@ fn check_schema(value: &Value) -> Result<(), Unreadable> {
 impl WorkerMessage {
     /// Reads a message of the worker's inbox.
     pub fn parse(body: &str) -> Result<Self, Unreadable> {
-        let value: Value = serde_json::from_str(body).map_err(shape)?;
+        let value = object(body)?;
         if value.get("detail-type").is_some() {
             let envelope: Envelope = serde_json::from_value(value).map_err(shape)?;
             return envelope.change_set().map(Self::ChangeSet);
@@ -293,45 +306,6 @@ pub enum Trigger {
     DeadLetters(DeadLetterRequest),
 }
 
-/// What is to be done with dead letters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeadLetterAction {
-    /// Issue again what is still wanted, drop what is not.
-    #[default]
-    Replay,
-    /// Delete them.
-    Discard,
-}
-
-/// Which dead letters a request is about; everything that is not narrowed is in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeadLetterFilter {
-    /// Only of these members.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<MemberName>,
-    /// Only changes of these products.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub products: Vec<ProductId>,
-    /// Only those that were buried for one of these reasons.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<String>,
-}
-
-/// A request about dead letters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetterRequest {
-    /// What is to be done.
-    pub action: DeadLetterAction,
-    /// Which ones.
-    pub filter: DeadLetterFilter,
-    /// The request's own id.
-    pub request_id: Option<String>,
-    /// Who asked, as the request says.
-    pub requester: Option<String>,
-}
-
 /// The rest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
@@ -402,30 +376,6 @@ pub fn sync_requested(scope: Scope, request_id: String, requester: Option<String
     )
 }
 
-#[derive(Serialize, Deserialize)]
-struct DeadLetterDetail {
-    #[serde(default)]
-    filter: DeadLetterFilter,
-    request_id: Option<String>,
-    requester: Option<String>,
-}
-
-/// The event Replay Requested or Discard Requested.
-pub fn dead_letters_requested(request: DeadLetterRequest) -> Event {
-    let detail_type = match request.action {
-        DeadLetterAction::Replay => REPLAY_REQUESTED,
-        DeadLetterAction::Discard => DISCARD_REQUESTED,
-    };
-    event(
-        detail_type,
-        &DeadLetterDetail {
-            filter: request.filter,
-            request_id: request.request_id,
-            requester: request.requester,
-        },
-    )
-}
-
 /// The event of any of our own kinds, with `schema` in its detail.
 pub fn event(detail_type: &'static str, detail: &impl Serialize) -> Event {
     let mut detail = serde_json::to_value(detail).unwrap_or_default();
@@ -447,7 +397,11 @@ impl Continuation {
 impl Trigger {
     /// Reads a message of the producer's inbox.
     pub fn parse(body: &str) -> Result<Self, Unreadable> {
-        let envelope: Envelope = serde_json::from_str(body).map_err(shape)?;
+        let mut envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        // People write requests by hand, and may leave out a detail that says nothing.
+        if envelope.detail.is_null() {
+            envelope.detail = Value::Object(serde_json::Map::new());
+        }
         match (envelope.source.as_str(), envelope.detail_type.as_str()) {
             (SCHEDULE_SOURCE, SCHEDULED_SYNC) => Ok(Self::Schedule),
             (CATALOG_SOURCE, _) => envelope.change_set().map(Self::ManagementChangeSet),
@@ -464,21 +418,7 @@ impl Trigger {
                 })
             }
             (SOURCE, REPLAY_REQUESTED | DISCARD_REQUESTED) => {
-                if envelope.detail.get("schema").is_some() {
-                    check_schema(&envelope.detail)?;
-                }
-                let detail = DeadLetterDetail::deserialize(&envelope.detail).map_err(shape)?;
-                let action = if envelope.detail_type == REPLAY_REQUESTED {
-                    DeadLetterAction::Replay
-                } else {
-                    DeadLetterAction::Discard
-                };
-                Ok(Self::DeadLetters(DeadLetterRequest {
-                    action,
-                    filter: detail.filter,
-                    request_id: detail.request_id.or(envelope.id),
-                    requester: detail.requester,
-                }))
+                dead_letters::parse(envelope).map(Self::DeadLetters)
             }
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;
@@ -504,167 +444,4 @@ impl Trigger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIXTURES: [(&str, &str); 4] = [
-        ("change", include_str!("../fixtures/change-1.json")),
-        ("tick", include_str!("../fixtures/tick-1.json")),
-        (
-            "change-set-event",
-            include_str!("../fixtures/change-set-event.json"),
-        ),
-        (
-            "foreign-change-set-event",
-            include_str!("../fixtures/change-set-event-foreign.json"),
-        ),
-    ];
-
-    fn fixture(name: &str) -> &'static str {
-        FIXTURES.iter().find(|(n, _)| *n == name).unwrap().1
-    }
-
-    #[test]
-    fn a_change_is_read_and_written_as_the_fixture_has_it() {
-        let WorkerMessage::Change(change) = WorkerMessage::parse(fixture("change")).unwrap() else {
-            panic!()
-        };
-        let written: Value = serde_json::from_str(&change.to_body()).unwrap();
-        let expected: Value = serde_json::from_str(fixture("change")).unwrap();
-        assert_eq!(written, expected);
-        assert_eq!((change.action, change.ordinal), (Action::Deny, 7));
-    }
-
-    #[test]
-    fn a_tick_is_read_and_written_as_the_fixture_has_it() {
-        let WorkerMessage::Tick(tick) = WorkerMessage::parse(fixture("tick")).unwrap() else {
-            panic!()
-        };
-        let written: Value = serde_json::from_str(&tick.to_body()).unwrap();
-        let expected: Value = serde_json::from_str(fixture("tick")).unwrap();
-        assert_eq!(written, expected);
-    }
-
-    #[test]
-    fn a_finished_change_set_tells_the_lane_only_if_it_is_ours() {
-        let WorkerMessage::ChangeSet(ours) =
-            WorkerMessage::parse(fixture("change-set-event")).unwrap()
-        else {
-            panic!()
-        };
-        assert!(ours.is_ours());
-        assert_eq!(ours.lane().map(|name| name.seq), Some(12));
-        let WorkerMessage::ChangeSet(other) =
-            WorkerMessage::parse(fixture("foreign-change-set-event")).unwrap()
-        else {
-            panic!()
-        };
-        assert!(!other.is_ours());
-        assert_eq!(other.lane(), None);
-    }
-
-    #[test]
-    fn newer_fields_are_ignored_and_a_newer_schema_is_not_understood() {
-        let newer = fixture("change").replace("\"schema\": 1", "\"schema\": 1, \"priority\": 3");
-        assert!(WorkerMessage::parse(&newer).is_ok());
-        let newer = fixture("change").replace("\"schema\": 1", "\"schema\": 2");
-        assert_eq!(WorkerMessage::parse(&newer), Err(Unreadable::Schema(2)));
-    }
-
-    #[test]
-    fn what_is_not_understood_says_why() {
-        for body in [
-            "",
-            "{",
-            "[]",
-            "{}",
-            "null",
-            r#"{"schema":1}"#,
-            r#"{"schema":1,"kind":"other"}"#,
-            r#"{"schema":1,"kind":"tick","account":"1","experience":"exp-1","number":1}"#,
-        ] {
-            assert!(
-                matches!(WorkerMessage::parse(body), Err(Unreadable::Shape(_))),
-                "{body}"
-            );
-        }
-        let event = r#"{"source":"aws.ec2","detail-type":"Instance State-change","detail":{}}"#;
-        let error = WorkerMessage::parse(event).unwrap_err().to_string();
-        assert!(error.contains("aws.ec2"), "{error}");
-        assert!(matches!(
-            Trigger::parse(event),
-            Err(Unreadable::UnknownEvent { .. })
-        ));
-        let cut =
-            r#"{"source":"aws.marketplacecatalog","detail-type":"Change Set Failed","detail":{}}"#;
-        assert!(matches!(
-            WorkerMessage::parse(cut),
-            Err(Unreadable::Shape(_))
-        ));
-    }
-
-    #[test]
-    fn every_trigger_is_read() {
-        assert_eq!(
-            Trigger::parse(
-                r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{"scheduled":"x"}}"#
-            ),
-            Ok(Trigger::Schedule)
-        );
-        let body = |(source, detail_type, detail): Event| {
-            serde_json::json!({"id":"e-1","source":source,"detail-type":detail_type,"detail":detail}).to_string()
-        };
-        let scope = Scope {
-            members: vec!["emea".parse().unwrap()],
-            experiences: vec![],
-        };
-        assert_eq!(
-            Trigger::parse(&body(sync_requested(scope.clone(), "r-1".to_owned(), None))),
-            Ok(Trigger::SyncRequested {
-                scope,
-                request_id: Some("r-1".to_owned()),
-                requester: None
-            })
-        );
-        let by_hand =
-            r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested","detail":{}}"#;
-        assert_eq!(
-            Trigger::parse(by_hand),
-            Ok(Trigger::SyncRequested {
-                scope: Scope::default(),
-                request_id: Some("e-1".to_owned()),
-                requester: None
-            })
-        );
-        let misspelt = by_hand.replace(
-            "\"detail\":{}",
-            "\"detail\":{\"scope\":{\"member\":[\"emea\"]}}",
-        );
-        assert!(
-            Trigger::parse(&misspelt).is_err(),
-            "a scope that is not understood must not become everything"
-        );
-        let lane: LaneId = "222222222222/exp-1".parse().unwrap();
-        let run = RunId::next(None, 1, 1);
-        assert_eq!(
-            Trigger::parse(&body(lane_settled(&lane, Some(run)))),
-            Ok(Trigger::LaneSettled {
-                lane,
-                run: Some(run)
-            })
-        );
-        let rest = Continuation {
-            run,
-            config_version: 3,
-            links: vec![4, 5],
-            scopes: vec![Scope::default()],
-        };
-        assert_eq!(
-            Trigger::parse(&rest.to_body()),
-            Ok(Trigger::Continuation(rest))
-        );
-        assert!(
-            matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours())
-        );
-    }
-}
+mod tests;

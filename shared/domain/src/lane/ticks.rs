@@ -12,6 +12,10 @@ pub const MOST_TICK_DELAY: i64 = 900;
 /// intent with a Tick of its own; this one is for a worker that dies before.
 const GUARD: i64 = 15;
 
+/// A Tick is sent before its number is written, so one that lives may be ahead of the state; one that
+/// is this far ahead was never sent by a worker.
+const MOST_AHEAD: u64 = 1_000;
+
 /// What to do with a Tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTick {
@@ -37,7 +41,7 @@ pub fn on_tick(
     timeout: i64,
     now: Timestamp,
 ) -> OnTick {
-    if number < state.tick {
+    if number < state.tick || number > state.tick.saturating_add(MOST_AHEAD) {
         return OnTick::Drop;
     }
     let due = match state.phase {

@@ -160,3 +160,14 @@ proptest! {
         }
     }
 }
+
+/// Numbers are counted on: one near the end of their range would stop the lane for good.
+#[test]
+fn a_tick_that_no_worker_can_have_sent_is_dropped() {
+    let busy = in_flight(c(1, 0), c(1, 0));
+    let ahead = |by: u64| on_tick(&busy, &[], busy.tick + by, 30, at(1));
+    assert!(matches!(ahead(0), OnTick::Renew { .. }));
+    assert!(matches!(ahead(1_000), OnTick::Renew { .. }));
+    assert_eq!(ahead(1_001), OnTick::Drop);
+    assert_eq!(on_tick(&busy, &[], u64::MAX, 30, at(1)), OnTick::Drop);
+}

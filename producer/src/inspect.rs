@@ -34,6 +34,8 @@ pub(crate) struct Inspection {
     pub(crate) decision: Decision,
     /// Quarantined changes that are not wanted any more.
     pub(crate) released: Vec<Quarantined>,
+    /// Quarantined changes that are tried again under this plan.
+    pub(crate) lifted: Vec<Quarantined>,
     /// How many stay in quarantine.
     pub(crate) quarantined: usize,
 }
@@ -161,7 +163,13 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         LinkPolicy::wanted(standing(desired), standing(&actual)) == Some(aside.action)
     };
     let released = quarantined.iter().filter(|aside| !is_wanted(aside));
-    let released: Vec<_> = released.cloned().collect();
+    let staying = quarantined.len() - released.clone().count();
+    // One that is lifted and not in the plan loses its dead letter now. Were it left aside, and its
+    // change wanted again, no replay would ever find it.
+    let is_planned = |aside: &&Quarantined| plan.contains(&aside.change());
+    let lost = again.iter().filter(|aside| !is_planned(aside));
+    let released: Vec<_> = released.chain(lost).cloned().collect();
+    let lifted: Vec<_> = again.iter().filter(is_planned).cloned().collect();
     let mut question = Question {
         plan: &plan,
         state: &state,
@@ -169,7 +177,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         committed: None,
         desired,
         link: &link.policy,
-        renewed: again.iter().any(|aside| plan.contains(&aside.change())),
+        renewed: !lifted.is_empty(),
     };
     let committed = match state.planned_run() {
         Some(run) if question.needs_committed(now) => ledger
@@ -187,8 +195,9 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         plan,
         report,
         decision,
-        quarantined: quarantined.len() - released.len(),
+        quarantined: staying,
         released,
+        lifted,
     })
 }
 

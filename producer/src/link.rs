@@ -6,13 +6,13 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
-use pmp_sync_domain::error::LinkError;
+use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, Refusal, Stop, elapsed};
+use pmp_sync_domain::lane::{LaneState, Quarantined, Refusal, Stop, elapsed};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Members, WriteRuns as _};
+use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
@@ -164,7 +164,7 @@ impl<P: Ports> Producer<P> {
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
-            self.release(&seen).await?;
+            self.release(&seen.lane, &seen.released).await?;
             let mut outcome = self.outcome(run, link, &seen);
             if errand.stop.is_some() && seen.decision != Decision::InStep {
                 outcome.record.status = LinkStatus::Stopped;
@@ -188,29 +188,44 @@ impl<P: Ports> Producer<P> {
                         self.nudge(&seen.lane, &seen.before.state, connection)
                             .await?;
                     }
-                    self.keep(&seen.lane, &outcome.record).await?;
+                    // Of a run that goes on twice with the same link, the whole plan stays on record.
+                    if planned != run {
+                        self.keep(&seen.lane, &outcome.record).await?;
+                    }
                     return Ok(outcome);
                 }
                 Decision::Commit => {
+                    if is_anothers(&seen, run) {
+                        outcome.record.status = LinkStatus::Failed;
+                        outcome.record.fault =
+                            Some(LinkError::Contended(seen.lane.to_string()).record());
+                        return Ok(outcome);
+                    }
                     // The plan is on record before it is the lane's.
                     self.keep(&seen.lane, &outcome.record).await?;
-                    let Committed::Yes(older) = self.commit(run, &seen).await? else {
-                        tracing::info!(%run, lane = %seen.lane, "the lane has changed meanwhile and is planned again");
-                        continue;
+                    let sent = match self.commit(run, &seen).await {
+                        Ok(Committed::Stale) => {
+                            tracing::info!(%run, lane = %seen.lane, "the lane has changed meanwhile and is planned again");
+                            continue;
+                        }
+                        Ok(Committed::Yes(older)) => {
+                            outcome.done = older;
+                            outcome.superseded = true;
+                            self.send_out(run, &seen, connection).await
+                        }
+                        Err(error) => Err(error),
                     };
-                    outcome.done = older;
-                    outcome.superseded = true;
-                    match self
-                        .send(run, &seen.lane, &seen.plan, &seen.before.state, connection)
-                        .await
-                    {
+                    match sent {
                         Ok(messages) => outcome.messages = messages,
-                        // Committed and not sent: the next run finds no `sent` mark and plans again.
+                        // It may be the lane's, and is not sent: the next run finds no `sent` mark and
+                        // plans again. The record keeps the plan, which is what changes are told by.
                         Err(error) => {
-                            tracing::error!(%run, lane = %seen.lane, code = error.code(), %error, "the plan is committed but not sent whole");
+                            tracing::error!(%run, lane = %seen.lane, code = error.code(), %error, "the plan may be committed and is not sent whole");
                             outcome.record.status = LinkStatus::Failed;
                             outcome.record.fault = Some(error.record());
-                            self.keep(&seen.lane, &outcome.record).await?;
+                            if let Err(error) = self.keep(&seen.lane, &outcome.record).await {
+                                tracing::error!(%run, lane = %seen.lane, %error, "the failure of a link could not be recorded");
+                            }
                             return Ok(outcome);
                         }
                     }
@@ -220,6 +235,19 @@ impl<P: Ports> Producer<P> {
             }
         }
         Err(LinkError::Contended(link.lane_of(experience).to_string()))
+    }
+
+    /// Sends a committed plan. What is replayed leaves the quarantine before its message is sent: a newer
+    /// plan, made before the message is claimed, would leave it alone, and its dead letter is gone.
+    async fn send_out(
+        &self,
+        run: RunId,
+        seen: &Inspection,
+        connection: &Connection<P>,
+    ) -> Result<usize, LinkError> {
+        self.release(&seen.lane, &seen.lifted).await?;
+        self.send(run, &seen.lane, &seen.plan, &seen.before.state, connection)
+            .await
     }
 
     /// Brings the lane's own mark in line with the brake. False if the lane is to be looked at again.
@@ -243,13 +271,14 @@ impl<P: Ports> Producer<P> {
         Ok(false)
     }
 
-    /// Takes out of quarantine what is not wanted any more: should it be wanted again, it is tried.
-    async fn release(&self, seen: &Inspection) -> Result<(), LinkError> {
-        for quarantined in &seen.released {
-            tracing::info!(lane = %seen.lane, product = %quarantined.product, action = %quarantined.action, "the quarantined change is not wanted any more");
+    /// Takes changes out of quarantine: one that is not wanted any more is tried should it be wanted
+    /// again, one that is replayed is tried now.
+    async fn release(&self, lane: &LaneId, aside: &[Quarantined]) -> Result<(), LinkError> {
+        for quarantined in aside {
+            tracing::info!(%lane, product = %quarantined.product, action = %quarantined.action, "the change stands aside no more");
             self.ports
                 .ledger()
-                .release(&seen.lane, quarantined, self.now())
+                .release(lane, quarantined, self.now())
                 .await
                 .map_err(LinkError::Ledger)?;
         }
@@ -329,7 +358,7 @@ impl<P: Ports> Producer<P> {
             fault: Some(error.record()),
             ..self.blank(run, link)
         };
-        if let Err(error) = self.ports.ledger().put_link(&record).await {
+        if let Err(error) = self.record_failure(&record).await {
             tracing::error!(%run, member = %link.member.name, %error, "the failure of a link could not be recorded");
         }
         Outcome {
@@ -340,6 +369,25 @@ impl<P: Ports> Producer<P> {
             superseded: false,
             quarantined: 0,
         }
+    }
+
+    /// A plan that this run may have committed before, in an invocation that was cut off, stays on record.
+    async fn record_failure(&self, failed: &LinkRecord) -> Result<(), ServiceError> {
+        let ledger = self.ports.ledger();
+        let known = match &failed.lane {
+            Some(lane) => ledger.link(failed.run, lane).await?,
+            None => None,
+        };
+        let record = match known {
+            Some(known) => LinkRecord {
+                status: failed.status,
+                fault: failed.fault.clone(),
+                at: failed.at,
+                ..known
+            },
+            None => failed.clone(),
+        };
+        ledger.put_link(&record).await
     }
 
     pub(crate) async fn keep(&self, lane: &LaneId, record: &LinkRecord) -> Result<(), LinkError> {
@@ -379,6 +427,13 @@ impl<P: Ports> Producer<P> {
             .map(|stamped| waiting(&stamped.before))
             .unwrap_or_default())
     }
+}
+
+/// The run has committed another plan already, in an invocation that was cut off: that one is on record,
+/// and only a newer run can take its place.
+fn is_anothers(seen: &Inspection, run: RunId) -> bool {
+    let planned = seen.before.state.planned.as_ref();
+    planned.is_some_and(|planned| planned.run == run && planned.hash != seen.plan.hash())
 }
 
 fn is_overdue(state: &LaneState, now: Timestamp) -> bool {

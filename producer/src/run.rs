@@ -1,16 +1,18 @@
 //! A run: every link that its requests are about, with bounded concurrency, each failure kept to its
 //! own link; and the ends of runs, as lanes come to rest.
 
+use std::str::FromStr as _;
+
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::{Brake, elapsed};
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::{Brake, LaneState, elapsed};
 use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::message::{Continuation, Scope};
-use pmp_sync_domain::ports::{Entropy as _, Inbox as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{RunRecord, RunStatus};
+use pmp_sync_domain::ports::{Entropy as _, Inbox as _, Lanes as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::run::{LaneEnd, RunRecord, RunStatus};
 
 use crate::inbox::Work;
 use crate::inspect::read_management;
@@ -66,6 +68,7 @@ impl<P: Ports> Producer<P> {
                 tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
                 self.ports.ledger().put_run(&record).await?;
                 self.close_interrupted(run).await?;
+                self.end_forgotten(run, &setup).await?;
                 let links = (0..setup.config.links.len()).collect();
                 self.work_through(record, &setup, links, deadline).await
             }
@@ -211,6 +214,59 @@ impl<P: Ports> Producer<P> {
         }
         Ok(())
     }
+
+    /// Runs that wait for a lane which waits for them no more: whoever took the lane over, or stamped it,
+    /// was cut off before it wrote down the end; or the lane rests and its link is gone.
+    async fn end_forgotten(&self, run: RunId, setup: &Setup) -> Result<(), RunError> {
+        let ledger = self.ports.ledger();
+        let newest = ledger.newest_runs(AMONG).await?;
+        let applying = newest
+            .into_iter()
+            .filter(|older| older.run < run && older.status == RunStatus::Applying);
+        for older in applying {
+            let mut after = older.clone();
+            for lane in older
+                .open
+                .iter()
+                .filter_map(|text| LaneId::from_str(text).ok())
+            {
+                let state = ledger.state(&lane).await?;
+                let waits =
+                    state.planned_run() == Some(older.run) || state.joined.contains(&older.run);
+                let end = if state.planned_run() > Some(older.run) && !waits {
+                    LaneEnd::Superseded
+                } else if !waits || (!is_served(&setup.config, &lane) && is_done(&state)) {
+                    LaneEnd::Rests { quarantined: 0 }
+                } else {
+                    continue;
+                };
+                tracing::warn!(run = %older.run, %lane, ?end, "the end of a lane's work for a run is made up for");
+                after = after.without(&lane, end, self.now());
+            }
+            if after != older {
+                self.put(&after).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True if a link names the lane, or may take it with `*`.
+fn is_served(config: &Config, lane: &LaneId) -> bool {
+    let mut links = config.links.iter();
+    links.any(|link| {
+        link.member.account == lane.account
+            && !matches!(&link.target, Target::One(id) if *id != lane.experience)
+    })
+}
+
+/// Nothing is under way, and nothing announced is to come.
+fn is_done(state: &LaneState) -> bool {
+    state.intent.is_none()
+        && state
+            .planned
+            .as_ref()
+            .is_none_or(|planned| planned.totals.less(planned.taken).total() == 0)
 }
 
 /// True when any of the scopes may cover something of the link.

@@ -36,18 +36,16 @@ pub(crate) struct Wake {
 pub(crate) type Step<T> = Result<T, ServiceError>;
 
 impl<P: Ports> Worker<P> {
-    /// Moves the lane on as far as it goes.
+    /// Moves the lane on as far as it goes. `ended` are change sets that are said to have ended, with
+    /// the intent that each was of; `live_tick` is true if the live Tick is among the messages.
     /// `deadline` is when the invocation ends.
     pub(crate) async fn advance(
         &self,
         lane: &LaneId,
-        wake: &Wake,
+        ended: &[(u64, ChangeSetId)],
+        live_tick: bool,
         deadline: Timestamp,
     ) -> Step<()> {
-        let mut live_tick = false;
-        if let Some(number) = wake.tick {
-            live_tick = self.renew(lane, number).await?;
-        }
         // What has just been applied: the policy may not show it yet.
         let mut applied = Vec::new();
         for _ in 0..MOST_STEPS {
@@ -57,8 +55,7 @@ impl<P: Ports> Worker<P> {
                 return Err(error);
             }
             let state = self.ports.ledger().state(lane).await?;
-            let ended = wake
-                .ended
+            let ended = ended
                 .iter()
                 .find(|(seq, _)| *seq == state.seq)
                 .map(|(_, id)| id.clone());
@@ -129,8 +126,13 @@ impl<P: Ports> Worker<P> {
     }
 
     /// The live Tick goes on before any work. True if the Tick is the live one, and so drives the
-    /// lane; one that is not drives nothing.
-    async fn renew(&self, lane: &LaneId, number: u64) -> Step<bool> {
+    /// lane; one that is not drives nothing. `succeeded` is set once the next one is on its way.
+    pub(crate) async fn renew(
+        &self,
+        lane: &LaneId,
+        number: u64,
+        succeeded: &mut bool,
+    ) -> Step<bool> {
         let state = self.ports.ledger().state(lane).await?;
         let open = match state.phase {
             Phase::Idle if number >= state.tick => self.ports.ledger().open(lane).await?,
@@ -144,6 +146,7 @@ impl<P: Ports> Worker<P> {
             OnTick::End => Ok(false),
             OnTick::Renew { number: next, due } => {
                 self.send_tick(lane, next, due).await?;
+                *succeeded = true;
                 let renewed = self
                     .transit(lane, state, |state| state.ticked(next, due))
                     .await?;

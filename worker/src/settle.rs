@@ -104,8 +104,9 @@ impl<P: Ports> Worker<P> {
         Ok(applied.collect())
     }
 
-    /// Sets changes aside that failed by themselves. First the item, so that plans see it; then the
-    /// dead letter, so that nothing is lost; then the lane forgets. A crash in between repeats it.
+    /// Sets changes aside that failed by themselves. First the dead letter: a change that stands aside
+    /// without one is found by no replay, and if a newer plan came after a crash in between, nobody would
+    /// send it. Then the item, so that plans see it; then the lane forgets. A crash in between repeats it.
     pub(crate) async fn quarantine(
         &self,
         lane: &LaneId,
@@ -114,15 +115,6 @@ impl<P: Ports> Worker<P> {
     ) -> Step<()> {
         for failed in failed {
             let change = &failed.change;
-            let aside = self
-                .ports
-                .ledger()
-                .quarantine(lane, failed, self.now())
-                .await?;
-            if !aside {
-                continue;
-            }
-            tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is set aside");
             let message = ChangeMessage {
                 run: change.run,
                 account: lane.account.clone(),
@@ -143,6 +135,16 @@ impl<P: Ports> Worker<P> {
                 .dead_letters()
                 .bury(&message.to_body(), &attributes)
                 .await?;
+            let aside = self
+                .ports
+                .ledger()
+                .quarantine(lane, failed, self.now())
+                .await?;
+            if aside {
+                tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is set aside");
+            } else {
+                tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change failed by itself, and is closed or claimed anew: its dead letter says nothing any more");
+            }
         }
         let done: Vec<_> = failed
             .iter()

@@ -9,7 +9,7 @@ use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::message::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 use pmp_sync_domain::ports::{
-    DeadLetterBox as _, Entropy as _, Members as _, ReadCatalog as _, WriteRuns as _,
+    DeadLetterBox as _, Entropy as _, Lanes as _, Members as _, ReadCatalog as _, WriteRuns as _,
 };
 use pmp_sync_domain::run::{DeadLetterOutcome, Request, RunRecord};
 
@@ -156,6 +156,16 @@ impl<P: Ports> Producer<P> {
             link_of(&setup.config, lane).filter(|link| link.member.account == case.member.account);
         let Some(link) = link else {
             let why = "no link of the configuration serves its experience";
+            // Should a link serve it again, nothing may stand aside whose letter is gone.
+            let ledger = self.ports.ledger();
+            for aside in ledger.quarantined(lane).await? {
+                if letters
+                    .iter()
+                    .any(|(_, change)| change.product == aside.product)
+                {
+                    ledger.release(lane, &aside, self.now()).await?;
+                }
+            }
             for (read, _) in letters {
                 let fate = (DeadLetterOutcome::Dropped, why.to_owned());
                 self.bury_for_good(case, connection, read, fate).await?;

@@ -36,7 +36,7 @@ pub struct ChangeSetRecord {
     pub status: Option<ChangeSetStatus>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entity {
     owner: AccountId,
     experience: Experience,
@@ -44,7 +44,7 @@ struct Entity {
 }
 
 /// The experiences of every organization.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Experiences {
     duration: SignedDuration,
     entities: BTreeMap<ExperienceId, Entity>,
@@ -161,6 +161,11 @@ impl Experiences {
         self.hidden.insert(id.clone());
     }
 
+    /// True if a product makes its change set fail.
+    pub fn is_bad(&self, product: &ProductId) -> bool {
+        self.bad.contains(product)
+    }
+
     /// Every change set that was ever started, in that order.
     pub fn change_sets(&self) -> &[ChangeSetRecord] {
         &self.change_sets
@@ -173,6 +178,16 @@ impl Experiences {
             .filter(|set| set.status.is_none())
             .map(|set| set.ends)
             .min()
+    }
+
+    /// The change set under way ends now, before its time. Its name and id, if there is one.
+    pub(crate) fn end_under_way(&mut self, now: Timestamp) -> Option<(String, ChangeSetId)> {
+        let mut sets = self.change_sets.iter_mut();
+        let set = sets.find(|set| set.status.is_none())?;
+        set.ends = now;
+        let ended = (set.name.clone(), set.id.clone());
+        self.settle(now);
+        Some(ended)
     }
 
     /// Lets every change set take effect that has ended by `now`.

@@ -55,6 +55,38 @@ pub struct MemoryLedger {
     pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
     /// The last run id that was given out.
     pub last_run: Option<RunId>,
+    /// Every state of a lane since it was last taken, if somebody watches.
+    pub watched: Option<Vec<Written>>,
+}
+
+/// A lane's state as it was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The lane.
+    pub lane: LaneId,
+    /// Its state.
+    pub state: LaneState,
+    /// What was on record of its plan at that moment, if the plan is a new one.
+    pub record: Option<LinkRecord>,
+}
+
+impl MemoryLedger {
+    /// Writes a lane's state as it is given, with its `rev`.
+    pub fn put_lane(&mut self, lane: &LaneId, state: LaneState) {
+        if let Some(watched) = &mut self.watched {
+            let run = state.planned_run();
+            let known = self.lanes.get(lane).and_then(LaneState::planned_run);
+            let record = run
+                .filter(|_| run != known)
+                .and_then(|run| self.links.get(&(run, lane.to_string())));
+            watched.push(Written {
+                lane: lane.clone(),
+                state: state.clone(),
+                record: record.cloned(),
+            });
+        }
+        self.lanes.insert(lane.clone(), state);
+    }
 }
 
 impl Lanes for World {
@@ -99,7 +131,7 @@ impl Lanes for World {
                 rev: rev + 1,
                 ..next.clone()
             };
-            ledger.lanes.insert(lane.clone(), next);
+            ledger.put_lane(lane, next);
             Ok(())
         })?;
         effect.answer(())

@@ -5,15 +5,17 @@
 //! Nothing here is asynchronous underneath, so any executor drives it, and a test is deterministic.
 
 mod catalog;
+pub mod explore;
 mod fail;
 mod ledger;
 mod ports;
 mod queue;
+pub mod sim;
 mod world;
 
 pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog};
 pub use self::fail::{Call, Failing, Fate};
-pub use self::ledger::{ItemState, MemoryLedger};
+pub use self::ledger::{ItemState, MemoryLedger, Written};
 pub use self::ports::{ProducerPorts, WorkerPorts};
 pub use self::queue::{Delivery, Queue};
 pub use self::world::{MemberAccess, MemberSide, World};

@@ -58,6 +58,13 @@ impl Queue {
         self.messages.iter().map(|(due, _)| *due).min()
     }
 
+    /// The messages that wait, each with when it is due.
+    pub fn waiting(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.messages
+            .iter()
+            .map(|(due, delivery)| (*due, delivery.body.as_str()))
+    }
+
     /// How many messages were ever sent.
     pub fn sent(&self) -> u64 {
         self.sent

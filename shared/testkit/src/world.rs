@@ -126,6 +126,11 @@ impl World {
         inner.requests.drain(..count).collect()
     }
 
+    /// Works on the producer's inbox.
+    pub fn inbox<T>(&self, work: impl FnOnce(&mut VecDeque<String>) -> T) -> T {
+        work(&mut self.lock().requests)
+    }
+
     /// What the producer buried, with the attributes.
     pub fn dead(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.lock().dead.clone()

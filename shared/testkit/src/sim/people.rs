@@ -1,0 +1,219 @@
+//! What people do: edit lists in either organization, hold locks, pull the brake, ask for runs.
+
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::lane::{LaneState, Stop};
+use pmp_sync_domain::message::{SOURCE, SYNC_REQUESTED};
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use serde_json::json;
+
+use super::Sim;
+use super::agenda::{Happening, envelope};
+use super::scene::at;
+
+impl Sim {
+    pub(crate) fn request_sync(&mut self) {
+        self.tally.add("requests: sync");
+        let member = self.chance.pick(&self.scene.members).cloned();
+        let scope = match (self.chance.below(3), member) {
+            (0, Some(member)) => json!({ "members": [member.name] }),
+            (1, Some(member)) => json!({ "experiences": member.experiences }),
+            _ => json!({}),
+        };
+        let id = format!("request-{}", self.now);
+        let detail = json!({ "schema": 1, "scope": scope, "request_id": id });
+        self.ask(envelope(SOURCE, SYNC_REQUESTED, &detail));
+    }
+
+    /// A few products, in a big world sometimes many.
+    fn some_products(&mut self) -> Vec<ProductId> {
+        let most = if self.nature.big && self.chance.once_in(2) {
+            self.scene.products.len()
+        } else {
+            3
+        };
+        let count = self.chance.count(1, most);
+        (0..count)
+            .filter_map(|_| self.chance.pick(&self.scene.products).cloned())
+            .collect()
+    }
+
+    pub(crate) fn edit_management(&mut self) {
+        let Some(id) = self.chance.pick(&self.scene.management).cloned() else {
+            return;
+        };
+        self.tally.add("management lists changed");
+        let old = self.world.experiences(|all| all.policy(&id));
+        let (mut allowed, mut denied) = (old.allowed().clone(), old.denied().clone());
+        for product in self.some_products() {
+            allowed.remove(&product);
+            denied.remove(&product);
+            match self.chance.below(5) {
+                0 | 1 => allowed.insert(product),
+                2 | 3 => denied.insert(product),
+                _ => false,
+            };
+        }
+        let new = PolicySnapshot::new(allowed, denied);
+        self.trace.line(self.now, || format!("{id}: {new:?}"));
+        self.world
+            .experiences(|all| all.edit(&id, |_, policy| *policy = new));
+        self.fill_management(&id);
+        self.tell_of_management();
+    }
+
+    /// An emptied list is taken for a mistake, and must deny nothing; it comes back within the hour.
+    pub(crate) fn empty_management(&mut self, id: &ExperienceId) {
+        let policy = self.world.experiences(|all| all.policy(id));
+        let is_empty = policy.allowed().is_empty();
+        let new = if is_empty {
+            self.scene.random_policy(&mut self.chance)
+        } else {
+            self.tally.add("management lists emptied");
+            let back = self.now + self.chance.between(1_000, 40 * 60_000);
+            self.plan_for(back, Happening::ManagementEmptied(id.clone()));
+            PolicySnapshot::default()
+        };
+        self.world
+            .experiences(|all| all.edit(id, |_, policy| *policy = new));
+        self.tell_of_management();
+    }
+
+    /// A management list allows one product at least.
+    pub(crate) fn fill_management(&mut self, id: &ExperienceId) {
+        let first = self.scene.products.first().cloned();
+        self.world.experiences(|all| {
+            all.edit(id, |_, policy| {
+                if policy.allowed().is_empty() {
+                    let filled = policy.overlaid(first.iter().map(|p| (p, Action::Allow)));
+                    *policy = filled;
+                }
+            });
+        });
+    }
+
+    fn is_locked(&self, id: &ExperienceId) -> bool {
+        self.world.experiences(|all| {
+            let mut sets = all.change_sets().iter();
+            sets.any(|set| set.experience == *id && set.status.is_none())
+        })
+    }
+
+    pub(crate) fn edit_member(&mut self) {
+        let lanes = self.scene.lanes();
+        let Some((lane, _)) = self.chance.pick(&lanes).cloned() else {
+            return;
+        };
+        if self.is_locked(&lane.experience) {
+            return;
+        }
+        self.tally.add("member lists changed by hand");
+        let products = self.some_products();
+        let changes: Vec<_> = products
+            .into_iter()
+            .map(|product| {
+                let allow = self.chance.once_in(2);
+                (product, if allow { Action::Allow } else { Action::Deny })
+            })
+            .collect();
+        self.trace.line(self.now, || format!("{lane}: {changes:?}"));
+        self.world.experiences(|all| {
+            all.edit(&lane.experience, |_, policy| {
+                *policy = policy.overlaid(changes.iter().map(|(p, action)| (p, *action)));
+            });
+        });
+    }
+
+    pub(crate) fn lock_member(&mut self) {
+        let lanes = self.scene.lanes();
+        let Some((lane, _)) = self.chance.pick(&lanes).cloned() else {
+            return;
+        };
+        if self.is_locked(&lane.experience) {
+            return;
+        }
+        self.tally.add("foreign locks");
+        let ends = self.now + self.chance.between(1_000, 600_000);
+        self.world
+            .experiences(|all| all.lock_until(&lane.experience, at(self.now), at(ends)));
+    }
+
+    /// As the operator's command does it: first the item, then the marks of the lanes that are known.
+    pub(crate) fn brake_on(&mut self) {
+        self.tally.add("brakes");
+        let stop = Stop {
+            by: Some("operator".to_owned()),
+            since: at(self.now),
+        };
+        let lanes = self.scene.lanes();
+        let Some((lane, member)) = self.chance.pick(&lanes).cloned() else {
+            return;
+        };
+        let kind = self.chance.below(3);
+        let name = self.scene.members.get(member).map(|m| m.name.parse());
+        self.world.ledger(|ledger| {
+            ledger.brake.rev += 1;
+            match (kind, name) {
+                (0, Some(Ok(name))) => {
+                    ledger.brake.members.insert(name, stop.clone());
+                }
+                (1, _) => {
+                    let experience = lane.experience.clone();
+                    ledger.brake.links.insert(experience, stop.clone());
+                }
+                _ => ledger.brake.all = Some(stop.clone()),
+            }
+        });
+        let held = |id: &LaneId| match kind {
+            0 => id.account == lane.account,
+            1 => *id == lane,
+            _ => true,
+        };
+        self.mark_known(held, Some(&stop));
+    }
+
+    pub(crate) fn brake_off(&mut self) {
+        let was_on = self.world.ledger(|ledger| {
+            let brake = &mut ledger.brake;
+            brake.rev += 1;
+            let links = !std::mem::take(&mut brake.links).is_empty();
+            let members = !std::mem::take(&mut brake.members).is_empty();
+            brake.all.take().is_some() || links || members
+        });
+        if was_on {
+            self.mark_known(|_| true, None);
+        }
+    }
+
+    /// The command may die before it has marked every lane: the next run does it then.
+    fn mark_known(&mut self, held: impl Fn(&LaneId) -> bool, stop: Option<&Stop>) {
+        let known: Vec<_> = self
+            .world
+            .ledger(|ledger| ledger.entries.keys().cloned().collect());
+        let mut when = self.now;
+        for lane in known.into_iter().filter(held) {
+            if !self.repaired && self.chance.once_in(6) {
+                return;
+            }
+            when += self.chance.between(1, 200);
+            self.plan_for(when, Happening::Mark(lane, stop.cloned()));
+        }
+    }
+
+    pub(crate) fn mark(&mut self, lane: &LaneId, stop: Option<&Stop>) {
+        self.world.ledger(|ledger| {
+            let state = ledger.lanes.get(lane).cloned().unwrap_or_default();
+            let marked = match stop {
+                Some(stop) => state.stopped(stop.clone()),
+                None => state.resumed(),
+            };
+            if let Ok(marked) = marked {
+                let next = LaneState {
+                    rev: state.rev + 1,
+                    updated_at: Some(at(self.now)),
+                    ..marked
+                };
+                ledger.put_lane(lane, next);
+            }
+        });
+    }
+}

@@ -1,0 +1,290 @@
+//! What must hold once everything is repaired and the world has come to rest.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::{LaneId, ProductId};
+use pmp_sync_domain::lane::{BlockReason, LaneState, Phase};
+use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::message::SCHEDULE_SOURCE;
+use pmp_sync_domain::plan::{LaneView, Plan, plan};
+use pmp_sync_domain::run::RunStatus;
+use serde_json::json;
+
+use super::agenda::envelope;
+use super::scene::{HOUR, since_begin};
+use super::watch::{PlanSeen, Violation, broken};
+use super::{Sim, Turn};
+
+impl Sim {
+    /// Everything that must hold at rest.
+    pub(crate) fn look_at_rest(&mut self) -> Result<(), Violation> {
+        let text = self.world.ledger(|ledger| ledger.configs.last().cloned());
+        let config = match Config::parse(&text.unwrap_or_default()) {
+            Ok(config) => config,
+            Err(error) => return broken("converged", || error.to_string()),
+        };
+        let mut helpless = BTreeSet::new();
+        for (lane, _) in self.scene.lanes() {
+            if self.is_helpless(&config, &lane)? {
+                helpless.insert(lane);
+            }
+        }
+        self.nothing_is_lost(&config, &helpless)?;
+        self.runs_have_ended(&helpless)?;
+        self.is_frugal()
+    }
+
+    /// Converged: the member experience is what its link makes of the management experience. True if
+    /// the lane is blocked because every change that it tries is bad: then it may have open ones.
+    fn is_helpless(&self, config: &Config, lane: &LaneId) -> Result<bool, Violation> {
+        let Some(link) = link_of(config, lane) else {
+            return Ok(false);
+        };
+        let left = self.left_to_do(link, lane);
+        if left.is_empty() {
+            return Ok(false);
+        }
+        let state = self.state(lane);
+        let is_bad = |product: &ProductId| self.world.experiences(|all| all.is_bad(product));
+        let blocked = state.block.as_ref().map(|block| block.reason);
+        let stuck = blocked == Some(BlockReason::ChangeSetFailed);
+        let mut helpless = false;
+        for change in left.changes() {
+            if stuck && is_bad(&change.product) {
+                helpless = true;
+                continue;
+            }
+            let key = (lane.clone(), change.product.clone());
+            let aside = self.world.ledger(|ledger| {
+                let item = ledger.items.get(&key);
+                item.and_then(|item| item.quarantined.as_ref().map(|aside| aside.action))
+            });
+            let known = self.watch.bad.contains(&change.product)
+                || self.watch.suspects.contains(&change.product);
+            let excused = aside == Some(change.action) && known && !self.nature.healed;
+            if !excused {
+                return broken("converged", || {
+                    format!(
+                        "{lane} does not {} {}; aside {aside:?}, blocked {blocked:?}; {left:?}",
+                        change.action, change.product
+                    )
+                });
+            }
+        }
+        Ok(helpless)
+    }
+
+    /// What a run would do, had it nothing to consider but the two lists.
+    fn left_to_do(&self, link: &Link, lane: &LaneId) -> Plan {
+        let (desired, actual) = self.world.experiences(|all| {
+            (
+                all.policy(&link.management_experience),
+                all.policy(&lane.experience),
+            )
+        });
+        plan(&desired, &actual, &LaneView::default(), &link.policy).0
+    }
+
+    fn state(&self, lane: &LaneId) -> LaneState {
+        self.world
+            .ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default())
+    }
+
+    fn nothing_is_lost(
+        &self,
+        config: &Config,
+        helpless: &BTreeSet<LaneId>,
+    ) -> Result<(), Violation> {
+        let ledger = self.world.ledger(|ledger| ledger.clone());
+        // A lane that no link serves keeps a block, a mark of the brake, or a quarantined change whose
+        // letter was dropped: nothing looks at it until a link does again.
+        let served = |lane: &LaneId| link_of(config, lane).is_some();
+        for ((lane, product), item) in &ledger.items {
+            if item.is_open() && !helpless.contains(lane) {
+                return broken("nothing-lost", || {
+                    format!("{lane} has an open change of {product}: {:?}", item.change)
+                });
+            }
+        }
+        for (lane, state) in &ledger.lanes {
+            let at_work = state.intent.is_some()
+                || matches!(state.phase, Phase::Starting | Phase::InFlight);
+            if at_work || (state.phase != Phase::Idle && served(lane) && !helpless.contains(lane)) {
+                return broken("nothing-lost", || {
+                    format!("{lane} is {} with {:?}", state.phase, state.intent)
+                });
+            }
+        }
+        let mut letters = Vec::new();
+        for member in &self.scene.members {
+            letters.extend(self.world.dead_of(&member.account));
+        }
+        let explained = |product: &str| {
+            let known = |set: &BTreeSet<ProductId>| {
+                set.iter().any(|bad| bad.as_str() == product)
+            };
+            known(&self.watch.bad) || known(&self.watch.suspects)
+        };
+        let product_of = |body: &str| {
+            let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+            body["product"].as_str().unwrap_or_default().to_owned()
+        };
+        for (body, attributes) in &letters {
+            let reason = attributes.get("reason").map_or("", String::as_str);
+            let fine = match reason {
+                "unreadable" => self.garbage > 0,
+                "quarantined" => explained(&product_of(body)),
+                _ => false,
+            };
+            if !fine {
+                return broken("nothing-lost", || {
+                    format!("a dead letter that nothing explains: {body} {attributes:?}")
+                });
+            }
+        }
+        for (lane, product) in ledger
+            .items
+            .iter()
+            .filter(|((lane, _), item)| item.quarantined.is_some() && served(lane))
+            .map(|(key, _)| key)
+        {
+            let has_letter = letters.iter().any(|(body, _)| {
+                product_of(body) == product.as_str() && body.contains(lane.experience.as_str())
+            });
+            if !has_letter {
+                return broken("nothing-lost", || {
+                    format!("{product} of {lane} stands aside and has no dead letter")
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn runs_have_ended(&self, helpless: &BTreeSet<LaneId>) -> Result<(), Violation> {
+        let helpless: BTreeSet<_> = helpless.iter().map(LaneId::to_string).collect();
+        self.world.ledger(|ledger| {
+            for run in ledger.runs.values() {
+                let excused =
+                    run.status == RunStatus::Applying && run.open.is_subset(&helpless);
+                if !run.status.is_final() && !excused {
+                    return broken("runs-end", || {
+                        format!(
+                            "{} is {} since {}, open {:?}, cursor {:?}",
+                            run.run,
+                            run.status.as_str(),
+                            since_begin(run.started_at),
+                            run.open,
+                            run.cursor
+                        )
+                    });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// No plan took more change sets than the fewest and what its disturbances explain; in a calm
+    /// world every plan took exactly the fewest.
+    fn is_frugal(&mut self) -> Result<(), Violation> {
+        let (mut fewest, mut taken) = (0, 0);
+        for (lane, seen) in &self.watch.lanes {
+            for (run, of) in &seen.plans {
+                let least = u64::try_from(of.plan.fewest_change_sets()).unwrap_or(u64::MAX);
+                let most = least + of.odd + self.allowance(of, seen.disturbances);
+                if of.sets > most || (self.nature.calm && of.sets != least) {
+                    return broken("frugal", || {
+                        format!(
+                            "{} change sets for the plan of {run} on {lane}, which needs {least} and may take {most}: {:?}",
+                            of.sets, of.plan
+                        )
+                    });
+                }
+                fewest += least;
+                taken += of.sets;
+            }
+        }
+        self.tally.more("fewest change sets of all plans", fewest);
+        self.tally.more("change sets taken by them", taken);
+        Ok(())
+    }
+
+    /// What disturbances and bad products explain: each disturbance may cut one batch in two; a bad
+    /// product is found by halving, of at most fifty.
+    fn allowance(&self, of: &PlanSeen, disturbances: u64) -> u64 {
+        let disturbed = of.until.unwrap_or(disturbances) - of.from;
+        let bad = of.plan.changes().filter(|change| {
+            self.watch.bad.contains(&change.product) || self.watch.suspects.contains(&change.product)
+        });
+        let bad = u64::try_from(bad.count()).unwrap_or_default();
+        let halvings = u64::from(of.plan.len().clamp(2, 50).next_power_of_two().ilog2());
+        let unsure = if self.nature.unattributed { 2 } else { 0 };
+        disturbed + bad * (2 * halvings + 1 + unsure)
+    }
+
+    /// Idempotent: one more run of everything sends nothing and starts nothing.
+    pub(crate) fn look_once_more(&mut self) -> Result<(), Violation> {
+        let text = self.world.ledger(|ledger| ledger.configs.last().cloned());
+        let config = Config::parse(&text.unwrap_or_default()).unwrap_or_default();
+        let mut helpless = BTreeSet::new();
+        for (lane, _) in self.scene.lanes() {
+            if self.is_helpless(&config, &lane)? {
+                helpless.insert(lane.experience);
+            }
+        }
+        let count = |sim: &Self| {
+            let sets = sim.world.experiences(|all| {
+                let sets = all.change_sets().iter();
+                sets.filter(|set| !helpless.contains(&set.experience)).count()
+            });
+            let messages = sim.world.failing(|failing| failing.calls("SendMessageBatch"));
+            (if helpless.is_empty() { messages } else { 0 }, sets)
+        };
+        let before = count(self);
+        let end = self.now + HOUR;
+        self.ask(envelope(SCHEDULE_SOURCE, "Scheduled Sync", &json!({})));
+        while let Some((when, turn)) = self.next_turn() {
+            if (matches!(turn, Turn::Happening) && self.tasks.is_empty()) || when > end {
+                break;
+            }
+            self.take(when, turn)?;
+        }
+        let after = count(self);
+        if after != before {
+            return broken("idempotent", || {
+                format!("messages and change sets were {before:?}, and are {after:?} after one more run")
+            });
+        }
+        self.count_outcomes();
+        Ok(())
+    }
+
+    fn count_outcomes(&mut self) {
+        let (runs, messages, aside, replayed) = self.world.ledger(|ledger| {
+            let runs = ledger.runs.len();
+            let messages: usize = ledger.runs.values().map(|run| run.totals.messages).sum();
+            let aside = ledger.items.values().filter(|item| item.quarantined.is_some());
+            (runs, messages, aside.count(), ledger.dead_letters.len())
+        });
+        let number = |count: usize| u64::try_from(count).unwrap_or_default();
+        self.tally.more("runs", number(runs));
+        self.tally.more("messages of runs", number(messages));
+        self.tally.more("quarantined at the end", number(aside));
+        self.tally.more("dead letters looked at", number(replayed));
+        let calls = self.world.failing(|failing| failing.total());
+        self.tally.more("calls", calls);
+        self.tally.more("virtual minutes", u64::try_from(self.now / 60_000).unwrap_or(0));
+    }
+}
+
+/// The link that serves a lane: one that names it goes before `*`, which takes what is live, and
+/// everything is live once it has been repaired.
+fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
+    let of_member = || {
+        let links = config.links.iter();
+        links.filter(|link| link.member.account == lane.account)
+    };
+    of_member()
+        .find(|link| link.target == Target::One(lane.experience.clone()))
+        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
+}

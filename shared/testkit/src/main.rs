@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use pmp_sync_testkit::sim::{Tally, Violation, simulate};
 
 /// How the command is used.
-const USAGE: &str = "usage: pmp-sync-testkit simulate [--seeds N] [--first N] [--threads N] [--trace] [--all]
+const USAGE: &str =
+    "usage: pmp-sync-testkit simulate [--seeds N] [--first N] [--threads N] [--trace] [--all]
 
   --seeds N    how many worlds are simulated (1000)
   --first N    the first seed (0)
@@ -102,13 +103,20 @@ fn run(options: &Options) -> io::Result<bool> {
             .map(|_| scope.spawn(|| work(options, &next, &stop, &found)))
             .collect();
         let mut told = Instant::now();
-        while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+        while !threads
+            .iter()
+            .all(std::thread::ScopedJoinHandle::is_finished)
+        {
             std::thread::sleep(Duration::from_millis(20));
             if told.elapsed() >= Duration::from_secs(2) {
                 told = Instant::now();
                 let done = next.load(Ordering::Relaxed).min(options.seeds);
                 let seconds = begun.elapsed().as_secs();
-                let _ = writeln!(io::stderr(), "{done} of {} seeds in {seconds} s", options.seeds);
+                let _ = writeln!(
+                    io::stderr(),
+                    "{done} of {} seeds in {seconds} s",
+                    options.seeds
+                );
             }
         }
     });
@@ -126,7 +134,10 @@ fn run(options: &Options) -> io::Result<bool> {
         counts.entry(violation.invariant).or_insert((0, *seed)).0 += 1;
     }
     for (invariant, (count, first)) in &counts {
-        writeln!(out, "VIOLATED {invariant}: {count} worlds, the first is seed {first}")?;
+        writeln!(
+            out,
+            "VIOLATED {invariant}: {count} worlds, the first is seed {first}"
+        )?;
     }
     for (seed, violation) in found.failures.iter().take(MOST_TOLD) {
         writeln!(out, "{seed} {violation}")?;

@@ -222,7 +222,11 @@ impl Sim {
             Happening::Disabled(experience, on) => {
                 self.tally
                     .more("experiences disabled for a while", u64::from(on));
-                let status = if on { Status::Disabled } else { Status::Enabled };
+                let status = if on {
+                    Status::Disabled
+                } else {
+                    Status::Enabled
+                };
                 self.world.experiences(|all| {
                     all.edit(&experience, |experience, _| experience.status = status);
                 });
@@ -333,7 +337,8 @@ impl Sim {
             }
             experiences.fail_next_sets(0);
             if healed {
-                bad.iter().for_each(|product| experiences.make_good(product));
+                bad.iter()
+                    .for_each(|product| experiences.make_good(product));
             }
         });
         for management in self.scene.management.clone() {

@@ -186,7 +186,8 @@ impl Sim {
         };
         let nature = format!("{:?}", sim.nature);
         let config = sim.scene.config();
-        sim.trace.line(0, || format!("seed {seed}: {nature}\n{config}"));
+        sim.trace
+            .line(0, || format!("seed {seed}: {nature}\n{config}"));
         sim.prepare();
         Some(sim)
     }
@@ -296,7 +297,10 @@ impl Sim {
             && self.tasks.is_empty()
             && self.held.is_none()
             && self.under_way.is_empty()
-            && self.agenda.values().all(|h| matches!(h, Happening::Schedule))
+            && self
+                .agenda
+                .values()
+                .all(|h| matches!(h, Happening::Schedule))
             && self
                 .scene
                 .members
@@ -340,7 +344,8 @@ impl Sim {
                 Some(ChangeSetStatus::ServerFault(_)) => ("Change Set Failed", "failed: service"),
                 _ => ("Change Set Failed", "failed: content"),
             };
-            self.trace.line(self.now, || format!("{} has {name}", set.name));
+            self.trace
+                .line(self.now, || format!("{} has {name}", set.name));
             self.tally.add(match name {
                 "succeeded" => "change sets that succeeded",
                 "cancelled" => "change sets cancelled",
@@ -407,8 +412,9 @@ impl Sim {
                 continue;
             }
             self.tally.add("change sets");
-            self.trace
-                .line(self.now, || format!("{} is started: {:?}", set.name, set.changes));
+            self.trace.line(self.now, || {
+                format!("{} is started: {:?}", set.name, set.changes)
+            });
             self.watch.started(&self.world, &set)?;
             if !self.repaired {
                 self.plan_mischief(&set);
@@ -433,7 +439,10 @@ impl Sim {
     }
 }
 
-fn describe(lane: &pmp_sync_domain::ids::LaneId, state: &pmp_sync_domain::lane::LaneState) -> String {
+fn describe(
+    lane: &pmp_sync_domain::ids::LaneId,
+    state: &pmp_sync_domain::lane::LaneState,
+) -> String {
     let planned = state.planned.as_ref().map(|planned| {
         format!(
             "{} of {:?}, {:?} taken, sent {}",

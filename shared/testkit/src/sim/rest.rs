@@ -108,8 +108,8 @@ impl Sim {
             }
         }
         for (lane, state) in &ledger.lanes {
-            let at_work = state.intent.is_some()
-                || matches!(state.phase, Phase::Starting | Phase::InFlight);
+            let at_work =
+                state.intent.is_some() || matches!(state.phase, Phase::Starting | Phase::InFlight);
             if at_work || (state.phase != Phase::Idle && served(lane) && !helpless.contains(lane)) {
                 return broken("nothing-lost", || {
                     format!("{lane} is {} with {:?}", state.phase, state.intent)
@@ -121,9 +121,7 @@ impl Sim {
             letters.extend(self.world.dead_of(&member.account));
         }
         let explained = |product: &str| {
-            let known = |set: &BTreeSet<ProductId>| {
-                set.iter().any(|bad| bad.as_str() == product)
-            };
+            let known = |set: &BTreeSet<ProductId>| set.iter().any(|bad| bad.as_str() == product);
             known(&self.watch.bad) || known(&self.watch.suspects)
         };
         let product_of = |body: &str| {
@@ -165,8 +163,7 @@ impl Sim {
         let helpless: BTreeSet<_> = helpless.iter().map(LaneId::to_string).collect();
         self.world.ledger(|ledger| {
             for run in ledger.runs.values() {
-                let excused =
-                    run.status == RunStatus::Applying && run.open.is_subset(&helpless);
+                let excused = run.status == RunStatus::Applying && run.open.is_subset(&helpless);
                 if !run.status.is_final() && !excused {
                     return broken("runs-end", || {
                         format!(
@@ -214,7 +211,8 @@ impl Sim {
     fn allowance(&self, of: &PlanSeen, disturbances: u64) -> u64 {
         let disturbed = of.until.unwrap_or(disturbances) - of.from;
         let bad = of.plan.changes().filter(|change| {
-            self.watch.bad.contains(&change.product) || self.watch.suspects.contains(&change.product)
+            self.watch.bad.contains(&change.product)
+                || self.watch.suspects.contains(&change.product)
         });
         let bad = u64::try_from(bad.count()).unwrap_or_default();
         let halvings = u64::from(of.plan.len().clamp(2, 50).next_power_of_two().ilog2());
@@ -235,9 +233,12 @@ impl Sim {
         let count = |sim: &Self| {
             let sets = sim.world.experiences(|all| {
                 let sets = all.change_sets().iter();
-                sets.filter(|set| !helpless.contains(&set.experience)).count()
+                sets.filter(|set| !helpless.contains(&set.experience))
+                    .count()
             });
-            let messages = sim.world.failing(|failing| failing.calls("SendMessageBatch"));
+            let messages = sim
+                .world
+                .failing(|failing| failing.calls("SendMessageBatch"));
             (if helpless.is_empty() { messages } else { 0 }, sets)
         };
         let before = count(self);
@@ -252,7 +253,9 @@ impl Sim {
         let after = count(self);
         if after != before {
             return broken("idempotent", || {
-                format!("messages and change sets were {before:?}, and are {after:?} after one more run")
+                format!(
+                    "messages and change sets were {before:?}, and are {after:?} after one more run"
+                )
             });
         }
         self.count_outcomes();
@@ -263,7 +266,10 @@ impl Sim {
         let (runs, messages, aside, replayed) = self.world.ledger(|ledger| {
             let runs = ledger.runs.len();
             let messages: usize = ledger.runs.values().map(|run| run.totals.messages).sum();
-            let aside = ledger.items.values().filter(|item| item.quarantined.is_some());
+            let aside = ledger
+                .items
+                .values()
+                .filter(|item| item.quarantined.is_some());
             (runs, messages, aside.count(), ledger.dead_letters.len())
         });
         let number = |count: usize| u64::try_from(count).unwrap_or_default();
@@ -273,7 +279,10 @@ impl Sim {
         self.tally.more("dead letters looked at", number(replayed));
         let calls = self.world.failing(|failing| failing.total());
         self.tally.more("calls", calls);
-        self.tally.more("virtual minutes", u64::try_from(self.now / 60_000).unwrap_or(0));
+        self.tally.more(
+            "virtual minutes",
+            u64::try_from(self.now / 60_000).unwrap_or(0),
+        );
     }
 }
 

@@ -89,7 +89,8 @@ impl Nature {
                 ..Self::default()
             };
         }
-        let rate = |chance: &mut Chance| *chance.pick(&[0, 500, 2_000, 10_000, 25_000]).unwrap_or(&0);
+        let rate =
+            |chance: &mut Chance| *chance.pick(&[0, 500, 2_000, 10_000, 25_000]).unwrap_or(&0);
         let share = |chance: &mut Chance| *chance.pick(&[0, 0, 1, 3, 10]).unwrap_or(&0);
         let bad = if chance.once_in(3) {
             chance.count(1, if big { 6 } else { 3 })
@@ -281,7 +282,8 @@ impl Scene {
                 let count = self.members.get(member).map_or(0, |m| m.experiences.len());
                 let experience = chance.count(0, count);
                 let experience = (experience < count).then_some(experience);
-                let same = |link: &LinkScene| (link.member, link.experience) == (member, experience);
+                let same =
+                    |link: &LinkScene| (link.member, link.experience) == (member, experience);
                 if !self.links.iter().any(same) {
                     self.add_link(member, experience, chance);
                 }

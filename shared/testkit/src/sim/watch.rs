@@ -124,11 +124,7 @@ impl Watch {
     }
 
     /// A lane's state was written.
-    pub(crate) fn wrote(
-        &mut self,
-        world: &World,
-        written: Written,
-    ) -> Result<(), Violation> {
+    pub(crate) fn wrote(&mut self, world: &World, written: Written) -> Result<(), Violation> {
         let Written {
             lane: id,
             state: after,
@@ -182,7 +178,10 @@ impl Watch {
         let of_intent: Vec<_> = changes.map(|c| (c.product.clone(), c.action)).collect();
         if set.changes != of_intent || set.token != seen.intent.token {
             return broken("one-at-a-time", || {
-                format!("{} is started with another content than its intent", set.name)
+                format!(
+                    "{} is started with another content than its intent",
+                    set.name
+                )
             });
         }
         let run = seen.planned;
@@ -194,12 +193,18 @@ impl Watch {
         });
         if let Some(change) = wanted.find(|change| !recorded.contains(change)) {
             return broken("no-unasked-deny", || {
-                format!("{} is started with {change:?}, of which {run} has no record", set.name)
+                format!(
+                    "{} is started with {change:?}, of which {run} has no record",
+                    set.name
+                )
             });
         }
         let Some(plan) = lane.plans.get_mut(&run) else {
             return broken("no-unasked-deny", || {
-                format!("{} is started on {id} under {run}, which was not committed", set.name)
+                format!(
+                    "{} is started on {id} under {run}, which was not committed",
+                    set.name
+                )
             });
         };
         plan.sets += 1;
@@ -249,7 +254,10 @@ impl LaneWatch {
         let run = planned.run;
         if before.planned_run().is_some_and(|old| old >= run) {
             return broken("newest-wins", || {
-                format!("{run} is committed to {id} after {:?}", before.planned_run())
+                format!(
+                    "{run} is committed to {id} after {:?}",
+                    before.planned_run()
+                )
             });
         }
         let nothing = planned.totals.total() == 0;
@@ -262,7 +270,10 @@ impl LaneWatch {
                 format!("the plan of {run} for {id} is committed, and is not on record")
             });
         }
-        if let Some(old) = before.planned_run().and_then(|old| self.plans.get_mut(&old)) {
+        if let Some(old) = before
+            .planned_run()
+            .and_then(|old| self.plans.get_mut(&old))
+        {
             old.until = Some(self.disturbances);
         }
         let seen = PlanSeen {
@@ -289,7 +300,11 @@ impl LaneWatch {
                 format!("{id} goes from intent {} to {}", before.seq, state.seq)
             });
         }
-        let Some(intent) = state.intent.clone().filter(|_| state.phase == Phase::Starting) else {
+        let Some(intent) = state
+            .intent
+            .clone()
+            .filter(|_| state.phase == Phase::Starting)
+        else {
             return Ok(());
         };
         let Some(planned) = before.planned_run() else {
@@ -342,13 +357,13 @@ impl LaneWatch {
         });
         if let Some(name) = under_way {
             return broken("one-at-a-time", || {
-                format!("{id} intends change set {} while {name} is under way", state.seq)
+                format!(
+                    "{id} intends change set {} while {name} is under way",
+                    state.seq
+                )
             });
         }
-        let seen = IntentSeen {
-            intent,
-            planned,
-        };
+        let seen = IntentSeen { intent, planned };
         self.intents.insert(state.seq, seen);
         Ok(())
     }

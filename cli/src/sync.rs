@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_domain::message::sync_requested;
-use pmp_sync_domain::ports::{Bus as _, Entropy as _};
+use pmp_sync_domain::ports::{Bus as _, Entropy as _, Lanes as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
 use pmp_sync_local::progress::Progress;
 use serde_json::json;
@@ -82,6 +82,9 @@ async fn wait(
                 run.status.as_str(),
                 output::count(run.open.len(), "lane")
             ));
+            if let Some(words) = standing_still(context, run).await? {
+                return Err(Failure::NotWell(words));
+            }
         }
         if Instant::now() >= ends {
             let what = run.map_or_else(
@@ -96,6 +99,31 @@ async fn wait(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
     }
+}
+
+/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or stopped.
+async fn standing_still(context: &Context, run: &RunRecord) -> Result<Option<String>, Failure> {
+    let mut reasons = Vec::new();
+    for lane in &run.open {
+        let Ok(id) = lane.parse::<LaneId>() else {
+            return Ok(None);
+        };
+        let state = context.ledger.state(&id).await?;
+        reasons.push(match (state.phase, &state.block) {
+            (Phase::Blocked, Some(block)) => {
+                format!("{lane} is blocked: {}: {}", block.reason, block.detail)
+            }
+            (Phase::Stopped, _) => format!("{lane} is stopped"),
+            _ => return Ok(None),
+        });
+    }
+    Ok((!reasons.is_empty()).then(|| {
+        format!(
+            "run {} can not go on: {}; the next run tries again",
+            run.run,
+            reasons.join("; ")
+        )
+    }))
 }
 
 fn show(run: &RunRecord) -> Result<(), Failure> {

@@ -334,3 +334,38 @@ fn a_lane_role_has_its_own_leading_keys_only() {
         }
     }
 }
+
+#[test]
+fn the_producer_looks_into_dead_letters_of_the_member_and_into_no_other_queue() {
+    let template = member();
+    let role = at(&template, "Resources/MemberRole");
+    for statement in statements(role) {
+        for action in actions(statement) {
+            let resource = || text(&statement["Resource"]);
+            match action.as_str() {
+                "sqs:ReceiveMessage" | "sqs:DeleteMessage" | "sqs:ChangeMessageVisibility" => {
+                    assert_eq!(resource(), "DeadLetters.Arn");
+                }
+                "sqs:SendMessage*" => assert_eq!(resource(), "Changes.Arn"),
+                other => assert!(!other.starts_with("sqs:"), "{other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_request_of_the_bus_reaches_the_inbox() {
+    let template = management();
+    let types = at(
+        &template,
+        "Resources/RequestRule/Properties/EventPattern/detail-type",
+    );
+    let types: Vec<_> = types.as_sequence().unwrap().iter().map(text).collect();
+    let expected = [
+        pmp_sync_domain::message::SYNC_REQUESTED,
+        pmp_sync_domain::message::REPLAY_REQUESTED,
+        pmp_sync_domain::message::DISCARD_REQUESTED,
+        pmp_sync_domain::message::LANE_SETTLED,
+    ];
+    assert_eq!(types, expected);
+}

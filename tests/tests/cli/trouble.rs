@@ -60,6 +60,7 @@ fn an_operator_stops_resumes_and_replays_with_the_real_command() {
     a_stopped_member_is_left_as_it_is(&local);
     it_goes_on_when_it_is_resumed(&local);
     a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(&local);
+    a_blocked_lane_ends_the_wait(&local);
     what_nobody_understands_is_discarded_only_when_told_so(&local);
 }
 
@@ -184,6 +185,30 @@ fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) 
         local.run(&["dlq", "list"]).ended_with(0).stdout,
         "no dead letter\n"
     );
+}
+
+/// A lane that is blocked is told at once, and not waited for.
+fn a_blocked_lane_ends_the_wait(local: &Local) {
+    let source = local.text("management_experience").to_owned();
+    let lists = json!({ "allow": ["prod-good", "prod-bad", "prod-worse"], "deny": [] });
+    let path = format!("/_control/experiences/{source}/lists");
+    control(local, "PUT", &path, &lists);
+    let faults = json!({ "bad_products": { "prod-worse": { "code": "INVALID_PRODUCT" } } });
+    control(local, "PUT", "/_control/faults", &faults);
+    local
+        .run(&["sync", "--wait", "--member", "emea"])
+        .ended_with(1)
+        .tells(&[
+            "is blocked: change-set-failed",
+            "prod-worse",
+            "INVALID_PRODUCT",
+        ]);
+    local
+        .run(&["status"])
+        .ended_with(0)
+        .tells(&["is blocked since"]);
+    control(local, "PUT", "/_control/faults", &json!({}));
+    local.run(&["sync", "--wait"]).ended_with(0);
 }
 
 fn what_nobody_understands_is_discarded_only_when_told_so(local: &Local) {

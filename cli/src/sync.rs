@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemEntropy;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::message::sync_requested;
 use pmp_sync_domain::ports::{Bus as _, Entropy as _, Lanes as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};

@@ -5,6 +5,7 @@
 //! Nothing here is asynchronous underneath, so any executor drives it, and a test is deterministic.
 
 mod catalog;
+pub mod explore;
 mod fail;
 mod ledger;
 mod ports;

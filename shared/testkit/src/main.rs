@@ -12,6 +12,7 @@ use pmp_sync_testkit::sim::{Tally, Violation, simulate};
 /// How the command is used.
 const USAGE: &str =
     "usage: pmp-sync-testkit simulate [--seeds N] [--first N] [--threads N] [--trace] [--all]
+       pmp-sync-testkit explore [NAME]...
 
   --seeds N    how many worlds are simulated (1000)
   --first N    the first seed (0)
@@ -156,6 +157,13 @@ fn run(options: &Options) -> io::Result<bool> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("explore", names)) = words
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        return pmp_sync_testkit::explore::main_explore(names);
+    }
     let Some(options) = options() else {
         let _ = io::stderr().write_all(USAGE.as_bytes());
         return ExitCode::from(2);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::{HOUR, MINUTE, at};
 use super::watch::Violation;
 use super::{Sim, judge};
-use crate::catalog::ChangeSetRecord;
+use crate::catalog::{ChangeSetRecord, Experiences};
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -90,6 +90,10 @@ impl Sim {
                 self.plan_for(first + hour + 35 * MINUTE, Happening::ManagementEdit);
             }
             return;
+        }
+        if self.nature.unattributed {
+            self.tally.add("worlds without reasons for failures");
+            self.world.experiences(Experiences::tell_no_reasons);
         }
         for _ in 0..self.nature.bad {
             if let Some(product) = self.chance.pick(&self.scene.products).cloned() {
@@ -337,8 +341,9 @@ impl Sim {
             }
             experiences.fail_next_sets(0);
             if healed {
-                bad.iter()
-                    .for_each(|product| experiences.make_good(product));
+                for product in &bad {
+                    experiences.make_good(product);
+                }
             }
         });
         for management in self.scene.management.clone() {

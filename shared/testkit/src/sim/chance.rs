@@ -1,4 +1,4 @@
-//! Chance by a seed: SplitMix64. Small, fast, and the same everywhere.
+//! Chance by a seed: `SplitMix64`. Small, fast, and the same everywhere.
 
 /// A sequence of random numbers.
 #[derive(Debug, Clone)]

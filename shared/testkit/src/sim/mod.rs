@@ -428,8 +428,8 @@ impl Sim {
         let requests = self.world.inbox(|inbox| inbox.len());
         if requests > self.requests && self.chance.percent(self.nature.lose_events) {
             let lost = self.world.inbox(|inbox| {
-                let hint = |body: &&String| body.contains(LANE_SETTLED);
-                inbox.back().filter(hint).is_some() && inbox.pop_back().is_some()
+                let hint = |body: &String| body.contains(LANE_SETTLED);
+                inbox.back().is_some_and(hint) && inbox.pop_back().is_some()
             });
             if lost {
                 self.tally.add("lane settled events lost");

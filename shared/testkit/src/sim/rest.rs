@@ -126,7 +126,8 @@ impl Sim {
         };
         let product_of = |body: &str| {
             let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-            body["product"].as_str().unwrap_or_default().to_owned()
+            let product = body.get("product").and_then(serde_json::Value::as_str);
+            product.unwrap_or_default().to_owned()
         };
         for (body, attributes) in &letters {
             let reason = attributes.get("reason").map_or("", String::as_str);
@@ -236,9 +237,10 @@ impl Sim {
                 sets.filter(|set| !helpless.contains(&set.experience))
                     .count()
             });
-            let messages = sim
-                .world
-                .failing(|failing| failing.calls("SendMessageBatch"));
+            // Changes, and whatever else goes to a queue: a world at rest is left in peace.
+            let messages = sim.world.failing(|failing| {
+                failing.calls("SendMessageBatch") + failing.calls("SendMessage")
+            });
             (if helpless.is_empty() { messages } else { 0 }, sets)
         };
         let before = count(self);

@@ -27,6 +27,10 @@ pub(crate) fn since_begin(moment: Timestamp) -> i64 {
 }
 
 /// How rough a world is.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent traits, each drawn by itself"
+)]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nature {
     /// Many products, so that batching matters.
@@ -232,7 +236,8 @@ impl Scene {
             let count = self.members.get(member).map_or(0, |m| m.experiences.len());
             let star = chance.once_in(3);
             for experience in 0..count {
-                if !(star && chance.once_in(2)) && !chance.once_in(12) {
+                let to_star = star && chance.once_in(2);
+                if !to_star && !chance.once_in(12) {
                     self.add_link(member, Some(experience), chance);
                 }
             }

@@ -114,6 +114,8 @@ impl Sim {
             }
             if self.chance.percent(self.nature.duplicate) && !self.repaired {
                 self.tally.add("messages doubled");
+                // The copy may come long before the batch with the other one does, if that is delayed.
+                self.watch.disturb(Some(member), self.now);
                 let again = self.now + self.chance.between(0, 300_000);
                 back.push((delivery.clone(), again));
             }
@@ -207,7 +209,12 @@ impl Sim {
         if !self.repaired && self.chance.of_million(self.nature.slow) {
             self.tally.add("slow calls");
             self.watch.disturb(member, self.now);
-            took = self.chance.between(1_000, 15_000);
+            let most = if self.chance.once_in(4) {
+                60_000
+            } else {
+                15_000
+            };
+            took = self.chance.between(1_000, most);
         }
         if let Some(task) = self.tasks.get_mut(place) {
             task.ready = self.now + took;

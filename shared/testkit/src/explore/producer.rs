@@ -1,0 +1,140 @@
+//! The producer's way with one lane, over the gate: look, decide, commit, send, mark as sent; the
+//! same decisions of the domain in the same order as producer/src/{inspect,link,send}.rs, without
+//! what only the producer itself ever reads (runs, configuration, the management experience).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::batch::Counts;
+use pmp_sync_domain::commit::{Decision, Question};
+use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
+use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
+use pmp_sync_domain::link::LinkPolicy;
+use pmp_sync_domain::message::{ChangeMessage, TickMessage};
+use pmp_sync_domain::plan::{Plan, plan};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Answer, Clock as _, Lanes as _, ReadCatalog as _, SendTicks as _};
+use pmp_sync_domain::transit::{Transited, transit};
+
+use super::hands::Hands;
+
+/// What one run is to do.
+#[derive(Debug, Clone)]
+pub(super) struct Errand {
+    pub(super) run: RunId,
+    pub(super) lane: LaneId,
+    pub(super) policy: PolicyId,
+    pub(super) desired: PolicySnapshot,
+    /// The plans of older runs.
+    pub(super) plans: BTreeMap<RunId, Plan>,
+}
+
+impl Errand {
+    /// Serves the lane. An error is a run that failed: the next one begins anew.
+    pub(super) async fn serve(&self, hands: &Hands) -> Answer<()> {
+        let link = LinkPolicy::default();
+        loop {
+            let read = hands.state(&self.lane).await?;
+            let open = hands.open(&self.lane).await?;
+            let actual = hands.policy(&self.policy).await?;
+            let (plan, _) = plan(&self.desired, &actual, &read.view(Vec::new()), &link);
+            let question = Question {
+                plan: &plan,
+                state: &read,
+                open: &open,
+                committed: read.planned_run().and_then(|run| self.plans.get(&run)),
+                desired: &self.desired,
+                link: &link,
+                renewed: false,
+            };
+            let done = match question.decide(hands.now()) {
+                Decision::InStep => {
+                    let (seq, planned) = (read.seq, read.planned_run());
+                    let stamped = self.transit(hands, read, |state| {
+                        if (state.seq, state.planned_run()) == (seq, planned) {
+                            Ok(state.in_step(true, hands.now()))
+                        } else {
+                            Err(Refusal::Seq)
+                        }
+                    });
+                    stamped.await?;
+                    true
+                }
+                Decision::Underway(planned) => {
+                    let joined = self.transit(hands, read, |state| state.joined(self.run, planned));
+                    joined.await?.is_some()
+                }
+                Decision::Commit => {
+                    hands.keep(self.run, &plan).await?;
+                    let committed = self.commit(hands, &read, &plan).await?;
+                    if committed {
+                        self.send(hands, &read, &plan).await?;
+                    }
+                    committed
+                }
+            };
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn transit(
+        &self,
+        hands: &Hands,
+        state: LaneState,
+        transition: impl Fn(&LaneState) -> Result<LaneState, Refusal> + Send + Sync,
+    ) -> Answer<Option<Transited>> {
+        transit(hands, hands, &self.lane, state, transition).await
+    }
+
+    async fn commit(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Answer<bool> {
+        let planned = Planned {
+            run: self.run,
+            hash: plan.hash(),
+            totals: Counts {
+                allow: plan.allow().len(),
+                deny: plan.deny().len(),
+            },
+            taken: Counts::default(),
+            sent: false,
+            proved: BTreeSet::new(),
+            at: hands.now(),
+        };
+        let stored = self.transit(hands, read.clone(), |state| {
+            if state.phase != read.phase || state.seq != read.seq || state.intent != read.intent {
+                return Err(Refusal::Phase);
+            }
+            state.committed(planned.clone())
+        });
+        if stored.await?.is_some() {
+            return Ok(true);
+        }
+        // Written after all, if the answer to the first attempt was lost.
+        let state = hands.state(&self.lane).await?;
+        Ok(state
+            .planned
+            .is_some_and(|now| (now.run, now.hash) == (planned.run, planned.hash)))
+    }
+
+    async fn send(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Answer<()> {
+        if plan.is_empty() {
+            let tick = TickMessage::new(&self.lane, read.tick);
+            hands.tick(&tick, 0).await?;
+        }
+        for (change, ordinal) in plan.in_sending_order().into_iter().zip(0_u32..) {
+            let message = ChangeMessage {
+                run: self.run,
+                account: self.lane.account.clone(),
+                experience: self.lane.experience.clone(),
+                product: change.product,
+                action: change.action,
+                ordinal,
+            };
+            hands.send(message).await?;
+        }
+        let state = hands.state(&self.lane).await?;
+        let marked = self.transit(hands, state, |state| state.sent(self.run));
+        marked.await?;
+        Ok(())
+    }
+}

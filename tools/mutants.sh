@@ -1,0 +1,72 @@
+#!/bin/sh
+# For each invariant of the simulator, one mutation of the source that breaks it: applied in a copy of the tree,
+# simulated, and expected to be found. Not part of CI: each mutation is a build (docs/simulator.md).
+#
+# usage: tools/mutants.sh [SEEDS] [NAME]      SEEDS worlds for each (3000); only the mutation NAME
+set -eu
+
+seeds=${1:-3000}
+only=${2:-}
+root=$(cd "$(dirname "$0")/.." && pwd)
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+# Built often and run briefly.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2
+export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$copy/target} CARGO_INCREMENTAL=1
+(cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | (cd "$copy" && tar xf -)
+
+missed=0
+printf '%-34s %-16s %8s  %s\n' mutation invariant worlds 'first seed'
+
+# mutate NAME INVARIANT FILE PERL: one mutation, by a substitution over the whole file.
+mutate() {
+    name=$1 invariant=$2 file=$3 edit=$4
+    [ -z "$only" ] || [ "$only" = "$name" ] || return 0
+    cp "$copy/$file" "$copy/before"
+    perl -0pi -e "$edit" "$copy/$file"
+    if cmp -s "$copy/before" "$copy/$file"; then
+        printf '%-34s %-16s %8s\n' "$name" "$invariant" 'NO SUCH TEXT'
+        missed=$((missed + 1))
+        return 0
+    fi
+    if (cd "$copy" && cargo build -q --release -p pmp-sync-testkit 2>"$copy/errors"); then
+        "$CARGO_TARGET_DIR/release/pmp-sync-testkit" simulate --seeds "$seeds" --all 2>/dev/null >"$copy/found" || true
+        line=$(grep "^VIOLATED $invariant:" "$copy/found" || true)
+        if [ -n "$line" ]; then
+            worlds=$(echo "$line" | sed 's/.*: \([0-9]*\) worlds.*/\1/')
+            printf '%-34s %-16s %8s  %s\n' "$name" "$invariant" "$worlds" "${line##* }"
+        else
+            printf '%-34s %-16s %8s  %s\n' "$name" "$invariant" MISSED "$(grep ^VIOLATED "$copy/found" | tr '\n' ';')"
+            missed=$((missed + 1))
+        fi
+    else
+        printf '%-34s %-16s %8s\n' "$name" "$invariant" 'NO BUILD'
+        head -n 5 "$copy/errors"
+        missed=$((missed + 1))
+    fi
+    mv "$copy/before" "$copy/$file"
+    touch "$copy/$file"
+}
+
+mutate trusts-what-was-not-sent converged shared/domain/src/commit.rs \
+    's/planned\.sent && elapsed\(planned\.at, now\) < TRUST/true/'
+mutate commits-without-a-record no-unasked-deny producer/src/link.rs \
+    's/(The plan is on record before it is the lane.s\.\n\s*)self\.keep\(&seen\.lane, &outcome\.record\)\.await\?;/$1/'
+mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/advance.rs \
+    's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
+mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
+    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => Ending::PutOff(self.put_off_until(state)),/'
+mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
+    's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
+mutate commits-empty-plans idempotent shared/domain/src/commit.rs \
+    's/return Decision::InStep;\n        \}\n        if !self\.is_trusted/return Decision::Commit;\n        }\n        if !self.is_trusted/'
+mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
+    's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
+mutate starts-although-stopped braked shared/domain/src/lane/transitions.rs \
+    's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Stopped;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Stopped;/'
+mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
+    's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
+mutate forgets-ends-of-runs runs-end producer/src/run.rs \
+    's/self\.end_forgotten\(run, &setup\)\.await\?;//'
+
+[ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

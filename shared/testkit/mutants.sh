@@ -7,7 +7,7 @@ set -eu
 
 seeds=${1:-3000}
 only=${2:-}
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # Built often and run briefly.

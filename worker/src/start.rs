@@ -169,8 +169,16 @@ impl<P: Ports> Worker<P> {
             .await?;
             return Ok(());
         }
-        tracing::info!(%lane, seq, "starting the change set again");
-        self.start(lane, state.clone(), &intent).await?;
+        let (tried, now) = (intent.at, self.now());
+        let mine = self
+            .transit(lane, state.clone(), |state| {
+                state.restarting(seq, tried, now)
+            })
+            .await?;
+        if let Some(state) = mine {
+            tracing::info!(%lane, seq, "starting the change set again");
+            self.start(lane, state, &intent).await?;
+        }
         Ok(())
     }
 

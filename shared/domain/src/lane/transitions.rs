@@ -98,6 +98,22 @@ impl LaneState {
         Ok(next)
     }
 
+    /// The intent of `seq`, which was last tried at `tried`, is about to be started again at `now`.
+    ///
+    /// Only one invocation may: another one's start that is refused would free the lane while this one's
+    /// succeeds. So the intent counts as written anew, and nobody else starts it before this invocation
+    /// can not be running any more.
+    pub fn restarting(&self, seq: u64, tried: Timestamp, now: Timestamp) -> Result<Self, Refusal> {
+        self.at(seq, &[Phase::Starting])?;
+        let mut next = self.clone();
+        match &mut next.intent {
+            Some(intent) if intent.at == tried => intent.at = now,
+            _ => return Err(Refusal::Phase),
+        }
+        next.last_attempt = Some(now);
+        Ok(next)
+    }
+
     /// The change set of intent `seq` was started.
     pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Refusal> {
         self.at(seq, &[Phase::Starting])?;

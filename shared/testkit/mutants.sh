@@ -14,6 +14,8 @@ trap 'rm -rf "$copy"' EXIT
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2
 export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$copy/target} CARGO_INCREMENTAL=1
 (cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | (cd "$copy" && tar xf -)
+# A target directory that is used again knows files by their times.
+find "$copy" -name '*.rs' -exec touch {} +
 
 missed=0
 printf '%-34s %-16s %8s  %s\n' mutation invariant worlds 'first seed'
@@ -58,7 +60,9 @@ mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => Ending::PutOff(self.put_off_until(state)),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
-mutate commits-empty-plans idempotent shared/domain/src/commit.rs \
+mutate wakes-lanes-in-step idempotent producer/src/link.rs \
+    's/outcome\.done = self\.mark_in_step/self.nudge(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_step/'
+mutate commits-empty-plans comes-to-rest shared/domain/src/commit.rs \
     's/return Decision::InStep;\n        \}\n        if !self\.is_trusted/return Decision::Commit;\n        }\n        if !self.is_trusted/'
 mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'

@@ -7,8 +7,8 @@ use pmp_sync_local::marketplace::{CallFaults, Faults, When};
 use pmp_sync_local::proxy::{Filter, Moment, Times};
 
 use crate::setup::{
-    alone, assert_serial, aws_proxy, catalog_proxy, emulator, ids, install, lists, mirror,
-    until_equal,
+    PATIENCE, alone, assert_serial, aws_proxy, catalog_proxy, emulator, ids, install, lists,
+    mirror, until_equal,
 };
 
 #[test]
@@ -77,7 +77,7 @@ fn five_hundred_changes_get_through_whatever_goes_wrong() {
             assert_serial(experience);
         }
         // A further run finds nothing to do.
-        let run = installation.sync(Duration::from_mins(3)).await.unwrap();
+        let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(run.totals.messages, 0, "{run:?}");
     });
 }

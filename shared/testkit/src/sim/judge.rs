@@ -26,6 +26,9 @@ pub(crate) const OPERATIONS: [&str; 15] = [
     "PutEvents",
 ];
 
+/// How calls are counted that are denied for a while.
+pub(crate) const DENIED: &str = "calls denied for a while";
+
 /// The failures of one world.
 #[derive(Debug)]
 pub(crate) struct Judge {
@@ -77,7 +80,7 @@ impl Judge {
     pub(crate) fn fate(&mut self, call: Call<'_>) -> Fate {
         self.last = call.operation;
         let (fate, name) = if self.denied == Some(call.operation) {
-            (Fate::Refuse(Kind::Denied), "calls denied for a while")
+            (Fate::Refuse(Kind::Denied), DENIED)
         } else if self.chance.of_million(self.refuse) {
             match self.chance.below(20) {
                 0 => (Fate::Refuse(Kind::Denied), "calls refused: denied"),

@@ -41,6 +41,15 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// True for a worker that was given nothing but Ticks.
+    pub(crate) fn has_only_ticks(&self) -> bool {
+        let is_tick = |delivery: &Delivery| delivery.body.contains("\"kind\":\"tick\"");
+        match &self.held {
+            Held::Requests(_) => false,
+            Held::Deliveries(_, kept) => kept.iter().all(is_tick),
+        }
+    }
+
     /// The member of a worker; nothing for the producer.
     pub(crate) fn member(&self) -> Option<usize> {
         match self.held {
@@ -247,6 +256,7 @@ impl Sim {
             format!("#{number} ends, {count} messages are to come again")
         });
         self.watch.delivered(task.member());
+        let only_ticks = task.has_only_ticks();
         let visible = task.visible;
         let is_again = |place: usize| again.get(place).copied().unwrap_or(true);
         match task.held {
@@ -266,7 +276,11 @@ impl Sim {
                     .collect();
                 if !back.is_empty() {
                     self.tally.add("batches of a worker that come again");
-                    self.watch.disturb(Some(member), self.now);
+                    if only_ticks {
+                        self.watch.hamper(Some(member));
+                    } else {
+                        self.watch.disturb(Some(member), self.now);
+                    }
                     self.put_back(member, back, visible);
                 }
             }

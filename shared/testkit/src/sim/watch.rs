@@ -114,6 +114,14 @@ impl Watch {
         }
     }
 
+    /// A disturbance of the lanes of a member that leaves no Tick behind: an operation is denied for a while
+    /// to an invocation that has nothing but Ticks. Were it to leave one, each would leave another.
+    pub(crate) fn hamper(&mut self, member: Option<usize>) {
+        for lane in self.lanes.values_mut() {
+            lane.disturbances += u64::from(member.is_none_or(|member| member == lane.member));
+        }
+    }
+
     /// A batch was given to a worker, or taken from it; or a run has looked at the lanes.
     pub(crate) fn delivered(&mut self, member: Option<usize>) {
         for lane in self.lanes.values_mut() {

@@ -216,20 +216,15 @@ async fn replay(
     context: &Context,
     options: &ReplayOptions,
 ) -> Result<(), Failure> {
-    if options.dry_run {
-        let list = look(context, &options.filter).await?;
-        output::note("nothing is replayed: a dry run");
-        show(common, &list, "a replay would")?;
-        return faults(&list);
+    let ReplayOptions {
+        filter,
+        dry_run,
+        timeout,
+    } = options;
+    if *dry_run {
+        return only_look(common, context, filter, "nothing is replayed: a dry run").await;
     }
-    request(
-        common,
-        context,
-        DeadLetterAction::Replay,
-        &options.filter,
-        options.timeout,
-    )
-    .await
+    request(common, context, DeadLetterAction::Replay, filter, *timeout).await
 }
 
 async fn discard(
@@ -237,20 +232,30 @@ async fn discard(
     context: &Context,
     options: &DiscardOptions,
 ) -> Result<(), Failure> {
-    if !options.yes {
-        let list = look(context, &options.filter).await?;
-        output::note("nothing is discarded: with --yes these are deleted for good");
-        show(common, &list, "a replay would")?;
-        return faults(&list);
+    let DiscardOptions {
+        filter,
+        yes,
+        timeout,
+        ..
+    } = options;
+    if !yes {
+        let words = "nothing is discarded: with --yes these are deleted for good";
+        return only_look(common, context, filter, words).await;
     }
-    request(
-        common,
-        context,
-        DeadLetterAction::Discard,
-        &options.filter,
-        options.timeout,
-    )
-    .await
+    request(common, context, DeadLetterAction::Discard, filter, *timeout).await
+}
+
+/// What would be looked at, with a note that nothing happens to it.
+async fn only_look(
+    common: &Common,
+    context: &Context,
+    filter: &DlqFilter,
+    words: &str,
+) -> Result<(), Failure> {
+    let list = look(context, filter).await?;
+    output::note(words);
+    show(common, &list, "a replay would")?;
+    faults(&list)
 }
 
 /// Asks for it, and waits until each letter has been looked at.

@@ -266,7 +266,7 @@ mod tests {
     fn arrive(rules: &mut Rules, request: &str) -> Decision {
         let caller = Process {
             pid: 1,
-            program: "/work/worker/bootstrap".to_owned(),
+            program: "/var/task/worker/bootstrap".to_owned(),
             command: "bootstrap --once".to_owned(),
             environment: "A=1\nNAME=the-worker\n".to_owned(),
         };

@@ -153,7 +153,8 @@ pub(crate) enum DlqCommand {
     },
     /// Issues again what is still wanted, drops what is not, and keeps what can not be understood.
     Replay(ReplayOptions),
-    /// Deletes them for good. A dry run unless --yes is given.
+    /// Deletes them for good; a change that is still wanted is tried again by the next run. A dry run
+    /// unless --yes is given.
     Discard(DiscardOptions),
 }
 

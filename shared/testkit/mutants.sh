@@ -62,8 +62,6 @@ mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-step idempotent producer/src/link.rs \
     's/outcome\.done = self\.mark_in_step/self.nudge(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_step/'
-mutate commits-empty-plans comes-to-rest shared/domain/src/commit.rs \
-    's/return Decision::InStep;\n        \}\n        if !self\.is_trusted/return Decision::Commit;\n        }\n        if !self.is_trusted/'
 mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-stopped braked shared/domain/src/lane/transitions.rs \

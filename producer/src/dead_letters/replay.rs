@@ -116,6 +116,9 @@ impl<P: Ports> Producer<P> {
         };
         if request.action == DeadLetterAction::Discard {
             for read in &reads {
+                if let Ok(change) = &read.change {
+                    self.release_of(&change.lane(), [change]).await?;
+                }
                 let why = "somebody asked for it".to_owned();
                 self.bury_for_good(case, &connection, read, (DeadLetterOutcome::Discarded, why))
                     .await?;
@@ -156,16 +159,8 @@ impl<P: Ports> Producer<P> {
             link_of(&setup.config, lane).filter(|link| link.member.account == case.member.account);
         let Some(link) = link else {
             let why = "no link of the configuration serves its experience";
-            // Should a link serve it again, nothing may stand aside whose letter is gone.
-            let ledger = self.ports.ledger();
-            for aside in ledger.quarantined(lane).await? {
-                if letters
-                    .iter()
-                    .any(|(_, change)| change.product == aside.product)
-                {
-                    ledger.release(lane, &aside, self.now()).await?;
-                }
-            }
+            self.release_of(lane, letters.iter().map(|(_, change)| change))
+                .await?;
             for (read, _) in letters {
                 let fate = (DeadLetterOutcome::Dropped, why.to_owned());
                 self.bury_for_good(case, connection, read, fate).await?;
@@ -213,6 +208,23 @@ impl<P: Ports> Producer<P> {
             }
         }
         Ok(Some(outcome))
+    }
+
+    /// Takes the changes of letters that go out of quarantine: nothing may stand aside whose letter is
+    /// gone, or no replay would find it. What is still wanted is tried again by the next run.
+    async fn release_of<'a>(
+        &self,
+        lane: &LaneId,
+        changes: impl IntoIterator<Item = &'a ChangeMessage>,
+    ) -> Result<(), RunError> {
+        let ledger = self.ports.ledger();
+        let products: BTreeSet<_> = changes.into_iter().map(|change| &change.product).collect();
+        for aside in ledger.quarantined(lane).await? {
+            if products.contains(&aside.product) {
+                ledger.release(lane, &aside, self.now()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what became of a letter, then deletes it. If that fails it is looked at again with

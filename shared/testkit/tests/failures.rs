@@ -153,6 +153,35 @@ fn what_is_not_understood_stays_until_it_is_discarded() {
     );
 }
 
+/// Nothing stands aside without a letter: no replay would find it.
+#[test]
+fn a_discarded_change_is_tried_again_if_it_is_still_wanted() {
+    let system = System::new(products("p", 3), []);
+    system.make_bad("prod-p0001");
+    system.sync();
+    system.rest();
+    system.discard(r#"{"members":["one"]}"#);
+    assert!(system.dead('2').is_empty());
+    system.manage(PolicySnapshot::new(products("p", 4), []));
+    system.sync();
+    system.rest();
+    assert_eq!(
+        system.dead('2').len(),
+        1,
+        "it has failed again, and is set aside again"
+    );
+    system.make_good("prod-p0001");
+    system.discard("{}");
+    system.sync();
+    system.rest();
+    for member in ['2', '3'] {
+        assert_eq!(
+            system.policy(member),
+            PolicySnapshot::new(products("p", 4), [])
+        );
+    }
+}
+
 #[test]
 fn a_change_of_what_is_wanted_ends_the_quarantine() {
     let system = System::new(products("p", 3), []);

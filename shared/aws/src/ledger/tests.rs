@@ -1,14 +1,20 @@
 //! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
 //! its fixture says.
 
-use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::lane::{Brake, LaneState};
+use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
 use super::{from_item, links, to_item};
 
-const STATE: &str = include_str!("../../fixtures/state-1.json");
-const RUN: &str = include_str!("../../fixtures/run-1.json");
+// What the first releases wrote, and the same schema with the fields that came later.
+const STATE_BEFORE: &str = include_str!("../../fixtures/state-1.json");
+const STATE: &str = include_str!("../../fixtures/state-1-b.json");
+const RUN_BEFORE: &str = include_str!("../../fixtures/run-1.json");
+const RUN: &str = include_str!("../../fixtures/run-1-b.json");
+const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
+const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
+const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 
 /// Through the item and back, and equal to the fixture.
@@ -30,6 +36,23 @@ fn a_lanes_state_is_kept() {
 #[test]
 fn a_run_is_kept() {
     kept::<RunRecord>(RUN);
+}
+
+#[test]
+fn what_is_stopped_dead_letters_and_lanes_are_kept() {
+    kept::<Brake>(BRAKE);
+    kept::<DeadLetterRecord>(DEAD_LETTER);
+    kept::<LaneEntry>(LANE_ENTRY);
+}
+
+#[test]
+fn items_of_before_a_field_came_are_read_without_it() {
+    let state: LaneState = serde_json::from_str(STATE_BEFORE).unwrap();
+    assert!(state.search.is_idle() && state.stop.is_none() && state.cancelled == 0);
+    assert_eq!((state.rev, state.tick), (9, 4));
+    let run: RunRecord = serde_json::from_str(RUN_BEFORE).unwrap();
+    assert!(run.quarantined.is_empty() && run.cursor.is_empty());
+    assert_eq!(run.totals.stopped, 0);
 }
 
 #[test]

@@ -68,7 +68,29 @@ fn put_on(brake: &mut Brake, target: &Target<'_>, stop: &Stop) {
     }
 }
 
+/// Each name is one that the configuration has: a misspelt one would look like a stop.
+async fn check(context: &Context, target: &Target<'_>) -> Result<(), Failure> {
+    if target.is_everything() {
+        return Ok(());
+    }
+    let scope = Scope {
+        members: target.members.to_vec(),
+        ..Scope::default()
+    };
+    let links = Scope {
+        experiences: target.links.to_vec(),
+        ..Scope::default()
+    };
+    let stored = context.stored_config().await?;
+    crate::scope::check(scope, &stored)?;
+    crate::scope::check(links, &stored).map(drop)
+}
+
 fn take_off(brake: &mut Brake, target: &Target<'_>) -> Result<(), Failure> {
+    let unknown = |what: String| Failure::Unknown {
+        message: format!("{what} is not stopped by that name"),
+        remedy: "`pmp-sync status` shows what is stopped, and by which name".to_owned(),
+    };
     if target.is_everything() {
         brake.all = None;
         brake.members.clear();
@@ -81,10 +103,16 @@ fn take_off(brake: &mut Brake, target: &Target<'_>) -> Result<(), Failure> {
                 .to_owned(),
         ));
     }
-    brake
-        .members
-        .retain(|member, _| !target.members.contains(member));
-    brake.links.retain(|link, _| !target.links.contains(link));
+    for member in target.members {
+        if brake.members.remove(member).is_none() {
+            return Err(unknown(member.to_string()));
+        }
+    }
+    for link in target.links {
+        if brake.links.remove(link).is_none() {
+            return Err(unknown(link.to_string()));
+        }
+    }
     Ok(())
 }
 
@@ -171,6 +199,7 @@ pub(crate) async fn stop(common: &Common, options: &BrakeOptions) -> Result<(), 
         by: std::env::var("USER").ok(),
         since: SystemClock.now(),
     };
+    check(&context, &target).await?;
     let progress = Progress::new();
     progress.step("stopping");
     let stopped = async {
@@ -303,6 +332,18 @@ mod tests {
         assert_eq!((brake.members.len(), brake.links.len()), (1, 1));
         take_off(&mut brake, &Target::new(&options(&[], &[]))).unwrap();
         assert_eq!(brake, Brake::default());
+    }
+
+    #[test]
+    fn what_is_not_stopped_by_that_name_is_not_resumed() {
+        let mut brake = Brake::default();
+        put_on(
+            &mut brake,
+            &Target::new(&options(&["emea"], &[])),
+            &stop("x"),
+        );
+        assert!(take_off(&mut brake, &Target::new(&options(&["apac"], &[]))).is_err());
+        assert!(take_off(&mut brake, &Target::new(&options(&[], &["exp-1"]))).is_err());
     }
 
     #[test]

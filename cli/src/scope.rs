@@ -12,7 +12,11 @@ use crate::failure::Failure;
 
 /// The scope, if each member and each experience that it names is in a link of the configuration.
 pub(crate) fn of(narrowing: &Narrowing, stored: &StoredConfig) -> Result<Scope, Failure> {
-    let scope = narrowing.scope();
+    check(narrowing.scope(), stored)
+}
+
+/// The same of names that were given otherwise.
+pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failure> {
     if scope.is_everything() {
         return Ok(scope);
     }

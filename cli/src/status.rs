@@ -1,7 +1,7 @@
 //! `pmp-sync status`: the last runs, and where each lane stands.
 
 use jiff::Timestamp;
-use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::lane::{Brake, LaneState, OpenChange};
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
 use serde_json::{Value, json};
@@ -34,16 +34,38 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
         let open = context.ledger.open(&entry.lane).await?;
         lanes.push((entry, state, open));
     }
+    let brake = context.ledger.brake().await?;
     if common.json {
         let lanes: Vec<_> = lanes
             .iter()
             .map(|(entry, state, open)| lane_json(entry, state, open))
             .collect();
-        return output::json(&json!({ "runs": runs, "lanes": lanes }));
+        return output::json(&json!({ "runs": runs, "lanes": lanes, "brake": brake }));
     }
     show_runs(&runs)?;
     output::line("")?;
-    show_lanes(&lanes)
+    show_lanes(&lanes)?;
+    tell_brake(&brake);
+    Ok(())
+}
+
+/// What is stopped, by the names that `resume` takes.
+fn tell_brake(brake: &Brake) {
+    let all = brake.all.iter().map(|stop| ("everything".to_owned(), stop));
+    let members = brake.members.iter();
+    let members = members.map(|(member, stop)| (format!("member {member}"), stop));
+    let links = brake.links.iter();
+    let links = links.map(|(link, stop)| (format!("link {link}"), stop));
+    for (what, stop) in all.chain(members).chain(links) {
+        let by = stop
+            .by
+            .as_ref()
+            .map_or_else(String::new, |by| format!(" by {by}"));
+        output::note(&format!(
+            "{what} is stopped since {}{by}; `pmp-sync resume` resumes it",
+            time(Some(stop.since))
+        ));
+    }
 }
 
 fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value {
@@ -141,17 +163,6 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
         .collect();
     output::table(&header, rows)?;
     for (entry, state, _) in lanes {
-        if let Some(stop) = &state.stop {
-            let by = stop
-                .by
-                .as_ref()
-                .map_or_else(String::new, |by| format!(" by {by}"));
-            output::note(&format!(
-                "{} is stopped since {}{by}; `pmp-sync resume` resumes it",
-                entry.lane,
-                time(Some(stop.since))
-            ));
-        }
         if let Some(block) = &state.block {
             let since = time(Some(block.since));
             output::note(&format!(

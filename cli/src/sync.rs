@@ -56,12 +56,48 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     if run.status != RunStatus::Completed {
         tell_failures(&context, &run).await?;
         return Err(Failure::NotWell(format!(
-            "run {} is {}, not completed",
+            "run {} is {}, not completed{}",
             run.run,
-            run.status.as_str()
+            run.status.as_str(),
+            reasons(&run)
         )));
     }
     Ok(())
+}
+
+/// Why a run is not completed, and where to look.
+fn reasons(run: &RunRecord) -> String {
+    let totals = &run.totals;
+    let mut reasons = Vec::new();
+    if totals.failed > 0 {
+        reasons.push(format!("{} failed", output::count(totals.failed, "link")));
+    }
+    if totals.stopped > 0 {
+        reasons.push(format!(
+            "{} stopped (`pmp-sync resume`)",
+            output::count(totals.stopped, "link")
+        ));
+    }
+    if totals.quarantined > 0 {
+        reasons.push(format!(
+            "{} in quarantine (`pmp-sync dlq list`)",
+            output::count(totals.quarantined, "change")
+        ));
+    }
+    if !run.not_seen.is_empty() {
+        let lanes: Vec<_> = run.not_seen.iter().map(String::as_str).collect();
+        reasons.push(format!(
+            "whether {} is equal could not be seen (`pmp-sync plan` tells why)",
+            lanes.join(", ")
+        ));
+    }
+    if run.status == RunStatus::Superseded {
+        reasons.push("a newer run took over (`pmp-sync status`)".to_owned());
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    format!(": {}", reasons.join("; "))
 }
 
 async fn wait(
@@ -115,13 +151,13 @@ async fn standing_still(context: &Context, run: &RunRecord) -> Result<Option<Str
             (Phase::Blocked, Some(block)) => {
                 format!("{lane} is blocked: {}: {}", block.reason, block.detail)
             }
-            (Phase::Stopped, _) => format!("{lane} is stopped"),
+            (Phase::Stopped, _) => format!("{lane} is stopped, `pmp-sync resume` resumes it"),
             _ => return Ok(None),
         });
     }
     Ok((!reasons.is_empty()).then(|| {
         format!(
-            "run {} can not go on: {}; the next run tries again",
+            "run {} can not go on: {}; the next run looks at blocked lanes again",
             run.run,
             reasons.join("; ")
         )

@@ -8,13 +8,14 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
-use pmp_sync_domain::ports::{Bus as _, Members as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::ports::{Bus as _, Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
 use crate::inbox::Work;
 use crate::inspect::{inspect, read_management, targets};
 use crate::link::Outcome;
-use crate::run::in_scope;
+use crate::run::{Setup, in_scope, is_done, is_served};
+use crate::send::waiting;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {
@@ -119,6 +120,7 @@ impl<P: Ports> Producer<P> {
             .collect();
         let desired = read_management(self.ports.catalog(), management).await;
         let mut again = Vec::new();
+        let mut seen_lanes = BTreeSet::new();
         let mut done: BTreeMap<RunId, Vec<(LaneId, LaneEnd)>> = BTreeMap::new();
         for link in chosen {
             let Some(Ok(desired)) = desired.get(&link.management_experience) else {
@@ -135,7 +137,7 @@ impl<P: Ports> Producer<P> {
                 .await
                 .unwrap_or_default();
             for experience in experiences {
-                match inspect(
+                let looked = inspect(
                     self.ports.ledger(),
                     &connection,
                     link,
@@ -144,8 +146,9 @@ impl<P: Ports> Producer<P> {
                     &BTreeSet::new(),
                     self.now(),
                 )
-                .await
-                {
+                .await;
+                seen_lanes.extend(looked.as_ref().ok().map(|seen| seen.lane.clone()));
+                match looked {
                     Ok(seen) if seen.decision == Decision::InStep => {
                         match self.mark_in_step(&seen).await {
                             Ok(runs) => runs.into_iter().for_each(|run| {
@@ -173,6 +176,9 @@ impl<P: Ports> Producer<P> {
                 }
             }
         }
+        for lane in work.settled.difference(&seen_lanes) {
+            self.end_unseen(&setup, lane, &mut done).await?;
+        }
         self.end_lanes(done).await?;
         if again.is_empty() {
             return Ok(());
@@ -188,6 +194,30 @@ impl<P: Ports> Producer<P> {
             ..Work::default()
         };
         self.begin(&work, deadline).await
+    }
+
+    /// A lane that rests and can not be looked at: its link has left the configuration, or a side of it
+    /// does not answer or says nothing. Whoever waits for it would wait for the next run otherwise.
+    async fn end_unseen(
+        &self,
+        setup: &Setup,
+        lane: &LaneId,
+        done: &mut BTreeMap<RunId, Vec<(LaneId, LaneEnd)>>,
+    ) -> Result<(), ServiceError> {
+        let ledger = self.ports.ledger();
+        let state = ledger.state(lane).await?;
+        if !is_done(&state) || !ledger.open(lane).await?.is_empty() {
+            return Ok(());
+        }
+        let end = if is_served(&setup.config, lane) {
+            LaneEnd::NotSeen
+        } else {
+            LaneEnd::Rests { quarantined: 0 }
+        };
+        for run in waiting(&state) {
+            done.entry(run).or_default().push((lane.clone(), end));
+        }
+        Ok(())
     }
 }
 

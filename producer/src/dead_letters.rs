@@ -31,8 +31,13 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    fn new(letter: DeadLetter) -> Self {
+    fn new(letter: DeadLetter, member: &Member) -> Self {
         let change = match WorkerMessage::parse(&letter.body) {
+            // Somebody sent it there who should not: it stays as evidence.
+            Ok(WorkerMessage::Change(change)) if change.account != member.account => Err(format!(
+                "it is for account {}, and was sent to {}",
+                change.account, member.account
+            )),
             Ok(WorkerMessage::Change(change)) => Ok(change),
             Ok(_) => Err("it is no change: there is nothing to issue again".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -82,13 +87,14 @@ impl Read {
 /// Receives what the filter is about; what it is not about is made visible again.
 async fn receive<C: DeadLetterBox>(
     letters: &C,
+    member: &Member,
     filter: &DeadLetterFilter,
 ) -> Result<Vec<Read>, pmp_sync_domain::error::ServiceError> {
     let (mine, others): (Vec<_>, Vec<_>) = letters
         .dead_letters(MOST_LETTERS)
         .await?
         .into_iter()
-        .map(Read::new)
+        .map(|letter| Read::new(letter, member))
         .partition(|read| read.is_in(filter));
     put_back(letters, &others).await;
     Ok(mine)

@@ -252,7 +252,7 @@ impl<P: Ports> Producer<P> {
 }
 
 /// True if a link names the lane, or may take it with `*`.
-fn is_served(config: &Config, lane: &LaneId) -> bool {
+pub(crate) fn is_served(config: &Config, lane: &LaneId) -> bool {
     let mut links = config.links.iter();
     links.any(|link| {
         link.member.account == lane.account
@@ -261,7 +261,7 @@ fn is_served(config: &Config, lane: &LaneId) -> bool {
 }
 
 /// Nothing is under way, and nothing announced is to come.
-fn is_done(state: &LaneState) -> bool {
+pub(crate) fn is_done(state: &LaneState) -> bool {
     state.intent.is_none()
         && state
             .planned

@@ -73,7 +73,7 @@ impl<P: Ports> Producer<P> {
         let connection = self.ports.members().connect(member).await;
         let connection =
             connection.map_err(|error| LinkError::MemberUnreachable(account(), error))?;
-        let reads = receive(&connection, filter).await;
+        let reads = receive(&connection, member, filter).await;
         let reads = reads.map_err(|error| LinkError::MemberUnreadable(account(), error))?;
         let (lanes, others) = by_lane(reads.clone());
         let mut letters = Vec::new();

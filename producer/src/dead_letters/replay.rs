@@ -106,7 +106,7 @@ impl<P: Ports> Producer<P> {
                 return Ok(served);
             }
         };
-        let reads = match receive(&connection, &request.filter).await {
+        let reads = match receive(&connection, case.member, &request.filter).await {
             Ok(reads) => reads,
             Err(error) => {
                 unreachable(&error);
@@ -155,9 +155,7 @@ impl<P: Ports> Producer<P> {
         lane: &LaneId,
         letters: &[(Read, ChangeMessage)],
     ) -> Result<Option<Outcome>, RunError> {
-        let link =
-            link_of(&setup.config, lane).filter(|link| link.member.account == case.member.account);
-        let Some(link) = link else {
+        let Some(link) = link_of(&setup.config, lane) else {
             let why = "no link of the configuration serves its experience";
             self.release_of(lane, letters.iter().map(|(_, change)| change))
                 .await?;

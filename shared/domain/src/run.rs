@@ -132,6 +132,9 @@ pub struct RunRecord {
     /// Lanes on which a newer plan took the place of its own.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub superseded: BTreeSet<String>,
+    /// Lanes that rest, and of which it could not be seen whether they are equal.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_seen: BTreeSet<String>,
     /// How many changes of its lanes are quarantined, where any are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, usize>,
@@ -147,6 +150,8 @@ pub enum LaneEnd {
     },
     /// A newer plan took over.
     Superseded,
+    /// It rests, and whether it is equal could not be seen: a side of its link can not be looked at.
+    NotSeen,
 }
 
 impl RunRecord {
@@ -167,6 +172,7 @@ impl RunRecord {
             cursor: Vec::new(),
             open: BTreeSet::new(),
             superseded: BTreeSet::new(),
+            not_seen: BTreeSet::new(),
             quarantined: BTreeMap::new(),
         }
     }
@@ -184,7 +190,9 @@ impl RunRecord {
             RunStatus::Failed
         } else if !self.superseded.is_empty() {
             RunStatus::Superseded
-        } else if self.totals.failed + self.totals.stopped + self.totals.quarantined > 0 {
+        } else if self.totals.failed + self.totals.stopped + self.totals.quarantined > 0
+            || !self.not_seen.is_empty()
+        {
             RunStatus::Partial
         } else {
             RunStatus::Completed
@@ -203,6 +211,9 @@ impl RunRecord {
             match end {
                 LaneEnd::Superseded => {
                     self.superseded.insert(key);
+                }
+                LaneEnd::NotSeen => {
+                    self.not_seen.insert(key);
                 }
                 LaneEnd::Rests { quarantined: 0 } => {}
                 LaneEnd::Rests { quarantined } => {
@@ -404,6 +415,12 @@ mod tests {
         let record = planned(2, 0, &[1, 2]).without(&lane(1), aside, at(20));
         assert_eq!(record.totals.quarantined, 2);
         let record = record.without(&lane(2), RESTS, at(30));
+        assert_eq!(record.status, RunStatus::Partial);
+    }
+
+    #[test]
+    fn a_run_with_a_lane_that_could_not_be_looked_at_is_partial() {
+        let record = planned(1, 0, &[1]).without(&lane(1), LaneEnd::NotSeen, at(20));
         assert_eq!(record.status, RunStatus::Partial);
     }
 

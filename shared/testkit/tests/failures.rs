@@ -301,6 +301,50 @@ fn what_is_open_when_a_link_leaves_the_configuration_is_closed_with_a_record() {
     );
 }
 
+/// Whoever waits for a run must not wait for the next one.
+#[test]
+fn a_run_ends_although_its_link_or_its_management_experience_goes_away_meanwhile() {
+    for link_goes in [true, false] {
+        let system = System::new(products("p", 60), []);
+        system.sync();
+        system.rest_until(|system| system.state('2').phase == Phase::InFlight);
+        if link_goes {
+            let without = CONFIG.split("[[link]]").next().unwrap().to_owned()
+                + "[[link]]"
+                + CONFIG.rsplit("[[link]]").next().unwrap();
+            system.configure(&without);
+        } else {
+            system.manage(PolicySnapshot::default());
+        }
+        system.rest();
+        assert!(
+            system.unfinished_runs().is_empty(),
+            "the link goes: {link_goes}"
+        );
+        let status = if link_goes {
+            RunStatus::Completed
+        } else {
+            RunStatus::Partial
+        };
+        assert_eq!(system.last_full_run().status, status);
+    }
+}
+
+/// A change for another account is evidence, and nothing to be issued or dropped.
+#[test]
+fn a_change_for_another_account_stays_in_the_dead_letters() {
+    let system = System::new(products("p", 1), []);
+    let body = r#"{"schema":1,"kind":"change","run":"01ARZ3NDEKTSV4RRFFQ69G5FAV","account":"333333333333","experience":"exp-3","product":"prod-p0000","action":"deny","ordinal":0}"#;
+    system.push('2', body);
+    system.rest();
+    let list = system.dead_letters();
+    assert_eq!(list.letters[0].letter.outcome, DeadLetterOutcome::Kept);
+    system.replay("{}");
+    system.rest();
+    assert_eq!(system.outcomes(), [DeadLetterOutcome::Kept]);
+    assert_eq!(system.dead('2').len(), 1);
+}
+
 #[test]
 fn a_run_that_was_cut_off_is_superseded_by_the_next() {
     let system = System::new(products("p", 3), []);

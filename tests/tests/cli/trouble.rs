@@ -65,6 +65,10 @@ fn an_operator_stops_resumes_and_replays_with_the_real_command() {
 }
 
 fn a_stopped_member_is_left_as_it_is(local: &Local) {
+    local
+        .run(&["stop", "--member", "emae"])
+        .ended_with(2)
+        .tells(&["no link has the member emae", "emea"]);
     let stopped = local
         .run(&["stop", "--member", "emea", "--json"])
         .ended_with(0)
@@ -88,7 +92,11 @@ fn a_stopped_member_is_left_as_it_is(local: &Local) {
     assert!(lane(&status, "emea")["last_attempt"].is_null());
     assert!(lane(&status, "apac")["last_success"].is_string());
     let table = local.run(&["status"]).ended_with(0);
-    table.tells(&["is stopped since"]);
+    table.tells(&["member emea is stopped since"]);
+    local
+        .run(&["resume", "--member", "apac"])
+        .ended_with(2)
+        .tells(&["apac is not stopped by that name"]);
 }
 
 fn it_goes_on_when_it_is_resumed(local: &Local) {

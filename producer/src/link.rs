@@ -78,31 +78,12 @@ impl<P: Ports> Producer<P> {
         scopes: &[Scope],
         desired: &BTreeMap<ExperienceId, Desired>,
     ) -> Vec<Outcome> {
-        let found = async {
-            let desired = match desired.get(&link.management_experience) {
-                Some(Ok(desired)) => desired,
-                Some(Err(error)) => return Err(error.clone()),
-                None => {
-                    return Err(LinkError::ManagementNotFound(
-                        link.management_experience.clone(),
-                    ));
-                }
+        let desired = desired.get(&link.management_experience);
+        let (desired, connection, experiences) =
+            match self.reach(setup, link, scopes, desired).await {
+                Ok(found) => found,
+                Err(error) => return vec![self.failed(run, link, link.lane(), &error).await],
             };
-            let connection = self
-                .ports
-                .members()
-                .connect(&link.member)
-                .await
-                .map_err(|error| {
-                    LinkError::MemberUnreachable(link.member.account.clone(), error)
-                })?;
-            let experiences = targets(&connection, &setup.config, link, scopes).await?;
-            Ok((desired, connection, experiences))
-        };
-        let (desired, connection, experiences) = match found.await {
-            Ok(found) => found,
-            Err(error) => return vec![self.failed(run, link, link.lane(), &error).await],
-        };
         let (connection, lifted) = (&connection, &BTreeSet::new());
         stream::iter(experiences)
             .map(|experience| async move {
@@ -121,6 +102,25 @@ impl<P: Ports> Producer<P> {
             .buffer_unordered(LANES_AT_ONCE)
             .collect()
             .await
+    }
+
+    /// Both sides of a link: what its management experience says, the way into the member account, and
+    /// the member experiences that it is for.
+    pub(crate) async fn reach<'d>(
+        &self,
+        setup: &Setup,
+        link: &Link,
+        scopes: &[Scope],
+        desired: Option<&'d Desired>,
+    ) -> Result<(&'d PolicySnapshot, Connection<P>, Vec<ExperienceId>), LinkError> {
+        let management = || link.management_experience.clone();
+        let desired = desired.ok_or_else(|| LinkError::ManagementNotFound(management()))?;
+        let desired = desired.as_ref().map_err(Clone::clone)?;
+        let connection = self.ports.members().connect(&link.member).await;
+        let connection = connection
+            .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
+        let experiences = targets(&connection, &setup.config, link, scopes).await?;
+        Ok((desired, connection, experiences))
     }
 
     /// Serves a lane; what goes wrong is its outcome.

@@ -10,10 +10,9 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use pmp_sync_domain::link::{Link, Mode};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{LeftAlone, PlanHash};
-use pmp_sync_domain::ports::Members as _;
 use serde::{Deserialize, Serialize};
 
-use crate::inspect::{Desired, inspect, read_management, targets};
+use crate::inspect::{Desired, inspect, read_management};
 use crate::run::{Setup, in_scope};
 use crate::{Ports, Producer};
 
@@ -106,23 +105,9 @@ impl<P: Ports> Producer<P> {
         scopes: &[Scope],
         desired: Option<&Desired>,
     ) -> Result<Vec<PreviewLink>, LinkError> {
-        let desired = match desired {
-            Some(Ok(desired)) => desired,
-            Some(Err(error)) => return Err(error.clone()),
-            None => {
-                return Err(LinkError::ManagementNotFound(
-                    link.management_experience.clone(),
-                ));
-            }
-        };
-        let connection = self
-            .ports
-            .members()
-            .connect(&link.member)
-            .await
-            .map_err(|error| LinkError::MemberUnreachable(link.member.account.clone(), error))?;
+        let (desired, connection, experiences) = self.reach(setup, link, scopes, desired).await?;
         let mut links = Vec::new();
-        for experience in targets(&connection, &setup.config, link, scopes).await? {
+        for experience in experiences {
             let stopped = setup
                 .brake
                 .holds(&link.member.name, &link.lane_of(&experience))

@@ -67,8 +67,9 @@ impl<P: Ports> Producer<P> {
                 record.config_version = setup.version;
                 tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
                 self.ports.ledger().put_run(&record).await?;
-                self.close_interrupted(run).await?;
-                self.end_forgotten(run, &setup).await?;
+                let older = self.ports.ledger().newest_runs(AMONG).await?;
+                self.close_interrupted(run, &older).await?;
+                self.end_forgotten(run, &older, &setup).await?;
                 let links = (0..setup.config.links.len()).collect();
                 self.work_through(record, &setup, links, deadline).await
             }
@@ -198,8 +199,8 @@ impl<P: Ports> Producer<P> {
 
     /// Runs are serial: an older one that is still planning, and has no rest in the inbox, was cut off.
     /// Its requests are served by this one; what it had committed is the lanes' like any other plan.
-    async fn close_interrupted(&self, run: RunId) -> Result<(), RunError> {
-        for mut older in self.ports.ledger().newest_runs(AMONG).await? {
+    async fn close_interrupted(&self, run: RunId, newest: &[RunRecord]) -> Result<(), RunError> {
+        for older in newest {
             let lost = elapsed(older.started_at, self.now()) > LOST;
             if older.run >= run
                 || older.status != RunStatus::Planning
@@ -208,6 +209,7 @@ impl<P: Ports> Producer<P> {
                 continue;
             }
             tracing::warn!(%run, interrupted = %older.run, "an interrupted run is superseded");
+            let mut older = older.clone();
             older.status = RunStatus::Superseded;
             older.completed_at = Some(self.now());
             self.put(&older).await?;
@@ -217,11 +219,15 @@ impl<P: Ports> Producer<P> {
 
     /// Runs that wait for a lane which waits for them no more: whoever took the lane over, or stamped it,
     /// was cut off before it wrote down the end; or the lane rests and its link is gone.
-    async fn end_forgotten(&self, run: RunId, setup: &Setup) -> Result<(), RunError> {
+    async fn end_forgotten(
+        &self,
+        run: RunId,
+        newest: &[RunRecord],
+        setup: &Setup,
+    ) -> Result<(), RunError> {
         let ledger = self.ports.ledger();
-        let newest = ledger.newest_runs(AMONG).await?;
         let applying = newest
-            .into_iter()
+            .iter()
             .filter(|older| older.run < run && older.status == RunStatus::Applying);
         for older in applying {
             let mut after = older.clone();
@@ -243,7 +249,7 @@ impl<P: Ports> Producer<P> {
                 tracing::warn!(run = %older.run, %lane, ?end, "the end of a lane's work for a run is made up for");
                 after = after.without(&lane, end, self.now());
             }
-            if after != older {
+            if after != *older {
                 self.put(&after).await?;
             }
         }

@@ -26,20 +26,26 @@ mod world;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::search::{Outcome, Violation};
 pub use self::world::{Events, SmallWorld, worlds};
 
 /// States after which an exploration is given up: what fits into a few gigabytes.
 const MOST_STATES: usize = 40_000_000;
+/// How often it is told how far an exploration is.
+const EVERY: Duration = Duration::from_secs(2);
 /// Threads that explore.
 const THREADS: usize = 2;
 
 /// Explores a world; after `most` states it is given up, and not complete.
 pub fn explore(world: &SmallWorld, most: usize) -> Outcome {
+    explore_and(world, most, |_, _| {})
+}
+
+fn explore_and(world: &SmallWorld, most: usize, tell: impl FnMut(usize, usize)) -> Outcome {
     match world::Setting::new(world) {
-        Ok(setting) => search::explore(&setting, most, THREADS),
+        Ok(setting) => search::explore(&setting, most, THREADS, tell),
         Err(invalid) => Outcome {
             violation: Some(Violation {
                 what: invalid.to_string(),
@@ -73,7 +79,19 @@ fn run(args: &[String], out: &mut impl Write) -> io::Result<bool> {
     let mut good = true;
     for world in chosen {
         let begun = Instant::now();
-        let outcome = explore(&world, MOST_STATES);
+        let mut told = begun;
+        let outcome = explore_and(&world, MOST_STATES, |states, waiting| {
+            if told.elapsed() >= EVERY {
+                told = Instant::now();
+                let seconds = begun.elapsed().as_secs();
+                let line = format!(
+                    "{}: {states} states, {waiting} wait, {seconds} s",
+                    world.name
+                );
+                // Progress that can not be told is no reason to stop.
+                let _ = writeln!(io::stderr(), "{line}");
+            }
+        });
         writeln!(
             out,
             "{}: {} states, {} steps, {} ends, depth {}, {:.1} s{}",

@@ -87,8 +87,14 @@ struct Looked {
     steps: usize,
 }
 
-/// Explores a world, `most` states at most, with `threads` threads. The outcome does not depend on them.
-pub(super) fn explore(setting: &Setting, most: usize, threads: usize) -> Outcome {
+/// Explores a world, `most` states at most, with `threads` threads. The outcome does not depend on
+/// them, nor on `tell`, which hears now and then how many states are known, and how many wait.
+pub(super) fn explore(
+    setting: &Setting,
+    most: usize,
+    threads: usize,
+    mut tell: impl FnMut(usize, usize),
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut known: HashMap<u128, u32, BuildHasherDefault<AsIs>> = HashMap::default();
     let mut origins = vec![Origin {
@@ -100,6 +106,7 @@ pub(super) fn explore(setting: &Setting, most: usize, threads: usize) -> Outcome
     known.insert(setting.start.digest(&setting.lane), 0);
     let mut waiting = VecDeque::from([(0_u32, setting.start.clone())]);
     while !waiting.is_empty() {
+        tell(known.len(), waiting.len());
         let portions = portions(&mut waiting, threads);
         for (from, looked) in look_at_all(setting, portions) {
             outcome.steps += looked.steps;

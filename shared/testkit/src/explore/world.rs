@@ -150,6 +150,8 @@ pub fn worlds() -> Vec<SmallWorld> {
     const THREE: &[(&[&str], &[&str])] = &[(&["p2", "p3"], &["p1"])];
     // Run 1 takes p1 away, run 2 gives it back; p3 is in run 2 only.
     const CONTRADICTORY: &[(&[&str], &[&str])] = &[(&["p2"], &["p1"]), (&["p1", "p2", "p3"], &[])];
+    // Run 1 takes p1 away, run 2 gives it back; p2 and p3 are in run 2 only.
+    const BACK_AND_MORE: &[(&[&str], &[&str])] = &[(&[], &["p1"]), (&["p1", "p2"], &["p3"])];
     const BACK_AND_FORTH: &[(&[&str], &[&str])] = &[(&[], &["p1"]), (&["p1"], &[])];
     vec![
         PLAIN,
@@ -230,6 +232,14 @@ pub fn worlds() -> Vec<SmallWorld> {
         },
         SmallWorld {
             name: "two-workers-three-products-two-runs-one-crash-one-duplicate",
+            runs: BACK_AND_MORE,
+            events: Events::Never,
+            crashes: 1,
+            duplicates: 1,
+            ..TWO_RUNS
+        },
+        SmallWorld {
+            name: "everything-at-once-and-a-change-more",
             runs: CONTRADICTORY,
             events: Events::Never,
             crashes: 1,

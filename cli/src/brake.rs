@@ -7,7 +7,7 @@ use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
-use pmp_sync_domain::message::{Scope, sync_requested};
+use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
 use pmp_sync_domain::transit::transit;
@@ -245,7 +245,12 @@ pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<()
         let requester = std::env::var("USER").ok();
         context
             .bus
-            .put(sync_requested(scope, id, requester))
+            .put(sync_requested(SyncRequest {
+                scope,
+                request_id: Some(id),
+                requester,
+                ..SyncRequest::default()
+            }))
             .await?;
     }
     report(common, "resumed", &target, &brake, &lanes)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::message::sync_requested;
+use pmp_sync_domain::message::{SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Entropy as _, Lanes as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
 use pmp_sync_local::progress::Progress;
@@ -29,7 +29,12 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     let requester = std::env::var("USER").ok();
     context
         .bus
-        .put(sync_requested(scope, request.clone(), requester))
+        .put(sync_requested(SyncRequest {
+            scope,
+            request_id: Some(request.clone()),
+            requester,
+            ..SyncRequest::default()
+        }))
         .await?;
     if !options.wait {
         if common.json {

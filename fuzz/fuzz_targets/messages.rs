@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::message::{
     CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage,
-    dead_letters_requested, lane_settled, sync_requested,
+    consent_requested, dead_letters_requested, lane_settled, sync_requested,
 };
 use serde_json::json;
 
@@ -57,13 +57,19 @@ fn producer(body: &str) {
             json!({"source": SCHEDULE_SOURCE, "detail-type": "Scheduled Sync", "detail": {}})
                 .to_string()
         }
-        Trigger::SyncRequested {
-            scope,
-            request_id: Some(id),
-            requester,
-        } => event_body(&sync_requested(scope, id, requester)),
-        // Nothing of ours asks without an id; people may.
-        Trigger::SyncRequested { .. } => return,
+        Trigger::SyncRequested(request) => {
+            // What the bus says of the sender is not ours to write.
+            let (source, detail_type, detail) = sync_requested(request.clone());
+            json!({"source": source, "detail-type": detail_type, "detail": detail,
+                   "account": request.account})
+            .to_string()
+        }
+        Trigger::Consent(request) => {
+            let (source, detail_type, detail) = consent_requested(request.clone());
+            json!({"source": source, "detail-type": detail_type, "detail": detail,
+                   "account": request.account})
+            .to_string()
+        }
         Trigger::ManagementChangeSet(event) => change_set_body(&event),
         Trigger::LaneSettled { lane, run } => {
             check_lane(&lane);

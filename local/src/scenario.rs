@@ -9,7 +9,7 @@ use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::message::{Scope, sync_requested};
+use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _};
 use pmp_sync_domain::run::RunRecord;
 
@@ -209,11 +209,12 @@ impl<'a> Installation<'a> {
             &self.embedded.config(&self.management.account),
             &self.stacks.management.name,
         );
-        bus.put(sync_requested(
+        bus.put(sync_requested(SyncRequest {
             scope,
-            id.clone(),
-            Some("scenario".to_owned()),
-        ))
+            request_id: Some(id.clone()),
+            requester: Some("scenario".to_owned()),
+            ..SyncRequest::default()
+        }))
         .await?;
         Ok(id)
     }

@@ -11,8 +11,9 @@ use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
+use crate::book::lists;
 use crate::inbox::Work;
-use crate::inspect::{inspect, read_management, targets};
+use crate::inspect::{View, inspect, read_management, targets};
 use crate::link::Outcome;
 use crate::run::{Setup, in_scope, is_done, is_served};
 use crate::send::waiting;
@@ -30,8 +31,9 @@ impl<P: Ports> Producer<P> {
             let totals = &mut record.totals;
             totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
             totals.messages += outcome.messages;
-            totals.allow += outcome.record.allow.len();
-            totals.deny += outcome.record.deny.len();
+            let (allow, deny) = lists(&outcome.record);
+            totals.allow += allow;
+            totals.deny += deny;
             match outcome.record.status {
                 LinkStatus::InStep => totals.in_step += 1,
                 LinkStatus::Committed => totals.committed += 1,
@@ -39,6 +41,7 @@ impl<P: Ports> Producer<P> {
                 LinkStatus::Failed => totals.failed += 1,
                 LinkStatus::Stopped => totals.stopped += 1,
                 LinkStatus::Removed => totals.removed += 1,
+                LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
             }
             let end = outcome.end();
             let Some(lane) = outcome.lane else { continue };
@@ -140,15 +143,35 @@ impl<P: Ports> Producer<P> {
                 let looked = inspect(
                     self.ports.ledger(),
                     &connection,
-                    link,
-                    &experience,
-                    desired,
-                    &BTreeSet::new(),
+                    View {
+                        link,
+                        policy: &setup.policy(link, &experience),
+                        experience: &experience,
+                        desired,
+                        lifted: &BTreeSet::new(),
+                        way_back: false,
+                    },
                     self.now(),
                 )
                 .await;
                 seen_lanes.extend(looked.as_ref().ok().map(|seen| seen.lane.clone()));
                 match looked {
+                    Ok(seen) if !seen.reasons.is_empty() => {
+                        let known = seen.book.hold.as_ref();
+                        if !known.is_some_and(|hold| hold.plan_hash == seen.plan.hash()) {
+                            again.push(Scope {
+                                members: vec![link.member.name.clone()],
+                                experiences: vec![experience],
+                            });
+                        }
+                        if seen.halted == Decision::InStep {
+                            let rests = self.mark_rest(&seen, false).await.unwrap_or_default();
+                            for run in rests {
+                                let end = (seen.lane.clone(), LaneEnd::NotSeen);
+                                done.entry(run).or_default().push(end);
+                            }
+                        }
+                    }
                     Ok(seen) if seen.decision == Decision::InStep => {
                         match self.mark_in_step(&seen).await {
                             Ok(runs) => runs.into_iter().for_each(|run| {
@@ -185,8 +208,7 @@ impl<P: Ports> Producer<P> {
         }
         let requests = vec![Request {
             kind: "lane-settled".to_owned(),
-            id: None,
-            requester: None,
+            ..Request::default()
         }];
         let work = Work {
             scopes: again,

@@ -126,7 +126,7 @@ fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
 }
 
 /// The link that serves a lane, if one may: one that names it goes before `*`.
-fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
+pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
     let of_member = || {
         let links = config.links.iter();
         links.filter(|link| link.member.account == lane.account)
@@ -150,6 +150,10 @@ fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, Stri
     };
     match served.status {
         LinkStatus::Failed => (DeadLetterOutcome::Kept, fault()),
+        LinkStatus::Held => (
+            DeadLetterOutcome::Kept,
+            "the plan of its link is held: it waits for approval".to_owned(),
+        ),
         LinkStatus::Stopped if wanted => (
             DeadLetterOutcome::Kept,
             "it is wanted, and its link is stopped".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::hold::ConsentRequest;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Scope, Trigger};
 use pmp_sync_domain::ports::DeadLetters as _;
@@ -42,13 +43,15 @@ pub(crate) struct Work {
     pub(crate) rests: Vec<Continuation>,
     /// Requests about dead letters.
     pub(crate) dead_letters: Vec<DeadLetterRequest>,
+    /// Requests about holds.
+    pub(crate) consents: Vec<ConsentRequest>,
 }
 
-fn request(kind: &str, id: Option<String>, requester: Option<String>) -> Request {
+fn request(kind: &str, id: Option<String>) -> Request {
     Request {
         kind: kind.to_owned(),
         id,
-        requester,
+        ..Request::default()
     }
 }
 
@@ -57,33 +60,32 @@ impl Work {
         match trigger {
             Trigger::Schedule => {
                 self.scopes.push(Scope::default());
-                self.requests.push(request("schedule", None, None));
+                self.requests.push(request("schedule", None));
             }
-            Trigger::SyncRequested {
-                scope,
-                request_id,
-                requester,
-            } => {
-                self.scopes.push(scope);
-                self.requests
-                    .push(request("sync-requested", request_id, requester));
+            Trigger::SyncRequested(asked) => {
+                self.requests.push(Request {
+                    requester: asked.requester,
+                    account: asked.account,
+                    scope: asked.override_reason.as_ref().map(|_| asked.scope.clone()),
+                    override_reason: asked.override_reason,
+                    ..request("sync-requested", asked.request_id)
+                });
+                self.scopes.push(asked.scope);
             }
             Trigger::ManagementChangeSet(event) if event.is_ours() => {
                 tracing::debug!(change_set = %event.id, "a change set of our own triggers nothing");
             }
             Trigger::ManagementChangeSet(event) => {
                 self.scopes.push(Scope::default());
-                self.requests.push(request(
-                    "management-change-set",
-                    Some(event.id.to_string()),
-                    None,
-                ));
+                self.requests
+                    .push(request("management-change-set", Some(event.id.to_string())));
             }
             Trigger::LaneSettled { lane, .. } => {
                 self.settled.insert(lane);
             }
             Trigger::Continuation(rest) => self.rests.push(rest),
             Trigger::DeadLetters(request) => self.dead_letters.push(request),
+            Trigger::Consent(request) => self.consents.push(request),
         }
     }
 }
@@ -112,6 +114,9 @@ impl<P: Ports> Producer<P> {
         }
         for rest in std::mem::take(&mut work.rests) {
             self.go_on(rest, deadline).await?;
+        }
+        for request in std::mem::take(&mut work.consents) {
+            self.serve_consent(&request).await?;
         }
         for request in std::mem::take(&mut work.dead_letters) {
             self.serve_dead_letters(request, deadline).await?;

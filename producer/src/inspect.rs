@@ -9,29 +9,64 @@ use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
+use pmp_sync_domain::guard::{Book, Case, HoldReason};
+use pmp_sync_domain::hold::Allowance;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
-use pmp_sync_domain::lane::Quarantined;
+use pmp_sync_domain::lane::{Phase, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{Plan, Report, plan};
-use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
 
 /// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
 /// for each account (catalog quotas).
 const READS_AT_ONCE: usize = 4;
 
+/// What a member experience is to equal.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) policy: PolicySnapshot,
+    /// What is odd about where it comes from: nothing is done because of it without consent.
+    pub(crate) oddities: Vec<HoldReason>,
+}
+
 /// What a management experience wants, or why nothing can be planned from it.
-pub(crate) type Desired = Result<PolicySnapshot, LinkError>;
+pub(crate) type Desired = Result<Source, LinkError>;
+
+/// What a lane is looked at for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) link: &'a Link,
+    /// What the link may do in this run.
+    pub(crate) policy: &'a LinkPolicy,
+    pub(crate) experience: &'a ExperienceId,
+    pub(crate) desired: &'a Source,
+    /// Products that are to be tried again although they are quarantined.
+    pub(crate) lifted: &'a BTreeSet<ProductId>,
+    /// True for a way back, which no guard looks at: it is held or approved by itself.
+    pub(crate) way_back: bool,
+}
 
 /// What was found on a link.
 #[derive(Debug)]
 pub(crate) struct Inspection {
     pub(crate) lane: LaneId,
     pub(crate) before: Lane,
+    /// The member's lists.
+    pub(crate) actual: PolicySnapshot,
+    pub(crate) book: Book,
     pub(crate) plan: Plan,
     pub(crate) report: Report,
     pub(crate) decision: Decision,
+    /// Why the plan needs consent; none if it does not.
+    pub(crate) reasons: Vec<HoldReason>,
+    /// True if every change of the plan was approved.
+    pub(crate) approved: bool,
+    /// What people would lose.
+    pub(crate) removals: BTreeSet<ProductId>,
+    /// What to do with the lane while the plan is held: as if nothing were to be changed.
+    pub(crate) halted: Decision,
     /// Quarantined changes that are not wanted any more.
     pub(crate) released: Vec<Quarantined>,
     /// Quarantined changes that are tried again under this plan.
@@ -58,40 +93,38 @@ pub(crate) async fn read_management<C: ReadCatalog>(
         .await
 }
 
-/// An experience that is empty, disabled, archived or without a policy is an error, never a plan:
-/// everything would be denied, or allowed, because of what is most likely a mistake.
+/// An experience that is empty, disabled, archived or without a policy is most likely a mistake, and
+/// everything would be denied because of it: what it lists is planned, and held.
 async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired {
     let unreadable = |error: pmp_sync_domain::error::ServiceError| match error.kind {
         Kind::NotFound => LinkError::ManagementNotFound(id.clone()),
         _ => LinkError::ManagementUnreadable(id.clone(), error),
     };
     let experience = catalog.experience(id).await.map_err(unreadable)?;
+    let mut oddities = Vec::new();
     if experience.archived {
-        return Err(LinkError::ManagementArchived(id.clone()));
+        oddities.push(HoldReason::ManagementArchived);
+    } else {
+        let status = match &experience.status {
+            Status::Enabled => None,
+            Status::Disabled => Some("Disabled".to_owned()),
+            Status::Other(status) => Some(status.clone()),
+        };
+        oddities.extend(status.map(|status| HoldReason::ManagementDisabled { status }));
     }
-    match &experience.status {
-        Status::Enabled => {}
-        Status::Disabled => {
-            return Err(LinkError::ManagementDisabled(
-                id.clone(),
-                "Disabled".to_owned(),
-            ));
-        }
-        Status::Other(status) => {
-            return Err(LinkError::ManagementDisabled(id.clone(), status.clone()));
-        }
-    }
-    let Some(policy) = &experience.policy else {
-        return Err(LinkError::ManagementNoPolicy(id.clone()));
+    let policy = match &experience.policy {
+        Some(policy) => catalog
+            .policy(policy)
+            .await
+            .map_err(|error| LinkError::ManagementUnreadable(id.clone(), error))?,
+        None => PolicySnapshot::default(),
     };
-    let snapshot = catalog
-        .policy(policy)
-        .await
-        .map_err(|error| LinkError::ManagementUnreadable(id.clone(), error))?;
-    if snapshot.allowed().is_empty() {
-        return Err(LinkError::ManagementEmpty(id.clone()));
+    if experience.policy.is_none() {
+        oddities.push(HoldReason::ManagementNoPolicy);
+    } else if policy.allowed().is_empty() {
+        oddities.push(HoldReason::ManagementEmpty);
     }
-    Ok(snapshot)
+    Ok(Source { policy, oddities })
 }
 
 /// The member experiences that a link is for, of those that the scopes cover. `*` takes the live ones
@@ -136,28 +169,26 @@ pub(crate) async fn targets<C: ReadCatalog>(
         .map_err(unreadable)
 }
 
-/// Looks at one member experience; of the quarantined products those that are `lifted` are tried
-/// again. The lane is read before the member's policy: what ends in between
+/// Looks at one member experience. The lane is read before the member's policy: what ends in between
 /// is then still in the overlay, and at worst planned once too often.
 pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     catalog: &C,
-    link: &Link,
-    experience: &ExperienceId,
-    desired: &PolicySnapshot,
-    lifted: &BTreeSet<ProductId>,
+    view: View<'_>,
     now: Timestamp,
 ) -> Result<Inspection, LinkError> {
-    let lane = link.lane_of(experience);
+    let lane = view.link.lane_of(view.experience);
+    let desired = &view.desired.policy;
     let state = ledger.state(&lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
-    let actual = read_member(catalog, link, experience).await?;
+    let book = ledger.book(&lane).await.map_err(LinkError::Ledger)?;
+    let actual = read_member(catalog, view.link, view.experience).await?;
     let (again, quarantined): (Vec<_>, Vec<_>) = quarantined
         .into_iter()
-        .partition(|aside| lifted.contains(&aside.product));
+        .partition(|aside| view.lifted.contains(&aside.product));
     let aside = quarantined.iter().map(Quarantined::change).collect();
-    let (plan, report) = plan(desired, &actual, &state.view(aside), &link.policy);
+    let (plan, report) = plan(desired, &actual, &state.view(aside), view.policy);
     let is_wanted = |aside: &Quarantined| {
         let standing = |policy: &PolicySnapshot| policy.standing(&aside.product);
         LinkPolicy::wanted(standing(desired), standing(&actual)) == Some(aside.action)
@@ -170,35 +201,112 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let lost = again.iter().filter(|aside| !is_planned(aside));
     let released: Vec<_> = released.chain(lost).cloned().collect();
     let lifted: Vec<_> = again.iter().filter(is_planned).cloned().collect();
-    let mut question = Question {
-        plan: &plan,
-        state: &state,
-        open: &open,
-        committed: None,
-        desired,
-        link: &link.policy,
-        renewed: !lifted.is_empty(),
+    let mut seen = Inspection {
+        before: Lane { state, open },
+        removals: BTreeSet::new(),
+        approved: false,
+        reasons: Vec::new(),
+        decision: Decision::InStep,
+        halted: Decision::InStep,
+        quarantined: staying,
+        lane,
+        actual,
+        book,
+        plan,
+        report,
+        released,
+        lifted,
     };
+    seen.decision = decide(ledger, &seen, &seen.plan, view, now).await?;
+    judge(ledger, &mut seen, view, now).await?;
+    if seen.reasons.is_empty() {
+        return Ok(seen);
+    }
+    let nothing = Plan::default();
+    seen.halted = decide(ledger, &seen, &nothing, view, now).await?;
+    Ok(seen)
+}
+
+/// What to do with the lane, if this is the plan.
+async fn decide<L: ReadRuns>(
+    ledger: &L,
+    seen: &Inspection,
+    plan: &Plan,
+    view: View<'_>,
+    now: Timestamp,
+) -> Result<Decision, LinkError> {
+    let state = &seen.before.state;
+    let mut question = Question {
+        plan,
+        state,
+        open: &seen.before.open,
+        committed: None,
+        desired: &view.desired.policy,
+        link: view.policy,
+        renewed: !seen.lifted.is_empty() && !plan.is_empty(),
+    };
+    // What somebody has approved is not to be undone before it is done.
+    if !view.way_back
+        && let Some(planned) = state.planned_run()
+        && let Some(restored) = &seen.book.restored
+        && planned >= restored.executed
+        && state.phase != Phase::Blocked
+        && question.is_busy()
+    {
+        return Ok(Decision::Underway(planned));
+    }
     let committed = match state.planned_run() {
         Some(run) if question.needs_committed(now) => ledger
-            .link(run, &lane)
+            .link(run, &seen.lane)
             .await
             .map_err(LinkError::Ledger)?
             .map(|record| record.plan()),
         _ => None,
     };
     question.committed = committed.as_ref();
-    let decision = question.decide(now);
-    Ok(Inspection {
-        lane,
-        before: Lane { state, open },
-        plan,
-        report,
-        decision,
-        quarantined: staying,
-        released,
-        lifted,
-    })
+    Ok(question.decide(now))
+}
+
+/// Asks the guards.
+async fn judge<L: ReadRuns>(
+    ledger: &L,
+    seen: &mut Inspection,
+    view: View<'_>,
+    now: Timestamp,
+) -> Result<(), LinkError> {
+    let shown = async |allowance: Option<&Allowance>| match allowance {
+        Some(allowance) => {
+            let record = ledger.link(allowance.run, &seen.lane).await;
+            let record = record.map_err(LinkError::Ledger)?;
+            Ok(record.map(|record| record.shown()))
+        }
+        None => Ok::<_, LinkError>(None),
+    };
+    let approved = shown(seen.book.allowance.as_ref()).await?;
+    let restored = shown(seen.book.restored.as_ref()).await?;
+    let open = &seen.before.open;
+    let open = open.iter().filter(|open| open.action == Action::Deny);
+    let open = open.map(|open| open.product.clone()).collect();
+    let case = Case {
+        plan: &seen.plan,
+        actual: &seen.actual,
+        open: &open,
+        oddities: &view.desired.oddities,
+        management_allowed: view.desired.policy.allowed().len(),
+        book: &seen.book,
+        approved: approved.as_ref(),
+        restored: restored.as_ref(),
+        guard: &view.link.guard,
+        now,
+    };
+    let removals = case.removals();
+    let (is_approved, reasons) = (case.is_approved(), case.reasons());
+    seen.removals = removals;
+    seen.approved = is_approved;
+    if !view.way_back {
+        seen.reasons = reasons;
+    }
+    Ok(())
 }
 
 async fn read_member<C: ReadCatalog>(

@@ -3,7 +3,9 @@
 //!
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
+mod book;
 mod conclude;
+mod consent;
 mod dead_letters;
 mod inbox;
 mod inspect;

@@ -9,14 +9,13 @@ use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Quarantined, Refusal, Stop, elapsed};
-use pmp_sync_domain::link::Link;
+use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
-use crate::inspect::{Desired, Inspection, inspect, targets};
+use crate::inspect::{Desired, Inspection, Source, View, inspect, targets};
 use crate::run::Setup;
 use crate::send::{Committed, waiting};
 use crate::{Ports, Producer};
@@ -61,11 +60,28 @@ pub(crate) struct Errand<'a> {
     pub(crate) run: RunId,
     pub(crate) link: &'a Link,
     pub(crate) experience: &'a ExperienceId,
-    pub(crate) desired: &'a PolicySnapshot,
+    pub(crate) desired: &'a Source,
+    /// What the link may do in this run.
+    pub(crate) policy: LinkPolicy,
+    /// True for a way back that somebody has approved.
+    pub(crate) way_back: bool,
     /// What stops the lane, if something does.
     pub(crate) stop: Option<&'a Stop>,
     /// Products that are to be tried again although they are quarantined.
     pub(crate) lifted: &'a BTreeSet<ProductId>,
+}
+
+impl Errand<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            link: self.link,
+            policy: &self.policy,
+            experience: self.experience,
+            desired: self.desired,
+            lifted: self.lifted,
+            way_back: self.way_back,
+        }
+    }
 }
 
 impl<P: Ports> Producer<P> {
@@ -92,6 +108,8 @@ impl<P: Ports> Producer<P> {
                     link,
                     experience: &experience,
                     desired,
+                    policy: setup.policy(link, &experience),
+                    way_back: false,
                     stop: setup
                         .brake
                         .holds(&link.member.name, &link.lane_of(&experience)),
@@ -112,7 +130,7 @@ impl<P: Ports> Producer<P> {
         link: &Link,
         scopes: &[Scope],
         desired: Option<&'d Desired>,
-    ) -> Result<(&'d PolicySnapshot, Connection<P>, Vec<ExperienceId>), LinkError> {
+    ) -> Result<(&'d Source, Connection<P>, Vec<ExperienceId>), LinkError> {
         let management = || link.management_experience.clone();
         let desired = desired.ok_or_else(|| LinkError::ManagementNotFound(management()))?;
         let desired = desired.as_ref().map_err(Clone::clone)?;
@@ -151,16 +169,7 @@ impl<P: Ports> Producer<P> {
             ..
         } = *errand;
         for _ in 0..MOST_REPLANS {
-            let seen = inspect(
-                self.ports.ledger(),
-                connection,
-                link,
-                experience,
-                errand.desired,
-                errand.lifted,
-                self.now(),
-            )
-            .await?;
+            let seen = inspect(self.ports.ledger(), connection, errand.view(), self.now()).await?;
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
@@ -170,6 +179,22 @@ impl<P: Ports> Producer<P> {
                 outcome.record.status = LinkStatus::Stopped;
                 self.keep(&seen.lane, &outcome.record).await?;
                 return Ok(outcome);
+            }
+            if !seen.reasons.is_empty() {
+                match self.hold(errand, &seen, outcome, connection).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                }
+            }
+            if errand.way_back && !seen.approved && seen.decision == Decision::Commit {
+                outcome.record.status = LinkStatus::Refused;
+                return Ok(outcome);
+            }
+            if seen.decision != Decision::Commit {
+                let book = self.after_look(errand, &seen);
+                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+                    continue;
+                }
             }
             match seen.decision {
                 Decision::InStep => {
@@ -201,9 +226,12 @@ impl<P: Ports> Producer<P> {
                             Some(LinkError::Contended(seen.lane.to_string()).record());
                         return Ok(outcome);
                     }
+                    if !self.before_commit(errand, &seen).await? {
+                        continue;
+                    }
                     // The plan is on record before it is the lane's.
                     self.keep(&seen.lane, &outcome.record).await?;
-                    let sent = match self.commit(run, &seen).await {
+                    let sent = match self.commit(run, &seen, &seen.plan).await {
                         Ok(Committed::Stale) => {
                             tracing::info!(%run, lane = %seen.lane, "the lane has changed meanwhile and is planned again");
                             continue;
@@ -298,7 +326,7 @@ impl<P: Ports> Producer<P> {
         Ok(joined.is_some())
     }
 
-    fn outcome(&self, run: RunId, link: &Link, seen: &Inspection) -> Outcome {
+    pub(crate) fn outcome(&self, run: RunId, link: &Link, seen: &Inspection) -> Outcome {
         let record = LinkRecord {
             lane: Some(seen.lane.clone()),
             status: match seen.decision {
@@ -341,6 +369,9 @@ impl<P: Ports> Producer<P> {
             left_alone: Vec::new(),
             contradictory: Vec::new(),
             fault: None,
+            hold: None,
+            consent: None,
+            unchecked: 0,
             at: self.now(),
         }
     }
@@ -355,6 +386,11 @@ impl<P: Ports> Producer<P> {
         tracing::error!(%run, member = %link.member.name, lane = lane.as_ref().map(tracing::field::display), code = error.code(), %error, remedy = error.remedy(), "the link has failed");
         let record = LinkRecord {
             lane: lane.clone(),
+            status: if error.is_guarded() {
+                LinkStatus::Held
+            } else {
+                LinkStatus::Failed
+            },
             fault: Some(error.record()),
             ..self.blank(run, link)
         };
@@ -380,7 +416,11 @@ impl<P: Ports> Producer<P> {
         };
         let record = match known {
             Some(known) => LinkRecord {
-                status: failed.status,
+                // Of a held one nothing is committed, and this one may be.
+                status: match known.status {
+                    LinkStatus::Held => failed.status,
+                    _ => LinkStatus::Failed,
+                },
                 fault: failed.fault.clone(),
                 at: failed.at,
                 ..known
@@ -405,6 +445,15 @@ impl<P: Ports> Producer<P> {
 
     /// Stamps the lane. Returns the runs that waited for it.
     pub(crate) async fn mark_in_step(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
+        self.mark_rest(seen, seen.quarantined == 0).await
+    }
+
+    /// The same of a lane that rests and is `equal` or not.
+    pub(crate) async fn mark_rest(
+        &self,
+        seen: &Inspection,
+        equal: bool,
+    ) -> Result<Vec<RunId>, LinkError> {
         let now = self.now();
         let state = seen.before.state.clone();
         let read = (state.seq, state.planned_run());
@@ -415,7 +464,7 @@ impl<P: Ports> Producer<P> {
             state,
             |state| {
                 if (state.seq, state.planned_run()) == read {
-                    Ok(state.in_step(seen.quarantined == 0, now))
+                    Ok(state.in_step(equal, now))
                 } else {
                     Err(Refusal::Seq)
                 }

@@ -6,13 +6,14 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{FaultRecord, LinkError, RunError};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use pmp_sync_domain::link::{Link, Mode};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{LeftAlone, PlanHash};
 use serde::{Deserialize, Serialize};
 
-use crate::inspect::{Desired, inspect, read_management};
+use crate::inspect::{Desired, View, inspect, read_management};
 use crate::run::{Setup, in_scope};
 use crate::{Ports, Producer};
 
@@ -43,7 +44,7 @@ pub struct PreviewLink {
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// `in_step`, `underway`, `commit`, `stopped` or `failed`.
+    /// `in_step`, `underway`, `commit`, `held`, `stopped` or `failed`.
     pub decision: String,
     /// The products that would be allowed.
     pub allow: Vec<ProductId>,
@@ -59,6 +60,9 @@ pub struct PreviewLink {
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
+    /// Why a run would hold the plan.
+    #[serde(default)]
+    pub held_for: Vec<HoldReason>,
     /// Why nothing can be planned.
     pub fault: Option<FaultRecord>,
 }
@@ -115,10 +119,14 @@ impl<P: Ports> Producer<P> {
             let seen = inspect(
                 self.ports.ledger(),
                 &connection,
-                link,
-                &experience,
-                desired,
-                &BTreeSet::new(),
+                View {
+                    link,
+                    policy: &setup.policy(link, &experience),
+                    experience: &experience,
+                    desired,
+                    lifted: &BTreeSet::new(),
+                    way_back: false,
+                },
                 self.now(),
             )
             .await;
@@ -126,8 +134,10 @@ impl<P: Ports> Producer<P> {
                 Ok(seen) => PreviewLink {
                     experience: Some(experience),
                     decision: match seen.decision {
-                        Decision::InStep => "in_step",
+                        Decision::InStep if seen.reasons.is_empty() => "in_step",
                         _ if stopped => "stopped",
+                        _ if !seen.reasons.is_empty() => "held",
+                        Decision::InStep => "in_step",
                         Decision::Underway(_) => "underway",
                         Decision::Commit => "commit",
                     }
@@ -137,6 +147,7 @@ impl<P: Ports> Producer<P> {
                     removals: seen.report.removals,
                     fewest_change_sets: seen.plan.fewest_change_sets(),
                     plan_hash: Some(seen.plan.hash()),
+                    held_for: seen.reasons,
                     left_alone: seen.report.left_alone,
                     contradictory: seen.report.contradictory.into_iter().collect(),
                     ..blank(link)
@@ -163,6 +174,7 @@ fn blank(link: &Link) -> PreviewLink {
         plan_hash: None,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
+        held_for: Vec::new(),
         fault: None,
     }
 }

@@ -170,6 +170,9 @@ impl<P: Ports> Producer<P> {
             left_alone: Vec::new(),
             contradictory: Vec::new(),
             fault: None,
+            hold: None,
+            consent: None,
+            unchecked: 0,
             at: self.now(),
         }
     }

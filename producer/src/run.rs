@@ -7,12 +7,12 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
 use pmp_sync_domain::lane::{Brake, LaneState, elapsed};
-use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::{Continuation, Scope};
 use pmp_sync_domain::ports::{Entropy as _, Inbox as _, Lanes as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LaneEnd, RunRecord, RunStatus};
+use pmp_sync_domain::run::{LaneEnd, Request, RunRecord, RunStatus};
 
 use crate::inbox::Work;
 use crate::inspect::read_management;
@@ -33,6 +33,30 @@ pub(crate) struct Setup {
     pub(crate) version: u64,
     pub(crate) config: Config,
     pub(crate) brake: Brake,
+    /// What is planned for as if it were not frozen.
+    pub(crate) overridden: Vec<Scope>,
+}
+
+impl Setup {
+    /// What a link may do on one experience in this run.
+    pub(crate) fn policy(&self, link: &Link, experience: &ExperienceId) -> LinkPolicy {
+        let mut scopes = self.overridden.iter();
+        let overridden = scopes.any(|scope| scope.covers(&link.member.name, experience));
+        LinkPolicy {
+            frozen: link.policy.frozen && !overridden,
+            ..link.policy.clone()
+        }
+    }
+}
+
+/// What the requests want planned for as if it were not frozen.
+pub(crate) fn overridden(requests: &[Request]) -> Vec<Scope> {
+    let overriding = requests
+        .iter()
+        .filter(|request| request.override_reason.is_some());
+    overriding
+        .map(|request| request.scope.clone().unwrap_or_default())
+        .collect()
 }
 
 impl<P: Ports> Producer<P> {
@@ -50,6 +74,7 @@ impl<P: Ports> Producer<P> {
             version: stored.version,
             config,
             brake: self.ports.ledger().brake().await?,
+            overridden: Vec::new(),
         })
     }
 
@@ -63,7 +88,8 @@ impl<P: Ports> Producer<P> {
         let mut record = RunRecord::new(run, 0, work.scopes.clone(), self.now());
         record.requests.clone_from(&work.requests);
         match self.setup().await {
-            Ok(setup) => {
+            Ok(mut setup) => {
+                setup.overridden = overridden(&work.requests);
                 record.config_version = setup.version;
                 tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
                 self.ports.ledger().put_run(&record).await?;
@@ -105,6 +131,7 @@ impl<P: Ports> Producer<P> {
                     version: stored.version,
                     config,
                     brake: self.ports.ledger().brake().await?,
+                    overridden: overridden(&record.requests),
                 };
                 self.work_through(record, &setup, rest.links, deadline)
                     .await

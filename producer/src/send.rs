@@ -39,14 +39,15 @@ impl<P: Ports> Producer<P> {
         &self,
         run: RunId,
         inspection: &Inspection,
+        plan: &Plan,
     ) -> Result<Committed, LinkError> {
         let read = &inspection.before.state;
         let planned = Planned {
             run,
-            hash: inspection.plan.hash(),
+            hash: plan.hash(),
             totals: Counts {
-                allow: inspection.plan.allow().len(),
-                deny: inspection.plan.deny().len(),
+                allow: plan.allow().len(),
+                deny: plan.deny().len(),
             },
             taken: Counts::default(),
             sent: false,

@@ -14,7 +14,7 @@ use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, Link
 use serde::{Deserialize, Serialize};
 
 use super::{Read, by_lane, fate, link_of, put_back, receive};
-use crate::inspect::{inspect, read_management};
+use crate::inspect::{View, inspect, read_management};
 use crate::link::Connection;
 use crate::run::Setup;
 use crate::{Ports, Producer};
@@ -127,10 +127,14 @@ impl<P: Ports> Producer<P> {
             inspect(
                 self.ports.ledger(),
                 connection,
-                link,
-                &lane.experience,
-                &desired,
-                &lifted,
+                View {
+                    link,
+                    policy: &setup.policy(link, &lane.experience),
+                    experience: &lane.experience,
+                    desired: &desired,
+                    lifted: &lifted,
+                    way_back: false,
+                },
                 self.now(),
             )
             .await
@@ -148,6 +152,7 @@ impl<P: Ports> Producer<P> {
                     _ if setup.brake.holds(&link.member.name, lane).is_some() => {
                         LinkStatus::Stopped
                     }
+                    _ if !seen.reasons.is_empty() => LinkStatus::Held,
                     Decision::Underway(_) => LinkStatus::Underway,
                     Decision::Commit => LinkStatus::Committed,
                 },

@@ -48,6 +48,7 @@ impl<P: Ports> Producer<P> {
             kind: kind.to_owned(),
             id: request.request_id.clone(),
             requester: request.requester.clone(),
+            ..Request::default()
         }];
         let setup = match self.setup().await {
             Ok(setup) => setup,
@@ -188,6 +189,8 @@ impl<P: Ports> Producer<P> {
                     link,
                     experience: &lane.experience,
                     desired,
+                    policy: setup.policy(link, &lane.experience),
+                    way_back: false,
                     stop: setup.brake.holds(&link.member.name, lane),
                     lifted: &lifted,
                 };

@@ -24,6 +24,9 @@ pub const CONFIG: &str = "CONFIG";
 pub const CURRENT: &str = "current";
 /// Partition of the lanes that were ever planned for.
 pub const LANES: &str = "LANES";
+/// Partition of what is remembered of the links.
+pub const BOOKS: &str = "BOOKS";
+
 /// What the rank of a claimed change begins with.
 pub const OPEN_PREFIX: &str = "O#";
 
@@ -55,6 +58,11 @@ pub fn open_rank(run: RunId, ordinal: u32) -> String {
 /// The rank of a quarantined change.
 pub fn quarantine_rank(product: &ProductId) -> String {
     format!("{QUARANTINE_PREFIX}{product}")
+}
+
+/// Sort key of a part of the member's lists as they were before a run.
+pub fn lists(lane: &LaneId, part: usize) -> String {
+    format!("LISTS#{}#{}#{part:04}", lane.account, lane.experience)
 }
 
 /// Sort key of what became of a dead letter.

@@ -100,7 +100,7 @@ impl Question<'_> {
     }
 
     /// Something is claimed, under way, or announced and not taken yet.
-    fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         !self.open.is_empty() || self.state.intent.is_some() || self.is_announced()
     }
 

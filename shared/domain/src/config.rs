@@ -8,8 +8,10 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::guard::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, Member, Mode, Target};
+use crate::live::LiveCheck;
 
 /// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
@@ -63,9 +65,35 @@ impl InvalidConfig {
 struct RawConfig {
     schema: Spanned<u32>,
     #[serde(default)]
+    freeze: bool,
+    #[serde(default)]
+    guard: RawLimits,
+    #[serde(default)]
     member: Vec<Spanned<RawMember>>,
     #[serde(default)]
     link: Vec<Spanned<RawLink>>,
+}
+
+/// The limits that are set; the others are as they are elsewhere.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    removals: Option<Spanned<usize>>,
+    removals_percent: Option<Spanned<usize>>,
+    most_removals: Option<Spanned<usize>>,
+    shrink_percent: Option<Spanned<usize>>,
+}
+
+/// The same of a link, which may be exempt from some by name.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGuard {
+    removals: Option<Spanned<usize>>,
+    removals_percent: Option<Spanned<usize>>,
+    most_removals: Option<Spanned<usize>>,
+    shrink_percent: Option<Spanned<usize>>,
+    #[serde(default)]
+    exempt: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +118,12 @@ struct RawLink {
     protect: Vec<Spanned<String>>,
     #[serde(default)]
     exclude: Vec<Spanned<String>>,
+    #[serde(default)]
+    freeze: bool,
+    #[serde(default)]
+    guard: RawGuard,
+    #[serde(default)]
+    live_check: LiveCheck,
 }
 
 struct Reader<'a> {
@@ -115,6 +149,51 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn number(&mut self, raw: Option<&Spanned<usize>>, most: usize, to: &mut usize) {
+        let Some(raw) = raw else { return };
+        if *raw.get_ref() > most {
+            let message = format!("{} is more than {most}", raw.get_ref());
+            self.problem(&raw.span(), message);
+        }
+        *to = *raw.get_ref();
+    }
+
+    fn limits(&mut self, raw: &RawLimits, mut guard: Guard) -> Guard {
+        let limits = &mut guard.limits;
+        self.number(raw.removals.as_ref(), MOST_LIMIT, &mut limits.removals);
+        self.number(
+            raw.removals_percent.as_ref(),
+            100,
+            &mut limits.removals_percent,
+        );
+        self.number(
+            raw.most_removals.as_ref(),
+            MOST_LIMIT,
+            &mut limits.most_removals,
+        );
+        self.number(raw.shrink_percent.as_ref(), 100, &mut limits.shrink_percent);
+        guard
+    }
+
+    fn guard(&mut self, raw: &RawGuard, all: &Guard) -> Guard {
+        let limits = RawLimits {
+            removals: raw.removals.clone(),
+            removals_percent: raw.removals_percent.clone(),
+            most_removals: raw.most_removals.clone(),
+            shrink_percent: raw.shrink_percent.clone(),
+        };
+        let mut guard = self.limits(&limits, all.clone());
+        for raw in &raw.exempt {
+            match raw.get_ref().parse::<GuardName>() {
+                Ok(name) => {
+                    guard.exempt.insert(name);
+                }
+                Err(unknown) => self.problem(&raw.span(), unknown),
+            }
+        }
+        guard
     }
 
     fn products(&mut self, raw: &[Spanned<String>]) -> BTreeSet<ProductId> {
@@ -165,7 +244,8 @@ impl Config {
             reader.problem(&raw.schema.span(), message);
         }
         let members = read_members(&mut reader, &raw.member);
-        let links = read_links(&mut reader, &raw.link, &members);
+        let guard = reader.limits(&raw.guard, Guard::default());
+        let links = read_links(&mut reader, &raw, &guard, &members);
         if reader.problems.is_empty() {
             let members = members
                 .into_iter()
@@ -253,12 +333,14 @@ fn read_members(
 
 fn read_links(
     reader: &mut Reader<'_>,
-    raw: &[Spanned<RawLink>],
+    config: &RawConfig,
+    guard: &Guard,
     members: &BTreeMap<MemberName, Option<Member>>,
 ) -> Vec<Link> {
     let mut links = Vec::new();
     let mut taken = BTreeSet::new();
-    for raw in raw.iter().map(Spanned::get_ref) {
+    for raw in config.link.iter().map(Spanned::get_ref) {
+        let guard = reader.guard(&raw.guard, guard);
         let management_experience =
             reader.id(&raw.management_experience, |text| ExperienceId::new(text));
         let target = match raw.member_experience.get_ref().as_str() {
@@ -271,6 +353,7 @@ fn read_links(
             mode: raw.mode,
             protect: reader.products(&raw.protect),
             exclude: reader.products(&raw.exclude),
+            frozen: config.freeze || raw.freeze,
         };
         let Some(name) = reader.id(&raw.member, |text| MemberName::new(text)) else {
             continue;
@@ -302,6 +385,8 @@ fn read_links(
                 member: member.clone(),
                 target,
                 policy,
+                guard,
+                live_check: raw.live_check,
             });
         }
     }

@@ -77,6 +77,9 @@ pub enum RunError {
     /// The stored configuration is not understood by this release.
     #[error("version {0} of the configuration is not valid: {1}")]
     Config(u64, String),
+    /// A request is about a lane that no link serves.
+    #[error("no link of the configuration serves {0}")]
+    NoLink(String),
     /// The ledger did not answer, or refused.
     #[error("the ledger failed: {0}")]
     Ledger(#[from] ServiceError),
@@ -88,6 +91,7 @@ impl RunError {
         match self {
             Self::NoConfig => "PMS-1002",
             Self::Config(..) => "PMS-1001",
+            Self::NoLink(_) => "PMS-1003",
             Self::Ledger(_) => "PMS-4001",
         }
     }
@@ -97,6 +101,9 @@ impl RunError {
         let remedy = match self {
             Self::NoConfig => "apply one with `pmp-sync config apply FILE`",
             Self::Config(..) => "apply a valid one with `pmp-sync config apply FILE`",
+            Self::NoLink(_) => {
+                "check the experience against `pmp-sync status` and the configuration"
+            }
             Self::Ledger(_) => {
                 "see the message of the service; the request is tried again from the inbox"
             }
@@ -117,18 +124,6 @@ pub enum LinkError {
         "the management experience {0} does not exist, or the management account may not see it"
     )]
     ManagementNotFound(ExperienceId),
-    /// The management experience is archived.
-    #[error("the management experience {0} is archived")]
-    ManagementArchived(ExperienceId),
-    /// The management experience is not enabled.
-    #[error("the management experience {0} is not enabled (its status is {1})")]
-    ManagementDisabled(ExperienceId, String),
-    /// The management experience has no procurement policy: everything would be allowed.
-    #[error("the management experience {0} has no procurement policy")]
-    ManagementNoPolicy(ExperienceId),
-    /// The management policy lists nothing: everything would be denied.
-    #[error("the procurement policy of the management experience {0} allows nothing")]
-    ManagementEmpty(ExperienceId),
     /// The management experience or its policy can not be read.
     #[error("the management experience {0} can not be read: {1}")]
     ManagementUnreadable(ExperienceId, ServiceError),
@@ -153,6 +148,9 @@ pub enum LinkError {
     /// The ledger did not answer, or refused.
     #[error("the ledger failed: {0}")]
     Ledger(ServiceError),
+    /// The bus took no event.
+    #[error("the event bus failed: {0}")]
+    Bus(ServiceError),
     /// Other writers were faster several times in a row.
     #[error("the lane {0} changed each time while its plan was made")]
     Contended(String),
@@ -174,10 +172,6 @@ impl LinkError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::ManagementNotFound(_) => "PMS-2001",
-            Self::ManagementArchived(_) => "PMS-2002",
-            Self::ManagementDisabled(..) => "PMS-2003",
-            Self::ManagementNoPolicy(_) => "PMS-2004",
-            Self::ManagementEmpty(_) => "PMS-2005",
             Self::ManagementUnreadable(..) => "PMS-2006",
             Self::MemberUnreachable(..) => "PMS-3001",
             Self::MemberNotFound(..) => "PMS-3002",
@@ -187,6 +181,7 @@ impl LinkError {
             Self::NotSent(..) => "PMS-3006",
             Self::Ledger(_) => "PMS-4001",
             Self::Contended(_) => "PMS-4002",
+            Self::Bus(_) => "PMS-4003",
         }
     }
 
@@ -195,18 +190,6 @@ impl LinkError {
         match self {
             Self::ManagementNotFound(_) => {
                 "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
-            }
-            Self::ManagementArchived(_) => {
-                "reactivate the experience, or name another one in the configuration"
-            }
-            Self::ManagementDisabled(..) => {
-                "make the experience live, or name another one in the configuration; nothing is changed in any member until then"
-            }
-            Self::ManagementNoPolicy(_) => {
-                "allow at least one product in the experience; nothing is changed in any member until then"
-            }
-            Self::ManagementEmpty(_) => {
-                "allow at least one product in the experience; a list that is empty is taken for a mistake, and nothing is denied because of it"
             }
             Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) => {
                 "see the message of the service; the next run tries again"
@@ -227,6 +210,7 @@ impl LinkError {
             Self::Ledger(_) => {
                 "see the message of the service; the request is tried again from the inbox"
             }
+            Self::Bus(_) => "see the message of the service; the next run tries again",
             Self::Contended(_) => "nothing: the next run plans again",
         }
     }
@@ -240,6 +224,16 @@ impl LinkError {
         }
     }
 
+    /// True for what a guard stops although no plan could be made: what is known of the experience can
+    /// not be trusted, or what would be done to it is not safe.
+    pub fn is_guarded(&self) -> bool {
+        match self {
+            Self::ManagementNotFound(_) | Self::MemberNoPolicy(..) => true,
+            Self::ManagementUnreadable(..) => !self.is_passing(),
+            _ => false,
+        }
+    }
+
     /// True when the next try may find it gone without anybody's doing.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -247,7 +241,8 @@ impl LinkError {
             | Self::MemberUnreachable(_, error)
             | Self::MemberUnreadable(_, error)
             | Self::NotSent(_, _, error)
-            | Self::Ledger(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
+            | Self::Ledger(error)
+            | Self::Bus(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
             Self::Contended(_) => true,
             _ => false,
         }

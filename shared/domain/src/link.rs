@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::guard::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
+use crate::live::LiveCheck;
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub struct LinkPolicy {
     pub protect: BTreeSet<ProductId>,
     /// Products that are never touched.
     pub exclude: BTreeSet<ProductId>,
+    /// True while nothing may change, whatever differs.
+    pub frozen: bool,
 }
 
 /// Which member experiences a link is for.
@@ -85,6 +89,10 @@ pub struct Link {
     pub target: Target,
     /// How far the link may go.
     pub policy: LinkPolicy,
+    /// What a plan must not exceed.
+    pub guard: Guard,
+    /// Whether products have to be live before they are allowed.
+    pub live_check: LiveCheck,
 }
 
 impl Link {

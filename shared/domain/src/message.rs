@@ -3,16 +3,19 @@
 //! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
 //! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
 
+mod consent;
 mod dead_letters;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::consent::consent_requested;
 pub use self::dead_letters::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
 };
 use crate::SCHEMA;
+use crate::hold::ConsentRequest;
 use crate::ids::{
     AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName,
     ProductId, RunId,
@@ -283,14 +286,7 @@ pub enum Trigger {
     /// The schedule.
     Schedule,
     /// Somebody asked for it.
-    SyncRequested {
-        /// What about.
-        scope: Scope,
-        /// The request's own id, by which its run is found.
-        request_id: Option<String>,
-        /// Who asked, as the request says.
-        requester: Option<String>,
-    },
+    SyncRequested(SyncRequest),
     /// A change set of the management organization has ended.
     ManagementChangeSet(ChangeSetEvent),
     /// A worker believes that its lane is done. A hint: the producer looks for itself.
@@ -304,6 +300,23 @@ pub enum Trigger {
     Continuation(Continuation),
     /// Somebody wants dead letters to be looked at again.
     DeadLetters(DeadLetterRequest),
+    /// Somebody wants something done about a hold.
+    Consent(ConsentRequest),
+}
+
+/// A request for a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// What about.
+    pub scope: Scope,
+    /// The request's own id, by which its run is found.
+    pub request_id: Option<String>,
+    /// Who asked, as the request says.
+    pub requester: Option<String>,
+    /// The account whose credentials sent it, as the bus says.
+    pub account: Option<String>,
+    /// Why frozen links are planned for as if they were not.
+    pub override_reason: Option<String>,
 }
 
 /// The rest of a run.
@@ -331,6 +344,17 @@ pub const PLAN_REQUESTED: &str = "Plan Requested";
 pub const REPLAY_REQUESTED: &str = "Replay Requested";
 /// `detail-type` of a request to delete dead letters.
 pub const DISCARD_REQUESTED: &str = "Discard Requested";
+/// `detail-type` of a request to execute a held plan.
+pub const APPROVAL_REQUESTED: &str = "Approval Requested";
+/// `detail-type` of a request to leave a held plan.
+pub const REJECTION_REQUESTED: &str = "Rejection Requested";
+/// `detail-type` of a request for the way back.
+pub const RESTORE_REQUESTED: &str = "Restore Requested";
+/// `detail-type` of the announcement of a hold.
+pub const HELD: &str = "Held";
+/// `detail-type` of the operator's question why products stand as they do, which invokes the producer
+/// itself.
+pub const WHY_REQUESTED: &str = "Why Requested";
 /// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";
@@ -342,6 +366,8 @@ struct SyncDetail {
     scope: Scope,
     request_id: Option<String>,
     requester: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    override_reason: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -365,13 +391,14 @@ pub fn lane_settled(lane: &LaneId, run: Option<RunId>) -> Event {
 }
 
 /// The event Sync Requested.
-pub fn sync_requested(scope: Scope, request_id: String, requester: Option<String>) -> Event {
+pub fn sync_requested(request: SyncRequest) -> Event {
     event(
         SYNC_REQUESTED,
         &SyncDetail {
-            scope,
-            request_id: Some(request_id),
-            requester,
+            scope: request.scope,
+            request_id: request.request_id,
+            requester: request.requester,
+            override_reason: request.override_reason,
         },
     )
 }
@@ -411,14 +438,19 @@ impl Trigger {
                     check_schema(&envelope.detail)?;
                 }
                 let detail = SyncDetail::deserialize(&envelope.detail).map_err(shape)?;
-                Ok(Self::SyncRequested {
+                Ok(Self::SyncRequested(SyncRequest {
                     scope: detail.scope,
                     request_id: detail.request_id.or(envelope.id),
                     requester: detail.requester,
-                })
+                    account: envelope.account,
+                    override_reason: detail.override_reason,
+                }))
             }
             (SOURCE, REPLAY_REQUESTED | DISCARD_REQUESTED) => {
                 dead_letters::parse(envelope).map(Self::DeadLetters)
+            }
+            (SOURCE, APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED) => {
+                consent::parse(envelope).map(Self::Consent)
             }
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;

@@ -33,6 +33,24 @@ pub struct Plan {
 #[serde(transparent)]
 pub struct PlanHash(String);
 
+/// Text that is no plan's hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the hash of a plan: 64 hexadecimal digits")]
+pub struct InvalidHash(String);
+
+impl std::str::FromStr for PlanHash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() == 64 && digits(text) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidHash(text.to_owned()))
+        }
+    }
+}
+
 impl fmt::Display for PlanHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -72,6 +90,24 @@ impl Plan {
             Action::Allow => self.allow.contains(&change.product),
             Action::Deny => self.deny.contains(&change.product),
         }
+    }
+
+    /// True when the other plan has every change of this one.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        self.allow.is_subset(&other.allow) && self.deny.is_subset(&other.deny)
+    }
+
+    /// How many changes do the opposite of what the other plan does.
+    pub fn opposites(&self, other: &Self) -> usize {
+        self.allow.intersection(&other.deny).count() + self.deny.intersection(&other.allow).count()
+    }
+
+    /// The plan without these products.
+    #[must_use]
+    pub fn without(mut self, products: &BTreeSet<ProductId>) -> Self {
+        self.allow.retain(|product| !products.contains(product));
+        self.deny.retain(|product| !products.contains(product));
+        self
     }
 
     /// The fewest change sets that can carry this plan: a change set takes one Allow and one Deny
@@ -161,6 +197,12 @@ pub enum Reason {
     Excluded,
     /// Its change failed by itself and waits in the dead-letter queue.
     Quarantined,
+    /// The link is frozen.
+    Frozen,
+    /// AWS Marketplace does not have it (any more).
+    NotLive,
+    /// Whether AWS Marketplace has it is not known yet, and the link requires that it is.
+    LiveUnknown,
 }
 
 impl fmt::Display for Reason {
@@ -171,6 +213,9 @@ impl fmt::Display for Reason {
             Self::Protected => "protected",
             Self::Excluded => "excluded",
             Self::Quarantined => "quarantined",
+            Self::Frozen => "frozen",
+            Self::NotLive => "not-live",
+            Self::LiveUnknown => "live-unknown",
         })
     }
 }
@@ -229,7 +274,9 @@ impl LinkPolicy {
 
     /// Why the link may not do this, if it may not.
     pub fn forbids(&self, product: &ProductId, action: Action) -> Option<Reason> {
-        if self.exclude.contains(product) {
+        if self.frozen {
+            Some(Reason::Frozen)
+        } else if self.exclude.contains(product) {
             Some(Reason::Excluded)
         } else if action == Action::Deny && self.protect.contains(product) {
             Some(Reason::Protected)

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ServiceError;
 use crate::experience::Experience;
+use crate::guard::Book;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
 use crate::lane::{Brake, Failed, FailedAlone, IntentChange, LaneState, OpenChange, Quarantined};
 use crate::link::Member;
@@ -192,6 +193,14 @@ pub trait ReadRuns: Send + Sync {
         run: RunId,
         lane: &LaneId,
     ) -> impl Future<Output = Answer<Option<LinkRecord>>> + Send;
+    /// What is remembered of a link; an empty book if there is none.
+    fn book(&self, lane: &LaneId) -> impl Future<Output = Answer<Book>> + Send;
+    /// The member's lists as they were before a run denied anything there, if it did.
+    fn lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+    ) -> impl Future<Output = Answer<Option<PolicySnapshot>>> + Send;
 }
 
 /// The runs of the ledger, as the producer writes them.
@@ -202,6 +211,20 @@ pub trait WriteRuns: ReadRuns {
     fn put_run(&self, run: &RunRecord) -> impl Future<Output = Answer<()>> + Send;
     /// Writes what a run planned for a link.
     fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
+    /// Writes `book` with `rev + 1` on condition that the item still has its `rev`. [`Kind::Conflict`]
+    /// if it has not.
+    ///
+    /// [`Kind::Conflict`]: crate::error::Kind::Conflict
+    fn put_book(&self, lane: &LaneId, book: &Book) -> impl Future<Output = Answer<()>> + Send;
+    /// Keeps the member's lists as they are before the run denies anything there. What is kept already
+    /// stays as it is: the run may go on in another invocation.
+    fn put_lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+        lists: &PolicySnapshot,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<()>> + Send;
     /// Takes a change out of quarantine, if it still is the one that was read: something else is wanted.
     fn release(
         &self,

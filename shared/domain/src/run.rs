@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
+use crate::hold::{Consent, Hold};
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use crate::link::Mode;
 use crate::message::Scope;
@@ -25,6 +26,8 @@ pub enum RunStatus {
     Completed,
     /// Every link that could be is in step; others failed, are stopped, or have changes in quarantine.
     Partial,
+    /// Every link that could be is in step; the plans of others wait for somebody's consent.
+    Held,
     /// No link could be looked at.
     Failed,
     /// Newer plans have taken the place of what was still to be done.
@@ -44,6 +47,7 @@ impl RunStatus {
             Self::Applying => "applying",
             Self::Completed => "completed",
             Self::Partial => "partial",
+            Self::Held => "held",
             Self::Failed => "failed",
             Self::Superseded => "superseded",
         }
@@ -51,17 +55,27 @@ impl RunStatus {
 }
 
 /// One request that a run serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`,
-    /// `replay-requested`, `discard-requested`.
+    /// `replay-requested`, `discard-requested`, `approval-requested`, `rejection-requested`,
+    /// `restore-requested`.
     pub kind: String,
     /// Its own id, by which `sync --wait` finds the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who asked.
+    /// Who asked, as the request says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
+    /// The account whose credentials sent it, as the bus says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Why frozen links are planned for as if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_reason: Option<String>,
+    /// What the override is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
 }
 
 /// What a run amounts to so far.
@@ -80,6 +94,9 @@ pub struct Totals {
     /// Links that are stopped and differ.
     #[serde(default)]
     pub stopped: usize,
+    /// Links whose plans wait for somebody's consent.
+    #[serde(default)]
+    pub held: usize,
     /// Products whose changes are quarantined.
     #[serde(default)]
     pub quarantined: usize,
@@ -194,6 +211,8 @@ impl RunRecord {
             || !self.not_seen.is_empty()
         {
             RunStatus::Partial
+        } else if self.totals.held > 0 {
+            RunStatus::Held
         } else {
             RunStatus::Completed
         };
@@ -241,6 +260,13 @@ pub enum LinkStatus {
     Stopped,
     /// The link has left the configuration: what was still open on its lane was closed.
     Removed,
+    /// The plan waits for somebody's consent, or the management experience can not be trusted: nothing
+    /// of it was sent.
+    Held,
+    /// A hold was rejected.
+    Rejected,
+    /// A request about a hold was refused: nothing was done.
+    Refused,
 }
 
 /// A lane that was ever planned for.
@@ -351,13 +377,30 @@ pub struct LinkRecord {
     /// Why nothing was planned or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
+    /// The hold that the plan waits in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The request about a hold that this run served on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// Allowed although nobody could be asked whether they are live.
+    #[serde(default)]
+    pub unchecked: usize,
     /// When.
     pub at: Timestamp,
 }
 
 impl LinkRecord {
-    /// The plan that it holds.
+    /// The plan that was committed to the lane, if one was: of a held one nothing is.
     pub fn plan(&self) -> Plan {
+        match self.status {
+            LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+            _ => self.shown(),
+        }
+    }
+
+    /// The plan that it shows.
+    pub fn shown(&self) -> Plan {
         Plan::new(
             self.allow.iter().cloned().collect(),
             self.deny.iter().cloned().collect(),

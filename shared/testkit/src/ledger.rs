@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Answer, Claims, Close, Closing, Lanes, ReadRuns, StoredConfig, WriteRuns,
 };
@@ -49,6 +51,10 @@ pub struct MemoryLedger {
     pub links: BTreeMap<(RunId, String), LinkRecord>,
     /// The lanes that were ever planned for.
     pub entries: BTreeMap<LaneId, LaneEntry>,
+    /// What is remembered of the links.
+    pub books: BTreeMap<LaneId, Book>,
+    /// The lists as they were before runs.
+    pub lists: BTreeMap<(RunId, LaneId), PolicySnapshot>,
     /// What is stopped.
     pub brake: Brake,
     /// What became of dead letters, by run.
@@ -280,6 +286,16 @@ impl ReadRuns for World {
         let effect = self.call("Query", "link").await?;
         effect.answer(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
     }
+
+    async fn book(&self, lane: &LaneId) -> Answer<Book> {
+        let effect = self.call("GetItem", "book").await?;
+        effect.answer(self.ledger(|ledger| ledger.books.get(lane).cloned().unwrap_or_default()))
+    }
+
+    async fn lists(&self, run: RunId, lane: &LaneId) -> Answer<Option<PolicySnapshot>> {
+        let effect = self.call("Query", "lists").await?;
+        effect.answer(self.ledger(|ledger| ledger.lists.get(&(run, lane.clone())).cloned()))
+    }
 }
 
 impl WriteRuns for World {
@@ -302,6 +318,39 @@ impl WriteRuns for World {
         let effect = self.call("PutItem", "link").await?;
         let key = (link.run, link_key(link));
         self.ledger(|ledger| ledger.links.insert(key, link.clone()));
+        effect.answer(())
+    }
+
+    async fn put_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
+        let effect = self.call("PutItem", "book").await?;
+        self.ledger(|ledger| {
+            if ledger.books.get(lane).map_or(0, |book| book.rev) != book.rev {
+                let words = "the condition does not hold";
+                let thing = lane.to_string();
+                return Err(ServiceError::new("PutItem", thing, Kind::Conflict, words));
+            }
+            let next = Book {
+                rev: book.rev + 1,
+                ..book.clone()
+            };
+            ledger.books.insert(lane.clone(), next);
+            Ok(())
+        })?;
+        effect.answer(())
+    }
+
+    async fn put_lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+        lists: &PolicySnapshot,
+        _now: Timestamp,
+    ) -> Answer<()> {
+        let effect = self.call("PutItem", "lists").await?;
+        let key = (run, lane.clone());
+        self.ledger(|ledger| {
+            ledger.lists.entry(key).or_insert_with(|| lists.clone());
+        });
         effect.answer(())
     }
 

@@ -3,6 +3,7 @@
 //! States are written on condition that nothing was written in between; fields that this release
 //! does not know are left as they are.
 
+mod books;
 mod claims;
 mod lanes;
 mod links;

@@ -4,8 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{Brake, Quarantined};
+use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns};
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde::{Deserialize, Serialize};
@@ -111,6 +113,14 @@ impl ReadRuns for Ledger {
     async fn link(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
         self.link_of(run, lane).await
     }
+
+    async fn book(&self, lane: &LaneId) -> Answer<Book> {
+        self.book_of(lane).await
+    }
+
+    async fn lists(&self, run: RunId, lane: &LaneId) -> Answer<Option<PolicySnapshot>> {
+        self.lists_of(run, lane).await
+    }
 }
 
 impl WriteRuns for Ledger {
@@ -168,6 +178,20 @@ impl WriteRuns for Ledger {
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
         self.put_link_parts(link, link.at).await
+    }
+
+    async fn put_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
+        self.store_book(lane, book).await
+    }
+
+    async fn put_lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+        lists: &PolicySnapshot,
+        now: Timestamp,
+    ) -> Answer<()> {
+        self.store_lists(run, lane, lists, now).await
     }
 
     async fn release(

@@ -114,28 +114,33 @@ fn every_trigger_is_read() {
         experiences: vec![],
     };
     assert_eq!(
-        Trigger::parse(&body(sync_requested(scope.clone(), "r-1".to_owned(), None))),
-        Ok(Trigger::SyncRequested {
+        Trigger::parse(&body(sync_requested(SyncRequest {
+            scope: scope.clone(),
+            request_id: Some("r-1".to_owned()),
+            override_reason: Some("a launch".to_owned()),
+            ..SyncRequest::default()
+        }))),
+        Ok(Trigger::SyncRequested(SyncRequest {
             scope,
             request_id: Some("r-1".to_owned()),
-            requester: None
-        })
+            override_reason: Some("a launch".to_owned()),
+            ..SyncRequest::default()
+        }))
     );
     let bare = r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested"}"#;
     assert!(matches!(
         Trigger::parse(bare),
-        Ok(Trigger::SyncRequested { .. })
+        Ok(Trigger::SyncRequested(_))
     ));
     let array = r#"["e","pmp-sync.schedule","Scheduled Sync",null,null,null]"#;
     assert!(Trigger::parse(array).is_err());
     let by_hand = r#"{"id":"e-1","source":"pmp-sync","detail-type":"Sync Requested","detail":{}}"#;
     assert_eq!(
         Trigger::parse(by_hand),
-        Ok(Trigger::SyncRequested {
-            scope: Scope::default(),
+        Ok(Trigger::SyncRequested(SyncRequest {
             request_id: Some("e-1".to_owned()),
-            requester: None
-        })
+            ..SyncRequest::default()
+        }))
     );
     let misspelt = by_hand.replace(
         "\"detail\":{}",

@@ -1,0 +1,241 @@
+//! What is remembered of a link from run to run: the guards' memory, and holds.
+
+use pmp_sync_domain::commit::Decision;
+use pmp_sync_domain::error::{Kind, LinkError};
+use pmp_sync_domain::guard::{Book, GuardName, HoldReason};
+use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::message::{HELD, event};
+use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use serde::Serialize;
+
+use crate::inspect::Inspection;
+use crate::link::{Connection, Errand, Outcome};
+use crate::send::Committed;
+use crate::{Ports, Producer};
+
+/// The announcement of a hold.
+#[derive(Serialize)]
+struct Held<'a> {
+    run: RunId,
+    member: &'a str,
+    account: &'a str,
+    experience: &'a str,
+    management_experience: &'a str,
+    hold: &'a Hold,
+    reasons: Vec<String>,
+    approve: String,
+}
+
+impl<P: Ports> Producer<P> {
+    /// Writes a book, if it says anything new. False if somebody else wrote it meanwhile.
+    pub(crate) async fn write_book(
+        &self,
+        lane: &LaneId,
+        old: &Book,
+        new: &Book,
+    ) -> Result<bool, LinkError> {
+        if old == new {
+            return Ok(true);
+        }
+        match self.ports.ledger().put_book(lane, new).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Err(error) => Err(LinkError::Ledger(error)),
+        }
+    }
+
+    /// The book after a look at which nothing was held.
+    pub(crate) fn after_look(&self, errand: &Errand<'_>, seen: &Inspection) -> Book {
+        let now = self.now();
+        let mut book = seen.book.clone();
+        book.sized(seen.actual.allowed().len(), now);
+        book.frozen_since = frozen_since(&book, errand, now);
+        if errand.way_back {
+            return book;
+        }
+        book.hold = None;
+        let odd = |name: &GuardName| is_odd(&errand.desired.oddities, *name);
+        book.accepted.retain(odd);
+        if errand.desired.oddities.is_empty() && !seen.plan.is_empty() {
+            book.management_allowed = Some(errand.desired.policy.allowed().len());
+        }
+        if errand.desired.oddities.is_empty() && seen.decision == Decision::InStep {
+            book.management_allowed = Some(errand.desired.policy.allowed().len());
+            // What was restored is what is wanted now.
+            book.restored = None;
+        }
+        if !seen.approved {
+            // It is done with, or something else is wanted by now: it was approved once.
+            book.allowance = None;
+        }
+        book
+    }
+
+    /// Before a plan is committed: what it takes away counts from now on, and the lists are kept for the
+    /// way back. False if the lane is to be looked at again.
+    pub(crate) async fn before_commit(
+        &self,
+        errand: &Errand<'_>,
+        seen: &Inspection,
+    ) -> Result<bool, LinkError> {
+        let mut book = self.after_look(errand, seen);
+        if !seen.approved {
+            // Under their limits, so that they are few.
+            book.taking_away(seen.removals.clone(), self.now());
+        }
+        if !seen.plan.deny().is_empty() {
+            let ledger = self.ports.ledger();
+            ledger
+                .put_lists(errand.run, &seen.lane, &seen.actual, self.now())
+                .await
+                .map_err(LinkError::Ledger)?;
+        }
+        self.write_book(&seen.lane, &seen.book, &book).await
+    }
+
+    /// Holds a plan: records it, announces it once, and lets nothing of the lane's go on that the plan
+    /// does not agree with. Nothing if the lane is to be looked at again.
+    pub(crate) async fn hold(
+        &self,
+        errand: &Errand<'_>,
+        seen: &Inspection,
+        mut outcome: Outcome,
+        connection: &Connection<P>,
+    ) -> Result<Option<Outcome>, LinkError> {
+        let ledger = self.ports.ledger();
+        if seen.before.state.planned_run() == Some(errand.run) {
+            // The run has committed a plan here already, in an invocation that was cut off: that one is
+            // on record, and only a newer run can take its place.
+            return Err(LinkError::Contended(seen.lane.to_string()));
+        }
+        let hold = self.present_hold(errand, seen).await?;
+        outcome.record.status = LinkStatus::Held;
+        outcome.record.hold = Some(hold.clone());
+        outcome.messages = 0;
+        self.keep(&seen.lane, &outcome.record).await?;
+        let mut book = seen.book.clone();
+        book.sized(seen.actual.allowed().len(), self.now());
+        book.frozen_since = frozen_since(&book, errand, self.now());
+        if !seen.approved {
+            book.allowance = None;
+        }
+        book.hold = Some(hold.clone());
+        if !self.write_book(&seen.lane, &seen.book, &book).await? {
+            return Ok(None);
+        }
+        if !hold.announced {
+            let words: Vec<_> = hold.reasons.iter().map(ToString::to_string).collect();
+            tracing::warn!(run = %errand.run, lane = %seen.lane, code = hold.reasons.first().map(HoldReason::code), reasons = ?words, "the plan is held");
+            let held = Held {
+                run: hold.run,
+                member: errand.link.member.name.as_str(),
+                account: seen.lane.account.as_str(),
+                experience: seen.lane.experience.as_str(),
+                management_experience: errand.link.management_experience.as_str(),
+                reasons: words,
+                approve: hold.command(&seen.lane.experience),
+                hold: &hold,
+            };
+            let announced = self.ports.bus().put(event(HELD, &held)).await;
+            announced.map_err(LinkError::Bus)?;
+            let before = Book {
+                rev: seen.book.rev + 1,
+                ..book
+            };
+            let mut after = before.clone();
+            after.hold = Some(Hold {
+                announced: true,
+                ..hold
+            });
+            // Written by somebody else meanwhile: it is announced once more at worst.
+            let _ = ledger.put_book(&seen.lane, &after).await;
+        }
+        self.meanwhile(errand, seen, outcome, connection).await
+    }
+
+    /// The hold that stands, if it says the same and can still be approved; a new one otherwise.
+    async fn present_hold(
+        &self,
+        errand: &Errand<'_>,
+        seen: &Inspection,
+    ) -> Result<Hold, LinkError> {
+        let new = self.new_hold(errand.run, seen, seen.reasons.clone());
+        let Some(old) = seen.book.hold.as_ref().filter(|old| old.is_same(&new)) else {
+            return Ok(new);
+        };
+        if old.run == errand.run {
+            return Ok(old.clone());
+        }
+        // Runs expire, and what is approved is what the run's record shows.
+        let record = self.ports.ledger().link(old.run, &seen.lane).await;
+        let record = record.map_err(LinkError::Ledger)?;
+        Ok(if record.is_some() { old.clone() } else { new })
+    }
+
+    pub(crate) fn new_hold(&self, run: RunId, seen: &Inspection, reasons: Vec<HoldReason>) -> Hold {
+        Hold {
+            run,
+            plan_hash: seen.plan.hash(),
+            reasons,
+            allow: seen.plan.allow().len(),
+            deny: seen.plan.deny().len(),
+            removals: seen.report.removals,
+            since: self.now(),
+            announced: false,
+            rejected: None,
+        }
+    }
+
+    /// While a plan is held, the lane is served as if nothing were to be changed: what is open goes on
+    /// only as far as it agrees with the lists as they are now.
+    async fn meanwhile(
+        &self,
+        errand: &Errand<'_>,
+        seen: &Inspection,
+        mut outcome: Outcome,
+        connection: &Connection<P>,
+    ) -> Result<Option<Outcome>, LinkError> {
+        match seen.halted {
+            Decision::InStep => outcome.done = self.mark_rest(seen, false).await?,
+            Decision::Underway(_) => {}
+            Decision::Commit => {
+                let nothing = pmp_sync_domain::plan::Plan::default();
+                match self.commit(errand.run, seen, &nothing).await? {
+                    Committed::Stale => return Ok(None),
+                    Committed::Yes(older) => {
+                        outcome.done = older;
+                        outcome.superseded = true;
+                        let state = &seen.before.state;
+                        self.send(errand.run, &seen.lane, &nothing, state, connection)
+                            .await?;
+                    }
+                }
+            }
+        }
+        Ok(Some(outcome))
+    }
+}
+
+fn frozen_since(
+    book: &Book,
+    errand: &Errand<'_>,
+    now: pmp_sync_domain::Timestamp,
+) -> Option<pmp_sync_domain::Timestamp> {
+    let frozen = errand.link.policy.frozen;
+    frozen.then(|| book.frozen_since.unwrap_or(now))
+}
+
+fn is_odd(oddities: &[HoldReason], name: GuardName) -> bool {
+    oddities.iter().any(|odd| odd.guard() == Some(name))
+}
+
+/// The fields of a record that tell of its plan: empty while nothing is known of it.
+pub(crate) fn lists(record: &LinkRecord) -> (usize, usize) {
+    match record.status {
+        // Nothing of it is planned to be done.
+        LinkStatus::Held | LinkStatus::Refused | LinkStatus::Rejected => (0, 0),
+        _ => (record.allow.len(), record.deny.len()),
+    }
+}

@@ -1,0 +1,180 @@
+//! What the producer remembers of links, and the members' lists as they were before runs.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::Answer;
+use serde::{Deserialize, Serialize};
+
+use super::{Ledger, from_item, to_item};
+use crate::keys::{self, BOOKS, SK};
+use crate::service_error;
+
+/// Products in one part: each has at most 60 bytes, so a part at most 300 KB.
+const PRODUCTS: usize = 5_000;
+
+/// A part of a member's lists.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct ListsPart {
+    schema: u32,
+    /// How many parts there are.
+    parts: usize,
+    #[serde(default)]
+    allowed: Vec<ProductId>,
+    #[serde(default)]
+    denied: Vec<ProductId>,
+}
+
+impl Ledger {
+    /// The books of all links, by their lanes.
+    pub async fn books(&self) -> Answer<Vec<(LaneId, Book)>> {
+        let items = self.between(BOOKS, "0", "~").await?;
+        let mut books = Vec::new();
+        for item in items {
+            let sk = item.get(SK).and_then(|value| value.as_s().ok());
+            let lane: Option<LaneId> = sk.and_then(|sk| sk.replacen('#', "/", 1).parse().ok());
+            let book = from_item("Query", item)?;
+            books.extend(lane.map(|lane| (lane, book)));
+        }
+        Ok(books)
+    }
+
+    pub(super) async fn book_of(&self, lane: &LaneId) -> Answer<Book> {
+        match self.get(BOOKS, &keys::lane_entry(lane)).await? {
+            Some(item) => from_item("GetItem", item),
+            None => Ok(Book::default()),
+        }
+    }
+
+    pub(super) async fn store_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
+        let next = Book {
+            schema: SCHEMA,
+            rev: book.rev + 1,
+            ..book.clone()
+        };
+        let sk = keys::lane_entry(lane);
+        let mut call = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item("PutItem", BOOKS, &sk, &next)?));
+        call = if book.rev == 0 {
+            call.condition_expression("attribute_not_exists(pk)")
+        } else {
+            call.condition_expression("#rev = :rev")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":rev", AttributeValue::N(book.rev.to_string()))
+        };
+        let sent = call.send().await.map(drop);
+        sent.map_err(|error| service_error("PutItem", format!("the book of {lane}"), &error))
+    }
+
+    /// The first part comes last: where it is, all are.
+    pub(super) async fn store_lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+        lists: &PolicySnapshot,
+        now: Timestamp,
+    ) -> Answer<()> {
+        let pk = keys::run_links(run);
+        if self.get(&pk, &keys::lists(lane, 0)).await?.is_some() {
+            return Ok(());
+        }
+        for (number, part) in cut(lists, PRODUCTS).iter().enumerate().rev() {
+            let expires_at = Some(self.expiry(now));
+            self.put(&pk, &keys::lists(lane, number), part, expires_at)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn lists_of(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+    ) -> Answer<Option<PolicySnapshot>> {
+        let pk = keys::run_links(run);
+        let (first, last) = (keys::lists(lane, 0), keys::lists(lane, 9_999));
+        let items = self.between(&pk, &first, &last).await?;
+        let parts: Vec<ListsPart> = items
+            .into_iter()
+            .map(|item| from_item("Query", item))
+            .collect::<Answer<_>>()?;
+        join(parts).map_err(|message| ServiceError::new("Query", pk, Kind::Refused, message))
+    }
+}
+
+fn cut(lists: &PolicySnapshot, most: usize) -> Vec<ListsPart> {
+    let allowed = lists.allowed().iter().map(|product| (true, product));
+    let denied = lists.denied().iter().map(|product| (false, product));
+    let all: Vec<_> = allowed.chain(denied).collect();
+    let parts = all.len().div_ceil(most).max(1);
+    let of = |chunk: &[(bool, &ProductId)], on_allowed: bool| {
+        let of_list = chunk.iter().filter(|(allowed, _)| *allowed == on_allowed);
+        of_list.map(|(_, product)| (*product).clone()).collect()
+    };
+    let part = |chunk: &[(bool, &ProductId)]| ListsPart {
+        schema: SCHEMA,
+        parts,
+        allowed: of(chunk, true),
+        denied: of(chunk, false),
+    };
+    if all.is_empty() {
+        return vec![part(&[])];
+    }
+    all.chunks(most).map(part).collect()
+}
+
+/// Nothing if the first part is not there; an error if it is and another is not.
+fn join(parts: Vec<ListsPart>) -> Result<Option<PolicySnapshot>, String> {
+    let Some(first) = parts.first() else {
+        return Ok(None);
+    };
+    if parts.len() < first.parts {
+        return Err(format!(
+            "{} of {} parts are there",
+            parts.len(),
+            first.parts
+        ));
+    }
+    let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+    for part in parts {
+        allowed.extend(part.allowed);
+        denied.extend(part.denied);
+    }
+    Ok(Some(PolicySnapshot::new(allowed, denied)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn products(range: std::ops::Range<usize>) -> Vec<ProductId> {
+        range
+            .map(|number| ProductId::new(format!("prod-{number}")).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn lists_are_the_same_after_they_were_cut_and_joined() {
+        for (allowed, denied) in [(0, 0), (1, 0), (0, 7), (10, 3), (20, 20)] {
+            let lists = PolicySnapshot::new(products(0..allowed), products(100..100 + denied));
+            let parts = cut(&lists, 7);
+            assert!(parts.iter().all(|part| part.parts == parts.len()));
+            assert_eq!(join(parts).unwrap(), Some(lists));
+        }
+        assert_eq!(join(Vec::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn lists_of_which_a_part_is_missing_are_refused() {
+        let mut parts = cut(&PolicySnapshot::new(products(0..20), []), 7);
+        parts.pop();
+        assert_eq!(join(parts).unwrap_err(), "2 of 3 parts are there");
+    }
+}

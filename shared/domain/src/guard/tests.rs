@@ -1,0 +1,1 @@
+//! What each guard lets through, and what it stops.

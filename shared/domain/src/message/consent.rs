@@ -1,0 +1,72 @@
+//! Requests about holds: approval, rejection, and the way back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    APPROVAL_REQUESTED, Envelope, Event, REJECTION_REQUESTED, RESTORE_REQUESTED, Unreadable,
+    check_schema, event, shape,
+};
+use crate::hold::{ConsentAction, ConsentRequest};
+use crate::ids::{AccountId, ExperienceId, LaneId, RunId};
+use crate::plan::PlanHash;
+
+#[derive(Serialize, Deserialize)]
+struct ConsentDetail {
+    member_account: AccountId,
+    experience: ExperienceId,
+    run: RunId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan_hash: Option<PlanHash>,
+    #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
+    requester: Option<String>,
+}
+
+/// The event Approval Requested, Rejection Requested or Restore Requested.
+pub fn consent_requested(request: ConsentRequest) -> Event {
+    let detail_type = match request.action {
+        ConsentAction::Approve => APPROVAL_REQUESTED,
+        ConsentAction::Reject => REJECTION_REQUESTED,
+        ConsentAction::Restore => RESTORE_REQUESTED,
+    };
+    event(
+        detail_type,
+        &ConsentDetail {
+            member_account: request.lane.account,
+            experience: request.lane.experience,
+            run: request.run,
+            plan_hash: request.plan_hash,
+            request_id: request.request_id,
+            requester: request.requester,
+        },
+    )
+}
+
+/// Reads the event. An approval or a rejection names the plan that was shown.
+pub(super) fn parse(envelope: Envelope) -> Result<ConsentRequest, Unreadable> {
+    if envelope.detail.get("schema").is_some() {
+        check_schema(&envelope.detail)?;
+    }
+    let detail = ConsentDetail::deserialize(&envelope.detail).map_err(shape)?;
+    let action = match envelope.detail_type.as_str() {
+        APPROVAL_REQUESTED => ConsentAction::Approve,
+        REJECTION_REQUESTED => ConsentAction::Reject,
+        _ => ConsentAction::Restore,
+    };
+    if action != ConsentAction::Restore && detail.plan_hash.is_none() {
+        return Err(shape("the field \"plan_hash\" is missing"));
+    }
+    Ok(ConsentRequest {
+        action,
+        lane: LaneId {
+            account: detail.member_account,
+            experience: detail.experience,
+        },
+        run: detail.run,
+        plan_hash: detail.plan_hash,
+        request_id: detail.request_id.or(envelope.id),
+        requester: detail.requester,
+        account: envelope.account,
+    })
+}

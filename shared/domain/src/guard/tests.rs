@@ -1,1 +1,318 @@
 //! What each guard lets through, and what it stops.
+
+use super::*;
+use crate::hold::Ask;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn product(number: usize) -> ProductId {
+    ProductId::new(format!("prod-{number:04}")).unwrap()
+}
+
+fn products(range: std::ops::Range<usize>) -> BTreeSet<ProductId> {
+    range.map(product).collect()
+}
+
+fn run(number: i64) -> RunId {
+    RunId::next(None, number, 0)
+}
+
+/// A member that allows `allowed` products, of which the plan denies the first `denied`.
+struct Setting {
+    plan: Plan,
+    actual: PolicySnapshot,
+    open: BTreeSet<ProductId>,
+    oddities: Vec<HoldReason>,
+    management_allowed: usize,
+    book: Book,
+    approved: Option<Plan>,
+    restored: Option<Plan>,
+    guard: Guard,
+    now: Timestamp,
+}
+
+impl Setting {
+    fn new(allowed: usize, denied: usize) -> Self {
+        Self {
+            plan: Plan::new(BTreeSet::new(), products(0..denied)),
+            actual: PolicySnapshot::new(products(0..allowed), []),
+            open: BTreeSet::new(),
+            oddities: Vec::new(),
+            management_allowed: allowed - denied,
+            book: Book::default(),
+            approved: None,
+            restored: None,
+            guard: Guard::default(),
+            now: at(0),
+        }
+    }
+
+    fn case(&self) -> Case<'_> {
+        Case {
+            plan: &self.plan,
+            actual: &self.actual,
+            open: &self.open,
+            oddities: &self.oddities,
+            management_allowed: self.management_allowed,
+            book: &self.book,
+            approved: self.approved.as_ref(),
+            restored: self.restored.as_ref(),
+            guard: &self.guard,
+            now: self.now,
+        }
+    }
+
+    fn stopped_by(&self) -> Vec<GuardName> {
+        let reasons = self.case().reasons();
+        reasons.iter().filter_map(HoldReason::guard).collect()
+    }
+}
+
+const NOTHING: [GuardName; 0] = [];
+
+#[test]
+fn removals_have_to_exceed_both_a_count_and_a_percentage() {
+    for (allowed, denied, stopped) in [
+        // A percentage alone misfires on short lists: 100 % of two products.
+        (2, 2, false),
+        (10, 10, false),
+        (12, 10, false),
+        (12, 11, true),
+        // 5 % of 400 are 20.
+        (400, 20, false),
+        (400, 21, true),
+    ] {
+        let setting = Setting::new(allowed, denied);
+        let expected: &[_] = if stopped {
+            &[GuardName::Removals]
+        } else {
+            &NOTHING
+        };
+        assert_eq!(setting.stopped_by(), expected, "{denied} of {allowed}");
+    }
+}
+
+#[test]
+fn no_list_is_so_long_that_more_than_the_cap_may_go() {
+    assert_eq!(Setting::new(5_000, 50).stopped_by(), NOTHING);
+    let setting = Setting::new(5_000, 51);
+    assert_eq!(setting.stopped_by(), [GuardName::MostRemovals]);
+    assert_eq!(
+        setting.case().reasons(),
+        [HoldReason::MostRemovals {
+            count: 51,
+            limit: 50
+        }]
+    );
+}
+
+#[test]
+fn denies_of_what_nobody_could_buy_take_nothing_away() {
+    let mut setting = Setting::new(20, 0);
+    setting.plan = Plan::new(BTreeSet::new(), products(100..300));
+    assert_eq!(setting.stopped_by(), NOTHING);
+    assert!(setting.case().removals().is_empty());
+}
+
+#[test]
+fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
+    let mut book = Book::default();
+    let mut allowed = products(0..200);
+    for hour in 0..60_i64 {
+        let now = at(hour * 3_600);
+        let goes = BTreeSet::from([product(usize::try_from(hour).unwrap())]);
+        let mut setting = Setting::new(0, 0);
+        setting.plan = Plan::new(BTreeSet::new(), goes.clone());
+        setting.actual = PolicySnapshot::new(allowed.clone(), []);
+        setting.management_allowed = allowed.len() - 1;
+        setting.book = book.clone();
+        setting.now = now;
+        let reasons = setting.case().reasons();
+        if !reasons.is_empty() {
+            // The eleventh: 11 of 200 are more than 10, and more than 5 %.
+            assert_eq!(hour, 10);
+            assert_eq!(
+                reasons,
+                [HoldReason::Removals {
+                    count: 11,
+                    of: 200,
+                    limit: 10,
+                    percent: 5
+                }]
+            );
+            return;
+        }
+        book.sized(allowed.len(), now);
+        book.taking_away(goes.clone(), now);
+        allowed.retain(|product| !goes.contains(product));
+    }
+    panic!("all of them went through");
+}
+
+#[test]
+fn what_was_taken_away_longer_ago_does_not_count() {
+    let mut setting = Setting::new(100, 10);
+    setting.book.sized(110, at(-WINDOW));
+    setting.book.taking_away(products(100..110), at(-WINDOW));
+    assert_eq!(setting.stopped_by(), NOTHING);
+    setting.now = at(-1);
+    assert_eq!(setting.stopped_by(), [GuardName::Removals]);
+}
+
+#[test]
+fn the_same_product_counts_once_whether_it_is_planned_open_or_was_taken_away() {
+    let mut setting = Setting::new(100, 10);
+    setting.book.taking_away(products(0..10), at(-60));
+    setting.open = products(0..10);
+    assert_eq!(setting.stopped_by(), NOTHING);
+    // One more that is on its way, though the plan does not have it.
+    setting.open = products(9..11);
+    assert_eq!(setting.stopped_by(), [GuardName::Removals]);
+}
+
+#[test]
+fn the_percentage_is_of_the_list_as_it_stood_when_the_window_began() {
+    // 1,000 products came in an hour ago; 40 of the 100 before are more than 5 % of those.
+    let mut setting = Setting::new(1_100, 40);
+    setting.book.sized(100, at(-2 * WINDOW));
+    setting.book.sized(1_100, at(-3_600));
+    assert_eq!(
+        setting.case().reasons(),
+        [HoldReason::Removals {
+            count: 40,
+            of: 100,
+            limit: 10,
+            percent: 5
+        }]
+    );
+    // Without what is known of then, it is the list of now: 40 of 1,100.
+    setting.book = Book::default();
+    assert_eq!(setting.stopped_by(), NOTHING);
+}
+
+#[test]
+fn a_book_stays_small_and_keeps_the_size_at_the_beginning_of_the_window() {
+    let mut book = Book::default();
+    for minute in 0..5_000 {
+        let now = at(minute * 60);
+        book.sized(usize::try_from(minute).unwrap(), now);
+        book.taking_away(BTreeSet::from([product(1)]), now);
+    }
+    assert!(book.sizes.len() <= MOST_SIZES);
+    assert!(book.removals.len() <= 24 * 60 + 1);
+    book.sized(7, at(10 * WINDOW));
+    assert_eq!(book.size_at_window(1, at(10 * WINDOW)), 4_999);
+    assert_eq!(book.sizes.len(), 2);
+}
+
+#[test]
+fn a_management_list_that_lost_more_than_half_is_stopped() {
+    for (from, to, stopped) in [(10, 5, false), (10, 4, true), (3, 1, true), (5, 9, false)] {
+        let mut setting = Setting::new(3, 1);
+        setting.book.management_allowed = Some(from);
+        setting.management_allowed = to;
+        let expected: &[_] = if stopped {
+            &[GuardName::Shrink]
+        } else {
+            &NOTHING
+        };
+        assert_eq!(setting.stopped_by(), expected, "{from} to {to}");
+    }
+}
+
+#[test]
+fn an_odd_management_experience_holds_even_what_changes_nothing_until_it_is_accepted() {
+    let mut setting = Setting::new(5, 0);
+    setting.oddities = vec![HoldReason::ManagementDisabled {
+        status: "Disabled".to_owned(),
+    }];
+    assert_eq!(setting.stopped_by(), [GuardName::ManagementDisabled]);
+    setting.book.accepted = BTreeSet::from([GuardName::ManagementDisabled]);
+    assert_eq!(setting.stopped_by(), NOTHING);
+    // What was accepted is the state, not whatever comes of it.
+    setting.plan = Plan::new(products(7..8), BTreeSet::new());
+    assert_eq!(setting.stopped_by(), [GuardName::ManagementDisabled]);
+}
+
+#[test]
+fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
+    let mut setting = Setting::new(100, 100);
+    setting.oddities = vec![HoldReason::ManagementEmpty];
+    setting.approved = Some(setting.plan.clone());
+    assert_eq!(setting.stopped_by(), NOTHING);
+    // What has become unnecessary falls away.
+    setting.plan = Plan::new(BTreeSet::new(), products(50..100));
+    assert_eq!(setting.stopped_by(), NOTHING);
+    // Anything new is held with the rest: never a part of a plan.
+    setting.plan = Plan::new(products(200..201), products(50..100));
+    assert!(!setting.stopped_by().is_empty());
+}
+
+#[test]
+fn what_was_restored_is_not_taken_back_without_consent() {
+    let mut setting = Setting::new(20, 2);
+    let ask = Ask {
+        by: None,
+        account: None,
+        at: at(0),
+    };
+    setting.book.restored = Some(Allowance {
+        run: run(1),
+        ask,
+        executed: run(2),
+    });
+    setting.restored = Some(Plan::new(products(0..1), BTreeSet::new()));
+    assert_eq!(
+        setting.case().reasons(),
+        [HoldReason::Restored {
+            run: run(1),
+            count: 1
+        }]
+    );
+    setting.restored = Some(Plan::new(products(5..9), BTreeSet::new()));
+    assert_eq!(setting.stopped_by(), NOTHING);
+}
+
+#[test]
+fn a_link_is_exempt_by_name_and_from_that_guard_only() {
+    let mut setting = Setting::new(100, 60);
+    assert_eq!(
+        setting.stopped_by(),
+        [GuardName::Removals, GuardName::MostRemovals]
+    );
+    setting.guard.exempt = BTreeSet::from([GuardName::Removals]);
+    assert_eq!(setting.stopped_by(), [GuardName::MostRemovals]);
+    assert_eq!("most-removals".parse(), Ok(GuardName::MostRemovals));
+    for name in GuardName::ALL {
+        let written = serde_json::to_value(name).unwrap();
+        assert_eq!(written, name.as_str());
+        assert_eq!(name.as_str().parse(), Ok(name));
+    }
+    assert!("everything".parse::<GuardName>().is_err());
+}
+
+#[test]
+fn limits_may_be_stricter_or_wider() {
+    let mut setting = Setting::new(100, 1);
+    setting.guard.limits = Limits {
+        removals: 0,
+        removals_percent: 0,
+        most_removals: 0,
+        shrink_percent: 0,
+    };
+    setting.book.management_allowed = Some(100);
+    assert_eq!(
+        setting.stopped_by(),
+        [
+            GuardName::Removals,
+            GuardName::MostRemovals,
+            GuardName::Shrink
+        ]
+    );
+    let mut setting = Setting::new(100, 90);
+    setting.guard.limits.removals = 90;
+    setting.guard.limits.most_removals = 90;
+    assert_eq!(setting.stopped_by(), NOTHING);
+}

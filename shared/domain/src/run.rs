@@ -384,10 +384,15 @@ pub struct LinkRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Allowed although nobody could be asked whether they are live.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,
     /// When.
     pub at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl LinkRecord {

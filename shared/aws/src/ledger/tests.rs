@@ -1,6 +1,7 @@
 //! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
 //! its fixture says.
 
+use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::lane::{Brake, LaneState};
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
@@ -11,11 +12,14 @@ use super::{from_item, links, to_item};
 const STATE_BEFORE: &str = include_str!("../../fixtures/state-1.json");
 const STATE: &str = include_str!("../../fixtures/state-1-b.json");
 const RUN_BEFORE: &str = include_str!("../../fixtures/run-1.json");
-const RUN: &str = include_str!("../../fixtures/run-1-b.json");
+const RUN_B: &str = include_str!("../../fixtures/run-1-b.json");
+const RUN: &str = include_str!("../../fixtures/run-1-c.json");
 const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
+const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
+const BOOK: &str = include_str!("../../fixtures/book-1.json");
 
 /// Through the item and back, and equal to the fixture.
 fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
@@ -46,6 +50,11 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
 }
 
 #[test]
+fn what_is_remembered_of_a_link_is_kept() {
+    kept::<Book>(BOOK);
+}
+
+#[test]
 fn items_of_before_a_field_came_are_read_without_it() {
     let state: LaneState = serde_json::from_str(STATE_BEFORE).unwrap();
     assert!(state.search.is_idle() && state.stop.is_none() && state.cancelled == 0);
@@ -53,11 +62,15 @@ fn items_of_before_a_field_came_are_read_without_it() {
     let run: RunRecord = serde_json::from_str(RUN_BEFORE).unwrap();
     assert!(run.quarantined.is_empty() && run.cursor.is_empty());
     assert_eq!(run.totals.stopped, 0);
+    let run: RunRecord = serde_json::from_str(RUN_B).unwrap();
+    assert_eq!(run.totals.held, 0);
+    assert!(run.requests.iter().all(|request| request.account.is_none()));
 }
 
 #[test]
 fn a_link_is_kept() {
     kept::<LinkRecord>(LINK);
+    kept::<LinkRecord>(LINK_HELD);
 }
 
 #[test]

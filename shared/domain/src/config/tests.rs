@@ -1,0 +1,159 @@
+//! What is read of a configuration, and what is refused and where.
+
+use super::*;
+
+const GOOD: &str = include_str!("../../fixtures/config-1.toml");
+
+fn problems(text: &str) -> Vec<String> {
+    Config::parse(text)
+        .unwrap_err()
+        .problems
+        .iter()
+        .map(Problem::to_string)
+        .collect()
+}
+
+#[test]
+fn the_fixture_is_read_whole() {
+    let config = Config::parse(GOOD).unwrap();
+    assert_eq!(config.members.len(), 2);
+    let [emea, all] = config.links.as_slice() else {
+        panic!("{:?}", config.links)
+    };
+    assert_eq!(emea.policy.mode, Mode::Additive);
+    assert_eq!(emea.policy.protect.len(), 1);
+    assert_eq!(all.target, Target::EveryLive);
+    assert_eq!(all.policy, LinkPolicy::default());
+    assert_eq!(config.named_lanes(&"emea".parse().unwrap()).len(), 1);
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_line_and_column() {
+    let text = GOOD.replace("\"222222222222\"", "\"2222\"");
+    assert_eq!(
+        problems(&text),
+        ["6:11: \"2222\" is not an account id: twelve digits"]
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_in_order() {
+    let text = GOOD
+        .replace("\"222222222222\"", "\"2222\"")
+        .replace("exp-9d1kq27hs0abc", "9d1")
+        .replace("member = \"apac\"", "member = \"apacc\"");
+    let found = problems(&text);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(
+        found[1].contains("\"9d1\" is not an experience id"),
+        "{found:#?}"
+    );
+    assert!(found[2].contains("there is no member apacc"), "{found:#?}");
+}
+
+#[test]
+fn an_unknown_key_and_broken_syntax_are_refused() {
+    let unknown = problems(&GOOD.replace("protect", "protected"));
+    assert!(
+        unknown[0].starts_with("18:") && unknown[0].contains("protected"),
+        "{unknown:?}"
+    );
+    let syntax = problems("schema = 1\n[[member]\n");
+    assert!(syntax[0].starts_with("2:"), "{syntax:?}");
+    assert!(problems("schema = 2")[0].contains("schema 2 is not known"));
+    assert!(problems("")[0].contains("schema"));
+}
+
+#[test]
+fn a_member_experience_stands_in_one_link_only() {
+    let twice = format!(
+        "{GOOD}\n[[link]]\nmanagement_experience = \"exp-other\"\nmember = \"emea\"\nmember_experience = \"exp-9d1kq27hs0abc\"\n"
+    );
+    assert!(problems(&twice)[0].contains("stands in another link already"));
+}
+
+#[test]
+fn two_members_share_neither_name_nor_account() {
+    let text = GOOD.replace("333333333333", "222222222222");
+    assert!(problems(&text)[0].contains("is already that of member"));
+    let text = GOOD
+        .replace("name = \"apac\"", "name = \"emea\"")
+        .replace("member = \"apac\"", "member = \"emea\"");
+    assert!(problems(&text)[0].contains("there is already a member emea"));
+}
+
+const GUARDED: &str = include_str!("../../fixtures/config-1-b.toml");
+
+#[test]
+fn guards_are_on_without_being_named() {
+    let config = Config::parse(GOOD).unwrap();
+    assert_eq!(config.links[0].guard, Guard::default());
+    assert!(config.links[0].guard.exempt.is_empty());
+    assert!(!config.links[0].policy.frozen);
+    assert_eq!(config.links[0].live_check, LiveCheck::Warn);
+}
+
+#[test]
+fn a_link_has_the_limits_of_all_but_for_its_own() {
+    let config = Config::parse(GUARDED).unwrap();
+    let [all, own] = config.links.as_slice() else {
+        panic!("{:?}", config.links)
+    };
+    let limits = &all.guard.limits;
+    assert_eq!((limits.removals, limits.most_removals), (5, 30));
+    // Not named: as they are by default.
+    assert_eq!((limits.removals_percent, limits.shrink_percent), (5, 50));
+    let limits = &own.guard.limits;
+    assert_eq!((limits.removals, limits.most_removals), (5, 200));
+    assert_eq!((limits.removals_percent, limits.shrink_percent), (2, 50));
+    let exempt: Vec<_> = own.guard.exempt.iter().map(|name| name.as_str()).collect();
+    assert_eq!(exempt, ["shrink"]);
+    assert!(own.policy.frozen && !all.policy.frozen);
+    assert_eq!(own.live_check, LiveCheck::Require);
+}
+
+#[test]
+fn everything_may_be_frozen_at_once() {
+    let text = GOOD.replacen("schema = 1", "schema = 1\nfreeze = true", 1);
+    let config = Config::parse(&text).unwrap();
+    assert!(config.links.iter().all(|link| link.policy.frozen));
+}
+
+#[test]
+fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
+    for (from, to, place, words) in [
+        (
+            "removals = 5",
+            "removals = 5001",
+            "5:12",
+            "5001 is more than 5000",
+        ),
+        ("removals = 5", "removals = -1", "5:12", "u"),
+        (
+            "removals_percent = 2",
+            "removals_percent = 101",
+            "29:30",
+            "101 is more than 100",
+        ),
+        (
+            "\"shrink\"",
+            "\"shrinks\"",
+            "29:64",
+            "there is no guard \"shrinks\"",
+        ),
+        // Nobody is exempt from everything, and nobody without a name.
+        (
+            "most_removals = 30",
+            "exempt = [\"shrink\"]",
+            "6:1",
+            "unknown field `exempt`",
+        ),
+        ("\"require\"", "\"maybe\"", "31:14", "unknown variant"),
+    ] {
+        let found = problems(&GUARDED.replacen(from, to, 1));
+        assert!(
+            found[0].starts_with(&format!("{place}: ")) && found[0].contains(words),
+            "{to}: {found:?}"
+        );
+    }
+}

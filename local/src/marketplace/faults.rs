@@ -47,6 +47,9 @@ pub struct Faults {
     pub bad_products: BTreeMap<String, BadProduct>,
     /// That many of the next change sets to end fail with `SERVER_FAULT`.
     pub server_fault_next: u32,
+    /// `DescribeEntity` tells only that many products of each statement of the policies of these
+    /// experiences, as if an answer were cut off and still well-formed.
+    pub short_answers: BTreeMap<String, usize>,
     /// True to tell of bad products in `FailureDescription` only, not at the change that has them.
     pub unattributed_failures: bool,
 }
@@ -284,6 +287,23 @@ impl FaultState {
 
     pub(crate) fn get(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Cuts the lists of a policy that is told short.
+    pub(crate) fn shorten(&self, experience: &str, details: &mut Value) {
+        let Some(most) = self.faults.short_answers.get(experience) else {
+            return;
+        };
+        let statements = details.get_mut("Statements").and_then(Value::as_array_mut);
+        for statement in statements.into_iter().flatten() {
+            let mut left = *most;
+            let resources = statement.get_mut("Resources").and_then(Value::as_array_mut);
+            let ids = resources.into_iter().flatten();
+            for ids in ids.filter_map(|resource| resource.get_mut("Ids")?.as_array_mut()) {
+                ids.truncate(left);
+                left -= ids.len();
+            }
+        }
     }
 
     /// What is to be done to a call.

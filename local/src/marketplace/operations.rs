@@ -366,7 +366,14 @@ impl Store {
         if id.contains('@') {
             return Err(ApiError::validation("entityId must match [\\w\\-]+"));
         }
-        let entity = self.describe(caller, id)?;
+        let mut entity = self.describe(caller, id)?;
+        let has_policy = |experience: &&super::entities::Experience| {
+            let policy = experience.policy.as_ref();
+            policy.is_some_and(|policy| policy.id == id)
+        };
+        if let Some(of) = self.experiences.values().find(has_policy) {
+            self.faults.shorten(&of.id, &mut entity.details);
+        }
         let mut answer = entity.to_json();
         if let Value::Object(fields) = &mut answer {
             fields.insert("Details".to_owned(), json!(entity.details.to_string()));

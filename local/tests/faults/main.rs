@@ -13,7 +13,9 @@ mod world;
 use std::time::{Duration, Instant};
 
 use aws_sdk_marketplacecatalog::types::{ChangeStatus, FailureCode};
-use pmp_sync_local::marketplace::{BadProduct, CallFaults, Fault, Faults, Lists, When};
+use pmp_sync_local::marketplace::{
+    BadProduct, CallFaults, Fault, Faults, Lists, NewExperience, When,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -396,4 +398,41 @@ async fn locking_vanishing_and_cancelling_are_asked_for_over_http() {
     assert_eq!(world.describe(id).await.unwrap_err(), Some(404));
     let unknown = world.control("POST", "change-sets/cs0/vanish", "").await;
     assert_eq!(unknown.0, 404);
+}
+
+#[tokio::test]
+async fn a_policy_is_told_short_and_stays_as_it_is() {
+    let world = World::new(0.1).await;
+    let ids: std::collections::BTreeSet<_> = (0..120).map(|n| format!("prod-{n:03}")).collect();
+    let experience = world.emulator.add_experience(NewExperience {
+        owner: OWNER.to_owned(),
+        id: None,
+        name: None,
+        enabled: true,
+        archived: false,
+        lists: Some(Lists {
+            allow: ids.clone(),
+            ..Lists::default()
+        }),
+    });
+    let asked = world.client.describe_entity().catalog("AWSMarketplace");
+    let answer = asked.entity_id(&experience).send().await.unwrap();
+    let details: serde_json::Value = serde_json::from_str(answer.details().unwrap()).unwrap();
+    let policy = details["ProcurementPolicies"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let told = async || {
+        let asked = world.client.describe_entity().catalog("AWSMarketplace");
+        let answer = asked.entity_id(&policy).send().await.unwrap();
+        answer.details().unwrap().matches("prod-").count()
+    };
+    assert_eq!(told().await, 120);
+    let mut faults = Faults::default();
+    faults.short_answers.insert(experience.clone(), 30);
+    world.emulator.set_faults(faults).unwrap();
+    assert_eq!(told().await, 30);
+    assert_eq!(world.emulator.lists(&experience).unwrap().allow, ids);
+    world.emulator.set_faults(Faults::default()).unwrap();
+    assert_eq!(told().await, 120);
 }

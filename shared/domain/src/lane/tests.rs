@@ -2,6 +2,7 @@
 
 mod advance;
 mod brake;
+mod member;
 mod search;
 mod ticks;
 mod transitions;

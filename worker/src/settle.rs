@@ -62,7 +62,7 @@ impl<P: Ports> Worker<P> {
                     return Ok(None);
                 }
                 tracing::error!(%lane, seq = state.seq, change_set = %id, "the service does not know the change set any more");
-                Ending::PutOff(self.put_off_until(state))
+                Ending::Vanished(self.put_off_until(state))
             }
             Err(error) => {
                 tracing::warn!(%lane, change_set = %id, %error, "the change set can not be looked at; the next tick tries again");

@@ -13,7 +13,7 @@ mod harness;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::AccountId;
-use pmp_sync_domain::lane::{BlockReason, Phase, Stop, later};
+use pmp_sync_domain::lane::{BlockReason, Phase, SetOutcome, Stop, later};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -267,6 +267,8 @@ fn a_change_set_that_vanishes_is_given_up_after_a_while_and_the_rest_is_done() {
         1,
         "what it did is seen, and not done again"
     );
+    let [record] = lane.records(None).try_into().unwrap();
+    assert_eq!(record.outcome, SetOutcome::Vanished);
 }
 
 #[test]
@@ -370,4 +372,98 @@ fn any_single_call_may_fail_and_the_lane_still_ends_where_it_should() {
             );
         }
     }
+}
+
+/// Which products were in which change set, how it ended, and when.
+#[test]
+fn every_change_set_is_on_record_by_the_time_its_lane_is_free() {
+    let lane = Lane::new(PolicySnapshot::default());
+    lane.world
+        .experiences(|experiences| experiences.fail_next_sets(1));
+    let (allow, deny) = (products("a", 60), products("d", 2));
+    let plan = lane.commit(run(1), &allow, &deny);
+    lane.send(run(1), &plan);
+    lane.drive_with(1, || {
+        let state = lane.state();
+        let ended = state.seq - u64::from(state.intent.is_some());
+        assert_eq!(lane.records(None).len() as u64, ended);
+    });
+    let records = lane.records(None);
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record.seq, record.outcome, record.detail.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (1, SetOutcome::ServerFault, true),
+            (2, SetOutcome::Succeeded, false),
+            (3, SetOutcome::Succeeded, false),
+        ]
+    );
+    lane.world.experiences(|experiences| {
+        for (set, record) in experiences.change_sets().iter().zip(&records) {
+            assert_eq!(set.id, record.change_set);
+            let of = |action| {
+                let changes = set.changes.iter().filter(move |(_, of)| *of == action);
+                changes.map(|(product, _)| product).cloned()
+            };
+            assert!(of(Action::Allow).eq(record.allow.iter().cloned()));
+            assert!(of(Action::Deny).eq(record.deny.iter().cloned()));
+            assert!(record.started_at <= set.started && set.ends <= record.ended_at);
+        }
+    });
+    assert_eq!(lane.records(Some(run(1))), records);
+    assert!(lane.records(Some(run(2))).is_empty());
+}
+
+/// The lane is not freed without it, and goes on by its Ticks once it can be written.
+#[test]
+fn a_change_set_that_can_not_be_put_on_record_is_settled_once_it_can() {
+    for lost in [false, true] {
+        let lane = Lane::new(PolicySnapshot::default());
+        lane.world.failing(|failing| {
+            if lost {
+                failing.lose_next("KeepSet", 7, Kind::Retryable);
+            } else {
+                failing.fail_next("KeepSet", 7, Kind::Throttled);
+            }
+        });
+        let plan = lane.commit(run(1), &products("a", 3), &[]);
+        lane.send(run(1), &plan);
+        lane.drive_with(1, || {
+            if lane.world.failing(|failing| failing.calls("KeepSet")) < 8 {
+                assert_ne!((lane.state().phase, lane.sets().len()), (Phase::Idle, 1));
+            }
+        });
+        assert_eq!((lane.state().phase, lane.open()), (Phase::Idle, 0));
+        assert_eq!(lane.settled(), 1);
+        let [record] = lane.records(None).try_into().unwrap();
+        assert_eq!(record.outcome, SetOutcome::Succeeded);
+    }
+}
+
+#[test]
+fn how_a_change_set_failed_is_on_record_in_the_services_words() {
+    let lane = Lane::new(PolicySnapshot::default());
+    lane.world
+        .experiences(|experiences| experiences.make_bad(product("prod-a0000")));
+    let plan = lane.commit(run(1), &products("a", 2), &[]);
+    lane.send(run(1), &plan);
+    let mut cancelled = false;
+    lane.drive_with(1, || {
+        let experiences = |experiences: &mut pmp_sync_testkit::Experiences| {
+            experiences.cancel(&lane.id.experience)
+        };
+        cancelled = cancelled || lane.world.experiences(experiences);
+    });
+    let records = lane.records(None);
+    assert_eq!(records[0].outcome, SetOutcome::Cancelled);
+    assert_eq!(records[1].outcome, SetOutcome::Failed);
+    let words = records[1].detail.clone().unwrap();
+    assert!(words.contains("INVALID_PRODUCT"), "{words}");
+    assert_eq!(
+        records.last().map(|record| record.outcome),
+        Some(SetOutcome::Succeeded)
+    );
 }

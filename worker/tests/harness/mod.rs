@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, MemberRules, Planned, later};
+use pmp_sync_domain::lane::{LaneState, MemberRules, Planned, SetRecord, later};
 use pmp_sync_domain::message::{ChangeMessage, LANE_SETTLED, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::Lanes as _;
+use pmp_sync_domain::ports::{Lanes as _, ReadSets as _};
 use pmp_sync_testkit::{WorkerPorts, World};
 use pmp_sync_worker::{Record, Verdict, Worker};
 
@@ -211,6 +211,11 @@ impl Lane {
             .iter()
             .filter(|(_, detail_type, _)| *detail_type == LANE_SETTLED)
             .count()
+    }
+
+    /// The change sets on record, of one run or of all.
+    pub(crate) fn records(&self, run: Option<RunId>) -> Vec<SetRecord> {
+        futures::executor::block_on(self.world.sets(&self.id, run)).unwrap()
     }
 
     pub(crate) fn open(&self) -> usize {

@@ -6,6 +6,7 @@
 //! each is there.
 
 mod advance;
+mod audit;
 mod brake;
 mod member;
 mod search;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
+pub use self::audit::{SetOutcome, SetRecord};
 pub use self::brake::{Brake, Stop};
 pub use self::member::{Denied, InvalidRules, MemberMode, MemberRules};
 pub use self::search::{ChangeError, Failed, FailedAlone, MOST_ALONE, Search};

@@ -1,6 +1,7 @@
 //! What a lane may do, step by step and in any order.
 
 mod advance;
+mod audit;
 mod brake;
 mod member;
 mod search;

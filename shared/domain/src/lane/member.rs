@@ -101,20 +101,21 @@ pub struct MemberRules {
 }
 
 impl MemberRules {
-    /// The rules by the two parameters, as they stand in the stack: no limit if it is empty.
+    /// The rules by the two parameters, as they stand in the stack. No limit is `none`, or nothing.
     pub fn parse(mode: &str, most_denies: &str) -> Result<Self, InvalidRules> {
         let limit = |text: &str| {
             text.parse().map_err(|_| InvalidRules {
                 name: "MostDeniesPerDay",
                 value: text.to_owned(),
-                wanted: "a number, or empty for no limit",
+                wanted: "a number, or none for no limit",
             })
         };
         Ok(Self {
             mode: mode.parse()?,
-            most_denies: (!most_denies.is_empty())
-                .then(|| limit(most_denies))
-                .transpose()?,
+            most_denies: match most_denies {
+                "" | "none" => None,
+                text => Some(limit(text)?),
+            },
         })
     }
 

@@ -53,7 +53,9 @@ fn chosen(lane: &LaneState, open: &[OpenChange], seconds: i64) -> Counts {
 
 #[test]
 fn the_parameters_are_read_and_what_is_none_is_refused_with_what_would_do() {
-    assert_eq!(MemberRules::parse("all", ""), Ok(MemberRules::default()));
+    for none in ["", "none"] {
+        assert_eq!(MemberRules::parse("all", none), Ok(MemberRules::default()));
+    }
     assert_eq!(
         MemberRules::parse("allow-only", "0"),
         Ok(rules(MemberMode::AllowOnly, Some(0)))
@@ -67,7 +69,7 @@ fn the_parameters_are_read_and_what_is_none_is_refused_with_what_would_do() {
         ("Stopped", "", "allow-only or stopped"),
         ("all", "ten", "MostDeniesPerDay"),
         ("all", "-1", "\"-1\""),
-        ("all", " ", "empty for no limit"),
+        ("all", " ", "none for no limit"),
     ] {
         let error = MemberRules::parse(mode, most).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");

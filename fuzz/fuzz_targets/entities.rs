@@ -31,6 +31,7 @@ fuzz_target!(|data: &[u8]| {
     let lane = LaneView {
         in_flight: changes(&in_flight),
         quarantined: changes(&quarantined),
+        ..LaneView::default()
     };
     for mode in [Mode::Mirror, Mode::Additive, Mode::Observe] {
         let link = LinkPolicy {
@@ -142,6 +143,7 @@ fn check_plan(
     let rest = LaneView {
         in_flight: Vec::new(),
         quarantined: lane.quarantined.clone(),
+        ..LaneView::default()
     };
     for before in [actual.clone(), after(actual, &lane.in_flight)] {
         let (second, report) = plan(desired, &after(&before, &applied), &rest, link);

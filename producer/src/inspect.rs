@@ -15,7 +15,7 @@ use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::{Phase, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{Plan, Report, plan};
+use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
 
@@ -73,6 +73,14 @@ pub(crate) struct Inspection {
     pub(crate) lifted: Vec<Quarantined>,
     /// How many stay in quarantine.
     pub(crate) quarantined: usize,
+}
+
+impl Inspection {
+    /// True if the member's own rules keep something back.
+    pub(crate) fn is_kept_back(&self) -> bool {
+        let mut left = self.report.left_alone.iter();
+        left.any(|left| left.reason == Reason::MemberBrake)
+    }
 }
 
 /// Reads every management experience once.

@@ -198,6 +198,7 @@ impl<P: Ports> Producer<P> {
             }
             match seen.decision {
                 Decision::InStep => {
+                    self.ask_for_rules(&seen, connection).await;
                     outcome.done = self.mark_in_step(&seen).await?;
                     if seen.before.state.rev == 0 || !seen.report.left_alone.is_empty() {
                         self.keep(&seen.lane, &outcome.record).await?;
@@ -326,6 +327,18 @@ impl<P: Ports> Producer<P> {
         Ok(joined.is_some())
     }
 
+    /// Wakes a lane at rest on which the member's own rules keep something back: only its worker can tell
+    /// that they are others by now. The next run asks again if this does not arrive.
+    async fn ask_for_rules(&self, seen: &Inspection, connection: &Connection<P>) {
+        if !seen.is_kept_back() {
+            return;
+        }
+        let state = &seen.before.state;
+        if let Err(error) = self.nudge(&seen.lane, state, connection).await {
+            tracing::warn!(lane = %seen.lane, code = error.code(), %error, "the worker could not be asked for the member's rules");
+        }
+    }
+
     pub(crate) fn outcome(&self, run: RunId, link: &Link, seen: &Inspection) -> Outcome {
         let record = LinkRecord {
             lane: Some(seen.lane.clone()),
@@ -445,7 +458,8 @@ impl<P: Ports> Producer<P> {
 
     /// Stamps the lane. Returns the runs that waited for it.
     pub(crate) async fn mark_in_step(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
-        self.mark_rest(seen, seen.quarantined == 0).await
+        let equal = seen.quarantined == 0 && !seen.is_kept_back();
+        self.mark_rest(seen, equal).await
     }
 
     /// The same of a lane that rests and is `equal` or not.

@@ -33,8 +33,8 @@ pub(crate) fn waiting(state: &LaneState) -> Vec<RunId> {
 }
 
 impl<P: Ports> Producer<P> {
-    /// Rule 3: the plan becomes the lane's, on condition that phase, seq and intent are as they were
-    /// read and that no newer plan is there.
+    /// Rule 3: the plan becomes the lane's, on condition that phase, seq, intent and the mark of the
+    /// member's rules are as they were read and that no newer plan is there.
     pub(crate) async fn commit(
         &self,
         run: RunId,
@@ -61,8 +61,11 @@ impl<P: Ports> Producer<P> {
             &inspection.lane,
             read.clone(),
             |state| {
-                if state.phase != read.phase || state.seq != read.seq || state.intent != read.intent
-                {
+                let is_as_read = state.phase == read.phase
+                    && state.seq == read.seq
+                    && state.intent == read.intent
+                    && state.member == read.member;
+                if !is_as_read {
                     return Err(Refusal::Phase);
                 }
                 state.committed(planned.clone())

@@ -8,6 +8,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+use pmp_sync_domain::lane::MemberRules;
 use serde_yaml_ng::Value;
 
 fn template(text: &str) -> Value {
@@ -306,6 +307,32 @@ fn the_worker_may_only_allow_and_deny() {
             .all(|action| !action.starts_with("dynamodb:"))),
         "its own account has no ledger"
     );
+}
+
+/// What the worker refuses to read stops it altogether.
+#[test]
+fn the_worker_reads_every_value_that_the_members_own_rules_may_have() {
+    let template = member();
+    let default = |name: &str| text(at(&template, &format!("Parameters/{name}/Default")));
+    let modes = at(&template, "Parameters/MemberMode/AllowedValues");
+    for mode in modes.as_sequence().unwrap() {
+        for most in [default("MostDeniesPerDay").as_str(), "", "0", "999999999"] {
+            assert!(MemberRules::parse(&text(mode), most).is_ok(), "{mode:?}");
+        }
+    }
+    let rules = MemberRules::parse(&default("MemberMode"), &default("MostDeniesPerDay"));
+    assert_eq!(rules, Ok(MemberRules::default()));
+    let variables = at(
+        &template,
+        "Resources/Worker/Properties/Environment/Variables",
+    );
+    for (variable, parameter) in [
+        ("PMP_SYNC_MEMBER_MODE", "MemberMode"),
+        ("PMP_SYNC_MEMBER_MOST_DENIES", "MostDeniesPerDay"),
+        ("PMP_SYNC_RUN_RETENTION_DAYS", "RunRetentionDays"),
+    ] {
+        assert_eq!(text(&variables[variable]), parameter);
+    }
 }
 
 #[test]

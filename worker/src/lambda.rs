@@ -12,6 +12,7 @@ use pmp_sync_aws::logs;
 use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::lane::MemberRules;
 use tracing::Instrument as _;
 
 use crate::{Ports, Record, Verdict, Worker};
@@ -99,9 +100,18 @@ pub async fn run() -> Result<(), Error> {
     let role: String = variable("PMP_SYNC_LANE_ROLE_ARN")?;
     let external_id: String = variable("PMP_SYNC_EXTERNAL_ID")?;
     let management = in_role(&config, &role, &external_id, "pmp-sync-worker").await;
+    // Whatever the management account sends: a worker that can not read them does nothing at all.
+    let rules = MemberRules::parse(
+        &variable::<String>("PMP_SYNC_MEMBER_MODE")?,
+        &variable::<String>("PMP_SYNC_MEMBER_MOST_DENIES")?,
+    )?;
     let ports = Aws {
-        // Runs are the producer's: the worker writes nothing that expires.
-        ledger: Ledger::new(&management, variable::<String>("PMP_SYNC_LEDGER_TABLE")?, 0),
+        // Of what the worker writes, the records of change sets expire.
+        ledger: Ledger::new(
+            &management,
+            variable::<String>("PMP_SYNC_LEDGER_TABLE")?,
+            variable("PMP_SYNC_RUN_RETENTION_DAYS")?,
+        ),
         catalog: Catalog::new(&config),
         queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
         dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_DLQ_URL")?),
@@ -109,7 +119,7 @@ pub async fn run() -> Result<(), Error> {
         clock: SystemClock,
         entropy: SystemEntropy,
     };
-    let worker = &Worker::new(ports, account, timeout_seconds);
+    let worker = &Worker::new(ports, account, timeout_seconds).obeying(rules);
     lambda_runtime::run(service_fn(|event| async move {
         Ok::<_, Error>(handle(worker, event).await)
     }))

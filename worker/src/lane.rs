@@ -55,6 +55,9 @@ impl<P: Ports> Worker<P> {
                 return Err(error);
             }
             let state = self.ports.ledger().state(lane).await?;
+            let Some(state) = self.obey(lane, state).await? else {
+                continue;
+            };
             let ended = ended
                 .iter()
                 .find(|(seq, _)| *seq == state.seq)

@@ -7,10 +7,12 @@ mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod lane;
+mod member;
 mod settle;
 mod start;
 
 use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::ports::{
     Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
 };
@@ -56,6 +58,7 @@ pub struct Worker<P> {
     ports: P,
     account: AccountId,
     timeout_seconds: i64,
+    rules: MemberRules,
 }
 
 impl<P: Ports> Worker<P> {
@@ -66,6 +69,14 @@ impl<P: Ports> Worker<P> {
             ports,
             account,
             timeout_seconds: i64::from(timeout_seconds),
+            rules: MemberRules::default(),
         }
+    }
+
+    /// The same under rules of the member's own, which hold whatever is planned. Without them it does
+    /// everything that it is asked for.
+    #[must_use]
+    pub fn obeying(self, rules: MemberRules) -> Self {
+        Self { rules, ..self }
     }
 }

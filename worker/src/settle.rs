@@ -1,11 +1,13 @@
-//! Settling a change set: asks how it stands, closes its changes if it has succeeded, frees the lane;
-//! and setting aside what failed by itself.
+//! Settling a change set: asks how it stands, closes its changes if it has succeeded, puts it on record,
+//! frees the lane; and setting aside what failed by itself.
 
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
-use pmp_sync_domain::lane::{Ending, FailedAlone, Intent, LaneState, elapsed};
+use pmp_sync_domain::lane::{
+    Ending, FailedAlone, Intent, LaneState, SetOutcome, SetRecord, elapsed,
+};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::plan::ProductChange;
 use pmp_sync_domain::ports::{
@@ -32,26 +34,37 @@ impl<P: Ports> Worker<P> {
             return Ok(None);
         };
         let mut applied = Vec::new();
-        let ending = match self.ports.catalog().status(id).await {
+        let (ending, outcome, detail) = match self.ports.catalog().status(id).await {
             Ok(ChangeSetStatus::Underway) => return Ok(None),
             Ok(ChangeSetStatus::Succeeded(duration_seconds)) => {
                 applied = self.close_applied(lane, state, id, intent).await?;
-                Ending::Succeeded { duration_seconds }
+                let ending = Ending::Succeeded { duration_seconds };
+                (ending, SetOutcome::Succeeded, None)
             }
-            Ok(ChangeSetStatus::Failed(failed)) => match self.read_policy(lane, state).await {
-                // What fails the whole lane splits nothing.
-                Reading::Blocked(block) => Ending::Blocked(block),
-                Reading::Later => return Ok(None),
-                Reading::Policy(_) => Ending::Failed {
+            Ok(ChangeSetStatus::Failed(failed)) => {
+                let detail = failed.to_string();
+                let ending = match self.read_policy(lane, state).await {
+                    // What fails the whole lane splits nothing.
+                    Reading::Blocked(block) => Ending::Blocked(block),
+                    Reading::Later => return Ok(None),
+                    Reading::Policy(_) => Ending::Failed {
+                        change_set: id.clone(),
+                        failed,
+                    },
+                };
+                (ending, SetOutcome::Failed, Some(detail))
+            }
+            Ok(ChangeSetStatus::Cancelled) => {
+                let ending = Ending::Cancelled {
                     change_set: id.clone(),
-                    failed,
-                },
-            },
-            Ok(ChangeSetStatus::Cancelled) => Ending::Cancelled {
-                change_set: id.clone(),
-                until: self.put_off_until(state),
-            },
-            Ok(ChangeSetStatus::ServerFault(_)) => Ending::PutOff(self.put_off_until(state)),
+                    until: self.put_off_until(state),
+                };
+                (ending, SetOutcome::Cancelled, None)
+            }
+            Ok(ChangeSetStatus::ServerFault(words)) => {
+                let ending = Ending::PutOff(self.put_off_until(state));
+                (ending, SetOutcome::ServerFault, Some(words))
+            }
             Err(error) if error.kind == Kind::NotFound => {
                 let age = elapsed(intent.at, self.now());
                 if age < UNSEEN {
@@ -62,7 +75,8 @@ impl<P: Ports> Worker<P> {
                     return Ok(None);
                 }
                 tracing::error!(%lane, seq = state.seq, change_set = %id, "the service does not know the change set any more");
-                Ending::PutOff(self.put_off_until(state))
+                let ending = Ending::Vanished(self.put_off_until(state));
+                (ending, SetOutcome::Vanished, Some(error.to_string()))
             }
             Err(error) => {
                 tracing::warn!(%lane, change_set = %id, %error, "the change set can not be looked at; the next tick tries again");
@@ -73,6 +87,10 @@ impl<P: Ports> Worker<P> {
             tracing::warn!(%lane, seq = state.seq, change_set = %id, ?ending, "the change set has not succeeded");
         }
         let (seq, now) = (state.seq, self.now());
+        // Before the lane is free: whoever is cut off here comes back to it, and writes it again.
+        if let Some(record) = SetRecord::of(state, outcome, detail.as_deref(), now) {
+            self.ports.ledger().keep_set(lane, &record).await?;
+        }
         self.transit(lane, state.clone(), |state| {
             state.ended(seq, ending.clone(), now)
         })

@@ -160,8 +160,8 @@ impl<P: Ports> Worker<P> {
                 .await?;
             return Ok(());
         }
-        if state.stop.is_some() {
-            tracing::info!(%lane, seq, "the lane is stopped: the change set is not started");
+        if state.stop.is_some() || !state.permits(&intent, self.now()) {
+            tracing::info!(%lane, seq, "the lane is stopped, or the member's own rules forbid it: the change set is not started");
             let ending = Ending::PutOff(self.now());
             self.transit(lane, state.clone(), |state| {
                 state.ended(seq, ending.clone(), self.now())

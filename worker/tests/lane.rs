@@ -9,206 +9,21 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::batch::Counts;
+mod harness;
+
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, Planned, Stop, later};
-use pmp_sync_domain::message::{ChangeMessage, LANE_SETTLED};
+use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::lane::{BlockReason, Phase, SetOutcome, Stop, later};
+use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::{Closing, Lanes as _};
-use pmp_sync_testkit::{WorkerPorts, World};
-use pmp_sync_worker::{Record, Verdict, Worker};
+use pmp_sync_domain::ports::Closing;
+use pmp_sync_worker::{Record, Verdict};
 
-/// The worker's timeout, in seconds.
-const TIMEOUT: u16 = 30;
-/// How long a message that was not acknowledged is hidden, in seconds.
-const VISIBILITY: i64 = 180;
+use crate::harness::{Lane, product, products, run};
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-worker");
-
-struct Lane {
-    world: World,
-    worker: Worker<WorkerPorts>,
-    id: LaneId,
-}
-
-fn product(text: &str) -> ProductId {
-    ProductId::new(text).unwrap()
-}
-
-fn products(prefix: &str, count: usize) -> Vec<ProductId> {
-    (0..count)
-        .map(|number| product(&format!("prod-{prefix}{number:04}")))
-        .collect()
-}
-
-fn run(number: i64) -> RunId {
-    RunId::next(None, number, 0)
-}
-
-impl Lane {
-    fn new(policy: PolicySnapshot) -> Self {
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let world = World::new(start, 7, 20);
-        let account = AccountId::new("222222222222").unwrap();
-        let experience = ExperienceId::new("exp-1").unwrap();
-        world.open_member(&account, "external");
-        world.experiences(|experiences| experiences.add(&account, &experience, policy));
-        let fakes = WorkerPorts::new(&world, &account);
-        Self {
-            world,
-            worker: Worker::new(fakes, account.clone(), TIMEOUT),
-            id: LaneId {
-                account,
-                experience,
-            },
-        }
-    }
-
-    fn commit(&self, run: RunId, allow: &[ProductId], deny: &[ProductId]) -> Plan {
-        let plan = Plan::new(
-            allow.iter().cloned().collect(),
-            deny.iter().cloned().collect(),
-        );
-        let at = self.world.time();
-        self.world.ledger(|ledger| {
-            let state = ledger.lanes.get(&self.id).cloned().unwrap_or_default();
-            let planned = Planned {
-                run,
-                hash: plan.hash(),
-                totals: Counts {
-                    allow: allow.len(),
-                    deny: deny.len(),
-                },
-                taken: Counts::default(),
-                sent: true,
-                proved: std::collections::BTreeSet::new(),
-                at,
-            };
-            let next = LaneState {
-                rev: state.rev + 1,
-                ..state.committed(planned).unwrap()
-            };
-            ledger.lanes.insert(self.id.clone(), next);
-        });
-        plan
-    }
-
-    fn send(&self, run: RunId, plan: &Plan) {
-        for (change, ordinal) in plan.in_sending_order().into_iter().zip(0..) {
-            let message = ChangeMessage {
-                run,
-                account: self.id.account.clone(),
-                experience: self.id.experience.clone(),
-                product: change.product,
-                action: change.action,
-                ordinal,
-            };
-            self.push(&message.to_body());
-        }
-    }
-
-    fn push(&self, body: &str) {
-        let now = self.world.time();
-        self.world
-            .changes(&self.id.account, |queue| queue.push(body.to_owned(), now));
-    }
-
-    /// Delivers what is due, `times` over, and moves the clock on, until nothing is left to happen.
-    fn drive(&self, times: usize) {
-        self.drive_with(times, || {});
-    }
-
-    /// The same, with something happening before each delivery.
-    fn drive_with(&self, times: usize, mut meanwhile: impl FnMut()) {
-        for _ in 0..5_000 {
-            meanwhile();
-            let now = self.world.time();
-            let batch = self
-                .world
-                .changes(&self.id.account, |queue| queue.take(now, 10));
-            if batch.is_empty() {
-                let due = self
-                    .world
-                    .changes(&self.id.account, |queue| queue.next_due());
-                match due {
-                    Some(due) => self.world.advance_to(due),
-                    None => return,
-                }
-                continue;
-            }
-            let records: Vec<_> = batch
-                .iter()
-                .map(|delivery| Record {
-                    id: delivery.id.to_string(),
-                    body: delivery.body.clone(),
-                })
-                .collect();
-            let mut verdicts = Vec::new();
-            for _ in 0..times {
-                verdicts =
-                    futures::executor::block_on(self.worker.handle(&records, Timestamp::MAX));
-            }
-            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
-                if verdict == Verdict::Again {
-                    self.world.changes(&self.id.account, |queue| {
-                        queue.put_back(delivery, later(now, VISIBILITY));
-                    });
-                }
-            }
-        }
-        panic!("the lane does not come to rest");
-    }
-
-    fn change(&self, change: impl FnOnce(&LaneState) -> LaneState) {
-        self.world.ledger(|ledger| {
-            let state = ledger.lanes.get(&self.id).cloned().unwrap_or_default();
-            let next = LaneState {
-                rev: state.rev + 1,
-                ..change(&state)
-            };
-            ledger.lanes.insert(self.id.clone(), next);
-        });
-    }
-
-    fn state(&self) -> LaneState {
-        futures::executor::block_on(self.world.state(&self.id)).unwrap()
-    }
-
-    fn policy(&self) -> PolicySnapshot {
-        self.world
-            .experiences(|experiences| experiences.policy(&self.id.experience))
-    }
-
-    fn sets(&self) -> Vec<(usize, usize)> {
-        self.world.experiences(|experiences| {
-            let count = |set: &pmp_sync_testkit::ChangeSetRecord, action| {
-                set.changes.iter().filter(|(_, a)| *a == action).count()
-            };
-            experiences
-                .change_sets()
-                .iter()
-                .map(|set| (count(set, Action::Allow), count(set, Action::Deny)))
-                .collect()
-        })
-    }
-
-    fn settled(&self) -> usize {
-        self.world
-            .events()
-            .iter()
-            .filter(|(_, detail_type, _)| *detail_type == LANE_SETTLED)
-            .count()
-    }
-
-    fn open(&self) -> usize {
-        self.world
-            .ledger(|ledger| ledger.items.values().filter(|item| item.is_open()).count())
-    }
-}
 
 #[test]
 fn a_plan_takes_the_fewest_change_sets_and_is_announced_once() {
@@ -452,6 +267,8 @@ fn a_change_set_that_vanishes_is_given_up_after_a_while_and_the_rest_is_done() {
         1,
         "what it did is seen, and not done again"
     );
+    let [record] = lane.records(None).try_into().unwrap();
+    assert_eq!(record.outcome, SetOutcome::Vanished);
 }
 
 #[test]
@@ -493,7 +310,7 @@ fn an_invocation_without_time_leaves_its_messages() {
         body: message.to_body(),
     }];
     let deadline = later(lane.world.time(), 5);
-    let verdicts = futures::executor::block_on(lane.worker.handle(&records, deadline));
+    let verdicts = lane.handle(&records, deadline);
     assert_eq!(verdicts, [Verdict::Again]);
     assert!(lane.sets().is_empty());
 }
@@ -555,4 +372,98 @@ fn any_single_call_may_fail_and_the_lane_still_ends_where_it_should() {
             );
         }
     }
+}
+
+/// Which products were in which change set, how it ended, and when.
+#[test]
+fn every_change_set_is_on_record_by_the_time_its_lane_is_free() {
+    let lane = Lane::new(PolicySnapshot::default());
+    lane.world
+        .experiences(|experiences| experiences.fail_next_sets(1));
+    let (allow, deny) = (products("a", 60), products("d", 2));
+    let plan = lane.commit(run(1), &allow, &deny);
+    lane.send(run(1), &plan);
+    lane.drive_with(1, || {
+        let state = lane.state();
+        let ended = state.seq - u64::from(state.intent.is_some());
+        assert_eq!(lane.records(None).len() as u64, ended);
+    });
+    let records = lane.records(None);
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record.seq, record.outcome, record.detail.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (1, SetOutcome::ServerFault, true),
+            (2, SetOutcome::Succeeded, false),
+            (3, SetOutcome::Succeeded, false),
+        ]
+    );
+    lane.world.experiences(|experiences| {
+        for (set, record) in experiences.change_sets().iter().zip(&records) {
+            assert_eq!(set.id, record.change_set);
+            let of = |action| {
+                let changes = set.changes.iter().filter(move |(_, of)| *of == action);
+                changes.map(|(product, _)| product).cloned()
+            };
+            assert!(of(Action::Allow).eq(record.allow.iter().cloned()));
+            assert!(of(Action::Deny).eq(record.deny.iter().cloned()));
+            assert!(record.started_at <= set.started && set.ends <= record.ended_at);
+        }
+    });
+    assert_eq!(lane.records(Some(run(1))), records);
+    assert!(lane.records(Some(run(2))).is_empty());
+}
+
+/// The lane is not freed without it, and goes on by its Ticks once it can be written.
+#[test]
+fn a_change_set_that_can_not_be_put_on_record_is_settled_once_it_can() {
+    for lost in [false, true] {
+        let lane = Lane::new(PolicySnapshot::default());
+        lane.world.failing(|failing| {
+            if lost {
+                failing.lose_next("KeepSet", 7, Kind::Retryable);
+            } else {
+                failing.fail_next("KeepSet", 7, Kind::Throttled);
+            }
+        });
+        let plan = lane.commit(run(1), &products("a", 3), &[]);
+        lane.send(run(1), &plan);
+        lane.drive_with(1, || {
+            if lane.world.failing(|failing| failing.calls("KeepSet")) < 8 {
+                assert_ne!((lane.state().phase, lane.sets().len()), (Phase::Idle, 1));
+            }
+        });
+        assert_eq!((lane.state().phase, lane.open()), (Phase::Idle, 0));
+        assert_eq!(lane.settled(), 1);
+        let [record] = lane.records(None).try_into().unwrap();
+        assert_eq!(record.outcome, SetOutcome::Succeeded);
+    }
+}
+
+#[test]
+fn how_a_change_set_failed_is_on_record_in_the_services_words() {
+    let lane = Lane::new(PolicySnapshot::default());
+    lane.world
+        .experiences(|experiences| experiences.make_bad(product("prod-a0000")));
+    let plan = lane.commit(run(1), &products("a", 2), &[]);
+    lane.send(run(1), &plan);
+    let mut cancelled = false;
+    lane.drive_with(1, || {
+        let experiences = |experiences: &mut pmp_sync_testkit::Experiences| {
+            experiences.cancel(&lane.id.experience)
+        };
+        cancelled = cancelled || lane.world.experiences(experiences);
+    });
+    let records = lane.records(None);
+    assert_eq!(records[0].outcome, SetOutcome::Cancelled);
+    assert_eq!(records[1].outcome, SetOutcome::Failed);
+    let words = records[1].detail.clone().unwrap();
+    assert!(words.contains("INVALID_PRODUCT"), "{words}");
+    assert_eq!(
+        records.last().map(|record| record.outcome),
+        Some(SetOutcome::Succeeded)
+    );
 }

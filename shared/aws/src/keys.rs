@@ -32,6 +32,8 @@ pub const OPEN_PREFIX: &str = "O#";
 
 /// What the rank of a quarantined change begins with.
 pub const QUARANTINE_PREFIX: &str = "Q#";
+/// What the sort key of a change set that has ended begins with.
+pub const SET_PREFIX: &str = "SET#";
 /// Sort key of what is stopped.
 pub const BRAKE: &str = "brake";
 
@@ -48,6 +50,11 @@ pub fn lane_entry(lane: &LaneId) -> String {
 /// Sort key of a product on its lane.
 pub fn product(product: &ProductId) -> String {
     format!("PRODUCT#{product}")
+}
+
+/// Sort key of a change set that has ended, so that they sort as they were started.
+pub fn set(seq: u64) -> String {
+    format!("{SET_PREFIX}{seq:012}")
 }
 
 /// The rank of a claimed change: older runs first, then in their order.

@@ -24,13 +24,13 @@ use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{
-    Brake, ChangeError, Failed, FailedAlone, IntentChange, LaneState, Stop,
+    Brake, ChangeError, Failed, FailedAlone, IntentChange, LaneState, SetOutcome, SetRecord, Stop,
 };
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
-    Lanes as _, ReadCatalog as _, ReadRuns as _, SendChanges as _, WriteRuns as _,
+    Lanes as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _, WriteRuns as _,
 };
 use serde_json::{Value, json};
 
@@ -453,6 +453,94 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
         seen[3].body["ConditionExpression"],
         "#run = :run AND #open_rank = :rank"
     );
+}
+
+fn ended_set() -> SetRecord {
+    SetRecord {
+        schema: 1,
+        seq: 42,
+        change_set: "cs1".parse().unwrap(),
+        run: RunId::next(None, 1, 1),
+        outcome: SetOutcome::Succeeded,
+        detail: None,
+        allow: vec!["a".parse().unwrap()],
+        deny: Vec::new(),
+        started_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        ended_at: "2026-01-01T00:01:00Z".parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_change_set_is_put_on_record_by_an_update_and_expires_with_the_runs() {
+    let (script, config) = Script::new([(200, None, json!({}))]).await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    ledger.keep_set(&lane(), &ended_set()).await.unwrap();
+    let seen = script.seen();
+    assert_eq!(seen[0].target, "DynamoDB_20120810.UpdateItem");
+    let body = &seen[0].body;
+    assert_eq!(
+        body["Key"],
+        json!({ "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": "SET#000000000042" } })
+    );
+    assert!(body.get("ConditionExpression").is_none());
+    let expression = body["UpdateExpression"].as_str().unwrap();
+    assert_eq!(
+        expression,
+        "SET #allow = :allow, #change_set = :change_set, #deny = :deny, \
+         #ended_at = if_not_exists(#ended_at, :ended_at), \
+         #expires_at = if_not_exists(#expires_at, :expires_at), \
+         #outcome = :outcome, #run = :run, #schema = :schema, #seq = :seq, #started_at = :started_at"
+    );
+    let values = &body["ExpressionAttributeValues"];
+    // 2026-01-01T00:01:00Z and ninety days.
+    assert_eq!(values[":expires_at"], json!({ "N": "1775001660" }));
+    assert_eq!(values[":outcome"], json!({ "S": "succeeded" }));
+    assert_eq!(values[":allow"], json!({ "L": [{ "S": "a" }] }));
+    assert_eq!(body["ExpressionAttributeNames"]["#run"], "run");
+}
+
+#[tokio::test]
+async fn the_change_sets_of_a_lane_are_read_to_the_last_page_and_those_of_a_run_by_a_filter() {
+    let item = |seq: u64| {
+        json!({
+            "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": format!("SET#{seq:012}") }, "schema": { "N": "1" },
+            "seq": { "N": seq.to_string() }, "change_set": { "S": "cs1" }, "run": { "S": ended_set().run.to_string() },
+            "outcome": { "S": "server-fault" }, "detail": { "S": "try again" }, "allow": { "L": [] },
+            "deny": { "L": [{ "S": "d" }] }, "started_at": { "S": "2026-01-01T00:00:00Z" },
+            "ended_at": { "S": "2026-01-01T00:01:00Z" }, "expires_at": { "N": "1775001660" },
+        })
+    };
+    let key = json!({ "pk": { "S": "x" }, "sk": { "S": "y" } });
+    let (script, config) = Script::new([
+        (
+            200,
+            None,
+            json!({ "Items": [item(1)], "LastEvaluatedKey": key }),
+        ),
+        (200, None, json!({ "Items": [item(2)] })),
+        (200, None, json!({ "Items": [] })),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let sets = ledger.sets(&lane(), None).await.unwrap();
+    let told: Vec<_> = sets.iter().map(|set| (set.seq, set.outcome)).collect();
+    assert_eq!(
+        told,
+        [(1, SetOutcome::ServerFault), (2, SetOutcome::ServerFault)]
+    );
+    assert_eq!(sets[0].deny, ["d".parse().unwrap()]);
+    let run = ended_set().run;
+    assert!(ledger.sets(&lane(), Some(run)).await.unwrap().is_empty());
+    let seen = script.seen();
+    for call in &seen {
+        assert_eq!(call.body["ConsistentRead"], true);
+        let condition = &call.body["KeyConditionExpression"];
+        assert_eq!(condition, "pk = :pk AND begins_with(sk, :prefix)");
+        let values = &call.body["ExpressionAttributeValues"];
+        assert_eq!(values[":prefix"], json!({ "S": "SET#" }));
+    }
+    assert_eq!(seen[1].body["ExclusiveStartKey"], key);
+    assert_eq!(seen[2].body["FilterExpression"], "#run = :run");
 }
 
 #[tokio::test]

@@ -39,13 +39,22 @@ impl Counts {
         }
     }
 
+    /// The fewer of each kind.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        Self {
+            allow: self.allow.min(other.allow),
+            deny: self.deny.min(other.deny),
+        }
+    }
+
     /// The most of each kind that one change set takes.
     #[must_use]
     pub fn capped(self) -> Self {
-        Self {
-            allow: self.allow.min(BATCH),
-            deny: self.deny.min(BATCH),
-        }
+        self.at_most(Self {
+            allow: BATCH,
+            deny: BATCH,
+        })
     }
 
     /// How many.

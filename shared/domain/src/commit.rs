@@ -73,7 +73,7 @@ impl Question<'_> {
         let going_on = if self.plan.is_empty() {
             // What is still open either holds already or is void, and so does what is still on its
             // way; if any of it is neither, the lane has to be halted by an empty plan.
-            let agrees = |change: &ProductChange| self.link.agrees(self.desired, change);
+            let agrees = |change: &ProductChange| self.agrees(change);
             let open = self.open.iter().all(|open| {
                 let change = ProductChange {
                     product: open.product.clone(),
@@ -138,7 +138,13 @@ impl Question<'_> {
             && committed
                 .changes()
                 .filter(|change| !self.plan.contains(change))
-                .all(|change| self.link.agrees(self.desired, &change))
+                .all(|change| self.agrees(&change))
+    }
+
+    /// The change is still wanted, and the lane may still make it: one that the member's own rules
+    /// keep back would be waited for as long as they do.
+    fn agrees(&self, change: &ProductChange) -> bool {
+        self.link.agrees(self.desired, change) && !self.state.is_forbidden(change.action)
     }
 }
 

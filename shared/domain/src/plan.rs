@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::batch::BATCH;
 use crate::ids::ProductId;
+use crate::lane::MemberRules;
 use crate::link::{LinkPolicy, Mode};
 use crate::policy::{Action, PolicySnapshot, Standing};
 
@@ -203,6 +204,8 @@ pub enum Reason {
     NotLive,
     /// Whether AWS Marketplace has it is not known yet, and the link requires that it is.
     LiveUnknown,
+    /// The member's own rules forbid it.
+    MemberBrake,
 }
 
 impl fmt::Display for Reason {
@@ -216,6 +219,7 @@ impl fmt::Display for Reason {
             Self::Frozen => "frozen",
             Self::NotLive => "not-live",
             Self::LiveUnknown => "live-unknown",
+            Self::MemberBrake => "member-brake",
         })
     }
 }
@@ -253,6 +257,8 @@ pub struct LaneView {
     pub in_flight: Vec<ProductChange>,
     /// The quarantined changes.
     pub quarantined: Vec<ProductChange>,
+    /// The member's own rules, as its worker last found them.
+    pub member: Option<MemberRules>,
 }
 
 impl LinkPolicy {
@@ -336,11 +342,13 @@ pub fn plan(
             product: product.clone(),
             action,
         };
-        let reason = link.forbids(product, action).or_else(|| {
-            lane.quarantined
-                .contains(&change)
-                .then_some(Reason::Quarantined)
-        });
+        let is_aside = lane.quarantined.contains(&change);
+        let rules = lane.member.as_ref();
+        let is_kept_back = rules.is_some_and(|rules| rules.forbids(action));
+        let reason = link
+            .forbids(product, action)
+            .or(is_aside.then_some(Reason::Quarantined))
+            .or(is_kept_back.then_some(Reason::MemberBrake));
         if let Some(reason) = reason {
             report.left_alone.push(LeftAlone {
                 product: change.product,

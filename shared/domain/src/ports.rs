@@ -13,7 +13,9 @@ use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::guard::Book;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
-use crate::lane::{Brake, Failed, FailedAlone, IntentChange, LaneState, OpenChange, Quarantined};
+use crate::lane::{
+    Brake, Failed, FailedAlone, IntentChange, LaneState, OpenChange, Quarantined, SetRecord,
+};
 use crate::link::Member;
 use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
 use crate::policy::PolicySnapshot;
@@ -146,6 +148,23 @@ pub trait Claims: Close {
         failed: &FailedAlone,
         now: Timestamp,
     ) -> impl Future<Output = Answer<bool>> + Send;
+    /// Writes down what became of a change set. Repeated for the same one it is the same record.
+    fn keep_set(
+        &self,
+        lane: &LaneId,
+        record: &SetRecord,
+    ) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// What was done with which change set, to be read.
+pub trait ReadSets: Send + Sync {
+    /// The change sets of a lane that have ended, the oldest first; of one run only, if it is given. Read
+    /// with strong consistency.
+    fn sets(
+        &self,
+        lane: &LaneId,
+        run: Option<RunId>,
+    ) -> impl Future<Output = Answer<Vec<SetRecord>>> + Send;
 }
 
 /// Closing claimed changes, as the worker does, and the producer for lanes that nobody serves any more.

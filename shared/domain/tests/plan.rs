@@ -6,10 +6,11 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::plan::{LaneView, Plan, ProductChange, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
@@ -208,6 +209,43 @@ fn a_quarantined_change_is_left_alone_and_its_opposite_is_not() {
 }
 
 #[test]
+fn what_the_member_keeps_back_is_left_alone_and_told() {
+    let of = |mode, most_denies| {
+        let mut scene = Scene::of_all_standings(Mode::Mirror);
+        scene.link.protect = ["denied-allowed"].map(product).into();
+        scene.lane.member = MemberRules::parse(mode, most_denies).unwrap().mark();
+        scene.plan()
+    };
+    let (free, report) = of("all", "7");
+    assert_eq!((free.len(), report.left_alone.len()), (4, 1));
+    let reasons = |report: &Report| {
+        let left = report.left_alone.iter();
+        left.map(|left| (left.wanted, left.reason))
+            .collect::<BTreeMap<_, _>>()
+    };
+    for (mode, most_denies) in [("allow-only", ""), ("all", "0")] {
+        let (plan, report) = of(mode, most_denies);
+        assert_eq!((plan.allow(), plan.deny().len()), (free.allow(), 0));
+        assert_eq!(report.left_alone.len(), free.deny().len() + 1);
+        assert_eq!(report.removals, 0);
+        let last = reasons(&report);
+        assert_eq!(last[&Action::Deny], Reason::MemberBrake);
+        assert!(
+            report
+                .left_alone
+                .iter()
+                .any(|left| left.reason == Reason::Protected),
+            "what the link forbids is told first"
+        );
+    }
+    let (plan, report) = of("stopped", "");
+    assert!(plan.is_empty());
+    assert_eq!(report.left_alone.len(), free.len() + 1);
+    assert_eq!(reasons(&report)[&Action::Allow], Reason::MemberBrake);
+    assert_eq!(Reason::MemberBrake.to_string(), "member-brake");
+}
+
+#[test]
 fn a_product_that_is_left_alone_for_several_reasons_is_told_with_the_strictest() {
     let mut text = String::new();
     for mode in MODES {
@@ -258,8 +296,12 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let about_one = (lists(), lists(), action(), action(), flags);
     let products = prop::collection::vec(about_one, 0..14);
-    (prop::sample::select(MODES.to_vec()), products).prop_map(|(mode, products)| {
+    let rules = prop::sample::select(vec!["all", "all", "allow-only", "stopped"]);
+    let scenes = (prop::sample::select(MODES.to_vec()), rules, products);
+    scenes.prop_map(|(mode, rules, products)| {
         let mut scene = Scene::default();
+        let rules = MemberRules::parse(rules, "");
+        scene.lane.member = rules.ok().and_then(|rules| rules.mark());
         let mut lists: [Vec<ProductId>; 4] = Default::default();
         for (number, (desired, actual, in_flight, quarantined, flags)) in
             products.into_iter().enumerate()
@@ -326,6 +368,7 @@ proptest! {
     ) {
         scene.link = LinkPolicy::default();
         scene.lane.quarantined.clear();
+        scene.lane.member = None;
         let (first, _) = scene.plan();
         let changes: Vec<_> = first.changes().collect();
         if batch_succeeds {
@@ -385,6 +428,7 @@ proptest! {
                 Reason::Protected => scene.link.protect.contains(&left.product) && left.wanted == Action::Deny,
                 Reason::Excluded => scene.link.exclude.contains(&left.product),
                 Reason::Quarantined => scene.lane.quarantined.contains(&change),
+                Reason::MemberBrake => scene.lane.member.as_ref().is_some_and(|rules| rules.forbids(left.wanted)),
                 _ => false,
             };
             prop_assert!(holds, "{:?}", left);
@@ -400,7 +444,7 @@ proptest! {
         for change in plan.changes() {
             prop_assert!(scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }
-        for left in report.left_alone.iter().filter(|left| left.reason != Reason::Quarantined) {
+        for left in report.left_alone.iter().filter(|left| !matches!(left.reason, Reason::Quarantined | Reason::MemberBrake)) {
             let change = ProductChange { product: left.product.clone(), action: left.wanted };
             prop_assert!(!scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined};
+use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined, SetRecord};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Claims, Close, Closing, Lanes, ReadRuns, StoredConfig, WriteRuns,
+    Answer, Claims, Close, Closing, Lanes, ReadRuns, ReadSets, StoredConfig, WriteRuns,
 };
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
@@ -43,6 +43,8 @@ pub struct MemoryLedger {
     pub lanes: BTreeMap<LaneId, LaneState>,
     /// The items of the products.
     pub items: BTreeMap<(LaneId, ProductId), ItemState>,
+    /// The change sets that have ended, by lane and number.
+    pub sets: BTreeMap<(LaneId, u64), SetRecord>,
     /// The configuration's versions.
     pub configs: Vec<String>,
     /// The runs.
@@ -200,6 +202,37 @@ impl Claims for World {
             true
         });
         effect.answer(aside)
+    }
+
+    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+        let thing = format!("{lane} {}", record.seq);
+        let effect = self.call("KeepSet", &thing).await?;
+        self.ledger(|ledger| {
+            let key = (lane.clone(), record.seq);
+            let known = ledger.sets.get(&key);
+            // As in the table: when it was first found to have ended is kept.
+            let ended_at = known.map_or(record.ended_at, |known| known.ended_at);
+            let record = SetRecord {
+                ended_at,
+                ..record.clone()
+            };
+            ledger.sets.insert(key, record);
+        });
+        effect.answer(())
+    }
+}
+
+impl ReadSets for World {
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Answer<Vec<SetRecord>> {
+        let effect = self.call("Query", &lane.to_string()).await?;
+        effect.answer(self.ledger(|ledger| {
+            let of_lane = ledger.sets.iter().filter(|((of, _), _)| of == lane);
+            of_lane
+                .map(|(_, record)| record)
+                .filter(|record| run.is_none_or(|run| record.run == run))
+                .cloned()
+                .collect()
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::FailedAlone;
+use pmp_sync_domain::lane::{FailedAlone, SetRecord};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::ports::{Answer, Claims, Close, Closing};
 
@@ -149,6 +149,10 @@ impl Claims for Ledger {
             Err(error) if error.kind == Kind::Conflict => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+        self.put_set(lane, record).await
     }
 }
 

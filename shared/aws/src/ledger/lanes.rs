@@ -14,7 +14,7 @@ use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STAT
 use crate::service_error;
 
 /// The fields of a state that may be absent, and so have to be removed by name.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 17] = [
     "intent",
     "change_set",
     "planned",
@@ -23,6 +23,8 @@ const OPTIONAL: [&str; 15] = [
     "not_before",
     "search",
     "stop",
+    "member",
+    "denied",
     "block",
     "announced",
     "last_attempt",

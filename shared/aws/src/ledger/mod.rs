@@ -9,6 +9,7 @@ mod lanes;
 mod links;
 mod operator;
 mod runs;
+mod sets;
 
 use std::collections::HashMap;
 
@@ -40,7 +41,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The table of that name, or with that ARN. Runs expire after `retention_days`.
+    /// The table of that name, or with that ARN. Runs and the records of change sets expire after `retention_days`.
     pub fn new(config: &SdkConfig, table: impl Into<String>, retention_days: u32) -> Self {
         Self {
             client: Client::new(config),

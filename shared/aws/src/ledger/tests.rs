@@ -2,7 +2,7 @@
 //! its fixture says.
 
 use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::lane::{Brake, LaneState};
+use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ const RUN: &str = include_str!("../../fixtures/run-1-c.json");
 const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
+const SET: &str = include_str!("../../fixtures/set-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const BOOK: &str = include_str!("../../fixtures/book-1.json");
@@ -47,6 +48,7 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
     kept::<Brake>(BRAKE);
     kept::<DeadLetterRecord>(DEAD_LETTER);
     kept::<LaneEntry>(LANE_ENTRY);
+    kept::<SetRecord>(SET);
 }
 
 #[test]
@@ -58,6 +60,7 @@ fn what_is_remembered_of_a_link_is_kept() {
 fn items_of_before_a_field_came_are_read_without_it() {
     let state: LaneState = serde_json::from_str(STATE_BEFORE).unwrap();
     assert!(state.search.is_idle() && state.stop.is_none() && state.cancelled == 0);
+    assert!(state.member.is_none() && state.denied.is_empty());
     assert_eq!((state.rev, state.tick), (9, 4));
     let run: RunRecord = serde_json::from_str(RUN_BEFORE).unwrap();
     assert!(run.quarantined.is_empty() && run.cursor.is_empty());

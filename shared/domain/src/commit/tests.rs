@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ids::ProductId;
-use crate::lane::{Intent, IntentChange, Planned, later};
+use crate::lane::{Intent, IntentChange, MemberRules, Planned, later};
 use crate::link::Mode;
 use crate::policy::Action;
 
@@ -341,4 +341,38 @@ fn a_change_that_leaves_quarantine_is_committed_anew() {
         ..scene.question()
     };
     assert_eq!(question.decide(later(start(), 600)), Decision::Commit);
+}
+
+fn ruled(mut scene: Scene, mode: &str) -> Scene {
+    scene.state.member = MemberRules::parse(mode, "").unwrap().mark();
+    scene
+}
+
+/// What the member keeps back is not waited for: the lane gets a plan that it can come to the end of.
+#[test]
+fn a_plan_that_the_member_keeps_back_is_not_at_work_however_much_it_is_wanted() {
+    let committed = plan(&["a"], &["x"]);
+    let mut whole = Scene::new(committed.clone(), Plan::default());
+    whole.open = vec![open("x", Action::Deny, run(5))];
+    assert_eq!(whole.decide(), Decision::Underway(run(5)));
+    for mode in ["allow-only", "stopped"] {
+        assert_eq!(ruled(whole.clone(), mode).decide(), Decision::Commit);
+    }
+    let rest = Scene::new(committed, plan(&["a"], &[]));
+    assert_eq!(rest.decide(), Decision::Underway(run(5)));
+    assert_eq!(ruled(rest, "allow-only").decide(), Decision::Commit);
+}
+
+#[test]
+fn what_an_older_plan_left_open_is_no_reason_to_commit_again() {
+    let mut scene = Scene::new(Plan::default(), Plan::default());
+    scene.open = vec![open("x", Action::Deny, run(4))];
+    assert_eq!(ruled(scene, "stopped").decide(), Decision::Underway(run(5)));
+}
+
+#[test]
+fn a_limit_only_delays_and_so_changes_no_decision() {
+    let mut scene = Scene::new(plan(&[], &["x"]), plan(&[], &["x"]));
+    scene.state.member = MemberRules::parse("all", "1").unwrap().mark();
+    assert_eq!(scene.decide(), Decision::Underway(run(5)));
 }

@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 
+use super::member::Sifted;
 use super::search::FailedAlone;
-use super::ticks::{patience, restart_at};
+use super::ticks::{patience, restart_at, within};
 use super::{Block, LaneState, OpenChange, Phase, counts, elapsed, later};
 use crate::batch::{BATCH, Counts, is_worthwhile};
 use crate::ids::RunId;
@@ -22,7 +23,8 @@ const MOST_EXPECTED: i64 = 300;
 pub enum Next {
     /// Nothing is open. Lane Settled is to be announced for this run, if there is one.
     Rest(Option<RunId>),
-    /// Blocked, stopped, or in flight with a live Tick: others will wake it.
+    /// Blocked, stopped, in flight with a live Tick, or with nothing left but what the member's own rules
+    /// forbid: others will wake it.
     Stay,
     /// Whether the change set was started is not known. Send Tick `number`, due at `due`.
     Guard {
@@ -96,6 +98,7 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     let (alone, mine): (Vec<_>, Vec<_>) = mine
         .into_iter()
         .partition(|change| state.search.holds(change));
+    let Sifted { free: mine, kept } = state.sift(mine, now);
     // While announced changes are still on their way the lane has not settled.
     let settled = planned.totals.less(planned.taken) == Counts::default();
     if mine.is_empty() {
@@ -109,6 +112,15 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
                 Next::Block(block)
             } else {
                 Next::Wait { until }
+            };
+        }
+        if !kept.is_empty() {
+            // It has not settled, and starts nothing before the limit lets it, or the rules are others.
+            return match state.frees_at(now) {
+                Some(at) => Next::Wait {
+                    until: within(now, at),
+                },
+                None => Next::Stay,
             };
         }
         return Next::Rest(
@@ -135,12 +147,13 @@ fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Ti
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
     let patient = MOST_WAIT as f64;
-    is_worthwhile(
-        counts(claimed.iter().map(|change| change.action)),
-        outstanding,
-    ) || claimed
-        .iter()
-        .any(|change| elapsed(change.claimed_at, now) >= patient)
+    // What the member's rules keep back is not waited for.
+    let room = state.room(now);
+    let claimed_now = counts(claimed.iter().map(|change| change.action));
+    is_worthwhile(claimed_now.at_most(room), outstanding.at_most(room))
+        || claimed
+            .iter()
+            .any(|change| elapsed(change.claimed_at, now) >= patient)
 }
 
 /// What was chosen, given the member's real policy.
@@ -152,7 +165,8 @@ pub struct Choice {
     pub holding: Vec<OpenChange>,
 }
 
-/// Chooses from the claimed changes, which are in their order: at most 50 of each kind.
+/// Chooses from the claimed changes, which are in their order: at most 50 of each kind, and no more than
+/// the member's rules leave room for.
 ///
 /// `actual` is the member's real policy, overlaid with the batch that has just ended.
 pub fn choose(
@@ -167,15 +181,16 @@ pub fn choose(
         .partition(|change| actual.standing(&change.product) == change.action.outcome());
     let left = outstanding(state, claimed).less(counts(holding.iter().map(|change| change.action)));
     let batch = if ready(state, &rest, left, now) {
-        let of = |action| {
+        let room = state.room(now);
+        let of = |action, room: usize| {
             let proved = state
                 .planned
                 .as_ref()
                 .is_some_and(|planned| planned.proved.contains(&action));
-            state.search.pick(action, &rest, BATCH, proved)
+            state.search.pick(action, &rest, BATCH.min(room), proved)
         };
-        let mut batch = of(Action::Allow);
-        batch.extend(of(Action::Deny));
+        let mut batch = of(Action::Allow, room.allow);
+        batch.extend(of(Action::Deny, room.deny));
         batch
     } else {
         Vec::new()

@@ -6,7 +6,9 @@
 //! each is there.
 
 mod advance;
+mod audit;
 mod brake;
+mod member;
 mod search;
 mod ticks;
 mod transitions;
@@ -18,7 +20,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
+pub use self::audit::{SetOutcome, SetRecord};
 pub use self::brake::{Brake, Stop};
+pub use self::member::{Denied, InvalidRules, MemberMode, MemberRules};
 pub use self::search::{ChangeError, Failed, FailedAlone, MOST_ALONE, Search};
 pub use self::ticks::{MOST_TICK_DELAY, OnTick, first_tick, later_tick, on_tick, restart_is_due};
 use crate::batch::Counts;
@@ -222,6 +226,12 @@ pub struct LaneState {
     /// The operator's brake, while it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// The member's own rules, as its worker last found them; nothing while they restrict nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberRules>,
+    /// The denies that change sets have applied lately, which the member may limit.
+    #[serde(default, skip_serializing_if = "Denied::is_empty")]
+    pub denied: Denied,
     /// Why the lane is blocked, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
@@ -260,6 +270,9 @@ pub enum Refusal {
     /// It is about another plan.
     #[error("the lane is at another plan")]
     Plan,
+    /// The member's own rules do not allow it, or are what they were.
+    #[error("the member's own rules do not allow it, or are what they were")]
+    Member,
     /// The Tick is not the live one.
     #[error("the tick is not the live one")]
     Tick,
@@ -291,6 +304,8 @@ pub enum Ending {
     Blocked(Block),
     /// Nothing has been applied; the service may do better later.
     PutOff(Timestamp),
+    /// The service does not know it any more, nor anybody whether it was applied: to be tried again then.
+    Vanished(Timestamp),
 }
 
 /// `seconds` after `now`; the end of time if there is no such moment.

@@ -1,7 +1,9 @@
 //! What a lane may do, step by step and in any order.
 
 mod advance;
+mod audit;
 mod brake;
+mod member;
 mod search;
 mod ticks;
 mod transitions;

@@ -47,6 +47,13 @@ pub fn on_tick(
     let due = match state.phase {
         Phase::Blocked | Phase::Stopped => return OnTick::End,
         Phase::Idle if open.is_empty() => return OnTick::End,
+        // Nothing of it may be started: looked at again when the limit lets it, or when others wake it.
+        Phase::Idle if state.sift(open.to_vec(), now).free.is_empty() => {
+            match state.frees_at(now) {
+                Some(at) => at,
+                None => return OnTick::End,
+            }
+        }
         Phase::Idle => state
             .not_before
             .filter(|at| *at > now)
@@ -109,6 +116,6 @@ pub(super) fn patience(open: &[OpenChange], now: Timestamp) -> Timestamp {
     within(now, later(oldest, MOST_WAIT))
 }
 
-fn within(now: Timestamp, at: Timestamp) -> Timestamp {
+pub(super) fn within(now: Timestamp, at: Timestamp) -> Timestamp {
     at.clamp(later(now, 1), later(now, MOST_TICK_DELAY))
 }

@@ -57,7 +57,8 @@ impl LaneState {
     }
 
     /// The producer found nothing to do and the lane at rest. `equal` is false when products differ
-    /// because their changes are quarantined: then the lane is at rest but not in step.
+    /// because their changes are quarantined, or the member keeps them back: then the lane is at rest but
+    /// not in step.
     #[must_use]
     pub fn in_step(&self, equal: bool, now: Timestamp) -> Self {
         let mut next = self.clone();
@@ -79,6 +80,10 @@ impl LaneState {
         tick_at: Timestamp,
     ) -> Result<Self, Refusal> {
         self.at(seq, &[Phase::Idle])?;
+        // The mark may be newer than what the changes were chosen by.
+        if !self.permits(&intent, intent.at) {
+            return Err(Refusal::Member);
+        }
         let mut next = self.clone();
         match &mut next.planned {
             Some(plan) if plan.run == planned => {
@@ -142,6 +147,7 @@ impl LaneState {
             Ending::Succeeded { duration_seconds } => {
                 next.last_duration_seconds = duration_seconds.or(next.last_duration_seconds);
                 if let Some(intent) = &intent {
+                    next.denied.add(intent.counts().deny, now);
                     next.search.succeeded(intent);
                     let proved = intent.changes.iter().map(|change| change.action);
                     if let Some(planned) = &mut next.planned {
@@ -184,6 +190,13 @@ impl LaneState {
                 next.block(block);
             }
             Ending::PutOff(until) => {
+                next.give_back(intent.as_ref());
+                next.hold_off(until);
+            }
+            Ending::Vanished(until) => {
+                // As if it had been applied: at worst denies wait a day that need not.
+                let denies = intent.as_ref().map_or(0, |intent| intent.counts().deny);
+                next.denied.add(denies, now);
                 next.give_back(intent.as_ref());
                 next.hold_off(until);
             }
@@ -306,6 +319,7 @@ impl LaneState {
         LaneView {
             in_flight: in_flight.collect(),
             quarantined,
+            member: self.member.clone(),
         }
     }
 

@@ -283,6 +283,10 @@ impl Canon for LaneState {
         if !self.search.is_idle() || self.block.is_some() || self.stop.is_some() {
             out.add(&format!("{:?}{:?}{:?}", self.search, self.block, self.stop));
         }
+        // Without rules of the member's own nobody asks how many denies there were.
+        if let Some(member) = &self.member {
+            out.add(&format!("{member:?}{:?}", self.denied));
+        }
     }
 
     fn seq(&self) -> Option<u64> {

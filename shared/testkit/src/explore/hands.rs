@@ -10,7 +10,9 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
 };
-use pmp_sync_domain::lane::{FailedAlone, IntentChange, LaneState, OpenChange, Quarantined, later};
+use pmp_sync_domain::lane::{
+    FailedAlone, IntentChange, LaneState, OpenChange, Quarantined, SetRecord, later,
+};
 use pmp_sync_domain::message::{ChangeMessage, Event, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
@@ -170,6 +172,12 @@ impl Claims for Hands {
     ) -> Answer<bool> {
         let effect = || self.bench.world.quarantine(lane, failed, now);
         self.gate.call(Call::Bury, effect).await
+    }
+
+    /// Not a step of its own: no rule reads it, and the next call of a settle frees the lane. So a crash
+    /// before that, or its failure, is all that a failure or a crash here could come to.
+    async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Answer<()> {
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use super::chance::Chance;
 use crate::fail::{Call, Fate};
 
 /// Operations that are denied for a while, one at a time.
-pub(crate) const OPERATIONS: [&str; 15] = [
+pub(crate) const OPERATIONS: [&str; 16] = [
     "StartChangeSet",
     "DescribeChangeSet",
     "ListChangeSets",
@@ -21,6 +21,7 @@ pub(crate) const OPERATIONS: [&str; 15] = [
     "PutItem",
     "Claim",
     "Close",
+    "KeepSet",
     "SendMessage",
     "SendMessageBatch",
     "PutEvents",

@@ -1,13 +1,15 @@
 //! One management and two member accounts, the producer and both workers, driven until they rest.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use futures::executor::block_on;
 use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, LaneState, later};
+use pmp_sync_domain::lane::{Brake, LaneState, MemberRules, SetRecord, later};
 use pmp_sync_domain::message::DeadLetterFilter;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::Closing;
+use pmp_sync_domain::ports::{Closing, ReadSets as _};
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
 use pmp_sync_producer::{DeadLetterList, Producer, Record};
 use pmp_sync_testkit::{ProducerPorts, WorkerPorts, World};
@@ -106,6 +108,17 @@ impl System {
             world,
             producer,
             workers,
+        }
+    }
+
+    /// The parameters of a member's stack are others from now on.
+    pub(crate) fn rule(&mut self, member: char, mode: &str, most_denies: &str) {
+        let rules = MemberRules::parse(mode, most_denies).unwrap();
+        for (of, worker) in &mut self.workers {
+            if *of == member {
+                let ports = WorkerPorts::new(&self.world, &account(member));
+                *worker = Worker::new(ports, account(member), 30).obeying(rules.clone());
+            }
         }
     }
 
@@ -286,6 +299,11 @@ impl System {
             all.filter(|set| set.experience == experience(member))
                 .count()
         })
+    }
+
+    /// The change sets on record.
+    pub(crate) fn records(&self, member: char, run: Option<RunId>) -> Vec<SetRecord> {
+        block_on(self.world.sets(&lane(member), run)).unwrap()
     }
 
     pub(crate) fn state(&self, member: char) -> LaneState {

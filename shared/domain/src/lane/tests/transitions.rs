@@ -318,7 +318,8 @@ fn a_plan_is_shown_the_batch_of_a_lane_from_its_intent_to_its_end() {
         lane.view(quarantined.clone()),
         LaneView {
             in_flight,
-            quarantined
+            quarantined,
+            member: None,
         }
     );
     let lane = lane.ended(4, succeeded(None), at(40)).unwrap();

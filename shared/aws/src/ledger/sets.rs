@@ -1,0 +1,94 @@
+//! What was done with which change set: items of the lane's partition, one for each that has ended.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::SetRecord;
+use pmp_sync_domain::ports::{Answer, ReadSets};
+
+use super::{Ledger, MOST_PAGES, from_item, text, to_item};
+use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};
+use crate::service_error;
+
+/// Fields that keep what was written first: of two workers that find the end of a change set, the first
+/// one's time counts.
+const FIRST: [&str; 2] = ["ended_at", EXPIRES_AT];
+
+impl Ledger {
+    /// Writes the record of a change set with UpdateItem, which is all that a member's role may do.
+    pub(super) async fn put_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+        let (pk, sk) = (keys::lane(lane), keys::set(record.seq));
+        let mut item = to_item("UpdateItem", &pk, &sk, record)?;
+        let expires_at = self.expiry(record.ended_at).to_string();
+        item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(expires_at));
+        item.retain(|name, _| name != PK && name != SK);
+        let mut fields: Vec<_> = item.into_iter().collect();
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let set = fields.iter().map(|(name, _)| {
+            if FIRST.contains(&name.as_str()) {
+                format!("#{name} = if_not_exists(#{name}, :{name})")
+            } else {
+                format!("#{name} = :{name}")
+            }
+        });
+        let expression = format!("SET {}", set.collect::<Vec<_>>().join(", "));
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(pk))
+            .key(SK, text(sk))
+            .update_expression(expression);
+        for (name, value) in fields {
+            call = call
+                .expression_attribute_values(format!(":{name}"), value)
+                .expression_attribute_names(format!("#{name}"), name);
+        }
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("UpdateItem", record.change_set.as_str(), &error))
+    }
+}
+
+impl ReadSets for Ledger {
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Answer<Vec<SetRecord>> {
+        let mut records = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let mut call = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(keys::lane(lane)))
+                .expression_attribute_values(":prefix", text(SET_PREFIX))
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            if let Some(run) = run {
+                call = call
+                    .filter_expression("#run = :run")
+                    .expression_attribute_names("#run", "run")
+                    .expression_attribute_values(":run", text(run.to_string()));
+            }
+            let page = call
+                .send()
+                .await
+                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
+            for item in page.items.unwrap_or_default() {
+                records.push(from_item("Query", item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(records);
+            }
+        }
+        let words = "the lane has more change sets on record than 100 MB";
+        Err(ServiceError::new(
+            "Query",
+            lane.to_string(),
+            Kind::Refused,
+            words,
+        ))
+    }
+}

@@ -209,6 +209,7 @@ impl Scene {
                 deny: plan.deny().len(),
             },
             taken: Counts::default(),
+            creates_policy: false,
             sent: false,
             proved: BTreeSet::new(),
             at: self.now,
@@ -330,6 +331,7 @@ impl Scene {
         }
         let intent = Intent {
             token: format!("token-{}-{}", self.serial, self.lane.seq),
+            creates_policy: false,
             at: self.now,
             changes: choice
                 .batch

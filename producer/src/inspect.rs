@@ -55,6 +55,8 @@ pub(crate) struct Inspection {
     pub(crate) before: Lane,
     /// The member's lists.
     pub(crate) actual: PolicySnapshot,
+    /// The experience has no policy yet; true if it is live.
+    pub(crate) first_policy: Option<bool>,
     pub(crate) book: Book,
     pub(crate) plan: Plan,
     pub(crate) report: Report,
@@ -191,7 +193,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
     let book = ledger.book(&lane).await.map_err(LinkError::Ledger)?;
-    let actual = read_member(catalog, view.link, view.experience).await?;
+    let (actual, first_policy) = read_member(catalog, view.link, view.experience).await?;
     let (again, quarantined): (Vec<_>, Vec<_>) = quarantined
         .into_iter()
         .partition(|aside| view.lifted.contains(&aside.product));
@@ -219,6 +221,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         quarantined: staying,
         lane,
         actual,
+        first_policy,
         book,
         plan,
         report,
@@ -299,6 +302,7 @@ async fn judge<L: ReadRuns>(
         plan: &seen.plan,
         actual: &seen.actual,
         open: &open,
+        first_policy: seen.first_policy == Some(true),
         oddities: &view.desired.oddities,
         management_allowed: view.desired.policy.allowed().len(),
         book: &seen.book,
@@ -317,11 +321,13 @@ async fn judge<L: ReadRuns>(
     Ok(())
 }
 
+/// The member's lists; and, of an experience that has no policy and so allows everything, whether it is
+/// live.
 async fn read_member<C: ReadCatalog>(
     catalog: &C,
     link: &Link,
     id: &ExperienceId,
-) -> Result<PolicySnapshot, LinkError> {
+) -> Result<(PolicySnapshot, Option<bool>), LinkError> {
     let account = &link.member.account;
     let unreadable = |error: pmp_sync_domain::error::ServiceError| match error.kind {
         Kind::NotFound => LinkError::MemberNotFound(account.clone(), id.clone()),
@@ -331,8 +337,11 @@ async fn read_member<C: ReadCatalog>(
     if experience.archived {
         return Err(LinkError::MemberArchived(account.clone(), id.clone()));
     }
-    let Some(policy) = &experience.policy else {
-        return Err(LinkError::MemberNoPolicy(account.clone(), id.clone()));
-    };
-    catalog.policy(policy).await.map_err(unreadable)
+    match &experience.policy {
+        Some(policy) => {
+            let lists = catalog.policy(policy).await.map_err(unreadable)?;
+            Ok((lists, None))
+        }
+        None => Ok((PolicySnapshot::default(), Some(experience.is_live()))),
+    }
 }

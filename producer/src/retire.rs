@@ -112,6 +112,7 @@ impl<P: Ports> Producer<P> {
             hash: Plan::default().hash(),
             totals: pmp_sync_domain::batch::Counts::default(),
             taken: pmp_sync_domain::batch::Counts::default(),
+            creates_policy: false,
             sent: true,
             proved: BTreeSet::default(),
             at: self.now(),

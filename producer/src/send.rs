@@ -50,6 +50,7 @@ impl<P: Ports> Producer<P> {
                 deny: plan.deny().len(),
             },
             taken: Counts::default(),
+            creates_policy: inspection.first_policy.is_some() && !plan.is_empty(),
             sent: false,
             proved: BTreeSet::new(),
             at: self.now(),

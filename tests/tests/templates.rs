@@ -286,7 +286,7 @@ fn the_producer_can_not_change_an_experience_anywhere() {
 }
 
 #[test]
-fn the_worker_may_only_allow_and_deny() {
+fn the_worker_may_only_allow_and_deny_and_create_the_first_policy() {
     let template = member();
     let role = at(&template, "Resources/WorkerRole");
     let all = statements(role);
@@ -300,7 +300,14 @@ fn the_worker_may_only_allow_and_deny() {
         .iter()
         .map(text)
         .collect();
-    assert_eq!(types, ["AllowProductProcurement", "DenyProductProcurement"]);
+    assert_eq!(
+        types,
+        [
+            "AllowProductProcurement",
+            "DenyProductProcurement",
+            "CreateProcurementPolicy"
+        ]
+    );
     assert!(
         all.iter().all(|s| actions(s)
             .iter()

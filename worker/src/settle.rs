@@ -45,9 +45,20 @@ impl<P: Ports> Worker<P> {
                 let detail = failed.to_string();
                 let ending = match self.read_policy(lane, state).await {
                     // What fails the whole lane splits nothing.
+                    Reading::NoPolicy(block) | Reading::Blocked(block)
+                        if !intent.creates_policy =>
+                    {
+                        Ending::Blocked(block)
+                    }
                     Reading::Blocked(block) => Ending::Blocked(block),
                     Reading::Later => return Ok(None),
-                    Reading::Policy(_) => Ending::Failed {
+                    // The policy came from elsewhere, or could not be created: no product is at fault.
+                    Reading::Policy(_) | Reading::NoPolicy(_)
+                        if intent.creates_policy && failed.errors.is_empty() =>
+                    {
+                        Ending::PutOff(self.put_off_until(state))
+                    }
+                    Reading::Policy(_) | Reading::NoPolicy(_) => Ending::Failed {
                         change_set: id.clone(),
                         failed,
                     },

@@ -20,6 +20,8 @@ use crate::{Ports, Worker};
 /// What a policy reading came to.
 pub(crate) enum Reading {
     Policy(PolicySnapshot),
+    /// There is none, which blocks the lane unless its plan is to create it.
+    NoPolicy(Block),
     Blocked(Block),
     Later,
 }
@@ -37,13 +39,19 @@ impl<P: Ports> Worker<P> {
         let Some(planned) = state.planned_run() else {
             return Ok(true);
         };
+        let mut creates_policy = false;
         let policy = match self.read_policy(lane, &state).await {
             Reading::Policy(policy) => policy.overlaid(
                 applied
                     .iter()
                     .map(|change| (&change.product, change.action)),
             ),
-            Reading::Blocked(block) => {
+            // The plan was made, and let through, with this in mind.
+            Reading::NoPolicy(_) if state.creates_policy() => {
+                creates_policy = true;
+                PolicySnapshot::default()
+            }
+            Reading::NoPolicy(block) | Reading::Blocked(block) => {
                 tracing::error!(%lane, run = %planned, reason = %block.reason, detail = block.detail, "the lane is blocked");
                 self.transit(lane, state, |state| state.blocked(block.clone()))
                     .await?;
@@ -65,6 +73,7 @@ impl<P: Ports> Worker<P> {
         let intent = Intent {
             token: format!("{:032x}", self.ports.entropy().bits()),
             at: now,
+            creates_policy,
             changes: choice
                 .batch
                 .iter()
@@ -109,12 +118,7 @@ impl<P: Ports> Worker<P> {
     async fn start(&self, lane: &LaneId, state: LaneState, intent: &Intent) -> Step<bool> {
         let name = state.change_set_name(&lane.experience);
         let seq = state.seq;
-        let error = match self
-            .ports
-            .catalog()
-            .start(&name, &intent.token, &intent.changes)
-            .await
-        {
+        let error = match self.ports.catalog().start(&name, intent).await {
             Ok(id) => {
                 tracing::info!(%lane, seq, change_set = %id, "the change set is under way");
                 self.transit(lane, state, |state| state.started(seq, id.clone()))
@@ -196,6 +200,11 @@ impl<P: Ports> Worker<P> {
         let now = self.now();
         match reading.await {
             Ok(Ok(policy)) => Reading::Policy(policy),
+            Ok(Err(BlockReason::NoPolicy)) => Reading::NoPolicy(Block {
+                reason: BlockReason::NoPolicy,
+                detail: lane.experience.to_string(),
+                since: now,
+            }),
             Ok(Err(reason)) => Reading::Blocked(Block {
                 reason,
                 detail: lane.experience.to_string(),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
-use pmp_sync_domain::lane::{ChangeError, Failed, IntentChange};
+use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ const EXPERIENCE: &str = "Experience@1.0";
 /// The change types.
 const ALLOW: &str = "AllowProductProcurement";
 const DENY: &str = "DenyProductProcurement";
+const CREATE_POLICY: &str = "CreateProcurementPolicy";
 /// The most pages of a list that are read: 50 experiences or 20 change sets each.
 const MOST_PAGES: usize = 40;
 
@@ -186,7 +187,7 @@ impl ReadCatalog for Catalog {
 }
 
 /// One Allow and one Deny change at most: a change type may stand only once for an entity.
-fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Change>> {
+fn to_changes(name: &ChangeSetName, intent: &Intent) -> Answer<Vec<Change>> {
     let refused = |message: String| {
         ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message)
     };
@@ -196,12 +197,17 @@ fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Chan
         .build()
         .map_err(|error| refused(error.to_string()))?;
     let mut list = Vec::new();
+    if intent.creates_policy {
+        // A name is all that the guide's own example sends.
+        let change = Change::builder()
+            .change_type(CREATE_POLICY)
+            .entity(entity.clone())
+            .details(json!({ "Name": "pmp-sync" }).to_string())
+            .build();
+        list.push(change.map_err(|error| refused(error.to_string()))?);
+    }
     for (action, change_type) in [(Action::Allow, ALLOW), (Action::Deny, DENY)] {
-        let ids: Vec<_> = changes
-            .iter()
-            .filter(|change| change.action == action)
-            .map(|change| ProductId::as_str(&change.product))
-            .collect();
+        let ids: Vec<_> = intent.products(action).map(ProductId::as_str).collect();
         if ids.is_empty() {
             continue;
         }
@@ -217,12 +223,7 @@ fn to_changes(name: &ChangeSetName, changes: &[IntentChange]) -> Answer<Vec<Chan
 }
 
 impl ChangeSets for Catalog {
-    async fn start(
-        &self,
-        name: &ChangeSetName,
-        token: &str,
-        changes: &[IntentChange],
-    ) -> Answer<ChangeSetId> {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
         let thing = name.to_string();
         let answer = self
             .read
@@ -230,8 +231,8 @@ impl ChangeSets for Catalog {
             .start_change_set()
             .catalog(CATALOG)
             .change_set_name(&thing)
-            .client_request_token(token)
-            .set_change_set(Some(to_changes(name, changes)?))
+            .client_request_token(&intent.token)
+            .set_change_set(Some(to_changes(name, intent)?))
             .send()
             .await
             .map_err(|error| service_error("StartChangeSet", &thing, &error))?;

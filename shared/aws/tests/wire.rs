@@ -24,7 +24,8 @@ use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{
-    Brake, ChangeError, Failed, FailedAlone, IntentChange, LaneState, SetOutcome, SetRecord, Stop,
+    Brake, ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, SetOutcome,
+    SetRecord, Stop,
 };
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
@@ -134,6 +135,37 @@ fn lane() -> LaneId {
     "222222222222/exp-1".parse().unwrap()
 }
 
+fn intent(changes: impl IntoIterator<Item = IntentChange>) -> Intent {
+    Intent {
+        token: "token".to_owned(),
+        at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        creates_policy: false,
+        changes: changes.into_iter().collect(),
+    }
+}
+
+#[tokio::test]
+async fn the_first_policy_is_created_with_what_goes_into_it() {
+    let (script, config) = Script::new([(200, None, json!({ "ChangeSetId": "cs1" }))]).await;
+    let intent = Intent {
+        creates_policy: true,
+        ..intent([change("a", Action::Allow)])
+    };
+    Catalog::new(&config).start(&name(), &intent).await.unwrap();
+    let sent = script.seen().remove(0).body;
+    let types: Vec<_> = sent["ChangeSet"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["ChangeType"].clone())
+        .collect();
+    assert_eq!(
+        types,
+        ["CreateProcurementPolicy", "AllowProductProcurement"]
+    );
+    assert_eq!(sent["ChangeSet"][0]["Details"], "{\"Name\":\"pmp-sync\"}");
+}
+
 #[tokio::test]
 async fn a_change_set_is_one_allow_and_one_deny_with_token_and_name() {
     let (script, config) = Script::new([(200, None, json!({ "ChangeSetId": "cs1" }))]).await;
@@ -143,7 +175,7 @@ async fn a_change_set_is_one_allow_and_one_deny_with_token_and_name() {
         change("a1", Action::Allow),
     ];
     let id = Catalog::new(&config)
-        .start(&name(), "token", &changes)
+        .start(&name(), &intent(changes))
         .await
         .unwrap();
     assert_eq!(id.as_str(), "cs1");
@@ -186,7 +218,7 @@ async fn errors_become_what_is_to_be_done_about_them() {
         )])
         .await;
         let failed = Catalog::new(&config)
-            .start(&name(), "token", &[change("a", Action::Allow)])
+            .start(&name(), &intent([change("a", Action::Allow)]))
             .await
             .unwrap_err();
         assert_eq!(

@@ -136,9 +136,6 @@ pub enum LinkError {
     /// The member experience is archived.
     #[error("the member experience {1} of account {0} is archived")]
     MemberArchived(AccountId, ExperienceId),
-    /// The member experience has no procurement policy: everything is allowed there.
-    #[error("the member experience {1} of account {0} has no procurement policy")]
-    MemberNoPolicy(AccountId, ExperienceId),
     /// The member experience can not be read.
     #[error("the member organization of account {0} can not be read: {1}")]
     MemberUnreadable(AccountId, ServiceError),
@@ -176,7 +173,6 @@ impl LinkError {
             Self::MemberUnreachable(..) => "PMS-3001",
             Self::MemberNotFound(..) => "PMS-3002",
             Self::MemberArchived(..) => "PMS-3003",
-            Self::MemberNoPolicy(..) => "PMS-3004",
             Self::MemberUnreadable(..) => "PMS-3005",
             Self::NotSent(..) => "PMS-3006",
             Self::Ledger(_) => "PMS-4001",
@@ -201,9 +197,6 @@ impl LinkError {
                 "check member_experience in the configuration, and that the member account is a delegated administrator of its organization"
             }
             Self::MemberArchived(..) => "reactivate the experience, or remove the link",
-            Self::MemberNoPolicy(..) => {
-                "create a procurement policy for the experience: without one every product is allowed there, and creating one while it is live blocks all but the products in it"
-            }
             Self::NotSent(..) => {
                 "check the changes queue of the member's stack; the next run plans and sends again"
             }
@@ -228,7 +221,7 @@ impl LinkError {
     /// not be trusted, or what would be done to it is not safe.
     pub fn is_guarded(&self) -> bool {
         match self {
-            Self::ManagementNotFound(_) | Self::MemberNoPolicy(..) => true,
+            Self::ManagementNotFound(_) => true,
             Self::ManagementUnreadable(..) => !self.is_passing(),
             _ => false,
         }

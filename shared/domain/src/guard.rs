@@ -12,6 +12,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::BATCH;
 use crate::hold::{Allowance, Hold};
 use crate::ids::{ProductId, RunId};
 use crate::lane::later;
@@ -45,10 +46,12 @@ pub enum GuardName {
     Shrink,
     /// The plan takes back what somebody has restored.
     Restored,
+    /// A live member experience would get its first policy.
+    FirstPolicy,
 }
 
 impl GuardName {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::ManagementEmpty,
         Self::ManagementNoPolicy,
         Self::ManagementDisabled,
@@ -57,6 +60,7 @@ impl GuardName {
         Self::MostRemovals,
         Self::Shrink,
         Self::Restored,
+        Self::FirstPolicy,
     ];
 
     /// As it stands in the configuration and in reports.
@@ -70,6 +74,7 @@ impl GuardName {
             Self::MostRemovals => "most-removals",
             Self::Shrink => "shrink",
             Self::Restored => "restored",
+            Self::FirstPolicy => "first-policy",
         }
     }
 }
@@ -174,6 +179,12 @@ pub enum HoldReason {
         /// How many changes take it back.
         count: usize,
     },
+    /// A live member experience without a policy allows everything. Its first policy would block all but
+    /// what is in it, which is no more than one change set carries, until the others have followed.
+    FirstPolicy {
+        /// Products that the plan allows.
+        allow: usize,
+    },
     /// Somebody wants the lists back as they were before this run.
     Restore {
         /// The run.
@@ -193,6 +204,7 @@ impl HoldReason {
             Self::MostRemovals { .. } => GuardName::MostRemovals,
             Self::Shrink { .. } => GuardName::Shrink,
             Self::Restored { .. } => GuardName::Restored,
+            Self::FirstPolicy { .. } => GuardName::FirstPolicy,
             Self::Restore { .. } => return None,
         })
     }
@@ -215,6 +227,9 @@ impl HoldReason {
             Self::Restored { .. } => {
                 "put back into the management experience what was restored in the member's"
             }
+            Self::FirstPolicy { .. } => {
+                "fill the list while the member experience is Disabled, and enable it then"
+            }
             Self::Restore { .. } => "look at the plan",
         }
     }
@@ -231,6 +246,7 @@ impl HoldReason {
             Self::Shrink { .. } => "PMS-7003",
             Self::Restored { .. } => "PMS-7004",
             Self::Restore { .. } => "PMS-7005",
+            Self::FirstPolicy { .. } => "PMS-3004",
         }
     }
 }
@@ -267,6 +283,10 @@ impl fmt::Display for HoldReason {
             Self::Restored { run, count } => write!(
                 f,
                 "{count} changes would take back what was restored from run {run}"
+            ),
+            Self::FirstPolicy { allow } => write!(
+                f,
+                "the member experience is live and has no procurement policy, so that everything is allowed there: its first one would block all but {allow} products, and all but the first {BATCH} of them at once"
             ),
             Self::Restore { run } => {
                 write!(f, "the lists are to be what they were before run {run}")
@@ -381,6 +401,8 @@ pub struct Case<'a> {
     pub actual: &'a PolicySnapshot,
     /// The products of open denies.
     pub open: &'a BTreeSet<ProductId>,
+    /// True if the member experience is live and has no policy yet.
+    pub first_policy: bool,
     /// What is odd about the management experience.
     pub oddities: &'a [HoldReason],
     /// How many products it allows.
@@ -431,6 +453,10 @@ impl Case<'_> {
             reasons.extend(self.too_many());
             reasons.extend(self.shrunk());
             reasons.extend(self.against_restored());
+            if self.first_policy {
+                let allow = self.plan.allow().len();
+                reasons.push(HoldReason::FirstPolicy { allow });
+            }
         }
         reasons.retain(|reason| !reason.guard().is_some_and(exempt));
         reasons

@@ -14,7 +14,7 @@ use crate::experience::Experience;
 use crate::guard::Book;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
 use crate::lane::{
-    Brake, Failed, FailedAlone, IntentChange, LaneState, OpenChange, Quarantined, SetRecord,
+    Brake, Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord,
 };
 use crate::link::Member;
 use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
@@ -63,12 +63,11 @@ pub enum ChangeSetStatus {
 
 /// Change sets on the member experience: the only way to change it.
 pub trait ChangeSets: Send + Sync {
-    /// Starts the change set of an intent. Repeated with the same token and changes it is the same one.
+    /// Starts the change set of an intent. Repeated with the same intent it is the same one.
     fn start(
         &self,
         name: &ChangeSetName,
-        token: &str,
-        changes: &[IntentChange],
+        intent: &Intent,
     ) -> impl Future<Output = Answer<ChangeSetId>> + Send;
     /// How a change set stands.
     fn status(&self, id: &ChangeSetId) -> impl Future<Output = Answer<ChangeSetStatus>> + Send;

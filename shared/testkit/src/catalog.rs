@@ -9,7 +9,7 @@ use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
 };
-use pmp_sync_domain::lane::{ChangeError, Failed, IntentChange};
+use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
 
@@ -28,6 +28,8 @@ pub struct ChangeSetRecord {
     pub experience: ExperienceId,
     /// What it does.
     pub changes: Vec<(ProductId, Action)>,
+    /// True if it creates the policy as well.
+    pub creates_policy: bool,
     /// When it was started.
     pub started: Timestamp,
     /// When it ends.
@@ -41,6 +43,11 @@ struct Entity {
     owner: AccountId,
     experience: Experience,
     policy: PolicySnapshot,
+}
+
+/// The id of an experience's policy.
+fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
+    PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok()
 }
 
 /// The experiences of every organization.
@@ -70,13 +77,12 @@ impl Experiences {
 
     /// Adds an enabled experience with a policy.
     pub fn add(&mut self, owner: &AccountId, id: &ExperienceId, policy: PolicySnapshot) {
-        let text = id.as_str().replacen("exp-", "procpolicy-", 1);
         let experience = Experience {
             id: id.clone(),
             name: id.to_string(),
             status: Status::Enabled,
             archived: false,
-            policy: PolicyId::new(text).ok(),
+            policy: policy_of(id),
         };
         self.entities.insert(
             id.clone(),
@@ -137,6 +143,7 @@ impl Experiences {
                 token: format!("foreign-{number}"),
                 experience: id.clone(),
                 changes: Vec::new(),
+                creates_policy: false,
                 started: now,
                 ends,
                 status: None,
@@ -202,7 +209,9 @@ impl Experiences {
                 continue;
             }
             let archived = self.entities.get(&set.experience).is_none_or(|entity| {
-                entity.experience.archived || entity.experience.policy.is_none()
+                // Without a policy there is nothing to change, and with one nothing to create.
+                entity.experience.archived
+                    || entity.experience.policy.is_some() == set.creates_policy
             });
             let errors: Vec<_> = set
                 .changes
@@ -228,6 +237,9 @@ impl Experiences {
                     .iter()
                     .map(|(product, action)| (product, *action));
                 entity.policy = entity.policy.overlaid(changes);
+                if set.creates_policy {
+                    entity.experience.policy = policy_of(&set.experience);
+                }
             }
             let seconds = set.ends.duration_since(set.started).as_secs();
             set.status = Some(ChangeSetStatus::Succeeded(u32::try_from(seconds).ok()));
@@ -254,19 +266,22 @@ impl Experiences {
         &mut self,
         caller: &AccountId,
         name: &ChangeSetName,
-        token: &str,
-        changes: &[IntentChange],
+        intent: &Intent,
         now: Timestamp,
     ) -> Answer<ChangeSetId> {
+        let token = &intent.token;
         let error = |kind, message: &str| {
             ServiceError::new("StartChangeSet", name.to_string(), kind, message)
         };
-        let wanted: Vec<_> = changes
+        let wanted: Vec<_> = intent
+            .changes
             .iter()
             .map(|change| (change.product.clone(), change.action))
             .collect();
-        if let Some(same) = self.change_sets.iter().find(|set| set.token == token) {
-            let identical = same.changes == wanted && same.name == name.to_string();
+        if let Some(same) = self.change_sets.iter().find(|set| set.token == *token) {
+            let identical = same.changes == wanted
+                && same.name == name.to_string()
+                && same.creates_policy == intent.creates_policy;
             return if identical {
                 Ok(same.id.clone())
             } else {
@@ -301,9 +316,10 @@ impl Experiences {
         self.change_sets.push(ChangeSetRecord {
             id: id.clone(),
             name: name.to_string(),
-            token: token.to_owned(),
+            token: token.clone(),
             experience: name.experience.clone(),
             changes: wanted,
+            creates_policy: intent.creates_policy,
             started: now,
             ends: now.checked_add(self.duration).unwrap_or(now),
             status: None,
@@ -360,19 +376,12 @@ impl ReadCatalog for OrgCatalog {
 }
 
 impl ChangeSets for OrgCatalog {
-    async fn start(
-        &self,
-        name: &ChangeSetName,
-        token: &str,
-        changes: &[IntentChange],
-    ) -> Answer<ChangeSetId> {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
         let effect = self.world.call("StartChangeSet", &name.to_string()).await?;
         let mut inner = self.world.lock();
         let now = inner.now;
         inner.experiences.settle(now);
-        let id = inner
-            .experiences
-            .start(&self.account, name, token, changes, now)?;
+        let id = inner.experiences.start(&self.account, name, intent, now)?;
         effect.answer(id)
     }
 

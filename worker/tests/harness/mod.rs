@@ -94,6 +94,7 @@ impl Lane {
                     deny: deny.len(),
                 },
                 taken: Counts::default(),
+                creates_policy: false,
                 sent: true,
                 proved: std::collections::BTreeSet::new(),
                 at,

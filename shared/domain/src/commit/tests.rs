@@ -58,6 +58,7 @@ impl Scene {
             hash: committed.hash(),
             totals,
             taken: Counts::default(),
+            creates_policy: false,
             sent: true,
             proved: std::collections::BTreeSet::new(),
             at: start(),
@@ -167,6 +168,7 @@ fn a_lane_is_at_work_while_anything_is_announced_claimed_or_under_way() {
     started.state.phase = Phase::Starting;
     started.state.intent = Some(Intent {
         token: "t".to_owned(),
+        creates_policy: false,
         at: start(),
         changes: vec![IntentChange {
             product: p("a"),

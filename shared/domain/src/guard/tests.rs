@@ -24,6 +24,7 @@ struct Setting {
     plan: Plan,
     actual: PolicySnapshot,
     open: BTreeSet<ProductId>,
+    first_policy: bool,
     oddities: Vec<HoldReason>,
     management_allowed: usize,
     book: Book,
@@ -39,6 +40,7 @@ impl Setting {
             plan: Plan::new(BTreeSet::new(), products(0..denied)),
             actual: PolicySnapshot::new(products(0..allowed), []),
             open: BTreeSet::new(),
+            first_policy: false,
             oddities: Vec::new(),
             management_allowed: allowed - denied,
             book: Book::default(),
@@ -54,6 +56,7 @@ impl Setting {
             plan: &self.plan,
             actual: &self.actual,
             open: &self.open,
+            first_policy: self.first_policy,
             oddities: &self.oddities,
             management_allowed: self.management_allowed,
             book: &self.book,
@@ -248,6 +251,17 @@ fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
     // Anything new is held with the rest: never a part of a plan.
     setting.plan = Plan::new(products(200..201), products(50..100));
     assert!(!setting.stopped_by().is_empty());
+}
+
+#[test]
+fn the_first_policy_of_a_live_experience_needs_consent() {
+    let mut setting = Setting::new(0, 0);
+    setting.first_policy = true;
+    assert_eq!(setting.stopped_by(), NOTHING, "nothing is planned");
+    setting.plan = Plan::new(products(0..60), BTreeSet::new());
+    assert_eq!(setting.stopped_by(), [GuardName::FirstPolicy]);
+    setting.approved = Some(setting.plan.clone());
+    assert_eq!(setting.stopped_by(), NOTHING);
 }
 
 #[test]

@@ -116,6 +116,9 @@ pub struct Planned {
     pub totals: Counts,
     /// How many of them have been taken into intents, or found to hold already.
     pub taken: Counts,
+    /// True if the member experience had no procurement policy, and the plan is to give it its first one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creates_policy: bool,
     /// True once the last message of it has been sent.
     pub sent: bool,
     /// What change sets have done with success since: a change of the same kind that fails alone
@@ -148,6 +151,9 @@ pub struct Intent {
     pub token: String,
     /// When it was written.
     pub at: Timestamp,
+    /// True if the change set creates the procurement policy as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creates_policy: bool,
     /// The changes, in the order in which they stand in the request.
     pub changes: Vec<IntentChange>,
 }

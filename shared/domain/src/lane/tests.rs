@@ -38,6 +38,7 @@ fn planned(number: i64, totals: Counts) -> Planned {
         hash: Plan::default().hash(),
         totals,
         taken: Counts::default(),
+        creates_policy: false,
         sent: false,
         proved: BTreeSet::new(),
         at: start(),
@@ -66,6 +67,7 @@ fn intent(by: RunId, counts: Counts) -> Intent {
     };
     Intent {
         token: "token".to_owned(),
+        creates_policy: false,
         at: start(),
         changes: of(Action::Allow, counts.allow)
             .chain(of(Action::Deny, counts.deny))

@@ -36,6 +36,12 @@ impl LaneState {
         Ok(next)
     }
 
+    /// True if the member experience gets its first policy with the plan.
+    pub fn creates_policy(&self) -> bool {
+        let planned = self.planned.as_ref();
+        planned.is_some_and(|planned| planned.creates_policy)
+    }
+
     /// The last message of the run's plan has been sent.
     pub fn sent(&self, run: RunId) -> Result<Self, Refusal> {
         let mut next = self.clone();

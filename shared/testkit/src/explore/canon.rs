@@ -229,6 +229,7 @@ impl Canon for Intent {
     fn canon(&self, base: &Base, out: &mut Digest) {
         base.token(&self.token, out);
         base.time(self.at, out);
+        out.add(&self.creates_policy);
         out.word(self.changes.len() as u64);
         for change in &self.changes {
             out.add(&(&change.product, change.action, change.run, change.ordinal));

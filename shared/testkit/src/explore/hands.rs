@@ -11,7 +11,7 @@ use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{
-    FailedAlone, IntentChange, LaneState, OpenChange, Quarantined, SetRecord, later,
+    FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord, later,
 };
 use pmp_sync_domain::message::{ChangeMessage, Event, TickMessage};
 use pmp_sync_domain::plan::Plan;
@@ -198,14 +198,9 @@ impl ReadCatalog for Hands {
 }
 
 impl ChangeSets for Hands {
-    async fn start(
-        &self,
-        name: &ChangeSetName,
-        token: &str,
-        changes: &[IntentChange],
-    ) -> Answer<ChangeSetId> {
-        let effect = || self.bench.catalog.start(name, token, changes);
-        let call = Call::Start(token.to_owned(), name.seq);
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
+        let effect = || self.bench.catalog.start(name, intent);
+        let call = Call::Start(intent.token.clone(), name.seq);
         self.gate.call(call, effect).await
     }
 

@@ -96,6 +96,7 @@ impl Errand {
                 deny: plan.deny().len(),
             },
             taken: Counts::default(),
+            creates_policy: false,
             sent: false,
             proved: BTreeSet::new(),
             at: hands.now(),

@@ -88,6 +88,7 @@ impl Hunt {
         });
         let intent = Intent {
             token: number.to_string(),
+            creates_policy: false,
             at: at(60),
             changes: changes.collect(),
         };

@@ -93,6 +93,7 @@ fn make(
             let batch = c(share.2.min(left.allow), share.3.min(left.deny));
             let batch = Intent {
                 token: format!("token-{serial}"),
+                creates_policy: false,
                 at: now,
                 ..intent(run(*plan), batch)
             };

@@ -342,6 +342,9 @@ async fn read_member<C: ReadCatalog>(
             let lists = catalog.policy(policy).await.map_err(unreadable)?;
             Ok((lists, None))
         }
-        None => Ok((PolicySnapshot::default(), Some(experience.is_live()))),
+        None => Ok((
+            PolicySnapshot::default(),
+            Some(experience.status != Status::Disabled),
+        )),
     }
 }

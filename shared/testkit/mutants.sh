@@ -66,6 +66,14 @@ mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-stopped braked shared/domain/src/lane/transitions.rs \
     's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Stopped;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Stopped;/'
+mutate obeys-no-member member-brake worker/src/member.rs \
+    's/state\.planned\.is_none\(\) \|\| state\.member == mark/true/'
+mutate forgets-the-limit member-brake shared/domain/src/lane/transitions.rs \
+    's/next\.denied\.add\(intent\.counts\(\)\.deny, now\);//'
+mutate never-asks-for-rules member-brake producer/src/link.rs \
+    's/if !seen\.is_kept_back\(\) \{/if true {/'
+mutate keeps-no-record audited worker/src/settle.rs \
+    's/self\.ports\.ledger\(\)\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run.rs \

@@ -54,6 +54,8 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "messages delayed",
         "messages doubled",
         "quarantined at the end",
+        "rules of members changed",
+        "kept back at the end",
     ] {
         assert!(tally.count(name) > 0, "there were no {name}:\n{tally}");
     }

@@ -3,7 +3,7 @@
 
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::Stop;
+use pmp_sync_domain::lane::{MemberRules, Stop};
 use pmp_sync_domain::message::{CATALOG_SOURCE, REPLAY_REQUESTED, SCHEDULE_SOURCE, SOURCE};
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ pub(crate) enum Happening {
     BrakeOff,
     /// The operator's command marks a lane, or takes the mark away.
     Mark(LaneId, Option<Stop>),
+    /// A member changes the rules in its stack.
+    Rules(usize, MemberRules),
     /// A member account can not be reached, or can be again.
     Unreachable(usize, bool),
     /// An experience is archived or disabled, or comes back.
@@ -106,6 +108,7 @@ impl Sim {
                 }
             }
         }
+        self.prepare_rules();
         for _ in 0..self.nature.happenings {
             self.plan_one();
         }
@@ -209,6 +212,7 @@ impl Sim {
             Happening::BrakeOn => self.brake_on(),
             Happening::BrakeOff => self.brake_off(),
             Happening::Mark(lane, stop) => self.mark(&lane, stop.as_ref()),
+            Happening::Rules(member, rules) => self.set_rules(member, rules),
             Happening::Unreachable(member, reachable) => {
                 if let Some(member) = self.scene.members.get(member) {
                     self.world.set_reachable(&member.account, reachable);
@@ -350,6 +354,7 @@ impl Sim {
             self.fill_management(&management);
         }
         self.brake_off();
+        self.repair_rules();
         if healed || self.chance.once_in(2) {
             self.plan_for(self.now + 5 * MINUTE, Happening::Replay);
             self.plan_for(self.now + 65 * MINUTE, Happening::Replay);

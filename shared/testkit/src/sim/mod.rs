@@ -9,6 +9,7 @@ mod chance;
 mod judge;
 mod people;
 mod rest;
+mod rules;
 mod scene;
 mod tally;
 mod tasks;
@@ -19,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pmp_sync_domain::ids::ChangeSetName;
+use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::message::LANE_SETTLED;
 use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_producer::Producer;
@@ -109,6 +111,8 @@ struct Sim {
     now: i64,
     producer: Arc<Producer<ProducerPorts>>,
     workers: Vec<Arc<Worker<WorkerPorts>>>,
+    /// The rules that each member has set in its stack.
+    rules: Vec<MemberRules>,
     tasks: Vec<Task>,
     /// Invocations that were begun.
     begun: u64,
@@ -162,6 +166,7 @@ impl Sim {
         let mut sim = Self {
             producer: Arc::new(Producer::new(ProducerPorts::new(&world, &scene.account))),
             workers: workers.collect(),
+            rules: vec![MemberRules::default(); scene.members.len()],
             polls: vec![0; scene.members.len()],
             world,
             scene,
@@ -400,12 +405,12 @@ impl Sim {
                 .line(self.now, || describe(&written.lane, &written.state));
             self.watch.wrote(&self.world, written)?;
         }
-        self.see_new_sets()?;
+        self.see_new_sets(number)?;
         self.lose_hints();
         Ok(())
     }
 
-    fn see_new_sets(&mut self) -> Result<(), Violation> {
+    fn see_new_sets(&mut self, number: u64) -> Result<(), Violation> {
         let sets = self.world.experiences(|e| e.change_sets().len());
         while self.sets < sets {
             let place = self.sets;
@@ -423,6 +428,11 @@ impl Sim {
                 format!("{} is started: {:?}", set.name, set.changes)
             });
             self.watch.started(&self.world, &set)?;
+            let task = self.tasks.iter().find(|task| task.number == number);
+            if let Some(task) = task {
+                let now = at(self.now);
+                self.watch.obeyed(&self.world, &set, &task.rules, now)?;
+            }
             if !self.repaired {
                 self.plan_mischief(&set);
             }
@@ -457,12 +467,13 @@ fn describe(
         )
     });
     format!(
-        "{lane} rev {} {} seq {} tick {} plan {planned:?} stop {} block {:?} intent {:?}",
+        "{lane} rev {} {} seq {} tick {} plan {planned:?} stop {} member {:?} block {:?} intent {:?}",
         state.rev,
         state.phase,
         state.seq,
         state.tick,
         state.stop.is_some(),
+        state.member,
         state.block.as_ref().map(|block| block.reason),
         state.intent.as_ref().map(|intent| intent
             .changes

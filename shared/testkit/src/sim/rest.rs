@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::ids::{LaneId, ProductId};
-use pmp_sync_domain::lane::{BlockReason, LaneState, Phase};
+use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId};
+use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, SetOutcome};
 use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::message::SCHEDULE_SOURCE;
 use pmp_sync_domain::plan::{LaneView, Plan, plan};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::run::RunStatus;
 use serde_json::json;
 
@@ -31,6 +33,7 @@ impl Sim {
             }
         }
         self.nothing_is_lost(&config, &helpless)?;
+        self.every_set_is_on_record()?;
         self.runs_have_ended(&helpless)?;
         self.is_frugal()
     }
@@ -45,12 +48,17 @@ impl Sim {
         if left.is_empty() {
             return Ok(false);
         }
+        let left: Vec<_> = left.changes().collect();
+        let (kept, left): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|change| self.is_kept_back(lane, change));
+        self.is_told(lane, &kept)?;
         let state = self.state(lane);
         let is_bad = |product: &ProductId| self.world.experiences(|all| all.is_bad(product));
         let blocked = state.block.as_ref().map(|block| block.reason);
         let stuck = blocked == Some(BlockReason::ChangeSetFailed);
         let mut helpless = false;
-        for change in left.changes() {
+        for change in &left {
             if stuck && is_bad(&change.product) {
                 helpless = true;
                 continue;
@@ -160,6 +168,50 @@ impl Sim {
         Ok(())
     }
 
+    /// What was done with which change set can be told from the ledger alone.
+    fn every_set_is_on_record(&self) -> Result<(), Violation> {
+        let sets = self.world.experiences(|all| all.change_sets().to_vec());
+        for set in sets {
+            let Ok(name) = set.name.parse::<ChangeSetName>() else {
+                continue;
+            };
+            if self.watch.forgotten.contains(&set.name) {
+                continue;
+            }
+            let record = self.world.ledger(|ledger| {
+                let mut records = ledger.sets.iter();
+                let mine = |lane: &LaneId| lane.experience == name.experience;
+                let found = records.find(|((lane, seq), _)| *seq == name.seq && mine(lane));
+                found.map(|(_, record)| record.clone())
+            });
+            let of = |action| {
+                let changes = set.changes.iter().filter(move |(_, of)| *of == action);
+                changes.map(|(product, _)| product)
+            };
+            let outcome = match &set.status {
+                Some(ChangeSetStatus::Succeeded(_)) => Some(SetOutcome::Succeeded),
+                Some(ChangeSetStatus::Failed(_)) => Some(SetOutcome::Failed),
+                Some(ChangeSetStatus::ServerFault(_)) => Some(SetOutcome::ServerFault),
+                Some(ChangeSetStatus::Cancelled) => Some(SetOutcome::Cancelled),
+                Some(ChangeSetStatus::Underway) | None => None,
+            };
+            let is_it = record.as_ref().is_some_and(|record| {
+                record.change_set == set.id
+                    && Some(record.outcome) == outcome
+                    && record.allow.iter().eq(of(Action::Allow))
+                    && record.deny.iter().eq(of(Action::Deny))
+                    && record.started_at <= set.started
+                    && record.ended_at > set.started
+            });
+            if !is_it {
+                return broken("audited", || {
+                    format!("{} is {outcome:?}, on record is {record:?}", set.name)
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn runs_have_ended(&self, helpless: &BTreeSet<LaneId>) -> Result<(), Violation> {
         let helpless: BTreeSet<_> = helpless.iter().map(LaneId::to_string).collect();
         self.world.ledger(|ledger| {
@@ -218,7 +270,14 @@ impl Sim {
         let bad = u64::try_from(bad.count()).unwrap_or_default();
         let halvings = u64::from(of.plan.len().clamp(2, 50).next_power_of_two().ilog2());
         let unsure = if self.nature.unattributed { 2 } else { 0 };
-        disturbed + bad * (2 * halvings + 1 + unsure)
+        // By the member's rules allows and denies may have gone apart, and denies a few at a time.
+        let apart = if of.ruled {
+            of.plan.allow().len().div_ceil(50) + of.plan.deny().len().div_ceil(50)
+        } else {
+            0
+        };
+        let apart = u64::try_from(apart).unwrap_or_default();
+        disturbed + bad * (2 * halvings + 1 + unsure) + apart
     }
 
     /// Idempotent: one more run of everything sends nothing and starts nothing.
@@ -238,8 +297,11 @@ impl Sim {
                     .count()
             });
             // Changes, and whatever else goes to a queue: a world at rest is left in peace.
+            // A lane that keeps something back is asked for its rules.
+            let asked = sim.anything_is_kept_back();
             let messages = sim.world.failing(|failing| {
-                failing.calls("SendMessageBatch") + failing.calls("SendMessage")
+                let others = failing.calls("SendMessage");
+                failing.calls("SendMessageBatch") + if asked { 0 } else { others }
             });
             (if helpless.is_empty() { messages } else { 0 }, sets)
         };
@@ -259,6 +321,15 @@ impl Sim {
                     "messages and change sets were {before:?}, and are {after:?} after one more run"
                 )
             });
+        }
+        for (lane, _) in self.scene.lanes() {
+            let kept = link_of(&config, &lane).map_or(0, |link| {
+                let left = self.left_to_do(link, &lane);
+                let kept = left.changes().filter(|c| self.is_kept_back(&lane, c));
+                kept.count()
+            });
+            let kept = u64::try_from(kept).unwrap_or_default();
+            self.tally.more("kept back at the end", kept);
         }
         self.count_outcomes();
         Ok(())

@@ -59,6 +59,10 @@ pub(crate) struct Nature {
     pub(crate) bad: usize,
     /// The service does not say which change of a change set failed.
     pub(crate) unattributed: bool,
+    /// Members set rules of their own.
+    pub(crate) ruled: bool,
+    /// They leave some of them for good.
+    pub(crate) stays: bool,
     /// Things that happen besides the schedule.
     pub(crate) happenings: usize,
     /// How long a change set takes, in seconds.
@@ -117,6 +121,8 @@ impl Nature {
             forget: share(chance) / 2,
             bad,
             unattributed: chance.once_in(5),
+            ruled: chance.once_in(4),
+            stays: chance.once_in(3),
             happenings: chance.count(2, 24),
             duration,
             patience: *chance.pick(&[120, 120, 60]).unwrap_or(&120),

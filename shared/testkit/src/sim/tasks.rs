@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use pmp_sync_domain::lane::MemberRules;
+
 use super::scene::{at, since_begin};
 use super::watch::Violation;
 use super::{Sim, judge};
@@ -32,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) number: u64,
     handling: Handling,
     held: Held,
+    /// The rules of its member when it began.
+    pub(crate) rules: MemberRules,
     /// When its messages come again if it does not end.
     visible: i64,
     /// When it ends in any case.
@@ -169,9 +173,14 @@ impl Sim {
 
     fn begin(&mut self, handling: Handling, held: Held, visibility: i64, deadline: i64) {
         self.begun += 1;
+        let rules = match &held {
+            Held::Requests(_) => None,
+            Held::Deliveries(member, _) => self.rules.get(*member).cloned(),
+        };
         let task = Task {
             number: self.begun,
             handling,
+            rules: rules.unwrap_or_default(),
             held,
             visible: self.now + visibility,
             deadline,
@@ -215,9 +224,10 @@ impl Sim {
         let mut took = self
             .chance
             .between(1, if quick { 2 } else { self.nature.pace });
+        let mut slow = false;
         if !self.repaired && self.chance.of_million(self.nature.slow) {
             self.tally.add("slow calls");
-            self.watch.disturb(member, self.now);
+            slow = true;
             let most = if self.chance.once_in(4) {
                 60_000
             } else {
@@ -229,6 +239,10 @@ impl Sim {
             task.ready = self.now + took;
         }
         self.observe(member, number)?;
+        if slow {
+            // What the call has done, a commit for one, is disturbed by how long its answer takes.
+            self.watch.disturb(member, self.now);
+        }
         if let Poll::Ready(again) = answer {
             self.finish(place, &again);
         }

@@ -49,6 +49,8 @@ pub(crate) struct PlanSeen {
     /// The lane's disturbances when it was committed, and when a newer one took its place.
     pub(crate) from: u64,
     pub(crate) until: Option<u64>,
+    /// The lane carried rules of the member's own meanwhile.
+    pub(crate) ruled: bool,
 }
 
 /// An intent as it was written.
@@ -150,6 +152,12 @@ impl Watch {
         }
         if lane.state.planned_run() != before.planned_run() {
             lane.committed(id, &before, record)?;
+        }
+        if lane.state.member.is_some()
+            && let Some(run) = lane.state.planned_run()
+            && let Some(plan) = lane.plans.get_mut(&run)
+        {
+            plan.ruled = true;
         }
         if lane.state.seq != before.seq {
             lane.intended(world, id, &before, &self.forgotten)?;
@@ -290,6 +298,7 @@ impl LaneWatch {
             odd: 0,
             from: self.disturbances,
             until: None,
+            ruled: false,
         };
         self.plans.insert(run, seen);
         Ok(())

@@ -2,6 +2,7 @@
 //! its fixture says.
 
 use pmp_sync_domain::lane::{Brake, LaneState};
+use pmp_sync_domain::live::LiveRecord;
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ const RUN: &str = include_str!("../../fixtures/run-1-b.json");
 const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
+const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 
 /// Through the item and back, and equal to the fixture.
@@ -43,6 +45,11 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
     kept::<Brake>(BRAKE);
     kept::<DeadLetterRecord>(DEAD_LETTER);
     kept::<LaneEntry>(LANE_ENTRY);
+}
+
+#[test]
+fn what_is_known_of_a_product_is_kept() {
+    kept::<LiveRecord>(LIVE);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::book::lists;
 use crate::inbox::Work;
 use crate::inspect::{View, inspect, read_management, targets};
 use crate::link::Outcome;
+use crate::live::Kept;
 use crate::run::{Setup, in_scope, is_done, is_served};
 use crate::send::waiting;
 use crate::{Ports, Producer};
@@ -34,6 +35,10 @@ impl<P: Ports> Producer<P> {
             let (allow, deny) = lists(&outcome.record);
             totals.allow += allow;
             totals.deny += deny;
+            let unchecked = outcome.record.unchecked;
+            if unchecked > 0 {
+                tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are to be allowed although nobody could be asked whether they are live");
+            }
             match outcome.record.status {
                 LinkStatus::InStep => totals.in_step += 1,
                 LinkStatus::Committed => totals.committed += 1,
@@ -143,6 +148,7 @@ impl<P: Ports> Producer<P> {
                 let looked = inspect(
                     self.ports.ledger(),
                     &connection,
+                    &Kept(self.ports.ledger()),
                     View {
                         link,
                         policy: &setup.policy(link, &experience),

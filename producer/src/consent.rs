@@ -19,6 +19,7 @@ use pmp_sync_domain::run::{LinkStatus, Request, RunRecord};
 use crate::dead_letters::link_of;
 use crate::inspect::{Source, inspect, read_management};
 use crate::link::{Connection, Errand, Outcome};
+use crate::live::Kept;
 use crate::run::Setup;
 use crate::{Ports, Producer};
 
@@ -207,7 +208,7 @@ impl<P: Ports> Producer<P> {
             let why = "what was shown is not on record any more; the next run holds the plan anew";
             return Err(Refusal::Refused(why.to_owned()));
         };
-        let seen = inspect(ledger, connection, errand.view(), self.now()).await?;
+        let seen = inspect(ledger, connection, &Kept(ledger), errand.view(), self.now()).await?;
         if errand.policy.frozen {
             let why =
                 "the link is frozen; lift `freeze` first, or ask with `pmp-sync sync --override`";
@@ -281,7 +282,14 @@ impl<P: Ports> Producer<P> {
         })?;
         let errand = self.errand(case, &desired, true);
         let ledger = self.ports.ledger();
-        let seen = inspect(ledger, &connection, errand.view(), self.now()).await?;
+        let seen = inspect(
+            ledger,
+            &connection,
+            &Kept(ledger),
+            errand.view(),
+            self.now(),
+        )
+        .await?;
         let mut outcome = self.outcome(case.run, case.link, &seen);
         if seen.plan.is_empty() && seen.decision == Decision::InStep {
             outcome.record.status = LinkStatus::InStep;
@@ -341,6 +349,8 @@ impl<P: Ports> Producer<P> {
                 .brake
                 .holds(&case.link.member.name, &case.request.lane),
             lifted: &NOTHING,
+            // What was shown is executed, and an answer could only add to it.
+            inquiry: None,
         }
     }
 }

@@ -17,6 +17,8 @@ use pmp_sync_domain::plan::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
 use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
 
+use crate::live::Inquiry;
+
 pub use self::list::{DeadLetterList, ListedLetter};
 
 /// Letters of one member that one request looks at. The next request goes on with the rest.
@@ -186,4 +188,5 @@ fn unwanted(change: &ChangeMessage, served: &LinkRecord) -> String {
 struct Case<'a> {
     run: RunId,
     member: &'a Member,
+    inquiry: &'a Inquiry,
 }

@@ -14,10 +14,13 @@ use pmp_sync_domain::hold::Allowance;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::{Phase, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
+use pmp_sync_domain::live::{LiveCheck, in_question, only_live};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
+
+use crate::live::Informant;
 
 /// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
 /// for each account (catalog quotas).
@@ -44,7 +47,8 @@ pub(crate) struct View<'a> {
     pub(crate) desired: &'a Source,
     /// Products that are to be tried again although they are quarantined.
     pub(crate) lifted: &'a BTreeSet<ProductId>,
-    /// True for a way back, which no guard looks at: it is held or approved by itself.
+    /// True for a way back, which no guard looks at: it is held or approved by itself. Nobody is asked
+    /// whether its products are live either, which were allowed before.
     pub(crate) way_back: bool,
 }
 
@@ -82,6 +86,13 @@ impl Inspection {
     pub(crate) fn is_kept_back(&self) -> bool {
         let mut left = self.report.left_alone.iter();
         left.any(|left| left.reason == Reason::MemberBrake)
+    }
+
+    /// True if the member has everything that the link is to bring, once the plan is empty.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut left = self.report.left_alone.iter();
+        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberBrake);
+        self.quarantined == 0 && !left.any(|left| is_missing(left.reason))
     }
 }
 
@@ -184,6 +195,7 @@ pub(crate) async fn targets<C: ReadCatalog>(
 pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     catalog: &C,
+    informant: &impl Informant,
     view: View<'_>,
     now: Timestamp,
 ) -> Result<Inspection, LinkError> {
@@ -198,7 +210,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         .into_iter()
         .partition(|aside| view.lifted.contains(&aside.product));
     let aside = quarantined.iter().map(Quarantined::change).collect();
-    let (plan, report) = plan(desired, &actual, &state.view(aside), view.policy);
+    let planned = plan(desired, &actual, &state.view(aside), view.policy);
+    let (plan, report) = check_live(informant, planned, &actual, view, now).await?;
     let is_wanted = |aside: &Quarantined| {
         let standing = |policy: &PolicySnapshot| policy.standing(&aside.product);
         LinkPolicy::wanted(standing(desired), standing(&actual)) == Some(aside.action)
@@ -236,6 +249,23 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let nothing = Plan::default();
     seen.halted = decide(ledger, &seen, &nothing, view, now).await?;
     Ok(seen)
+}
+
+/// Takes out what is not live, before anybody decides or judges.
+async fn check_live(
+    informant: &impl Informant,
+    (plan, report): (Plan, Report),
+    actual: &PolicySnapshot,
+    view: View<'_>,
+    now: Timestamp,
+) -> Result<(Plan, Report), LinkError> {
+    let products = in_question(&plan, actual);
+    let check = view.link.live_check;
+    if products.is_empty() || check == LiveCheck::Off || view.way_back {
+        return Ok((plan, report));
+    }
+    let answers = informant.answers(&products).await?;
+    Ok(only_live(plan, report, actual, &answers, check, now))
 }
 
 /// What to do with the lane, if this is the plan.

@@ -7,6 +7,7 @@ use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::catalog::ReadOnlyCatalog;
 use pmp_sync_aws::config::sdk_config;
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
+use pmp_sync_aws::discovery::ProductDirectory;
 use pmp_sync_aws::edge::{SystemClock, SystemEntropy, variable};
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
@@ -25,6 +26,7 @@ use crate::{Ports, Producer, Record, Verdict};
 struct Aws {
     ledger: Ledger,
     catalog: ReadOnlyCatalog,
+    discovery: ProductDirectory,
     members: MemberRoles,
     inbox: RequestsInbox,
     dead_letters: DeadLetterQueue,
@@ -36,6 +38,7 @@ struct Aws {
 impl Ports for Aws {
     type Ledger = Ledger;
     type Catalog = ReadOnlyCatalog;
+    type Discovery = ProductDirectory;
     type Members = MemberRoles;
     type Inbox = RequestsInbox;
     type DeadLetters = DeadLetterQueue;
@@ -48,6 +51,9 @@ impl Ports for Aws {
     }
     fn catalog(&self) -> &ReadOnlyCatalog {
         &self.catalog
+    }
+    fn discovery(&self) -> &ProductDirectory {
+        &self.discovery
     }
     fn members(&self) -> &MemberRoles {
         &self.members
@@ -163,6 +169,7 @@ pub async fn run() -> Result<(), Error> {
             retention_days,
         ),
         catalog: ReadOnlyCatalog::new(&config),
+        discovery: ProductDirectory::new(&config),
         members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
         inbox: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),
         dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?),

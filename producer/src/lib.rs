@@ -12,6 +12,7 @@ mod inspect;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod link;
+mod live;
 mod preview;
 mod retire;
 mod run;
@@ -19,7 +20,8 @@ mod send;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
-    Bus, Clock, Close, DeadLetters, Entropy, Inbox, Lanes, Members, ReadCatalog, WriteRuns,
+    Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Members, ReadCatalog,
+    WriteRuns,
 };
 
 pub use self::dead_letters::{DeadLetterList, ListedLetter};
@@ -32,6 +34,8 @@ pub trait Ports: Send + Sync {
     type Ledger: Lanes + WriteRuns + Close;
     /// The management organization's catalog: to be read only.
     type Catalog: ReadCatalog;
+    /// AWS Marketplace, asked about its products.
+    type Discovery: Discovery;
     /// The way into the members' accounts.
     type Members: Members;
     /// The producer's own inbox.
@@ -49,6 +53,8 @@ pub trait Ports: Send + Sync {
     fn ledger(&self) -> &Self::Ledger;
     /// The management organization's catalog.
     fn catalog(&self) -> &Self::Catalog;
+    /// AWS Marketplace, asked about its products.
+    fn discovery(&self) -> &Self::Discovery;
     /// The way into the members' accounts.
     fn members(&self) -> &Self::Members;
     /// The producer's own inbox.

@@ -16,6 +16,7 @@ use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
 use crate::inspect::{Desired, Inspection, Source, View, inspect, targets};
+use crate::live::Inquiry;
 use crate::run::Setup;
 use crate::send::{Committed, waiting};
 use crate::{Ports, Producer};
@@ -69,6 +70,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) stop: Option<&'a Stop>,
     /// Products that are to be tried again although they are quarantined.
     pub(crate) lifted: &'a BTreeSet<ProductId>,
+    /// How the run asks whether products are live; without one it goes by what is known.
+    pub(crate) inquiry: Option<&'a Inquiry>,
 }
 
 impl Errand<'_> {
@@ -93,6 +96,7 @@ impl<P: Ports> Producer<P> {
         link: &Link,
         scopes: &[Scope],
         desired: &BTreeMap<ExperienceId, Desired>,
+        inquiry: &Inquiry,
     ) -> Vec<Outcome> {
         let desired = desired.get(&link.management_experience);
         let (desired, connection, experiences) =
@@ -114,6 +118,7 @@ impl<P: Ports> Producer<P> {
                         .brake
                         .holds(&link.member.name, &link.lane_of(&experience)),
                     lifted,
+                    inquiry: Some(inquiry),
                 };
                 self.serve_lane_or_fail(&errand, connection).await
             })
@@ -168,8 +173,10 @@ impl<P: Ports> Producer<P> {
             experience,
             ..
         } = *errand;
+        let asking = self.asking(errand.inquiry);
         for _ in 0..MOST_REPLANS {
-            let seen = inspect(self.ports.ledger(), connection, errand.view(), self.now()).await?;
+            let ledger = self.ports.ledger();
+            let seen = inspect(ledger, connection, &asking, errand.view(), self.now()).await?;
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
@@ -353,6 +360,7 @@ impl<P: Ports> Producer<P> {
             removals: seen.report.removals,
             left_alone: seen.report.left_alone.clone(),
             contradictory: seen.report.contradictory.iter().cloned().collect(),
+            unchecked: seen.report.unchecked,
             ..self.blank(run, link)
         };
         Outcome {
@@ -458,8 +466,7 @@ impl<P: Ports> Producer<P> {
 
     /// Stamps the lane. Returns the runs that waited for it.
     pub(crate) async fn mark_in_step(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
-        let equal = seen.quarantined == 0 && !seen.is_kept_back();
-        self.mark_rest(seen, equal).await
+        self.mark_rest(seen, seen.is_whole()).await
     }
 
     /// The same of a lane that rests and is `equal` or not.

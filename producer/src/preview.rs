@@ -14,6 +14,7 @@ use pmp_sync_domain::plan::{LeftAlone, PlanHash};
 use serde::{Deserialize, Serialize};
 
 use crate::inspect::{Desired, View, inspect, read_management};
+use crate::live::Kept;
 use crate::run::{Setup, in_scope};
 use crate::{Ports, Producer};
 
@@ -60,6 +61,9 @@ pub struct PreviewLink {
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
+    /// Of the allows, those of products of which it is not known whether they are live. A run asks first.
+    #[serde(default)]
+    pub unchecked: usize,
     /// Why a run would hold the plan.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
@@ -119,6 +123,7 @@ impl<P: Ports> Producer<P> {
             let seen = inspect(
                 self.ports.ledger(),
                 &connection,
+                &Kept(self.ports.ledger()),
                 View {
                     link,
                     policy: &setup.policy(link, &experience),
@@ -149,6 +154,7 @@ impl<P: Ports> Producer<P> {
                     plan_hash: Some(seen.plan.hash()),
                     held_for: seen.reasons,
                     left_alone: seen.report.left_alone,
+                    unchecked: seen.report.unchecked,
                     contradictory: seen.report.contradictory.into_iter().collect(),
                     ..blank(link)
                 },
@@ -174,6 +180,7 @@ fn blank(link: &Link) -> PreviewLink {
         plan_hash: None,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
+        unchecked: 0,
         held_for: Vec::new(),
         fault: None,
     }

@@ -16,6 +16,7 @@ use pmp_sync_domain::run::{LaneEnd, Request, RunRecord, RunStatus};
 
 use crate::inbox::Work;
 use crate::inspect::read_management;
+use crate::live::Inquiry;
 use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.
@@ -174,7 +175,7 @@ impl<P: Ports> Producer<P> {
             .collect();
         let desired = read_management(self.ports.catalog(), management).await;
         let run = record.run;
-        let (scopes, desired) = (&record.scopes, &desired);
+        let (scopes, desired, inquiry) = (&record.scopes, &desired, &Inquiry::new(deadline));
         let served: Vec<_> = stream::iter(std::mem::take(&mut links))
             .map(|place| async move {
                 let link = setup.config.links.get(place)?;
@@ -185,7 +186,8 @@ impl<P: Ports> Producer<P> {
                 if elapsed(self.now(), deadline) <= RESERVE {
                     return Some(Err(place));
                 }
-                Some(Ok(self.serve_link(run, setup, link, scopes, desired).await))
+                let served = self.serve_link(run, setup, link, scopes, desired, inquiry);
+                Some(Ok(served.await))
             })
             .buffer_unordered(LINKS_AT_ONCE)
             .filter_map(std::future::ready)

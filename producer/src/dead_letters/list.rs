@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Read, by_lane, fate, link_of, put_back, receive};
 use crate::inspect::{View, inspect, read_management};
 use crate::link::Connection;
+use crate::live::Kept;
 use crate::run::Setup;
 use crate::{Ports, Producer};
 
@@ -127,6 +128,7 @@ impl<P: Ports> Producer<P> {
             inspect(
                 self.ports.ledger(),
                 connection,
+                &Kept(self.ports.ledger()),
                 View {
                     link,
                     policy: &setup.policy(link, &lane.experience),

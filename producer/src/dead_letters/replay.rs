@@ -16,6 +16,7 @@ use pmp_sync_domain::run::{DeadLetterOutcome, Request, RunRecord};
 use super::{Case, Read, by_lane, fate, link_of, put_back, receive};
 use crate::inspect::{Desired, read_management};
 use crate::link::{Connection, Errand, Outcome};
+use crate::live::Inquiry;
 use crate::run::{RESERVE, Setup};
 use crate::{Ports, Producer};
 
@@ -66,12 +67,17 @@ impl<P: Ports> Producer<P> {
             DeadLetterAction::Replay => read_management(self.ports.catalog(), management).await,
             DeadLetterAction::Discard => BTreeMap::new(),
         };
+        let inquiry = &Inquiry::new(deadline);
         for member in setup.config.members.values() {
             let named = &request.filter.members;
             if !named.is_empty() && !named.contains(&member.name) {
                 continue;
             }
-            let case = Case { run, member };
+            let case = Case {
+                run,
+                member,
+                inquiry,
+            };
             let served = self
                 .serve_letters(case, &setup, &request, &desired, deadline)
                 .await?;
@@ -193,6 +199,7 @@ impl<P: Ports> Producer<P> {
                     way_back: false,
                     stop: setup.brake.holds(&link.member.name, lane),
                     lifted: &lifted,
+                    inquiry: Some(case.inquiry),
                 };
                 self.serve_lane_or_fail(&errand, connection).await
             }

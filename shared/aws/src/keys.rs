@@ -24,6 +24,8 @@ pub const CONFIG: &str = "CONFIG";
 pub const CURRENT: &str = "current";
 /// Partition of the lanes that were ever planned for.
 pub const LANES: &str = "LANES";
+/// Partition of what AWS Marketplace has said of products, by their ids.
+pub const LIVE: &str = "LIVE";
 /// Partition of what is remembered of the links.
 pub const BOOKS: &str = "BOOKS";
 

@@ -1,4 +1,4 @@
-//! The adapters of pmp-sync's ports to AWS: Marketplace Catalog, SQS, DynamoDB, STS, EventBridge.
+//! The adapters of pmp-sync's ports to AWS: Marketplace Catalog and Discovery, SQS, DynamoDB, STS, EventBridge.
 //!
 //! Where the calls go is decided by the SDK's standard endpoint variables and nothing else. Retries
 //! are the SDK's standard ones; nothing here calls again what the SDK has given up on.
@@ -7,6 +7,7 @@ pub mod bus;
 pub mod catalog;
 pub mod config;
 pub mod dead_letters;
+pub mod discovery;
 pub mod edge;
 mod errors;
 pub mod keys;

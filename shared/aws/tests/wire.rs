@@ -8,15 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+mod script;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::IntoResponse;
 use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
@@ -33,87 +26,9 @@ use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
     Lanes as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _, WriteRuns as _,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-#[derive(Debug, Clone)]
-struct Seen {
-    path: String,
-    target: String,
-    body: Value,
-}
-
-type Answers = VecDeque<(u16, Option<&'static str>, Value)>;
-
-/// A server that gives prepared answers and keeps what it was sent.
-#[derive(Clone, Default)]
-struct Script {
-    answers: Arc<Mutex<Answers>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-async fn play(State(script): State<Script>, request: Request) -> impl IntoResponse {
-    let path = request.uri().to_string();
-    let target = request
-        .headers()
-        .get("x-amz-target")
-        .map(|value| value.to_str().unwrap().to_owned())
-        .unwrap_or_default();
-    let body = axum::body::to_bytes(request.into_body(), 1 << 20)
-        .await
-        .unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    script
-        .seen
-        .lock()
-        .unwrap()
-        .push(Seen { path, target, body });
-    let (status, error, answer) = script
-        .answers
-        .lock()
-        .unwrap()
-        .pop_front()
-        .expect("one call more than answers");
-    let status = axum::http::StatusCode::from_u16(status).unwrap();
-    let header = error.map(|error| [("x-amzn-errortype", error)]);
-    (
-        status,
-        header
-            .map(IntoResponse::into_response)
-            .map(|r| r.headers().clone())
-            .unwrap_or_default(),
-        axum::Json(answer),
-    )
-}
-
-impl Script {
-    async fn new(
-        answers: impl IntoIterator<Item = (u16, Option<&'static str>, Value)>,
-    ) -> (Self, SdkConfig) {
-        let script = Self {
-            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
-            ..Self::default()
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(play).with_state(script.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static("us-east-1"))
-            .endpoint_url(endpoint)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(aws_smithy_types::retry::RetryConfig::standard().with_max_attempts(1))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "k", "s", None, None, "test",
-            )))
-            .build();
-        (script, config)
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
-    }
-}
+use crate::script::Script;
 
 fn name() -> ChangeSetName {
     ChangeSetName {

@@ -247,6 +247,8 @@ pub struct Report {
     pub removals: usize,
     /// Products that the management policy both allows and denies; they count as denied.
     pub contradictory: BTreeSet<ProductId>,
+    /// Planned allows of products of which nobody could say whether they are live.
+    pub unchecked: usize,
 }
 
 /// What a plan needs to know of the lane: the changes that are being applied, and those that wait

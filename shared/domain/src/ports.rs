@@ -3,7 +3,7 @@
 //!
 //! shared/aws has the adapters to AWS, shared/testkit stateful fakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use crate::lane::{
     Brake, Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord,
 };
 use crate::link::Member;
+use crate::live::{Answers, LiveRecord};
 use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
 use crate::policy::PolicySnapshot;
 use crate::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
@@ -44,6 +45,15 @@ pub trait ReadCatalog: Send + Sync {
     fn policy(&self, id: &PolicyId) -> impl Future<Output = Answer<PolicySnapshot>> + Send;
     /// The ids of the organization's experiences, archived and disabled ones included.
     fn experiences(&self) -> impl Future<Output = Answer<Vec<ExperienceId>>> + Send;
+}
+
+/// AWS Marketplace, asked about its products. Whoever implements it keeps to the service's rate.
+pub trait Discovery: Send + Sync {
+    /// True if the product is live. [`Kind::Refused`] is about this product alone; any other failure
+    /// says that nobody can be asked for now.
+    ///
+    /// [`Kind::Refused`]: crate::error::Kind::Refused
+    fn is_live(&self, product: &ProductId) -> impl Future<Output = Answer<bool>> + Send;
 }
 
 /// What a change set came to.
@@ -219,6 +229,8 @@ pub trait ReadRuns: Send + Sync {
         run: RunId,
         lane: &LaneId,
     ) -> impl Future<Output = Answer<Option<PolicySnapshot>>> + Send;
+    /// What AWS Marketplace has said of these products, as far as it was asked.
+    fn live(&self, products: &BTreeSet<ProductId>) -> impl Future<Output = Answer<Answers>> + Send;
 }
 
 /// The runs of the ledger, as the producer writes them.
@@ -243,6 +255,8 @@ pub trait WriteRuns: ReadRuns {
         lists: &PolicySnapshot,
         now: Timestamp,
     ) -> impl Future<Output = Answer<()>> + Send;
+    /// Keeps what AWS Marketplace has said of a product.
+    fn put_live(&self, record: &LiveRecord) -> impl Future<Output = Answer<()>> + Send;
     /// Takes a change out of quarantine, if it still is the one that was read: something else is wanted.
     fn release(
         &self,

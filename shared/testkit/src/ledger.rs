@@ -1,12 +1,13 @@
 //! The ledger in memory, with the conditions that the real one's writes have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined, SetRecord};
+use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
@@ -57,6 +58,8 @@ pub struct MemoryLedger {
     pub books: BTreeMap<LaneId, Book>,
     /// The lists as they were before runs.
     pub lists: BTreeMap<(RunId, LaneId), PolicySnapshot>,
+    /// What AWS Marketplace has said of products.
+    pub live: Answers,
     /// What is stopped.
     pub brake: Brake,
     /// What became of dead letters, by run.
@@ -329,6 +332,17 @@ impl ReadRuns for World {
         let effect = self.call("Query", "lists").await?;
         effect.answer(self.ledger(|ledger| ledger.lists.get(&(run, lane.clone())).cloned()))
     }
+
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+        let effect = self.call("BatchGetItem", "live").await?;
+        effect.answer(self.ledger(|ledger| {
+            let known = ledger.live.iter();
+            let wanted = known.filter(|(product, _)| products.contains(product));
+            wanted
+                .map(|(product, record)| (product.clone(), record.clone()))
+                .collect()
+        }))
+    }
 }
 
 impl WriteRuns for World {
@@ -384,6 +398,13 @@ impl WriteRuns for World {
         self.ledger(|ledger| {
             ledger.lists.entry(key).or_insert_with(|| lists.clone());
         });
+        effect.answer(())
+    }
+
+    async fn put_live(&self, record: &LiveRecord) -> Answer<()> {
+        let effect = self.call("PutItem", "live").await?;
+        let key = record.product.clone();
+        self.ledger(|ledger| ledger.live.insert(key, record.clone()));
         effect.answer(())
     }
 

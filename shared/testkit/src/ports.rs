@@ -25,6 +25,7 @@ impl ProducerPorts {
 impl pmp_sync_producer::Ports for ProducerPorts {
     type Ledger = World;
     type Catalog = OrgCatalog;
+    type Discovery = World;
     type Members = World;
     type Inbox = World;
     type DeadLetters = World;
@@ -36,6 +37,9 @@ impl pmp_sync_producer::Ports for ProducerPorts {
     }
     fn catalog(&self) -> &OrgCatalog {
         &self.catalog
+    }
+    fn discovery(&self) -> &World {
+        &self.world
     }
     fn members(&self) -> &World {
         &self.world

@@ -7,13 +7,13 @@ use std::task::Poll;
 use jiff::{SignedDuration, Timestamp};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Entropy, Inbox, Members, NotSent,
-    ReadCatalog, SendChanges, SendTicks,
+    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Discovery, Entropy, Inbox, Members,
+    NotSent, ReadCatalog, SendChanges, SendTicks,
 };
 
 use crate::catalog::{Experiences, OrgCatalog};
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) dead: Vec<(String, BTreeMap<String, String>)>,
     /// Everything that was put on the bus.
     pub(crate) events: Vec<Event>,
+    /// Products that AWS Marketplace does not have.
+    pub(crate) not_live: BTreeSet<ProductId>,
     /// The external id that each reachable account asks for.
     pub(crate) doors: BTreeMap<AccountId, String>,
     pub(crate) failing: Failing,
@@ -65,6 +67,7 @@ impl World {
             closed: BTreeSet::new(),
             dead: Vec::new(),
             events: Vec::new(),
+            not_live: BTreeSet::new(),
             doors: BTreeMap::new(),
             failing: Failing::default(),
         })))
@@ -176,6 +179,16 @@ impl World {
         }
     }
 
+    /// Says whether AWS Marketplace has a product: it has every one by default.
+    pub fn set_live(&self, product: &ProductId, live: bool) {
+        let mut inner = self.lock();
+        if live {
+            inner.not_live.remove(product);
+        } else {
+            inner.not_live.insert(product.clone());
+        }
+    }
+
     /// Counts a call, gives way if calls are interleaved, and fails it if it is to fail.
     pub(crate) async fn call(&self, operation: &'static str, thing: &str) -> Answer<Effect> {
         let interleaved = self.lock().failing.interleaved;
@@ -231,6 +244,13 @@ impl Bus for World {
         }
         inner.events.push(event);
         effect.answer(())
+    }
+}
+
+impl Discovery for World {
+    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+        let effect = self.call("GetProduct", product.as_str()).await?;
+        effect.answer(!self.lock().not_live.contains(product))
     }
 }
 

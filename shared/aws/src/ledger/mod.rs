@@ -7,6 +7,7 @@ mod books;
 mod claims;
 mod lanes;
 mod links;
+mod live;
 mod operator;
 mod runs;
 mod sets;

@@ -1,12 +1,15 @@
 //! Runs and configurations, as the producer reads and writes them.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Brake, Quarantined};
+use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns};
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
@@ -121,6 +124,10 @@ impl ReadRuns for Ledger {
     async fn lists(&self, run: RunId, lane: &LaneId) -> Answer<Option<PolicySnapshot>> {
         self.lists_of(run, lane).await
     }
+
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+        self.live_of(products).await
+    }
 }
 
 impl WriteRuns for Ledger {
@@ -192,6 +199,10 @@ impl WriteRuns for Ledger {
         now: Timestamp,
     ) -> Answer<()> {
         self.store_lists(run, lane, lists, now).await
+    }
+
+    async fn put_live(&self, record: &LiveRecord) -> Answer<()> {
+        self.store_live(record).await
     }
 
     async fn release(

@@ -3,6 +3,7 @@
 
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
+use pmp_sync_domain::live::LiveRecord;
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
+const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const BOOK: &str = include_str!("../../fixtures/book-1.json");
@@ -54,6 +56,11 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
 #[test]
 fn what_is_remembered_of_a_link_is_kept() {
     kept::<Book>(BOOK);
+}
+
+#[test]
+fn what_is_known_of_a_product_is_kept() {
+    kept::<LiveRecord>(LIVE);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! The AWS Marketplace Discovery API: whether a product is there.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_marketplacediscovery::Client;
+use aws_sdk_marketplacediscovery::config::Builder;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ports::{Answer, Discovery};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+use crate::service_error;
+
+/// From one call to the next: GetProduct takes 5 a second (Discovery API quotas).
+const APART: Duration = Duration::from_millis(200);
+/// A run waits for an answer: it is shorter here than elsewhere, and one who does not get it goes on
+/// without.
+const ATTEMPTS: u32 = 2;
+const ATTEMPT: Duration = Duration::from_millis(2_500);
+const CALL: Duration = Duration::from_secs(6);
+
+/// AWS Marketplace, asked about its products at the service's rate.
+#[derive(Debug)]
+pub struct ProductDirectory {
+    client: Client,
+    pace: Pace,
+}
+
+impl ProductDirectory {
+    /// As the credentials of `config` may ask.
+    pub fn new(config: &SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL)
+            .build();
+        let config = Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            pace: Pace::default(),
+        }
+    }
+}
+
+impl Discovery for ProductDirectory {
+    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+        self.pace.wait().await;
+        let sent = self.client.get_product().product_id(product.as_str());
+        match sent.send().await {
+            // Something else that answers 200 to everything says nothing of the product.
+            Ok(answer) if answer.product_id().is_empty() => Err(ServiceError::new(
+                "GetProduct",
+                product.as_str(),
+                Kind::Retryable,
+                "the answer tells of no product",
+            )),
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let is_missing = error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_resource_not_found_exception());
+                if is_missing {
+                    Ok(false)
+                } else {
+                    let error = service_error("GetProduct", product.as_str(), &error);
+                    Err(of_product_or_not(error))
+                }
+            }
+        }
+    }
+}
+
+/// Only what the API itself says of the request is about the product. Any other refusal, and a 404
+/// without its name, comes from something that is no Discovery API.
+fn of_product_or_not(error: ServiceError) -> ServiceError {
+    let is_of_product = error.code.as_deref() == Some("ValidationException");
+    match error.kind {
+        Kind::Denied | Kind::Throttled | Kind::Retryable => error,
+        Kind::Refused if is_of_product => error,
+        _ => ServiceError {
+            kind: Kind::Retryable,
+            ..error
+        },
+    }
+}
+
+/// A bucket of one token, filled every [`APART`]: whoever comes sooner waits for the next.
+#[derive(Debug, Default)]
+struct Pace {
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    async fn wait(&self) {
+        let turn = {
+            let mut next = self.next.lock().await;
+            let now = Instant::now();
+            let turn = next.map_or(now, |next| next.max(now));
+            *next = Some(turn + APART);
+            turn
+        };
+        sleep_until(turn).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_are_a_fifth_of_a_second_apart_and_none_is_saved_up() {
+        let pace = Pace::default();
+        let began = Instant::now();
+        pace.wait().await;
+        assert!(began.elapsed() < APART, "the first does not wait");
+        tokio::join!(pace.wait(), pace.wait());
+        assert!(began.elapsed() >= APART * 2);
+        tokio::time::sleep(APART * 2).await;
+        let later = Instant::now();
+        pace.wait().await;
+        pace.wait().await;
+        assert!(later.elapsed() >= APART, "a pause saves no calls up");
+    }
+
+    #[test]
+    fn only_what_the_api_says_of_the_request_is_about_the_product() {
+        let of = |kind, code: Option<&str>| {
+            let error = ServiceError {
+                code: code.map(str::to_owned),
+                ..ServiceError::new("GetProduct", "prod-a", kind, "words")
+            };
+            of_product_or_not(error).kind
+        };
+        assert_eq!(
+            of(Kind::Refused, Some("ValidationException")),
+            Kind::Refused
+        );
+        assert_eq!(of(Kind::Refused, Some("UnknownOperation")), Kind::Retryable);
+        assert_eq!(of(Kind::NotFound, None), Kind::Retryable);
+        assert_eq!(
+            of(Kind::Denied, Some("AccessDeniedException")),
+            Kind::Denied
+        );
+        assert_eq!(of(Kind::Throttled, None), Kind::Throttled);
+    }
+}

@@ -1,0 +1,84 @@
+//! What AWS Marketplace has said of products.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::live::{Answers, LiveRecord};
+use pmp_sync_domain::ports::Answer;
+
+use super::{Item, Ledger, from_item, text};
+use crate::keys::{LIVE, PK, SK};
+use crate::service_error;
+
+/// Keys in one `BatchGetItem` (DynamoDB reference).
+const KEYS: usize = 100;
+/// How often the keys are asked for that an otherwise successful batch left out: the SDK retries calls,
+/// not keys.
+const ASKINGS: u32 = 5;
+/// How long it waits before the second time, twice as long before each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+impl Ledger {
+    pub(super) async fn live_of(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+        let products: Vec<_> = products.iter().collect();
+        let mut answers = Answers::new();
+        for chunk in products.chunks(KEYS) {
+            for item in self.get_live(chunk).await? {
+                let record: LiveRecord = from_item("BatchGetItem", item)?;
+                answers.insert(record.product.clone(), record);
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn get_live(&self, products: &[&ProductId]) -> Answer<Vec<Item>> {
+        let failed = |kind, words: &dyn std::fmt::Display| {
+            ServiceError::new("BatchGetItem", LIVE, kind, words.to_string())
+        };
+        let key = |product: &&ProductId| {
+            HashMap::from([
+                (PK.to_owned(), text(LIVE)),
+                (SK.to_owned(), text(product.as_str())),
+            ])
+        };
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(products.iter().map(key).collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| failed(Kind::Refused, &error))?;
+        let mut wanted = HashMap::from([(self.table.clone(), keys)]);
+        let mut items = Vec::new();
+        for asking in 0..ASKINGS {
+            if asking > 0 {
+                tokio::time::sleep(FIRST_WAIT * 2_u32.pow(asking - 1)).await;
+            }
+            let call = self.client.batch_get_item();
+            let answer = call.set_request_items(Some(wanted)).send().await;
+            let answer = answer.map_err(|error| service_error("BatchGetItem", LIVE, &error))?;
+            items.extend(
+                answer
+                    .responses
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, of)| of),
+            );
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(failed(
+            Kind::Throttled,
+            &"some keys were left out each time",
+        ))
+    }
+
+    pub(super) async fn store_live(&self, record: &LiveRecord) -> Answer<()> {
+        let expires_at = Some(record.forgotten_at().as_second());
+        self.put(LIVE, record.product.as_str(), record, expires_at)
+            .await
+    }
+}

@@ -62,6 +62,8 @@ pub struct CallFaults {
     pub server_error: When,
     /// Answer 503 `ServiceUnavailableException`, without effect.
     pub unavailable: When,
+    /// Answer 403 `AccessDeniedException`, without effect.
+    pub denied: When,
     /// Answer 402 `ServiceQuotaExceededException`, without effect. `StartChangeSet` only.
     pub quota: When,
     /// Do what was asked for and close the connection without a byte of an answer.
@@ -151,6 +153,8 @@ pub enum Fault {
     ServerError,
     /// See [`CallFaults::unavailable`].
     Unavailable,
+    /// See [`CallFaults::denied`].
+    Denied,
     /// See [`CallFaults::quota`].
     Quota,
     /// See [`CallFaults::drop_response`].
@@ -167,6 +171,7 @@ impl Fault {
             Self::Throttle => Some(ApiError::throttled()),
             Self::ServerError => Some(ApiError::internal()),
             Self::Unavailable => Some(ApiError::unavailable()),
+            Self::Denied => Some(ApiError::denied("The caller is not authorized")),
             Self::Quota => Some(ApiError::quota("Too many open change sets")),
             Self::DropResponse | Self::Delay | Self::Vanished => None,
         }
@@ -210,6 +215,7 @@ impl Faults {
                 rule.throttle,
                 rule.server_error,
                 rule.unavailable,
+                rule.denied,
                 rule.quota,
                 rule.drop_response,
                 rule.delay,
@@ -311,6 +317,7 @@ impl FaultState {
                 (Fault::Throttle, &mut rule.throttle),
                 (Fault::ServerError, &mut rule.server_error),
                 (Fault::Unavailable, &mut rule.unavailable),
+                (Fault::Denied, &mut rule.denied),
                 (Fault::Quota, &mut rule.quota),
                 (Fault::DropResponse, &mut rule.drop_response),
             ];

@@ -34,6 +34,9 @@ struct Link {
     fewest_change_sets: usize,
     left_alone: Vec<LeftAlone>,
     contradictory: Vec<String>,
+    // A producer of an earlier release asks nobody.
+    #[serde(default)]
+    unchecked: usize,
     fault: Option<FaultRecord>,
 }
 
@@ -130,6 +133,12 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
             let list = link.contradictory.join(", ");
             output::note(&format!(
                 "{name}: allowed and denied at once in the management experience, so denied: {list}"
+            ));
+        }
+        if link.unchecked > 0 {
+            output::note(&format!(
+                "{name}: it is not known of {} to be allowed whether AWS Marketplace has them; a run asks first, and allows them if it can not",
+                output::count(link.unchecked, "product")
             ));
         }
         if products {

@@ -214,5 +214,16 @@ async fn show_run(
         })
         .collect();
     output::table(&header, rows)?;
+    for link in links.iter().filter(|link| link.unchecked > 0) {
+        let name = link
+            .lane
+            .as_ref()
+            .map_or("*", |lane| lane.experience.as_str());
+        output::note(&format!(
+            "{} {name}: {} planned to be allowed although AWS Marketplace could not be asked whether it has them",
+            link.member,
+            output::count(link.unchecked, "product")
+        ));
+    }
     tell_failures(context, run).await
 }

@@ -13,8 +13,14 @@ use std::time::Duration;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::error::ProvideErrorMetadata as _;
 use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, ChangeSummary, Entity, Filter};
+use pmp_sync_aws::discovery::ProductDirectory;
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ports::Discovery as _;
 use pmp_sync_local::embedded::{Clients, python};
-use pmp_sync_local::marketplace::{Emulator, Lists, NewExperience, Quotas, Settings};
+use pmp_sync_local::marketplace::{
+    CallFaults, Emulator, Faults, Lists, NewExperience, Quotas, Settings, When,
+};
 use pmp_sync_local::progress::Progress;
 
 const OWNER: &str = "999999999999";
@@ -127,7 +133,7 @@ async fn the_unmodified_boto3_client_is_served() {
     .await;
     let with = experience(&emulator, Some(Lists::default()), false);
     let without = experience(&emulator, None, false);
-    emulator.add_products(["p1".to_owned()]);
+    emulator.set_live("gone", false);
     let python = python(&Progress::none()).await.unwrap();
     let output = tokio::process::Command::new(python)
         .args([
@@ -307,4 +313,27 @@ async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
                 .all(|summary| summary.entity_id() == Some(&id))
         );
     }
+}
+
+#[tokio::test]
+async fn the_discovery_api_has_every_product_unless_it_is_told_otherwise() {
+    let emulator = emulator(quick()).await;
+    let config = Clients::new(&emulator.endpoint()).config(ADMIN);
+    let directory = ProductDirectory::new(&config);
+    let product = ProductId::new("prod-made-up").unwrap();
+    assert_eq!(directory.is_live(&product).await, Ok(true));
+    emulator.set_live(product.as_str(), false);
+    assert_eq!(directory.is_live(&product).await, Ok(false));
+    emulator.set_live(product.as_str(), true);
+    assert_eq!(directory.is_live(&product).await, Ok(true));
+    let denied = CallFaults {
+        denied: When::next(1),
+        ..CallFaults::default()
+    };
+    emulator
+        .set_faults(Faults::default().on("GetProduct", denied))
+        .unwrap();
+    let refused = directory.is_live(&product).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Denied);
+    assert_eq!(directory.is_live(&product).await, Ok(true));
 }

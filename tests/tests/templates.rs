@@ -274,6 +274,7 @@ fn the_producer_can_not_change_an_experience_anywhere() {
                 let reads = [
                     "aws-marketplace:DescribeEntity",
                     "aws-marketplace:ListEntities",
+                    "aws-marketplace:GetProduct",
                 ];
                 assert!(
                     !action.starts_with("aws-marketplace:") || reads.contains(&action.as_str()),

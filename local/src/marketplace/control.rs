@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,6 +30,12 @@ struct ForeignLock {
     seconds: f64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IsLive {
+    live: bool,
+}
+
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_control/orgs", post(add_org))
@@ -43,6 +49,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         )
         .route("/_control/settings", get(settings).put(set_settings))
         .route("/_control/products", post(add_products))
+        .route("/_control/products/{id}", put(set_live))
         .route("/_control/change-sets", get(change_sets))
         .route("/_control/calls", get(calls))
         .route("/_control/faults", get(faults).put(set_faults))
@@ -107,7 +114,16 @@ async fn add_products(
     State(shared): State<Arc<Shared>>,
     Json(ids): Json<Vec<String>>,
 ) -> Json<Value> {
-    shared.with(|store| store.live.extend(ids));
+    shared.with(|store| ids.iter().for_each(|id| store.set_live(id, true)));
+    Json(json!({}))
+}
+
+async fn set_live(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Json(IsLive { live }): Json<IsLive>,
+) -> Json<Value> {
+    shared.with(|store| store.set_live(&id, live));
     Json(json!({}))
 }
 

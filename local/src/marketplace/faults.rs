@@ -65,6 +65,8 @@ pub struct CallFaults {
     pub server_error: When,
     /// Answer 503 `ServiceUnavailableException`, without effect.
     pub unavailable: When,
+    /// Answer 403 `AccessDeniedException`, without effect.
+    pub denied: When,
     /// Answer 402 `ServiceQuotaExceededException`, without effect. `StartChangeSet` only.
     pub quota: When,
     /// Do what was asked for and close the connection without a byte of an answer.
@@ -154,6 +156,8 @@ pub enum Fault {
     ServerError,
     /// See [`CallFaults::unavailable`].
     Unavailable,
+    /// See [`CallFaults::denied`].
+    Denied,
     /// See [`CallFaults::quota`].
     Quota,
     /// See [`CallFaults::drop_response`].
@@ -170,6 +174,7 @@ impl Fault {
             Self::Throttle => Some(ApiError::throttled()),
             Self::ServerError => Some(ApiError::internal()),
             Self::Unavailable => Some(ApiError::unavailable()),
+            Self::Denied => Some(ApiError::denied("The caller is not authorized")),
             Self::Quota => Some(ApiError::quota("Too many open change sets")),
             Self::DropResponse | Self::Delay | Self::Vanished => None,
         }
@@ -213,6 +218,7 @@ impl Faults {
                 rule.throttle,
                 rule.server_error,
                 rule.unavailable,
+                rule.denied,
                 rule.quota,
                 rule.drop_response,
                 rule.delay,
@@ -331,6 +337,7 @@ impl FaultState {
                 (Fault::Throttle, &mut rule.throttle),
                 (Fault::ServerError, &mut rule.server_error),
                 (Fault::Unavailable, &mut rule.unavailable),
+                (Fault::Denied, &mut rule.denied),
                 (Fault::Quota, &mut rule.quota),
                 (Fault::DropResponse, &mut rule.drop_response),
             ];

@@ -471,7 +471,7 @@ impl Store {
             status: 400,
             ..error
         })?;
-        if !self.live.contains(id) {
+        if self.gone.contains(id) {
             return Err(ApiError::not_found(format!("Product {id} does not exist")));
         }
         Ok(json!({

@@ -279,8 +279,15 @@ impl Emulator {
         self.shared.with(|store| store.calls.all())
     }
 
-    /// Makes products known to the Discovery API.
+    /// Makes products known to the Discovery API again.
     pub fn add_products(&self, ids: impl IntoIterator<Item = String>) {
-        self.shared.with(|store| store.live.extend(ids));
+        self.shared
+            .with(|store| ids.into_iter().for_each(|id| store.set_live(&id, true)));
+    }
+
+    /// Says whether the Discovery API has a product. It has every one by default: the ids of tests are
+    /// made up.
+    pub fn set_live(&self, product: &str, live: bool) {
+        self.shared.with(|store| store.set_live(product, live));
     }
 }

@@ -34,7 +34,8 @@ pub(crate) struct Store {
     pub(crate) started: Vec<String>,
     /// Tokens with the request that each was used for.
     pub(crate) tokens: HashMap<(String, String), (Value, String)>,
-    pub(crate) live: BTreeSet<String>,
+    /// Products that the Discovery API does not have; it has every other.
+    pub(crate) gone: BTreeSet<String>,
     pub(crate) calls: Calls,
     pub(crate) rates: Rates,
     pub(crate) quotas: Quotas,
@@ -114,6 +115,15 @@ impl Store {
         };
         self.experiences.insert(id.clone(), experience);
         id
+    }
+
+    /// Says whether the Discovery API has a product.
+    pub(crate) fn set_live(&mut self, id: &str, live: bool) {
+        if live {
+            self.gone.remove(id);
+        } else {
+            self.gone.insert(id.to_owned());
+        }
     }
 
     pub(crate) fn lists(&self, id: &str) -> Option<Lists> {

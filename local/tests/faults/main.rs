@@ -33,14 +33,15 @@ async fn the_next_calls_are_refused_and_later_ones_are_not() {
             throttle: When::next(1),
             server_error: When::next(1),
             unavailable: When::next(1),
+            denied: When::next(1),
             ..CallFaults::default()
         },
     );
     let mut seen = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         seen.push(world.list().await.unwrap());
     }
-    assert_eq!(seen, [429, 500, 503, 200]);
+    assert_eq!(seen, [429, 500, 503, 403, 200]);
     let faults: Vec<_> = world
         .emulator
         .calls()
@@ -53,6 +54,7 @@ async fn the_next_calls_are_refused_and_later_ones_are_not() {
             Some(Fault::Throttle),
             Some(Fault::ServerError),
             Some(Fault::Unavailable),
+            Some(Fault::Denied),
             None
         ]
     );

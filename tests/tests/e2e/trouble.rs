@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::link;
@@ -222,5 +223,40 @@ fn a_producer_without_a_configuration_says_so() {
         .await;
         installation.sync(PATIENCE).await.unwrap();
         assert_eq!(installation.lists(&experience).allow, ids("w", 1));
+    });
+}
+
+#[test]
+fn a_product_that_is_not_live_is_not_allowed_until_it_is() {
+    block_on(async {
+        let installation = install(28, 1, &[]).await;
+        let wanted = ids("live28-", 3);
+        let missing = "prod-live28-00001";
+        emulator().set_live(missing, false);
+        let before = Lists::default();
+        let (_, experience) = mirror(&installation, lists(&wanted, &BTreeSet::new()), before).await;
+        let run = installation.sync(PATIENCE).await.unwrap();
+        assert_eq!(run.status, RunStatus::Completed);
+        let mut others = wanted.clone();
+        others.remove(missing);
+        assert_eq!(installation.lists(&experience).allow, others);
+        let links = installation.ledger.links(run.run).await.unwrap();
+        let left: Vec<_> = links.iter().flat_map(|link| &link.left_alone).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(
+            (left[0].product.as_str(), left[0].reason),
+            (missing, Reason::NotLive)
+        );
+        assert_eq!(links[0].unchecked, 0, "the producer may ask");
+        // What was said is kept: a further run asks for nothing.
+        let asked = || {
+            let calls = emulator().calls().into_iter();
+            calls
+                .filter(|call| call.operation == "GetProduct" && call.thing.contains("live28-"))
+                .count()
+        };
+        assert_eq!(asked(), 3);
+        installation.sync(PATIENCE).await.unwrap();
+        assert_eq!(asked(), 3);
     });
 }

@@ -145,7 +145,7 @@ async fn describe(
             change_set_seconds: options.change_set_seconds(),
         }),
     };
-    if let Some(emulator) = embedded.emulator() {
+    if embedded.emulator().is_some() {
         let all: Vec<_> = products::real().map(|product| product.id).collect();
         let (allow, deny) = all.split_at(all.len() * 3 / 4);
         let wanted = Lists {
@@ -155,7 +155,8 @@ async fn describe(
         let source = installation.add_experience(&installation.management, wanted);
         let mut config = installation.config();
         for (member, entry) in installation.members.iter().zip(&mut state.members) {
-            let before: BTreeSet<_> = all.iter().rev().take(12).cloned().collect();
+            // Few enough to go without anybody's consent.
+            let before: BTreeSet<_> = all.iter().rev().take(8).cloned().collect();
             let experience = installation.add_experience(
                 member,
                 Lists {

@@ -11,5 +11,10 @@
 mod calls;
 mod command_line;
 mod config;
+mod consent;
+mod history;
+mod holds;
+mod ledger;
 mod local;
 mod setup;
+mod sync;

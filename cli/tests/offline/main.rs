@@ -16,5 +16,6 @@ mod history;
 mod holds;
 mod ledger;
 mod local;
+mod pages;
 mod setup;
 mod sync;

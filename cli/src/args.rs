@@ -1,5 +1,7 @@
 //! The command line.
 
+mod consent;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,8 +11,10 @@ use clap::{Args, Parser, Subcommand};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::message::Scope;
 
-use crate::failure::error_json;
+use crate::failure::{INVALID_INPUT, error_json};
 use crate::output;
+
+pub(crate) use self::consent::{ConsentOptions, HashDigits, HoldsOptions, RestoreOptions};
 
 /// The stacks' parameter Name when nobody says otherwise.
 pub(crate) const DEFAULT_NAME: &str = "pmp-sync";
@@ -46,6 +50,16 @@ pub(crate) enum Command {
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
     Status(StatusOptions),
+    /// Plans that wait for somebody's consent, why, and how each is released. Changes nothing.
+    Holds(HoldsOptions),
+    /// Has a held plan executed, exactly as it was shown, and waits until it is done.
+    Approve(ConsentOptions),
+    /// Leaves a held plan undone: nobody is asked about it again.
+    Reject(ConsentOptions),
+    /// Plans the way back to the lists as they were before a run, and holds it for approval.
+    Restore(RestoreOptions),
+    /// Who asked for what, what was planned, held, approved and done. Changes nothing.
+    History(HistoryOptions),
     /// Dead letters: changes that failed by themselves, and messages that nobody understands.
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -117,6 +131,12 @@ pub(crate) struct SyncOptions {
     /// How long to wait, in seconds.
     #[arg(long, default_value_t = 3600, requires = "wait")]
     pub(crate) timeout: u64,
+    /// Plan for frozen links as if they were not. Needs --reason, which is kept with the run.
+    #[arg(long = "override", requires = "reason")]
+    pub(crate) overriding: bool,
+    /// Why frozen links are to be planned for: 1 to 200 characters.
+    #[arg(long, value_name = "TEXT", requires = "overriding", value_parser = reason)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +147,19 @@ pub(crate) struct StatusOptions {
     /// How many runs are shown.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryOptions {
+    /// One run, with everything that is known of it.
+    pub(crate) run: Option<RunId>,
+    /// How many runs are shown.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// Write every event of the run, or of all runs that are kept, as one JSON object on a line,
+    /// oldest first.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) export: bool,
 }
 
 /// What the brake is about; everything if nothing is named.
@@ -261,7 +294,19 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
         let hint = Some("`pmp-sync help` lists the commands and their options");
         let _ = output::json(&error_json("command-line", &message, hint));
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    if error.exit_code() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(INVALID_INPUT)
+    }
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !(1..=200).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err("1 to 200 characters on one line are expected".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -299,6 +344,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reason_is_one_line_that_says_something() {
+        let longest = "\u{e4}".repeat(200);
+        for good in ["x", " a launch ", longest.as_str()] {
+            assert_eq!(reason(good), Ok(good.trim().to_owned()));
+        }
+        let too_long = "x".repeat(201);
+        for wrong in ["", "  ", "two\nlines", too_long.as_str()] {
+            assert!(reason(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
+use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
 use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
-use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::ports::{Bus as _, Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
 use pmp_sync_domain::transit::transit;
 use pmp_sync_local::progress::Progress;
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::{BrakeOptions, Common};
-use crate::context::Context;
+use crate::context::{Context, request_id};
 use crate::failure::Failure;
 use crate::output;
 
@@ -195,11 +195,11 @@ async fn wait_for_starts(
 pub(crate) async fn stop(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);
+    check(&context, &target).await?;
     let stop = Stop {
-        by: std::env::var("USER").ok(),
+        by: context.requester().await,
         since: SystemClock.now(),
     };
-    check(&context, &target).await?;
     let progress = Progress::new();
     progress.step("stopping");
     let stopped = async {
@@ -240,15 +240,14 @@ pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<()
         let narrow = narrow.into_iter().filter(|scope| !scope.is_everything());
         narrow.collect()
     };
+    let requester = context.requester().await;
     for scope in scopes {
-        let id = format!("{:032x}", SystemEntropy.bits());
-        let requester = std::env::var("USER").ok();
         context
             .bus
             .put(sync_requested(SyncRequest {
                 scope,
-                request_id: Some(id),
-                requester,
+                request_id: Some(request_id()),
+                requester: requester.clone(),
                 ..SyncRequest::default()
             }))
             .await?;

@@ -1,14 +1,21 @@
 //! The way to the management account: everything by its deterministic name.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use pmp_sync_aws::bus::EventBus;
+use pmp_sync_aws::caller;
 use pmp_sync_aws::config::sdk_config;
+use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ports::StoredConfig;
+use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 
 use crate::args::Common;
 use crate::failure::Failure;
+
+/// How long STS is waited for: who asks is told as well as it can be, and holds up nothing.
+const WHO: Duration = Duration::from_secs(3);
 
 /// Clients for the management account, with the SDK's default credentials.
 pub(crate) struct Context {
@@ -30,9 +37,20 @@ impl Context {
         }
     }
 
+    /// Who asks: the principal of the credentials, or the user of this machine if STS does not tell.
+    pub(crate) async fn requester(&self) -> Option<String> {
+        let told = caller::principal(&self.config, WHO).await.ok();
+        told.or_else(|| std::env::var("USER").ok())
+    }
+
     /// The configuration in force; that there is none is a fault.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
         stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
     }
+}
+
+/// An id for a request, by which its run is found.
+pub(crate) fn request_id() -> String {
+    format!("{:032x}", SystemEntropy.bits())
 }

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::message::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
     dead_letters_requested,
 };
-use pmp_sync_domain::ports::{Bus as _, Entropy as _};
+use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord};
 use pmp_sync_local::progress::Progress;
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::args::{Common, DiscardOptions, DlqCommand, DlqFilter, ReplayOptions};
-use crate::context::Context;
+use crate::context::{Context, request_id};
 use crate::failure::Failure;
 use crate::invoke::ask;
 use crate::output;
@@ -148,7 +147,7 @@ fn faults(list: &List) -> Result<(), Failure> {
     }
     match list.faults.len() {
         0 => Ok(()),
-        count => Err(Failure::NotWell(format!(
+        count => Err(Failure::Partial(format!(
             "the dead letters of {count} members could not be read"
         ))),
     }
@@ -266,14 +265,15 @@ async fn request(
     filter: &DlqFilter,
     timeout: u64,
 ) -> Result<(), Failure> {
-    let id = format!("{:032x}", SystemEntropy.bits());
+    let id = request_id();
+    let requester = context.requester().await;
     context
         .bus
         .put(dead_letters_requested(DeadLetterRequest {
             action,
             filter: filter_of(filter),
             request_id: Some(id.clone()),
-            requester: std::env::var("USER").ok(),
+            requester,
         }))
         .await?;
     let progress = Progress::new();
@@ -328,12 +328,13 @@ async fn request(
             }
         ));
     }
-    if let Some(fault) = run.fault {
-        return Err(Failure::Fault(fault));
+    if run.fault.is_some() {
+        crate::sync::tell_failures(context, &run).await?;
+        return Err(Failure::Partial(format!("run {} has failed", run.run)));
     }
     if run.totals.failed > 0 {
         crate::sync::tell_failures(context, &run).await?;
-        return Err(Failure::NotWell(format!(
+        return Err(Failure::Partial(format!(
             "{} members or links could not be served; their dead letters stay",
             run.totals.failed
         )));

@@ -9,7 +9,11 @@ use pmp_sync_local::embedded::EmbeddedError;
 use pmp_sync_local::scenario::ScenarioError;
 use serde_json::{Value, json};
 
-/// A failure of the command.
+/// The exit code for what is wrong with the command line or a file, and for names of things that are
+/// not there.
+pub(crate) const INVALID_INPUT: u8 = 5;
+
+/// A failure of the command, or an outcome with an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The configuration file has problems.
@@ -38,6 +42,21 @@ pub(crate) enum Failure {
     /// Not everything is as it should be; it has been shown.
     #[error("{0}")]
     NotWell(String),
+    /// Something would be changed, or is at work; it has been shown.
+    #[error("{0}")]
+    Differs(String),
+    /// Plans wait for somebody's consent; they have been shown.
+    #[error("{0}")]
+    Held(String),
+    /// What was named is not what is held.
+    #[error("{message}")]
+    Stale { message: String, remedy: String },
+    /// The producer has refused a request about a hold: nothing was done.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Some links or the whole run failed, or can not go on; it has been shown.
+    #[error("{0}")]
+    Partial(String),
     /// It did not happen in time.
     #[error("{0}")]
     Late(String),
@@ -78,14 +97,17 @@ impl Failure {
         }
     }
 
-    /// docs/cli.md lists them; clap uses 2 for a wrong command line.
+    /// docs/cli.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NotWell(_) | Self::Fault(_) => 1,
-            Self::Unknown { .. } => 2,
-            Self::InvalidConfig { .. } | Self::File { .. } | Self::StateFile { .. } => 3,
-            Self::Service(_) => 4,
-            Self::Late(_) => 5,
+            Self::NotWell(_) | Self::Fault(_) | Self::Service(_) | Self::Late(_) => 1,
+            Self::Differs(_) => 2,
+            Self::Held(_) | Self::Stale { .. } | Self::Refused(_) => 3,
+            Self::Partial(_) => 4,
+            Self::Unknown { .. }
+            | Self::InvalidConfig { .. }
+            | Self::File { .. }
+            | Self::StateFile { .. } => INVALID_INPUT,
             Self::Local { .. } => 6,
             // As a shell tells it of a process that a signal has ended.
             Self::Interrupted(signal) => 128 + signal,
@@ -101,6 +123,11 @@ impl Failure {
             Self::Service(_) => "aws",
             Self::Fault(fault) => &fault.code,
             Self::NotWell(_) => "not-well",
+            Self::Differs(_) => "differs",
+            Self::Held(_) => "held",
+            Self::Stale { .. } => "stale",
+            Self::Refused(_) => "refused",
+            Self::Partial(_) => "partial",
             Self::Late(_) => "late",
             Self::Local { .. } => "local",
             Self::Interrupted(_) => "interrupted",
@@ -126,10 +153,16 @@ impl Failure {
                 Kind::Locked | Kind::Refused => return None,
             }),
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
-            Self::Unknown { remedy, .. } | Self::Local { remedy, .. } => Some(remedy),
+            Self::Unknown { remedy, .. }
+            | Self::Local { remedy, .. }
+            | Self::Stale { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }
             | Self::File { .. }
             | Self::NotWell(_)
+            | Self::Differs(_)
+            | Self::Held(_)
+            | Self::Refused(_)
+            | Self::Partial(_)
             | Self::Late(_)
             | Self::Interrupted(_) => None,
         }
@@ -137,7 +170,11 @@ impl Failure {
 
     /// For a person.
     pub(crate) fn report(&self) -> String {
-        let mut text = format!("error: {self}");
+        let mut text = match self {
+            // What was asked for was told: nothing went wrong.
+            Self::Differs(words) | Self::Held(words) => words.clone(),
+            _ => format!("error: {self}"),
+        };
         if let Self::InvalidConfig { file, problems, .. } = self {
             // The form that editors understand.
             for problem in problems {

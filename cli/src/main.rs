@@ -1,13 +1,17 @@
-//! `pmp-sync`, the operator's command: configuration, plan, sync, status, and an AWS on this machine.
+//! `pmp-sync`, the operator's command: configuration, plan, sync, holds, status,
+//! history, dead letters, the brake, and an AWS on this machine.
 //! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
 
 mod args;
 mod brake;
 mod config;
+mod consent;
 mod context;
 mod daemon;
 mod dlq;
 mod failure;
+mod history;
+mod holds;
 mod invoke;
 mod local;
 mod output;
@@ -55,6 +59,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
+        Command::Holds(options) => holds::run(&common, &options).await,
+        Command::Approve(options) => consent::approve(&common, &options).await,
+        Command::Reject(options) => consent::reject(&common, &options).await,
+        Command::Restore(options) => consent::restore(&common, &options).await,
+        Command::History(options) => history::run(&common, &options).await,
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -33,6 +34,38 @@ pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+/// A time to the second: nobody compares nanoseconds on a screen.
+pub(crate) fn time(at: Option<Timestamp>) -> String {
+    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+        .map_or_else(|| "-".to_owned(), |at| at.to_string())
+}
+
+/// How long something lasts already, by its two largest units.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a negative or absurd age is told as the nearest that there is"
+)]
+pub(crate) fn age(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min")
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+/// The word by which a status is stored.
+pub(crate) fn word(status: &impl Serialize) -> String {
+    let value = serde_json::to_value(status).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 static PRINTED_JSON: AtomicBool = AtomicBool::new(false);
@@ -66,4 +99,22 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failu
         line(row.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_by_its_two_largest_units() {
+        for (seconds, told) in [
+            (-5.0, "0 s"),
+            (59.9, "59 s"),
+            (61.0, "1 min"),
+            (3_660.0, "1 h 1 min"),
+            (90_000.0, "1 d 1 h"),
+        ] {
+            assert_eq!(age(seconds), told);
+        }
+    }
 }

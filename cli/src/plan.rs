@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_local::progress::Progress;
@@ -37,6 +38,8 @@ struct Link {
     // A producer of an earlier release asks nobody.
     #[serde(default)]
     unchecked: usize,
+    #[serde(default)]
+    held_for: Vec<HoldReason>,
     fault: Option<FaultRecord>,
 }
 
@@ -67,18 +70,30 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     } else {
         show(&preview, options.products)?;
     }
-    let failed = preview
-        .links
-        .iter()
-        .filter(|link| link.fault.is_some())
-        .count();
+    outcome(&preview.links)
+}
+
+/// What the exit code tells: the worst that a link comes to.
+fn outcome(links: &[Link]) -> Result<(), Failure> {
+    let of = |is: fn(&Link) -> bool| links.iter().filter(|link| is(link)).count();
+    let all = output::count(links.len(), "link");
+    let failed = of(|link| link.fault.is_some());
+    let held = of(|link| link.decision == "held");
+    let differing = of(|link| link.decision != "in_step");
     if failed > 0 {
-        return Err(Failure::NotWell(format!(
-            "{failed} of {} can not be planned",
-            output::count(preview.links.len(), "link")
+        return Err(Failure::Partial(format!(
+            "{failed} of {all} can not be planned"
         )));
     }
-    Ok(())
+    if held > 0 {
+        return Err(Failure::Held(format!(
+            "a run would hold {held} of {all}; `pmp-sync holds` lists what is held already"
+        )));
+    }
+    match differing {
+        0 => Ok(()),
+        _ => Err(Failure::Differs(format!("{differing} of {all} differ"))),
+    }
 }
 
 fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
@@ -127,6 +142,13 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
             output::note(&format!(
                 "{name}: {}: {}\nwhat to do: {}",
                 fault.code, fault.message, fault.remedy
+            ));
+        }
+        for reason in &link.held_for {
+            output::note(&format!(
+                "{name}: {}: {reason}\nwhat to do: {}",
+                reason.code(),
+                reason.remedy()
             ));
         }
         if !link.contradictory.is_empty() {

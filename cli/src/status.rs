@@ -1,29 +1,25 @@
 //! `pmp-sync status`: the last runs, and where each lane stands.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::lane::{Brake, LaneState, OpenChange};
-use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus, RunRecord};
 use serde_json::{Value, json};
 
 use crate::args::{Common, StatusOptions};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output;
-use crate::sync::tell_failures;
+use crate::holds::{self, Known, hold_json};
+use crate::output::{self, time};
+use crate::sync::{name, tell_failures};
 
 /// `status`
 pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     if let Some(run) = options.run {
-        let record = context
-            .ledger
-            .run(run)
-            .await?
-            .ok_or_else(|| Failure::Unknown {
-                message: format!("there is no run {run}"),
-                remedy: "it may have expired; `pmp-sync status` lists the newest runs".to_owned(),
-            })?;
+        let record = crate::history::one(&context, run).await?;
         let links = context.ledger.links(run).await?;
         return show_run(common, &context, &record, &links).await;
     }
@@ -34,19 +30,39 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
         let open = context.ledger.open(&entry.lane).await?;
         lanes.push((entry, state, open));
     }
+    let known = holds::known(&context).await?;
     let brake = context.ledger.brake().await?;
     if common.json {
         let lanes: Vec<_> = lanes
             .iter()
-            .map(|(entry, state, open)| lane_json(entry, state, open))
+            .map(|(entry, state, open)| {
+                let known = known.iter().find(|known| known.lane == entry.lane);
+                lane_json(entry, state, open, known)
+            })
             .collect();
         return output::json(&json!({ "runs": runs, "lanes": lanes, "brake": brake }));
     }
     show_runs(&runs)?;
     output::line("")?;
     show_lanes(&lanes)?;
+    tell_holds(&known);
     tell_brake(&brake);
     Ok(())
+}
+
+/// What waits for somebody's consent, and what is frozen.
+fn tell_holds(known: &[Known]) {
+    for known in known {
+        for hold in known.holds() {
+            let since = time(Some(hold.since));
+            let name = known.name();
+            let words = holds::words(hold, &known.lane);
+            output::note(&format!("{name} is held since {since}:\n{words}"));
+        }
+        if let Some(words) = holds::frozen(known, SystemClock.now()) {
+            output::note(&words);
+        }
+    }
 }
 
 /// What is stopped, by the names that `resume` takes.
@@ -68,7 +84,14 @@ fn tell_brake(brake: &Brake) {
     }
 }
 
-fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value {
+fn lane_json(
+    entry: &LaneEntry,
+    state: &LaneState,
+    open: &[OpenChange],
+    known: Option<&Known>,
+) -> Value {
+    let book = known.map(|known| &known.book);
+    let json_of = |hold| known.zip(hold).map(|(known, hold)| hold_json(known, hold));
     json!({
         "member": entry.member,
         "account": entry.lane.account,
@@ -81,17 +104,14 @@ fn lane_json(entry: &LaneEntry, state: &LaneState, open: &[OpenChange]) -> Value
         "change_set": state.change_set,
         "block": state.block,
         "stop": state.stop,
+        "hold": json_of(book.and_then(|book| book.hold.as_ref())),
+        "restore": json_of(book.and_then(|book| book.restore.as_ref())),
+        "frozen_since": book.and_then(|book| book.frozen_since),
         "not_before": state.not_before,
         "last_attempt": state.last_attempt,
         "last_success": state.last_success,
         "last_in_step": state.last_in_step,
     })
-}
-
-fn time(at: Option<Timestamp>) -> String {
-    // To the second: nobody compares nanoseconds on a screen.
-    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
-        .map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
 fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
@@ -106,6 +126,7 @@ fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
         "COMPLETED",
         "LINKS",
         "FAILED",
+        "HELD",
         "ALLOW",
         "DENY",
     ];
@@ -126,6 +147,7 @@ fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
                 time(run.completed_at),
                 run.totals.links.to_string(),
                 run.totals.failed.to_string(),
+                run.totals.held.to_string(),
                 run.totals.allow.to_string(),
                 run.totals.deny.to_string(),
             ]
@@ -202,10 +224,7 @@ async fn show_run(
                 link.lane
                     .as_ref()
                     .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
-                serde_json::to_value(link.status)
-                    .ok()
-                    .and_then(|status| status.as_str().map(str::to_owned))
-                    .unwrap_or_default(),
+                output::word(&link.status),
                 link.allow.len().to_string(),
                 link.deny.len().to_string(),
                 link.removals.to_string(),
@@ -225,5 +244,35 @@ async fn show_run(
             output::count(link.unchecked, "product")
         ));
     }
-    tell_failures(context, run).await
+    for link in links {
+        let consent = link.consent.as_ref();
+        if let Some(why) = consent.and_then(|consent| consent.refused.as_ref()) {
+            output::note(&format!("{} is refused: {why}", name(link)));
+        }
+    }
+    tell_failures(context, run).await?;
+    tell_gone(context, links).await
+}
+
+/// Of which of the holds that were told there is nothing left to release.
+async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failure> {
+    let held = |link: &&LinkRecord| link.status == LinkStatus::Held && link.hold.is_some();
+    if !links.iter().any(|link| held(&link)) {
+        return Ok(());
+    }
+    let known = holds::known(context).await?;
+    let present: BTreeSet<_> = known
+        .iter()
+        .flat_map(|known| known.holds().map(|hold| (known.lane.clone(), hold.run)))
+        .collect();
+    for link in links.iter().filter(held) {
+        let key = link.lane.clone().zip(link.hold.as_ref());
+        if key.is_some_and(|(lane, hold)| !present.contains(&(lane, hold.run))) {
+            output::note(&format!(
+                "{} is not held by this plan any more; `pmp-sync holds` lists what is",
+                name(link)
+            ));
+        }
+    }
+    Ok(())
 }

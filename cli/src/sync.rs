@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::message::{SyncRequest, sync_requested};
-use pmp_sync_domain::ports::{Bus as _, Entropy as _, Lanes as _};
-use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::ports::{Bus as _, Lanes as _};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
 use pmp_sync_local::progress::Progress;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::{Common, SyncOptions};
-use crate::context::Context;
+use crate::context::{Context, request_id};
 use crate::failure::Failure;
+use crate::holds;
 use crate::output;
 use crate::scope;
 
@@ -25,14 +25,15 @@ const AMONG: u16 = 50;
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let scope = scope::of(&options.narrowing, &context.stored_config().await?)?;
-    let request = format!("{:032x}", SystemEntropy.bits());
-    let requester = std::env::var("USER").ok();
+    let request = request_id();
+    let requester = context.requester().await;
     context
         .bus
         .put(sync_requested(SyncRequest {
             scope,
             request_id: Some(request.clone()),
             requester,
+            override_reason: options.reason.clone(),
             ..SyncRequest::default()
         }))
         .await?;
@@ -42,17 +43,7 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
         }
         return output::line(&format!("requested: {request}"));
     }
-    let progress = Progress::new();
-    progress.step("waiting for the run");
-    let outcome = wait(
-        &context,
-        &request,
-        Duration::from_secs(options.timeout),
-        &progress,
-    )
-    .await;
-    progress.finish();
-    let run = outcome?;
+    let run = wait(&context, &request, options.timeout).await?;
     if common.json {
         output::json(&run)?;
     } else {
@@ -60,14 +51,27 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     }
     if run.status != RunStatus::Completed {
         tell_failures(&context, &run).await?;
-        return Err(Failure::NotWell(format!(
-            "run {} is {}, not completed{}",
-            run.run,
-            run.status.as_str(),
-            reasons(&run)
-        )));
     }
-    Ok(())
+    ended_well(&run)
+}
+
+/// What the end of a run means for the command.
+pub(crate) fn ended_well(run: &RunRecord) -> Result<(), Failure> {
+    let words = format!(
+        "run {} is {}, not completed{}",
+        run.run,
+        run.status.as_str(),
+        reasons(run)
+    );
+    match run.status {
+        RunStatus::Completed => Ok(()),
+        RunStatus::Held => Err(Failure::Held(words)),
+        RunStatus::Partial | RunStatus::Failed => Err(Failure::Partial(words)),
+        // What was asked for is another run's by now, or is still to come.
+        RunStatus::Superseded | RunStatus::Planning | RunStatus::Applying => {
+            Err(Failure::NotWell(words))
+        }
+    }
 }
 
 /// Why a run is not completed, and where to look.
@@ -81,6 +85,12 @@ fn reasons(run: &RunRecord) -> String {
         reasons.push(format!(
             "{} stopped (`pmp-sync resume`)",
             output::count(totals.stopped, "link")
+        ));
+    }
+    if totals.held > 0 {
+        reasons.push(format!(
+            "{} held (`pmp-sync holds` lists what can be released)",
+            output::count(totals.held, "link")
         ));
     }
     if totals.quarantined > 0 {
@@ -105,7 +115,20 @@ fn reasons(run: &RunRecord) -> String {
     format!(": {}", reasons.join("; "))
 }
 
-async fn wait(
+/// Waits until the run that serves a request has ended, or until nothing more will come of it by itself.
+pub(crate) async fn wait(
+    context: &Context,
+    request: &str,
+    seconds: u64,
+) -> Result<RunRecord, Failure> {
+    let progress = Progress::new();
+    progress.step("waiting for the run");
+    let run = wait_for(context, request, Duration::from_secs(seconds), &progress).await;
+    progress.finish();
+    run
+}
+
+async fn wait_for(
     context: &Context,
     request: &str,
     most: Duration,
@@ -126,7 +149,7 @@ async fn wait(
                 output::count(run.open.len(), "lane")
             ));
             if let Some(words) = standing_still(context, run).await? {
-                return Err(Failure::NotWell(words));
+                return Err(Failure::Partial(words));
             }
         }
         if Instant::now() >= ends {
@@ -173,8 +196,16 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(
-        "  links     {} ({} in step, {} changed, {} at work, {} failed)",
-        totals.links, totals.in_step, totals.committed, totals.underway, totals.failed
+        "  links     {} ({} in step, {} changed, {} at work, {} failed{})",
+        totals.links,
+        totals.in_step,
+        totals.committed,
+        totals.underway,
+        totals.failed,
+        match totals.held {
+            0 => String::new(),
+            held => format!(", {held} held"),
+        }
     ))?;
     output::line(&format!(
         "  changes   {} allowed, {} denied, {}",
@@ -190,7 +221,7 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
     ))
 }
 
-/// Each failed link with its code and what to do.
+/// Each failed or held link with its codes and what to do.
 pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
     if let Some(fault) = &run.fault {
         output::note(&format!(
@@ -199,15 +230,25 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         ));
     }
     for link in context.ledger.links(run.run).await? {
-        if let (LinkStatus::Failed, Some(fault)) = (link.status, &link.fault) {
-            let what = link
-                .lane
-                .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
+        let what = name(&link);
+        // A guard stops some faults as well: nothing is known of the plan then.
+        let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
+        if let Some(fault) = link.fault.filter(|_| counts) {
             output::note(&format!(
-                "{} {what}: {}: {}\nwhat to do: {}",
-                link.member, fault.code, fault.message, fault.remedy
+                "{what}: {}: {}\nwhat to do: {}",
+                fault.code, fault.message, fault.remedy
             ));
+        }
+        if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {
+            output::note(&format!("{what} is held:\n{}", holds::words(hold, lane)));
         }
     }
     Ok(())
+}
+
+/// A link in a report: its member, and the experience if it is about one.
+pub(crate) fn name(link: &LinkRecord) -> String {
+    let lane = link.lane.as_ref();
+    let experience = lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
+    format!("{} {experience}", link.member)
 }

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::setup::{FakeAws, Home, closed_endpoint, fixture};
 
+const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 /// Every command that calls AWS.
-fn calls(config: &str) -> [Vec<&str>; 7] {
+fn calls(config: &str) -> [Vec<&str>; 13] {
     [
         vec!["config", "show"],
         vec!["config", "apply", config],
@@ -16,7 +18,20 @@ fn calls(config: &str) -> [Vec<&str>; 7] {
         vec!["sync"],
         vec!["sync", "--wait"],
         vec!["status"],
-        vec!["status", "--run", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+        vec!["status", "--run", RUN],
+        vec!["holds"],
+        vec![
+            "approve",
+            RUN,
+            "--link",
+            "exp-1",
+            "--plan",
+            "0123456789abcdef",
+        ],
+        vec!["reject", RUN, "--link", "exp-1", "--plan", "01234567"],
+        vec!["restore", RUN, "--link", "exp-1"],
+        vec!["history"],
+        vec!["history", RUN],
     ]
 }
 
@@ -31,13 +46,13 @@ fn variables(endpoint: &str) -> [(&str, &str); 4] {
 }
 
 #[test]
-fn an_aws_that_does_not_answer_ends_every_command_with_4_and_what_to_do() {
+fn an_aws_that_does_not_answer_ends_every_command_with_1_and_what_to_do() {
     let home = Home::new();
     let endpoint = closed_endpoint();
     let config = fixture();
     for command in calls(&config) {
         let answer = home.run_with(&command, &variables(&endpoint));
-        assert_eq!(answer.code, Some(4), "{command:?}: {answer:?}");
+        assert_eq!(answer.code, Some(1), "{command:?}: {answer:?}");
         assert_eq!(answer.stdout, "", "{command:?}");
         assert!(answer.stderr.contains("error: "), "{answer:?}");
         let hint = "what to do: check the credentials and the network";
@@ -45,7 +60,7 @@ fn an_aws_that_does_not_answer_ends_every_command_with_4_and_what_to_do() {
 
         let with_json = [&command[..], &["--json"]].concat();
         let answer = home.run_with(&with_json, &variables(&endpoint));
-        assert_eq!(answer.code, Some(4), "{command:?}: {answer:?}");
+        assert_eq!(answer.code, Some(1), "{command:?}: {answer:?}");
         answer.is_json_failure("aws");
     }
 }
@@ -71,7 +86,7 @@ fn an_aws_that_takes_calls_and_stays_silent_is_given_up_in_time() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", socket.local_addr().unwrap());
     let answer = home.run_with(&["config", "show"], &variables(&endpoint));
-    assert_eq!(answer.code, Some(4), "{answer:?}");
+    assert_eq!(answer.code, Some(1), "{answer:?}");
     assert!(answer.stderr.contains("what to do: "), "{answer:?}");
 }
 
@@ -79,7 +94,7 @@ fn an_aws_that_takes_calls_and_stays_silent_is_given_up_in_time() {
 fn without_credentials_the_error_speaks_of_credentials() {
     let home = Home::new();
     let answer = home.run(&["status"]);
-    assert_eq!((answer.code, answer.stdout.as_str()), (Some(4), ""));
+    assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""));
     assert!(answer.stderr.contains("credentials"), "{answer:?}");
     assert!(answer.stderr.contains("what to do: "), "{answer:?}");
 }
@@ -105,7 +120,7 @@ fn plan_is_not_asked_for_again_when_the_connection_breaks() {
     // Taken and closed without an answer; a second attempt would wait here and be counted.
     drop(socket.accept().unwrap());
     socket.set_nonblocking(true).unwrap();
-    running.answer().ended_with(4);
+    running.answer().ended_with(1);
     assert!(socket.accept().is_err(), "it was asked again");
 }
 
@@ -114,7 +129,7 @@ fn a_run_that_is_not_there_has_a_hint_of_its_own() {
     let (home, unknown) = (Home::new(), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
     let aws = FakeAws::with_config("schema = 1\n");
     let answer = aws.run(&home, &["status", "--run", unknown, "--json"]);
-    let answer = answer.ended_with(2);
+    let answer = answer.ended_with(5);
     answer.is_json_failure("unknown");
     let told = &answer.stderr;
     assert!(told.contains(unknown), "{told}");
@@ -146,7 +161,7 @@ fn a_scope_that_no_link_is_in_is_refused_with_what_there_is() {
     for (scope, name) in scopes {
         for command in [&["plan"][..], &["sync"], &["sync", "--wait"]] {
             let arguments = [command, scope, &["--json"]].concat();
-            let answer = aws.run(&home, &arguments).ended_with(2);
+            let answer = aws.run(&home, &arguments).ended_with(5);
             answer.is_json_failure("unknown");
             assert!(answer.stderr.contains(name), "{answer:?}");
             assert!(answer.stderr.contains(members), "{answer:?}");
@@ -171,7 +186,7 @@ fn an_experience_may_be_one_of_a_member_whose_live_ones_are_all_linked() {
     }
     assert_eq!(aws.invocations(), 3);
     let scope = ["plan", "--member", "emea", "--experience", other];
-    aws.run(&home, &scope).ended_with(2);
+    aws.run(&home, &scope).ended_with(5);
 }
 
 #[test]

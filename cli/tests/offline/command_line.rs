@@ -2,10 +2,12 @@
 
 use crate::setup::Home;
 
+const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 #[test]
-fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
+fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
     let home = Home::new();
-    let wrong: [(&[&str], &str); 12] = [
+    let wrong: [(&[&str], &str); 26] = [
         (&[], "Usage"),
         (&["sink"], "sink"),
         (&["config"], "Usage"),
@@ -14,6 +16,32 @@ fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
         (&["plan", "--member", "EMEA"], "lower-case"),
         (&["sync", "--experience", "entity-1"], "exp-"),
         (&["sync", "--timeout", "5"], "--wait"),
+        (&["sync", "--override"], "--reason"),
+        (&["sync", "--reason", "a launch"], "--override"),
+        (&["sync", "--override", "--reason", " "], "1 to 200"),
+        (&["holds", "--link", "entity-1"], "exp-"),
+        (&["approve"], "<RUN>"),
+        (&["approve", RUN, "--plan", "01234567"], "--link"),
+        (&["approve", RUN, "--link", "exp-1"], "--plan"),
+        (
+            &["approve", RUN, "--link", "exp-1", "--plan", "0123456"],
+            "at least the first 8",
+        ),
+        (
+            &["reject", RUN, "--link", "exp-1", "--plan", "0123456g"],
+            "64 hexadecimal digits",
+        ),
+        (
+            &["reject", "latest", "--link", "exp-1", "--plan", "01234567"],
+            "ULID",
+        ),
+        (&["restore", RUN], "--link"),
+        (
+            &["restore", RUN, "--link", "exp-1", "--plan", "01234567"],
+            "--plan",
+        ),
+        (&["history", "--limit", "201"], "--limit"),
+        (&["history", "--export", "--limit", "5"], "--limit"),
         (&["status", "--runs", "0"], "--runs"),
         (&["status", "--run", "latest"], "ULID"),
         (&["local", "up", "--ttl", "25h"], "at most 24h"),
@@ -24,12 +52,12 @@ fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
     ];
     for (arguments, why) in wrong {
         let answer = home.run(arguments);
-        assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");
+        assert_eq!(answer.code, Some(5), "{arguments:?}: {answer:?}");
         assert_eq!(answer.stdout, "", "{arguments:?}");
         assert!(answer.stderr.contains(why), "{arguments:?}: {answer:?}");
 
         let answer = home.run(&[arguments, &["--json"]].concat());
-        assert_eq!(answer.code, Some(2), "{arguments:?}: {answer:?}");
+        assert_eq!(answer.code, Some(5), "{arguments:?}: {answer:?}");
         let value = answer.json();
         assert_eq!(value["error"]["code"], "command-line");
         let message = value["error"]["message"].as_str().unwrap();
@@ -41,7 +69,7 @@ fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
 #[test]
 fn every_command_explains_itself() {
     let home = Home::new();
-    let commands: [(&[&str], &str); 11] = [
+    let commands: [(&[&str], &str); 16] = [
         (&[], "<COMMAND>"),
         (&["config"], "validate"),
         (&["config", "validate"], "<FILE>"),
@@ -50,6 +78,11 @@ fn every_command_explains_itself() {
         (&["plan"], "--products"),
         (&["sync"], "--timeout"),
         (&["status"], "--runs"),
+        (&["holds"], "--products"),
+        (&["approve"], "--plan"),
+        (&["reject"], "--plan"),
+        (&["restore"], "--link"),
+        (&["history"], "--export"),
         (&["local"], "down"),
         (&["local", "up"], "--catalog-endpoint"),
         (&["local", "down"], "--state"),

@@ -56,7 +56,7 @@ fn config_validate_tells_every_problem_with_file_line_and_column() {
     let home = Home::new();
     let file = home.file("broken.toml", BROKEN);
     let answer = home.run(&["config", "validate", text(&file)]);
-    assert_eq!((answer.code, answer.stdout.as_str()), (Some(3), ""));
+    assert_eq!((answer.code, answer.stdout.as_str()), (Some(5), ""));
     let prefix = format!("{}:", file.display());
     let told: Vec<_> = answer
         .stderr
@@ -73,7 +73,7 @@ fn config_validate_tells_every_problem_with_file_line_and_column() {
     assert!(!answer.stderr.contains("stored"), "{}", answer.stderr);
 
     let answer = home.run(&["config", "validate", text(&file), "--json"]);
-    assert_eq!(answer.code, Some(3), "{answer:?}");
+    assert_eq!(answer.code, Some(5), "{answer:?}");
     let value = answer.json();
     assert_eq!(value["valid"], false);
     answer.is_json_failure("config");
@@ -94,7 +94,7 @@ fn config_validate_tells_where_a_file_that_is_not_toml_goes_wrong() {
     let home = Home::new();
     let file = home.file("broken.toml", "schema = 1\n[[member]\n");
     let answer = home.run(&["config", "validate", text(&file)]);
-    assert_eq!((answer.code, answer.stdout.as_str()), (Some(3), ""));
+    assert_eq!((answer.code, answer.stdout.as_str()), (Some(5), ""));
     let place = format!("{}:2:", file.display());
     assert!(answer.stderr.contains(&place), "{}", answer.stderr);
 }
@@ -110,10 +110,10 @@ fn a_file_that_can_not_be_read_is_named() {
     for path in [&missing, &folder, &binary] {
         for command in ["validate", "apply"] {
             let answer = home.run(&["config", command, text(path)]);
-            assert_eq!((answer.code, answer.stdout.as_str()), (Some(3), ""));
+            assert_eq!((answer.code, answer.stdout.as_str()), (Some(5), ""));
             assert!(answer.stderr.contains(text(path)), "{}", answer.stderr);
             let answer = home.run(&["config", command, text(path), "--json"]);
-            answer.ended_with(3).is_json_failure("file");
+            answer.ended_with(5).is_json_failure("file");
         }
     }
 }
@@ -123,7 +123,7 @@ fn config_apply_refuses_a_broken_file_before_it_calls_aws() {
     let home = Home::new();
     let file = home.file("broken.toml", BROKEN);
     let answer = home.run(&["config", "apply", text(&file), "--json"]);
-    assert_eq!(answer.code, Some(3), "{answer:?}");
+    assert_eq!(answer.code, Some(5), "{answer:?}");
     assert_eq!(answer.json()["problems"].as_array().unwrap().len(), 4);
     answer.is_json_failure("config");
     let told = "4 problems in the configuration; nothing was stored\n";

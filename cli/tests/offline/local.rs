@@ -96,7 +96,7 @@ fn a_broken_state_file_is_told_with_its_path_and_what_to_do() {
         let path = home.file("state.json", broken);
         for command in ["up", "down"] {
             let answer = home.run(&["local", command, "--json", "--state", text(&path)]);
-            let answer = answer.ended_with(3);
+            let answer = answer.ended_with(5);
             answer.is_json_failure("file");
             assert!(answer.stderr.contains(text(&path)), "{answer:?}");
             let hint = "what to do: remove the file; what runs for it ends then";

@@ -11,5 +11,11 @@
 mod calls;
 mod command_line;
 mod config;
+mod consent;
+mod history;
+mod holds;
+mod ledger;
 mod local;
+mod pages;
 mod setup;
+mod sync;

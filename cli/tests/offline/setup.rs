@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ledger::Table;
+
 /// How long any command may take here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -180,38 +182,109 @@ pub(crate) fn closed_endpoint() -> String {
 pub(crate) struct Call {
     /// The request line.
     pub(crate) request: String,
+    /// What is asked for, where a header says so: `DynamoDB_20120810.GetItem`.
+    pub(crate) target: String,
     pub(crate) body: Value,
+    /// The body of a call that is not JSON.
+    pub(crate) text: String,
 }
 
-/// A ledger with a configuration and nothing else, and a producer.
+/// Who STS says that the credentials belong to.
+pub(crate) const PRINCIPAL: &str = "arn:aws:sts::111111111111:assumed-role/Operator/alice";
+
+/// What comes of an event on the bus: its detail-type and detail, and the ledger.
+type Serve = dyn Fn(&str, &Value, &mut Table) + Send + Sync;
+
+/// A ledger, a bus, STS and a producer.
 pub(crate) struct FakeAws {
     endpoint: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    inside: Arc<Inside>,
+}
+
+/// What is shared with the threads that answer.
+struct Inside {
+    calls: Mutex<Vec<Call>>,
+    table: Mutex<Table>,
+    /// The producer's answer, and how long it takes.
+    plan: (Value, Duration),
+    serve: Box<Serve>,
+}
+
+impl Inside {
+    fn answer(&self, call: &Call) -> String {
+        if call.request.contains("/invocations") {
+            std::thread::sleep(self.plan.1);
+            return self.plan.0.to_string();
+        }
+        if call.text.contains("Action=GetCallerIdentity") {
+            return format!(
+                "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>{PRINCIPAL}</Arn><UserId>A</UserId><Account>111111111111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+            );
+        }
+        let mut table = self.table.lock().unwrap();
+        let answer = match call.target.rsplit('.').next().unwrap_or_default() {
+            "GetItem" => table.get(&call.body),
+            "Query" => table.query(&call.body),
+            "PutEvents" => {
+                for entry in call.body["Entries"].as_array().unwrap() {
+                    let detail = entry["Detail"].as_str().unwrap();
+                    let detail = serde_json::from_str(detail).unwrap();
+                    (self.serve)(entry["DetailType"].as_str().unwrap(), &detail, &mut table);
+                }
+                json!({ "FailedEntryCount": 0, "Entries": [{ "EventId": "e-1" }] })
+            }
+            _ => json!({}),
+        };
+        answer.to_string()
+    }
 }
 
 impl FakeAws {
     /// The producer gives this answer after a time.
     pub(crate) fn start(config: &str, plan: &Value, after: Duration) -> Self {
+        let plan = (plan.clone(), after);
+        Self::new(Table::with_config(config), plan, Box::new(|_, _, _| {}))
+    }
+
+    /// One whose producer is not asked.
+    pub(crate) fn with_config(config: &str) -> Self {
+        Self::start(config, &Value::Null, Duration::ZERO)
+    }
+
+    /// One with this ledger, in which something comes of each event on the bus.
+    pub(crate) fn serving(
+        table: Table,
+        serve: impl Fn(&str, &Value, &mut Table) + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(table, (Value::Null, Duration::ZERO), Box::new(serve))
+    }
+
+    /// One with this ledger, in which nothing comes of an event.
+    pub(crate) fn with_table(table: Table) -> Self {
+        Self::serving(table, |_, _, _| {})
+    }
+
+    fn new(table: Table, plan: (Value, Duration), serve: Box<Serve>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", socket.local_addr().unwrap());
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let (seen, config, plan) = (calls.clone(), config.to_owned(), plan.clone());
+        let inside = Arc::new(Inside {
+            calls: Mutex::default(),
+            table: Mutex::new(table),
+            plan,
+            serve,
+        });
+        let shared = inside.clone();
         // It ends with the test's process.
         std::thread::spawn(move || {
             for stream in socket.incoming().flatten() {
-                let (seen, config, plan) = (seen.clone(), config.clone(), plan.clone());
+                let inside = shared.clone();
                 std::thread::spawn(move || {
                     let mut stream = stream;
                     let Some(call) = read_call(&stream) else {
                         return;
                     };
-                    seen.lock().unwrap().push(call.clone());
-                    let answer = if call.request.contains("/invocations") {
-                        std::thread::sleep(after);
-                        plan.to_string()
-                    } else {
-                        item(&call.body, &config).to_string()
-                    };
+                    inside.calls.lock().unwrap().push(call.clone());
+                    let answer = inside.answer(&call);
                     // The command may have given up.
                     let _ = write!(
                         stream,
@@ -221,12 +294,7 @@ impl FakeAws {
                 });
             }
         });
-        Self { endpoint, calls }
-    }
-
-    /// One whose producer is not asked.
-    pub(crate) fn with_config(config: &str) -> Self {
-        Self::start(config, &Value::Null, Duration::ZERO)
+        Self { endpoint, inside }
     }
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Answer {
@@ -243,9 +311,23 @@ impl FakeAws {
 
     /// How often the producer was invoked.
     pub(crate) fn invocations(&self) -> usize {
-        let calls = self.calls.lock().unwrap();
+        let calls = self.inside.calls.lock().unwrap();
         let invoked = |call: &&Call| call.request.contains("/invocations");
         calls.iter().filter(invoked).count()
+    }
+
+    /// The events that were put on the bus: detail-type and detail.
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
+        let calls = self.inside.calls.lock().unwrap();
+        let put = calls
+            .iter()
+            .filter(|call| call.target.ends_with("PutEvents"));
+        let entries = put.flat_map(|call| call.body["Entries"].as_array().unwrap().clone());
+        let event = |entry: Value| {
+            let detail = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+            (entry["DetailType"].as_str().unwrap().to_owned(), detail)
+        };
+        entries.map(event).collect()
     }
 }
 
@@ -253,37 +335,26 @@ fn read_call(stream: &TcpStream) -> Option<Call> {
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     reader.read_line(&mut request).ok()?;
-    let mut length = 0;
+    let (mut length, mut target) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
+        let line = line.trim_end();
+        let Some((name, value)) = line.split_once(':') else {
             break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok()?,
+            "x-amz-target" => value.trim().clone_into(&mut target),
+            _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Call {
         request,
+        target,
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        text: String::from_utf8_lossy(&body).into_owned(),
     })
-}
-
-/// What the ledger's table answers to `GetItem`.
-fn item(body: &Value, config: &str) -> Value {
-    let key = |name: &str| body["Key"][name]["S"].as_str().unwrap_or_default();
-    match (key("pk"), key("sk")) {
-        ("CONFIG", "current") => json!({ "Item": {
-            "schema": { "N": "1" }, "version": { "N": "7" },
-        } }),
-        ("CONFIG", "v#00000007") => json!({ "Item": {
-            "schema": { "N": "1" }, "version": { "N": "7" }, "text": { "S": config },
-            "applied_at": { "S": "2026-01-01T00:00:00Z" },
-        } }),
-        _ => json!({}),
-    }
 }

@@ -4,6 +4,7 @@
 //! are the SDK's standard ones; nothing here calls again what the SDK has given up on.
 
 pub mod bus;
+pub mod caller;
 pub mod catalog;
 pub mod config;
 pub mod dead_letters;

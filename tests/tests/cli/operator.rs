@@ -73,12 +73,12 @@ fn the_configuration_in_force_is_shown(local: &Local) {
 
 /// Returns the plan.
 fn the_plan_is_shown_and_changes_nothing(local: &Local) -> Value {
-    let plan = local.run(&["plan", "--json"]).ended_with(0).json();
+    let plan = local.run(&["plan", "--json"]).ended_with(2).json();
     assert_eq!(
         (&plan["config_version"], len(&plan["links"])),
         (&json!(1), 2)
     );
-    let table = local.run(&["plan"]).ended_with(0);
+    let table = local.run(&["plan"]).ended_with(2);
     table.tells(&["the producer makes the plan", "by version 1"]);
     let mut products = BTreeSet::new();
     for member in ["emea", "apac"] {
@@ -105,7 +105,7 @@ fn the_plan_is_shown_and_changes_nothing(local: &Local) -> Value {
             }
         }
     }
-    let list = local.run(&["plan", "--products"]).ended_with(0).stdout;
+    let list = local.run(&["plan", "--products"]).ended_with(2).stdout;
     let listed = list.lines().skip(3).map(str::to_owned).collect();
     assert_eq!(products, listed, "{list}");
 
@@ -117,20 +117,20 @@ fn the_plan_is_shown_and_changes_nothing(local: &Local) -> Value {
     );
     let answer = local.run(&["status"]).ended_with(0);
     assert_eq!(answer.stdout, "no run yet\n\nno lane yet\n");
-    assert_eq!(local.run(&["plan", "--json"]).ended_with(0).json(), plan);
+    assert_eq!(local.run(&["plan", "--json"]).ended_with(2).json(), plan);
     plan
 }
 
 fn one_member_can_be_brought_in_step_alone(local: &Local, planned: &Value) {
     let narrowed = local
         .run(&["plan", "--json", "--member", "emea"])
-        .ended_with(0)
+        .ended_with(2)
         .json();
     assert_eq!(len(&narrowed["links"]), 1);
     assert_eq!(link_of(&narrowed, "emea"), link_of(planned, "emea"));
     let by_experience = ["plan", "--json", "--experience", experience(local, "emea")];
-    assert_eq!(local.run(&by_experience).ended_with(0).json(), narrowed);
-    let nobody = local.run(&["plan", "--member", "nobody"]).ended_with(2);
+    assert_eq!(local.run(&by_experience).ended_with(2).json(), narrowed);
+    let nobody = local.run(&["plan", "--member", "nobody"]).ended_with(5);
     assert_eq!(nobody.stdout, "");
     nobody.tells(&["no link has the member nobody", "apac", "emea"]);
 
@@ -152,7 +152,7 @@ fn one_member_can_be_brought_in_step_alone(local: &Local, planned: &Value) {
         (&json!(allow), &json!(deny))
     );
     assert_eq!(totals["messages"], allow + deny);
-    let plan = local.run(&["plan", "--json"]).ended_with(0).json();
+    let plan = local.run(&["plan", "--json"]).ended_with(2).json();
     assert_eq!(link_of(&plan, "emea")["decision"], "in_step");
     assert_eq!(link_of(&plan, "apac"), link_of(planned, "apac"));
 }
@@ -237,7 +237,7 @@ fn where_everything_stands_is_shown(local: &Local) {
     assert!(!text.contains("apac"), "{text}");
 
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let answer = local.run(&["status", "--run", unknown]).ended_with(2);
+    let answer = local.run(&["status", "--run", unknown]).ended_with(5);
     answer.tells(&["there is no run", unknown, "it may have expired"]);
 }
 
@@ -246,7 +246,7 @@ fn only_a_valid_and_new_configuration_is_stored(local: &Local) {
     let broken = before.1.replace("222222222222", "2222");
     assert_ne!(broken, before.1);
     let file = local.file("broken.toml", &broken);
-    let answer = local.run(&["config", "apply", &file]).ended_with(3);
+    let answer = local.run(&["config", "apply", &file]).ended_with(5);
     assert_eq!(answer.stdout, "");
     answer.tells(&["nothing was stored", &format!("{file}:5:11: ")]);
     assert_eq!(config(local), before);
@@ -272,7 +272,7 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
     assert_eq!(answer.json(), json!({ "version": 2, "stored": true }));
 
     let told = ["PMS-3002", missing, "what to do: check member_experience"];
-    let answer = local.run(&["plan"]).ended_with(1);
+    let answer = local.run(&["plan"]).ended_with(4);
     answer.tells(&told);
     answer.tells(&["1 of 2 links can not be planned"]);
     assert_eq!(
@@ -280,15 +280,15 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
         ["apac", missing, "failed"]
     );
     assert_eq!(row(&answer.stdout, "emea")[2], "in_step");
-    let answer = local.run(&["plan", "--json"]).ended_with(1);
+    let answer = local.run(&["plan", "--json"]).ended_with(4);
     assert_eq!(link_of(&answer.json(), "apac")["fault"]["code"], "PMS-3002");
 
-    let answer = local.run(&["sync", "--wait"]).ended_with(1);
+    let answer = local.run(&["sync", "--wait"]).ended_with(4);
     answer.tells(&told);
     answer.tells(&["is partial, not completed"]);
     let counts = "2 (1 in step, 0 changed, 0 at work, 1 failed)";
     assert!(answer.stdout.contains(counts), "{}", answer.stdout);
-    let answer = local.run(&["sync", "--wait", "--json"]).ended_with(1);
+    let answer = local.run(&["sync", "--wait", "--json"]).ended_with(4);
     answer.tells(&told);
     let run = answer.json();
     assert_eq!(
@@ -326,6 +326,6 @@ fn nothing_is_left_when_it_is_ended(local: &Local) {
     local.down().ended_with(0).tells(&["nothing runs"]);
     local
         .run(&["status"])
-        .ended_with(4)
+        .ended_with(1)
         .tells(&["what to do: "]);
 }

@@ -67,7 +67,7 @@ fn an_operator_stops_resumes_and_replays_with_the_real_command() {
 fn a_stopped_member_is_left_as_it_is(local: &Local) {
     local
         .run(&["stop", "--member", "emae"])
-        .ended_with(2)
+        .ended_with(5)
         .tells(&["no link has the member emae", "emea"]);
     let stopped = local
         .run(&["stop", "--member", "emea", "--json"])
@@ -77,11 +77,11 @@ fn a_stopped_member_is_left_as_it_is(local: &Local) {
         stopped["brake"]["members"]["emea"]["since"].is_string(),
         "{stopped}"
     );
-    let plan = local.run(&["plan"]).ended_with(0);
+    let plan = local.run(&["plan"]).ended_with(2);
     assert!(plan.stdout.contains("stopped"), "{}", plan.stdout);
     let run = local
         .run(&["sync", "--wait", "--json"])
-        .ended_with(1)
+        .ended_with(4)
         .json();
     assert_eq!(
         (&run["status"], &run["totals"]["stopped"]),
@@ -95,7 +95,7 @@ fn a_stopped_member_is_left_as_it_is(local: &Local) {
     table.tells(&["member emea is stopped since"]);
     local
         .run(&["resume", "--member", "apac"])
-        .ended_with(2)
+        .ended_with(5)
         .tells(&["apac is not stopped by that name"]);
 }
 
@@ -134,7 +134,7 @@ fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) 
     control(local, "PUT", "/_control/faults", &faults);
     local
         .run(&["sync", "--wait", "--member", "apac"])
-        .ended_with(1)
+        .ended_with(4)
         .tells(&["partial"]);
 
     assert_eq!(
@@ -205,7 +205,7 @@ fn a_blocked_lane_ends_the_wait(local: &Local) {
     control(local, "PUT", "/_control/faults", &faults);
     local
         .run(&["sync", "--wait", "--member", "emea"])
-        .ended_with(1)
+        .ended_with(4)
         .tells(&[
             "is blocked: change-set-failed",
             "prod-worse",

@@ -1,0 +1,167 @@
+//! `pmp-sync history`: who asked for what, what was planned, held, approved and done.
+
+mod changes;
+mod detail;
+mod export;
+
+use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::ports::ReadRuns as _;
+use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, RunRecord};
+use serde_json::{Value, json};
+
+use crate::args::{Common, HistoryOptions};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+
+/// Everything that the ledger keeps of a run.
+struct Whole {
+    run: RunRecord,
+    links: Vec<LinkRecord>,
+    letters: Vec<DeadLetterRecord>,
+}
+
+impl Whole {
+    async fn read(context: &Context, run: RunRecord) -> Result<Self, Failure> {
+        let links = context.ledger.links(run.run).await?;
+        let letters = context.ledger.dead_letters(run.run).await?;
+        Ok(Self {
+            run,
+            links,
+            letters,
+        })
+    }
+
+    /// What was done on each lane, one for each change set.
+    fn changes(&self) -> Vec<Value> {
+        let lanes = self.links.iter().filter_map(|link| link.lane.as_ref());
+        lanes
+            .flat_map(|lane| changes::changes_of(self.run.run, lane))
+            .collect()
+    }
+}
+
+/// `history`
+pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let Some(run) = options.run else {
+        return if options.export {
+            export::all(&context).await
+        } else {
+            newest(common, &context, options.limit).await
+        };
+    };
+    let whole = Whole::read(&context, one(&context, run).await?).await?;
+    if options.export {
+        export::write(&whole)
+    } else if common.json {
+        output::json(&json!({
+            "run": whole.run,
+            "links": whole.links,
+            "changes": whole.changes(),
+            "dead_letters": whole.letters,
+        }))
+    } else {
+        detail::show(&whole)
+    }
+}
+
+/// A run that is to be there.
+pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Failure> {
+    let record = context.ledger.run(run).await?;
+    record.ok_or_else(|| Failure::Unknown {
+        message: format!("there is no run {run}"),
+        remedy: "it may have expired; `pmp-sync status` lists the newest runs".to_owned(),
+    })
+}
+
+/// What became of the request about a hold that a run served on a link, in one word.
+fn verdict(link: &LinkRecord) -> Option<&'static str> {
+    let consent = link.consent.as_ref()?;
+    Some(match (consent.action, link.status) {
+        _ if link.fault.is_some() => "failed",
+        _ if consent.refused.is_some() => "refused",
+        (ConsentAction::Approve, _) => "approved",
+        (ConsentAction::Reject, _) => "rejected",
+        (ConsentAction::Restore, LinkStatus::InStep) => "nothing-to-restore",
+        (ConsentAction::Restore, _) => "restore-planned",
+    })
+}
+
+fn is_about_a_hold(request: &Request) -> bool {
+    [
+        ConsentAction::Approve,
+        ConsentAction::Reject,
+        ConsentAction::Restore,
+    ]
+    .iter()
+    .any(|action| action.kind() == request.kind)
+}
+
+/// The verdicts of a run: none of one that served no request about a hold.
+async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<&'static str>, Failure> {
+    if !run.requests.iter().any(is_about_a_hold) {
+        return Ok(Vec::new());
+    }
+    let links = context.ledger.links(run.run).await?;
+    Ok(links.iter().filter_map(verdict).collect())
+}
+
+/// Who asked, short enough for a table: without the beginning of an ARN.
+fn asked_by(request: &Request) -> Option<&str> {
+    let by = request.requester.as_deref()?;
+    Some(by.rsplit(':').next().unwrap_or(by))
+}
+
+fn list(words: Vec<&str>) -> String {
+    let mut words = words;
+    words.dedup();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Failure> {
+    let mut runs = Vec::new();
+    for run in context.ledger.newest_runs(limit).await? {
+        let verdicts = verdicts(context, &run).await?;
+        runs.push((run, verdicts));
+    }
+    if common.json {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|(run, verdicts)| json!({ "run": run, "consent": verdicts }))
+            .collect();
+        return output::json(&json!({ "runs": runs }));
+    }
+    if runs.is_empty() {
+        return output::line("no run yet");
+    }
+    let header = [
+        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "CONSENT",
+    ];
+    let rows = runs.iter().map(|(run, verdicts)| {
+        let requests = run.requests.iter();
+        vec![
+            run.run.to_string(),
+            output::time(Some(run.started_at)),
+            list(
+                requests
+                    .clone()
+                    .map(|request| request.kind.as_str())
+                    .collect(),
+            ),
+            list(requests.filter_map(asked_by).collect()),
+            run.status.as_str().to_owned(),
+            run.totals.allow.to_string(),
+            run.totals.deny.to_string(),
+            run.totals.held.to_string(),
+            run.totals.failed.to_string(),
+            list(verdicts.clone()),
+        ]
+    });
+    output::table(&header, rows.collect())
+}

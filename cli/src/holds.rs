@@ -1,0 +1,356 @@
+//! `pmp-sync holds`: plans that wait for somebody's consent, why, and how each is released.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::hold::{Ask, Hold};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
+use pmp_sync_domain::lane::elapsed;
+use pmp_sync_domain::link::Target;
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
+use pmp_sync_domain::run::LaneEntry;
+use serde_json::{Value, json};
+
+use crate::args::{Common, HoldsOptions};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+
+/// What is remembered of a link, and what is known of its lane.
+pub(crate) struct Known {
+    pub(crate) lane: LaneId,
+    pub(crate) book: Book,
+    pub(crate) entry: Option<LaneEntry>,
+}
+
+impl Known {
+    fn member(&self) -> Option<&MemberName> {
+        self.entry.as_ref().map(|entry| &entry.member)
+    }
+
+    /// The member's name, or its account if no lane of that id was ever planned for.
+    pub(crate) fn name(&self) -> String {
+        let member = self.member().map(ToString::to_string);
+        let member = member.unwrap_or_else(|| self.lane.account.to_string());
+        format!("{member} {}", self.lane.experience)
+    }
+
+    /// What is held: the plan, and a way back that somebody has asked for.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.book.hold.iter().chain(&self.book.restore)
+    }
+}
+
+/// What is remembered of all links, by member and experience. A link that has left the configuration is
+/// none any more: what is held of it can not be released.
+pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
+    let entries = context.ledger.lanes().await?;
+    let mut entries: BTreeMap<_, _> = entries
+        .into_iter()
+        .map(|entry| (entry.lane.clone(), entry))
+        .collect();
+    let stored = context.ledger.current_config().await?;
+    let config = stored.and_then(|stored| Config::parse(&stored.text).ok());
+    let books = context.ledger.books().await?.into_iter();
+    let mut known: Vec<_> = books
+        .filter(|(lane, _)| config.as_ref().is_none_or(|config| is_served(config, lane)))
+        .map(|(lane, book)| Known {
+            entry: entries.remove(&lane),
+            lane,
+            book,
+        })
+        .collect();
+    known.sort_by_key(Known::name);
+    Ok(known)
+}
+
+fn is_served(config: &Config, lane: &LaneId) -> bool {
+    config.links.iter().any(|link| {
+        link.member.account == lane.account
+            && match &link.target {
+                Target::One(experience) => *experience == lane.experience,
+                Target::EveryLive => true,
+            }
+    })
+}
+
+/// `holds`
+pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let HoldsOptions { members, links, .. } = options;
+    if !(members.is_empty() && links.is_empty()) {
+        let scope = Scope {
+            members: members.clone(),
+            experiences: links.clone(),
+        };
+        crate::scope::check(scope, &context.stored_config().await?)?;
+    }
+    let is_wanted = |known: &Known| {
+        let of_member = known.member().is_some_and(|name| members.contains(name));
+        (members.is_empty() || of_member)
+            && (links.is_empty() || links.contains(&known.lane.experience))
+    };
+    let mut known = known(&context).await?;
+    known.retain(is_wanted);
+    let mut held = Vec::new();
+    for known in &known {
+        for hold in known.holds() {
+            let products = if options.products {
+                shown(&context, hold, &known.lane).await?
+            } else {
+                None
+            };
+            held.push((known, hold, products));
+        }
+    }
+    let now = SystemClock.now();
+    if common.json {
+        let holds: Vec<_> = held
+            .iter()
+            .map(|(known, hold, plan)| {
+                let mut value = hold_json(known, hold);
+                if let (true, Value::Object(fields)) = (options.products, &mut value) {
+                    fields.insert("products".to_owned(), products_json(plan.as_ref()));
+                }
+                value
+            })
+            .collect();
+        let frozen: Vec<_> = known
+            .iter()
+            .filter_map(|known| Some(frozen_json(known, known.book.frozen_since?, now)))
+            .collect();
+        output::json(&json!({ "holds": holds, "frozen": frozen }))?;
+    } else {
+        for (known, hold, plan) in &held {
+            show(known, hold)?;
+            if options.products {
+                show_products(plan.as_ref())?;
+            }
+        }
+        if held.is_empty() {
+            output::line("nothing is held")?;
+        }
+        for known in &known {
+            if let Some(words) = frozen(known, now) {
+                output::line(&words)?;
+            }
+        }
+    }
+    match held.len() {
+        0 => Ok(()),
+        1 => Err(Failure::Held("1 plan waits for consent".to_owned())),
+        count => Err(Failure::Held(format!("{count} plans wait for consent"))),
+    }
+}
+
+/// The plan that would be executed: what the record of its run shows, while it is kept.
+async fn shown(context: &Context, hold: &Hold, lane: &LaneId) -> Result<Option<Plan>, Failure> {
+    let record = context.ledger.link(hold.run, lane).await?;
+    let plan = record.map(|record| record.shown());
+    Ok(plan.filter(|plan| plan.hash() == hold.plan_hash))
+}
+
+fn products_json(plan: Option<&Plan>) -> Value {
+    plan.map_or(
+        Value::Null,
+        |plan| json!({ "allow": plan.allow(), "deny": plan.deny() }),
+    )
+}
+
+fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
+    let Some(plan) = plan else {
+        return output::line("  the products are not on record any more; the next run holds anew");
+    };
+    for change in plan.changes() {
+        output::line(&format!("  {} {}", change.action, change.product))?;
+    }
+    Ok(())
+}
+
+/// The run before which the lists are wanted back, if the hold is of a way back.
+pub(crate) fn way_back(hold: &Hold) -> Option<RunId> {
+    hold.reasons.iter().find_map(|reason| match reason {
+        HoldReason::Restore { run } => Some(*run),
+        _ => None,
+    })
+}
+
+/// A hold as `--json` tells it, wherever it does.
+pub(crate) fn hold_json(known: &Known, hold: &Hold) -> Value {
+    json!({
+        "member": known.member(),
+        "account": known.lane.account,
+        "experience": known.lane.experience,
+        "management_experience": known.entry.as_ref().map(|entry| &entry.management_experience),
+        "run": hold.run,
+        "plan_hash": hold.plan_hash,
+        "since": hold.since,
+        "allow": hold.allow,
+        "deny": hold.deny,
+        "removals": hold.removals,
+        "restores": way_back(hold),
+        "reasons": reasons_json(&hold.reasons),
+        "rejected": hold.rejected,
+        "approve": hold.command(&known.lane.experience),
+    })
+}
+
+/// Reasons with their codes, words and ways forward.
+pub(crate) fn reasons_json(reasons: &[HoldReason]) -> Value {
+    let of_one = |reason: &HoldReason| {
+        json!({
+            "code": reason.code(),
+            "guard": reason.guard(),
+            "message": reason.to_string(),
+            "what_to_do": reason.remedy(),
+            "details": reason,
+        })
+    };
+    reasons.iter().map(of_one).collect()
+}
+
+fn frozen_json(known: &Known, since: Timestamp, now: Timestamp) -> Value {
+    json!({
+        "member": known.member(),
+        "account": known.lane.account,
+        "experience": known.lane.experience,
+        "since": since,
+        "seconds": now.as_second().saturating_sub(since.as_second()).max(0),
+    })
+}
+
+/// That a link is frozen, and for how long, if it is.
+pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
+    let since = known.book.frozen_since?;
+    Some(format!(
+        "{} is frozen since {} ({})",
+        known.name(),
+        output::time(Some(since)),
+        output::age(elapsed(since, now))
+    ))
+}
+
+fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
+    let what = match way_back(hold) {
+        Some(run) => format!("the way back before run {run} is held"),
+        None => "held".to_owned(),
+    };
+    output::line(&format!(
+        "{}: {what} since {}",
+        known.name(),
+        output::time(Some(hold.since))
+    ))?;
+    output::line(&words(hold, &known.lane))
+}
+
+/// What is held, why, who has rejected it, and how it is released, in lines that are set in.
+pub(crate) fn words(hold: &Hold, lane: &LaneId) -> String {
+    let mut text = format!(
+        "  the plan    {} ({})",
+        counts(hold.allow, hold.deny),
+        output::count(hold.removals, "removal")
+    );
+    for reason in &hold.reasons {
+        let _ = write!(
+            text,
+            "\n  {}    {reason}\n  what to do  {}",
+            reason.code(),
+            reason.remedy()
+        );
+    }
+    if let Some(ask) = &hold.rejected {
+        let _ = write!(text, "\n  rejected    {}", who(ask));
+    }
+    let _ = write!(text, "\n  to release  {}", hold.command(&lane.experience));
+    text
+}
+
+/// What a plan would do, by numbers.
+pub(crate) fn counts(allow: usize, deny: usize) -> String {
+    format!(
+        "{}, {}",
+        output::count(allow, "allow"),
+        match deny {
+            1 => "1 deny".to_owned(),
+            deny => format!("{deny} denies"),
+        }
+    )
+}
+
+/// Who asked, from which account, and when.
+pub(crate) fn who(ask: &Ask) -> String {
+    let by = ask.by.as_deref().unwrap_or("somebody");
+    let account = ask.account.as_ref();
+    let account = account.map_or_else(String::new, |account| format!(", account {account}"));
+    format!("by {by}{account}, at {}", output::time(Some(ask.at)))
+}
+
+/// The one of these lanes that the options name.
+pub(crate) fn choose<T>(
+    found: Vec<(Option<MemberName>, T)>,
+    experience: &ExperienceId,
+    member: Option<&MemberName>,
+    hint: &str,
+) -> Result<T, Failure> {
+    let is_named = |name: Option<&MemberName>| member.is_none() || name == member;
+    let mut found: Vec<_> = found
+        .into_iter()
+        .filter(|(name, _)| is_named(name.as_ref()))
+        .collect();
+    match (found.pop(), found.len()) {
+        (Some((_, one)), 0) => Ok(one),
+        (Some((last, _)), _) => {
+            let names = found.iter().map(|(name, _)| name).chain([&last]);
+            let mut names: Vec<_> = names.flatten().map(ToString::to_string).collect();
+            names.sort();
+            Err(Failure::Unknown {
+                message: format!(
+                    "several members have a link to {experience}: {}",
+                    names.join(", ")
+                ),
+                remedy: "name one of them with --member".to_owned(),
+            })
+        }
+        (None, _) => {
+            let of = member.map_or_else(String::new, |name| format!(" of member {name}"));
+            Err(Failure::Unknown {
+                message: format!("nothing is known of a link to {experience}{of}"),
+                remedy: hint.to_owned(),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(account: char) -> (Option<MemberName>, char) {
+        let name = if account == '2' { "emea" } else { "apac" };
+        (Some(name.parse().unwrap()), account)
+    }
+
+    #[test]
+    fn a_member_is_asked_for_only_where_several_have_that_experience() {
+        let experience: ExperienceId = "exp-1".parse().unwrap();
+        let emea: MemberName = "emea".parse().unwrap();
+        let choose = |found, member| choose(found, &experience, member, "look");
+        assert_eq!(choose(vec![lane('2')], None).unwrap(), '2');
+        assert_eq!(
+            choose(vec![lane('3'), lane('2')], Some(&emea)).unwrap(),
+            '2'
+        );
+        let told = choose(vec![lane('3'), lane('2')], None).unwrap_err();
+        assert!(told.to_string().ends_with("apac, emea"), "{told}");
+        for found in [vec![], vec![lane('3')]] {
+            let told = choose(found, Some(&emea)).unwrap_err();
+            assert!(told.to_string().ends_with("of member emea"), "{told}");
+        }
+    }
+}

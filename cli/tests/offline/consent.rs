@@ -1,0 +1,338 @@
+//! `pmp-sync approve`, `reject` and `restore`: what is sent, and what comes of it.
+
+use pmp_sync_domain::error::LinkError;
+use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::hold::{Allowance, Ask, ConsentAction, Hold};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunStatus};
+use serde_json::{Value, json};
+
+use crate::ledger::{
+    EXPERIENCE, NOON, Table, command, consent, ended, hold, lane, link, plan, run,
+};
+use crate::setup::{Answer, FakeAws, Home, PRINCIPAL};
+
+/// A plan of run 3 that is held on the first link.
+fn held() -> Table {
+    let mut table = Table::linked();
+    let book = Book {
+        schema: 1,
+        rev: 3,
+        hold: Some(hold(3)),
+        ..Book::default()
+    };
+    table.put_book(&lane(), &book);
+    table.put_link(&link(3, LinkStatus::Held));
+    table
+}
+
+/// An AWS whose producer serves each request about a hold with run 9, with this record of the link.
+fn serving(table: Table, status: RunStatus, record: LinkRecord) -> FakeAws {
+    FakeAws::serving(table, move |_, detail, table| {
+        let id = detail["request_id"].as_str();
+        let kind = "approval-requested";
+        table.put_run(&ended(9, kind, id, status));
+        table.put_link(&record);
+    })
+}
+
+fn of(action: ConsentAction, status: LinkStatus) -> LinkRecord {
+    LinkRecord {
+        consent: Some(consent(action, 3, None)),
+        ..link(9, status)
+    }
+}
+
+/// The command line that approves what is held, or the like.
+fn ask(aws: &FakeAws, verb: &str, number: i64, digits: &str, more: &[&str]) -> Answer {
+    let run = run(number).to_string();
+    let mut arguments = vec![verb, run.as_str(), "--link", EXPERIENCE];
+    if !digits.is_empty() {
+        arguments.extend(["--plan", digits]);
+    }
+    arguments.extend(more);
+    aws.run(&Home::new(), &arguments)
+}
+
+fn digits() -> String {
+    plan().hash().to_string()
+}
+
+#[test]
+fn approve_sends_the_whole_hash_and_the_principal_and_shows_what_was_committed() {
+    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    let aws = serving(held(), RunStatus::Completed, record);
+    let answer = ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
+    assert_eq!(
+        answer.stdout,
+        format!(
+            "emea {EXPERIENCE}: 1 allow, 2 denies committed by run {}\n",
+            run(9)
+        )
+    );
+    let events = aws.events();
+    let [(kind, detail)] = events.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert_eq!(kind, "Approval Requested");
+    let id = &detail["request_id"];
+    assert_eq!(id.as_str().unwrap().len(), 32);
+    let expected = json!({
+        "schema": 1,
+        "member_account": "222222222222",
+        "experience": EXPERIENCE,
+        "run": run(3),
+        "plan_hash": digits(),
+        "request_id": id,
+        "requester": PRINCIPAL,
+    });
+    assert_eq!(*detail, expected);
+
+    let answer = ask(&aws, "approve", 3, &digits(), &["--json"]).ended_with(0);
+    let value = answer.json();
+    assert_eq!(value["run"]["run"], json!(run(9)));
+    assert_eq!(value["link"]["status"], "committed");
+    assert_eq!(value["hold"], Value::Null);
+}
+
+#[test]
+fn approve_says_so_when_nothing_was_left_to_do() {
+    let record = of(ConsentAction::Approve, LinkStatus::InStep);
+    let aws = serving(held(), RunStatus::Completed, record);
+    let answer = ask(&aws, "approve", 3, &digits(), &["--member", "emea"]).ended_with(0);
+    assert!(
+        answer.stdout.ends_with("nothing was left to do\n"),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn a_plan_that_is_not_held_any_more_is_refused_before_anything_is_sent() {
+    let aws = FakeAws::with_table(held());
+    for (verb, number, digits) in [
+        ("approve", 2, digits()),
+        ("approve", 3, "0123456789abcdef".to_owned()),
+        ("reject", 2, digits()),
+        ("reject", 3, "01234567".to_owned()),
+    ] {
+        let answer = ask(&aws, verb, number, &digits, &["--json"]).ended_with(3);
+        answer.is_json_failure("stale");
+        let message = format!("what is held on emea {EXPERIENCE} is not the plan that was named");
+        assert!(answer.stderr.contains(&message), "{answer:?}");
+        assert!(answer.stderr.contains(&command(&hold(3))), "{answer:?}");
+    }
+    let none = FakeAws::with_table({
+        let mut table = Table::linked();
+        table.put_book(&lane(), &Book::default());
+        table
+    });
+    let answer = ask(&none, "approve", 3, &digits(), &[]).ended_with(3);
+    assert!(
+        answer.stderr.contains("nothing is held on emea"),
+        "{answer:?}"
+    );
+    assert!(answer.stderr.contains("what to do: "), "{answer:?}");
+    assert_eq!((aws.events().len(), none.events().len()), (0, 0));
+}
+
+#[test]
+fn a_link_that_nobody_knows_is_refused_with_where_to_look() {
+    let aws = FakeAws::with_table(Table::linked());
+    for verb in ["approve", "reject"] {
+        let answer = ask(&aws, verb, 3, &digits(), &["--json"]).ended_with(5);
+        answer.is_json_failure("unknown");
+        assert!(answer.stderr.contains("pmp-sync holds"), "{answer:?}");
+    }
+    let answer = ask(&aws, "restore", 3, "", &["--member", "apac"]).ended_with(5);
+    assert!(answer.stderr.contains("of member apac"), "{answer:?}");
+    assert_eq!(aws.events().len(), 0);
+}
+
+#[test]
+fn a_member_is_asked_for_where_several_have_that_experience() {
+    let mut table = held();
+    let twin = format!("333333333333/{EXPERIENCE}").parse().unwrap();
+    table.put_lane(&twin, "apac");
+    table.put_book(&twin, &Book::default());
+    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    let aws = serving(table, RunStatus::Completed, record);
+    for (verb, digits) in [("approve", digits()), ("restore", String::new())] {
+        let answer = ask(&aws, verb, 3, &digits, &[]).ended_with(5);
+        assert!(answer.stderr.contains("apac, emea"), "{answer:?}");
+        assert!(
+            answer
+                .stderr
+                .contains("what to do: name one of them with --member")
+        );
+    }
+    assert_eq!(aws.events().len(), 0);
+    ask(&aws, "approve", 3, &digits(), &["--member", "emea"]).ended_with(0);
+}
+
+#[test]
+fn an_approval_can_be_asked_for_again_until_it_is_done() {
+    let mut table = Table::linked();
+    let ask_of = Ask {
+        by: None,
+        account: None,
+        at: NOON.parse().unwrap(),
+    };
+    let book = Book {
+        allowance: Some(Allowance {
+            run: run(3),
+            ask: ask_of,
+            executed: run(5),
+        }),
+        ..Book::default()
+    };
+    table.put_book(&lane(), &book);
+    table.put_link(&link(3, LinkStatus::Held));
+    let record = of(ConsentAction::Approve, LinkStatus::Underway);
+    let aws = serving(table, RunStatus::Completed, record);
+    ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
+    assert_eq!(aws.events()[0].1["plan_hash"], digits());
+    ask(&aws, "approve", 3, "01234567", &[]).ended_with(3);
+    ask(&aws, "approve", 2, &digits(), &[]).ended_with(3);
+    assert_eq!(aws.events().len(), 1);
+}
+
+#[test]
+fn what_the_producer_refuses_is_told_in_its_words_with_what_is_held_now() {
+    let words = "the plan has changes that were not shown; what it is now waits for approval";
+    let record = LinkRecord {
+        consent: Some(consent(ConsentAction::Approve, 3, Some(words))),
+        ..link(9, LinkStatus::Held)
+    };
+    let aws = serving(held(), RunStatus::Held, record);
+    let answer = ask(&aws, "approve", 3, &digits(), &[]).ended_with(3);
+    assert_eq!(answer.stdout, "");
+    assert!(
+        answer.stderr.contains(&format!("refused: {words}")),
+        "{answer:?}"
+    );
+    assert!(answer.stderr.contains(&command(&hold(9))), "{answer:?}");
+    let value = ask(&aws, "approve", 3, &digits(), &["--json"])
+        .ended_with(3)
+        .json();
+    assert_eq!(value["link"]["consent"]["refused"], words);
+    assert_eq!(value["hold"]["approve"], command(&hold(9)));
+}
+
+#[test]
+fn a_link_or_run_that_fails_ends_with_4_and_what_to_do() {
+    let fault = LinkError::Contended(lane().to_string()).record();
+    let record = LinkRecord {
+        fault: Some(fault.clone()),
+        ..of(ConsentAction::Approve, LinkStatus::Failed)
+    };
+    for (verb, digits) in [
+        ("approve", digits()),
+        ("reject", digits()),
+        ("restore", String::new()),
+    ] {
+        let aws = serving(held(), RunStatus::Failed, record.clone());
+        let answer = ask(&aws, verb, 3, &digits, &[]).ended_with(4);
+        for part in ["PMS-4002", &fault.message, "what to do: ", "has failed"] {
+            assert!(answer.stderr.contains(part), "{part}: {answer:?}");
+        }
+    }
+    let aws = FakeAws::serving(held(), |_, detail, table| {
+        let id = detail["request_id"].as_str();
+        let mut run = ended(9, "approval-requested", id, RunStatus::Failed);
+        run.fault = Some(pmp_sync_domain::error::RunError::NoLink(lane().to_string()).record());
+        table.put_run(&run);
+    });
+    let answer = ask(&aws, "approve", 3, &digits(), &["--json"]).ended_with(4);
+    assert!(answer.stderr.contains("PMS-1003"), "{answer:?}");
+    assert_eq!(answer.json()["link"], Value::Null);
+}
+
+#[test]
+fn an_approval_whose_changes_do_not_all_get_through_is_a_partial_failure() {
+    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    let aws = serving(held(), RunStatus::Partial, record);
+    let answer = ask(&aws, "approve", 3, &digits(), &[]).ended_with(4);
+    assert!(
+        answer.stderr.contains("is partial, not completed"),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn reject_leaves_the_plan_undone() {
+    let record = LinkRecord {
+        hold: Some(hold(3)),
+        ..of(ConsentAction::Reject, LinkStatus::Rejected)
+    };
+    let aws = serving(held(), RunStatus::Held, record);
+    let answer = ask(&aws, "reject", 3, &digits(), &[]).ended_with(0);
+    assert!(
+        answer.stdout.ends_with("rejected; nothing of it is done\n"),
+        "{answer:?}"
+    );
+    let (kind, detail) = aws.events().remove(0);
+    assert_eq!(
+        (kind.as_str(), &detail["plan_hash"]),
+        ("Rejection Requested", &json!(digits()))
+    );
+    ask(&aws, "reject", 3, &digits(), &["--json"])
+        .ended_with(0)
+        .json();
+}
+
+#[test]
+fn restore_shows_the_way_back_and_how_to_approve_it() {
+    let way_back = Hold {
+        reasons: vec![HoldReason::Restore { run: run(3) }],
+        ..hold(9)
+    };
+    let record = LinkRecord {
+        hold: Some(way_back.clone()),
+        ..of(ConsentAction::Restore, LinkStatus::Held)
+    };
+    let aws = serving(held(), RunStatus::Held, record);
+    let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
+    for part in [
+        "  allow prod-new\n",
+        "  deny prod-gone\n",
+        "  deny prod-lost\n",
+        &command(&way_back),
+    ] {
+        assert!(answer.stdout.contains(part), "{part}: {answer:?}");
+    }
+    let (kind, detail) = aws.events().remove(0);
+    assert_eq!(kind, "Restore Requested");
+    assert_eq!(
+        (&detail["run"], &detail["plan_hash"]),
+        (&json!(run(3)), &Value::Null)
+    );
+    let value = ask(&aws, "restore", 3, "", &["--json"])
+        .ended_with(3)
+        .json();
+    assert_eq!(value["hold"]["approve"], command(&way_back));
+    assert_eq!(value["hold"]["restores"], json!(run(3)));
+    assert_eq!(value["link"]["allow"], json!(["prod-new"]));
+}
+
+#[test]
+fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
+    let record = of(ConsentAction::Restore, LinkStatus::InStep);
+    let aws = serving(held(), RunStatus::Completed, record);
+    let answer = ask(&aws, "restore", 3, "", &[]).ended_with(0);
+    assert!(answer.stdout.contains("nothing to restore"), "{answer:?}");
+
+    let words = "no lists are kept from before that run";
+    let record = LinkRecord {
+        consent: Some(consent(ConsentAction::Restore, 3, Some(words))),
+        ..link(9, LinkStatus::Refused)
+    };
+    let aws = serving(held(), RunStatus::Held, record);
+    let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
+    assert!(answer.stderr.contains(words), "{answer:?}");
+}
+
+#[test]
+fn a_request_that_nobody_serves_is_given_up_in_time() {
+    let aws = FakeAws::with_table(held());
+    let answer = ask(&aws, "approve", 3, &digits(), &["--timeout", "1", "--json"]);
+    answer.ended_with(1).is_json_failure("late");
+}

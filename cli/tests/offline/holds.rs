@@ -1,0 +1,203 @@
+//! `pmp-sync holds` and what `status` tells of holds and freezes.
+
+use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::hold::{Ask, Hold};
+use pmp_sync_domain::run::LinkStatus;
+use serde_json::{Value, json};
+
+use crate::ledger::{EXPERIENCE, NOON, Table, command, hold, lane, link, other_lane, plan, run};
+use crate::setup::{FakeAws, Home};
+
+/// A plan that is held on the first link, and a way back on the same one.
+fn held() -> Table {
+    let mut table = Table::linked();
+    let restore = Hold {
+        reasons: vec![HoldReason::Restore { run: run(1) }],
+        rejected: Some(Ask {
+            by: Some("bob".to_owned()),
+            account: Some("111111111111".to_owned()),
+            at: NOON.parse().unwrap(),
+        }),
+        ..hold(4)
+    };
+    table.put_book(
+        &lane(),
+        &Book {
+            schema: 1,
+            rev: 3,
+            hold: Some(hold(3)),
+            restore: Some(restore),
+            ..Book::default()
+        },
+    );
+    table.put_book(
+        &other_lane(),
+        &Book {
+            schema: 1,
+            rev: 1,
+            frozen_since: Some(NOON.parse().unwrap()),
+            ..Book::default()
+        },
+    );
+    table.put_link(&link(3, LinkStatus::Held));
+    table
+}
+
+#[test]
+fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held()));
+    let answer = aws.run(&home, &["holds"]).ended_with(3);
+    let told = &answer.stdout;
+    for part in [
+        &format!("emea {EXPERIENCE}: held since {NOON}"),
+        "1 allow, 2 denies (2 removals)",
+        "PMS-7001",
+        "12 of 40 allowed products would be gone within 24 hours",
+        "what to do  put back what should not have gone",
+        &command(&hold(3)),
+        &format!("the way back before run {} is held", run(1)),
+        "PMS-7005",
+        "rejected    by bob, account 111111111111",
+        &command(&hold(4)),
+        &format!("is frozen since {NOON} ("),
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("prod-"), "{told}");
+    assert_eq!(answer.stderr, "2 plans wait for consent\n");
+}
+
+#[test]
+fn holds_as_json_has_everything_that_the_text_has() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held()));
+    let answer = aws.run(&home, &["holds", "--json"]).ended_with(3);
+    let value = answer.json();
+    let holds = value["holds"].as_array().unwrap();
+    assert_eq!(holds.len(), 2, "{value}");
+    let expected = json!({
+        "member": "emea",
+        "account": "222222222222",
+        "experience": EXPERIENCE,
+        "management_experience": "exp-4s8kd0qmw1x2y",
+        "run": run(3),
+        "plan_hash": plan().hash(),
+        "since": NOON,
+        "allow": 1,
+        "deny": 2,
+        "removals": 2,
+        "restores": null,
+        "reasons": [{
+            "code": "PMS-7001",
+            "guard": "removals",
+            "message": hold(3).reasons[0].to_string(),
+            "what_to_do": hold(3).reasons[0].remedy(),
+            "details": { "guard": "removals", "count": 12, "of": 40, "limit": 10, "percent": 5 },
+        }],
+        "rejected": null,
+        "approve": command(&hold(3)),
+    });
+    assert_eq!(holds[0], expected);
+    assert_eq!(holds[1]["restores"], json!(run(1)));
+    assert_eq!(holds[1]["rejected"]["by"], "bob");
+    let frozen = &value["frozen"][0];
+    assert_eq!(
+        (&frozen["member"], &frozen["since"]),
+        (&json!("apac"), &json!(NOON))
+    );
+    assert!(frozen["seconds"].is_u64(), "{frozen}");
+}
+
+#[test]
+fn holds_lists_the_products_that_would_be_changed_as_long_as_they_are_on_record() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held()));
+    let answer = aws.run(&home, &["holds", "--products"]).ended_with(3);
+    for line in [
+        "  deny prod-gone\n",
+        "  deny prod-lost\n",
+        "  allow prod-new\n",
+    ] {
+        assert_eq!(answer.stdout.matches(line).count(), 1, "{line}: {answer:?}");
+    }
+    assert!(
+        answer.stdout.contains("not on record any more"),
+        "{answer:?}"
+    );
+    let answer = aws.run(&home, &["holds", "--products", "--json"]);
+    let value = answer.ended_with(3).json();
+    let products = json!({ "allow": ["prod-new"], "deny": ["prod-gone", "prod-lost"] });
+    assert_eq!(value["holds"][0]["products"], products);
+    assert_eq!(value["holds"][1]["products"], Value::Null);
+}
+
+#[test]
+fn holds_of_one_member_or_link_are_those_alone() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held()));
+    let other = ["holds", "--member", "apac"];
+    let answer = aws.run(&home, &other).ended_with(0);
+    assert!(
+        answer.stdout.starts_with("nothing is held\napac "),
+        "{answer:?}"
+    );
+    let one = ["holds", "--link", EXPERIENCE, "--json"];
+    let value = aws.run(&home, &one).ended_with(3).json();
+    assert_eq!(
+        (value["holds"].as_array().unwrap().len(), &value["frozen"]),
+        (2, &json!([]))
+    );
+    for unknown in [["--member", "nobody"], ["--link", "exp-1"]] {
+        // `*` of apac may have any experience.
+        let code = if unknown[0] == "--link" { 0 } else { 5 };
+        let arguments = [&["holds"][..], &unknown].concat();
+        aws.run(&home, &arguments).ended_with(code);
+    }
+}
+
+#[test]
+fn without_a_hold_holds_ends_well() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(Table::linked()));
+    let answer = aws.run(&home, &["holds"]).ended_with(0);
+    assert_eq!(
+        (answer.stdout.as_str(), answer.stderr.as_str()),
+        ("nothing is held\n", "")
+    );
+    let answer = aws.run(&home, &["holds", "--json"]).ended_with(0);
+    assert_eq!(answer.json(), json!({ "holds": [], "frozen": [] }));
+}
+
+#[test]
+fn what_was_held_of_a_link_that_is_not_configured_any_more_is_not_listed() {
+    let mut table = held();
+    let gone = format!("222222222222/{}", "exp-gone").parse().unwrap();
+    table.put_lane(&gone, "emea");
+    let book = Book {
+        schema: 1,
+        hold: Some(hold(5)),
+        ..Book::default()
+    };
+    table.put_book(&gone, &book);
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+    assert_eq!(value["holds"].as_array().unwrap().len(), 2, "{value}");
+}
+
+#[test]
+fn status_tells_what_is_held_and_how_long_a_link_is_frozen() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held()));
+    let answer = aws.run(&home, &["status"]).ended_with(0);
+    for part in [
+        &format!("emea {EXPERIENCE} is held since {NOON}:"),
+        "PMS-7001",
+        &command(&hold(3)),
+        &format!("is frozen since {NOON} ("),
+    ] {
+        assert!(answer.stderr.contains(part), "{part}: {answer:?}");
+    }
+    let value = aws.run(&home, &["status", "--json"]).ended_with(0).json();
+    let lanes = value["lanes"].as_array().unwrap();
+    let of = |member: &str| lanes.iter().find(|lane| lane["member"] == member).unwrap();
+    assert_eq!(of("emea")["hold"]["approve"], command(&hold(3)));
+    assert_eq!(of("emea")["restore"]["restores"], json!(run(1)));
+    assert_eq!(of("emea")["frozen_since"], Value::Null);
+    assert_eq!(of("apac")["hold"], Value::Null);
+    assert_eq!(of("apac")["frozen_since"], NOON);
+}

@@ -1,0 +1,260 @@
+//! A ledger's table in memory, as far as the command reads it, and records to put into it.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::hold::{Ask, Consent, ConsentAction, Hold};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus, Request, RunRecord, RunStatus};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::setup::fixture;
+
+/// The member experience that the fixture's configuration links.
+pub(crate) const EXPERIENCE: &str = "exp-9d1kq27hs0abc";
+/// One that its `*` covers.
+pub(crate) const OTHER: &str = "exp-0000000000apac";
+pub(crate) const NOON: &str = "2026-01-01T12:00:00Z";
+
+/// The items by their keys.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table(BTreeMap<(String, String), Value>);
+
+impl Table {
+    /// One with a configuration in force.
+    pub(crate) fn with_config(text: &str) -> Self {
+        let mut table = Self::default();
+        table.put("CONFIG", "current", &json!({ "schema": 1, "version": 7 }));
+        let version = json!({ "schema": 1, "version": 7, "text": text, "applied_at": "2026-01-01T00:00:00Z" });
+        table.put("CONFIG", "v#00000007", &version);
+        table
+    }
+
+    /// One with the fixture's configuration, and with the lanes that it links.
+    pub(crate) fn linked() -> Self {
+        let text = std::fs::read_to_string(fixture()).unwrap();
+        Config::parse(&text).unwrap();
+        let mut table = Self::with_config(&text);
+        table.put_lane(&lane(), "emea");
+        table.put_lane(&other_lane(), "apac");
+        table
+    }
+
+    pub(crate) fn put(&mut self, pk: &str, sk: &str, record: &impl Serialize) {
+        let Value::Object(mut fields) = serde_json::to_value(record).unwrap() else {
+            panic!("an item is an object");
+        };
+        fields.insert("pk".to_owned(), pk.into());
+        fields.insert("sk".to_owned(), sk.into());
+        let item = fields
+            .into_iter()
+            .map(|(name, value)| (name, attribute(&value)));
+        let item = Value::Object(item.collect());
+        self.0.insert((pk.to_owned(), sk.to_owned()), item);
+    }
+
+    pub(crate) fn put_lane(&mut self, lane: &LaneId, member: &str) {
+        let entry = LaneEntry {
+            schema: 1,
+            lane: lane.clone(),
+            member: member.parse().unwrap(),
+            management_experience: "exp-4s8kd0qmw1x2y".parse().unwrap(),
+            mode: Mode::Mirror,
+            run: run(1),
+        };
+        self.put("LANES", &key(lane), &entry);
+    }
+
+    pub(crate) fn put_book(&mut self, lane: &LaneId, book: &Book) {
+        self.put("BOOKS", &key(lane), book);
+    }
+
+    pub(crate) fn put_run(&mut self, record: &RunRecord) {
+        self.put("RUN", &record.run.to_string(), record);
+    }
+
+    pub(crate) fn put_link(&mut self, record: &LinkRecord) {
+        let lane = record.lane.as_ref().unwrap();
+        let sk = format!("LINK#{}", key(lane));
+        self.put(&format!("RUN#{}", record.run), &sk, record);
+    }
+
+    /// What it answers to `GetItem`.
+    pub(crate) fn get(&self, body: &Value) -> Value {
+        let key = |name: &str| {
+            body["Key"][name]["S"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        match self.0.get(&(key("pk"), key("sk"))) {
+            Some(item) => json!({ "Item": item }),
+            None => json!({}),
+        }
+    }
+
+    /// What it answers to `Query`: whatever of the conditions of the command's own queries applies.
+    pub(crate) fn query(&self, body: &Value) -> Value {
+        let value = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str();
+        let index = body["IndexName"].is_string();
+        let pk = value(":pk").unwrap_or_default();
+        let after = value(":after").or(value(":first"));
+        let is_wanted = |sk: &str| {
+            !index
+                && after.is_none_or(|after| sk > after)
+                && value(":from").is_none_or(|from| sk >= from)
+                && value(":to").is_none_or(|to| sk <= to)
+        };
+        let found = self
+            .0
+            .iter()
+            .filter(|(key, _)| key.0 == pk && is_wanted(&key.1));
+        let mut items: Vec<_> = found.map(|(_, item)| item.clone()).collect();
+        if body["ScanIndexForward"] == false {
+            items.reverse();
+        }
+        items.truncate(
+            body["Limit"]
+                .as_u64()
+                .and_then(|limit| usize::try_from(limit).ok())
+                .unwrap_or(usize::MAX),
+        );
+        json!({ "Count": items.len(), "Items": items })
+    }
+}
+
+/// A value as DynamoDB has it on the wire.
+fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({ "NULL": true }),
+        Value::Bool(is) => json!({ "BOOL": is }),
+        Value::Number(number) => json!({ "N": number.to_string() }),
+        Value::String(text) => json!({ "S": text }),
+        Value::Array(list) => json!({ "L": list.iter().map(attribute).collect::<Vec<_>>() }),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), attribute(value)));
+            json!({ "M": fields.collect::<Map<_, _>>() })
+        }
+    }
+}
+
+fn key(lane: &LaneId) -> String {
+    format!("{}#{}", lane.account, lane.experience)
+}
+
+pub(crate) fn lane() -> LaneId {
+    format!("222222222222/{EXPERIENCE}").parse().unwrap()
+}
+
+pub(crate) fn other_lane() -> LaneId {
+    format!("333333333333/{OTHER}").parse().unwrap()
+}
+
+/// The run of that number: later ones sort after earlier ones.
+pub(crate) fn run(number: i64) -> RunId {
+    RunId::next(None, 1_767_268_800_000 + number * 3_600_000, 7)
+}
+
+pub(crate) fn products(ids: &[&str]) -> Vec<ProductId> {
+    ids.iter().map(|id| id.parse().unwrap()).collect()
+}
+
+/// A hold of a plan that allows one product and denies two.
+pub(crate) fn hold(number: i64) -> Hold {
+    Hold {
+        run: run(number),
+        plan_hash: plan().hash(),
+        reasons: vec![HoldReason::Removals {
+            count: 12,
+            of: 40,
+            limit: 10,
+            percent: 5,
+        }],
+        allow: 1,
+        deny: 2,
+        removals: 2,
+        since: NOON.parse().unwrap(),
+        announced: true,
+        rejected: None,
+    }
+}
+
+pub(crate) fn plan() -> Plan {
+    let deny = products(&["prod-gone", "prod-lost"]);
+    Plan::new(
+        products(&["prod-new"]).into_iter().collect(),
+        deny.into_iter().collect(),
+    )
+}
+
+/// The command that releases a hold.
+pub(crate) fn command(hold: &Hold) -> String {
+    hold.command(&EXPERIENCE.parse().unwrap())
+}
+
+/// A run that has ended, of one request.
+pub(crate) fn ended(number: i64, kind: &str, id: Option<&str>, status: RunStatus) -> RunRecord {
+    let began = NOON.parse().unwrap();
+    let mut record = RunRecord::new(run(number), 7, Vec::new(), began);
+    record.requests = vec![Request {
+        kind: kind.to_owned(),
+        id: id.map(str::to_owned),
+        requester: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
+        account: Some("111111111111".to_owned()),
+        ..Request::default()
+    }];
+    record.status = status;
+    record.planned_at = Some("2026-01-01T12:00:10Z".parse().unwrap());
+    record.completed_at = Some("2026-01-01T12:01:00Z".parse().unwrap());
+    record
+}
+
+/// What a run has on record of the link.
+pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
+    let plan = match status {
+        LinkStatus::InStep | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+        _ => plan(),
+    };
+    LinkRecord {
+        schema: 1,
+        run: run(number),
+        member: "emea".parse().unwrap(),
+        account: "222222222222".parse().unwrap(),
+        lane: Some(lane()),
+        management_experience: "exp-4s8kd0qmw1x2y".parse().unwrap(),
+        mode: Mode::Mirror,
+        status,
+        plan_hash: Some(plan.hash()),
+        allow: plan.allow().iter().cloned().collect(),
+        deny: plan.deny().iter().cloned().collect(),
+        removals: plan.deny().len(),
+        left_alone: Vec::new(),
+        contradictory: Vec::new(),
+        fault: None,
+        hold: (status == LinkStatus::Held).then(|| hold(number)),
+        consent: None,
+        unchecked: 0,
+        at: "2026-01-01T12:00:05Z".parse().unwrap(),
+    }
+}
+
+/// What became of a request about a hold.
+pub(crate) fn consent(action: ConsentAction, of: i64, refused: Option<&str>) -> Consent {
+    Consent {
+        action,
+        of: run(of),
+        plan_hash: (action != ConsentAction::Restore).then(|| plan().hash()),
+        ask: Ask {
+            by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
+            account: Some("111111111111".to_owned()),
+            at: "2026-01-01T12:00:01Z".parse().unwrap(),
+        },
+        refused: refused.map(str::to_owned),
+    }
+}

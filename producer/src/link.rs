@@ -15,6 +15,7 @@ use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
+use crate::drift::{edited, remember};
 use crate::inspect::{Desired, Inspection, Source, View, inspect, targets};
 use crate::run::Setup;
 use crate::send::{Committed, waiting};
@@ -147,7 +148,8 @@ impl<P: Ports> Producer<P> {
         errand: &Errand<'_>,
         connection: &Connection<P>,
     ) -> Outcome {
-        match self.serve_lane(errand, connection).await {
+        // Boxed: the future of a lane is large.
+        match Box::pin(self.serve_lane(errand, connection)).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 let lane = errand.link.lane_of(errand.experience);
@@ -169,14 +171,23 @@ impl<P: Ports> Producer<P> {
             ..
         } = *errand;
         for _ in 0..MOST_REPLANS {
-            let seen = inspect(self.ports.ledger(), connection, errand.view(), self.now()).await?;
+            let mut seen =
+                inspect(self.ports.ledger(), connection, errand.view(), self.now()).await?;
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
             self.release(&seen.lane, &seen.released).await?;
+            if !errand.way_back {
+                seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
+            }
             let mut outcome = self.outcome(run, link, &seen);
             if errand.stop.is_some() && seen.decision != Decision::InStep {
                 outcome.record.status = LinkStatus::Stopped;
+                let mut book = seen.book.clone();
+                remember(&mut book, &seen.edited);
+                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+                    continue;
+                }
                 self.keep(&seen.lane, &outcome.record).await?;
                 return Ok(outcome);
             }
@@ -340,6 +351,8 @@ impl<P: Ports> Producer<P> {
             removals: seen.report.removals,
             left_alone: seen.report.left_alone.clone(),
             contradictory: seen.report.contradictory.iter().cloned().collect(),
+            edited: seen.edited.products(),
+            edited_since: seen.edited.first(),
             ..self.blank(run, link)
         };
         Outcome {
@@ -368,6 +381,8 @@ impl<P: Ports> Producer<P> {
             removals: 0,
             left_alone: Vec::new(),
             contradictory: Vec::new(),
+            edited: Vec::new(),
+            edited_since: None,
             fault: None,
             hold: None,
             consent: None,

@@ -50,6 +50,9 @@ pub fn product(product: &ProductId) -> String {
     format!("PRODUCT#{product}")
 }
 
+/// What the sort keys of a lane's products lie between: `$` follows `#`.
+pub const PRODUCTS: [&str; 2] = ["PRODUCT#", "PRODUCT$"];
+
 /// The rank of a claimed change: older runs first, then in their order.
 pub fn open_rank(run: RunId, ordinal: u32) -> String {
     format!("{OPEN_PREFIX}{run}#{ordinal:06}")

@@ -17,6 +17,7 @@ mod preview;
 mod retire;
 mod run;
 mod send;
+mod why;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod ports;
 pub mod run;
 pub mod transit;
+pub mod why;
 
 pub use jiff::Timestamp;
 

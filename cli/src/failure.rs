@@ -29,6 +29,12 @@ pub(crate) enum Failure {
     /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
+    /// The command line can not be followed.
+    #[error("{message}")]
+    CommandLine { message: String, remedy: String },
+    /// What was asked for has been shown, and how it stands is in the exit code too.
+    #[error("{message}")]
+    Told { exit: u8, message: String },
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
@@ -82,7 +88,8 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotWell(_) | Self::Fault(_) => 1,
-            Self::Unknown { .. } => 2,
+            Self::Unknown { .. } | Self::CommandLine { .. } => 2,
+            Self::Told { exit, .. } => *exit,
             Self::InvalidConfig { .. } | Self::File { .. } | Self::StateFile { .. } => 3,
             Self::Service(_) => 4,
             Self::Late(_) => 5,
@@ -98,9 +105,10 @@ impl Failure {
             Self::InvalidConfig { .. } => "config",
             Self::File { .. } | Self::StateFile { .. } => "file",
             Self::Unknown { .. } => "unknown",
+            Self::CommandLine { .. } => "command-line",
             Self::Service(_) => "aws",
             Self::Fault(fault) => &fault.code,
-            Self::NotWell(_) => "not-well",
+            Self::NotWell(_) | Self::Told { .. } => "not-well",
             Self::Late(_) => "late",
             Self::Local { .. } => "local",
             Self::Interrupted(_) => "interrupted",
@@ -126,10 +134,13 @@ impl Failure {
                 Kind::Locked | Kind::Refused => return None,
             }),
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
-            Self::Unknown { remedy, .. } | Self::Local { remedy, .. } => Some(remedy),
+            Self::Unknown { remedy, .. }
+            | Self::CommandLine { remedy, .. }
+            | Self::Local { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }
             | Self::File { .. }
             | Self::NotWell(_)
+            | Self::Told { .. }
             | Self::Late(_)
             | Self::Interrupted(_) => None,
         }
@@ -137,7 +148,11 @@ impl Failure {
 
     /// For a person.
     pub(crate) fn report(&self) -> String {
-        let mut text = format!("error: {self}");
+        let mut text = match self {
+            // It is no fault that things differ.
+            Self::Told { message, .. } => message.clone(),
+            _ => format!("error: {self}"),
+        };
         if let Self::InvalidConfig { file, problems, .. } = self {
             // The form that editors understand.
             for problem in problems {

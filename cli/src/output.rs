@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -33,6 +34,16 @@ pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+/// How many products were edited outside of pmp-sync, and since when that has been seen.
+pub(crate) fn edited(count: usize, since: Option<Timestamp>) -> String {
+    // To the second: nobody compares nanoseconds on a screen.
+    let since = since.and_then(|at| Timestamp::from_second(at.as_second()).ok());
+    match since {
+        Some(since) if count > 0 => format!("{count} since {since}"),
+        _ => count.to_string(),
+    }
 }
 
 static PRINTED_JSON: AtomicBool = AtomicBool::new(false);

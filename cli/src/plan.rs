@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_domain::plan::LeftAlone;
@@ -34,6 +35,9 @@ struct Link {
     fewest_change_sets: usize,
     left_alone: Vec<LeftAlone>,
     contradictory: Vec<String>,
+    #[serde(default)]
+    edited: Vec<String>,
+    edited_since: Option<Timestamp>,
     fault: Option<FaultRecord>,
 }
 
@@ -96,6 +100,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         "REMOVALS",
         "CHANGE SETS",
         "LEFT ALONE",
+        "EDITED OUTSIDE",
     ];
     let rows = preview
         .links
@@ -110,6 +115,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
                 link.removals.to_string(),
                 link.fewest_change_sets.to_string(),
                 reasons(&link.left_alone),
+                output::edited(link.edited.len(), link.edited_since),
             ]
         })
         .collect();
@@ -144,6 +150,9 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
                     "{name} leave {} ({} is wanted, it is {}: {})",
                     left.product, left.wanted, left.standing, left.reason
                 ))?;
+            }
+            for product in &link.edited {
+                output::line(&format!("{name} edited outside {product}"))?;
             }
         }
     }

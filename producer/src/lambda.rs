@@ -93,7 +93,8 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
             body: message.body.unwrap_or_default(),
         })
         .collect();
-    let verdicts = producer.handle(&records, deadline?).await;
+    // Boxed: the future of a whole run is large.
+    let verdicts = Box::pin(producer.handle(&records, deadline?)).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {
         if verdict == Verdict::Again {

@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::setup::{FakeAws, Home, closed_endpoint, fixture};
 
 /// Every command that calls AWS.
-fn calls(config: &str) -> [Vec<&str>; 7] {
+fn calls(config: &str) -> [Vec<&str>; 8] {
     [
         vec!["config", "show"],
         vec!["config", "apply", config],
         vec!["plan"],
+        vec!["why", "prod-a"],
         vec!["sync"],
         vec!["sync", "--wait"],
         vec!["status"],

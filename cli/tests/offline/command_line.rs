@@ -41,13 +41,14 @@ fn a_wrong_command_line_ends_with_2_and_says_why_on_stderr() {
 #[test]
 fn every_command_explains_itself() {
     let home = Home::new();
-    let commands: [(&[&str], &str); 11] = [
+    let commands: [(&[&str], &str); 12] = [
         (&[], "<COMMAND>"),
         (&["config"], "validate"),
         (&["config", "validate"], "<FILE>"),
         (&["config", "apply"], "<FILE>"),
         (&["config", "show"], "--name"),
         (&["plan"], "--products"),
+        (&["why"], "--file"),
         (&["sync"], "--timeout"),
         (&["status"], "--runs"),
         (&["local"], "down"),

@@ -13,3 +13,4 @@ mod command_line;
 mod config;
 mod local;
 mod setup;
+mod why;

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// What a run would change now, and why it would leave other products alone. Changes nothing.
     Plan(PlanOptions),
+    /// Why products stand as they do on the member experiences. Changes nothing.
+    Why(crate::why::WhyOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.

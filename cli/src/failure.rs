@@ -33,6 +33,12 @@ pub(crate) enum Failure {
     /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
+    /// The command line can not be followed.
+    #[error("{message}")]
+    CommandLine { message: String, remedy: String },
+    /// What was asked for has been shown, and how it stands is in the exit code too.
+    #[error("{message}")]
+    Told { exit: u8, message: String },
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
@@ -107,7 +113,9 @@ impl Failure {
             Self::Unknown { .. }
             | Self::InvalidConfig { .. }
             | Self::File { .. }
+            | Self::CommandLine { .. }
             | Self::StateFile { .. } => INVALID_INPUT,
+            Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
             // As a shell tells it of a process that a signal has ended.
             Self::Interrupted(signal) => 128 + signal,
@@ -120,6 +128,7 @@ impl Failure {
             Self::InvalidConfig { .. } => "config",
             Self::File { .. } | Self::StateFile { .. } => "file",
             Self::Unknown { .. } => "unknown",
+            Self::CommandLine { .. } => "command-line",
             Self::Service(_) => "aws",
             Self::Fault(fault) => &fault.code,
             Self::NotWell(_) => "not-well",
@@ -128,6 +137,7 @@ impl Failure {
             Self::Stale { .. } => "stale",
             Self::Refused(_) => "refused",
             Self::Partial(_) => "partial",
+            Self::Told { .. } => "told",
             Self::Late(_) => "late",
             Self::Local { .. } => "local",
             Self::Interrupted(_) => "interrupted",
@@ -154,6 +164,7 @@ impl Failure {
             }),
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
+            | Self::CommandLine { remedy, .. }
             | Self::Local { remedy, .. }
             | Self::Stale { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }
@@ -163,6 +174,7 @@ impl Failure {
             | Self::Held(_)
             | Self::Refused(_)
             | Self::Partial(_)
+            | Self::Told { .. }
             | Self::Late(_)
             | Self::Interrupted(_) => None,
         }
@@ -173,6 +185,7 @@ impl Failure {
         let mut text = match self {
             // What was asked for was told: nothing went wrong.
             Self::Differs(words) | Self::Held(words) => words.clone(),
+            Self::Told { message, .. } => message.clone(),
             _ => format!("error: {self}"),
         };
         if let Self::InvalidConfig { file, problems, .. } = self {

@@ -5,10 +5,11 @@ mod detail;
 mod export;
 
 use pmp_sync_domain::hold::ConsentAction;
-use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, RunRecord};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Common, HistoryOptions};
 use crate::context::Context;
@@ -19,26 +20,30 @@ use crate::output;
 struct Whole {
     run: RunRecord,
     links: Vec<LinkRecord>,
+    /// What was done on each lane, one for each change set.
+    changes: Vec<(LaneId, SetRecord)>,
     letters: Vec<DeadLetterRecord>,
 }
 
 impl Whole {
     async fn read(context: &Context, run: RunRecord) -> Result<Self, Failure> {
         let links = context.ledger.links(run.run).await?;
+        let lanes = links.iter().filter_map(|link| link.lane.as_ref());
+        let changes = changes::changes_of(context, run.run, lanes).await?;
         let letters = context.ledger.dead_letters(run.run).await?;
         Ok(Self {
             run,
             links,
+            changes,
             letters,
         })
     }
 
-    /// What was done on each lane, one for each change set.
-    fn changes(&self) -> Vec<Value> {
-        let lanes = self.links.iter().filter_map(|link| link.lane.as_ref());
-        lanes
-            .flat_map(|lane| changes::changes_of(self.run.run, lane))
-            .collect()
+    /// The change sets on the lane of a link.
+    fn changes_on(&self, link: &LinkRecord) -> impl Iterator<Item = &SetRecord> {
+        let on_lane = self.changes.iter();
+        let on_lane = on_lane.filter(move |(lane, _)| link.lane.as_ref() == Some(lane));
+        on_lane.map(|(_, set)| set)
     }
 }
 
@@ -59,7 +64,10 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
         output::json(&json!({
             "run": whole.run,
             "links": whole.links,
-            "changes": whole.changes(),
+            "changes": whole.changes.iter().map(|(lane, set)| json!({
+                "lane": lane.to_string(),
+                "change_set": set,
+            })).collect::<Vec<_>>(),
             "dead_letters": whole.letters,
         }))
     } else {

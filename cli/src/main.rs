@@ -21,6 +21,7 @@ mod start;
 mod state;
 mod status;
 mod sync;
+mod why;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Plan(options) => plan::run(&common, &options).await,
+        Command::Why(options) => why::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

@@ -68,6 +68,15 @@ pub(crate) fn word(status: &impl Serialize) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// How many products were edited outside of pmp-sync, and since when that has been seen.
+pub(crate) fn edited(count: usize, since: Option<Timestamp>) -> String {
+    if since.is_some() && count > 0 {
+        format!("{count} since {}", time(since))
+    } else {
+        count.to_string()
+    }
+}
+
 static PRINTED_JSON: AtomicBool = AtomicBool::new(false);
 
 /// True once there is a JSON value on stdout. There is to be one, whatever comes of the command.

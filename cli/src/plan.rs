@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
@@ -40,6 +41,9 @@ struct Link {
     unchecked: usize,
     #[serde(default)]
     held_for: Vec<HoldReason>,
+    #[serde(default)]
+    edited: Vec<String>,
+    edited_since: Option<Timestamp>,
     fault: Option<FaultRecord>,
 }
 
@@ -114,6 +118,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         "REMOVALS",
         "CHANGE SETS",
         "LEFT ALONE",
+        "EDITED OUTSIDE",
     ];
     let rows = preview
         .links
@@ -128,6 +133,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
                 link.removals.to_string(),
                 link.fewest_change_sets.to_string(),
                 reasons(&link.left_alone),
+                output::edited(link.edited.len(), link.edited_since),
             ]
         })
         .collect();
@@ -175,6 +181,9 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
                     "{name} leave {} ({} is wanted, it is {}: {})",
                     left.product, left.wanted, left.standing, left.reason
                 ))?;
+            }
+            for product in &link.edited {
+                output::line(&format!("{name} edited outside {product}"))?;
             }
         }
     }

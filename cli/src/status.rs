@@ -215,6 +215,7 @@ async fn show_run(
         "DENY",
         "REMOVALS",
         "LEFT ALONE",
+        "EDITED OUTSIDE",
     ];
     let rows = links
         .iter()
@@ -229,6 +230,7 @@ async fn show_run(
                 link.deny.len().to_string(),
                 link.removals.to_string(),
                 link.left_alone.len().to_string(),
+                output::edited(link.edited.len(), link.edited_since),
             ]
         })
         .collect();

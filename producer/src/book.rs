@@ -10,6 +10,7 @@ use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use serde::Serialize;
 
+use crate::drift::remember;
 use crate::inspect::Inspection;
 use crate::link::{Connection, Errand, Outcome};
 use crate::send::Committed;
@@ -55,6 +56,7 @@ impl<P: Ports> Producer<P> {
         if errand.way_back {
             return book;
         }
+        remember(&mut book, &seen.edited);
         book.hold = None;
         let odd = |name: &GuardName| is_odd(&errand.desired.oddities, *name);
         book.accepted.retain(odd);
@@ -118,6 +120,7 @@ impl<P: Ports> Producer<P> {
         let mut book = seen.book.clone();
         book.sized(seen.actual.allowed().len(), self.now());
         book.frozen_since = frozen_since(&book, errand, self.now());
+        remember(&mut book, &seen.edited);
         if !seen.approved {
             book.allowance = None;
         }

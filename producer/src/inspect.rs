@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::{Book, Case, HoldReason};
@@ -56,6 +57,8 @@ pub(crate) struct View<'a> {
 #[derive(Debug)]
 pub(crate) struct Inspection {
     pub(crate) lane: LaneId,
+    /// When the look began.
+    pub(crate) at: Timestamp,
     pub(crate) before: Lane,
     /// The member's lists.
     pub(crate) actual: PolicySnapshot,
@@ -79,6 +82,8 @@ pub(crate) struct Inspection {
     pub(crate) lifted: Vec<Quarantined>,
     /// How many stay in quarantine.
     pub(crate) quarantined: usize,
+    /// Outside edits; empty until somebody asks for them.
+    pub(crate) edited: Edited,
 }
 
 impl Inspection {
@@ -232,6 +237,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         decision: Decision::InStep,
         halted: Decision::InStep,
         quarantined: staying,
+        edited: Edited::default(),
+        at: now,
         lane,
         actual,
         first_policy,

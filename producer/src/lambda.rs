@@ -1,5 +1,5 @@
 //! The producer on AWS: environment, adapters, and its two callers: the event source mapping of its
-//! inbox, and the operator's read-only plan.
+//! inbox, and the operator's looks and questions, which change nothing.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -16,7 +16,9 @@ use pmp_sync_aws::queue::RequestsInbox;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::message::{
     DEAD_LETTERS_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable,
+    WHY_REQUESTED,
 };
+use pmp_sync_domain::why::WhyRequest;
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -97,7 +99,8 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
             body: message.body.unwrap_or_default(),
         })
         .collect();
-    let verdicts = producer.handle(&records, deadline?).await;
+    // Boxed: the future of a whole run is large.
+    let verdicts = Box::pin(producer.handle(&records, deadline?)).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {
         if verdict == Verdict::Again {
@@ -133,6 +136,10 @@ async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> 
                 .dead_letters(&detail.filter)
                 .await
                 .map(serde_json::to_value)
+        }
+        (SOURCE, WHY_REQUESTED) => {
+            let request: WhyRequest = detail(envelope.detail)?;
+            producer.why(&request).await.map(serde_json::to_value)
         }
         _ => {
             let unknown = Unreadable::UnknownEvent {

@@ -7,6 +7,7 @@ mod book;
 mod conclude;
 mod consent;
 mod dead_letters;
+mod drift;
 mod inbox;
 mod inspect;
 #[cfg(feature = "lambda")]
@@ -17,11 +18,12 @@ mod preview;
 mod retire;
 mod run;
 mod send;
+mod why;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
-    Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Members, ReadCatalog,
-    WriteRuns,
+    Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Members, Products,
+    ReadCatalog, WriteRuns,
 };
 
 pub use self::dead_letters::{DeadLetterList, ListedLetter};
@@ -31,7 +33,7 @@ pub use self::preview::{Preview, PreviewLink};
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {
     /// The ledger.
-    type Ledger: Lanes + WriteRuns + Close;
+    type Ledger: Lanes + Products + WriteRuns + Close;
     /// The management organization's catalog: to be read only.
     type Catalog: ReadCatalog;
     /// AWS Marketplace, asked about its products.

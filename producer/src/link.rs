@@ -15,6 +15,7 @@ use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
+use crate::drift::{edited, remember};
 use crate::inspect::{Desired, Inspection, Source, View, inspect, targets};
 use crate::live::Inquiry;
 use crate::run::Setup;
@@ -152,7 +153,8 @@ impl<P: Ports> Producer<P> {
         errand: &Errand<'_>,
         connection: &Connection<P>,
     ) -> Outcome {
-        match self.serve_lane(errand, connection).await {
+        // Boxed: the future of a lane is large.
+        match Box::pin(self.serve_lane(errand, connection)).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 let lane = errand.link.lane_of(errand.experience);
@@ -176,14 +178,22 @@ impl<P: Ports> Producer<P> {
         let asking = self.asking(errand.inquiry);
         for _ in 0..MOST_REPLANS {
             let ledger = self.ports.ledger();
-            let seen = inspect(ledger, connection, &asking, errand.view(), self.now()).await?;
+            let mut seen = inspect(ledger, connection, &asking, errand.view(), self.now()).await?;
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
             self.release(&seen.lane, &seen.released).await?;
+            if !errand.way_back {
+                seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
+            }
             let mut outcome = self.outcome(run, link, &seen);
             if errand.stop.is_some() && seen.decision != Decision::InStep {
                 outcome.record.status = LinkStatus::Stopped;
+                let mut book = seen.book.clone();
+                remember(&mut book, &seen.edited);
+                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+                    continue;
+                }
                 self.keep(&seen.lane, &outcome.record).await?;
                 return Ok(outcome);
             }
@@ -361,6 +371,8 @@ impl<P: Ports> Producer<P> {
             left_alone: seen.report.left_alone.clone(),
             contradictory: seen.report.contradictory.iter().cloned().collect(),
             unchecked: seen.report.unchecked,
+            edited: seen.edited.products(),
+            edited_since: seen.edited.first(),
             ..self.blank(run, link)
         };
         Outcome {
@@ -389,6 +401,8 @@ impl<P: Ports> Producer<P> {
             removals: 0,
             left_alone: Vec::new(),
             contradictory: Vec::new(),
+            edited: Vec::new(),
+            edited_since: None,
             fault: None,
             hold: None,
             consent: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{FaultRecord, LinkError, RunError};
 use pmp_sync_domain::guard::HoldReason;
@@ -13,7 +14,8 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::{LeftAlone, PlanHash};
 use serde::{Deserialize, Serialize};
 
-use crate::inspect::{Desired, View, inspect, read_management};
+use crate::drift::edited;
+use crate::inspect::{Desired, Inspection, View, inspect, read_management};
 use crate::live::Kept;
 use crate::run::{Setup, in_scope};
 use crate::{Ports, Producer};
@@ -64,6 +66,12 @@ pub struct PreviewLink {
     /// Of the allows, those of products of which it is not known whether they are live. A run asks first.
     #[serde(default)]
     pub unchecked: usize,
+    /// Products that differ because somebody has edited them outside of pmp-sync.
+    #[serde(default)]
+    pub edited: Vec<ProductId>,
+    /// Since when the first of these edits has been seen.
+    #[serde(default)]
+    pub edited_since: Option<Timestamp>,
     /// Why a run would hold the plan.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
@@ -136,32 +144,46 @@ impl<P: Ports> Producer<P> {
             )
             .await;
             links.push(match seen {
-                Ok(seen) => PreviewLink {
-                    experience: Some(experience),
-                    decision: match seen.decision {
-                        Decision::InStep if seen.reasons.is_empty() => "in_step",
-                        _ if stopped => "stopped",
-                        _ if !seen.reasons.is_empty() => "held",
-                        Decision::InStep => "in_step",
-                        Decision::Underway(_) => "underway",
-                        Decision::Commit => "commit",
-                    }
-                    .to_owned(),
-                    allow: seen.plan.allow().iter().cloned().collect(),
-                    deny: seen.plan.deny().iter().cloned().collect(),
-                    removals: seen.report.removals,
-                    fewest_change_sets: seen.plan.fewest_change_sets(),
-                    plan_hash: Some(seen.plan.hash()),
-                    held_for: seen.reasons,
-                    left_alone: seen.report.left_alone,
-                    unchecked: seen.report.unchecked,
-                    contradictory: seen.report.contradictory.into_iter().collect(),
-                    ..blank(link)
-                },
+                Ok(mut seen) => {
+                    seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
+                    preview_of(link, experience, seen, stopped)
+                }
                 Err(error) => failed(link, Some(experience), &error),
             });
         }
         Ok(links)
+    }
+}
+
+fn preview_of(
+    link: &Link,
+    experience: ExperienceId,
+    seen: Inspection,
+    stopped: bool,
+) -> PreviewLink {
+    PreviewLink {
+        experience: Some(experience),
+        decision: match seen.decision {
+            Decision::InStep if seen.reasons.is_empty() => "in_step",
+            _ if stopped => "stopped",
+            _ if !seen.reasons.is_empty() => "held",
+            Decision::InStep => "in_step",
+            Decision::Underway(_) => "underway",
+            Decision::Commit => "commit",
+        }
+        .to_owned(),
+        allow: seen.plan.allow().iter().cloned().collect(),
+        deny: seen.plan.deny().iter().cloned().collect(),
+        removals: seen.report.removals,
+        fewest_change_sets: seen.plan.fewest_change_sets(),
+        plan_hash: Some(seen.plan.hash()),
+        held_for: seen.reasons,
+        left_alone: seen.report.left_alone,
+        unchecked: seen.report.unchecked,
+        contradictory: seen.report.contradictory.into_iter().collect(),
+        edited: seen.edited.products(),
+        edited_since: seen.edited.first(),
+        ..blank(link)
     }
 }
 
@@ -181,6 +203,8 @@ fn blank(link: &Link) -> PreviewLink {
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         unchecked: 0,
+        edited: Vec::new(),
+        edited_since: None,
         held_for: Vec::new(),
         fault: None,
     }

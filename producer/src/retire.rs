@@ -170,6 +170,8 @@ impl<P: Ports> Producer<P> {
             removals: 0,
             left_alone: Vec::new(),
             contradictory: Vec::new(),
+            edited: Vec::new(),
+            edited_since: None,
             fault: None,
             hold: None,
             consent: None,

@@ -1,6 +1,7 @@
 //! One run, with everything that is known of it, for a person.
 
 use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, Request};
 
@@ -30,15 +31,29 @@ pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
     for link in &whole.links {
         line("")?;
         show_link(link)?;
-    }
-    for change in whole.changes() {
-        line(&format!("  change set  {change}"))?;
+        for set in whole.changes_on(link) {
+            show_set(set)?;
+        }
     }
     if !whole.letters.is_empty() {
         line("")?;
         show_letters(&whole.letters)?;
     }
     Ok(())
+}
+
+fn show_set(set: &SetRecord) -> Result<(), Failure> {
+    line(&format!(
+        "  change set  {}: {} {}, {}",
+        set.change_set,
+        set.outcome,
+        time(Some(set.ended_at)),
+        counts(set.allow.len(), set.deny.len())
+    ))?;
+    match &set.detail {
+        Some(detail) => line(&format!("  because     {detail}")),
+        None => Ok(()),
+    }
 }
 
 fn show_request(request: &Request) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Whole, changes, verdict};
+use super::{Whole, verdict};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::holds::{reasons_json, way_back};
@@ -128,12 +128,18 @@ impl Events<'_> {
             // Of requests about holds the event above tells.
             LinkStatus::InStep | LinkStatus::Rejected | LinkStatus::Refused => {}
         }
-        if let Some(lane) = &link.lane {
-            for change in changes::changes_of(self.whole.run.run, lane) {
-                let ended = change.get("ended_at").and_then(Value::as_str);
-                let at = ended.and_then(|at| at.parse().ok()).unwrap_or(link.at);
-                self.add("applied", at, Some(link), change);
-            }
+        let whole = self.whole;
+        for set in whole.changes_on(link) {
+            let fields = json!({
+                "seq": set.seq,
+                "change_set": set.change_set,
+                "outcome": set.outcome,
+                "detail": set.detail,
+                "allow": set.allow,
+                "deny": set.deny,
+                "started_at": set.started_at,
+            });
+            self.add("change-set", set.ended_at, Some(link), fields);
         }
     }
 

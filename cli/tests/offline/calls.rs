@@ -10,11 +10,12 @@ use crate::setup::{FakeAws, Home, closed_endpoint, fixture};
 const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// Every command that calls AWS.
-fn calls(config: &str) -> [Vec<&str>; 13] {
+fn calls(config: &str) -> [Vec<&str>; 14] {
     [
         vec!["config", "show"],
         vec!["config", "apply", config],
         vec!["plan"],
+        vec!["why", "prod-a"],
         vec!["sync"],
         vec!["sync", "--wait"],
         vec!["status"],

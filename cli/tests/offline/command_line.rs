@@ -69,13 +69,14 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
 #[test]
 fn every_command_explains_itself() {
     let home = Home::new();
-    let commands: [(&[&str], &str); 16] = [
+    let commands: [(&[&str], &str); 17] = [
         (&[], "<COMMAND>"),
         (&["config"], "validate"),
         (&["config", "validate"], "<FILE>"),
         (&["config", "apply"], "<FILE>"),
         (&["config", "show"], "--name"),
         (&["plan"], "--products"),
+        (&["why"], "--file"),
         (&["sync"], "--timeout"),
         (&["status"], "--runs"),
         (&["holds"], "--products"),

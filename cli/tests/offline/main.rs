@@ -19,3 +19,4 @@ mod local;
 mod pages;
 mod setup;
 mod sync;
+mod why;

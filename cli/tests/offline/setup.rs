@@ -309,6 +309,15 @@ impl FakeAws {
         ]
     }
 
+    /// What the producer was sent.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        let calls = self.calls.lock().unwrap();
+        let invoked = calls
+            .iter()
+            .filter(|call| call.request.contains("/invocations"));
+        invoked.map(|call| call.body.clone()).collect()
+    }
+
     /// How often the producer was invoked.
     pub(crate) fn invocations(&self) -> usize {
         let calls = self.inside.calls.lock().unwrap();

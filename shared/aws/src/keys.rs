@@ -58,6 +58,8 @@ pub fn product(product: &ProductId) -> String {
 pub fn set(seq: u64) -> String {
     format!("{SET_PREFIX}{seq:012}")
 }
+/// What the sort keys of a lane's products lie between: `$` follows `#`.
+pub const PRODUCTS: [&str; 2] = ["PRODUCT#", "PRODUCT$"];
 
 /// The rank of a claimed change: older runs first, then in their order.
 pub fn open_rank(run: RunId, ordinal: u32) -> String {

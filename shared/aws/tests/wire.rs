@@ -14,6 +14,7 @@ use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::queue::ChangesQueue;
+use pmp_sync_domain::drift::ChangeState;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{
@@ -24,7 +25,8 @@ use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
-    Lanes as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _, WriteRuns as _,
+    Lanes as _, Products as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _,
+    WriteRuns as _,
 };
 use serde_json::json;
 
@@ -488,6 +490,60 @@ async fn the_change_sets_of_a_lane_are_read_to_the_last_page_and_those_of_a_run_
     }
     assert_eq!(seen[1].body["ExclusiveStartKey"], key);
     assert_eq!(seen[2].body["FilterExpression"], "#run = :run");
+}
+
+#[tokio::test]
+async fn the_last_changes_of_a_lane_are_read_to_the_last_page_with_strong_consistency() {
+    let item = |product: &str, state: &str| {
+        json!({
+            "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": format!("PRODUCT#{product}") }, "schema": { "N": "1" },
+            "product": { "S": product }, "action": { "S": "deny" }, "run": { "S": RunId::next(None, 1, 1).to_string() },
+            "ordinal": { "N": "0" }, "state": { "S": state }, "claimed_at": { "S": "2026-01-01T00:00:00Z" },
+            "closed_at": { "S": "2026-01-01T00:01:00Z" }, "change_set": { "S": "cs1" },
+        })
+    };
+    let next = json!({ "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": "PRODUCT#p2" } });
+    let first = [item("p1", "applied"), item("p2", "holding")];
+    let second = [item("~p3", "superseded")];
+    let (script, config) = Script::new([
+        (
+            200,
+            None,
+            json!({ "Items": first, "LastEvaluatedKey": next }),
+        ),
+        (200, None, json!({ "Items": second })),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let changes = ledger.products(&lane()).await.unwrap();
+    let states: Vec<_> = changes.iter().map(|change| change.state).collect();
+    assert_eq!(
+        states,
+        [
+            ChangeState::Applied,
+            ChangeState::Holding,
+            ChangeState::Superseded
+        ]
+    );
+    assert_eq!(changes[0].change_set, Some("cs1".parse().unwrap()));
+    let seen = script.seen();
+    let values = &seen[0].body["ExpressionAttributeValues"];
+    // Ids may begin with anything up to `~`; STATE is not among them.
+    assert_eq!(
+        (
+            &values[":pk"]["S"],
+            &values[":from"]["S"],
+            &values[":to"]["S"]
+        ),
+        (
+            &json!("LANE#222222222222#exp-1"),
+            &json!("PRODUCT#"),
+            &json!("PRODUCT$")
+        )
+    );
+    assert_eq!(seen[0].body["ConsistentRead"], true);
+    assert!(seen[0].body.get("IndexName").is_none());
+    assert_eq!(seen[1].body["ExclusiveStartKey"], next);
 }
 
 #[tokio::test]

@@ -80,6 +80,9 @@ pub enum RunError {
     /// A request is about a lane that no link serves.
     #[error("no link of the configuration serves {0}")]
     NoLink(String),
+    /// A question that can not be answered at once.
+    #[error("too much is asked for at once: {0}")]
+    TooLarge(String),
     /// The ledger did not answer, or refused.
     #[error("the ledger failed: {0}")]
     Ledger(#[from] ServiceError),
@@ -92,6 +95,7 @@ impl RunError {
             Self::NoConfig => "PMS-1002",
             Self::Config(..) => "PMS-1001",
             Self::NoLink(_) => "PMS-1003",
+            Self::TooLarge(_) => "PMS-8001",
             Self::Ledger(_) => "PMS-4001",
         }
     }
@@ -103,6 +107,9 @@ impl RunError {
             Self::Config(..) => "apply a valid one with `pmp-sync config apply FILE`",
             Self::NoLink(_) => {
                 "check the experience against `pmp-sync status` and the configuration"
+            }
+            Self::TooLarge(_) => {
+                "name fewer products, or narrow the question with --member and --link"
             }
             Self::Ledger(_) => {
                 "see the message of the service; the request is tried again from the inbox"

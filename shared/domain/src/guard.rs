@@ -347,9 +347,20 @@ pub struct Book {
     /// Products that differ from what pmp-sync did to them last, and since when this has been seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub edited: BTreeMap<ProductId, Timestamp>,
+    /// How many more of them there are than are remembered.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub edited_beyond: usize,
     /// Since when the link is frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_since: Option<Timestamp>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Book {

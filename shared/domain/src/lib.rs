@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod commit;
 pub mod config;
+pub mod drift;
 pub mod error;
 pub mod experience;
 pub mod guard;
@@ -21,6 +22,7 @@ pub mod policy;
 pub mod ports;
 pub mod run;
 pub mod transit;
+pub mod why;
 
 pub use jiff::Timestamp;
 

@@ -9,6 +9,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::drift::LastChange;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::guard::Book;
@@ -138,6 +139,12 @@ pub trait Lanes: Send + Sync {
         rev: u64,
         next: &LaneState,
     ) -> impl Future<Output = Answer<()>> + Send;
+}
+
+/// The products of the lanes, as the worker has written them.
+pub trait Products: Send + Sync {
+    /// The last change of every product that was ever changed on a lane, read with strong consistency.
+    fn products(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<LastChange>>> + Send;
 }
 
 /// The changes of the ledger, as the worker writes them.

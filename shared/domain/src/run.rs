@@ -374,6 +374,12 @@ pub struct LinkRecord {
     /// Products that the management policy both allows and denies.
     #[serde(default)]
     pub contradictory: Vec<ProductId>,
+    /// Products that differ because somebody has edited them outside of pmp-sync.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<ProductId>,
+    /// Since when the first of these edits has been seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_since: Option<Timestamp>,
     /// Why nothing was planned or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,

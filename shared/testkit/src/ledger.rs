@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use pmp_sync_domain::drift::{ChangeState, LastChange};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
@@ -11,7 +12,7 @@ use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Claims, Close, Closing, Lanes, ReadRuns, ReadSets, StoredConfig, WriteRuns,
+    Answer, Claims, Close, Closing, Lanes, Products, ReadRuns, ReadSets, StoredConfig, WriteRuns,
 };
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
@@ -24,6 +25,8 @@ pub struct ItemState {
     pub change: OpenChange,
     /// How it was closed; open without, unless it stands in quarantine.
     pub closed: Option<Closing>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
     /// Why it was set aside.
     pub quarantined: Option<Quarantined>,
     /// The change set that applied it.
@@ -34,6 +37,31 @@ impl ItemState {
     /// True while it is claimed.
     pub fn is_open(&self) -> bool {
         self.closed.is_none() && self.quarantined.is_none()
+    }
+
+    /// The item as readers of the ledger have it.
+    pub fn last_change(&self) -> LastChange {
+        let aside = self.quarantined.as_ref();
+        LastChange {
+            product: self.change.product.clone(),
+            action: self.change.action,
+            run: self.change.run,
+            state: match (self.closed, aside) {
+                (_, Some(_)) => ChangeState::Quarantined,
+                (None, None) => ChangeState::Open,
+                (Some(Closing::Applied), None) => ChangeState::Applied,
+                (Some(Closing::Holding), None) => ChangeState::Holding,
+                (Some(Closing::Superseded), None) => ChangeState::Superseded,
+            },
+            change_set: aside
+                .map(|aside| aside.change_set.clone())
+                .or_else(|| self.change_set.clone()),
+            claimed_at: self.change.claimed_at,
+            closed_at: self.closed_at,
+            quarantined_at: aside.map(|aside| aside.quarantined_at),
+            error_code: aside.map(|aside| aside.error_code.clone()),
+            error_message: aside.map(|aside| aside.error_message.clone()),
+        }
     }
 }
 
@@ -97,6 +125,16 @@ impl MemoryLedger {
             });
         }
         self.lanes.insert(lane.clone(), state);
+    }
+}
+
+impl Products for World {
+    async fn products(&self, lane: &LaneId) -> Answer<Vec<LastChange>> {
+        let effect = self.call("Products", &lane.to_string()).await?;
+        effect.answer(self.ledger(|ledger| {
+            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+            items.map(|(_, item)| item.last_change()).collect()
+        }))
     }
 }
 
@@ -168,6 +206,7 @@ impl Claims for World {
             let item = ItemState {
                 change: claimed,
                 closed: None,
+                closed_at: None,
                 quarantined: None,
                 change_set: None,
             };
@@ -246,7 +285,7 @@ impl Close for World {
         changes: &[(ProductId, RunId)],
         closing: Closing,
         change_set: Option<&ChangeSetId>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Answer<()> {
         for (product, run) in changes {
             let effect = self.call("Close", product.as_str()).await?;
@@ -254,6 +293,7 @@ impl Close for World {
                 let item = ledger.items.get_mut(&(lane.clone(), product.clone()));
                 if let Some(item) = item.filter(|item| item.change.run == *run && item.is_open()) {
                     item.closed = Some(closing);
+                    item.closed_at = Some(now);
                     item.change_set = change_set.cloned();
                 }
             });
@@ -412,7 +452,7 @@ impl WriteRuns for World {
         &self,
         lane: &LaneId,
         quarantined: &Quarantined,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Answer<()> {
         let effect = self.call("Release", quarantined.product.as_str()).await?;
         self.ledger(|ledger| {
@@ -426,6 +466,7 @@ impl WriteRuns for World {
             if let Some(item) = item.filter(is_it) {
                 item.quarantined = None;
                 item.closed = Some(Closing::Superseded);
+                item.closed_at = Some(now);
             }
         });
         effect.answer(())

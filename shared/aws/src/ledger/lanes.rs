@@ -2,11 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use pmp_sync_domain::drift::LastChange;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::{Answer, Lanes};
+use pmp_sync_domain::ports::{Answer, Lanes, Products};
 use serde::Deserialize;
 
 use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
@@ -127,6 +128,15 @@ impl Ledger {
             Kind::Refused,
             words,
         ))
+    }
+}
+
+impl Products for Ledger {
+    async fn products(&self, lane: &LaneId) -> Answer<Vec<LastChange>> {
+        let [from, to] = keys::PRODUCTS;
+        let items = self.between(&keys::lane(lane), from, to).await?;
+        let read = |item| from_item("Query", item);
+        items.into_iter().map(read).collect()
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Part {
     left_alone: Vec<LeftAlone>,
     #[serde(default)]
     contradictory: Vec<ProductId>,
+    #[serde(default)]
+    edited: Vec<ProductId>,
 }
 
 /// The first part: everything but the lists, and how many parts follow.
@@ -47,11 +49,13 @@ impl Part {
             deny: record.deny.clone(),
             left_alone: record.left_alone.clone(),
             contradictory: record.contradictory.clone(),
+            edited: record.edited.clone(),
         }
     }
 
     fn len(&self) -> usize {
-        self.allow.len() + self.deny.len() + self.left_alone.len() + self.contradictory.len()
+        let plan = self.allow.len() + self.deny.len();
+        plan + self.left_alone.len() + self.contradictory.len() + self.edited.len()
     }
 
     /// Cuts the lists into parts.
@@ -63,12 +67,14 @@ impl Part {
             let deny = head(&mut self.deny, &mut room);
             let left_alone = head(&mut self.left_alone, &mut room);
             let contradictory = head(&mut self.contradictory, &mut room);
+            let edited = head(&mut self.edited, &mut room);
             parts.push(Self {
                 schema: self.schema,
                 allow,
                 deny,
                 left_alone,
                 contradictory,
+                edited,
             });
         }
         parts
@@ -79,6 +85,7 @@ impl Part {
         record.deny.extend(self.deny);
         record.left_alone.extend(self.left_alone);
         record.contradictory.extend(self.contradictory);
+        record.edited.extend(self.edited);
     }
 }
 
@@ -96,6 +103,7 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
         deny: Vec::new(),
         left_alone: Vec::new(),
         contradictory: Vec::new(),
+        edited: Vec::new(),
         ..record.clone()
     };
     (

@@ -1,6 +1,7 @@
 //! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
 //! its fixture says.
 
+use pmp_sync_domain::drift::LastChange;
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
 use pmp_sync_domain::live::LiveRecord;
@@ -20,6 +21,8 @@ const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
+const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
+const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const BOOK: &str = include_str!("../../fixtures/book-1.json");
@@ -84,6 +87,16 @@ fn a_link_is_kept() {
 }
 
 #[test]
+fn a_link_with_outside_edits_is_kept() {
+    kept::<LinkRecord>(LINK_EDITED);
+}
+
+#[test]
+fn the_last_change_of_a_product_is_kept() {
+    kept::<LastChange>(PRODUCT);
+}
+
+#[test]
 fn an_item_of_a_newer_schema_is_refused_and_newer_fields_are_ignored() {
     let mut value: Value = serde_json::from_str(STATE).unwrap();
     value["something_new"] = Value::from(1);
@@ -104,10 +117,13 @@ fn a_long_plan_is_cut_into_parts_and_joined() {
     link.deny = (0..8)
         .map(|number| format!("d{number:02}").parse().unwrap())
         .collect();
+    link.edited = (0..12)
+        .map(|number| format!("e{number:02}").parse().unwrap())
+        .collect();
     let (head, parts) = links::split(&link, 10);
     assert_eq!(
         parts.len(),
-        (25 + 8 + link.left_alone.len() + link.contradictory.len()).div_ceil(10)
+        (25 + 8 + 12 + link.left_alone.len() + link.contradictory.len()).div_ceil(10)
     );
     assert_eq!(links::join(head, parts).unwrap(), link);
     let (head, mut parts) = links::split(&link, 10);

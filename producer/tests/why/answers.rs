@@ -1,0 +1,330 @@
+//! The answers, as far as they depend on what the producer reads.
+
+use futures::executor::block_on;
+use pmp_sync_domain::error::{Kind, RunError};
+use pmp_sync_domain::ids::{ProductId, RunId};
+use pmp_sync_domain::lane::{Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Stop};
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::policy::{Action, Standing};
+use pmp_sync_domain::ports::Closing;
+use pmp_sync_domain::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
+
+use crate::setup::{CONFIG, Setting, lane, lists, product, products};
+
+fn old_run() -> RunId {
+    RunId::next(None, 1, 1)
+}
+
+/// `a` is to be allowed, `d` to be denied, `b` is in step.
+fn differing() -> Setting {
+    Setting::new(lists(["a", "b"], []), &lists(["b", "d"], []))
+}
+
+#[test]
+fn every_product_is_answered_on_every_member_experience() {
+    let setting = differing();
+    let report = setting.report(["d", "b", "a", "nowhere"]);
+    assert_eq!((report.schema, report.config_version), (1, 1));
+    let names: Vec<_> = report
+        .links
+        .iter()
+        .map(|link| link.member.as_str())
+        .collect();
+    assert_eq!(names, ["one", "two"]);
+    for link in &report.links {
+        assert!(link.experience.is_some());
+        let asked: Vec<_> = link
+            .answers
+            .iter()
+            .map(|answer| answer.product.as_str())
+            .collect();
+        assert_eq!(asked, ["d", "b", "a", "nowhere"]);
+        let verdicts: Vec<_> = link
+            .answers
+            .iter()
+            .map(|answer| answer.why.verdict())
+            .collect();
+        let (in_step, differs) = (Verdict::InStep, Verdict::Differs);
+        assert_eq!(verdicts, [differs, in_step, differs, in_step]);
+        assert_eq!(link.answers[3].standing, Some(Standing::Unlisted));
+    }
+}
+
+#[test]
+fn a_question_writes_nothing_and_looks_at_each_lane_once() {
+    let setting = differing();
+    let before = setting.world.ledger(|ledger| format!("{ledger:?}"));
+    let texts: Vec<_> = (0..500).map(|number| format!("prod-{number}")).collect();
+    let request = WhyRequest {
+        scope: Scope::default(),
+        products: texts.iter().map(|text| product(text)).collect(),
+    };
+    block_on(setting.producer.why(&request)).unwrap();
+    assert_eq!(setting.calls("Products"), 2);
+    assert_eq!(setting.calls("AssumeRole"), 2);
+    let after = setting.world.ledger(|ledger| format!("{ledger:?}"));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_question_may_be_narrowed() {
+    let setting = differing();
+    let request = WhyRequest {
+        scope: Scope {
+            members: vec!["two".parse().unwrap()],
+            ..Scope::default()
+        },
+        products: products(["a"]),
+    };
+    let report = block_on(setting.producer.why(&request)).unwrap();
+    assert_eq!(report.links.len(), 1);
+    assert_eq!(report.links[0].member.as_str(), "two");
+}
+
+#[test]
+fn a_change_is_followed_from_the_plan_to_its_end() {
+    let setting = differing();
+    assert_eq!(setting.why("a"), Why::Planned);
+    setting.sync();
+    let run = setting.last_run().run;
+    let stage = |setting: &Setting| match setting.why("a") {
+        Why::Open { stage, run, .. } => (stage, run),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(stage(&setting), (Stage::Sent, run));
+    setting.world.ledger(|ledger| {
+        let state = ledger.lanes.get_mut(&lane()).unwrap();
+        state.phase = Phase::InFlight;
+        state.intent = Some(Intent {
+            token: "t".to_owned(),
+            at: state.updated_at.unwrap(),
+            changes: vec![IntentChange {
+                product: product("a"),
+                action: Action::Allow,
+                run,
+                ordinal: 0,
+            }],
+        });
+    });
+    assert_eq!(stage(&setting), (Stage::InFlight, run));
+    setting.edit(lists(["a", "b"], ["d"]));
+    setting.closed("a", Action::Allow, run, Closing::Applied);
+    let Why::InStep {
+        run: by,
+        since,
+        change_set,
+    } = setting.why("a")
+    else {
+        panic!("{:?}", setting.why("a"));
+    };
+    assert_eq!(by, Some(run));
+    assert!(since.is_some() && change_set.is_some());
+}
+
+#[test]
+fn a_hold_that_stands_is_told_with_its_command() {
+    let setting = Setting::new(lists([], []), &lists(["a"], []));
+    let Why::Held {
+        run: None,
+        command: None,
+        reasons,
+        ..
+    } = setting.why("a")
+    else {
+        panic!("{:?}", setting.why("a"));
+    };
+    assert_eq!(reasons.len(), 1);
+    setting.sync();
+    let hold = setting.book().hold.unwrap();
+    let Why::Held {
+        run,
+        command,
+        since,
+        ..
+    } = setting.why("a")
+    else {
+        panic!("{:?}", setting.why("a"));
+    };
+    assert_eq!((run, since), (Some(hold.run), Some(hold.since)));
+    assert_eq!(command, Some(hold.command(&lane().experience)));
+}
+
+#[test]
+fn what_is_quarantined_blocked_or_stopped_is_told_so() {
+    let setting = differing();
+    setting.closed("a", Action::Allow, old_run(), Closing::Applied);
+    setting.world.ledger(|ledger| {
+        let item = ledger.items.get_mut(&(lane(), product("a"))).unwrap();
+        item.closed = None;
+        item.quarantined = Some(Quarantined {
+            product: product("a"),
+            action: Action::Allow,
+            run: old_run(),
+            error_code: "INVALID".to_owned(),
+            error_message: "no".to_owned(),
+            change_set: "cs1".parse().unwrap(),
+            quarantined_at: item.change.claimed_at,
+        });
+    });
+    let Why::Quarantined {
+        error_code,
+        change_set,
+        ..
+    } = setting.why("a")
+    else {
+        panic!("{:?}", setting.why("a"));
+    };
+    assert_eq!(
+        (error_code.as_str(), change_set.is_some()),
+        ("INVALID", true)
+    );
+
+    let now = setting.world.time();
+    setting.world.ledger(|ledger| {
+        let state = ledger.lanes.entry(lane()).or_default();
+        state.phase = Phase::Blocked;
+        state.block = Some(Block {
+            reason: BlockReason::AccessDenied,
+            detail: "no".to_owned(),
+            since: now,
+        });
+    });
+    assert!(matches!(setting.why("d"), Why::Blocked { since, .. } if since == now));
+    setting.world.ledger(|ledger| {
+        ledger.brake.links.insert(
+            lane().experience,
+            Stop {
+                by: Some("ann".to_owned()),
+                since: now,
+            },
+        );
+    });
+    let stopped = Why::Stopped {
+        by: Some("ann".to_owned()),
+        since: now,
+    };
+    assert_eq!(setting.why("d"), stopped);
+    // The other member's link is not.
+    let report = setting.report(["d"]);
+    assert_eq!(report.links[1].answers[0].why, Why::Planned);
+}
+
+#[test]
+fn a_link_that_can_not_be_looked_at_is_told_for_every_product_and_holds_up_no_other() {
+    let setting = differing();
+    setting
+        .world
+        .set_reachable(&crate::setup::account('2'), false);
+    let report = setting.report(["a", "b"]);
+    let first = &report.links[0];
+    assert_eq!(first.experience, Some(lane().experience));
+    for answer in &first.answers {
+        let Why::Failing { code, remedy, .. } = &answer.why else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(code, "PMS-3001");
+        assert!(remedy.contains("external_id"));
+    }
+    assert_eq!(report.links[1].answers[0].why, Why::Planned);
+}
+
+#[test]
+fn a_lane_whose_products_can_not_be_read_fails() {
+    let setting = differing();
+    setting
+        .world
+        .failing(|failing| failing.fail_next("Products", 1, Kind::Denied));
+    let report = setting.report(["a"]);
+    let verdicts = report
+        .links
+        .iter()
+        .map(|link| link.answers[0].why.verdict());
+    let verdicts: Vec<_> = verdicts.collect();
+    assert_eq!(verdicts, [Verdict::Fails, Verdict::Differs]);
+}
+
+#[test]
+fn an_outside_edit_is_told_with_since_when_a_run_has_seen_it() {
+    let setting = differing();
+    setting.closed("d", Action::Deny, old_run(), Closing::Applied);
+    assert_eq!(setting.answer("d").edited_since, Some(setting.world.time()));
+    setting.sync();
+    let first = setting.world.time();
+    setting.wait(600);
+    assert_eq!(setting.answer("d").edited_since, Some(first));
+    assert_eq!(setting.answer("a").edited_since, None);
+}
+
+#[test]
+fn a_link_to_every_live_experience_answers_for_each() {
+    let setting = differing();
+    let every = CONFIG.replacen(
+        "member_experience = \"exp-1\"",
+        "member_experience = \"*\"",
+        1,
+    );
+    setting.configure(&every);
+    setting.world.experiences(|experiences| {
+        let owner = crate::setup::account('2');
+        let third = crate::setup::experience("exp-3");
+        experiences.add(&owner, &third, lists(["a", "b"], []));
+    });
+    let report = setting.report(["a"]);
+    assert_eq!(report.links.len(), 3);
+    let verdicts = report.links.iter().map(|link| {
+        let answer = &link.answers[0];
+        (
+            link.experience.as_ref().unwrap().as_str(),
+            answer.why.verdict(),
+        )
+    });
+    let mut verdicts: Vec<_> = verdicts.collect();
+    verdicts.sort_unstable();
+    let (in_step, differs) = (Verdict::InStep, Verdict::Differs);
+    assert_eq!(
+        verdicts,
+        [("exp-1", differs), ("exp-2", differs), ("exp-3", in_step)]
+    );
+    setting
+        .world
+        .set_reachable(&crate::setup::account('2'), false);
+    assert_eq!(setting.report(["a"]).links[0].experience, None);
+}
+
+#[test]
+fn too_much_at_once_is_refused_with_the_way_forward() {
+    let setting = differing();
+    let ask = |count: usize| {
+        let ids = (0..count).map(|number| format!("prod-{number}").parse().unwrap());
+        let request = WhyRequest {
+            scope: Scope::default(),
+            products: ids.collect::<Vec<ProductId>>(),
+        };
+        block_on(setting.producer.why(&request))
+    };
+    assert!(ask(MOST_PRODUCTS).is_ok());
+    let error = ask(MOST_PRODUCTS + 1).unwrap_err();
+    assert_eq!(error.code(), "PMS-8001");
+    assert!(error.record().remedy.contains("--member"));
+
+    // Twenty members that can not be reached: each product has the whole fault.
+    let mut config = "schema = 1\n".to_owned();
+    for number in 10..30 {
+        use std::fmt::Write as _;
+        let account = number.to_string().repeat(6);
+        write!(
+            config,
+            "[[member]]\nname = \"m{number}\"\naccount = \"{account}\"\nexternal_id = \"external\"\n\
+             [[link]]\nmanagement_experience = \"exp-m\"\nmember = \"m{number}\"\nmember_experience = \"exp-{number}\"\n"
+        )
+        .unwrap();
+    }
+    setting.configure(&config);
+    let error = ask(MOST_PRODUCTS).unwrap_err();
+    assert!(matches!(error, RunError::TooLarge(_)), "{error}");
+    assert!(
+        error.to_string().contains("20 member experiences"),
+        "{error}"
+    );
+    assert!(ask(100).is_ok());
+}

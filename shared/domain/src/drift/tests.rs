@@ -1,0 +1,188 @@
+use super::*;
+use crate::lane::{Intent, IntentChange};
+use crate::link::LinkPolicy;
+use crate::plan::{LaneView, plan};
+
+fn p(text: &str) -> ProductId {
+    ProductId::new(text).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+fn last(product: &str, action: Action, state: ChangeState) -> LastChange {
+    LastChange {
+        product: p(product),
+        action,
+        run: RunId::next(None, 1, 1),
+        state,
+        change_set: None,
+        claimed_at: at(0),
+        closed_at: Some(at(10)),
+        quarantined_at: None,
+        error_code: None,
+        error_message: None,
+    }
+}
+
+/// The management experience allows `a` and `b` and denies `d`; the member allows `b` and `d`.
+fn edits_of(changes: &[LastChange], state: &LaneState, seconds: i64) -> Vec<ProductId> {
+    let desired = PolicySnapshot::new([p("a"), p("b")], [p("d")]);
+    let actual = PolicySnapshot::new([p("b"), p("d")], [p("x")]);
+    let (plan, report) = plan(
+        &desired,
+        &actual,
+        &LaneView::default(),
+        &LinkPolicy::default(),
+    );
+    let look = Look {
+        changes,
+        actual: &actual,
+        state,
+        plan: &plan,
+        report: &report,
+        at: at(seconds),
+    };
+    look.edits().into_iter().collect()
+}
+
+#[test]
+fn what_was_done_and_stands_otherwise_was_edited() {
+    let changes = [
+        last("a", Action::Allow, ChangeState::Applied),
+        last("b", Action::Allow, ChangeState::Applied),
+        last("d", Action::Deny, ChangeState::Holding),
+    ];
+    let idle = LaneState::default();
+    assert_eq!(edits_of(&changes, &idle, 1_000), [p("a"), p("d")]);
+}
+
+#[test]
+fn what_was_never_done_is_no_edit() {
+    let idle = LaneState::default();
+    for state in [
+        ChangeState::Open,
+        ChangeState::Superseded,
+        ChangeState::Quarantined,
+    ] {
+        let changes = [last("a", Action::Allow, state)];
+        assert_eq!(edits_of(&changes, &idle, 1_000), [], "{state:?}");
+    }
+    assert_eq!(edits_of(&[], &idle, 1_000), []);
+}
+
+#[test]
+fn a_difference_that_pmp_sync_made_itself_is_no_edit() {
+    // The management experience denies it since: it stands as it was left.
+    let changes = [last("d", Action::Allow, ChangeState::Applied)];
+    assert_eq!(edits_of(&changes, &LaneState::default(), 1_000), []);
+}
+
+#[test]
+fn an_edit_that_is_in_step_concerns_nobody() {
+    let changes = [
+        last("b", Action::Deny, ChangeState::Applied),
+        last("x", Action::Allow, ChangeState::Applied),
+    ];
+    assert_eq!(edits_of(&changes, &LaneState::default(), 1_000), []);
+}
+
+#[test]
+fn what_is_left_alone_may_be_edited_as_well() {
+    let actual = PolicySnapshot::new([], [p("a")]);
+    let desired = PolicySnapshot::new([p("a")], []);
+    let link = LinkPolicy {
+        exclude: BTreeSet::from([p("a")]),
+        ..LinkPolicy::default()
+    };
+    let (plan, report) = plan(&desired, &actual, &LaneView::default(), &link);
+    assert!(plan.is_empty());
+    let look = Look {
+        changes: &[last("a", Action::Allow, ChangeState::Applied)],
+        actual: &actual,
+        state: &LaneState::default(),
+        plan: &plan,
+        report: &report,
+        at: at(1_000),
+    };
+    assert_eq!(look.edits(), BTreeSet::from([p("a")]));
+}
+
+#[test]
+fn what_a_change_set_of_ours_is_changing_is_no_edit() {
+    let change = |product| IntentChange {
+        product: p(product),
+        action: Action::Deny,
+        run: RunId::next(None, 1, 1),
+        ordinal: 0,
+    };
+    let busy = LaneState {
+        intent: Some(Intent {
+            creates_policy: false,
+            token: "t".to_owned(),
+            at: at(900),
+            changes: vec![change("a")],
+        }),
+        ..LaneState::default()
+    };
+    let changes = [
+        last("a", Action::Allow, ChangeState::Applied),
+        last("d", Action::Deny, ChangeState::Applied),
+    ];
+    assert_eq!(edits_of(&changes, &busy, 1_000), [p("d")]);
+}
+
+#[test]
+fn what_has_only_just_ended_is_no_edit_yet() {
+    let changes = [last("a", Action::Allow, ChangeState::Applied)];
+    let idle = LaneState::default();
+    assert_eq!(edits_of(&changes, &idle, 10), []);
+    assert_eq!(edits_of(&changes, &idle, 69), []);
+    assert_eq!(edits_of(&changes, &idle, 70), [p("a")]);
+    // It ended after the look began, or by a clock that is ahead.
+    assert_eq!(edits_of(&changes, &idle, 5), []);
+}
+
+#[test]
+fn an_edit_keeps_since_when_it_was_seen_and_begins_anew_after_it_was_put_right() {
+    let first = Edited::new(BTreeSet::from([p("a"), p("b")]), &BTreeMap::new(), at(1));
+    assert_eq!(first.first(), Some(at(1)));
+    let (kept, beyond) = first.kept();
+    assert_eq!((kept.len(), beyond), (2, 0));
+    let second = Edited::new(BTreeSet::from([p("b"), p("c")]), &kept, at(2));
+    let expected = BTreeMap::from([(p("b"), at(1)), (p("c"), at(2))]);
+    assert_eq!(second.since, expected);
+    assert_eq!(second.products(), [p("b"), p("c")]);
+    let third = Edited::new(BTreeSet::from([p("a")]), &second.kept().0, at(3));
+    assert_eq!(third.first(), Some(at(3)));
+    assert_eq!(Edited::default().first(), None);
+}
+
+#[test]
+fn a_thousand_edits_are_remembered_the_oldest_first_and_the_others_counted() {
+    let products = |prefix: &str, count: usize| -> BTreeSet<ProductId> {
+        let ids = (0..count).map(|number| p(&format!("{prefix}-{number:04}")));
+        ids.collect()
+    };
+    let old = Edited::new(products("z", 10), &BTreeMap::new(), at(1));
+    let mut all = products("a", MOST_EDITED);
+    all.extend(products("z", 10));
+    let more = Edited::new(all, &old.kept().0, at(2));
+    assert_eq!(more.since.len(), MOST_EDITED + 10);
+    let (kept, beyond) = more.kept();
+    assert_eq!((kept.len(), beyond), (MOST_EDITED, 10));
+    let remembered = kept.iter().filter(|(_, since)| **since == at(1));
+    assert_eq!(remembered.count(), 10);
+}
+
+#[test]
+fn the_item_is_read_as_the_worker_writes_it() {
+    let item = r#"{"pk":"LANE#222222222222#exp-1","sk":"PRODUCT#a","schema":1,"product":"a","run":"01ARZ3NDEKTSV4RRFFQ69G5FAV","action":"deny","ordinal":3,"state":"applied","claimed_at":"2026-01-01T00:00:00Z","closed_at":"2026-01-01T00:01:00Z","change_set":"cs1"}"#;
+    let change: LastChange = serde_json::from_str(item).unwrap();
+    assert_eq!(
+        (change.action, change.state),
+        (Action::Deny, ChangeState::Applied)
+    );
+    assert!(change.is_done() && change.change_set.is_some());
+}

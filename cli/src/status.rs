@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{Brake, LaneState, OpenChange};
+use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus, RunRecord};
 use serde_json::{Value, json};
@@ -32,19 +35,20 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
     }
     let known = holds::known(&context).await?;
     let brake = context.ledger.brake().await?;
+    let now = SystemClock.now();
     if common.json {
         let lanes: Vec<_> = lanes
             .iter()
             .map(|(entry, state, open)| {
                 let known = known.iter().find(|known| known.lane == entry.lane);
-                lane_json(entry, state, open, known)
+                lane_json(entry, state, open, known, now)
             })
             .collect();
         return output::json(&json!({ "runs": runs, "lanes": lanes, "brake": brake }));
     }
     show_runs(&runs)?;
     output::line("")?;
-    show_lanes(&lanes)?;
+    show_lanes(&lanes, now)?;
     tell_holds(&known);
     tell_brake(&brake);
     Ok(())
@@ -89,7 +93,9 @@ fn lane_json(
     state: &LaneState,
     open: &[OpenChange],
     known: Option<&Known>,
+    now: Timestamp,
 ) -> Value {
+    let rules = state.member.clone().unwrap_or_default();
     let book = known.map(|known| &known.book);
     let json_of = |hold| known.zip(hold).map(|(known, hold)| hold_json(known, hold));
     json!({
@@ -107,6 +113,11 @@ fn lane_json(
         "hold": json_of(book.and_then(|book| book.hold.as_ref())),
         "restore": json_of(book.and_then(|book| book.restore.as_ref())),
         "frozen_since": book.and_then(|book| book.frozen_since),
+        "member_rules": {
+            "mode": rules.mode,
+            "most_denies": rules.most_denies,
+            "denies_of_the_last_day": state.denied.used(now),
+        },
         "not_before": state.not_before,
         "last_attempt": state.last_attempt,
         "last_success": state.last_success,
@@ -156,7 +167,41 @@ fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
     output::table(&header, rows)
 }
 
-fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), Failure> {
+/// What the member has chosen by the parameters of its stack, as its worker last found them; a dash if
+/// that is nothing.
+fn choice(state: &LaneState, now: Timestamp) -> String {
+    let Some(rules) = &state.member else {
+        return "-".to_owned();
+    };
+    match rules.most_denies {
+        Some(most) => format!(
+            "{}, {} of {most} denies",
+            rules.mode,
+            state.denied.used(now)
+        ),
+        None => rules.mode.to_string(),
+    }
+}
+
+/// The same in a sentence, where it keeps something back.
+fn tell_choice(lane: &LaneId, state: &LaneState, now: Timestamp) -> Option<String> {
+    let room = state.room(now);
+    let what = match (room.allow, room.deny) {
+        (0, _) => "starts no change set",
+        (_, 0) if state.is_forbidden(Action::Deny) => "makes no denies",
+        (_, 0) => "makes no more denies for now",
+        _ => return None,
+    };
+    let choice = choice(state, now);
+    Some(format!(
+        "{lane} {what}, by the member's own choice ({choice}): only its stack can change that"
+    ))
+}
+
+fn show_lanes(
+    lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)],
+    now: Timestamp,
+) -> Result<(), Failure> {
     if lanes.is_empty() {
         return output::line("no lane yet");
     }
@@ -165,6 +210,7 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
         "EXPERIENCE",
         "PHASE",
         "OPEN",
+        "MEMBER'S CHOICE",
         "LAST ATTEMPT",
         "LAST SUCCESS",
         "LAST IN STEP",
@@ -177,6 +223,7 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
                 entry.lane.experience.to_string(),
                 state.phase.to_string(),
                 open.len().to_string(),
+                choice(state, now),
                 time(state.last_attempt),
                 time(state.last_success),
                 time(state.last_in_step),
@@ -191,6 +238,9 @@ fn show_lanes(lanes: &[(LaneEntry, LaneState, Vec<OpenChange>)]) -> Result<(), F
                 "{} is blocked since {since}: {}: {}",
                 entry.lane, block.reason, block.detail
             ));
+        }
+        if let Some(words) = tell_choice(&entry.lane, state, now) {
+            output::note(&words);
         }
     }
     Ok(())
@@ -277,4 +327,88 @@ async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(member: &str) -> (LaneEntry, LaneState) {
+        let entry = json!({
+            "schema": 1, "lane": { "account": "222222222222", "experience": "exp-1" }, "member": "emea",
+            "management_experience": "exp-m", "mode": "mirror", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        });
+        let member: Value = serde_json::from_str(member).unwrap();
+        let state = json!({
+            "schema": 1, "rev": 1, "phase": "idle", "seq": 1, "tick": 1, "member": member,
+            "denied": [{ "from": "2026-01-01T00:00:00Z", "count": 3 }],
+        });
+        (
+            serde_json::from_value(entry).unwrap(),
+            serde_json::from_value(state).unwrap(),
+        )
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_member_keeps_back_is_told_as_its_own_choice() {
+        for (member, column, note) in [
+            ("null", "-", None),
+            (
+                r#"{"mode":"stopped"}"#,
+                "stopped",
+                Some("starts no change set"),
+            ),
+            (
+                r#"{"mode":"allow-only"}"#,
+                "allow-only",
+                Some("makes no denies, "),
+            ),
+            (
+                r#"{"mode":"all","most_denies":3}"#,
+                "all, 3 of 3 denies",
+                Some("no more denies for now"),
+            ),
+            (
+                r#"{"mode":"all","most_denies":0}"#,
+                "all, 3 of 0 denies",
+                Some("makes no denies, "),
+            ),
+            (
+                r#"{"mode":"all","most_denies":4}"#,
+                "all, 3 of 4 denies",
+                None,
+            ),
+        ] {
+            let (entry, state) = lane(member);
+            assert_eq!(choice(&state, now()), column);
+            let told = tell_choice(&entry.lane, &state, now());
+            assert_eq!(told.is_some(), note.is_some(), "{member}");
+            if let (Some(told), Some(note)) = (told, note) {
+                assert!(
+                    told.contains(note) && told.contains("222222222222/exp-1"),
+                    "{told}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_members_rules_are_in_the_json_whether_or_not_they_restrict_anything() {
+        let of = |member| {
+            let (entry, state) = lane(member);
+            lane_json(&entry, &state, &[], None, now())["member_rules"].clone()
+        };
+        assert_eq!(
+            of("null"),
+            json!({ "mode": "all", "most_denies": null, "denies_of_the_last_day": 3 })
+        );
+        assert_eq!(
+            of(r#"{"mode":"allow-only","most_denies":9}"#),
+            json!({ "mode": "allow-only", "most_denies": 9, "denies_of_the_last_day": 3 })
+        );
+    }
 }

@@ -240,6 +240,8 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         hold: (status == LinkStatus::Held).then(|| hold(number)),
         consent: None,
         unchecked: 0,
+        edited: Vec::new(),
+        edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
     }
 }

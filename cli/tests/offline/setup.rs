@@ -311,7 +311,7 @@ impl FakeAws {
 
     /// What the producer was sent.
     pub(crate) fn sent(&self) -> Vec<Value> {
-        let calls = self.calls.lock().unwrap();
+        let calls = self.inside.calls.lock().unwrap();
         let invoked = calls
             .iter()
             .filter(|call| call.request.contains("/invocations"));

@@ -96,6 +96,7 @@ fn a_change_is_followed_from_the_plan_to_its_end() {
         let state = ledger.lanes.get_mut(&lane()).unwrap();
         state.phase = Phase::InFlight;
         state.intent = Some(Intent {
+            creates_policy: false,
             token: "t".to_owned(),
             at: state.updated_at.unwrap(),
             changes: vec![IntentChange {

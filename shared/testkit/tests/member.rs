@@ -171,6 +171,16 @@ fn a_limit_is_kept_over_days_of_hourly_runs_and_everything_is_done_in_the_end() 
     assert_eq!(system.dead('2'), [] as [String; 0]);
 }
 
+/// The worker would keep it back, and tell nobody: it has told already.
+#[test]
+fn a_plan_that_was_made_before_the_mark_is_not_committed_after_it() {
+    let system = system();
+    system.sync_and_meanwhile('2', || system.mark('2', "allow-only"));
+    let planned = system.state('2').planned.unwrap();
+    assert_eq!((planned.totals.allow, planned.totals.deny), (60, 0));
+    assert_eq!(system.state('3').planned.unwrap().totals.deny, 10);
+}
+
 /// What was done under which run is told, run by run.
 #[test]
 fn the_change_sets_of_a_run_are_on_record_under_it() {

@@ -15,7 +15,7 @@ use crate::service_error;
 const FIRST: [&str; 2] = ["ended_at", EXPIRES_AT];
 
 impl Ledger {
-    /// Writes the record of a change set with UpdateItem, which is all that a member's role may do.
+    /// Writes the record of a change set with `UpdateItem`, which is all that a member's role may do.
     pub(super) async fn put_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
         let (pk, sk) = (keys::lane(lane), keys::set(record.seq));
         let mut item = to_item("UpdateItem", &pk, &sk, record)?;

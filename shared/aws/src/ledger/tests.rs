@@ -8,7 +8,7 @@ use pmp_sync_domain::live::LiveRecord;
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
-use super::{from_item, links, to_item};
+use super::{from_item, lanes, links, to_item};
 
 // What the first releases wrote, and the same schema with the fields that came later.
 const STATE_BEFORE: &str = include_str!("../../fixtures/state-1.json");
@@ -41,6 +41,18 @@ fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt
 #[test]
 fn a_lanes_state_is_kept() {
     kept::<LaneState>(STATE);
+}
+
+/// A field that a state lacks has to be removed from the item: the one before may have had it.
+#[test]
+fn every_field_of_a_state_is_set_or_removed_by_its_update() {
+    let whole: Value = serde_json::from_str(STATE).unwrap();
+    let lane = "222222222222/exp-1".parse().unwrap();
+    let update = lanes::state_update(&lane, 1, &LaneState::default()).unwrap();
+    for field in whole.as_object().unwrap().keys() {
+        let is_named = |(_, name): &(String, String)| name == field;
+        assert!(update.names.iter().any(is_named), "{field} stays");
+    }
 }
 
 #[test]

@@ -175,6 +175,43 @@ impl System {
         block_on(self.producer.dead_letters(&DeadLetterFilter::default())).unwrap()
     }
 
+    /// A run in which something happens as soon as a plan for the member is on record, and before it is
+    /// the lane's.
+    pub(crate) fn sync_and_meanwhile(&self, member: char, happens: impl FnOnce()) {
+        self.world.failing(|failing| failing.interleave(true));
+        let deadline = later(self.world.time(), 900);
+        let records = [Record {
+            id: "m".to_owned(),
+            body: SCHEDULED.to_owned(),
+        }];
+        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let waker = noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        let is_on_record = || {
+            let name = lane(member).to_string();
+            self.world
+                .ledger(|ledger| ledger.links.keys().any(|(_, of)| *of == name))
+        };
+        while !is_on_record() {
+            assert!(run.as_mut().poll(&mut context).is_pending());
+        }
+        happens();
+        while run.as_mut().poll(&mut context).is_pending() {}
+        self.world.failing(|failing| failing.interleave(false));
+    }
+
+    /// What a worker with these rules writes down.
+    pub(crate) fn mark(&self, member: char, mode: &str) {
+        let mark = MemberRules::parse(mode, "").unwrap().mark();
+        let state = self.state(member);
+        let next = LaneState {
+            rev: state.rev + 1,
+            ..state.ruled(mark).unwrap()
+        };
+        self.world
+            .ledger(|ledger| ledger.put_lane(&lane(member), next));
+    }
+
     /// A run that ends with its process after so many calls.
     pub(crate) fn cut_off_after(&self, calls: u64) {
         self.world.failing(|failing| failing.interleave(true));

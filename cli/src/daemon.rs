@@ -145,7 +145,7 @@ async fn describe(
             change_set_seconds: options.change_set_seconds(),
         }),
     };
-    if let Some(emulator) = embedded.emulator() {
+    if embedded.emulator().is_some() {
         let all: Vec<_> = products::real().map(|product| product.id).collect();
         let (allow, deny) = all.split_at(all.len() * 3 / 4);
         let wanted = Lists {

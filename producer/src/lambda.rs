@@ -97,7 +97,8 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
             body: message.body.unwrap_or_default(),
         })
         .collect();
-    let verdicts = producer.handle(&records, deadline?).await;
+    // And so are those that it is made of.
+    let verdicts = Box::pin(producer.handle(&records, deadline?)).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {
         if verdict == Verdict::Again {

@@ -97,7 +97,7 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
             body: message.body.unwrap_or_default(),
         })
         .collect();
-    // And so are those that it is made of.
+    // Boxed: the future of a whole run is large.
     let verdicts = Box::pin(producer.handle(&records, deadline?)).await;
     let mut response = SqsBatchResponse::default();
     for (record, verdict) in records.into_iter().zip(verdicts) {

@@ -55,15 +55,24 @@ fn lane(digit: char) -> LaneId {
 
 /// Two links of one management experience, each with its `live_check`.
 fn config(checks: [&str; 2]) -> String {
-    let mut text = "schema = 1\n".to_owned();
-    for (digit, check) in ['2', '3'].into_iter().zip(checks) {
+    let link = |(digit, check): (char, &str)| {
         let account = account(digit);
-        text += &format!(
-            "[[member]]\nname = \"m{digit}\"\naccount = \"{account}\"\nexternal_id = \"external-{digit}\"\n\
-             [[link]]\nmanagement_experience = \"exp-m\"\nmember = \"m{digit}\"\nmember_experience = \"exp-{digit}\"\nlive_check = \"{check}\"\n"
-        );
-    }
-    text
+        format!(
+            r#"
+[[member]]
+name = "m{digit}"
+account = "{account}"
+external_id = "external-{digit}"
+[[link]]
+management_experience = "exp-m"
+member = "m{digit}"
+member_experience = "exp-{digit}"
+live_check = "{check}"
+"#
+        )
+    };
+    let links: String = ['2', '3'].into_iter().zip(checks).map(link).collect();
+    format!("schema = 1\n{links}")
 }
 
 struct Setting {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_marketplacediscovery::Client;
 use aws_sdk_marketplacediscovery::config::Builder;
+use aws_sdk_marketplacediscovery::operation::get_product::GetProductError;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::service_error;
 
-/// From one call to the next: GetProduct takes 5 a second (Discovery API quotas).
+/// From one call to the next: `GetProduct` takes 5 a second (Discovery API quotas).
 const APART: Duration = Duration::from_millis(200);
 /// A run waits for an answer: it is shorter here than elsewhere, and one who does not get it goes on
 /// without.
@@ -62,10 +63,8 @@ impl Discovery for ProductDirectory {
             )),
             Ok(_) => Ok(true),
             Err(error) => {
-                let is_missing = error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_resource_not_found_exception());
-                if is_missing {
+                let said = error.as_service_error();
+                if said.is_some_and(GetProductError::is_resource_not_found_exception) {
                     Ok(false)
                 } else {
                     let error = service_error("GetProduct", product.as_str(), &error);

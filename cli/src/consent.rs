@@ -4,10 +4,11 @@
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::hold::{ConsentAction, ConsentRequest, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::message::consent_requested;
 use pmp_sync_domain::plan::PlanHash;
-use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord};
+use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
 use serde_json::json;
 
 use crate::args::{Common, ConsentOptions, HashDigits, RestoreOptions};
@@ -53,7 +54,30 @@ pub(crate) async fn approve(common: &Common, options: &ConsentOptions) -> Result
             status => format!("{name}: {}", output::word(&status)),
         })?;
     }
+    if rests(&context, &served.run, &known.lane).await? {
+        output::note(
+            "it is done; what differs from the management experience now is another plan, see `pmp-sync plan`",
+        );
+        return Ok(());
+    }
     ended_well(&served.run)
+}
+
+/// True if all that is missing from a run is that its lane was not seen to be equal, and nothing is left
+/// open or in quarantine there. So ends each way back that is done, as long as the management experience
+/// wants something else.
+async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool, Failure> {
+    let totals = &run.totals;
+    let unseen = run.status == RunStatus::Partial
+        && totals.failed + totals.stopped + totals.quarantined == 0
+        && run.not_seen.contains(&lane.to_string());
+    if !unseen {
+        return Ok(false);
+    }
+    let state = context.ledger.state(lane).await?;
+    Ok(state.phase == Phase::Idle
+        && context.ledger.open(lane).await?.is_empty()
+        && context.ledger.quarantined(lane).await?.is_empty())
 }
 
 /// `reject`

@@ -100,7 +100,9 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
             ConsentAction::Restore => "the way back before",
         };
         line(&format!("  wanted      {what} run {}", consent.of))?;
-        if let Some(hash) = &consent.plan_hash {
+        // Otherwise it is told below.
+        let hash = consent.plan_hash.as_ref();
+        if let Some(hash) = hash.filter(|hash| link.plan_hash.as_ref() != Some(hash)) {
             line(&format!("  plan        {hash}"))?;
         }
         line(&format!("  {verdict:<11} {}", who(&consent.ask)))?;

@@ -3,6 +3,7 @@
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::guard::{Book, HoldReason};
 use pmp_sync_domain::hold::{Allowance, Ask, ConsentAction, Hold};
+use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunStatus};
 use serde_json::{Value, json};
 
@@ -255,6 +256,32 @@ fn an_approval_whose_changes_do_not_all_get_through_is_a_partial_failure() {
         answer.stderr.contains("is partial, not completed"),
         "{answer:?}"
     );
+}
+
+#[test]
+fn an_approval_is_done_once_its_lane_rests_whatever_is_wanted_by_then() {
+    for (phase, code) in [(Phase::Idle, 0), (Phase::Blocked, 4)] {
+        let mut table = held();
+        let state = LaneState {
+            phase,
+            ..LaneState::default()
+        };
+        let pk = format!("LANE#222222222222#{EXPERIENCE}");
+        table.put(&pk, "STATE", &state);
+        let aws = FakeAws::serving(table, |_, detail, table| {
+            let id = detail["request_id"].as_str();
+            let mut run = ended(9, "approval-requested", id, RunStatus::Partial);
+            run.not_seen.insert(lane().to_string());
+            table.put_run(&run);
+            table.put_link(&of(ConsentAction::Approve, LinkStatus::Committed));
+        });
+        let answer = ask(&aws, "approve", 3, &digits(), &[]).ended_with(code);
+        assert_eq!(
+            answer.stderr.contains("it is done"),
+            code == 0,
+            "{answer:?}"
+        );
+    }
 }
 
 #[test]

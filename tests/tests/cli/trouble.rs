@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use pmp_sync_local::embedded::Clients;
 use serde_json::{Value, json};
 
-use crate::setup::Local;
+use crate::setup::{Answer, Local};
 
 /// Calls the emulator's own control endpoint.
 fn control(local: &Local, method: &str, path: &str, body: &Value) {
@@ -132,10 +132,12 @@ fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) 
     );
     let faults = json!({ "bad_products": { "prod-bad": { "code": "INVALID_PRODUCT" } } });
     control(local, "PUT", "/_control/faults", &faults);
+    // They take the place of all others, which is too much to be done unasked.
     local
         .run(&["sync", "--wait", "--member", "apac"])
-        .ended_with(4)
-        .tells(&["partial"]);
+        .ended_with(3)
+        .tells(&["PMS-7001", "PMS-7003"]);
+    approve(local, "apac").ended_with(4).tells(&["partial"]);
 
     assert_eq!(
         local
@@ -188,11 +190,27 @@ fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) 
     let letters = replayed["letters"].as_array().unwrap();
     assert_eq!(letters.len(), 1, "{replayed}");
     assert_eq!(letters[0]["outcome"], "reissued");
+    local
+        .run(&["sync", "--wait", "--member", "emea"])
+        .ended_with(3);
+    approve(local, "emea").ended_with(0);
+    local.run(&["holds"]).ended_with(0);
     local.run(&["sync", "--wait"]).ended_with(0);
     assert_eq!(
         local.run(&["dlq", "list"]).ended_with(0).stdout,
         "no dead letter\n"
     );
+}
+
+/// Runs the very command that is told for what is held of a member.
+fn approve(local: &Local, member: &str) -> Answer {
+    let holds = local
+        .run(&["holds", "--member", member, "--json"])
+        .ended_with(3)
+        .json();
+    let command = holds["holds"][0]["approve"].as_str().unwrap();
+    let arguments: Vec<_> = command.split(' ').skip(1).collect();
+    local.run(&arguments)
 }
 
 /// A lane that is blocked is told at once, and not waited for.

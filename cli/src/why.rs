@@ -213,6 +213,6 @@ mod tests {
         assert_eq!(products_of(&options(3)).unwrap().len(), 3);
         assert_eq!(products_of(&options(MOST_PRODUCTS)).unwrap().len(), 2_000);
         let refused = products_of(&options(MOST_PRODUCTS + 1)).unwrap_err();
-        assert_eq!(refused.exit_code(), 2);
+        assert_eq!(refused.exit_code(), 5);
     }
 }

@@ -166,35 +166,35 @@ fn what_can_not_be_asked_is_refused_before_anything_is_asked() {
         "exp-0000000000000",
     ];
     for (arguments, code, word, why) in [
-        (&["why"][..], 2, "command-line", "required"),
-        (&["why", "prod a"], 2, "command-line", "prod a"),
+        (&["why"][..], 5, "command-line", "required"),
+        (&["why", "prod a"], 5, "command-line", "prod a"),
         (
             &["why", "--file", text(&none)],
-            2,
+            5,
             "command-line",
             "no product is named",
         ),
         (
             &["why", "--file", "-"],
-            2,
+            5,
             "command-line",
             "no product is named",
         ),
         (
             &["why", "--file", text(&many)],
-            2,
+            5,
             "command-line",
             "2001 products",
         ),
         (
             &["why", "--file", text(&wrong)],
-            3,
+            5,
             "file",
             "line 2: \"prod b\"",
         ),
-        (&["why", "--file", "not-there"], 3, "file", "not-there"),
-        (&["why", "a", "--member", "nobody"], 2, "unknown", "nobody"),
-        (&elsewhere, 2, "unknown", "exp-0000000000000"),
+        (&["why", "--file", "not-there"], 5, "file", "not-there"),
+        (&["why", "a", "--member", "nobody"], 5, "unknown", "nobody"),
+        (&elsewhere, 5, "unknown", "exp-0000000000000"),
     ] {
         let answer = aws.run(&home, &[arguments, &["--json"]].concat());
         let answer = answer.ended_with(code);

@@ -55,6 +55,8 @@ pub(crate) enum Happening {
     Forget(ChangeSetId),
     /// A message that nobody can read.
     Garbage,
+    /// Somebody approves everything that is held, now and every hour.
+    Approvals,
     /// Everything is repaired.
     Repair,
 }
@@ -252,6 +254,10 @@ impl Sim {
             Happening::Cancel(set) => self.cancel(&set),
             Happening::Forget(set) => self.forget(&set),
             Happening::Garbage => self.send_garbage(),
+            Happening::Approvals => {
+                self.approve_all();
+                self.plan_for(self.now + HOUR, Happening::Approvals);
+            }
             Happening::Repair => self.repair(),
         }
         self.observe(None, 0)
@@ -350,6 +356,8 @@ impl Sim {
             self.fill_management(&management);
         }
         self.brake_off();
+        // What is held then waits for somebody: within the hour, somebody comes.
+        self.plan_for(self.now + HOUR / 2, Happening::Approvals);
         if healed || self.chance.once_in(2) {
             self.plan_for(self.now + 5 * MINUTE, Happening::Replay);
             self.plan_for(self.now + 65 * MINUTE, Happening::Replay);

@@ -6,6 +6,7 @@
 
 mod agenda;
 mod chance;
+mod consents;
 mod judge;
 mod people;
 mod rest;
@@ -300,7 +301,7 @@ impl Sim {
             && self
                 .agenda
                 .values()
-                .all(|h| matches!(h, Happening::Schedule))
+                .all(|h| matches!(h, Happening::Schedule | Happening::Approvals))
             && self
                 .scene
                 .members

@@ -4,14 +4,17 @@ use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::guard::{Book, GuardName, HoldReason};
 use pmp_sync_domain::hold::Hold;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::{HELD, event};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use serde::Serialize;
 
 use crate::drift::remember;
-use crate::inspect::Inspection;
+use crate::inspect::{Inspection, View};
 use crate::link::{Connection, Errand, Outcome};
 use crate::send::Committed;
 use crate::{Ports, Producer};
@@ -48,23 +51,31 @@ impl<P: Ports> Producer<P> {
     }
 
     /// The book after a look at which nothing was held.
-    pub(crate) fn after_look(&self, errand: &Errand<'_>, seen: &Inspection) -> Book {
+    pub(crate) fn after_look(&self, view: View<'_>, seen: &Inspection) -> Book {
         let now = self.now();
         let mut book = seen.book.clone();
-        book.sized(seen.actual.allowed().len(), now);
-        book.frozen_since = frozen_since(&book, errand, now);
-        if errand.way_back {
+        look(&mut book, seen, now);
+        book.frozen_since = frozen_since(&book, view.link, now);
+        if view.way_back {
+            if seen.decision == Decision::InStep {
+                book.allowance = None;
+            }
             return book;
         }
         remember(&mut book, &seen.edited);
         book.hold = None;
-        let odd = |name: &GuardName| is_odd(&errand.desired.oddities, *name);
+        let odd = |name: &GuardName| is_odd(&view.desired.oddities, *name);
         book.accepted.retain(odd);
-        if errand.desired.oddities.is_empty() && !seen.plan.is_empty() {
-            book.management_allowed = Some(errand.desired.policy.allowed().len());
+        // A frozen link is in step with anything: what was before it was frozen is what it goes by.
+        let settled = seen.decision == Decision::InStep || !seen.plan.is_empty();
+        if view.desired.oddities.is_empty() && !view.policy.frozen && settled {
+            book.management_allowed = Some(view.desired.policy.allowed().len());
         }
-        if errand.desired.oddities.is_empty() && seen.decision == Decision::InStep {
-            book.management_allowed = Some(errand.desired.policy.allowed().len());
+        let wanted = |restored: &Plan| {
+            let mut changes = restored.changes();
+            changes.all(|change| view.policy.agrees(&view.desired.policy, &change))
+        };
+        if seen.decision == Decision::InStep && seen.restored.as_ref().is_none_or(wanted) {
             // What was restored is what is wanted now.
             book.restored = None;
         }
@@ -82,7 +93,7 @@ impl<P: Ports> Producer<P> {
         errand: &Errand<'_>,
         seen: &Inspection,
     ) -> Result<bool, LinkError> {
-        let mut book = self.after_look(errand, seen);
+        let mut book = self.after_look(errand.view(), seen);
         if !seen.approved {
             // Under their limits, so that they are few.
             book.taking_away(seen.removals.clone(), self.now());
@@ -107,19 +118,23 @@ impl<P: Ports> Producer<P> {
         connection: &Connection<P>,
     ) -> Result<Option<Outcome>, LinkError> {
         let ledger = self.ports.ledger();
-        if seen.before.state.planned_run() == Some(errand.run) {
+        let planned = seen.before.state.planned.as_ref();
+        if planned.is_some_and(|plan| plan.run == errand.run && plan.totals.total() > 0) {
             // The run has committed a plan here already, in an invocation that was cut off: that one is
             // on record, and only a newer run can take its place.
             return Err(LinkError::Contended(seen.lane.to_string()));
         }
+        // What was to be tried again waits with the rest of the plan: were it left aside, the next run
+        // would not plan it, and nobody could approve it. Its letter stays.
+        self.release(&seen.lane, &seen.lifted).await?;
         let hold = self.present_hold(errand, seen).await?;
         outcome.record.status = LinkStatus::Held;
         outcome.record.hold = Some(hold.clone());
         outcome.messages = 0;
         self.keep(&seen.lane, &outcome.record).await?;
         let mut book = seen.book.clone();
-        book.sized(seen.actual.allowed().len(), self.now());
-        book.frozen_since = frozen_since(&book, errand, self.now());
+        look(&mut book, seen, self.now());
+        book.frozen_since = frozen_since(&book, errand.link, self.now());
         remember(&mut book, &seen.edited);
         if !seen.approved {
             book.allowance = None;
@@ -143,11 +158,13 @@ impl<P: Ports> Producer<P> {
             };
             let announced = self.ports.bus().put(event(HELD, &held)).await;
             announced.map_err(LinkError::Bus)?;
-            let before = Book {
-                rev: seen.book.rev + 1,
+            // The write above counts, if there was one: the hold may be that of a run that was cut off before
+            // it had announced it.
+            let wrote = u64::from(book != seen.book);
+            let mut after = Book {
+                rev: seen.book.rev + wrote,
                 ..book
             };
-            let mut after = before.clone();
             after.hold = Some(Hold {
                 announced: true,
                 ..hold
@@ -174,7 +191,8 @@ impl<P: Ports> Producer<P> {
         // Runs expire, and what is approved is what the run's record shows.
         let record = self.ports.ledger().link(old.run, &seen.lane).await;
         let record = record.map_err(LinkError::Ledger)?;
-        Ok(if record.is_some() { old.clone() } else { new })
+        let is_shown = record.is_some_and(|record| record.shown().hash() == old.plan_hash);
+        Ok(if is_shown { old.clone() } else { new })
     }
 
     pub(crate) fn new_hold(&self, run: RunId, seen: &Inspection, reasons: Vec<HoldReason>) -> Hold {
@@ -204,7 +222,7 @@ impl<P: Ports> Producer<P> {
             Decision::InStep => outcome.done = self.mark_rest(seen, false).await?,
             Decision::Underway(_) => {}
             Decision::Commit => {
-                let nothing = pmp_sync_domain::plan::Plan::default();
+                let nothing = Plan::default();
                 match self.commit(errand.run, seen, &nothing).await? {
                     Committed::Stale => return Ok(None),
                     Committed::Yes(older) => {
@@ -221,12 +239,25 @@ impl<P: Ports> Producer<P> {
     }
 }
 
+/// What every look writes down: how long the list is, and what is still being taken away from it.
+fn look(book: &mut Book, seen: &Inspection, now: pmp_sync_domain::Timestamp) {
+    let denies = |product: &ProductId| {
+        let mut open = seen.before.open.iter();
+        seen.plan.deny().contains(product)
+            || open.any(|open| open.product == *product && open.action == Action::Deny)
+    };
+    let still_taken =
+        |product: &ProductId| seen.actual.allowed().contains(product) && denies(product);
+    book.looked(still_taken, now);
+    book.sized(seen.actual.allowed().len(), now);
+}
+
 fn frozen_since(
     book: &Book,
-    errand: &Errand<'_>,
+    link: &Link,
     now: pmp_sync_domain::Timestamp,
 ) -> Option<pmp_sync_domain::Timestamp> {
-    let frozen = errand.link.policy.frozen;
+    let frozen = link.policy.frozen;
     frozen.then(|| book.frozen_since.unwrap_or(now))
 }
 

@@ -145,21 +145,16 @@ impl<P: Ports> Producer<P> {
                 .await
                 .unwrap_or_default();
             for experience in experiences {
-                let looked = inspect(
-                    self.ports.ledger(),
-                    &connection,
-                    &Kept(self.ports.ledger()),
-                    View {
-                        link,
-                        policy: &setup.policy(link, &experience),
-                        experience: &experience,
-                        desired,
-                        lifted: &BTreeSet::new(),
-                        way_back: false,
-                    },
-                    self.now(),
-                )
-                .await;
+                let view = View {
+                    link,
+                    policy: &setup.policy(link, &experience),
+                    experience: &experience,
+                    desired,
+                    lifted: &BTreeSet::new(),
+                    way_back: false,
+                };
+                let ledger = self.ports.ledger();
+                let looked = inspect(ledger, &connection, &Kept(ledger), view, self.now()).await;
                 seen_lanes.extend(looked.as_ref().ok().map(|seen| seen.lane.clone()));
                 match looked {
                     Ok(seen) if !seen.reasons.is_empty() => {
@@ -179,6 +174,16 @@ impl<P: Ports> Producer<P> {
                         }
                     }
                     Ok(seen) if seen.decision == Decision::InStep => {
+                        // What was approved is done, and what was held is so no more.
+                        let book = self.after_look(view, &seen);
+                        match self.write_book(&seen.lane, &seen.book, &book).await {
+                            Ok(true) => {}
+                            Ok(false) => continue,
+                            Err(error) => {
+                                tracing::warn!(lane = %seen.lane, %error, "what is remembered of a settled lane could not be written");
+                                continue;
+                            }
+                        }
                         match self.mark_in_step(&seen).await {
                             Ok(runs) => runs.into_iter().for_each(|run| {
                                 let end = LaneEnd::Rests {

@@ -14,7 +14,7 @@ use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LinkStatus, Request, RunRecord};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord};
 
 use crate::dead_letters::link_of;
 use crate::inspect::{Source, inspect, read_management};
@@ -128,9 +128,15 @@ impl<P: Ports> Producer<P> {
             let why = "the plan has changes that were not shown; what it is now waits for approval";
             consent.refused = Some(why.to_owned());
         }
+        // What is on record already stays so: of a run that was cut off, or that has failed halfway, it shows
+        // what is held, or committed.
+        let known = self.ports.ledger().link(case.run, lane).await?;
+        let record = LinkRecord {
+            consent: Some(consent.clone()),
+            ..known.unwrap_or_else(|| outcome.record.clone())
+        };
         outcome.record.consent = Some(consent);
-        // What of the record was written before says the same, but for the consent.
-        match self.keep(lane, &outcome.record).await {
+        match self.keep(lane, &record).await {
             Ok(()) => Ok(outcome),
             Err(LinkError::Ledger(error)) => Err(RunError::Ledger(error)),
             Err(_) => Ok(outcome),
@@ -156,22 +162,26 @@ impl<P: Ports> Producer<P> {
         let lane = &case.request.lane;
         let book = ledger.book(lane).await.map_err(LinkError::Ledger)?;
         let found = asked_for(&book, case.request);
-        let again = book
-            .allowance
-            .as_ref()
-            .is_some_and(|allowance| allowance.run == case.request.run);
+        let again = match &book.allowance {
+            Some(allowance) if allowance.run == case.request.run => {
+                let shown = ledger.link(allowance.run, lane).await;
+                let shown = shown.map_err(LinkError::Ledger)?;
+                shown.map(|record| record.shown().hash()) == case.request.plan_hash
+            }
+            _ => false,
+        };
         let hold = match (found, again) {
             (Some((hold, _)), _) => Some(hold),
             (None, true) => None,
             (None, false) => return Err(Refusal::Refused(stale(&book, case.request))),
         };
         let way_back = match hold {
-            Some(hold) => way_back_to(hold),
+            Some(hold) => hold.way_back_to(),
             None => {
                 let restored = book.restored.as_ref();
                 let is_same = restored.is_some_and(|restored| restored.run == case.request.run);
                 match (is_same, ledger.link(case.request.run, lane).await) {
-                    (true, Ok(Some(record))) => record.hold.as_ref().and_then(way_back_to),
+                    (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::way_back_to),
                     (true, Err(error)) => return Err(LinkError::Ledger(error).into()),
                     _ => None,
                 }
@@ -365,13 +375,6 @@ fn asked_for<'a>(book: &'a Book, request: &ConsentRequest) -> Option<(&'a Hold, 
         hold.run == request.run && Some(&hold.plan_hash) == request.plan_hash.as_ref()
     };
     of_plan.into_iter().chain(of_way_back).find(is_asked_for)
-}
-
-fn way_back_to(hold: &Hold) -> Option<RunId> {
-    hold.reasons.iter().find_map(|reason| match reason {
-        HoldReason::Restore { run } => Some(*run),
-        _ => None,
-    })
 }
 
 /// Why a request that fits no hold is refused, and the way forward.

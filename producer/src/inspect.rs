@@ -11,17 +11,18 @@ use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::{Book, Case, HoldReason};
-use pmp_sync_domain::hold::Allowance;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
-use pmp_sync_domain::lane::{Phase, Quarantined};
+use pmp_sync_domain::hold::{Allowance, Hold};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{BlockReason, Phase, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::live::{LiveCheck, in_question, only_live};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
+use pmp_sync_domain::plan::{LaneView, Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
 
 use crate::live::Informant;
+use crate::run::{is_done, overridden};
 
 /// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
 /// for each account (catalog quotas).
@@ -64,6 +65,8 @@ pub(crate) struct Inspection {
     pub(crate) actual: PolicySnapshot,
     /// The experience has no policy yet; true if it is live.
     pub(crate) first_policy: Option<bool>,
+    /// What is about to change in them.
+    pub(crate) overlay: LaneView,
     pub(crate) book: Book,
     pub(crate) plan: Plan,
     pub(crate) report: Report,
@@ -72,6 +75,10 @@ pub(crate) struct Inspection {
     pub(crate) reasons: Vec<HoldReason>,
     /// True if every change of the plan was approved.
     pub(crate) approved: bool,
+    /// The way back that was gone, or is to be, as it was shown.
+    pub(crate) restored: Option<Plan>,
+    /// The run before which the lists are wanted back, if somebody has approved it and it is not done.
+    pub(crate) going_back: Option<RunId>,
     /// What people would lose.
     pub(crate) removals: BTreeSet<ProductId>,
     /// What to do with the lane while the plan is held: as if nothing were to be changed.
@@ -215,7 +222,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         .into_iter()
         .partition(|aside| view.lifted.contains(&aside.product));
     let aside = quarantined.iter().map(Quarantined::change).collect();
-    let planned = plan(desired, &actual, &state.view(aside), view.policy);
+    let overlay = state.view(aside);
+    let planned = plan(desired, &actual, &overlay, view.policy);
     let (plan, report) = check_live(informant, planned, &actual, view, now).await?;
     let is_wanted = |aside: &Quarantined| {
         let standing = |policy: &PolicySnapshot| policy.standing(&aside.product);
@@ -233,6 +241,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         before: Lane { state, open },
         removals: BTreeSet::new(),
         approved: false,
+        restored: None,
+        going_back: None,
         reasons: Vec::new(),
         decision: Decision::InStep,
         halted: Decision::InStep,
@@ -242,13 +252,17 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         lane,
         actual,
         first_policy,
+        overlay,
         book,
         plan,
         report,
         released,
         lifted,
     };
-    seen.decision = decide(ledger, &seen, &seen.plan, view, now).await?;
+    seen.decision = match overridden_plan_under_way(ledger, &seen, view, now).await? {
+        Some(planned) => Decision::Underway(planned),
+        None => decide(ledger, &seen, &seen.plan, view, now).await?,
+    };
     judge(ledger, &mut seen, view, now).await?;
     if seen.reasons.is_empty() {
         return Ok(seen);
@@ -275,6 +289,44 @@ async fn check_live(
     Ok(only_live(plan, report, actual, &answers, check, now))
 }
 
+/// The run whose plan is at work on a frozen link because somebody has overridden the freeze, as long as it
+/// is what would be planned now, were the link not frozen: the next run, which overrides nothing, is not to
+/// halt it.
+async fn overridden_plan_under_way<L: ReadRuns>(
+    ledger: &L,
+    seen: &Inspection,
+    view: View<'_>,
+    now: Timestamp,
+) -> Result<Option<RunId>, LinkError> {
+    let state = &seen.before.state;
+    let is_idle = state.intent.is_none() && seen.before.open.is_empty() && is_done(state);
+    let Some(run) = state
+        .planned_run()
+        .filter(|_| view.policy.frozen && !is_idle)
+    else {
+        return Ok(None);
+    };
+    let record = ledger.run(run).await.map_err(LinkError::Ledger)?;
+    let scopes = record.map_or_else(Vec::new, |record| overridden(&record.requests));
+    let covers = |scope: &Scope| scope.covers(&view.link.member.name, view.experience);
+    if !scopes.iter().any(covers) {
+        return Ok(None);
+    }
+    let thawed = LinkPolicy {
+        frozen: false,
+        ..view.policy.clone()
+    };
+    let (plan, _) = plan(&view.desired.policy, &seen.actual, &seen.overlay, &thawed);
+    let view = View {
+        policy: &thawed,
+        ..view
+    };
+    Ok(match decide(ledger, seen, &plan, view, now).await? {
+        Decision::Underway(planned) => Some(planned),
+        Decision::InStep | Decision::Commit => None,
+    })
+}
+
 /// What to do with the lane, if this is the plan.
 async fn decide<L: ReadRuns>(
     ledger: &L,
@@ -293,16 +345,6 @@ async fn decide<L: ReadRuns>(
         link: view.policy,
         renewed: !seen.lifted.is_empty() && !plan.is_empty(),
     };
-    // What somebody has approved is not to be undone before it is done.
-    if !view.way_back
-        && let Some(planned) = state.planned_run()
-        && let Some(restored) = &seen.book.restored
-        && planned >= restored.executed
-        && state.phase != Phase::Blocked
-        && question.is_busy()
-    {
-        return Ok(Decision::Underway(planned));
-    }
     let committed = match state.planned_run() {
         Some(run) if question.needs_committed(now) => ledger
             .link(run, &seen.lane)
@@ -315,6 +357,16 @@ async fn decide<L: ReadRuns>(
     Ok(question.decide(now))
 }
 
+/// True if what was approved was committed, and the lane has come to rest since: it was approved once.
+fn is_spent(allowance: &Allowance, lane: &Lane) -> bool {
+    let state = &lane.state;
+    state.planned_run() >= Some(allowance.executed)
+        && state.phase != Phase::Blocked
+        && state.intent.is_none()
+        && lane.open.is_empty()
+        && is_done(state)
+}
+
 /// Asks the guards.
 async fn judge<L: ReadRuns>(
     ledger: &L,
@@ -322,16 +374,27 @@ async fn judge<L: ReadRuns>(
     view: View<'_>,
     now: Timestamp,
 ) -> Result<(), LinkError> {
-    let shown = async |allowance: Option<&Allowance>| match allowance {
+    let record = async |allowance: Option<&Allowance>| match allowance {
         Some(allowance) => {
             let record = ledger.link(allowance.run, &seen.lane).await;
-            let record = record.map_err(LinkError::Ledger)?;
-            Ok(record.map(|record| record.shown()))
+            record.map_err(LinkError::Ledger)
         }
         None => Ok::<_, LinkError>(None),
     };
-    let approved = shown(seen.book.allowance.as_ref()).await?;
-    let restored = shown(seen.book.restored.as_ref()).await?;
+    let allowance = seen.book.allowance.as_ref();
+    let allowance = allowance.filter(|allowance| !is_spent(allowance, &seen.before));
+    let approved = record(allowance).await?;
+    let going_back = approved.as_ref().and_then(|record| record.hold.as_ref());
+    // If all that is left of it fails, it has gone as far as it goes.
+    let failed = seen.before.state.block.as_ref();
+    let failed = failed.is_some_and(|block| block.reason == BlockReason::ChangeSetFailed);
+    let tried =
+        allowance.is_some_and(|allowed| seen.before.state.planned_run() >= Some(allowed.executed));
+    let going_back = going_back.filter(|_| !(tried && failed));
+    let going_back = going_back.and_then(Hold::way_back_to);
+    let approved = approved.map(|record| record.shown());
+    let restored = record(seen.book.restored.as_ref()).await?;
+    let restored = restored.map(|record| record.shown());
     let open = &seen.before.open;
     let open = open.iter().filter(|open| open.action == Action::Deny);
     let open = open.map(|open| open.product.clone()).collect();
@@ -350,6 +413,8 @@ async fn judge<L: ReadRuns>(
     };
     let removals = case.removals();
     let (is_approved, reasons) = (case.is_approved(), case.reasons());
+    seen.restored = restored;
+    seen.going_back = going_back;
     seen.removals = removals;
     seen.approved = is_approved;
     if !view.way_back {

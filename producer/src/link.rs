@@ -182,6 +182,12 @@ impl<P: Ports> Producer<P> {
             if !self.mark_stop(&seen, errand.stop).await? {
                 continue;
             }
+            if let Some(before) = seen.going_back.filter(|_| !errand.way_back) {
+                match self.go_on_back(errand, before, &seen, connection).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                }
+            }
             self.release(&seen.lane, &seen.released).await?;
             if !errand.way_back {
                 seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
@@ -204,11 +210,17 @@ impl<P: Ports> Producer<P> {
                 }
             }
             if errand.way_back && !seen.approved && seen.decision == Decision::Commit {
+                // Something has changed that was not shown: there is no such way back any more.
+                let mut book = seen.book.clone();
+                book.allowance = None;
+                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+                    continue;
+                }
                 outcome.record.status = LinkStatus::Refused;
                 return Ok(outcome);
             }
             if seen.decision != Decision::Commit {
-                let book = self.after_look(errand, &seen);
+                let book = self.after_look(errand.view(), &seen);
                 if !self.write_book(&seen.lane, &seen.book, &book).await? {
                     continue;
                 }
@@ -283,6 +295,41 @@ impl<P: Ports> Producer<P> {
         Err(LinkError::Contended(link.lane_of(experience).to_string()))
     }
 
+    /// Goes on with a way back that somebody has approved and that is not done: whoever was to send it may
+    /// have been cut off, and nothing else is planned for the lane before it is. Nothing if there is
+    /// nothing to go on with, and the lane is to be looked at again.
+    async fn go_on_back(
+        &self,
+        errand: &Errand<'_>,
+        before: RunId,
+        seen: &Inspection,
+        connection: &Connection<P>,
+    ) -> Result<Option<Outcome>, LinkError> {
+        let lists = self.ports.ledger().lists(before, &seen.lane).await;
+        let Some(policy) = lists.map_err(LinkError::Ledger)? else {
+            let mut book = seen.book.clone();
+            book.allowance = None;
+            self.write_book(&seen.lane, &seen.book, &book).await?;
+            return Ok(None);
+        };
+        let desired = Source {
+            policy,
+            oddities: Vec::new(),
+        };
+        let back = Errand {
+            desired: &desired,
+            way_back: true,
+            policy: errand.policy.clone(),
+            ..*errand
+        };
+        let outcome = Box::pin(self.serve_lane(&back, connection)).await?;
+        let over = matches!(
+            outcome.record.status,
+            LinkStatus::InStep | LinkStatus::Refused
+        );
+        Ok((!over).then_some(outcome))
+    }
+
     /// Sends a committed plan. What is replayed leaves the quarantine before its message is sent: a newer
     /// plan, made before the message is claimed, would leave it alone, and its dead letter is gone.
     async fn send_out(
@@ -319,7 +366,11 @@ impl<P: Ports> Producer<P> {
 
     /// Takes changes out of quarantine: one that is not wanted any more is tried should it be wanted
     /// again, one that is replayed is tried now.
-    async fn release(&self, lane: &LaneId, aside: &[Quarantined]) -> Result<(), LinkError> {
+    pub(crate) async fn release(
+        &self,
+        lane: &LaneId,
+        aside: &[Quarantined],
+    ) -> Result<(), LinkError> {
         for quarantined in aside {
             tracing::info!(%lane, product = %quarantined.product, action = %quarantined.action, "the change stands aside no more");
             self.ports
@@ -451,9 +502,9 @@ impl<P: Ports> Producer<P> {
         };
         let record = match known {
             Some(known) => LinkRecord {
-                // Of a held one nothing is committed, and this one may be.
+                // Of a held one nothing is committed, and it may wait for approval already.
                 status: match known.status {
-                    LinkStatus::Held => failed.status,
+                    LinkStatus::Held => LinkStatus::Held,
                     _ => LinkStatus::Failed,
                 },
                 fault: failed.fault.clone(),

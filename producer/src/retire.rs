@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{LinkError, ServiceError};
+use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -61,13 +62,21 @@ impl<P: Ports> Producer<P> {
         let ledger = self.ports.ledger();
         let state = ledger.state(&entry.lane).await.map_err(LinkError::Ledger)?;
         let open = ledger.open(&entry.lane).await.map_err(LinkError::Ledger)?;
-        if !is_unfinished(&state, &open) {
+        let book = ledger.book(&entry.lane).await.map_err(LinkError::Ledger)?;
+        let forgotten = without_holds(&book);
+        if !is_unfinished(&state, &open) && forgotten == book {
             return Ok(None);
         }
         // `*` takes what is live: only what is known not to be has left it.
         if let Some(link) = star
             && self.is_live(link, entry).await?
         {
+            return Ok(None);
+        }
+        if !self.write_book(&entry.lane, &book, &forgotten).await? {
+            return Err(LinkError::Contended(entry.lane.to_string()));
+        }
+        if !is_unfinished(&state, &open) {
             return Ok(None);
         }
         let Some(before) = self.halt(run, entry, state).await? else {
@@ -178,6 +187,20 @@ impl<P: Ports> Producer<P> {
             unchecked: 0,
             at: self.now(),
         }
+    }
+}
+
+/// Without a link there is nothing to approve, and nothing that was approved: should there be a link again,
+/// it is held and approved for what it is then. What was taken away still counts, and what was restored
+/// stays guarded.
+fn without_holds(book: &Book) -> Book {
+    Book {
+        hold: None,
+        restore: None,
+        allowance: None,
+        accepted: BTreeSet::new(),
+        frozen_since: None,
+        ..book.clone()
     }
 }
 

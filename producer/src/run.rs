@@ -24,8 +24,9 @@ const LINKS_AT_ONCE: usize = 8;
 /// What is left of an invocation's time when no further link is begun, in seconds. A link with
 /// thousands of changes takes some of them.
 pub(crate) const RESERVE: f64 = 45.0;
-/// The newest runs among which interrupted ones are looked for.
-const AMONG: u16 = 20;
+/// The newest runs among which interrupted ones are looked for. Requests about holds and dead letters are runs
+/// of their own: there may be one for each link in an hour.
+const AMONG: u16 = 100;
 /// After this the rest of a run is not expected any more, in seconds.
 const LOST: f64 = 3.0 * 3600.0;
 

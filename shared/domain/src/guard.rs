@@ -298,7 +298,7 @@ impl fmt::Display for HoldReason {
 /// Products that were taken away at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// When their plan was committed.
+    /// When their plan was committed; when they were first seen to be gone, once they were.
     pub at: Timestamp,
     /// The products.
     pub products: BTreeSet<ProductId>,
@@ -323,6 +323,9 @@ pub struct Book {
     /// What was taken away in the last 24 hours without anybody's consent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
+    /// Products of these that were still being taken away when the link was last looked at.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taking: BTreeSet<ProductId>,
     /// How long the member's list was since the window began, as far as it changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<Size>,
@@ -376,7 +379,8 @@ impl Book {
     fn removed(&self, now: Timestamp) -> BTreeSet<&ProductId> {
         let begin = later(now, -WINDOW);
         let recent = self.removals.iter().filter(|removal| removal.at > begin);
-        recent.flat_map(|removal| &removal.products).collect()
+        let recent = recent.flat_map(|removal| &removal.products);
+        recent.chain(&self.taking).collect()
     }
 
     /// Writes down how long the list is now, and forgets what is over.
@@ -398,8 +402,29 @@ impl Book {
     /// Writes down what a plan takes away, before it is committed.
     pub fn taking_away(&mut self, products: BTreeSet<ProductId>, now: Timestamp) {
         if !products.is_empty() {
+            self.taking.extend(products.iter().cloned());
             self.removals.push(Removal { at: now, products });
         }
+    }
+
+    /// What was still being taken away when the link was last looked at may have gone at any moment since:
+    /// it counts from now on. Were it counted from its commit, a change set that came about hours later
+    /// would be forgotten hours too early.
+    pub fn looked(&mut self, still_taken: impl Fn(&ProductId) -> bool, now: Timestamp) {
+        let taken = std::mem::take(&mut self.taking);
+        if taken.is_empty() {
+            return;
+        }
+        for removal in &mut self.removals {
+            removal.products.retain(|product| !taken.contains(product));
+        }
+        self.removals.retain(|removal| !removal.products.is_empty());
+        let still = taken.iter().filter(|product| still_taken(product));
+        self.taking = still.cloned().collect();
+        self.removals.push(Removal {
+            at: now,
+            products: taken,
+        });
     }
 }
 

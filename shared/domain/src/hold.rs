@@ -54,6 +54,14 @@ impl Hold {
         self.plan_hash == other.plan_hash && guards(self) == guards(other)
     }
 
+    /// The run before which the lists are wanted back, if it is a way back.
+    pub fn way_back_to(&self) -> Option<RunId> {
+        self.reasons.iter().find_map(|reason| match reason {
+            HoldReason::Restore { run } => Some(*run),
+            _ => None,
+        })
+    }
+
     /// The command that releases it.
     pub fn command(&self, experience: &ExperienceId) -> String {
         format!(

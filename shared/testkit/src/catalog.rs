@@ -50,6 +50,15 @@ fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
     PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok()
 }
 
+/// What the producer was last told of an experience.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The experience.
+    pub experience: Experience,
+    /// Its lists; none until they were asked for.
+    pub policy: PolicySnapshot,
+}
+
 /// The experiences of every organization.
 #[derive(Debug, Clone)]
 pub struct Experiences {
@@ -60,6 +69,9 @@ pub struct Experiences {
     faults: u32,
     unattributed: bool,
     hidden: BTreeSet<ChangeSetId>,
+    /// Allowed products that the producer's next look at an experience's lists is told of.
+    short: BTreeMap<ExperienceId, usize>,
+    told: BTreeMap<ExperienceId, Told>,
 }
 
 impl Experiences {
@@ -72,6 +84,8 @@ impl Experiences {
             faults: 0,
             unattributed: false,
             hidden: BTreeSet::new(),
+            short: BTreeMap::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -111,6 +125,53 @@ impl Experiences {
             .get(id)
             .map(|entity| entity.policy.clone())
             .unwrap_or_default()
+    }
+
+    /// The producer's next look at the lists of an experience is told of `most` allowed products only.
+    pub fn read_short(&mut self, id: &ExperienceId, most: usize) {
+        self.short.insert(id.clone(), most);
+    }
+
+    /// Every look is told everything again.
+    pub fn read_whole(&mut self) {
+        self.short.clear();
+    }
+
+    /// What the producer was last told of an experience.
+    pub fn told(&self, id: &ExperienceId) -> Option<&Told> {
+        self.told.get(id)
+    }
+
+    /// An experience as it stands.
+    pub fn experience(&self, id: &ExperienceId) -> Option<&Experience> {
+        self.entities.get(id).map(|entity| &entity.experience)
+    }
+
+    fn tell_experience(&mut self, experience: &Experience) {
+        let told = self.told.entry(experience.id.clone());
+        let told = told.or_insert_with(|| Told {
+            experience: experience.clone(),
+            policy: PolicySnapshot::default(),
+        });
+        told.experience = experience.clone();
+        if experience.policy.is_none() {
+            told.policy = PolicySnapshot::default();
+        }
+    }
+
+    /// The lists as the producer is told of them.
+    fn tell_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
+        let policy = match self.short.remove(id) {
+            Some(most) => PolicySnapshot::new(
+                policy.allowed().iter().take(most).cloned(),
+                policy.denied().iter().cloned(),
+            ),
+            None => policy,
+        };
+        if let Some(told) = self.told.get_mut(id) {
+            told.policy = policy.clone();
+        }
+        policy
     }
 
     /// A product whose change makes its change set fail.
@@ -333,26 +394,33 @@ impl Experiences {
 pub struct OrgCatalog {
     pub(crate) world: World,
     pub(crate) account: AccountId,
+    /// True for the producer's looks: what they were told is kept.
+    pub(crate) producer: bool,
 }
 
 impl ReadCatalog for OrgCatalog {
     async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
         let effect = self.world.call("DescribeEntity", id.as_str()).await?;
-        let inner = self.world.lock();
+        let mut inner = self.world.lock();
         let entity = inner
             .experiences
             .entity(&self.account, "DescribeEntity", id)?;
-        effect.answer(entity.experience.clone())
+        let experience = entity.experience.clone();
+        if self.producer {
+            inner.experiences.tell_experience(&experience);
+        }
+        effect.answer(experience)
     }
 
     async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
         let effect = self.world.call("DescribeEntity", id.as_str()).await?;
-        let inner = self.world.lock();
+        let mut inner = self.world.lock();
         let mut entities = inner.experiences.entities.values();
         let found = entities.find(|entity| {
             entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
         });
-        let policy = found.map(|entity| entity.policy.clone()).ok_or_else(|| {
+        let found = found.map(|entity| (entity.experience.id.clone(), entity.policy.clone()));
+        let (experience, policy) = found.ok_or_else(|| {
             ServiceError::new(
                 "DescribeEntity",
                 id.to_string(),
@@ -360,6 +428,11 @@ impl ReadCatalog for OrgCatalog {
                 "no such entity",
             )
         })?;
+        let policy = if self.producer {
+            inner.experiences.tell_policy(&experience, policy)
+        } else {
+            policy
+        };
         effect.answer(policy)
     }
 

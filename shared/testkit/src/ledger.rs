@@ -96,6 +96,17 @@ pub struct MemoryLedger {
     pub last_run: Option<RunId>,
     /// Every state of a lane since it was last taken, if somebody watches.
     pub watched: Option<Vec<Written>>,
+    /// Every book, and every list of a way back, since they were last taken, if somebody watches.
+    pub watched_books: Option<Vec<Kept>>,
+}
+
+/// What the producer wrote down about a link.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// What it remembers of it.
+    Book(LaneId, Book),
+    /// The lists for the way back to before a run.
+    Lists(RunId, LaneId),
 }
 
 /// A lane's state as it was written.
@@ -420,6 +431,9 @@ impl WriteRuns for World {
                 rev: book.rev + 1,
                 ..book.clone()
             };
+            if let Some(watched) = &mut ledger.watched_books {
+                watched.push(Kept::Book(lane.clone(), next.clone()));
+            }
             ledger.books.insert(lane.clone(), next);
             Ok(())
         })?;
@@ -436,6 +450,9 @@ impl WriteRuns for World {
         let effect = self.call("PutItem", "lists").await?;
         let key = (run, lane.clone());
         self.ledger(|ledger| {
+            if let Some(watched) = &mut ledger.watched_books {
+                watched.push(Kept::Lists(run, lane.clone()));
+            }
             ledger.lists.entry(key).or_insert_with(|| lists.clone());
         });
         effect.answer(())

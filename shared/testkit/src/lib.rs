@@ -13,9 +13,9 @@ mod queue;
 pub mod sim;
 mod world;
 
-pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog};
+pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog, Told};
 pub use self::fail::{Call, Failing, Fate};
-pub use self::ledger::{ItemState, MemoryLedger, Written};
+pub use self::ledger::{ItemState, Kept, MemoryLedger, Written};
 pub use self::ports::{ProducerPorts, WorkerPorts};
 pub use self::queue::{Delivery, Queue};
 pub use self::world::{MemberAccess, MemberSide, World};

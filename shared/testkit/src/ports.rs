@@ -17,7 +17,7 @@ impl ProducerPorts {
     pub fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),
-            catalog: world.catalog(account),
+            catalog: world.told_catalog(account),
         }
     }
 }

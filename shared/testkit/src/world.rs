@@ -149,6 +149,15 @@ impl World {
         OrgCatalog {
             world: self.clone(),
             account: account.clone(),
+            producer: false,
+        }
+    }
+
+    /// The same as the producer sees it.
+    pub(crate) fn told_catalog(&self, account: &AccountId) -> OrgCatalog {
+        OrgCatalog {
+            producer: true,
+            ..self.catalog(account)
         }
     }
 
@@ -339,7 +348,7 @@ impl Members for World {
             return Err(ServiceError::new("AssumeRole", thing, Kind::Denied, words));
         }
         effect.answer(MemberAccess {
-            catalog: self.catalog(&member.account),
+            catalog: self.told_catalog(&member.account),
         })
     }
 }

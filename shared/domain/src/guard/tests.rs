@@ -158,7 +158,11 @@ fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
 fn what_was_taken_away_longer_ago_does_not_count() {
     let mut setting = Setting::new(100, 10);
     setting.book.sized(110, at(-WINDOW));
-    setting.book.taking_away(products(100..110), at(-WINDOW));
+    setting
+        .book
+        .taking_away(products(100..110), at(-WINDOW - 60));
+    // Seen to be gone.
+    setting.book.looked(|_| false, at(-WINDOW));
     assert_eq!(setting.stopped_by(), NOTHING);
     setting.now = at(-1);
     assert_eq!(setting.stopped_by(), [GuardName::Removals]);

@@ -25,6 +25,13 @@ pub(crate) enum Happening {
     ManagementEdit,
     /// A management list is emptied by mistake, and comes back.
     ManagementEmptied(ExperienceId),
+    /// A management experience loses its policy, or has it again.
+    NoPolicy(ExperienceId, bool),
+    /// The next look at a management list is told of a part of it only.
+    ShortRead(ExperienceId),
+    /// A management list loses a good part at once, or one product every hour.
+    Shrinks(ExperienceId),
+    Erodes(ExperienceId),
     /// Somebody changes a member's list by hand.
     MemberEdit,
     /// Somebody's change set holds the lock of a member experience.
@@ -57,6 +64,12 @@ pub(crate) enum Happening {
     Forget(ChangeSetId),
     /// A message that nobody can read.
     Garbage,
+    /// Somebody looks at what is held on a lane, and asks for something.
+    Considered(LaneId),
+    /// A request that was written a while ago arrives.
+    Asked(String),
+    /// Somebody approves everything that is held, now and every hour.
+    Approvals,
     /// Everything is repaired.
     Repair,
 }
@@ -97,6 +110,12 @@ impl Sim {
             self.tally.add("worlds without reasons for failures");
             self.world.experiences(Experiences::tell_no_reasons);
         }
+        if self.nature.erosion {
+            if let Some(id) = self.chance.pick(&self.scene.management).cloned() {
+                let first = self.chance.between(0, HOUR);
+                self.plan_for(first, Happening::Erodes(id));
+            }
+        }
         for _ in 0..self.nature.bad {
             if let Some(product) = self.chance.pick(&self.scene.products).cloned() {
                 let on = Happening::Bad(product.clone(), true);
@@ -125,7 +144,7 @@ impl Sim {
         } else {
             lane.experience.clone()
         };
-        let happening = match self.chance.below(24) {
+        let happening = match self.chance.below(32) {
             0..=3 => Happening::SyncRequested,
             4..=7 => Happening::ManagementEdit,
             8..=10 => Happening::MemberEdit,
@@ -158,9 +177,20 @@ impl Sim {
                 let off = Happening::Denied(None);
                 return self.plan_both(Happening::Denied(denied), off, 1_000, 30 * MINUTE);
             }
+            23..=26 => Happening::Considered(lane),
             _ => {
-                let emptied = self.chance.pick(&self.scene.management).cloned();
-                emptied.map_or(Happening::ManagementEdit, Happening::ManagementEmptied)
+                let Some(id) = self.chance.pick(&self.scene.management).cloned() else {
+                    return;
+                };
+                match self.chance.below(4) {
+                    0 => Happening::ManagementEmptied(id),
+                    1 => {
+                        let off = Happening::NoPolicy(id.clone(), false);
+                        return self.plan_both(Happening::NoPolicy(id, true), off, 1_000, HOUR);
+                    }
+                    2 => Happening::ShortRead(id),
+                    _ => Happening::Shrinks(id),
+                }
             }
         };
         let when = self.chance.between(0, self.nature.until);
@@ -200,6 +230,12 @@ impl Sim {
             }
             Happening::ManagementEdit => self.edit_management(),
             Happening::ManagementEmptied(experience) => self.empty_management(&experience),
+            Happening::NoPolicy(id, gone) => self.lose_policy(&id, gone),
+            Happening::ShortRead(id) => self.read_short(&id),
+            Happening::Shrinks(id) => self.shrink_management(&id),
+            Happening::Erodes(id) => self.erode_management(id),
+            Happening::Considered(lane) => self.consider(&lane),
+            Happening::Asked(body) => self.ask(body),
             Happening::MemberEdit => self.edit_member(),
             Happening::ForeignLock => self.lock_member(),
             Happening::Configuration => {
@@ -256,8 +292,13 @@ impl Sim {
             Happening::Cancel(set) => self.cancel(&set),
             Happening::Forget(set) => self.forget(&set),
             Happening::Garbage => self.send_garbage(),
+            Happening::Approvals => {
+                self.approve_all();
+                self.plan_for(self.now + HOUR, Happening::Approvals);
+            }
             Happening::Repair => self.repair(),
         }
+        self.guards.look_at_restored(&self.world);
         self.observe(None, 0)
     }
 
@@ -333,7 +374,8 @@ impl Sim {
             self.world.set_reachable(&member.account, true);
         }
         let members = self.scene.members.iter().flat_map(|m| &m.experiences);
-        let all: Vec<_> = members.chain(&self.scene.management).cloned().collect();
+        let management = self.scene.management.iter().filter(|_| self.nature.mended);
+        let all: Vec<_> = members.chain(management).cloned().collect();
         let bad: Vec<_> = self.watch.bad.iter().cloned().collect();
         let healed = self.nature.healed;
         self.world.experiences(|experiences| {
@@ -343,6 +385,7 @@ impl Sim {
                     experience.status = Status::Enabled;
                 });
             }
+            experiences.read_whole();
             experiences.fail_next_sets(0);
             if healed {
                 for product in &bad {
@@ -350,11 +393,18 @@ impl Sim {
                 }
             }
         });
-        for management in self.scene.management.clone() {
-            self.fill_management(&management);
+        if self.nature.mended {
+            for management in self.scene.management.clone() {
+                self.lose_policy(&management, false);
+                self.fill_management(&management);
+            }
         }
         self.brake_off();
         self.repair_rules();
+        // What is held then waits for somebody: within the hour, somebody comes, if anybody does.
+        if self.nature.approved {
+            self.plan_for(self.now + HOUR / 2, Happening::Approvals);
+        }
         if healed || self.chance.once_in(2) {
             self.plan_for(self.now + 5 * MINUTE, Happening::Replay);
             self.plan_for(self.now + 65 * MINUTE, Happening::Replay);

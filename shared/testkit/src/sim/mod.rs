@@ -6,6 +6,9 @@
 
 mod agenda;
 mod chance;
+mod consents;
+mod guards;
+mod held;
 mod judge;
 mod people;
 mod rest;
@@ -15,7 +18,7 @@ mod tally;
 mod tasks;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ use pmp_sync_worker::Worker;
 
 use self::agenda::Happening;
 use self::chance::Chance;
+use self::guards::Guards;
 use self::judge::Bench;
 use self::scene::{HOUR, Nature, Scene, at, since_begin};
 pub use self::tally::Tally;
@@ -35,6 +39,7 @@ use self::tally::Trace;
 use self::tasks::{Task, WORKER_TIMEOUT};
 pub use self::watch::Violation;
 use self::watch::{Watch, broken};
+use crate::ledger::{Kept, Written};
 use crate::ports::{ProducerPorts, WorkerPorts};
 use crate::world::World;
 
@@ -113,6 +118,8 @@ struct Sim {
     workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
+    /// Members that have had any: what they kept back of a way back, nobody brings back later.
+    ruled: BTreeSet<usize>,
     tasks: Vec<Task>,
     /// Invocations that were begun.
     begun: u64,
@@ -130,6 +137,9 @@ struct Sim {
     requests: usize,
     judge: Bench,
     watch: Watch,
+    guards: Guards,
+    /// What was found where nothing can be returned.
+    found: Option<Violation>,
     tally: Tally,
     trace: Trace,
     repaired: bool,
@@ -149,9 +159,16 @@ impl Sim {
         world.ledger(|ledger| {
             ledger.configs.push(scene.config());
             ledger.watched = Some(Vec::new());
+            ledger.watched_books = Some(Vec::new());
         });
         let mut watch = Watch::default();
+        let mut guards = Guards::default();
         for (lane, member) in scene.lanes() {
+            guards.edited(
+                &lane,
+                &world.experiences(|all| all.policy(&lane.experience)),
+                0,
+            );
             watch.lanes.entry(lane).or_default().member = member;
         }
         world.failing(|failing| {
@@ -167,6 +184,7 @@ impl Sim {
             producer: Arc::new(Producer::new(ProducerPorts::new(&world, &scene.account))),
             workers: workers.collect(),
             rules: vec![MemberRules::default(); scene.members.len()],
+            ruled: BTreeSet::new(),
             polls: vec![0; scene.members.len()],
             world,
             scene,
@@ -183,6 +201,8 @@ impl Sim {
             requests: 0,
             judge,
             watch,
+            guards,
+            found: None,
             tally: Tally::default(),
             trace: Trace::new(traced),
             repaired: false,
@@ -240,13 +260,13 @@ impl Sim {
                 if let Some(poll) = self.polls.get_mut(member) {
                     *poll = self.now + pause;
                 }
-                self.deliver(member);
+                self.deliver(member)?;
             }
             Turn::Requests => self.serve_requests(),
             Turn::SetEnds => {}
             Turn::Happening => self.happen()?,
         }
-        Ok(())
+        self.found.take().map_or(Ok(()), Err)
     }
 
     /// The next thing to happen, and when.
@@ -305,7 +325,7 @@ impl Sim {
             && self
                 .agenda
                 .values()
-                .all(|h| matches!(h, Happening::Schedule))
+                .all(|h| matches!(h, Happening::Schedule | Happening::Approvals))
             && self
                 .scene
                 .members
@@ -358,6 +378,13 @@ impl Sim {
                 _ => "change sets failed by their content",
             });
             self.watch.ended(&set, &self.world);
+            if let (Some(ChangeSetStatus::Succeeded(_)), Some((lane, run))) =
+                (&set.status, self.watch.origin(&set))
+            {
+                let guards = &mut self.guards;
+                let seen = guards.succeeded(&self.world, &lane, run, &set.changes, self.now);
+                self.found = self.found.take().or(seen.err());
+            }
             let mut lanes = self.watch.lanes.iter();
             let Some((lane, _)) = lanes.find(|(lane, _)| lane.experience == set.experience) else {
                 continue;
@@ -397,16 +424,54 @@ impl Sim {
                 self.watch.disturb(member, self.now);
             }
         }
+        self.see_books()?;
         let written = self
             .world
             .ledger(|ledger| ledger.watched.as_mut().map(std::mem::take));
         for written in written.into_iter().flatten() {
             self.trace
                 .line(self.now, || describe(&written.lane, &written.state));
+            self.see_commit(&written)?;
             self.watch.wrote(&self.world, written)?;
         }
+        self.guards.look_around(&self.world);
         self.see_new_sets(number)?;
         self.lose_hints();
+        Ok(())
+    }
+
+    /// A plan became the lane's: nothing that needs consent may, without it.
+    fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
+        let known = self.watch.lanes.get(&written.lane);
+        let known = known.and_then(|lane| lane.state.planned_run());
+        match &written.state.planned {
+            Some(planned) if known != Some(planned.run) => self.guards.committed(
+                &self.world,
+                &written.lane,
+                planned,
+                written.record.as_ref(),
+                self.now,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn see_books(&mut self) -> Result<(), Violation> {
+        let kept = self
+            .world
+            .ledger(|ledger| ledger.watched_books.as_mut().map(std::mem::take));
+        for kept in kept.into_iter().flatten() {
+            match kept {
+                Kept::Lists(run, lane) => self.guards.kept_lists(&self.world, run, &lane),
+                Kept::Book(lane, book) => {
+                    self.trace.line(self.now, || format!("{lane} rev {} hold {:?} restore {:?} allowance {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}", book.rev, book.hold.as_ref().map(|h| (h.run, &h.reasons, h.announced)), book.restore.as_ref().map(|h| h.run), book.allowance.as_ref().map(|a| (a.run, a.executed)), book.restored.as_ref().map(|a| a.run), book.accepted, book.removals.iter().map(|r| (since_begin(r.at), &r.products)).collect::<Vec<_>>(), book.taking, book.sizes.iter().map(|s| (since_begin(s.at), s.allowed)).collect::<Vec<_>>()));
+                    let guards = &mut self.guards;
+                    if guards.wrote_book(&self.world, &lane, &book, self.now)? {
+                        self.tell_of_hold(&lane);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 

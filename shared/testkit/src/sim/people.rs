@@ -1,6 +1,6 @@
 //! What people do: edit lists in either organization, hold locks, pull the brake, ask for runs.
 
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, PolicyId, ProductId};
 use pmp_sync_domain::lane::{LaneState, Stop};
 use pmp_sync_domain::message::{SOURCE, SYNC_REQUESTED};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Sim;
 use super::agenda::{Happening, envelope};
-use super::scene::at;
+use super::scene::{HOUR, at};
 
 impl Sim {
     pub(crate) fn request_sync(&mut self) {
@@ -20,7 +20,15 @@ impl Sim {
             _ => json!({}),
         };
         let id = format!("request-{}", self.now);
-        let detail = json!({ "schema": 1, "scope": scope, "request_id": id });
+        let mut detail = json!({ "schema": 1, "scope": scope, "request_id": id });
+        if self.chance.once_in(4) {
+            self.tally.add("overrides");
+            let scope = serde_json::from_value(scope).unwrap_or_default();
+            self.guards.overrides.insert(id, scope);
+            if let Some(detail) = detail.as_object_mut() {
+                detail.insert("override_reason".to_owned(), json!("it has to be now"));
+            }
+        }
         self.ask(envelope(SOURCE, SYNC_REQUESTED, &detail));
     }
 
@@ -57,8 +65,66 @@ impl Sim {
         self.trace.line(self.now, || format!("{id}: {new:?}"));
         self.world
             .experiences(|all| all.edit(&id, |_, policy| *policy = new));
-        self.fill_management(&id);
+        if !self.chance.once_in(6) {
+            self.fill_management(&id);
+        }
         self.tell_of_management();
+    }
+
+    /// Without its policy, an experience allows everything and lists nothing.
+    pub(crate) fn lose_policy(&mut self, id: &ExperienceId, gone: bool) {
+        self.tally
+            .more("management policies gone for a while", u64::from(gone));
+        let policy = PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok();
+        let policy = policy.filter(|_| !gone);
+        self.world
+            .experiences(|all| all.edit(id, |experience, _| experience.policy = policy));
+    }
+
+    pub(crate) fn read_short(&mut self, id: &ExperienceId) {
+        self.tally.add("management lists read short");
+        let allowed = self.world.experiences(|all| all.policy(id).allowed().len());
+        let most = self.chance.count(0, allowed.saturating_sub(1));
+        self.world.experiences(|all| all.read_short(id, most));
+        if self.chance.once_in(2) {
+            self.tell_of_management();
+        }
+    }
+
+    /// A list loses every other product or so.
+    pub(crate) fn shrink_management(&mut self, id: &ExperienceId) {
+        self.tally.add("management lists shrunk");
+        let old = self.world.experiences(|all| all.policy(id));
+        let keep = self.chance.below(101);
+        let mut kept = old.allowed().clone();
+        kept.retain(|_| self.chance.percent(keep));
+        let new = PolicySnapshot::new(kept, old.denied().iter().cloned());
+        self.trace.line(self.now, || format!("{id}: {new:?}"));
+        self.world
+            .experiences(|all| all.edit(id, |_, policy| *policy = new));
+        if !self.chance.once_in(4) {
+            self.fill_management(id);
+        }
+        self.tell_of_management();
+    }
+
+    /// A list loses one product, and another one in an hour.
+    pub(crate) fn erode_management(&mut self, id: ExperienceId) {
+        let old = self.world.experiences(|all| all.policy(&id));
+        let allowed: Vec<_> = old.allowed().iter().collect();
+        if let Some(gone) = self.chance.pick(&allowed).filter(|_| allowed.len() > 1) {
+            self.tally.add("management lists eroded");
+            let deny = [(*gone, Action::Deny)];
+            let new = old.overlaid(deny);
+            self.world
+                .experiences(|all| all.edit(&id, |_, policy| *policy = new));
+        } else {
+            let new = self.scene.random_policy(&mut self.chance);
+            self.world
+                .experiences(|all| all.edit(&id, |_, policy| *policy = new));
+        }
+        let next = self.now + HOUR;
+        self.plan_for(next, Happening::Erodes(id));
     }
 
     /// An emptied list is taken for a mistake, and must deny nothing; it comes back within the hour.
@@ -116,11 +182,13 @@ impl Sim {
             })
             .collect();
         self.trace.line(self.now, || format!("{lane}: {changes:?}"));
-        self.world.experiences(|all| {
+        let new = self.world.experiences(|all| {
             all.edit(&lane.experience, |_, policy| {
                 *policy = policy.overlaid(changes.iter().map(|(p, action)| (p, *action)));
             });
+            all.policy(&lane.experience)
         });
+        self.guards.edited(&lane, &new, self.now);
     }
 
     pub(crate) fn lock_member(&mut self) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId};
 use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, SetOutcome};
-use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::SCHEDULE_SOURCE;
 use pmp_sync_domain::plan::{LaneView, Plan, plan};
 use pmp_sync_domain::policy::Action;
@@ -14,6 +14,7 @@ use pmp_sync_domain::run::RunStatus;
 use serde_json::json;
 
 use super::agenda::envelope;
+use super::guards::link_of;
 use super::scene::{HOUR, since_begin};
 use super::watch::{PlanSeen, Violation, broken};
 use super::{Sim, Turn};
@@ -35,6 +36,7 @@ impl Sim {
         self.nothing_is_lost(&config, &helpless)?;
         self.every_set_is_on_record()?;
         self.runs_have_ended(&helpless)?;
+        self.is_as_restored()?;
         self.is_frugal()
     }
 
@@ -45,7 +47,7 @@ impl Sim {
             return Ok(false);
         };
         let left = self.left_to_do(link, lane);
-        if left.is_empty() {
+        if left.is_empty() || self.is_held(link, lane, &left)? {
             return Ok(false);
         }
         let left: Vec<_> = left.changes().collect();
@@ -86,10 +88,10 @@ impl Sim {
     /// What a run would do, had it nothing to consider but the two lists.
     fn left_to_do(&self, link: &Link, lane: &LaneId) -> Plan {
         let (desired, actual) = self.world.experiences(|all| {
-            (
-                all.policy(&link.management_experience),
-                all.policy(&lane.experience),
-            )
+            let management = all.experience(&link.management_experience);
+            let has_policy = management.is_some_and(|experience| experience.policy.is_some());
+            let desired = has_policy.then(|| all.policy(&link.management_experience));
+            (desired.unwrap_or_default(), all.policy(&lane.experience))
         });
         plan(&desired, &actual, &LaneView::default(), &link.policy).0
     }
@@ -303,8 +305,12 @@ impl Sim {
                 let others = failing.calls("SendMessage");
                 failing.calls("SendMessageBatch") + if asked { 0 } else { others }
             });
-            (if helpless.is_empty() { messages } else { 0 }, sets)
+            let messages = if helpless.is_empty() { messages } else { 0 };
+            (messages, sets, sim.announcements(), sim.what_stands())
         };
+        if self.window_moves() {
+            return Ok(());
+        }
         let before = count(self);
         let end = self.now + HOUR;
         self.ask(envelope(SCHEDULE_SOURCE, "Scheduled Sync", &json!({})));
@@ -318,7 +324,7 @@ impl Sim {
         if after != before {
             return broken("idempotent", || {
                 format!(
-                    "messages and change sets were {before:?}, and are {after:?} after one more run"
+                    "messages, change sets, announcements and holds were {before:?}, and are {after:?} after one more run"
                 )
             });
         }
@@ -357,16 +363,4 @@ impl Sim {
             u64::try_from(self.now / 60_000).unwrap_or(0),
         );
     }
-}
-
-/// The link that serves a lane: one that names it goes before `*`, which takes what is live, and
-/// everything is live once it has been repaired.
-fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
-    let of_member = || {
-        let links = config.links.iter();
-        links.filter(|link| link.member.account == lane.account)
-    };
-    of_member()
-        .find(|link| link.target == Target::One(lane.experience.clone()))
-        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
 }

@@ -79,6 +79,7 @@ impl Sim {
         let fresh = Worker::new(ports, scene.account.clone(), WORKER_TIMEOUT);
         *worker = Arc::new(fresh.obeying(rules.clone()));
         if *old != rules {
+            self.ruled.insert(member);
             *old = rules;
             self.tally.add("rules of members changed");
             // A batch may be cut in two by it, or given up before it was started.
@@ -107,6 +108,12 @@ impl Sim {
         let watched = self.watch.lanes.get(lane);
         let rules = watched.and_then(|lane| self.rules.get(lane.member));
         rules.cloned().unwrap_or_default()
+    }
+
+    /// True if the lane's member has had rules at some time.
+    pub(crate) fn was_ruled(&self, lane: &LaneId) -> bool {
+        let watched = self.watch.lanes.get(lane);
+        watched.is_some_and(|lane| self.ruled.contains(&lane.member))
     }
 
     /// True if the lane's member forbids this change at present.

@@ -73,6 +73,12 @@ pub(crate) struct Nature {
     pub(crate) until: i64,
     /// What was bad is good then.
     pub(crate) healed: bool,
+    /// What is odd about management experiences is repaired then.
+    pub(crate) mended: bool,
+    /// Somebody approves what is held then; otherwise it stays held.
+    pub(crate) approved: bool,
+    /// A long world, in which a management list loses a product every hour.
+    pub(crate) erosion: bool,
 }
 
 impl Nature {
@@ -94,6 +100,8 @@ impl Nature {
                 patience: 120,
                 until: HOUR * chance.between(1, 3),
                 healed: true,
+                mended: true,
+                approved: !chance.once_in(3),
                 ..Self::default()
             };
         }
@@ -104,6 +112,12 @@ impl Nature {
             chance.count(1, if big { 6 } else { 3 })
         } else {
             0
+        };
+        let erosion = chance.once_in(24);
+        let until = if erosion {
+            chance.between(26 * HOUR, 56 * HOUR)
+        } else {
+            chance.between(20 * MINUTE, 3 * HOUR)
         };
         Self {
             big,
@@ -126,8 +140,11 @@ impl Nature {
             happenings: chance.count(2, 24),
             duration,
             patience: *chance.pick(&[120, 120, 60]).unwrap_or(&120),
-            until: chance.between(20 * MINUTE, 3 * HOUR),
+            until,
             healed: chance.once_in(2),
+            mended: !chance.once_in(4),
+            approved: !chance.once_in(3),
+            erosion,
         }
     }
 }
@@ -150,6 +167,9 @@ pub(crate) struct LinkScene {
     pub(crate) mode: &'static str,
     pub(crate) protect: Vec<ProductId>,
     pub(crate) exclude: Vec<ProductId>,
+    pub(crate) freeze: bool,
+    /// Limits and exemptions, as they stand in the text; nothing where there are none of its own.
+    pub(crate) guard: String,
 }
 
 /// What a world is made of.
@@ -170,6 +190,39 @@ const MEMBERS: [(&str, &str); 3] = [
     ("apac", "333333333333"),
     ("amer", "444444444444"),
 ];
+
+const EXEMPTIONS: [&str; 7] = [
+    "management-empty",
+    "management-no-policy",
+    "management-disabled",
+    "management-archived",
+    "removals",
+    "most-removals",
+    "shrink",
+];
+
+/// The guard of a link: as it comes, wide open, or tight for lists of a few products.
+fn random_guard(chance: &mut Chance) -> String {
+    let exempt = if chance.once_in(8) {
+        chance.pick(&EXEMPTIONS).copied()
+    } else {
+        None
+    };
+    let exempt = exempt.map_or(String::new(), |name| format!("exempt = [\"{name}\"], "));
+    match chance.below(4) {
+        0 if exempt.is_empty() => String::new(),
+        0 | 1 => format!(
+            "guard = {{ {exempt}removals = 5000, most_removals = 5000, shrink_percent = 100 }}\n"
+        ),
+        _ => format!(
+            "guard = {{ {exempt}removals = {}, removals_percent = {}, most_removals = {}, shrink_percent = {} }}\n",
+            chance.below(4),
+            chance.pick(&[0, 5, 20, 50]).copied().unwrap_or_default(),
+            chance.between(1, 8),
+            chance.pick(&[10, 50, 100]).copied().unwrap_or_default(),
+        ),
+    }
+}
 
 impl Scene {
     /// Makes the experiences and their lists in `world`. Nothing if an id is not valid, which none is.
@@ -265,6 +318,8 @@ impl Scene {
             chosen.cloned().collect()
         };
         let (protect, exclude) = (few(chance), few(chance));
+        let freeze = chance.once_in(12);
+        let guard = random_guard(chance);
         self.links.push(LinkScene {
             management: chance.count(0, self.management.len().saturating_sub(1)),
             member,
@@ -272,13 +327,15 @@ impl Scene {
             mode: chance.pick(&MODES).copied().unwrap_or("mirror"),
             protect,
             exclude,
+            freeze,
+            guard,
         });
     }
 
     /// Changes the links somehow.
     pub(crate) fn change_links(&mut self, chance: &mut Chance) {
         let place = chance.count(0, self.links.len().saturating_sub(1));
-        match chance.below(4) {
+        match chance.below(6) {
             0 if !self.links.is_empty() => {
                 self.links.remove(place);
             }
@@ -286,6 +343,16 @@ impl Scene {
                 if let Some(link) = self.links.get_mut(place) {
                     link.mode = chance.pick(&MODES).copied().unwrap_or("mirror");
                     link.management = chance.count(0, self.management.len().saturating_sub(1));
+                }
+            }
+            2 => {
+                if let Some(link) = self.links.get_mut(place) {
+                    link.freeze = !link.freeze;
+                }
+            }
+            3 => {
+                if let Some(link) = self.links.get_mut(place) {
+                    link.guard = random_guard(chance);
                 }
             }
             _ => {
@@ -328,12 +395,14 @@ impl Scene {
                 .and_then(|place| member.experiences.get(place));
             let _ = write!(
                 text,
-                "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{}\"\nmember_experience = \"{}\"\nmode = \"{}\"\nprotect = [{}]\nexclude = [{}]\n",
+                "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{}\"\nmember_experience = \"{}\"\nmode = \"{}\"\nprotect = [{}]\nexclude = [{}]\nfreeze = {}\n{}",
                 member.name,
                 experience.map_or("*", ExperienceId::as_str),
                 link.mode,
                 list(&link.protect),
                 list(&link.exclude),
+                link.freeze,
+                link.guard,
             );
         }
         text

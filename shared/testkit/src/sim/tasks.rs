@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use pmp_sync_domain::lane::MemberRules;
+use pmp_sync_domain::message::WorkerMessage;
+use pmp_sync_domain::plan::ProductChange;
 
 use super::scene::{at, since_begin};
-use super::watch::Violation;
+use super::watch::{Violation, broken};
 use super::{Sim, judge};
 use crate::queue::Delivery;
 
@@ -97,9 +99,9 @@ impl Sim {
     }
 
     /// Gives a worker up to ten messages that are due.
-    pub(crate) fn deliver(&mut self, member: usize) {
+    pub(crate) fn deliver(&mut self, member: usize) -> Result<(), Violation> {
         let Some(account) = self.scene.members.get(member).map(|m| m.account.clone()) else {
-            return;
+            return Ok(());
         };
         let reorder = self.chance.percent(self.nature.reorder);
         let most = if self.chance.once_in(3) {
@@ -139,8 +141,11 @@ impl Sim {
                 queue.put_back(delivery, at(due));
             }
         });
+        for delivery in &kept {
+            self.was_asked_for(&delivery.body)?;
+        }
         if kept.is_empty() {
-            return;
+            return Ok(());
         }
         self.tally.add("worker invocations");
         self.tally
@@ -155,7 +160,7 @@ impl Sim {
             .collect();
         let deadline = self.now + i64::from(WORKER_TIMEOUT) * 1_000;
         let Some(worker) = self.workers.get(member).map(Arc::clone) else {
-            return;
+            return Ok(());
         };
         let ends = at(deadline);
         let handling = async move {
@@ -169,6 +174,24 @@ impl Sim {
             WORKER_VISIBILITY,
             deadline,
         );
+        Ok(())
+    }
+
+    /// What is sent is in a plan that was committed before: nothing of a held one ever is.
+    fn was_asked_for(&self, body: &str) -> Result<(), Violation> {
+        let Ok(WorkerMessage::Change(change)) = WorkerMessage::parse(body) else {
+            return Ok(());
+        };
+        let wanted = ProductChange {
+            product: change.product.clone(),
+            action: change.action,
+        };
+        if self.watch.is_planned(&change.lane(), change.run, &wanted) {
+            return Ok(());
+        }
+        broken("held-is-not-sent", || {
+            format!("a message asks for what was not committed: {body}")
+        })
     }
 
     fn begin(&mut self, handling: Handling, held: Held, visibility: i64, deadline: i64) {

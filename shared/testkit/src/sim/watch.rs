@@ -387,6 +387,21 @@ impl LaneWatch {
 }
 
 impl Watch {
+    /// The lane of a change set, and the run under whose plan it was started.
+    pub(crate) fn origin(&self, set: &ChangeSetRecord) -> Option<(LaneId, RunId)> {
+        let name = set.name.parse::<ChangeSetName>().ok()?;
+        let mut lanes = self.lanes.iter();
+        let (id, lane) = lanes.find(|(id, _)| id.experience == name.experience)?;
+        let seen = lane.intents.get(&name.seq)?;
+        Some((id.clone(), seen.planned))
+    }
+
+    /// True if a plan with this change was committed to the lane under that run.
+    pub(crate) fn is_planned(&self, id: &LaneId, run: RunId, change: &ProductChange) -> bool {
+        let plan = self.lanes.get(id).and_then(|lane| lane.plans.get(&run));
+        plan.is_some_and(|seen| seen.plan.contains(change))
+    }
+
     /// A change set has ended.
     pub(crate) fn ended(&mut self, set: &ChangeSetRecord, world: &World) {
         use pmp_sync_domain::ports::ChangeSetStatus;

@@ -5,10 +5,14 @@
 use futures::executor::block_on;
 use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Brake, LaneState, MemberRules, SetRecord, later};
-use pmp_sync_domain::message::DeadLetterFilter;
-use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::message::{DeadLetterFilter, HELD};
+use pmp_sync_domain::plan::PlanHash;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, ReadSets as _};
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
 use pmp_sync_producer::{DeadLetterList, Producer, Record};
@@ -163,6 +167,60 @@ impl System {
         self.produce(&[body]);
     }
 
+    /// Somebody asks for something about what is held on a member's experience.
+    pub(crate) fn consent(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
+        let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
+        let (account, experience) = (account(member), experience(member));
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"somebody"{plan}}}}}"#
+        );
+        self.produce(&[body]);
+    }
+
+    /// What is held on a member's experience is approved as it stands.
+    pub(crate) fn approve(&self, member: char) -> Hold {
+        let hold = self.book(member).hold.unwrap();
+        self.consent("Approval", member, hold.run, Some(&hold.plan_hash));
+        hold
+    }
+
+    pub(crate) fn book(&self, member: char) -> Book {
+        self.world
+            .ledger(|ledger| ledger.books.get(&lane(member)).cloned().unwrap_or_default())
+    }
+
+    /// How often something was announced to be held.
+    pub(crate) fn announced(&self) -> usize {
+        let events = self.world.events();
+        events.iter().filter(|(_, what, _)| *what == HELD).count()
+    }
+
+    /// A request for a run that overrides freezes.
+    pub(crate) fn sync_overriding(&self) {
+        let body = r#"{"id":"e","source":"pmp-sync","detail-type":"Sync Requested","detail":{"override_reason":"it has to be now"}}"#;
+        self.produce(&[body.to_owned()]);
+    }
+
+    pub(crate) fn edit_management(&self, edit: impl FnOnce(&mut Experience)) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience('m'), |experience, _| edit(experience));
+        });
+    }
+
+    /// The producer's next look at the management list is told of so many products only.
+    pub(crate) fn read_short(&self, most: usize) {
+        self.world
+            .experiences(|experiences| experiences.read_short(&experience('m'), most));
+    }
+
+    pub(crate) fn edit_member(&self, member: char, product: ProductId, action: Action) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience(member), |_, policy| {
+                *policy = policy.overlaid([(&product, action)]);
+            });
+        });
+    }
+
     pub(crate) fn replay(&self, filter: &str) {
         self.ask("Replay Requested", filter);
     }
@@ -214,20 +272,37 @@ impl System {
 
     /// A run that ends with its process after so many calls.
     pub(crate) fn cut_off_after(&self, calls: u64) {
+        self.cut_off(SCHEDULED, calls);
+    }
+
+    /// An approval whose invocation ends with its process after so many calls more. True if it was cut off.
+    pub(crate) fn approve_cut_off(&self, member: char, hold: &Hold, calls: u64) -> bool {
+        let (account, experience) = (account(member), experience(member));
+        let (run, plan) = (hold.run, &hold.plan_hash);
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"Approval Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","plan_hash":"{plan}"}}}}"#
+        );
+        let calls = self.world.failing(|failing| failing.total()) + calls;
+        self.cut_off(&body, calls)
+    }
+
+    fn cut_off(&self, body: &str, calls: u64) -> bool {
         self.world.failing(|failing| failing.interleave(true));
         let deadline = later(self.world.time(), 900);
         let records = [Record {
             id: "m".to_owned(),
-            body: SCHEDULED.to_owned(),
+            body: body.to_owned(),
         }];
         let mut run = Box::pin(self.producer.handle(&records, deadline));
         let waker = noop_waker();
         let mut context = std::task::Context::from_waker(&waker);
-        while self.world.failing(|failing| failing.total()) < calls {
-            assert!(run.as_mut().poll(&mut context).is_pending());
+        let mut pending = true;
+        while pending && self.world.failing(|failing| failing.total()) < calls {
+            pending = run.as_mut().poll(&mut context).is_pending();
         }
         drop(run);
         self.world.failing(|failing| failing.interleave(false));
+        pending
     }
 
     /// Delivers everything and moves the clock on, until nothing is left to happen.

@@ -1,0 +1,683 @@
+//! What the simulator knows by itself of guards and holds: what people were shown and have approved, what
+//! was taken away without that, and what was brought back. None of it is taken from the producer's own
+//! memory, which is only looked at for what it shows to people: what stands held, and which approval it
+//! says it has taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::guard::{Book, Guard, GuardName, HoldReason};
+use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{LaneState, Phase, Planned};
+use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::plan::{Plan, PlanHash};
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+
+use super::scene::{HOUR, MINUTE, since_begin};
+use super::watch::{Violation, broken};
+use crate::catalog::Told;
+use crate::world::World;
+
+/// The window of the guards, in milliseconds.
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// The list's length when a window began is known to a run from its last look before: so long ago at most.
+const LAST_LOOK: i64 = 4 * HOUR;
+
+/// Something that stands held, as people are shown it.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) hold: Hold,
+    pub(crate) shown: Plan,
+    /// The run before which the lists are wanted back, if it is a way back.
+    pub(crate) way_back: Option<RunId>,
+}
+
+/// How far an approval has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// Nothing has been done because of it.
+    Unused,
+    /// A plan was committed because of it.
+    Used,
+    /// All that it allowed is done, or something else was committed since.
+    Spent,
+}
+
+/// An approval that was taken.
+#[derive(Debug)]
+struct Approval {
+    run: RunId,
+    shown: Plan,
+    given: Given,
+    way_back: bool,
+}
+
+/// A plan as it was committed.
+#[derive(Debug)]
+struct Committed {
+    approved: bool,
+    /// What it takes away, of what the member allowed when the plan was made.
+    removals: BTreeSet<ProductId>,
+    /// So many may be taken away within a day while it is the lane's.
+    most: usize,
+}
+
+/// A way back that was approved, and stands until something else is wanted.
+#[derive(Debug)]
+pub(crate) struct Back {
+    /// The run before which the lists are wanted.
+    run: RunId,
+    shown: Plan,
+    target: PolicySnapshot,
+    /// Products that somebody or something had a right to change since.
+    excused: BTreeSet<ProductId>,
+    /// The plan of the way back was committed.
+    gone: bool,
+}
+
+/// What is known of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct LaneGuard {
+    pub(crate) hold: Option<Standing>,
+    pub(crate) restore: Option<Standing>,
+    pub(crate) back: Option<Back>,
+    /// Ways back that were approved at any time, by the runs whose records show them.
+    pub(crate) backs: BTreeSet<RunId>,
+    taken: Option<RunId>,
+    approvals: Vec<Approval>,
+    plans: BTreeMap<RunId, Committed>,
+    /// Removals of plans that nobody had approved, when these were written down, before they were
+    /// committed: one that was cut off in between counts as well.
+    counted: Vec<(i64, BTreeSet<ProductId>)>,
+    /// The same, as they came about.
+    removed: Vec<(i64, ProductId)>,
+    /// What the member allows, and how much it was.
+    allowed: BTreeSet<ProductId>,
+    sizes: Vec<(i64, usize)>,
+    first_look: Option<i64>,
+    /// The lists as the producer was told of them when it kept them for the way back.
+    lists: BTreeMap<RunId, PolicySnapshot>,
+}
+
+/// Everything that is known of guards and holds.
+#[derive(Debug, Default)]
+pub(crate) struct Guards {
+    pub(crate) lanes: BTreeMap<LaneId, LaneGuard>,
+    configs: BTreeMap<u64, Config>,
+    /// What people have approved, as they were shown it.
+    pub(crate) asked: BTreeSet<(LaneId, RunId, String)>,
+    /// Overrides of freezes, by the ids of their requests.
+    pub(crate) overrides: BTreeMap<String, Scope>,
+}
+
+/// What is odd about a management experience, as it was told.
+pub(crate) fn oddities(told: &Told) -> Vec<GuardName> {
+    use pmp_sync_domain::experience::Status;
+    let mut odd = Vec::new();
+    if told.experience.archived {
+        odd.push(GuardName::ManagementArchived);
+    } else if told.experience.status != Status::Enabled {
+        odd.push(GuardName::ManagementDisabled);
+    }
+    if told.experience.policy.is_none() {
+        odd.push(GuardName::ManagementNoPolicy);
+    } else if told.policy.allowed().is_empty() {
+        odd.push(GuardName::ManagementEmpty);
+    }
+    odd
+}
+
+/// The link that serves a lane: one that names it goes before `*`.
+pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
+    let of_member = || {
+        let links = config.links.iter();
+        links.filter(|link| link.member.account == lane.account)
+    };
+    of_member()
+        .find(|link| link.target == Target::One(lane.experience.clone()))
+        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
+}
+
+impl Guards {
+    /// A member's list as it stands, after a change that is not ours.
+    pub(crate) fn edited(&mut self, lane: &LaneId, policy: &PolicySnapshot, now: i64) {
+        let lane = self.lanes.entry(lane.clone()).or_default();
+        if let Some(back) = &mut lane.back {
+            let old = &lane.allowed;
+            let changed = old.symmetric_difference(policy.allowed());
+            back.excused.extend(changed.cloned());
+        }
+        lane.is_now(policy, now);
+    }
+
+    /// The producer keeps the lists for the way back.
+    pub(crate) fn kept_lists(&mut self, world: &World, run: RunId, lane: &LaneId) {
+        let told = world.experiences(|all| all.told(&lane.experience).cloned());
+        if let Some(told) = told {
+            let lane = self.lanes.entry(lane.clone()).or_default();
+            lane.lists.entry(run).or_insert(told.policy);
+        }
+    }
+
+    /// The producer's memory of a link was written. True if something new stands held.
+    pub(crate) fn wrote_book(
+        &mut self,
+        world: &World,
+        id: &LaneId,
+        book: &Book,
+        now: i64,
+    ) -> Result<bool, Violation> {
+        let lane = self.lanes.entry(id.clone()).or_default();
+        lane.first_look.get_or_insert(now);
+        let counted = book.removals.iter();
+        let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
+        lane.counted = counted.collect();
+        let taken = book.allowance.as_ref().map(|allowance| allowance.run);
+        if let Some(run) = taken.filter(|run| lane.taken != Some(*run)) {
+            lane.take_approval(&self.asked, id, run)?;
+        }
+        lane.taken = taken;
+        let is_new = |old: &Option<Standing>, new: &Option<Hold>| {
+            let run = |hold: &Hold| hold.run;
+            new.is_some() && old.as_ref().map(|old| run(&old.hold)) != new.as_ref().map(run)
+        };
+        let news = is_new(&lane.hold, &book.hold) || is_new(&lane.restore, &book.restore);
+        for (standing, hold) in [
+            (&mut lane.hold, &book.hold),
+            (&mut lane.restore, &book.restore),
+        ] {
+            *standing = match hold {
+                None => None,
+                Some(hold) => Some(stand(world, id, hold, standing.take())?),
+            };
+        }
+        Ok(news)
+    }
+
+    /// A plan became the lane's.
+    pub(crate) fn committed(
+        &mut self,
+        world: &World,
+        id: &LaneId,
+        planned: &Planned,
+        record: Option<&LinkRecord>,
+        now: i64,
+    ) -> Result<(), Violation> {
+        let run = planned.run;
+        let lane = self.lanes.entry(id.clone()).or_default();
+        if planned.totals.total() == 0 {
+            lane.supersede();
+            return Ok(());
+        }
+        let Some(record) = record else {
+            return broken("no-unasked-deny", || {
+                format!("the plan of {run} for {id} is committed, and is not on record")
+            });
+        };
+        if record.status != LinkStatus::Committed {
+            return broken("held-is-not-sent", || {
+                format!(
+                    "the plan of {run} is committed to {id}, and its record says {:?}",
+                    record.status
+                )
+            });
+        }
+        let plan = shown_by(record);
+        let version = world.ledger(|ledger| ledger.runs.get(&run).map(|run| run.config_version));
+        let Some(link) = config(&mut self.configs, world, version.unwrap_or_default())
+            .and_then(|config| link_of(config, id))
+        else {
+            return broken("no-unasked-deny", || {
+                format!("{run} is committed to {id}, which no link serves")
+            });
+        };
+        if link.policy.frozen && !is_overridden(&self.overrides, world, run, link, &id.experience) {
+            return broken("frozen", || {
+                format!("{run} is committed to {id}, which is frozen")
+            });
+        }
+        let told = world.experiences(|all| {
+            let management = all.told(&link.management_experience).cloned();
+            (management, all.told(&id.experience).cloned())
+        });
+        let (management, Some(member)) = told else {
+            return broken("no-unasked-deny", || {
+                format!("{run} is committed to {id}, of which nothing was read")
+            });
+        };
+        let mut removals = plan.deny().clone();
+        removals.retain(|product| member.policy.allowed().contains(product));
+        let most = lane.most(&link.guard, now);
+        let approved = lane.use_approval(&plan);
+        if let Some(standing) = &lane.hold
+            && approved != Some(true)
+        {
+            return broken("held-is-not-sent", || {
+                format!(
+                    "{run} is committed to {id}, on which {:?} stands held",
+                    standing.hold
+                )
+            });
+        }
+        if approved.is_none() {
+            let Some(management) = management else {
+                return broken("no-unasked-deny", || {
+                    format!("{run} is committed to {id}, and nothing was read for it")
+                });
+            };
+            lane.must_not_be_held(id, run, &plan, &removals, most, (link, &management), now)?;
+            lane.supersede();
+            lane.leave_restored(id, run, &plan)?;
+        } else if let Some(back) = lane.back.as_mut().filter(|_| approved == Some(true)) {
+            back.gone = true;
+            back.leave_alone(link, &member.policy, &plan);
+        }
+        let committed = Committed {
+            approved: approved.is_some(),
+            removals,
+            most,
+        };
+        lane.plans.insert(run, committed);
+        Ok(())
+    }
+
+    /// A change set that was started under a run has succeeded.
+    pub(crate) fn succeeded(
+        &mut self,
+        world: &World,
+        id: &LaneId,
+        run: RunId,
+        changes: &[(ProductId, Action)],
+        now: i64,
+    ) -> Result<(), Violation> {
+        let lane = self.lanes.entry(id.clone()).or_default();
+        let policy = world.experiences(|all| all.policy(&id.experience));
+        let plan = lane.plans.get(&run);
+        let unapproved = plan.filter(|plan| !plan.approved);
+        if let Some(plan) = unapproved {
+            let gone = changes.iter().filter(|(product, action)| {
+                *action == Action::Deny
+                    && lane.allowed.contains(product)
+                    && plan.removals.contains(product)
+            });
+            let before = lane.removed.len();
+            lane.removed
+                .extend(gone.map(|(product, _)| (now, product.clone())));
+            let count = lane.removed_since(now - DAY).len();
+            if lane.removed.len() > before && count > plan.most {
+                let most = plan.most;
+                return broken("guarded", || {
+                    format!(
+                        "{count} products were taken away from {id} within a day, the last by {run}, and nobody has approved it: {most} may be; sizes {:?}, removed {:?}",
+                        lane.sizes, lane.removed
+                    )
+                });
+            }
+        }
+        lane.is_now(&policy, now);
+        Ok(())
+    }
+
+    /// Whatever happened: approvals that are done with are spent.
+    pub(crate) fn look_around(&mut self, world: &World) {
+        for (id, lane) in &mut self.lanes {
+            let used = lane.approvals.last();
+            if used.is_some_and(|approval| approval.given == Given::Used) && is_at_rest(world, id) {
+                lane.supersede();
+            }
+        }
+    }
+
+    /// Lists or links have changed: where the management experience wants what was brought back, or no
+    /// link does anything, there is nothing to guard any more.
+    pub(crate) fn look_at_restored(&mut self, world: &World) {
+        let version = world.ledger(|ledger| ledger.configs.len() as u64);
+        for (id, lane) in &mut self.lanes {
+            let Some(back) = &lane.back else { continue };
+            let link =
+                config(&mut self.configs, world, version).and_then(|config| link_of(config, id));
+            let agreed = link.is_none_or(|link| {
+                let management = &link.management_experience;
+                back.is_agreed(&world.experiences(|all| all.policy(management)))
+            });
+            if agreed {
+                lane.back = None;
+            }
+        }
+    }
+}
+
+/// The configuration of a version.
+fn config<'a>(
+    configs: &'a mut BTreeMap<u64, Config>,
+    world: &World,
+    version: u64,
+) -> Option<&'a Config> {
+    if !configs.contains_key(&version) {
+        let place = usize::try_from(version).ok()?.checked_sub(1)?;
+        let text = world.ledger(|ledger| ledger.configs.get(place).cloned())?;
+        configs.insert(version, Config::parse(&text).ok()?);
+    }
+    configs.get(&version)
+}
+
+fn is_overridden(
+    overrides: &BTreeMap<String, Scope>,
+    world: &World,
+    run: RunId,
+    link: &Link,
+    experience: &ExperienceId,
+) -> bool {
+    world.ledger(|ledger| {
+        let requests = ledger.runs.get(&run).into_iter().flat_map(|r| &r.requests);
+        let mut ids = requests.filter_map(|request| request.id.as_ref());
+        ids.any(|id| {
+            let scope = overrides.get(id);
+            scope.is_some_and(|scope| scope.covers(&link.member.name, experience))
+        })
+    })
+}
+
+/// The plan that a record shows.
+fn shown_by(record: &LinkRecord) -> Plan {
+    Plan::new(
+        record.allow.iter().cloned().collect(),
+        record.deny.iter().cloned().collect(),
+    )
+}
+
+/// What stands held, with the plan that is shown of it.
+fn stand(
+    world: &World,
+    id: &LaneId,
+    hold: &Hold,
+    old: Option<Standing>,
+) -> Result<Standing, Violation> {
+    if let Some(old) = old.filter(|old| is_same(&old.hold, hold.run, &hold.plan_hash)) {
+        let hold = hold.clone();
+        return Ok(Standing { hold, ..old });
+    }
+    let record = world.ledger(|ledger| ledger.links.get(&(hold.run, id.to_string())).cloned());
+    let shown = record.map(|record| shown_by(&record));
+    let Some(shown) = shown.filter(|shown| shown.hash() == hold.plan_hash) else {
+        return broken("held-is-not-sent", || {
+            format!("{hold:?} stands held on {id}, and its plan is not on record")
+        });
+    };
+    let way_back = hold.reasons.iter().find_map(|reason| match reason {
+        HoldReason::Restore { run } => Some(*run),
+        _ => None,
+    });
+    Ok(Standing {
+        hold: hold.clone(),
+        shown,
+        way_back,
+    })
+}
+
+fn is_same(hold: &Hold, run: RunId, hash: &PlanHash) -> bool {
+    hold.run == run && hold.plan_hash == *hash
+}
+
+/// Nothing is claimed, under way, or announced and still to come.
+fn is_at_rest(world: &World, id: &LaneId) -> bool {
+    world.ledger(|ledger| {
+        let done = |state: &LaneState| {
+            let announced = state.planned.as_ref().is_some_and(|planned| {
+                (planned.taken.allow, planned.taken.deny)
+                    != (planned.totals.allow, planned.totals.deny)
+            });
+            state.phase == Phase::Idle && state.intent.is_none() && !announced
+        };
+        let mut items = ledger.items.iter();
+        ledger.lanes.get(id).is_some_and(done)
+            && !items.any(|((lane, _), item)| lane == id && item.is_open())
+    })
+}
+
+impl Back {
+    /// The link may not touch what differs and is not in the plan; nothing else may be left out.
+    fn leave_alone(&mut self, link: &Link, actual: &PolicySnapshot, plan: &Plan) {
+        let differ = actual.allowed().symmetric_difference(self.target.allowed());
+        for product in differ {
+            let allow = self.target.allowed().contains(product);
+            let action = if allow { Action::Allow } else { Action::Deny };
+            let planned = plan.allow().contains(product) || plan.deny().contains(product);
+            if !planned && link.policy.forbids(product, action).is_some() {
+                self.excused.insert(product.clone());
+            }
+        }
+    }
+
+    /// True if the management experience wants what was brought back.
+    fn is_agreed(&self, management: &PolicySnapshot) -> bool {
+        let allowed = management.allowed();
+        self.shown
+            .allow()
+            .iter()
+            .all(|product| allowed.contains(product))
+            && !self
+                .shown
+                .deny()
+                .iter()
+                .any(|product| allowed.contains(product))
+    }
+}
+
+impl LaneGuard {
+    fn is_now(&mut self, policy: &PolicySnapshot, now: i64) {
+        self.allowed.clone_from(policy.allowed());
+        if self.sizes.last().map(|(_, size)| *size) != Some(self.allowed.len()) {
+            self.sizes.push((now, self.allowed.len()));
+        }
+    }
+
+    /// The producer says that somebody has approved what `run` holds.
+    fn take_approval(
+        &mut self,
+        asked: &BTreeSet<(LaneId, RunId, String)>,
+        id: &LaneId,
+        run: RunId,
+    ) -> Result<(), Violation> {
+        let mut standing = self.hold.iter().chain(&self.restore);
+        let Some(standing) = standing.find(|standing| standing.hold.run == run) else {
+            return broken("approved-once", || {
+                format!("an approval of {run} is taken on {id}, and no such plan stands held")
+            });
+        };
+        let hash = standing.hold.plan_hash.to_string();
+        if !asked.contains(&(id.clone(), run, hash)) {
+            return broken("approved-once", || {
+                format!("an approval of {run} is taken on {id}, and nobody has given it")
+            });
+        }
+        self.back = match standing.way_back {
+            None => None,
+            Some(before) => {
+                let Some(target) = self.lists.get(&before).cloned() else {
+                    return broken("restored", || {
+                        format!("{id} is to be as before {before}, which nobody knows")
+                    });
+                };
+                self.backs.extend([run, before]);
+                Some(Back {
+                    run: before,
+                    shown: standing.shown.clone(),
+                    target,
+                    excused: BTreeSet::new(),
+                    gone: false,
+                })
+            }
+        };
+        self.approvals.push(Approval {
+            run,
+            shown: standing.shown.clone(),
+            given: Given::Unused,
+            way_back: standing.way_back.is_some(),
+        });
+        Ok(())
+    }
+
+    /// Something else was committed, or all is done: nothing more follows from what was approved.
+    fn supersede(&mut self) {
+        if let Some(approval) = self.approvals.last_mut() {
+            approval.given = Given::Spent;
+        }
+    }
+
+    /// If a plan was approved: whether it is a way back.
+    fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
+        let approval = self.approvals.last_mut()?;
+        if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
+            return None;
+        }
+        approval.given = Given::Used;
+        Some(approval.way_back)
+    }
+
+    /// What nobody has approved must not need it.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one commit")]
+    fn must_not_be_held(
+        &self,
+        id: &LaneId,
+        run: RunId,
+        plan: &Plan,
+        removals: &BTreeSet<ProductId>,
+        most: usize,
+        (link, management): (&Link, &Told),
+        now: i64,
+    ) -> Result<(), Violation> {
+        let odd = oddities(management);
+        let odd = odd
+            .into_iter()
+            .find(|odd| !link.guard.exempt.contains(odd))
+            .map(|odd| odd.to_string());
+        let mut gone = self.removed_since(now - DAY);
+        gone.extend(removals);
+        let too_many = !removals.is_empty() && gone.len() > most;
+        let why = odd.or_else(|| {
+            too_many.then(|| format!("{} removals within a day, {most} may be", gone.len()))
+        });
+        let Some(why) = why else { return Ok(()) };
+        let once = self
+            .approvals
+            .iter()
+            .find(|approval| is_part(plan, &approval.shown));
+        match once {
+            Some(once) => broken("approved-once", || {
+                format!(
+                    "{run} is committed to {id} because {} was approved, which is done with: {why}",
+                    once.run
+                )
+            }),
+            None => broken("held-is-not-sent", || {
+                format!("{run} is committed to {id}, and nobody has approved it: {why}")
+            }),
+        }
+    }
+
+    /// What was brought back stays so, until somebody approves otherwise or the management experience
+    /// agrees.
+    fn leave_restored(&mut self, id: &LaneId, run: RunId, plan: &Plan) -> Result<(), Violation> {
+        let Some(back) = &mut self.back else {
+            return Ok(());
+        };
+        let shown = &back.shown;
+        let mut against = plan.deny().intersection(shown.allow());
+        let mut for_it = plan.allow().intersection(shown.deny());
+        if let Some(product) = against.next().or_else(|| for_it.next()) {
+            return broken("restored", || {
+                format!(
+                    "{run} is committed to {id}, and takes back {product}, which was restored from before {}",
+                    back.run
+                )
+            });
+        }
+        back.excused.extend(plan.allow().iter().cloned());
+        back.excused.extend(plan.deny().iter().cloned());
+        Ok(())
+    }
+
+    /// Removals that came about since, and nobody had approved.
+    pub(crate) fn removed_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+        let since = self.removed.iter().rev();
+        let since = since.take_while(|(at, _)| *at > begin);
+        since.map(|(_, product)| product).collect()
+    }
+
+    /// Removals that were planned since, and nobody had approved.
+    pub(crate) fn counted_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+        let since = self.counted.iter().filter(|(at, _)| *at > begin);
+        since.flat_map(|(_, products)| products).collect()
+    }
+
+    /// True if between these moments the window leaves something behind: removals, or a length of the list.
+    pub(crate) fn forgets_between(&self, from: i64, to: i64) -> bool {
+        let removals = self.counted.iter().map(|(at, _)| *at);
+        let mut all = removals.chain(self.sizes.iter().map(|(at, _)| *at));
+        all.any(|at| at + DAY >= from && at + DAY <= to)
+    }
+
+    /// The longest that the list was when the window began that ends now, as far as a run can know.
+    fn size_at_window(&self, now: i64) -> usize {
+        let begin = now - DAY;
+        let first = self.first_look.unwrap_or(now);
+        let (from, to) = if begin <= first {
+            (first - 10 * MINUTE, first)
+        } else {
+            (begin - LAST_LOOK, begin)
+        };
+        let before = self.sizes.iter().rev().find(|(at, _)| *at <= from);
+        let within = self.sizes.iter().filter(|(at, _)| *at > from && *at <= to);
+        let all = before.into_iter().chain(within).map(|(_, size)| *size);
+        all.max().unwrap_or_default()
+    }
+
+    /// The shortest that the list was since.
+    pub(crate) fn least_since(&self, begin: i64) -> usize {
+        let before = self.sizes.iter().rev().find(|(at, _)| *at <= begin);
+        let since = self.sizes.iter().filter(|(at, _)| *at > begin);
+        let all = before.into_iter().chain(since).map(|(_, size)| *size);
+        all.min().unwrap_or_default()
+    }
+
+    /// So many may be taken away within a day.
+    pub(crate) fn most(&self, guard: &Guard, now: i64) -> usize {
+        let limits = &guard.limits;
+        let exempt = |name| guard.exempt.contains(&name);
+        let share = self.size_at_window(now) * limits.removals_percent / 100;
+        let few = if exempt(GuardName::Removals) {
+            usize::MAX
+        } else {
+            limits.removals.max(share)
+        };
+        if exempt(GuardName::MostRemovals) {
+            few
+        } else {
+            few.min(limits.most_removals)
+        }
+    }
+
+    /// After an approved way back: products that are not allowed as they were, and that nothing explains.
+    pub(crate) fn not_restored(&self, is_bad: impl Fn(&ProductId) -> bool) -> Vec<ProductId> {
+        let Some(back) = self.back.as_ref().filter(|back| back.gone) else {
+            return Vec::new();
+        };
+        let differ = self.allowed.symmetric_difference(back.target.allowed());
+        let explained = |product: &&ProductId| !back.excused.contains(*product) && !is_bad(product);
+        differ.filter(explained).cloned().collect()
+    }
+}
+
+fn is_part(plan: &Plan, shown: &Plan) -> bool {
+    plan.allow()
+        .iter()
+        .all(|product| shown.allow().contains(product))
+        && plan
+            .deny()
+            .iter()
+            .all(|product| shown.deny().contains(product))
+}

@@ -205,6 +205,35 @@ fn what_can_not_be_asked_is_refused_before_anything_is_asked() {
 }
 
 #[test]
+fn plan_tells_what_was_edited_outside_and_since_when() {
+    let home = Home::new();
+    let link = |edited: &[&str], since: Option<&str>| {
+        json!({
+            "member": "emea", "experience": EMEA, "decision": "commit", "allow": ["prod-a"], "deny": [], "removals": 0,
+            "fewest_change_sets": 1, "left_alone": [], "contradictory": [], "fault": null,
+            "edited": edited, "edited_since": since,
+        })
+    };
+    let edited = link(&["prod-a"], Some("2026-01-01T00:00:00.5Z"));
+    let mut before = link(&[], None);
+    before
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| !name.starts_with("edited"));
+    let aws = aws(&json!({ "config_version": 7, "links": [edited, before] }));
+    let shown = aws.run(&home, &["plan", "--products"]).ended_with(0);
+    let lines: Vec<_> = shown.stdout.lines().collect();
+    assert!(lines[0].ends_with("EDITED OUTSIDE"), "{shown:?}");
+    assert!(
+        lines[1].ends_with("1 since 2026-01-01T00:00:00Z"),
+        "{shown:?}"
+    );
+    assert!(lines[2].ends_with('0'), "{shown:?}");
+    let listed = format!("emea {EMEA} edited outside prod-a");
+    assert!(lines.contains(&listed.as_str()), "{shown:?}");
+}
+
+#[test]
 fn a_fault_of_the_producer_is_one_of_the_command() {
     let home = Home::new();
     let aws = aws(

@@ -5,7 +5,7 @@ use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::lane::{Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Stop};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::policy::{Action, Standing};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
 
@@ -148,6 +148,29 @@ fn a_hold_that_stands_is_told_with_its_command() {
     };
     assert_eq!((run, since), (Some(hold.run), Some(hold.since)));
     assert_eq!(command, Some(hold.command(&lane().experience)));
+}
+
+/// The members allow sixty products that the management experience does not allow any more, and wait for
+/// others.
+fn held_while_at_work(still_wanted: &[&str]) -> Setting {
+    let listed: Vec<_> = (0..60).map(|n| product(&format!("m{n}"))).collect();
+    let members = PolicySnapshot::new(listed.clone(), []);
+    let wanted = listed.into_iter().chain(products(["a", "c"]));
+    let setting = Setting::new(PolicySnapshot::new(wanted, []), &members);
+    setting.sync();
+    let still = still_wanted.iter().map(|text| product(text));
+    setting.manage(PolicySnapshot::new(still, []));
+    setting
+}
+
+#[test]
+fn what_the_lane_goes_on_with_is_open_although_a_newer_plan_is_held() {
+    let setting = held_while_at_work(&["a", "c"]);
+    assert!(matches!(setting.why("a"), Why::Open { .. }));
+    assert!(matches!(setting.why("m0"), Why::Held { .. }));
+    // What is on its way is not wanted as a whole any more: the run that holds the plan takes it back.
+    let setting = held_while_at_work(&["a"]);
+    assert!(matches!(setting.why("a"), Why::Held { .. }));
 }
 
 #[test]

@@ -47,7 +47,13 @@ impl Sim {
             return Ok(false);
         };
         let left = self.left_to_do(link, lane);
-        if left.is_empty() || self.is_held(link, lane, &left)? {
+        // What the member forbids is in no plan, and so is not held.
+        let forbidden = left
+            .changes()
+            .filter(|change| self.is_kept_back(lane, change));
+        let forbidden = forbidden.map(|change| change.product).collect();
+        let planned = left.clone().without(&forbidden);
+        if left.is_empty() || (!planned.is_empty() && self.is_held(link, lane, &planned)?) {
             return Ok(false);
         }
         let left: Vec<_> = left.changes().collect();

@@ -191,7 +191,7 @@ impl LinkError {
             Self::ManagementNotFound(_) => {
                 "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
             }
-            Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) => {
+            Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) | Self::Bus(_) => {
                 "see the message of the service; the next run tries again"
             }
             Self::MemberUnreachable(..) => {
@@ -210,7 +210,6 @@ impl LinkError {
             Self::Ledger(_) => {
                 "see the message of the service; the request is tried again from the inbox"
             }
-            Self::Bus(_) => "see the message of the service; the next run tries again",
             Self::Contended(_) => "nothing: the next run plans again",
         }
     }

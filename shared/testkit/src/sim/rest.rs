@@ -44,7 +44,7 @@ impl Sim {
             return Ok(false);
         };
         let left = self.left_to_do(link, lane);
-        if left.is_empty() || self.is_held(link, lane, &left)? {
+        if self.is_held(link, lane, &left)? || left.is_empty() {
             return Ok(false);
         }
         let state = self.state(lane);

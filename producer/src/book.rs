@@ -14,7 +14,7 @@ use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use serde::Serialize;
 
 use crate::drift::remember;
-use crate::inspect::{Inspection, View};
+use crate::inspect::{Inspection, Source, View};
 use crate::link::{Connection, Errand, Outcome};
 use crate::send::Committed;
 use crate::{Ports, Producer};
@@ -207,6 +207,41 @@ impl<P: Ports> Producer<P> {
             announced: false,
             rejected: None,
         }
+    }
+
+    /// Goes on with a way back that somebody has approved and that is not done: whoever was to send it may
+    /// have been cut off, and nothing else is planned for the lane before it is. Nothing if there is
+    /// nothing to go on with, and the lane is to be looked at again.
+    pub(crate) async fn go_on_back(
+        &self,
+        errand: &Errand<'_>,
+        before: RunId,
+        seen: &Inspection,
+        connection: &Connection<P>,
+    ) -> Result<Option<Outcome>, LinkError> {
+        let lists = self.ports.ledger().lists(before, &seen.lane).await;
+        let Some(policy) = lists.map_err(LinkError::Ledger)? else {
+            let mut book = seen.book.clone();
+            book.allowance = None;
+            self.write_book(&seen.lane, &seen.book, &book).await?;
+            return Ok(None);
+        };
+        let desired = Source {
+            policy,
+            oddities: Vec::new(),
+        };
+        let back = Errand {
+            desired: &desired,
+            way_back: true,
+            policy: errand.policy.clone(),
+            ..*errand
+        };
+        let outcome = Box::pin(self.serve_lane(&back, connection)).await?;
+        let over = matches!(
+            outcome.record.status,
+            LinkStatus::InStep | LinkStatus::Refused
+        );
+        Ok((!over).then_some(outcome))
     }
 
     /// While a plan is held, the lane is served as if nothing were to be changed: what is open goes on

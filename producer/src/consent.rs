@@ -23,6 +23,9 @@ use crate::live::Kept;
 use crate::run::Setup;
 use crate::{Ports, Producer};
 
+/// The newest runs among which interrupted ones are looked for: as many as one batch may begin.
+const A_FEW: u16 = 12;
+
 /// Why a request about a hold comes to nothing.
 enum Refusal {
     /// What was asked for does not fit what stands now.
@@ -76,6 +79,9 @@ impl<P: Ports> Producer<P> {
         };
         tracing::info!(%run, kind = request.action.kind(), lane = %request.lane, of = %request.run, "the run begins");
         self.ports.ledger().put_run(&record).await?;
+        // A request that is cut off comes again, and is another run: there may be many before the next hour.
+        let newest = self.ports.ledger().newest_runs(A_FEW).await?;
+        self.close_interrupted(run, &newest).await?;
         let case = Case {
             run,
             request,
@@ -137,9 +143,8 @@ impl<P: Ports> Producer<P> {
         };
         outcome.record.consent = Some(consent);
         match self.keep(lane, &record).await {
-            Ok(()) => Ok(outcome),
             Err(LinkError::Ledger(error)) => Err(RunError::Ledger(error)),
-            Err(_) => Ok(outcome),
+            _ => Ok(outcome),
         }
     }
 
@@ -175,16 +180,15 @@ impl<P: Ports> Producer<P> {
             (None, true) => None,
             (None, false) => return Err(Refusal::Refused(stale(&book, case.request))),
         };
-        let way_back = match hold {
-            Some(hold) => hold.way_back_to(),
-            None => {
-                let restored = book.restored.as_ref();
-                let is_same = restored.is_some_and(|restored| restored.run == case.request.run);
-                match (is_same, ledger.link(case.request.run, lane).await) {
-                    (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::way_back_to),
-                    (true, Err(error)) => return Err(LinkError::Ledger(error).into()),
-                    _ => None,
-                }
+        let way_back = if let Some(hold) = hold {
+            hold.way_back_to()
+        } else {
+            let restored = book.restored.as_ref();
+            let is_same = restored.is_some_and(|restored| restored.run == case.request.run);
+            match (is_same, ledger.link(case.request.run, lane).await) {
+                (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::way_back_to),
+                (true, Err(error)) => return Err(LinkError::Ledger(error).into()),
+                _ => None,
             }
         };
         let desired = self.desired(case, way_back).await?;
@@ -192,7 +196,7 @@ impl<P: Ports> Producer<P> {
         let connection = connection.map_err(|error| {
             LinkError::MemberUnreachable(case.link.member.account.clone(), error)
         })?;
-        let errand = self.errand(case, &desired, way_back.is_some());
+        let errand = errand_of(case, &desired, way_back.is_some());
         if let Some(hold) = hold {
             self.allow(case, &errand, hold, &connection).await?;
         }
@@ -290,7 +294,7 @@ impl<P: Ports> Producer<P> {
         let connection = connection.map_err(|error| {
             LinkError::MemberUnreachable(case.link.member.account.clone(), error)
         })?;
-        let errand = self.errand(case, &desired, true);
+        let errand = errand_of(case, &desired, true);
         let ledger = self.ports.ledger();
         let seen = inspect(
             ledger,
@@ -328,8 +332,9 @@ impl<P: Ports> Producer<P> {
             let experience = &case.link.management_experience;
             let only = BTreeSet::from([experience.clone()]);
             let mut read: BTreeMap<_, _> = read_management(self.ports.catalog(), only).await;
-            let missing = || LinkError::ManagementNotFound(experience.clone());
-            let desired = read.remove(experience).unwrap_or_else(|| Err(missing()));
+            let Some(desired) = read.remove(experience) else {
+                return Err(LinkError::ManagementNotFound(experience.clone()).into());
+            };
             return Ok(desired?);
         };
         let lists = self.ports.ledger().lists(run, &case.request.lane).await;
@@ -344,24 +349,24 @@ impl<P: Ports> Producer<P> {
             oddities: Vec::new(),
         })
     }
+}
 
-    fn errand<'a>(&self, case: &'a Case<'a>, desired: &'a Source, way_back: bool) -> Errand<'a> {
-        let experience = &case.request.lane.experience;
-        Errand {
-            run: case.run,
-            link: case.link,
-            experience,
-            desired,
-            policy: case.setup.policy(case.link, experience),
-            way_back,
-            stop: case
-                .setup
-                .brake
-                .holds(&case.link.member.name, &case.request.lane),
-            lifted: &NOTHING,
-            // What was shown is executed, and an answer could only add to it.
-            inquiry: None,
-        }
+fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, way_back: bool) -> Errand<'a> {
+    let experience = &case.request.lane.experience;
+    Errand {
+        run: case.run,
+        link: case.link,
+        experience,
+        desired,
+        policy: case.setup.policy(case.link, experience),
+        way_back,
+        stop: case
+            .setup
+            .brake
+            .holds(&case.link.member.name, &case.request.lane),
+        lifted: &NOTHING,
+        // What was shown is executed, and an answer could only add to it.
+        inquiry: None,
     }
 }
 

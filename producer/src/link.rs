@@ -164,7 +164,7 @@ impl<P: Ports> Producer<P> {
         }
     }
 
-    async fn serve_lane(
+    pub(crate) async fn serve_lane(
         &self,
         errand: &Errand<'_>,
         connection: &Connection<P>,
@@ -293,41 +293,6 @@ impl<P: Ports> Producer<P> {
             }
         }
         Err(LinkError::Contended(link.lane_of(experience).to_string()))
-    }
-
-    /// Goes on with a way back that somebody has approved and that is not done: whoever was to send it may
-    /// have been cut off, and nothing else is planned for the lane before it is. Nothing if there is
-    /// nothing to go on with, and the lane is to be looked at again.
-    async fn go_on_back(
-        &self,
-        errand: &Errand<'_>,
-        before: RunId,
-        seen: &Inspection,
-        connection: &Connection<P>,
-    ) -> Result<Option<Outcome>, LinkError> {
-        let lists = self.ports.ledger().lists(before, &seen.lane).await;
-        let Some(policy) = lists.map_err(LinkError::Ledger)? else {
-            let mut book = seen.book.clone();
-            book.allowance = None;
-            self.write_book(&seen.lane, &seen.book, &book).await?;
-            return Ok(None);
-        };
-        let desired = Source {
-            policy,
-            oddities: Vec::new(),
-        };
-        let back = Errand {
-            desired: &desired,
-            way_back: true,
-            policy: errand.policy.clone(),
-            ..*errand
-        };
-        let outcome = Box::pin(self.serve_lane(&back, connection)).await?;
-        let over = matches!(
-            outcome.record.status,
-            LinkStatus::InStep | LinkStatus::Refused
-        );
-        Ok((!over).then_some(outcome))
     }
 
     /// Sends a committed plan. What is replayed leaves the quarantine before its message is sent: a newer

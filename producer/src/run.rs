@@ -229,7 +229,11 @@ impl<P: Ports> Producer<P> {
 
     /// Runs are serial: an older one that is still planning, and has no rest in the inbox, was cut off.
     /// Its requests are served by this one; what it had committed is the lanes' like any other plan.
-    async fn close_interrupted(&self, run: RunId, newest: &[RunRecord]) -> Result<(), RunError> {
+    pub(crate) async fn close_interrupted(
+        &self,
+        run: RunId,
+        newest: &[RunRecord],
+    ) -> Result<(), RunError> {
         for older in newest {
             let lost = elapsed(older.started_at, self.now()) > LOST;
             if older.run >= run

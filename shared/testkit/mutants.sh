@@ -2,7 +2,7 @@
 # For each invariant of the simulator, one mutation of the source that breaks it: applied in a copy of the tree,
 # simulated, and expected to be found. Not part of CI: each mutation is a build (docs/simulator.md).
 #
-# usage: tools/mutants.sh [SEEDS] [NAME]      SEEDS worlds for each (3000); only the mutation NAME
+# usage: shared/testkit/mutants.sh [SEEDS] [NAME]      SEEDS worlds for each (3000); only the mutation NAME
 set -eu
 
 seeds=${1:-3000}
@@ -77,6 +77,24 @@ mutate keeps-no-record audited worker/src/settle.rs \
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run.rs \
-    's/self\.end_forgotten\(run, &setup\)\.await\?;//'
+    's/self\.end_forgotten\(run, &older, &setup\)\.await\?;//'
+mutate commits-what-is-held held-is-not-sent producer/src/link.rs \
+    's/if !seen\.reasons\.is_empty\(\) \{/if false {/'
+mutate approves-for-ever approved-once producer/src/inspect.rs \
+    's/fn is_spent\((.*?)\{\n/fn is_spent($1\{\n    if true { return false; }\n/s'
+mutate counts-no-slices guarded shared/domain/src/guard.rs \
+    's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
+mutate counts-from-the-commit guarded shared/domain/src/guard.rs \
+    's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
+mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
+    's/reasons\.extend\(self\.against_restored\(\)\);//'
+mutate voids-a-way-back restored producer/src/inspect.rs \
+    's/seen\.going_back = going_back;/seen.going_back = going_back.filter(|_| false);/'
+mutate thaws-frozen-links frozen producer/src/run.rs \
+    's/frozen: link\.policy\.frozen && !overridden,/frozen: link.policy.frozen \&\& !overridden \&\& link.policy.exclude.is_empty(),/'
+mutate keeps-an-old-hold converged producer/src/book.rs \
+    's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
+mutate announces-every-hour idempotent producer/src/book.rs \
+    's/let wrote = u64::from\(book != seen\.book\);/let wrote = 1;/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

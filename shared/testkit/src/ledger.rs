@@ -104,7 +104,7 @@ pub struct MemoryLedger {
 #[derive(Debug, Clone)]
 pub enum Kept {
     /// What it remembers of it.
-    Book(LaneId, Book),
+    Book(LaneId, Box<Book>),
     /// The lists for the way back to before a run.
     Lists(RunId, LaneId),
 }
@@ -432,7 +432,7 @@ impl WriteRuns for World {
                 ..book.clone()
             };
             if let Some(watched) = &mut ledger.watched_books {
-                watched.push(Kept::Book(lane.clone(), next.clone()));
+                watched.push(Kept::Book(lane.clone(), Box::new(next.clone())));
             }
             ledger.books.insert(lane.clone(), next);
             Ok(())

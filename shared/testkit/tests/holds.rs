@@ -8,7 +8,6 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-#[allow(dead_code, reason = "the other tests use the rest of it")]
 mod system;
 
 use std::collections::BTreeSet;
@@ -252,7 +251,7 @@ fn a_wrong_approval_is_undone_product_for_product() {
     let system = System::new(products("p", 30), products("q", 5));
     system.sync();
     system.rest();
-    system.edit_member('2', product("prod-p0007"), Action::Allow);
+    system.edit_member('2', &product("prod-p0007"), Action::Allow);
     let before = allowed(&system, '2');
     system.wait(3600);
     system.manage(PolicySnapshot::new(products("n", 3), []));
@@ -456,7 +455,7 @@ fn an_approval_that_was_cut_off_is_taken_up_again_once() {
             }
             // It was approved once.
             for product in products("p", 30) {
-                system.edit_member('2', product, Action::Allow);
+                system.edit_member('2', &product, Action::Allow);
             }
             system.wait(3600);
             system.sync();
@@ -485,7 +484,7 @@ fn an_approval_is_used_once_even_if_nobody_has_looked_since() {
         });
         assert_eq!(allowed(&system, '2').len(), 10);
         for product in products("p", 30) {
-            system.edit_member('2', product, Action::Allow);
+            system.edit_member('2', &product, Action::Allow);
         }
         system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
         system.rest();

@@ -110,11 +110,13 @@ impl Sim {
             self.tally.add("worlds without reasons for failures");
             self.world.experiences(Experiences::tell_no_reasons);
         }
-        if self.nature.erosion {
-            if let Some(id) = self.chance.pick(&self.scene.management).cloned() {
-                let first = self.chance.between(0, HOUR);
-                self.plan_for(first, Happening::Erodes(id));
-            }
+        if self.nature.erosion
+            && let Some(id) = self.chance.pick(&self.scene.management).cloned()
+        {
+            let first = self.chance.between(0, HOUR);
+            self.plan_for(first, Happening::Erodes(id));
+            // What was planned comes about much later.
+            self.plan_both(Happening::BrakeOn, Happening::BrakeOff, HOUR, 20 * HOUR);
         }
         for _ in 0..self.nature.bad {
             if let Some(product) = self.chance.pick(&self.scene.products).cloned() {

@@ -10,7 +10,8 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 
 use super::Sim;
-use super::guards::{DAY, LaneGuard, oddities};
+use super::guards::oddities;
+use super::lane_guard::{DAY, LaneGuard};
 use super::scene::HOUR;
 use super::watch::{Violation, broken};
 use crate::catalog::Told;

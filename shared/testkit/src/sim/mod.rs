@@ -7,9 +7,11 @@
 mod agenda;
 mod chance;
 mod consents;
+mod describe;
 mod guards;
 mod held;
 mod judge;
+mod lane_guard;
 mod people;
 mod rest;
 mod rules;
@@ -31,6 +33,7 @@ use pmp_sync_worker::Worker;
 
 use self::agenda::Happening;
 use self::chance::Chance;
+use self::describe::{describe, describe_book};
 use self::guards::Guards;
 use self::judge::Bench;
 use self::scene::{HOUR, Nature, Scene, at, since_begin};
@@ -464,7 +467,7 @@ impl Sim {
             match kept {
                 Kept::Lists(run, lane) => self.guards.kept_lists(&self.world, run, &lane),
                 Kept::Book(lane, book) => {
-                    self.trace.line(self.now, || format!("{lane} rev {} hold {:?} restore {:?} allowance {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}", book.rev, book.hold.as_ref().map(|h| (h.run, &h.reasons, h.announced)), book.restore.as_ref().map(|h| h.run), book.allowance.as_ref().map(|a| (a.run, a.executed)), book.restored.as_ref().map(|a| a.run), book.accepted, book.removals.iter().map(|r| (since_begin(r.at), &r.products)).collect::<Vec<_>>(), book.taking, book.sizes.iter().map(|s| (since_begin(s.at), s.allowed)).collect::<Vec<_>>()));
+                    self.trace.line(self.now, || describe_book(&lane, &book));
                     let guards = &mut self.guards;
                     if guards.wrote_book(&self.world, &lane, &book, self.now)? {
                         self.tell_of_hold(&lane);
@@ -519,31 +522,4 @@ impl Sim {
         }
         self.requests = self.world.inbox(|inbox| inbox.len());
     }
-}
-
-fn describe(
-    lane: &pmp_sync_domain::ids::LaneId,
-    state: &pmp_sync_domain::lane::LaneState,
-) -> String {
-    let planned = state.planned.as_ref().map(|planned| {
-        format!(
-            "{} of {:?}, {:?} taken, sent {}",
-            planned.run, planned.totals, planned.taken, planned.sent
-        )
-    });
-    format!(
-        "{lane} rev {} {} seq {} tick {} plan {planned:?} stop {} member {:?} block {:?} intent {:?}",
-        state.rev,
-        state.phase,
-        state.seq,
-        state.tick,
-        state.stop.is_some(),
-        state.member,
-        state.block.as_ref().map(|block| block.reason),
-        state.intent.as_ref().map(|intent| intent
-            .changes
-            .iter()
-            .map(|change| format!("{} {}", change.action, change.product))
-            .collect::<Vec<_>>())
-    )
 }

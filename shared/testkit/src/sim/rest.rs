@@ -53,7 +53,7 @@ impl Sim {
             .filter(|change| self.is_kept_back(lane, change));
         let forbidden = forbidden.map(|change| change.product).collect();
         let planned = left.clone().without(&forbidden);
-        if left.is_empty() || (!planned.is_empty() && self.is_held(link, lane, &planned)?) {
+        if self.is_held(link, lane, &planned)? || left.is_empty() {
             return Ok(false);
         }
         let left: Vec<_> = left.changes().collect();

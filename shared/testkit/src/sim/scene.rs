@@ -113,9 +113,9 @@ impl Nature {
         } else {
             0
         };
-        let erosion = chance.once_in(24);
+        let erosion = chance.once_in(32);
         let until = if erosion {
-            chance.between(26 * HOUR, 56 * HOUR)
+            chance.between(26 * HOUR, 48 * HOUR)
         } else {
             chance.between(20 * MINUTE, 3 * HOUR)
         };

@@ -1,6 +1,6 @@
 //! One management and two member accounts, the producer and both workers, driven until they rest.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, reason = "each test file uses its part of it")]
 
 use futures::executor::block_on;
 use futures::task::noop_waker;
@@ -213,10 +213,10 @@ impl System {
             .experiences(|experiences| experiences.read_short(&experience('m'), most));
     }
 
-    pub(crate) fn edit_member(&self, member: char, product: ProductId, action: Action) {
+    pub(crate) fn edit_member(&self, member: char, product: &ProductId, action: Action) {
         self.world.experiences(|experiences| {
             experiences.edit(&experience(member), |_, policy| {
-                *policy = policy.overlaid([(&product, action)]);
+                *policy = policy.overlaid([(product, action)]);
             });
         });
     }

@@ -254,7 +254,11 @@ impl<P: Ports> Producer<P> {
         connection: &Connection<P>,
     ) -> Result<Option<Outcome>, LinkError> {
         match seen.halted {
-            Decision::InStep => outcome.done = self.mark_rest(seen, false).await?,
+            Decision::InStep => {
+                // What the member keeps back would be in what is held.
+                self.ask_for_rules(seen, connection).await;
+                outcome.done = self.mark_rest(seen, false).await?;
+            }
             Decision::Underway(_) => {}
             Decision::Commit => {
                 let nothing = Plan::default();

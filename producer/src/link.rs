@@ -362,7 +362,7 @@ impl<P: Ports> Producer<P> {
 
     /// Wakes a lane at rest on which the member's own rules keep something back: only its worker can tell
     /// that they are others by now. The next run asks again if this does not arrive.
-    async fn ask_for_rules(&self, seen: &Inspection, connection: &Connection<P>) {
+    pub(crate) async fn ask_for_rules(&self, seen: &Inspection, connection: &Connection<P>) {
         if !seen.is_kept_back() {
             return;
         }

@@ -47,10 +47,12 @@ impl Sim {
             return Ok(false);
         };
         let left = self.left_to_do(link, lane);
-        // What the member forbids is in no plan, and so is not held.
+        // What the lane's mark forbids is in no plan, and so is not held. Nobody wakes a lane at rest to
+        // hear of rules that are new.
+        let state = self.state(lane);
         let forbidden = left
             .changes()
-            .filter(|change| self.is_kept_back(lane, change));
+            .filter(|change| state.is_forbidden(change.action));
         let forbidden = forbidden.map(|change| change.product).collect();
         let planned = left.clone().without(&forbidden);
         if self.is_held(link, lane, &planned)? || left.is_empty() {

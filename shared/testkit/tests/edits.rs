@@ -9,7 +9,6 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-#[allow(dead_code, reason = "other tests use what this one does not")]
 mod system;
 
 use pmp_sync_domain::ids::{LaneId, ProductId};

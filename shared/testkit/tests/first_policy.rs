@@ -11,7 +11,7 @@
 mod system;
 
 use pmp_sync_domain::experience::Status;
-use pmp_sync_domain::guard::GuardName;
+use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::message::consent_requested;
@@ -89,7 +89,7 @@ fn a_live_one_waits_for_approval_and_then_gets_exactly_one_policy() {
     let hold = system
         .world
         .ledger(|ledger| ledger.books[&lane()].hold.clone().unwrap());
-    let guards: Vec<_> = hold.reasons.iter().filter_map(|r| r.guard()).collect();
+    let guards: Vec<_> = hold.reasons.iter().filter_map(HoldReason::guard).collect();
     assert_eq!(guards, [GuardName::FirstPolicy]);
     // The other member is not concerned.
     assert_eq!(system.policy('3'), everything());

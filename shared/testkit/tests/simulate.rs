@@ -37,6 +37,10 @@ fn a_few_hundred_worlds_end_as_they_should() {
     }
     // A world in which nothing happens proves nothing.
     for name in [
+        "approvals given late",
+        "approvals given twice",
+        "approvals of what does not stand",
+        "approvals taken",
         "brakes",
         "calls refused: throttled",
         "calls with a lost answer",
@@ -49,13 +53,24 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "crashes",
         "foreign locks",
         "invocations out of time",
+        "holds",
         "lane settled events lost",
+        "lanes held at the end",
+        "management lists emptied",
+        "management lists eroded",
+        "management lists read short",
+        "management lists shrunk",
+        "management policies gone for a while",
         "member lists changed by hand",
         "messages delayed",
         "messages doubled",
+        "overrides",
         "quarantined at the end",
         "rules of members changed",
         "kept back at the end",
+        "requests: rejection",
+        "requests: restore",
+        "ways back that were gone",
     ] {
         assert!(tally.count(name) > 0, "there were no {name}:\n{tally}");
     }

@@ -1,6 +1,7 @@
 //! What every test stands on: the binary, an embedded AWS of its own, and looking whether it is gone.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -299,4 +300,34 @@ fn served_by(endpoint: &str) -> Vec<String> {
         })
         .map(|path| format!("{} with {mark}", path.display()))
         .collect()
+}
+
+/// Calls the emulator's own control endpoint.
+pub(crate) fn control(local: &Local, method: &str, path: &str, body: &Value) {
+    ask(local, method, path, &body.to_string());
+}
+
+/// What the emulator's own control endpoint tells.
+pub(crate) fn look(local: &Local, path: &str) -> Value {
+    let answer = ask(local, "GET", path, "");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+fn ask(local: &Local, method: &str, path: &str, body: &str) -> String {
+    let address = local
+        .text("catalog_endpoint")
+        .trim_start_matches("http://")
+        .to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    body.to_owned()
 }

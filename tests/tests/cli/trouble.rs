@@ -1,31 +1,9 @@
 //! An operator's work when something is wrong: the brake, and dead letters.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
 use pmp_sync_local::embedded::Clients;
 use serde_json::{Value, json};
 
-use crate::setup::{Answer, Local};
-
-/// Calls the emulator's own control endpoint.
-fn control(local: &Local, method: &str, path: &str, body: &Value) {
-    let address = local
-        .text("catalog_endpoint")
-        .trim_start_matches("http://")
-        .to_owned();
-    let body = body.to_string();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
+use crate::setup::{Answer, Local, control};
 
 /// Sends a message to the changes queue of a member, as its account's root.
 fn send(local: &Local, queue: &str, body: &str) {

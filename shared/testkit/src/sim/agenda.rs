@@ -300,7 +300,6 @@ impl Sim {
             }
             Happening::Repair => self.repair(),
         }
-        self.guards.look_at_restored(&self.world);
         self.observe(None, 0)
     }
 

@@ -63,6 +63,16 @@ pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link>
 }
 
 impl Guards {
+    /// Approvals that were taken, those of them that were ways back, and lanes that are held now.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let lanes = self.lanes.values();
+        lanes.fold((0, 0, 0), |(taken, back, held), lane| {
+            let (all, ways_back) = lane.approved();
+            let is_held = u64::from(lane.hold.is_some());
+            (taken + all, back + ways_back, held + is_held)
+        })
+    }
+
     /// A member's list as it stands, after a change that is not ours.
     pub(crate) fn edited(&mut self, lane: &LaneId, policy: &PolicySnapshot, now: i64) {
         let lane = self.lanes.entry(lane.clone()).or_default();

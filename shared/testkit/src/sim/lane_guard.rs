@@ -180,6 +180,17 @@ impl LaneGuard {
         Ok(())
     }
 
+    /// Approvals that were taken and used, and those of them that were ways back.
+    pub(super) fn approved(&self) -> (u64, u64) {
+        let used = || {
+            let approvals = self.approvals.iter();
+            approvals.filter(|approval| approval.given != Given::Unused)
+        };
+        let count = |count: usize| u64::try_from(count).unwrap_or_default();
+        let back = used().filter(|approval| approval.way_back).count();
+        (count(used().count()), count(back))
+    }
+
     /// Something else was committed, or all is done: nothing more follows from what was approved.
     pub(super) fn supersede(&mut self) {
         if let Some(approval) = self.approvals.last_mut() {

@@ -438,6 +438,7 @@ impl Sim {
             self.watch.wrote(&self.world, written)?;
         }
         self.guards.look_around(&self.world);
+        self.guards.look_at_restored(&self.world);
         self.see_new_sets(number)?;
         self.lose_hints();
         Ok(())

@@ -364,6 +364,10 @@ impl Sim {
         self.tally.more("messages of runs", number(messages));
         self.tally.more("quarantined at the end", number(aside));
         self.tally.more("dead letters looked at", number(replayed));
+        let (taken, back, held) = self.guards.counts();
+        self.tally.more("approvals taken", taken);
+        self.tally.more("ways back that were gone", back);
+        self.tally.more("lanes held at the end", held);
         let calls = self.world.failing(|failing| failing.total());
         self.tally.more("calls", calls);
         self.tally.more(

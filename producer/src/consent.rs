@@ -20,11 +20,8 @@ use crate::dead_letters::link_of;
 use crate::inspect::{Source, inspect, read_management};
 use crate::link::{Connection, Errand, Outcome};
 use crate::live::Kept;
-use crate::run::Setup;
+use crate::run::{Setup, UNFINISHED};
 use crate::{Ports, Producer};
-
-/// The newest runs among which interrupted ones are looked for: as many as one batch may begin.
-const A_FEW: u16 = 12;
 
 /// Why a request about a hold comes to nothing.
 enum Refusal {
@@ -80,8 +77,8 @@ impl<P: Ports> Producer<P> {
         tracing::info!(%run, kind = request.action.kind(), lane = %request.lane, of = %request.run, "the run begins");
         self.ports.ledger().put_run(&record).await?;
         // A request that is cut off comes again, and is another run: there may be many before the next hour.
-        let newest = self.ports.ledger().newest_runs(A_FEW).await?;
-        self.close_interrupted(run, &newest).await?;
+        let unfinished = self.ports.ledger().unfinished_runs(UNFINISHED).await?;
+        self.close_interrupted(run, &unfinished).await?;
         let case = Case {
             run,
             request,

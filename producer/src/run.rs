@@ -24,9 +24,8 @@ const LINKS_AT_ONCE: usize = 8;
 /// What is left of an invocation's time when no further link is begun, in seconds. A link with
 /// thousands of changes takes some of them.
 pub(crate) const RESERVE: f64 = 45.0;
-/// The newest runs among which interrupted ones are looked for. Requests about holds and dead letters are runs
-/// of their own: there may be one for each link in an hour.
-const AMONG: u16 = 100;
+/// Unfinished runs that one run looks after. The next one goes on with the others.
+pub(crate) const UNFINISHED: u16 = 200;
 /// After this the rest of a run is not expected any more, in seconds.
 const LOST: f64 = 3.0 * 3600.0;
 
@@ -95,7 +94,7 @@ impl<P: Ports> Producer<P> {
                 record.config_version = setup.version;
                 tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
                 self.ports.ledger().put_run(&record).await?;
-                let older = self.ports.ledger().newest_runs(AMONG).await?;
+                let older = self.ports.ledger().unfinished_runs(UNFINISHED).await?;
                 self.close_interrupted(run, &older).await?;
                 self.end_forgotten(run, &older, &setup).await?;
                 let links = (0..setup.config.links.len()).collect();
@@ -232,9 +231,9 @@ impl<P: Ports> Producer<P> {
     pub(crate) async fn close_interrupted(
         &self,
         run: RunId,
-        newest: &[RunRecord],
+        unfinished: &[RunRecord],
     ) -> Result<(), RunError> {
-        for older in newest {
+        for older in unfinished {
             let lost = elapsed(older.started_at, self.now()) > LOST;
             if older.run >= run
                 || older.status != RunStatus::Planning
@@ -256,11 +255,11 @@ impl<P: Ports> Producer<P> {
     async fn end_forgotten(
         &self,
         run: RunId,
-        newest: &[RunRecord],
+        unfinished: &[RunRecord],
         setup: &Setup,
     ) -> Result<(), RunError> {
         let ledger = self.ports.ledger();
-        let applying = newest
+        let applying = unfinished
             .iter()
             .filter(|older| older.run < run && older.status == RunStatus::Applying);
         for older in applying {

@@ -28,6 +28,7 @@ use pmp_sync_domain::ports::{
     Lanes as _, Products as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _,
     WriteRuns as _,
 };
+use pmp_sync_domain::run::{RunRecord, RunStatus};
 use serde_json::json;
 
 use crate::script::Script;
@@ -636,4 +637,20 @@ async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
     assert_eq!(seen[1].body["Item"]["rev"], json!({ "N": "1" }));
     assert_eq!(seen[2].body["ConditionExpression"], "#rev = :rev");
     assert_eq!(seen[2].body["Item"]["rev"], json!({ "N": "4" }));
+}
+
+#[tokio::test]
+async fn a_run_is_in_the_index_of_what_is_open_until_it_has_ended() {
+    let (script, config) = Script::new([(200, None, json!({})), (200, None, json!({}))]).await;
+    let ledger = Ledger::new(&config, "table", 90);
+    let at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let run: RunId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    let mut record = RunRecord::new(run, 1, Vec::new(), at);
+    ledger.put_run(&record).await.unwrap();
+    record.status = RunStatus::Completed;
+    ledger.put_run(&record).await.unwrap();
+    let seen = script.seen();
+    let rank = |place: usize| seen[place].body["Item"]["open_rank"]["S"].clone();
+    assert_eq!(rank(0), run.to_string());
+    assert!(rank(1).is_null(), "{:?}", seen[1]);
 }

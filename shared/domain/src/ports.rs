@@ -220,6 +220,8 @@ pub trait ReadRuns: Send + Sync {
     fn lanes(&self) -> impl Future<Output = Answer<Vec<LaneEntry>>> + Send;
     /// The newest runs, the newest first.
     fn newest_runs(&self, most: u16) -> impl Future<Output = Answer<Vec<RunRecord>>> + Send;
+    /// The runs that have not ended, the oldest first; however many have ended since.
+    fn unfinished_runs(&self, most: u16) -> impl Future<Output = Answer<Vec<RunRecord>>> + Send;
     /// A run.
     fn run(&self, run: RunId) -> impl Future<Output = Answer<Option<RunRecord>>> + Send;
     /// What a run planned for a lane.

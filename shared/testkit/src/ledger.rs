@@ -356,6 +356,15 @@ impl ReadRuns for World {
         effect.answer(self.ledger(|ledger| ledger.entries.values().cloned().collect()))
     }
 
+    async fn unfinished_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+        let effect = self.call("Query", "runs").await?;
+        effect.answer(self.ledger(|ledger| {
+            let all = ledger.runs.values();
+            let unfinished = all.filter(|run| !run.status.is_final());
+            unfinished.take(usize::from(most)).cloned().collect()
+        }))
+    }
+
     async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {

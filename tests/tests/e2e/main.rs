@@ -9,6 +9,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod consent;
 mod isolation;
 mod setup;
 mod sync;

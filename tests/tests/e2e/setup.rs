@@ -8,7 +8,7 @@ use std::time::Duration;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
 use pmp_sync_local::progress::Progress;
-use pmp_sync_local::scenario::{Installation, Organization, link};
+use pmp_sync_local::scenario::{Installation, Organization, Parameters, link};
 use tokio::runtime::Runtime;
 
 /// How long a change set takes here, in seconds.
@@ -59,12 +59,33 @@ pub(crate) async fn install(
     members: u64,
     parameters: &[(&str, &str)],
 ) -> Installation<'static> {
+    let parameters = Parameters {
+        management: parameters,
+        member: &[],
+    };
+    deploy(number, members, parameters).await
+}
+
+/// The same, with parameters of the members' stacks.
+pub(crate) async fn install_with(
+    number: u64,
+    members: u64,
+    member: &[(&str, &str)],
+) -> Installation<'static> {
+    let parameters = Parameters {
+        management: &[],
+        member,
+    };
+    deploy(number, members, parameters).await
+}
+
+async fn deploy(number: u64, members: u64, parameters: Parameters<'_>) -> Installation<'static> {
     let management = Organization::numbered("headquarters", number * 100);
     let members = (1..=members)
         .map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member))
         .collect();
     // The embedded AWS ends the running functions of a name in every account when one is deployed.
-    Installation::deploy(
+    Installation::deploy_with(
         embedded(),
         &SHARED.1,
         &name(number),

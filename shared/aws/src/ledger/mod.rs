@@ -71,7 +71,17 @@ impl Ledger {
         record: &impl Serialize,
         expires_at: Option<i64>,
     ) -> Answer<()> {
-        let mut item = to_item("PutItem", pk, sk, record)?;
+        let item = to_item("PutItem", pk, sk, record)?;
+        self.put_item(pk, sk, item, expires_at).await
+    }
+
+    async fn put_item(
+        &self,
+        pk: &str,
+        sk: &str,
+        mut item: Item,
+        expires_at: Option<i64>,
+    ) -> Answer<()> {
         if let Some(at) = expires_at {
             item.insert(
                 crate::keys::EXPIRES_AT.to_owned(),

@@ -15,8 +15,10 @@ use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns}
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, from_item, text};
-use crate::keys::{self, BRAKE, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_RANK, PK, RUN, SK};
+use super::{Ledger, from_item, text, to_item};
+use crate::keys::{
+    self, BRAKE, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK,
+};
 use crate::service_error;
 
 /// Run ids are given out by one producer at a time; a few conflicts are more than can happen.
@@ -106,6 +108,23 @@ impl ReadRuns for Ledger {
             .collect()
     }
 
+    async fn unfinished_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(OPEN_INDEX)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(RUN))
+            .limit(i32::from(most))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service_error("Query", "the runs", &error))?;
+        let items = page.items.unwrap_or_default().into_iter();
+        items.map(|item| from_item("Query", item)).collect()
+    }
+
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
         self.get(RUN, &run.to_string())
             .await?
@@ -174,13 +193,14 @@ impl WriteRuns for Ledger {
     }
 
     async fn put_run(&self, run: &RunRecord) -> Answer<()> {
-        self.put(
-            RUN,
-            &run.run.to_string(),
-            run,
-            Some(self.expiry(run.started_at)),
-        )
-        .await
+        let sk = run.run.to_string();
+        let mut item = to_item("PutItem", RUN, &sk, run)?;
+        if !run.status.is_final() {
+            // So that it is found by its index, however many runs come after it.
+            item.insert(OPEN_RANK.to_owned(), text(sk.clone()));
+        }
+        let expires_at = Some(self.expiry(run.started_at));
+        self.put_item(RUN, &sk, item, expires_at).await
     }
 
     async fn put_link(&self, link: &LinkRecord) -> Answer<()> {

@@ -76,13 +76,13 @@ impl Guards {
     /// A member's list as it stands, after a change that is not ours.
     pub(crate) fn edited(&mut self, lane: &LaneId, policy: &PolicySnapshot, now: i64) {
         let lane = self.lanes.entry(lane.clone()).or_default();
+        let on_its_way = lane.is_on_its_way();
         if let Some(back) = &mut lane.back {
             let old = &lane.allowed;
             let changed = old.symmetric_difference(policy.allowed());
             back.excused.extend(changed.cloned());
             // While it is on its way, it has changes by then that were not shown, and goes no further.
-            let approval = lane.approvals.last();
-            back.gone &= approval.is_some_and(|approval| approval.given == Given::Spent);
+            back.gone &= !on_its_way;
         }
         lane.is_now(policy, now);
     }
@@ -143,6 +143,11 @@ impl Guards {
         let run = planned.run;
         let lane = self.lanes.entry(id.clone()).or_default();
         if planned.totals.total() == 0 {
+            // Nothing is on record yet of a lane that no link serves any more: what was approved ends there.
+            let on_its_way = lane.is_on_its_way();
+            if let Some(back) = lane.back.as_mut().filter(|_| record.is_none()) {
+                back.gone &= !on_its_way;
+            }
             lane.supersede();
             return Ok(());
         }
@@ -270,12 +275,24 @@ impl Guards {
     pub(crate) fn look_at_restored(&mut self, world: &World) {
         let version = world.ledger(|ledger| ledger.configs.len() as u64);
         for (id, lane) in &mut self.lanes {
-            let Some(back) = &lane.back else { continue };
+            let on_its_way = lane.is_on_its_way();
+            let Some(back) = &mut lane.back else {
+                continue;
+            };
             let link =
                 config(&mut self.configs, world, version).and_then(|config| link_of(config, id));
-            let agreed = link.is_none_or(|link| {
-                let management = &link.management_experience;
-                back.is_agreed(&world.experiences(|all| all.policy(management)))
+            let Some(link) = link else {
+                lane.back = None;
+                continue;
+            };
+            // It goes no further on a link that is frozen meanwhile, or may do less than before.
+            back.gone &= !on_its_way || !back.is_forbidden(link);
+            // What the producer was told counts as well: it may have been told of a part of the list only.
+            let management = &link.management_experience;
+            let agreed = world.experiences(|all| {
+                let told = all.told(management);
+                back.is_agreed(&all.policy(management))
+                    || told.is_some_and(|told| back.is_agreed(&told.policy))
             });
             if agreed {
                 lane.back = None;

@@ -111,6 +111,16 @@ impl Back {
         }
     }
 
+    /// True if the link may not do some of it.
+    pub(super) fn is_forbidden(&self, link: &Link) -> bool {
+        let mut changes = self.shown.changes();
+        changes.any(|change| {
+            link.policy
+                .forbids(&change.product, change.action)
+                .is_some()
+        })
+    }
+
     /// True if the management experience wants what was brought back.
     pub(super) fn is_agreed(&self, management: &PolicySnapshot) -> bool {
         let allowed = management.allowed();
@@ -178,6 +188,12 @@ impl LaneGuard {
             way_back: standing.way_back.is_some(),
         });
         Ok(())
+    }
+
+    /// Something that was approved is under way.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        let approval = self.approvals.last();
+        approval.is_some_and(|approval| approval.given != Given::Spent)
     }
 
     /// Approvals that were taken and used, and those of them that were ways back.

@@ -252,7 +252,10 @@ impl Sim {
             for (run, of) in &seen.plans {
                 let least = u64::try_from(of.plan.fewest_change_sets()).unwrap_or(u64::MAX);
                 let most = least + of.odd + self.allowance(of, seen.disturbances);
-                if of.sets > most || (self.nature.calm && of.sets != least) {
+                // What somebody approves or wants back may take the place of a plan that is under way.
+                let replaced = of.until.is_some();
+                let fewer = of.sets < least && !replaced;
+                if of.sets > most || (self.nature.calm && (of.sets > least || fewer)) {
                     return broken("frugal", || {
                         format!(
                             "{} change sets for the plan of {run} on {lane}, which needs {least} and may take {most}: {:?}",

@@ -35,6 +35,7 @@ fuzz_target!(|data: &[u8]| {
     };
     for mode in [Mode::Mirror, Mode::Additive, Mode::Observe] {
         let link = LinkPolicy {
+            frozen: false,
             mode,
             protect: lists.allowed().clone(),
             exclude: lists.denied().clone(),

@@ -57,7 +57,7 @@ mutate commits-without-a-record no-unasked-deny producer/src/link.rs \
 mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/advance.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
-    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => Ending::PutOff(self.put_off_until(state)),/'
+    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::PutOff(self.put_off_until(state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-step idempotent producer/src/link.rs \

@@ -293,6 +293,18 @@ impl Sim {
         disturbed + bad * (2 * halvings + 1 + unsure) + apart
     }
 
+    /// True if a way back is blocked because all that is left of it fails: the next run gives it up, and
+    /// plans what the management experience wants.
+    fn goes_back_in_vain(&self) -> bool {
+        self.world.ledger(|ledger| {
+            let mut lanes = ledger.lanes.iter();
+            lanes.any(|(lane, state)| {
+                let book = ledger.books.get(lane);
+                state.phase == Phase::Blocked && book.is_some_and(|book| book.restored.is_some())
+            })
+        })
+    }
+
     /// Idempotent: one more run of everything sends nothing and starts nothing.
     pub(crate) fn look_once_more(&mut self) -> Result<(), Violation> {
         let text = self.world.ledger(|ledger| ledger.configs.last().cloned());
@@ -319,7 +331,7 @@ impl Sim {
             let messages = if helpless.is_empty() { messages } else { 0 };
             (messages, sets, sim.announcements(), sim.what_stands())
         };
-        if self.window_moves() {
+        if self.window_moves() || self.goes_back_in_vain() {
             return Ok(());
         }
         let before = count(self);

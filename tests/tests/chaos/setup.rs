@@ -137,8 +137,9 @@ pub(crate) async fn mirror(
     let mut experiences = Vec::new();
     for member in &installation.members {
         let experience = installation.add_experience(member, before.clone());
-        // The lists are long, and asking for each product takes a fifth of a second.
-        let more = "live_check = \"off\"";
+        // The lists are long, and asking for each product takes a fifth of a second. Much is taken away,
+        // and nobody is there to approve it.
+        let more = "live_check = \"off\"\nguard = { removals = 1000, most_removals = 1000 }";
         config.push_str(&link(&source, &member.name, &experience, more));
         experiences.push(experience);
     }

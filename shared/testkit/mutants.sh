@@ -82,9 +82,9 @@ mutate commits-what-is-held held-is-not-sent producer/src/link.rs \
     's/if !seen\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once producer/src/inspect.rs \
     's/fn is_spent\((.*?)\{\n/fn is_spent($1\{\n    if true { return false; }\n/s'
-mutate counts-no-slices guarded shared/domain/src/guard.rs \
+mutate counts-no-slices guarded shared/domain/src/guard/book.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
-mutate counts-from-the-commit guarded shared/domain/src/guard.rs \
+mutate counts-from-the-commit guarded shared/domain/src/guard/book.rs \
     's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'

@@ -10,7 +10,7 @@ use crate::hold::{Allowance, Hold};
 use crate::ids::ProductId;
 use crate::lane::later;
 
-/// Sizes of a list that are kept of one window at most; then the older of the closest ones go.
+/// Sizes of a list that are kept of one window at most; then those go that tell of the least time.
 pub(super) const MOST_SIZES: usize = 100;
 
 /// Products that were taken away at one time.
@@ -111,9 +111,18 @@ impl Book {
         if self.sizes.last().is_none_or(|size| size.allowed != allowed) {
             self.sizes.push(Size { at: now, allowed });
         }
-        // The first one says how long the list was when the window began.
         while self.sizes.len() > MOST_SIZES {
-            self.sizes.remove(1);
+            // The one without which the least time is told wrongly; never the first, which says how long
+            // the list was when the window began, nor the last.
+            let told_wrongly = |place: &usize| {
+                let at = |place: usize| self.sizes.get(place).map(|size| size.at);
+                let (before, after) = (at(place - 1), at(place + 1));
+                before
+                    .zip(after)
+                    .map(|(before, after)| after.duration_since(before))
+            };
+            let least = (1..self.sizes.len() - 1).min_by_key(told_wrongly);
+            self.sizes.remove(least.unwrap_or(1));
         }
     }
 

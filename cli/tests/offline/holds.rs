@@ -52,7 +52,7 @@ fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
         &format!("emea {EXPERIENCE}: held since {NOON}"),
         "1 allow, 2 denies (2 removals)",
         "PMS-7001",
-        "12 of 40 allowed products would be gone within 24 hours",
+        "12 allowed products would be gone within 24 hours, of 40 that were allowed",
         "what to do  put back what should not have gone",
         &command(&hold(3)),
         &format!("the way back before run {} is held", run(1)),

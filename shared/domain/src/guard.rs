@@ -269,7 +269,7 @@ impl fmt::Display for HoldReason {
                 percent,
             } => write!(
                 f,
-                "{count} of {of} allowed products would be gone within 24 hours, which is more than {limit} and more than {percent} %"
+                "{count} allowed products would be gone within 24 hours, of {of} that were allowed when these began: more than {limit}, and more than {percent} %"
             ),
             Self::MostRemovals { count, limit } => write!(
                 f,

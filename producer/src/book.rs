@@ -98,7 +98,8 @@ impl<P: Ports> Producer<P> {
             // Under their limits, so that they are few.
             book.taking_away(seen.removals.clone(), self.now());
         }
-        if !seen.plan.deny().is_empty() {
+        // Of an experience that had no policy there are no lists to go back to: it allowed everything.
+        if !seen.plan.deny().is_empty() && seen.first_policy.is_none() {
             let ledger = self.ports.ledger();
             ledger
                 .put_lists(errand.run, &seen.lane, &seen.actual, self.now())

@@ -6,6 +6,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
@@ -167,9 +168,18 @@ impl<P: Ports> Producer<P> {
                         }
                         if seen.halted == Decision::InStep {
                             let rests = self.mark_rest(&seen, false).await.unwrap_or_default();
+                            // A way back that is held against is one that is gone.
+                            let is_back = |reason| matches!(reason, &HoldReason::Restored { .. });
+                            let end = if seen.reasons.iter().all(is_back) {
+                                LaneEnd::Rests {
+                                    quarantined: seen.quarantined,
+                                }
+                            } else {
+                                LaneEnd::NotSeen
+                            };
                             for run in rests {
-                                let end = (seen.lane.clone(), LaneEnd::NotSeen);
-                                done.entry(run).or_default().push(end);
+                                let lane = seen.lane.clone();
+                                done.entry(run).or_default().push((lane, end));
                             }
                         }
                     }

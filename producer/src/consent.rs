@@ -11,7 +11,7 @@ use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::guard::{Book, HoldReason};
 use pmp_sync_domain::hold::{Allowance, Ask, Consent, ConsentAction, ConsentRequest, Hold};
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::link::Link;
+use pmp_sync_domain::link::{Link, Mode};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord};
@@ -127,8 +127,9 @@ impl<P: Ports> Producer<P> {
         };
         if outcome.record.status == LinkStatus::Held
             && case.request.action == ConsentAction::Approve
+            && outcome.record.fault.is_none()
         {
-            let why = "the plan has changes that were not shown; what it is now waits for approval";
+            let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
             consent.refused = Some(why.to_owned());
         }
         // What is on record already stays so: of a run that was cut off, or that has failed halfway, it shows
@@ -221,8 +222,7 @@ impl<P: Ports> Producer<P> {
         };
         let seen = inspect(ledger, connection, &Kept(ledger), errand.view(), self.now()).await?;
         if errand.policy.frozen {
-            let why =
-                "the link is frozen; lift `freeze` first, or ask with `pmp-sync sync --override`";
+            let why = "the link is frozen; lift `freeze` first";
             return Err(Refusal::Refused(why.to_owned()));
         }
         if errand.stop.is_some() {
@@ -231,10 +231,26 @@ impl<P: Ports> Producer<P> {
         }
         if !seen.plan.is_part_of(&shown) {
             if errand.way_back {
+                // Nobody can release it any more.
+                let mut next = seen.book.clone();
+                next.restore = None;
+                self.write_book(lane, &seen.book, &next).await?;
                 let why = "the way back has changes that were not shown; ask for it again";
                 return Err(Refusal::Refused(why.to_owned()));
             }
-            // Served as it is: the plan of today replaces the hold.
+            if seen.reasons.is_empty() {
+                let why = "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)";
+                return Err(Refusal::Refused(why.to_owned()));
+            }
+            // Served as it is: the plan of today is held, and replaces the hold.
+            return Ok(());
+        }
+        let is_shown = |odd: &HoldReason| {
+            let mut reasons = hold.reasons.iter();
+            reasons.any(|reason| reason.guard() == odd.guard())
+        };
+        if !errand.way_back && !errand.desired.oddities.iter().all(is_shown) {
+            // What somebody accepts has to have been shown: it is held anew, with all its reasons.
             return Ok(());
         }
         let mut next = seen.book.clone();
@@ -292,6 +308,14 @@ impl<P: Ports> Producer<P> {
             LinkError::MemberUnreachable(case.link.member.account.clone(), error)
         })?;
         let errand = errand_of(case, &desired, true);
+        if errand.policy.frozen {
+            let why = "the link is frozen: nothing would go back; lift `freeze` first";
+            return Err(Refusal::Refused(why.to_owned()));
+        }
+        if errand.policy.mode == Mode::Observe {
+            let why = "the link only observes: nothing would go back; change its `mode` first";
+            return Err(Refusal::Refused(why.to_owned()));
+        }
         let ledger = self.ports.ledger();
         let seen = inspect(
             ledger,
@@ -337,7 +361,7 @@ impl<P: Ports> Producer<P> {
         let lists = self.ports.ledger().lists(run, &case.request.lane).await;
         let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
             Refusal::Refused(format!(
-                "no lists of {} are kept from before run {run}: it denied nothing there, or it has expired",
+                "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
                 case.request.lane
             ))
         })?;

@@ -281,11 +281,12 @@ impl fmt::Display for HoldReason {
             ),
             Self::Restored { run, count } => write!(
                 f,
-                "{count} changes would take back what was restored from run {run}"
+                "{count} changes would take back what was restored (the way back that run {run} shows)"
             ),
             Self::FirstPolicy { allow } => write!(
                 f,
-                "the member experience is live and has no procurement policy, so that everything is allowed there: its first one would block all but {allow} products, and all but the first {BATCH} of them at once"
+                "the member experience is live and has no procurement policy, so that everything is allowed there: its first one would block all but {} products at once, and then all but {allow}",
+                (*allow).min(BATCH)
             ),
             Self::Restore { run } => {
                 write!(f, "the lists are to be what they were before run {run}")

@@ -247,7 +247,8 @@ impl<P: Ports> Producer<P> {
         }
         let is_shown = |odd: &HoldReason| {
             let mut reasons = hold.reasons.iter();
-            reasons.any(|reason| reason.guard() == odd.guard())
+            let exempt = |name| case.link.guard.exempt.contains(&name);
+            reasons.any(|reason| reason.guard() == odd.guard()) || odd.guard().is_some_and(exempt)
         };
         if !errand.way_back && !errand.desired.oddities.iter().all(is_shown) {
             // What somebody accepts has to have been shown: it is held anew, with all its reasons.

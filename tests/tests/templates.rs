@@ -400,6 +400,9 @@ fn every_request_of_the_bus_reaches_the_inbox() {
         pmp_sync_domain::message::SYNC_REQUESTED,
         pmp_sync_domain::message::REPLAY_REQUESTED,
         pmp_sync_domain::message::DISCARD_REQUESTED,
+        pmp_sync_domain::message::APPROVAL_REQUESTED,
+        pmp_sync_domain::message::REJECTION_REQUESTED,
+        pmp_sync_domain::message::RESTORE_REQUESTED,
         pmp_sync_domain::message::LANE_SETTLED,
     ];
     assert_eq!(types, expected);

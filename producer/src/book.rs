@@ -10,7 +10,7 @@ use pmp_sync_domain::message::{HELD, event};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::run::LinkStatus;
 use serde::Serialize;
 
 use crate::drift::remember;
@@ -303,13 +303,4 @@ fn frozen_since(
 
 fn is_odd(oddities: &[HoldReason], name: GuardName) -> bool {
     oddities.iter().any(|odd| odd.guard() == Some(name))
-}
-
-/// The fields of a record that tell of its plan: empty while nothing is known of it.
-pub(crate) fn lists(record: &LinkRecord) -> (usize, usize) {
-    match record.status {
-        // Nothing of it is planned to be done.
-        LinkStatus::Held | LinkStatus::Refused | LinkStatus::Rejected => (0, 0),
-        _ => (record.allow.len(), record.deny.len()),
-    }
 }

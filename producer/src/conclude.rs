@@ -12,7 +12,6 @@ use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
-use crate::book::lists;
 use crate::inbox::Work;
 use crate::inspect::{View, inspect, read_management, targets};
 use crate::link::Outcome;
@@ -33,9 +32,10 @@ impl<P: Ports> Producer<P> {
             let totals = &mut record.totals;
             totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
             totals.messages += outcome.messages;
-            let (allow, deny) = lists(&outcome.record);
-            totals.allow += allow;
-            totals.deny += deny;
+            // Of what is held nothing is planned to be done.
+            let plan = outcome.record.plan();
+            totals.allow += plan.allow().len();
+            totals.deny += plan.deny().len();
             let unchecked = outcome.record.unchecked;
             if unchecked > 0 {
                 tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are to be allowed although nobody could be asked whether they are live");

@@ -1,6 +1,7 @@
 //! What only the operator's command does with the ledger: applying configurations, the brake, looking
 //! for the run of a request.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
@@ -10,9 +11,9 @@ use pmp_sync_domain::lane::Brake;
 use pmp_sync_domain::ports::{Answer, ReadRuns as _, StoredConfig};
 use pmp_sync_domain::run::{DeadLetterRecord, RunRecord};
 
-use super::runs::{ConfigItem, Current};
+use super::runs::{BEFORE_RUNS, ConfigItem, Current};
 use super::{Ledger, from_item, text, to_item};
-use crate::keys::{self, BRAKE, CONFIG, CURRENT, RUN};
+use crate::keys::{self, BRAKE, CONFIG, CURRENT};
 use crate::service_error;
 
 impl Ledger {
@@ -90,22 +91,13 @@ impl Ledger {
     /// Up to `most` runs after that one, or from the oldest kept one on; oldest first. Only after the
     /// newest one there are none.
     pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Answer<Vec<RunRecord>> {
-        // Above #last, below every run id.
-        let after = run.map_or_else(|| "$".to_owned(), |run| run.to_string());
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk > :after")
-            .expression_attribute_values(":pk", text(RUN))
-            .expression_attribute_values(":after", text(after))
-            .limit(i32::from(most))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| service_error("Query", "the runs", &error))?;
-        let items = page.items.unwrap_or_default().into_iter();
-        items.map(|item| from_item("Query", item)).collect()
+        let after = run.map_or_else(|| BEFORE_RUNS.to_owned(), |run| run.to_string());
+        let following = |query: QueryFluentBuilder| {
+            query
+                .key_condition_expression("pk = :pk AND sk > :after")
+                .expression_attribute_values(":after", text(after))
+        };
+        self.runs(most, following).await
     }
 
     /// Writes what is stopped, on condition that nobody has written it since it was read.

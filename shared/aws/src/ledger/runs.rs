@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
@@ -42,6 +43,32 @@ pub(super) struct ConfigItem {
 struct LastRun {
     schema: u32,
     run: RunId,
+}
+
+/// Above [`LAST_RUN`], below every run id.
+pub(super) const BEFORE_RUNS: &str = "$";
+
+impl Ledger {
+    /// One page of runs, at most, as `narrow` chooses them, read with strong consistency.
+    pub(super) async fn runs(
+        &self,
+        most: u16,
+        narrow: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder,
+    ) -> Answer<Vec<RunRecord>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", text(RUN))
+            .limit(i32::from(most))
+            .consistent_read(true);
+        let page = narrow(query)
+            .send()
+            .await
+            .map_err(|error| service_error("Query", "the runs", &error))?;
+        let items = page.items.unwrap_or_default().into_iter();
+        items.map(|item| from_item("Query", item)).collect()
+    }
 }
 
 impl ReadRuns for Ledger {
@@ -87,42 +114,22 @@ impl ReadRuns for Ledger {
     }
 
     async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk > :first")
-            .expression_attribute_values(":pk", text(RUN))
-            // Above #last, below every run id.
-            .expression_attribute_values(":first", text("$"))
-            .scan_index_forward(false)
-            .limit(i32::from(most))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| service_error("Query", "the runs", &error))?;
-        page.items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| from_item("Query", item))
-            .collect()
+        let newest = |query: QueryFluentBuilder| {
+            query
+                .key_condition_expression("pk = :pk AND sk > :first")
+                .expression_attribute_values(":first", text(BEFORE_RUNS))
+                .scan_index_forward(false)
+        };
+        self.runs(most, newest).await
     }
 
     async fn unfinished_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(OPEN_INDEX)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(RUN))
-            .limit(i32::from(most))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| service_error("Query", "the runs", &error))?;
-        let items = page.items.unwrap_or_default().into_iter();
-        items.map(|item| from_item("Query", item)).collect()
+        let unfinished = |query: QueryFluentBuilder| {
+            query
+                .index_name(OPEN_INDEX)
+                .key_condition_expression("pk = :pk")
+        };
+        self.runs(most, unfinished).await
     }
 
     async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {

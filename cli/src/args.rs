@@ -1,6 +1,7 @@
 //! The command line.
 
 mod consent;
+pub(crate) mod deploy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     Stop(BrakeOptions),
     /// Takes the brake off, and asks for a run.
     Resume(BrakeOptions),
+    /// Creates or updates the stacks of an account, with their code. What would change is shown first.
+    #[command(subcommand)]
+    Deploy(deploy::DeployCommand),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),

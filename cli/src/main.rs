@@ -3,11 +3,13 @@
 //! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
 
 mod args;
+mod ask;
 mod brake;
 mod config;
 mod consent;
 mod context;
 mod daemon;
+mod deploy;
 mod dlq;
 mod failure;
 mod history;
@@ -69,6 +71,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,
+        Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await

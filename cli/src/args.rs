@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// The configuration: members and links.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The member organizations: added, looked at, suspended.
+    #[command(subcommand)]
+    Member(crate::member::MemberCommand),
     /// What a run would change now, and why it would leave other products alone. Changes nothing.
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.

@@ -16,6 +16,7 @@ mod history;
 mod holds;
 mod invoke;
 mod local;
+mod member;
 mod output;
 mod plan;
 mod scope;
@@ -59,6 +60,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Validate { file }) => config::validate(&file, common.json),
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
+        Command::Member(command) => member::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,

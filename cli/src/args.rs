@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::message::Scope;
 
-use crate::failure::{INVALID_INPUT, error_json};
+use crate::failure::{ErrorAnswer, INVALID_INPUT};
 use crate::output;
 
 pub(crate) use self::consent::{ConsentOptions, HashDigits, HoldsOptions, RestoreOptions};
@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Writes what is generated of the documentation.
+    #[command(hide = true)]
+    Reference {
+        /// The folder `docs` of the repository.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -294,7 +300,7 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
             lines.join(" ").trim_start_matches("error: ").to_owned()
         };
         let hint = Some("`pmp-sync help` lists the commands and their options");
-        let _ = output::json(&error_json("command-line", &message, hint));
+        let _ = output::json(&ErrorAnswer::new("command-line", message, hint));
     }
     if error.exit_code() == 0 {
         ExitCode::SUCCESS

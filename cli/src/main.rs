@@ -16,6 +16,8 @@ mod invoke;
 mod local;
 mod output;
 mod plan;
+mod reference;
+mod schemas;
 mod scope;
 mod start;
 mod state;
@@ -44,7 +46,7 @@ async fn main() -> ExitCode {
             // What is not well may have been printed as data, which is the one value then.
             if as_json && !output::has_printed_json() {
                 // Should nobody be there to read it, stderr and the exit code tell as well.
-                let _ = output::json(&failure.json());
+                let _ = output::json(&failure.answer());
             }
             ExitCode::from(failure.exit_code())
         }
@@ -73,6 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await
         }
+        Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

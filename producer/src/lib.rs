@@ -26,9 +26,7 @@ use pmp_sync_domain::ports::{
     ReadCatalog, WriteRuns,
 };
 
-pub use self::dead_letters::{DeadLetterList, ListedLetter};
 pub use self::inbox::{Record, Verdict};
-pub use self::preview::{Preview, PreviewLink};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {

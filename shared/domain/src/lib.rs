@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod commit;
 pub mod config;
+pub mod dead_letters;
 pub mod drift;
 pub mod error;
 pub mod experience;
@@ -20,7 +21,10 @@ pub mod message;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod preview;
 pub mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod transit;
 pub mod why;
 

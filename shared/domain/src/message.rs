@@ -257,6 +257,7 @@ impl Envelope {
 
 /// What a request is about; everything that is not narrowed is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Only these members.

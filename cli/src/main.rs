@@ -16,6 +16,7 @@ mod invoke;
 mod local;
 mod output;
 mod plan;
+mod report;
 mod scope;
 mod start;
 mod state;
@@ -59,6 +60,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        // Boxed: the future that gathers everything is large.
+        Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

@@ -20,6 +20,7 @@ pub mod message;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod report;
 pub mod run;
 pub mod transit;
 pub mod why;

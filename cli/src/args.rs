@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.
     Why(crate::why::WhyOptions),
+    /// Where every member stands, as one self-contained page. Changes nothing.
+    Report(crate::report::ReportOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.

@@ -21,6 +21,7 @@ mod output;
 mod plan;
 mod reference;
 mod schemas;
+mod report;
 mod scope;
 mod start;
 mod state;
@@ -65,6 +66,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Member(command) => member::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        // Boxed: the future that gathers everything is large.
+        Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

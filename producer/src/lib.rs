@@ -15,6 +15,7 @@ pub mod lambda;
 mod link;
 mod live;
 mod preview;
+mod report;
 mod retire;
 mod run;
 mod send;

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod preview;
+pub mod report;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -17,6 +17,7 @@ pub mod lane;
 pub mod link;
 pub mod live;
 pub mod message;
+pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod ports;

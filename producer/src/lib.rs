@@ -14,6 +14,7 @@ mod inspect;
 pub mod lambda;
 mod link;
 mod live;
+mod notify;
 mod preview;
 mod report;
 mod retire;

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{Stage, Why, WhyAnswer};
 use crate::guard::HoldReason;
-use crate::lane::BlockReason;
 use crate::policy::Action;
 
 fn joined(reasons: &[HoldReason]) -> String {

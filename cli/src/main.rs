@@ -20,6 +20,9 @@ mod local;
 mod member;
 mod output;
 mod plan;
+mod reference;
+mod schemas;
+mod report;
 mod scope;
 mod start;
 mod state;
@@ -48,7 +51,7 @@ async fn main() -> ExitCode {
             // What is not well may have been printed as data, which is the one value then.
             if as_json && !output::has_printed_json() {
                 // Should nobody be there to read it, stderr and the exit code tell as well.
-                let _ = output::json(&failure.json());
+                let _ = output::json(&failure.answer());
             }
             ExitCode::from(failure.exit_code())
         }
@@ -64,6 +67,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Member(command) => member::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        // Boxed: the future that gathers everything is large.
+        Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
@@ -80,6 +85,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await
         }
+        Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

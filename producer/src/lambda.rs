@@ -15,9 +15,10 @@ use pmp_sync_aws::members::MemberRoles;
 use pmp_sync_aws::queue::RequestsInbox;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::message::{
-    DEAD_LETTERS_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable,
-    WHY_REQUESTED,
+    DEAD_LETTERS_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED, REPORT_REQUESTED, SOURCE,
+    Scope, Unreadable, WHY_REQUESTED,
 };
+use pmp_sync_domain::report::ReportRequest;
 use pmp_sync_domain::why::WhyRequest;
 use serde::Deserialize;
 use serde_json::Value;
@@ -140,6 +141,10 @@ async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> 
         (SOURCE, WHY_REQUESTED) => {
             let request: WhyRequest = detail(envelope.detail)?;
             producer.why(&request).await.map(serde_json::to_value)
+        }
+        (SOURCE, REPORT_REQUESTED) => {
+            let request: ReportRequest = detail(envelope.detail)?;
+            producer.report(&request).await.map(serde_json::to_value)
         }
         _ => {
             let unknown = Unreadable::UnknownEvent {

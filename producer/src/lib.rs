@@ -14,7 +14,9 @@ mod inspect;
 pub mod lambda;
 mod link;
 mod live;
+mod notify;
 mod preview;
+mod report;
 mod retire;
 mod run;
 mod send;
@@ -26,9 +28,7 @@ use pmp_sync_domain::ports::{
     ReadCatalog, WriteRuns,
 };
 
-pub use self::dead_letters::{DeadLetterList, ListedLetter};
 pub use self::inbox::{Record, Verdict};
-pub use self::preview::{Preview, PreviewLink};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {

@@ -162,6 +162,7 @@ pub enum LinkError {
 
 /// A fault as it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultRecord {
     /// The stable code, `PMS-nnnn`.
     pub code: String,

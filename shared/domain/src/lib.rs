@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod commit;
 pub mod config;
+pub mod doctor;
 pub mod drift;
 pub mod error;
 pub mod experience;

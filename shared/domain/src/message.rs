@@ -355,6 +355,8 @@ pub const HELD: &str = "Held";
 /// `detail-type` of the operator's question why products stand as they do, which invokes the producer
 /// itself.
 pub const WHY_REQUESTED: &str = "Why Requested";
+/// The operator's question whether the producer reaches everything; changes nothing.
+pub const DOCTOR_REQUESTED: &str = "Doctor Requested";
 /// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";

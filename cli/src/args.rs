@@ -37,6 +37,15 @@ pub(crate) struct Common {
     /// What the stacks' resources are named after: their parameter Name.
     #[arg(long, global = true, default_value = DEFAULT_NAME, env = "PMP_SYNC_NAME")]
     pub(crate) name: String,
+    /// The profile of the AWS configuration with the management account's credentials. They are those
+    /// of the SDK's default chain otherwise.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROFILE",
+        env = "PMP_SYNC_MANAGEMENT_PROFILE"
+    )]
+    pub(crate) management_profile: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -111,6 +111,14 @@ fn the_ledger_is_recoverable_encrypted_protected_and_forgets_runs() {
 }
 
 #[test]
+fn stacks_tell_the_release_of_their_template() {
+    for template in [management(), access(), member()] {
+        let release = at(&template, "Outputs/Release/Value");
+        assert_eq!(text(release), env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
 fn visibility_is_six_times_the_timeout_and_both_are_parameters() {
     for (template, timeout, visibility) in [
         (

@@ -134,6 +134,14 @@ id!(
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
 );
 
+impl ExternalId {
+    /// A new external id, made of 128 random bits: 32 hexadecimal digits.
+    #[must_use]
+    pub fn generate(chance: u128) -> Self {
+        Self(format!("{chance:032x}"))
+    }
+}
+
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ULID_BITS_OF_TIME: u32 = 48;
 const ULID_BITS_OF_CHANCE: u32 = 80;

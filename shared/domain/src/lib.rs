@@ -18,6 +18,7 @@ pub mod lane;
 pub mod link;
 pub mod live;
 pub mod message;
+pub mod onboarding;
 pub mod plan;
 pub mod policy;
 pub mod ports;

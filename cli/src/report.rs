@@ -207,7 +207,10 @@ async fn lanes(
 fn outcome(model: &Model) -> Result<(), Failure> {
     let unreachable = |link: &&pmp_sync_report::Link| link.state == State::Unreachable;
     let unreachable = model.links.iter().filter(unreachable).count();
-    let uncounted = model.links.iter().filter(|link| link.dead_letters.is_none());
+    let uncounted = model
+        .links
+        .iter()
+        .filter(|link| link.dead_letters.is_none());
     let uncounted = uncounted.count();
     let all = output::count(model.links.len(), "member experience");
     if unreachable > 0 {

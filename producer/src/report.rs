@@ -92,7 +92,8 @@ fn lists(desired: &BTreeMap<ExperienceId, Desired>) -> Vec<ManagementLists> {
         };
         ManagementLists {
             experience: experience.clone(),
-            allowed: policy.map_or_else(Vec::new, |lists| lists.allowed().iter().cloned().collect()),
+            allowed: policy
+                .map_or_else(Vec::new, |lists| lists.allowed().iter().cloned().collect()),
             denied: policy.map_or_else(Vec::new, |lists| lists.denied().iter().cloned().collect()),
             oddities,
             fault,

@@ -131,7 +131,9 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     let list = match list {
         Ok(list) => list,
         Err(fault) => {
-            let of_all = members.iter().map(|name| (name.clone(), Err(fault.clone())));
+            let of_all = members
+                .iter()
+                .map(|name| (name.clone(), Err(fault.clone())));
             return of_all.collect();
         }
     };
@@ -155,7 +157,9 @@ async fn question<T: DeserializeOwned>(
     detail: Value,
 ) -> Result<T, FaultRecord> {
     let payload = json!({ "source": SOURCE, "detail-type": what, "detail": detail });
-    let answer = ask(context, &payload).await.map_err(|error| fault(&error))?;
+    let answer = ask(context, &payload)
+        .await
+        .map_err(|error| fault(&error))?;
     if let Some(told) = answer.get("fault").filter(|fault| !fault.is_null()) {
         let told = FaultRecord::deserialize(told);
         return Err(told.unwrap_or_else(|error| fault(&unreadable(context, &error))));

@@ -11,7 +11,9 @@ use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::run::RunRecord;
 use pmp_sync_domain::why::WhyAnswer;
-use pmp_sync_report::{Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Stop};
+use pmp_sync_report::{
+    Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Stop,
+};
 
 use super::LaneFacts;
 use super::asked::Letters;
@@ -181,7 +183,11 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
         quarantined: facts.quarantined.len(),
         dead_letters: letters,
         differing: cells,
-        denied_besides: link.denied_besides.iter().map(ToString::to_string).collect(),
+        denied_besides: link
+            .denied_besides
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         fault: link.fault.as_ref().map(fault_of),
     }
 }
@@ -232,7 +238,8 @@ fn stops(brake: &Brake, name: &str) -> Vec<Stop> {
     let members =
         members.map(|(of, on)| stop(format!("member {of}"), &format!("resume --member {of}"), on));
     let links = brake.links.iter();
-    let links = links.map(|(of, on)| stop(format!("link {of}"), &format!("resume --link {of}"), on));
+    let links =
+        links.map(|(of, on)| stop(format!("link {of}"), &format!("resume --link {of}"), on));
     all.chain(members).chain(links).collect()
 }
 

@@ -40,7 +40,11 @@ fn item(kind: AttentionKind, link: &LinkStandings) -> Attention {
     Attention {
         kind,
         about: link.member.to_string(),
-        experience: Some(link.experience.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string)),
+        experience: Some(
+            link.experience
+                .as_ref()
+                .map_or_else(|| "*".to_owned(), ToString::to_string),
+        ),
         message: Vec::new(),
         what_to_do: None,
         command: None,
@@ -118,7 +122,10 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
         message.extend(told(&link.held_for));
         all.push(Attention {
             message,
-            what_to_do: link.held_for.first().map(|reason| reason.remedy().to_owned()),
+            what_to_do: link
+                .held_for
+                .first()
+                .map(|reason| reason.remedy().to_owned()),
             command: Some(command(&gathered.name, &plan)),
             ..item(AttentionKind::Held, link)
         });
@@ -135,10 +142,17 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     };
     let mut message = vec![plan];
     message.extend(told(&hold.reasons));
-    message.extend(hold.rejected.as_ref().map(|ask| format!("Rejected {}.", holds::who(ask))));
+    message.extend(
+        hold.rejected
+            .as_ref()
+            .map(|ask| format!("Rejected {}.", holds::who(ask))),
+    );
     Attention {
         message,
-        what_to_do: hold.reasons.first().map(|reason| reason.remedy().to_owned()),
+        what_to_do: hold
+            .reasons
+            .first()
+            .map(|reason| reason.remedy().to_owned()),
         command: Some(named(&gathered.name, &hold.command(&lane.experience))),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
@@ -154,7 +168,10 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
         .take(MOST_TOLD)
         .map(|one| {
             let (action, product) = (one.action, &one.product);
-            format!("{action} {product}: {}: {}", one.error_code, one.error_message)
+            format!(
+                "{action} {product}: {}: {}",
+                one.error_code, one.error_message
+            )
         })
         .collect();
     let more = aside.len().saturating_sub(MOST_TOLD);
@@ -183,10 +200,15 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
     let of_member = |(member, letters): (&_, &super::asked::Letters)| {
         let letters = letters.as_ref().ok()?;
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        for letter in letters.iter().filter(|letter| letter.reason != "quarantined") {
+        for letter in letters
+            .iter()
+            .filter(|letter| letter.reason != "quarantined")
+        {
             *reasons.entry(letter.reason.as_str()).or_default() += 1;
         }
-        let words = reasons.iter().map(|(reason, count)| format!("{count} {reason}"));
+        let words = reasons
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"));
         let words: Vec<_> = words.collect();
         (!words.is_empty()).then(|| Attention {
             kind: AttentionKind::DeadLetters,
@@ -194,7 +216,10 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
             experience: None,
             message: vec![words.join(", ")],
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
-            command: Some(command(&gathered.name, &format!("dlq list --member {member}"))),
+            command: Some(command(
+                &gathered.name,
+                &format!("dlq list --member {member}"),
+            )),
             since: None,
             run: None,
         })
@@ -209,7 +234,10 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             None => "It was never known in step.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),
-        command: Some(command(&gathered.name, &format!("plan --member {}", link.member))),
+        command: Some(command(
+            &gathered.name,
+            &format!("plan --member {}", link.member),
+        )),
         since: shown.last_in_step,
         ..item(AttentionKind::Stale, link)
     })

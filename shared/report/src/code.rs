@@ -84,7 +84,11 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
     Coded {
         made: model.made_at.to_string(),
         m: management.collect(),
-        l: model.links.iter().map(|link| of_link(link, model, &places)).collect(),
+        l: model
+            .links
+            .iter()
+            .map(|link| of_link(link, model, &places))
+            .collect(),
         p: products.into_iter().collect(),
         r: &model.reasons,
     }
@@ -117,7 +121,9 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
     let place = |product: &str| places.get(product).copied();
     // In the order of the products, each once, whatever order they came in.
     let cells = link.differing.iter();
-    let cells: BTreeMap<_, _> = cells.filter_map(|cell| Some((place(&cell.product)?, cell))).collect();
+    let cells: BTreeMap<_, _> = cells
+        .filter_map(|cell| Some((place(&cell.product)?, cell)))
+        .collect();
     let besides = link.denied_besides.iter();
     let besides: BTreeSet<_> = besides.filter_map(|product| place(product)).collect();
     let mut reasons: Vec<(usize, usize)> = Vec::new();
@@ -143,7 +149,9 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
         quarantined: link.quarantined,
         letters: link.dead_letters,
         fault: link.fault.as_ref(),
-        e: edits.filter_map(|(at, cell)| Some((at, cell.edited_since?.to_string()))).collect(),
+        e: edits
+            .filter_map(|(at, cell)| Some((at, cell.edited_since?.to_string())))
+            .collect(),
         s: cells.values().map(|cell| letter(cell.standing)).collect(),
         w: cells
             .values()

@@ -121,7 +121,12 @@ mod tests {
 
     #[test]
     fn numbers_and_ages_are_told_as_people_read_them() {
-        for (given, told) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (given, told) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(number(given), told);
         }
         let now: Timestamp = "2026-01-03T02:03:04Z".parse().unwrap();

@@ -34,13 +34,21 @@ fn mode(mode: Mode) -> &'static str {
 /// Seconds since it was known in step; the longest of all if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
     let since = link.last_in_step.map(Timestamp::as_second);
-    since.map_or(i64::MAX, |since| now.as_second().saturating_sub(since).max(0))
+    since.map_or(i64::MAX, |since| {
+        now.as_second().saturating_sub(since).max(0)
+    })
 }
 
 pub(crate) fn section(model: &Model) -> String {
     let now = model.made_at;
     let mut links: Vec<_> = model.links.iter().collect();
-    links.sort_by_key(|link| (-behind(link, now).min(i64::MAX - 1), &link.member, &link.experience));
+    links.sort_by_key(|link| {
+        (
+            -behind(link, now).min(i64::MAX - 1),
+            &link.member,
+            &link.experience,
+        )
+    });
     let known = links.iter().map(|link| behind(link, now));
     let longest = known.filter(|seconds| *seconds < i64::MAX).max();
     // A day at least, or five minutes would look like a disaster.
@@ -77,11 +85,7 @@ fn row(link: &Link, now: Timestamp, longest: i64) -> String {
         let _ = write!(text, ": {}", escaped(&fault.code));
     }
     let unknown = |known: bool, of: usize| {
-        if known {
-            number(of)
-        } else {
-            "?".to_owned()
-        }
+        if known { number(of) } else { "?".to_owned() }
     };
     let letters = link.dead_letters.map_or_else(|| "?".to_owned(), number);
     let _ = write!(
@@ -93,9 +97,15 @@ fn row(link: &Link, now: Timestamp, longest: i64) -> String {
     );
     let seconds = behind(link, now);
     let width = (seconds.min(longest) * WIDTH / longest).max(1);
-    let told = link.last_in_step.map_or_else(|| "never".to_owned(), |at| age(at, now));
+    let told = link
+        .last_in_step
+        .map_or_else(|| "never".to_owned(), |at| age(at, now));
     let when = link.last_in_step.map_or_else(|| "–".to_owned(), time);
-    let stale = if link.stale { " <b class=\"s-stale\">◷ stale</b>" } else { "" };
+    let stale = if link.stale {
+        " <b class=\"s-stale\">◷ stale</b>"
+    } else {
+        ""
+    };
     let class = if link.stale { "bar stale" } else { "bar" };
     let _ = writeln!(
         text,

@@ -134,7 +134,11 @@ fn attention(model: &Model) -> String {
         text.push_str(&group(of, items));
     }
     if !model.stops.is_empty() {
-        let items = model.stops.iter().map(|stop| stopped(stop, model)).collect();
+        let items = model
+            .stops
+            .iter()
+            .map(|stop| stopped(stop, model))
+            .collect();
         text.push_str(&group(AttentionKind::Stopped, items));
     }
     text.push_str("</section>\n");
@@ -158,7 +162,11 @@ fn group(of: AttentionKind, items: Vec<String>) -> String {
         }
         text.push_str(&item);
     }
-    text.push_str(if more > 0 { "</ul></details></div>\n" } else { "</ul></div>\n" });
+    text.push_str(if more > 0 {
+        "</ul></details></div>\n"
+    } else {
+        "</ul></div>\n"
+    });
     text
 }
 

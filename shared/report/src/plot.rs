@@ -90,7 +90,9 @@ fn plot(runs: &[Run]) -> String {
     for tick in 0..TICKS {
         let part = f64::from(tick) / f64::from(TICKS - 1);
         let at = jiff::SignedDuration::try_from_secs_f64(span * part).ok();
-        let at = at.and_then(|after| first.checked_add(after).ok()).unwrap_or(last);
+        let at = at
+            .and_then(|after| first.checked_add(after).ok())
+            .unwrap_or(last);
         let anchor = match tick {
             0 => "start",
             _ if tick == TICKS - 1 => "end",
@@ -123,7 +125,10 @@ fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
         number(run.failed)
     );
     if run.allow + run.deny == 0 {
-        let _ = write!(text, "<circle class=\"none\" cx=\"{x:.1}\" cy=\"{zero:.1}\" r=\"2\"/>");
+        let _ = write!(
+            text,
+            "<circle class=\"none\" cx=\"{x:.1}\" cy=\"{zero:.1}\" r=\"2\"/>"
+        );
     }
     if run.allow > 0 {
         let up = up.max(1.5);
@@ -140,7 +145,10 @@ fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
             down.max(1.5)
         );
     }
-    for (of, class, sign, y) in [(run.held, "held", "‖", 24.0), (run.failed, "failed", "×", 12.0)] {
+    for (of, class, sign, y) in [
+        (run.held, "held", "‖", 24.0),
+        (run.failed, "failed", "×", 12.0),
+    ] {
         if of > 0 {
             let _ = write!(
                 text,
@@ -195,7 +203,14 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_number() {
-        for (most, end) in [(0, 1), (1, 1), (3, 5), (11, 20), (310, 500), (5_001, 10_000)] {
+        for (most, end) in [
+            (0, 1),
+            (1, 1),
+            (3, 5),
+            (11, 20),
+            (310, 500),
+            (5_001, 10_000),
+        ] {
             assert_eq!(round(most), end);
         }
     }

@@ -7,6 +7,7 @@ mod book;
 mod conclude;
 mod consent;
 mod dead_letters;
+mod doctor;
 mod drift;
 mod inbox;
 mod inspect;

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod commit;
 pub mod config;
 pub mod dead_letters;
+pub mod doctor;
 pub mod drift;
 pub mod error;
 pub mod experience;

@@ -366,6 +366,8 @@ pub const RECOVERED: &str = "Recovered";
 pub const WHY_REQUESTED: &str = "Why Requested";
 /// `detail-type` of the operator's report, which invokes the producer itself.
 pub const REPORT_REQUESTED: &str = "Report Requested";
+/// The operator's question whether the producer reaches everything; changes nothing.
+pub const DOCTOR_REQUESTED: &str = "Doctor Requested";
 /// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";

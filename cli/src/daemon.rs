@@ -189,6 +189,10 @@ async fn describe(
         }),
     };
     if embedded.emulator().is_some() {
+        state.variables.insert(
+            "AWS_ENDPOINT_URL_ORGANIZATIONS".to_owned(),
+            embedded.catalog_endpoint().to_owned(),
+        );
         let all: Vec<_> = products::real().map(|product| product.id).collect();
         let (allow, deny) = all.split_at(all.len() * 3 / 4);
         let wanted = Lists {

@@ -11,6 +11,7 @@ use crate::live::LiveCheck;
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The member's lists follow the management experience: products are allowed and denied.

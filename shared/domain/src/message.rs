@@ -257,6 +257,7 @@ impl Envelope {
 
 /// What a request is about; everything that is not narrowed is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Only these members.
@@ -363,6 +364,10 @@ pub const RECOVERED: &str = "Recovered";
 /// `detail-type` of the operator's question why products stand as they do, which invokes the producer
 /// itself.
 pub const WHY_REQUESTED: &str = "Why Requested";
+/// `detail-type` of the operator's report, which invokes the producer itself.
+pub const REPORT_REQUESTED: &str = "Report Requested";
+/// The operator's question whether the producer reaches everything; changes nothing.
+pub const DOCTOR_REQUESTED: &str = "Doctor Requested";
 /// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";

@@ -32,6 +32,7 @@ use crate::policy::Action;
 
 /// Where a lane stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No change set of ours is under way.
@@ -61,6 +62,7 @@ impl fmt::Display for Phase {
 
 /// Why a lane is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BlockReason {
@@ -117,12 +119,14 @@ impl BlockReason {
 
 /// A block, for people and for the producer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Block {
     /// Why.
     pub reason: BlockReason,
     /// What the service said, or which thing is concerned.
     pub detail: String,
     /// Since when.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
 }
 

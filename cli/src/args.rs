@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.
     Why(crate::why::WhyOptions),
+    /// Whether everything is as it has to be, from credentials to queues, and what to do where it is not.
+    /// Changes nothing.
+    Doctor(crate::doctor::DoctorOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.

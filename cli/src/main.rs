@@ -9,6 +9,7 @@ mod consent;
 mod context;
 mod daemon;
 mod dlq;
+mod doctor;
 mod failure;
 mod history;
 mod holds;
@@ -59,6 +60,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        Command::Doctor(options) => doctor::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

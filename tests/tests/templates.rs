@@ -417,6 +417,16 @@ fn the_producer_looks_into_dead_letters_of_the_member_and_into_no_other_queue() 
                     assert_eq!(resource(), "DeadLetters.Arn");
                 }
                 "sqs:SendMessage*" => assert_eq!(resource(), "Changes.Arn"),
+                // Reads how many messages there are, and none of them.
+                "sqs:GetQueueAttributes" => {
+                    let queues = statement["Resource"]
+                        .as_sequence()
+                        .unwrap()
+                        .iter()
+                        .map(text);
+                    let queues: Vec<_> = queues.collect();
+                    assert_eq!(queues, ["Changes.Arn", "DeadLetters.Arn"]);
+                }
                 other => assert!(!other.starts_with("sqs:"), "{other}"),
             }
         }

@@ -1,7 +1,11 @@
 //! `pmp-sync reference FOLDER`: what is generated of the documentation. A test compares it with what is
 //! checked in.
 
+mod events;
+
 use std::path::Path;
+
+use pmp_sync_domain::message::catalogue;
 
 use crate::failure::Failure;
 use crate::schemas;
@@ -27,5 +31,13 @@ fn files() -> Result<Vec<(String, String)>, Failure> {
             .map_err(|error| Failure::file(Path::new(&name))(error.into()))?;
         files.push((name, text + "\n"));
     }
+    let kinds = catalogue::all();
+    for kind in &kinds {
+        let name = format!("schemas/events/{}.json", kind.file());
+        let text = serde_json::to_string_pretty(&kind.schema)
+            .map_err(|error| Failure::file(Path::new(&name))(error.into()))?;
+        files.push((name, text + "\n"));
+    }
+    files.push(("events.md".to_owned(), events::page(&kinds)));
     Ok(files)
 }

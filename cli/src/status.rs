@@ -73,6 +73,13 @@ fn tell_holds(known: &[Known]) {
         if let Some(words) = holds::frozen(known, SystemClock.now()) {
             output::note(&words);
         }
+        if let Some(stale) = &known.book.notices.stale {
+            let since = time(Some(stale.since));
+            let (name, reason) = (known.name(), &stale.reason);
+            output::note(&format!(
+                "{name} is stale: it was last known in step {since} ({reason})"
+            ));
+        }
     }
 }
 

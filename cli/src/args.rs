@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Prints what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Writes what is generated of the documentation.
     #[command(hide = true)]
     Reference {
@@ -94,6 +100,8 @@ pub(crate) enum ConfigCommand {
     },
     /// Prints the configuration that is in force.
     Show,
+    /// Prints the JSON Schema of a configuration file, for editors. Needs no AWS.
+    Schema,
 }
 
 /// What a request is about; everything that is not narrowed is in it.

@@ -4,6 +4,7 @@
 
 mod args;
 mod brake;
+mod completions;
 mod config;
 mod consent;
 mod context;
@@ -58,6 +59,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     match command {
         Command::Config(ConfigCommand::Validate { file }) => config::validate(&file, common.json),
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
+        Command::Config(ConfigCommand::Schema) => config::schema(common.json),
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
@@ -75,6 +77,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await
         }
+        Command::Completions { shell } => completions::run(shell),
         Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }

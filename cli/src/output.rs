@@ -91,6 +91,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&text)
 }
 
+/// JSON for people to read, and for files.
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))
+}
+
 /// Something for the person at the terminal. Nobody may be there to read it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

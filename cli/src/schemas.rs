@@ -3,6 +3,7 @@
 
 use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::preview::Preview;
+use pmp_sync_domain::schema::tidy;
 use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -63,7 +64,9 @@ const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
 
 fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<T>()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    tidy(&mut schema);
+    schema
 }
 
 impl Printed {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod consent;
+pub(crate) mod deploy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,15 @@ pub(crate) struct Common {
     /// What the stacks' resources are named after: their parameter Name.
     #[arg(long, global = true, default_value = DEFAULT_NAME, env = "PMP_SYNC_NAME")]
     pub(crate) name: String,
+    /// The profile of the AWS configuration with the management account's credentials. They are those
+    /// of the SDK's default chain otherwise.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROFILE",
+        env = "PMP_SYNC_MANAGEMENT_PROFILE"
+    )]
+    pub(crate) management_profile: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,10 +54,15 @@ pub(crate) enum Command {
     /// The configuration: members and links.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The member organizations: added, looked at, suspended.
+    #[command(subcommand)]
+    Member(crate::member::MemberCommand),
     /// What a run would change now, and why it would leave other products alone. Changes nothing.
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.
     Why(crate::why::WhyOptions),
+    /// Where every member stands, as one self-contained page. Changes nothing.
+    Report(crate::report::ReportOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
@@ -69,6 +84,9 @@ pub(crate) enum Command {
     Stop(BrakeOptions),
     /// Takes the brake off, and asks for a run.
     Resume(BrakeOptions),
+    /// Creates or updates the stacks of an account, with their code. What would change is shown first.
+    #[command(subcommand)]
+    Deploy(deploy::DeployCommand),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),

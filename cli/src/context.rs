@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::caller;
-use pmp_sync_aws::config::sdk_config;
+use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_domain::error::RunError;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// How long STS is waited for: who asks is told as well as it can be, and holds up nothing.
 const WHO: Duration = Duration::from_secs(3);
 
-/// Clients for the management account, with the SDK's default credentials.
+/// Clients for the management account, with the credentials of its profile if one is named.
 pub(crate) struct Context {
     pub(crate) config: SdkConfig,
     pub(crate) ledger: Ledger,
@@ -27,7 +27,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) async fn new(common: &Common) -> Self {
-        let config = sdk_config().await;
+        let config = sdk_config_for(common.management_profile.as_deref()).await;
         Self {
             // The command writes nothing that expires.
             ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),

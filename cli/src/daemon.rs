@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use crate::args::{Common, UpOptions};
 use crate::failure::Failure;
-use crate::state::{self, State, StateMember, StateOptions, state_file};
+use crate::state::{
+    self, State, StateMember, StateOptions, StateOrganization, aws_config_file, state_file,
+};
 
 /// How often it is looked whether the state file is still there.
 const LOOK: Duration = Duration::from_millis(300);
@@ -50,6 +52,7 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     let mut embedded = Embedded::start(catalog, options.ttl() + DEPLOYING, &progress).await?;
     let members = vec![organization("emea", '2'), organization("apac", '3')];
     let management = organization("headquarters", '1');
+    let empty = organization("latam", '4');
     let installation = Installation::deploy(
         &embedded,
         &binaries,
@@ -63,7 +66,19 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     let ends = Instant::now() + options.ttl();
     let seconds = i64::try_from(options.ttl().as_secs()).unwrap_or(86_400);
     let ends_at = later(SystemClock.now(), seconds);
-    let state = describe(common, options, &installation, ends_at.to_string()).await?;
+    if let Some(emulator) = embedded.emulator() {
+        emulator.add_org(&empty.owner, [empty.account.clone()]);
+    }
+    let mut state = describe(common, options, &installation, ends_at.to_string()).await?;
+    state.empty.push(StateOrganization {
+        name: empty.name,
+        account: empty.account,
+    });
+    let profiles = aws_config_file(&path);
+    std::fs::write(&profiles, aws_config(&state)).map_err(Failure::file(&profiles))?;
+    state
+        .variables
+        .insert("AWS_CONFIG_FILE".to_owned(), profiles.display().to_string());
     // Before the state file is there: whoever finds it may send one at once.
     let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
     let (mut interrupt, mut terminate) = (
@@ -86,10 +101,37 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     }
     let own = std::process::id();
     state::remove_of(&path, own);
+    // One that stays is in nobody's way.
+    let _ = state::remove(&profiles);
     embedded.stop().await;
     // `local down` does so too, if it still waits.
     state::remove_of(&state::ending_file(&path), own);
     Ok(())
+}
+
+/// A profile for each account, named after its organization: the root of the embedded AWS's account.
+fn aws_config(state: &State) -> String {
+    let management = [("management", state.management_account.as_str())];
+    let members = state
+        .members
+        .iter()
+        .map(|member| (&*member.name, &*member.account));
+    let empty = state
+        .empty
+        .iter()
+        .map(|other| (&*other.name, &*other.account));
+    let profile = |(name, account): (&str, &str)| {
+        format!(
+            "[profile {name}]\nregion = us-east-1\naws_access_key_id = {account}\naws_secret_access_key = test\n"
+        )
+    };
+    management
+        .into_iter()
+        .chain(members)
+        .chain(empty)
+        .map(profile)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Seeds our emulator; in another one nothing is made.
@@ -118,6 +160,7 @@ async fn describe(
                 experience: None,
             })
             .collect(),
+        empty: Vec::new(),
         variables: BTreeMap::from([
             (
                 "AWS_ENDPOINT_URL".to_owned(),
@@ -146,6 +189,10 @@ async fn describe(
         }),
     };
     if embedded.emulator().is_some() {
+        state.variables.insert(
+            "AWS_ENDPOINT_URL_ORGANIZATIONS".to_owned(),
+            embedded.catalog_endpoint().to_owned(),
+        );
         let all: Vec<_> = products::real().map(|product| product.id).collect();
         let (allow, deny) = all.split_at(all.len() * 3 / 4);
         let wanted = Lists {

@@ -67,6 +67,9 @@ pub(crate) enum Failure {
     /// It did not happen in time.
     #[error("{0}")]
     Late(String),
+    /// A stack, or what belongs to it, could not be brought to what is wanted.
+    #[error("{message}")]
+    Stack { message: String, remedy: String },
     /// The embedded AWS.
     #[error("{message}")]
     Local { message: String, remedy: String },
@@ -107,7 +110,11 @@ impl Failure {
     /// docs/cli.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NotWell(_) | Self::Fault(_) | Self::Service(_) | Self::Late(_) => 1,
+            Self::NotWell(_)
+            | Self::Fault(_)
+            | Self::Service(_)
+            | Self::Stack { .. }
+            | Self::Late(_) => 1,
             Self::Differs(_) => 2,
             Self::Held(_) | Self::Stale { .. } | Self::Refused(_) => 3,
             Self::Partial(_) => 4,
@@ -140,6 +147,7 @@ impl Failure {
             Self::Partial(_) => "partial",
             Self::Told { .. } => "told",
             Self::Late(_) => "late",
+            Self::Stack { .. } => "stack",
             Self::Local { .. } => "local",
             Self::Interrupted(_) => "interrupted",
         }
@@ -166,6 +174,7 @@ impl Failure {
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }
+            | Self::Stack { remedy, .. }
             | Self::Local { remedy, .. }
             | Self::Stale { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }

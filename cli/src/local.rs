@@ -93,6 +93,12 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
             member.name, member.account, member.external_id
         ));
     }
+    for other in &state.empty {
+        output::note(&format!(
+            "{}: account {}, in which nothing is deployed yet",
+            other.name, other.account
+        ));
+    }
     if state.management_experience.is_some() {
         output::note(
             "a configuration is applied: try `pmp-sync plan`, `pmp-sync sync --wait`, `pmp-sync status`",

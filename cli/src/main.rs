@@ -3,21 +3,25 @@
 //! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
 
 mod args;
+mod ask;
 mod brake;
 mod completions;
 mod config;
 mod consent;
 mod context;
 mod daemon;
+mod deploy;
 mod dlq;
 mod failure;
 mod history;
 mod holds;
 mod invoke;
 mod local;
+mod member;
 mod output;
 mod plan;
 mod reference;
+mod report;
 mod schemas;
 mod scope;
 mod start;
@@ -61,8 +65,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
         Command::Config(ConfigCommand::Schema) => config::schema(common.json),
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
+        Command::Member(command) => member::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        // Boxed: the future that gathers everything is large.
+        Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
@@ -73,6 +80,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,
+        Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await

@@ -32,6 +32,9 @@ pub(crate) struct State {
     pub(crate) management_experience: Option<String>,
     /// The member organizations.
     pub(crate) members: Vec<StateMember>,
+    /// Organizations in which nothing is deployed. Files of earlier releases are without.
+    #[serde(default)]
+    pub(crate) empty: Vec<StateOrganization>,
     /// What to set to use it, with the rights of the management account.
     pub(crate) variables: BTreeMap<String, String>,
     /// Files of earlier releases are without.
@@ -50,6 +53,13 @@ pub(crate) struct StateMember {
     pub(crate) external_id: String,
     /// Its experience; null beside another emulator.
     pub(crate) experience: Option<String>,
+}
+
+/// An organization in which nothing is deployed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StateOrganization {
+    pub(crate) name: String,
+    pub(crate) account: String,
 }
 
 /// How it was started.
@@ -112,6 +122,13 @@ pub(crate) fn state_file(given: Option<&Path>) -> Result<PathBuf, Failure> {
                 .to_owned(),
             remedy: "give its place with --state".to_owned(),
         })
+}
+
+/// Where the AWS configuration with a profile for each account of the embedded AWS stands.
+pub(crate) fn aws_config_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".aws-config");
+    name.into()
 }
 
 /// Where the state file of something that is told to end stands until it has ended, so that it can

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::message::{SyncRequest, sync_requested};
+use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
 use pmp_sync_local::progress::Progress;
@@ -69,6 +69,26 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
         tell_failures(&context, &run).await?;
     }
     ended_well(&run)
+}
+
+/// Asks for a run about something and waits for its end.
+pub(crate) async fn about(
+    context: &Context,
+    scope: Scope,
+    seconds: u64,
+) -> Result<RunRecord, Failure> {
+    let request = request_id();
+    let requester = context.requester().await;
+    context
+        .bus
+        .put(sync_requested(SyncRequest {
+            scope,
+            request_id: Some(request.clone()),
+            requester,
+            ..SyncRequest::default()
+        }))
+        .await?;
+    wait(context, &request, seconds).await
 }
 
 /// What the end of a run means for the command.
@@ -208,7 +228,7 @@ async fn standing_still(context: &Context, run: &RunRecord) -> Result<Option<Str
     }))
 }
 
-fn show(run: &RunRecord) -> Result<(), Failure> {
+pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(

@@ -157,4 +157,22 @@ discovery = client("marketplace-discovery")
 assert discovery.get_product(productId="p1")["productId"] == "p1"
 fails("ResourceNotFoundException", 404, lambda: discovery.get_product(productId="gone"))
 
+# Organizations.
+organizations = client("organizations")
+organization = organizations.describe_organization()["Organization"]
+assert organization["FeatureSet"] == "ALL", organization
+owner = organization["MasterAccountId"]
+assert client("organizations", owner).describe_organization()["Organization"] == organization
+assert len(organizations.list_roots()["Roots"]) == 1
+private_marketplace = "private-marketplace.marketplace.amazonaws.com"
+administrators = organizations.list_delegated_administrators(ServicePrincipal=private_marketplace)
+assert [one["Id"] for one in administrators["DelegatedAdministrators"]] == [account], administrators
+services = organizations.list_aws_service_access_for_organization()["EnabledServicePrincipals"]
+assert [one["ServicePrincipal"] for one in services] == [private_marketplace], services
+fails(
+    "AWSOrganizationsNotInUseException",
+    400,
+    client("organizations", "121212121212").describe_organization,
+)
+
 print("ok")

@@ -22,6 +22,8 @@ struct NewOrg {
     management_account: String,
     #[serde(default)]
     delegated_admins: Vec<String>,
+    /// Whether the organization lets Private Marketplace in; left as it is if not given.
+    trusted_access: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +64,14 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
 }
 
 async fn add_org(State(shared): State<Arc<Shared>>, Json(org): Json<NewOrg>) -> Json<Value> {
-    shared.with(|store| store.add_org(&org.management_account, org.delegated_admins));
+    shared.with(|store| {
+        store.add_org(&org.management_account, org.delegated_admins);
+        let mut orgs = store.orgs.iter_mut();
+        let known = orgs.find(|known| known.management_account == org.management_account);
+        if let (Some(known), Some(trusted)) = (known, org.trusted_access) {
+            known.trusted_access = trusted;
+        }
+    });
     Json(json!({}))
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             )
         })
         .merge(super::control::router())
+        .merge(super::organizations::router())
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BYTES))
         .with_state(shared)
 }
@@ -91,12 +92,7 @@ async fn answer(
     let authorization = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok());
-    // Any account may ask STS whose key another one is.
-    let sts = shared
-        .accounts
-        .get()
-        .map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
-    let caller = shared.identity.account(authorization, sts.as_ref()).await;
+    let caller = shared.caller(authorization).await;
     let mut drawn = Drawn::default();
     let outcome = caller.as_ref().map_err(Clone::clone).and_then(|caller| {
         shared.with(|store| {

@@ -1,5 +1,6 @@
 //! An emulator of Private Marketplace: the AWS Marketplace Catalog API as far as experiences go, and
-//! `GetProduct` of the Discovery API, over HTTP on loopback.
+//! `GetProduct` of the Discovery API, over HTTP on loopback; and as much of AWS Organizations as tells
+//! which organization an account is in.
 //!
 //! It keeps the service's contract: entities that belong to the organization's management account and
 //! are shared with delegated administrators, one change set at a time on each experience, limits that
@@ -16,6 +17,7 @@ mod faults;
 mod http;
 mod identity;
 mod operations;
+mod organizations;
 mod pattern;
 mod quotas;
 mod server;

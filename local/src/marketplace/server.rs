@@ -67,6 +67,16 @@ impl Shared {
         self.with(|store| store.quotas = settings.quotas);
     }
 
+    /// The account behind the signature of a request.
+    pub(crate) async fn caller(&self, authorization: Option<&str>) -> Result<String, ApiError> {
+        // Any account may ask STS whose key another one is.
+        let sts = self
+            .accounts
+            .get()
+            .map(|accounts| aws_sdk_sts::Client::new(&accounts("000000000000")));
+        self.identity.account(authorization, sts.as_ref()).await
+    }
+
     /// Lets a change set take its time, end, and be announced.
     pub(crate) fn run(self: &Arc<Self>, id: String) {
         let seconds = self.settings().change_set_seconds;

@@ -17,6 +17,8 @@ use super::quotas::{Quotas, Rates};
 pub(crate) struct Org {
     pub(crate) management_account: String,
     pub(crate) delegated_admins: BTreeSet<String>,
+    /// True while the organization lets Private Marketplace in.
+    pub(crate) trusted_access: bool,
 }
 
 impl Org {
@@ -74,6 +76,7 @@ impl Store {
             None => self.orgs.push(Org {
                 management_account: management_account.to_owned(),
                 delegated_admins: delegated_admins.into_iter().collect(),
+                trusted_access: true,
             }),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -28,6 +30,12 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// The configuration of every client, with the default credentials.
 pub async fn sdk_config() -> SdkConfig {
+    sdk_config_for(None).await
+}
+
+/// The same with the credentials of a profile of the shared AWS configuration, if one is named. A
+/// named profile wins over credentials in the environment.
+pub async fn sdk_config_for(profile: Option<&str>) -> SdkConfig {
     let http = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -36,13 +44,23 @@ pub async fn sdk_config() -> SdkConfig {
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(CALL)
         .build();
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::from_static(REGION))
-        .http_client(http)
+        .http_client(http.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts)
-        .load()
-        .await
+        .timeout_config(timeouts);
+    if let Some(profile) = profile {
+        // Not the default chain, in which keys in the environment come first.
+        let configuration = ProviderConfig::default()
+            .with_region(Some(Region::from_static(REGION)))
+            .with_http_client(http);
+        let provider = ProfileFileCredentialsProvider::builder()
+            .configure(&configuration)
+            .profile_name(profile)
+            .build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
+    }
+    loader.load().await
 }
 
 /// The same configuration with credentials of another role, renewed by themselves.

@@ -29,6 +29,9 @@ pub const LIVE: &str = "LIVE";
 /// Partition of what is remembered of the links.
 pub const BOOKS: &str = "BOOKS";
 
+/// Partition of the member accounts that are being taken in, or have been.
+pub const MEMBER: &str = "MEMBER";
+
 /// What the rank of a claimed change begins with.
 pub const OPEN_PREFIX: &str = "O#";
 

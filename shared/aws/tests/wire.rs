@@ -16,7 +16,9 @@ use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_domain::drift::ChangeState;
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{
+    AccountId, ChangeSetName, ExperienceId, ExternalId, LaneId, ProductId, RunId,
+};
 use pmp_sync_domain::lane::{
     Brake, ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, SetOutcome,
     SetRecord, Stop,
@@ -637,6 +639,80 @@ async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
     assert_eq!(seen[1].body["Item"]["rev"], json!({ "N": "1" }));
     assert_eq!(seen[2].body["ConditionExpression"], "#rev = :rev");
     assert_eq!(seen[2].body["Item"]["rev"], json!({ "N": "4" }));
+}
+
+#[tokio::test]
+async fn an_account_gets_one_external_id_and_keeps_it() {
+    let account = AccountId::new("444444444444").unwrap();
+    let now = "2026-01-02T03:04:05Z".parse().unwrap();
+    let item = json!({
+        "pk": { "S": "MEMBER" }, "sk": { "S": "444444444444" }, "schema": { "N": "1" },
+        "account": { "S": "444444444444" }, "external_id": { "S": "first" },
+        "created_at": { "S": "2026-01-01T00:00:00Z" }, "updated_at": { "S": "2026-01-01T00:00:00Z" },
+    });
+    let failed = Some("ConditionalCheckFailedException");
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (200, None, json!({})),
+        // Somebody else was faster.
+        (200, None, json!({})),
+        (400, failed, json!({ "message": "no" })),
+        (200, None, json!({ "Item": item.clone() })),
+        // It stands already.
+        (200, None, json!({ "Item": item })),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let begin = async |id: &str| {
+        let id = ExternalId::new(id).unwrap();
+        let known = ledger.begin_onboarding(&account, id, now).await.unwrap();
+        known.external_id.to_string()
+    };
+    assert_eq!(begin("mine").await, "mine");
+    assert_eq!(begin("second").await, "first");
+    assert_eq!(begin("third").await, "first");
+    let seen = script.seen();
+    let targets: Vec<_> = seen
+        .iter()
+        .map(|call| call.target.rsplit('.').next().unwrap())
+        .collect();
+    let expected = [
+        "GetItem", "PutItem", "GetItem", "PutItem", "GetItem", "GetItem",
+    ];
+    assert_eq!(targets, expected);
+    assert_eq!(
+        seen[1].body["ConditionExpression"],
+        "attribute_not_exists(pk)"
+    );
+    assert_eq!(seen[1].body["Item"]["external_id"]["S"], "mine");
+    assert_eq!(seen[2].body["ConsistentRead"], true);
+}
+
+#[tokio::test]
+async fn the_experience_of_an_account_is_set_beside_what_else_its_item_has() {
+    let account = AccountId::new("444444444444").unwrap();
+    let failed = Some("ConditionalCheckFailedException");
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (400, failed, json!({ "message": "no" })),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    let experience = ExperienceId::new("exp-9").unwrap();
+    let now = "2026-01-02T03:04:05Z".parse().unwrap();
+    let set = async || {
+        let set = ledger.set_onboarding_experience(&account, &experience, now);
+        set.await
+    };
+    set().await.unwrap();
+    assert_eq!(set().await.unwrap_err().kind, Kind::Conflict);
+    let sent = &script.seen()[0];
+    assert!(sent.target.ends_with(".UpdateItem"), "{}", sent.target);
+    assert_eq!(sent.body["Key"]["sk"]["S"], "444444444444");
+    let values = &sent.body["ExpressionAttributeValues"];
+    assert_eq!(values[":experience"]["S"], "exp-9");
+    assert_eq!(values[":now"]["S"], "2026-01-02T03:04:05Z");
+    assert_eq!(sent.body["ConditionExpression"], "attribute_exists(pk)");
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, ExperienceId};
 
 /// What is to be done about a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The same call may succeed later; whether it had an effect is not known.
     Retryable,

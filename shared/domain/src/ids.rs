@@ -122,7 +122,7 @@ id!(
     /// characters (catalog API shapes), so only what could not be an id is refused: white space,
     /// quotes, commas and the ledger's own separator `#`.
     ProductId, "a product id", "1 to 50 visible ASCII characters without quotes, commas or #",
-    r#"^[!$-&(-+\--\[\]-_a-~]{1,50}$"#,
+    r"^[!$-&(-+\--\[\]-_a-~]{1,50}$",
     |text| (1..=50).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b',' | b'#' | b'`' | b'\\'))
 );
@@ -149,6 +149,14 @@ id!(
     |text| (2..=1224).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
 );
+
+impl ExternalId {
+    /// A new external id, made of 128 random bits: 32 hexadecimal digits.
+    #[must_use]
+    pub fn generate(chance: u128) -> Self {
+        Self(format!("{chance:032x}"))
+    }
+}
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ULID_BITS_OF_TIME: u32 = 48;

@@ -94,6 +94,8 @@ pub struct Link {
     pub guard: Guard,
     /// Whether products have to be live before they are allowed.
     pub live_check: LiveCheck,
+    /// After how many hours without being in step somebody is told.
+    pub stale_after_hours: u32,
 }
 
 impl Link {

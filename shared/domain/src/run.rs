@@ -162,6 +162,9 @@ pub struct RunRecord {
     /// How many changes of its lanes are quarantined, where any are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, usize>,
+    /// True while its end is still to be announced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
 }
 
 /// How a lane is done with a run.
@@ -198,7 +201,19 @@ impl RunRecord {
             superseded: BTreeSet::new(),
             not_seen: BTreeSet::new(),
             quarantined: BTreeMap::new(),
+            unannounced: false,
         }
+    }
+
+    /// True if it has ended and has sent changes: that is announced. A run that found everything in step, or
+    /// already under way, is not.
+    pub fn has_news(&self) -> bool {
+        self.status.is_final() && self.totals.messages > 0
+    }
+
+    /// True while it is looked after: it has not ended, or its end is still to be announced.
+    pub fn is_unfinished(&self) -> bool {
+        !self.status.is_final() || self.unannounced
     }
 
     /// The status that follows from what is known, once every link has been looked at.

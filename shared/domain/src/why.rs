@@ -314,8 +314,13 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
             },
             edited_since: None,
         },
-        Facts::Seen(seen) => seen.answer(product),
+        Facts::Seen(seen) => why_of(product, seen),
     }
+}
+
+/// The same on a link that could be looked at.
+pub fn why_of(product: &ProductId, seen: &Seen<'_>) -> WhyAnswer {
+    seen.answer(product)
 }
 
 impl Seen<'_> {

@@ -8,6 +8,7 @@ mod claims;
 mod lanes;
 mod links;
 mod live;
+mod onboarding;
 mod operator;
 mod runs;
 mod sets;

@@ -5,6 +5,7 @@ use pmp_sync_domain::drift::LastChange;
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
 use pmp_sync_domain::live::LiveRecord;
+use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
+const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
@@ -76,6 +78,11 @@ fn what_is_remembered_of_a_link_is_kept() {
 #[test]
 fn what_is_known_of_a_product_is_kept() {
     kept::<LiveRecord>(LIVE);
+}
+
+#[test]
+fn what_is_known_of_a_member_account_is_kept() {
+    kept::<Onboarding>(ONBOARDING);
 }
 
 #[test]

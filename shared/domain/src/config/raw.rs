@@ -5,6 +5,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 #[cfg(feature = "schema")]
+use super::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
+#[cfg(feature = "schema")]
 use crate::guard::{GuardName, MOST_LIMIT};
 #[cfg(feature = "schema")]
 use crate::ids::{AccountId, ExperienceId, ExternalId, MemberName, ProductId};
@@ -28,6 +30,10 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(extend("default" = {})))]
     pub(super) guard: RawLimits,
+    /// What is announced on the event bus, and when.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = {})))]
+    pub(super) notify: RawNotify,
     /// The member organizations.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawMember>"))]
@@ -36,6 +42,17 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawLink>"))]
     pub(super) link: Vec<Spanned<RawLink>>,
+}
+
+/// What is announced, and when.
+#[derive(Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawNotify {
+    /// After how many hours a link that is not in step is announced as stale.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "u32", range(min = 1, max = MOST_STALE_AFTER_HOURS), extend("default" = STALE_AFTER_HOURS)))]
+    pub(super) stale_after_hours: Option<Spanned<usize>>,
 }
 
 /// The limits that are set; the others are as they are elsewhere.

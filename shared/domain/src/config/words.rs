@@ -16,8 +16,13 @@ pub(super) fn plain(message: &str) -> String {
         .strip_prefix("unknown field ")
         .or_else(|| told.strip_prefix("unknown variant "));
     if let Some((name, known)) = unknown.and_then(|rest| rest.split_once(", expected ")) {
-        let known = known.trim_start_matches("one of ");
-        return format!("{name} is not known here; known are {known}");
+        let are = match known.strip_prefix("one of ") {
+            Some(several) => format!("are {several}"),
+            // serde says `a` or `b` of two.
+            None if known.contains(" or ") => format!("are {}", known.replace(" or ", ", ")),
+            None => format!("is {known}"),
+        };
+        return format!("{name} is not known here; known {are}");
     }
     told.to_owned()
 }

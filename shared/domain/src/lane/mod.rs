@@ -96,6 +96,27 @@ impl fmt::Display for BlockReason {
     }
 }
 
+impl BlockReason {
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::AccessDenied => {
+                "check the worker's role in the member's stack; every run tries again"
+            }
+            Self::NotFound => {
+                "check the experience and its policy in the member account; every run tries again"
+            }
+            Self::Archived => "reactivate the experience, or remove the link",
+            Self::NoPolicy => {
+                "create a procurement policy for the experience; every run tries again"
+            }
+            Self::Refused | Self::ChangeSetFailed | Self::Cancelled => {
+                "mend what the service says; every run tries again"
+            }
+        }
+    }
+}
+
 /// A block, for people and for the producer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

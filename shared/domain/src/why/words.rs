@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{Stage, Why, WhyAnswer};
 use crate::guard::HoldReason;
-use crate::lane::BlockReason;
 use crate::policy::Action;
 
 fn joined(reasons: &[HoldReason]) -> String {
@@ -142,21 +141,7 @@ impl WhyAnswer {
                     self.product
                 ));
             }
-            Why::Blocked { reason, .. } => match reason {
-                BlockReason::AccessDenied => {
-                    "check the worker's role in the member's stack; every run tries again"
-                }
-                BlockReason::NotFound => {
-                    "check the experience and its policy in the member account; every run tries again"
-                }
-                BlockReason::Archived => "reactivate the experience, or remove the link",
-                BlockReason::NoPolicy => {
-                    "create a procurement policy for the experience; every run tries again"
-                }
-                BlockReason::Refused | BlockReason::ChangeSetFailed | BlockReason::Cancelled => {
-                    "mend what the service says; every run tries again"
-                }
-            },
+            Why::Blocked { reason, .. } => reason.remedy(),
             Why::Stopped { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
             Why::Frozen { .. } => "nothing, or unfreeze the link in the configuration",
             Why::LeftAlone { .. } => "docs/semantics.md tells what this reason means",

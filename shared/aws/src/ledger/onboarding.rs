@@ -1,0 +1,107 @@
+//! Member accounts that are being taken in. Only the operator's command reads and writes them.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId};
+use pmp_sync_domain::onboarding::Onboarding;
+use pmp_sync_domain::ports::Answer;
+
+use super::{Ledger, from_item, text, to_item};
+use crate::keys::{MEMBER, PK, SK};
+use crate::service_error;
+
+impl Ledger {
+    /// What is known of a member account, if anything is.
+    pub async fn onboarding(&self, account: &AccountId) -> Answer<Option<Onboarding>> {
+        let item = self.get(MEMBER, account.as_str()).await?;
+        item.map(|item| from_item("GetItem", item)).transpose()
+    }
+
+    /// Every member account that something is known of.
+    pub async fn onboardings(&self) -> Answer<Vec<Onboarding>> {
+        // Accounts are digits only.
+        let items = self.between(MEMBER, "0", ":").await?;
+        let read = |item| from_item("Query", item);
+        items.into_iter().map(read).collect()
+    }
+
+    /// Makes the item of an account, with this external id unless it has one: what stands is returned,
+    /// so that every repetition and everybody else gets the first one.
+    pub async fn begin_onboarding(
+        &self,
+        account: &AccountId,
+        external_id: ExternalId,
+        now: Timestamp,
+    ) -> Answer<Onboarding> {
+        if let Some(known) = self.onboarding(account).await? {
+            return Ok(known);
+        }
+        let new = Onboarding::new(account.clone(), external_id, now);
+        let made = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item("PutItem", MEMBER, account.as_str(), &new)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(|error| service_error("PutItem", thing(account), &error));
+        match made {
+            Ok(_) => Ok(new),
+            // Somebody else was faster, or it was this very call, whose first answer was lost.
+            Err(error) if error.kind == Kind::Conflict => match self.onboarding(account).await? {
+                Some(known) => Ok(known),
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers the experience of an account whose item stands. [`Kind::Conflict`] if it does not.
+    pub async fn set_onboarding_experience(
+        &self,
+        account: &AccountId,
+        experience: &ExperienceId,
+        now: Timestamp,
+    ) -> Answer<()> {
+        // An update: what a newer release has written beside it stays.
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(MEMBER))
+            .key(SK, text(account.as_str()))
+            .update_expression(
+                "SET #schema = :schema, #experience = :experience, #updated_at = :now",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#schema", "schema")
+            .expression_attribute_names("#experience", "experience")
+            .expression_attribute_names("#updated_at", "updated_at")
+            .expression_attribute_values(":schema", AttributeValue::N(SCHEMA.to_string()))
+            .expression_attribute_values(":experience", text(experience.as_str()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("UpdateItem", thing(account), &error))
+    }
+
+    /// Forgets an account; that nothing is known of it is as good.
+    pub async fn forget_onboarding(&self, account: &AccountId) -> Answer<()> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key(PK, text(MEMBER))
+            .key(SK, text(account.as_str()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("DeleteItem", thing(account), &error))
+    }
+}
+
+fn thing(account: &AccountId) -> String {
+    format!("what is known of account {account}")
+}

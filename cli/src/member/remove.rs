@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::configured::edit_config;
 use super::edit::{self, Edit};
 use crate::args::Common;
-use crate::args::deploy::{Afterwards, RemoveOptions};
+use crate::args::deploy::{Afterwards, RemoveOptions, Who};
 use crate::ask::confirm;
 use crate::brake;
 use crate::context::{Context, request_id};
@@ -34,6 +34,8 @@ const VERSIONS: u64 = 200;
 
 /// A member as it stands in the configuration, or stood there last.
 struct Known {
+    /// Its name; an account that was never configured has none.
+    name: Option<MemberName>,
     account: AccountId,
     /// Explicit links' experiences.
     experiences: BTreeSet<ExperienceId>,
@@ -67,51 +69,56 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
 }
 
 /// Looks a member up: in the configuration, in earlier ones, or by its account's number.
-async fn find(context: &Context, name: &MemberName) -> Result<Known, Failure> {
+async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
     let stored = context.ledger.current_config().await?;
     let newest = stored.as_ref().map_or(0, |stored| stored.version);
     let in_force = stored.and_then(|stored| Config::parse(&stored.text).ok());
+    let in_force = in_force.unwrap_or_default();
+    let name = match who {
+        Who::Member(name) => name.clone(),
+        Who::Account(account) => match name_of(&in_force, account) {
+            Some(name) => name,
+            None if context.ledger.onboarding(account).await?.is_some() => {
+                return Ok(Known {
+                    name: None,
+                    account: account.clone(),
+                    experiences: BTreeSet::new(),
+                    is_configured: false,
+                });
+            }
+            None => return Err(unknown(who)),
+        },
+    };
     let mut version = newest;
     while version > newest.saturating_sub(VERSIONS) {
-        if let Some(stored) = context.ledger.config_version(version).await?
-            && let Some(known) = of(&stored.text, name, version == newest)
-        {
-            refuse_other_name(in_force.as_ref(), &known, name)?;
-            return Ok(known);
+        let stored = context.ledger.config_version(version).await?;
+        let known = stored.and_then(|stored| of(&stored.text, &name, version == newest));
+        if let Some(known) = known {
+            // One that is a member under another name by now is not removed under this one.
+            return match name_of(&in_force, &known.account) {
+                Some(other) if other != name => Err(Failure::Unknown {
+                    message: format!("account {} is the member {other}", known.account),
+                    remedy: format!("remove it by that name: `pmp-sync member remove {other}`"),
+                }),
+                _ => Ok(known),
+            };
         }
         version -= 1;
     }
-    if let Ok(account) = AccountId::new(name.as_str())
-        && context.ledger.onboarding(&account).await?.is_some()
-    {
-        let known = Known {
-            account,
-            experiences: BTreeSet::new(),
-            is_configured: false,
-        };
-        refuse_other_name(in_force.as_ref(), &known, name)?;
-        return Ok(known);
-    }
-    Err(Failure::Unknown {
-        message: format!("there is no member {name}, and there was none"),
-        remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
-            .to_owned(),
-    })
+    Err(unknown(who))
 }
 
-/// An account that is a member under another name by now is not removed under this one.
-fn refuse_other_name(
-    in_force: Option<&Config>,
-    known: &Known,
-    name: &MemberName,
-) -> Result<(), Failure> {
-    let mut members = in_force.into_iter().flat_map(|config| &config.members);
-    match members.find(|(other, one)| one.account == known.account && *other != name) {
-        None => Ok(()),
-        Some((other, _)) => Err(Failure::Unknown {
-            message: format!("account {} is the member {other}", known.account),
-            remedy: format!("remove it by that name: `pmp-sync member remove {other}`"),
-        }),
+fn name_of(config: &Config, account: &AccountId) -> Option<MemberName> {
+    let mut members = config.members.iter();
+    let found = members.find(|(_, member)| member.account == *account);
+    found.map(|(name, _)| name.clone())
+}
+
+fn unknown(who: &Who) -> Failure {
+    Failure::Unknown {
+        message: format!("nothing is known of {who}"),
+        remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
+            .to_owned(),
     }
 }
 
@@ -124,6 +131,7 @@ fn of(text: &str, name: &MemberName, is_configured: bool) -> Option<Known> {
         Target::EveryLive => None,
     };
     Some(Known {
+        name: Some(name.clone()),
         account: member.account.clone(),
         experiences: links.filter_map(|link| one(&link.target)).collect(),
         is_configured,
@@ -155,7 +163,9 @@ impl Removal<'_> {
             self.options.yes,
             &format!("Remove {}?", self.options.member),
         )?;
-        self.leave_configuration(&mut answer).await?;
+        if let Some(name) = &self.known.name {
+            self.leave_configuration(name, &mut answer).await?;
+        }
         if self.options.experience == Afterwards::Archive {
             self.archive(&experiences, &mut answer).await?;
         }
@@ -166,7 +176,9 @@ impl Removal<'_> {
         let stack = access_stack(&self.common.name, &self.known.account);
         let here = Stacks::new(self.management, self.progress);
         answer.note(format!("stack {stack}"), here.remove(&stack).await?);
-        brake::release(&self.context, &self.options.member).await?;
+        if let Some(name) = &self.known.name {
+            brake::release(&self.context, name).await?;
+        }
         // Last: it is what the command knows the account by.
         self.context
             .ledger
@@ -198,9 +210,7 @@ impl Removal<'_> {
     fn tell(&self, experiences: &BTreeSet<ExperienceId>) {
         let (name, member) = (&self.common.name, &self.options.member);
         let account = &self.known.account;
-        output::note(&format!(
-            "this removes the member {member} (account {account}):"
-        ));
+        output::note(&format!("this removes {member} (account {account}):"));
         let mut steps = Vec::new();
         if self.known.is_configured {
             steps.push(
@@ -242,8 +252,11 @@ impl Removal<'_> {
     }
 
     /// Brake, configuration, and a run that closes the lanes; then nothing is under way any more.
-    async fn leave_configuration(&self, answer: &mut RemovalAnswer) -> Result<(), Failure> {
-        let member = &self.options.member;
+    async fn leave_configuration(
+        &self,
+        member: &MemberName,
+        answer: &mut RemovalAnswer,
+    ) -> Result<(), Failure> {
         self.progress.step(format!("stopping {member}"));
         brake::engage(&self.context, member, self.progress).await?;
         let edited = edit_config(&self.context, |text| match text {

@@ -3,12 +3,14 @@
 //! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
 
 mod args;
+mod ask;
 mod brake;
 mod config;
 mod consent;
 mod context;
 mod daemon;
 mod dlq;
+mod experience;
 mod failure;
 mod history;
 mod holds;
@@ -59,6 +61,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Member(command) => member::run(&common, &command).await,
+        Command::Experience(command) => experience::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,

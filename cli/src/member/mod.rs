@@ -2,6 +2,7 @@
 //! links may go.
 
 mod add;
+pub(crate) mod bootstrap;
 pub(crate) mod configured;
 pub(crate) mod edit;
 mod list;
@@ -19,6 +20,9 @@ use crate::failure::Failure;
 pub(crate) enum MemberCommand {
     /// Adds a member with its link to the configuration. Safe to repeat.
     Add(AddOptions),
+    /// Makes an experience for a member account, with a policy and its organization as the audience, and
+    /// leaves it disabled. Safe to repeat.
+    Bootstrap(bootstrap::BootstrapOptions),
     /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
     List,
     /// Changes how far a member's links may go.
@@ -107,6 +111,7 @@ pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), 
     };
     match command {
         MemberCommand::Add(options) => add::add(common, options).await,
+        MemberCommand::Bootstrap(options) => bootstrap::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,
         MemberCommand::Suspend { name } => brake::stop(common, &one(name)).await,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod consent;
+pub(crate) mod deploy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::message::Scope;
 
-use crate::failure::{INVALID_INPUT, error_json};
+use crate::failure::{ErrorAnswer, INVALID_INPUT};
 use crate::output;
 
 pub(crate) use self::consent::{ConsentOptions, HashDigits, HoldsOptions, RestoreOptions};
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.
     Why(crate::why::WhyOptions),
+    /// Where every member stands, as one self-contained page. Changes nothing.
+    Report(crate::report::ReportOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
@@ -84,9 +87,18 @@ pub(crate) enum Command {
     Stop(BrakeOptions),
     /// Takes the brake off, and asks for a run.
     Resume(BrakeOptions),
+    /// Creates or updates the stacks of an account, with their code. What would change is shown first.
+    #[command(subcommand)]
+    Deploy(deploy::DeployCommand),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Writes what is generated of the documentation.
+    #[command(hide = true)]
+    Reference {
+        /// The folder `docs` of the repository.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -309,7 +321,7 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
             lines.join(" ").trim_start_matches("error: ").to_owned()
         };
         let hint = Some("`pmp-sync help` lists the commands and their options");
-        let _ = output::json(&error_json("command-line", &message, hint));
+        let _ = output::json(&ErrorAnswer::new("command-line", message, hint));
     }
     if error.exit_code() == 0 {
         ExitCode::SUCCESS

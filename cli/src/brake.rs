@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{ExperienceId, MemberName};
+use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
 use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
 use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
 use pmp_sync_domain::transit::transit;
 use pmp_sync_local::progress::Progress;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::args::{BrakeOptions, Common};
@@ -24,6 +25,42 @@ use crate::output;
 const MOST_CONFLICTS: usize = 5;
 /// How long a start that was under way may take: the longest that a worker runs by default, twice.
 const STARTING: Duration = Duration::from_mins(1);
+
+/// What the brake came to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct BrakeAnswer<'a> {
+    /// What was done.
+    done: Done,
+    /// What is stopped now.
+    brake: &'a Brake,
+    /// The lanes that are stopped now.
+    stopped_lanes: Vec<StoppedLane<'a>>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Done {
+    /// The brake was put on.
+    Stopped,
+    /// It was taken off.
+    Resumed,
+}
+
+/// A lane that starts no change set.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StoppedLane<'a> {
+    /// The member.
+    member: &'a MemberName,
+    /// Its account.
+    account: &'a AccountId,
+    /// Its experience.
+    experience: &'a ExperienceId,
+    /// Where the lane stands.
+    phase: Phase,
+    /// The change set that is left to end, if one is under way.
+    change_set: Option<&'a ChangeSetId>,
+}
 
 /// What the options name.
 struct Target<'a> {
@@ -215,7 +252,7 @@ pub(crate) async fn stop(common: &Common, options: &BrakeOptions) -> Result<(), 
     .await;
     progress.finish();
     let (brake, lanes) = stopped?;
-    report(common, "stopped", &target, &brake, &lanes)
+    report(common, Done::Stopped, &target, &brake, &lanes)
 }
 
 /// `resume`
@@ -252,12 +289,12 @@ pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<()
             }))
             .await?;
     }
-    report(common, "resumed", &target, &brake, &lanes)
+    report(common, Done::Resumed, &target, &brake, &lanes)
 }
 
 fn report(
     common: &Common,
-    done: &str,
+    done: Done,
     target: &Target<'_>,
     brake: &Brake,
     lanes: &[(LaneEntry, LaneState)],
@@ -269,18 +306,21 @@ fn report(
     if common.json {
         let held: Vec<_> = held
             .iter()
-            .map(|(entry, state)| {
-                json!({
-                    "member": entry.member,
-                    "account": entry.lane.account,
-                    "experience": entry.lane.experience,
-                    "phase": state.phase,
-                    "change_set": state.change_set,
-                })
+            .map(|(entry, state)| StoppedLane {
+                member: &entry.member,
+                account: &entry.lane.account,
+                experience: &entry.lane.experience,
+                phase: state.phase,
+                change_set: state.change_set.as_ref(),
             })
             .collect();
-        return output::json(&json!({ "done": done, "brake": brake, "stopped_lanes": held }));
+        return output::json(&BrakeAnswer {
+            done,
+            brake,
+            stopped_lanes: held,
+        });
     }
+    let done = output::word(&done);
     output::line(&format!("{done}: {}", target.describe()))?;
     for (entry, state) in held {
         let words = match &state.change_set {

@@ -5,12 +5,42 @@ use std::path::Path;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ports::Clock as _;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::Common;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
+
+/// A configuration file that is valid.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Valid {
+    /// True. A file that is not valid is told as an error.
+    valid: bool,
+    /// How many members it has.
+    members: usize,
+    /// How many links it has.
+    links: usize,
+}
+
+/// What came of a configuration that was to be stored.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Applied {
+    /// The version that is in force from the next run on.
+    version: u64,
+    /// False if it was in force already: nothing was stored then.
+    stored: bool,
+}
+
+/// The configuration in force.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Shown {
+    /// Its version.
+    version: u64,
+    /// The TOML text, as it was applied.
+    text: String,
+}
 
 /// Reads and checks a file. `consequence` is what the problems mean for the command.
 fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> {
@@ -39,7 +69,11 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     remark_missing_links(&config);
     let (members, links) = (config.members.len(), config.links.len());
     if as_json {
-        return output::json(&json!({ "valid": true, "members": members, "links": links }));
+        return output::json(&Valid {
+            valid: true,
+            members,
+            links,
+        });
     }
     output::line(&format!(
         "{} is valid: {}, {}",
@@ -69,7 +103,7 @@ pub(crate) async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
         }
     };
     if common.json {
-        return output::json(&json!({ "version": version, "stored": stored }));
+        return output::json(&Applied { version, stored });
     }
     output::line(&if stored {
         format!("version {version} of the configuration is in force from the next run on")
@@ -83,7 +117,10 @@ pub(crate) async fn show(common: &Common) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let stored = context.stored_config().await?;
     if common.json {
-        return output::json(&json!({ "version": stored.version, "text": stored.text }));
+        return output::json(&Shown {
+            version: stored.version,
+            text: stored.text,
+        });
     }
     output::note(&format!("version {}", stored.version));
     output::verbatim(&stored.text)

@@ -9,14 +9,27 @@ use pmp_sync_domain::message::consent_requested;
 use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, ConsentOptions, HashDigits, RestoreOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
-use crate::holds::{Known, choose, counts, hold_json, known, words};
+use crate::holds::{HoldAnswer, Known, choose, counts, known, words};
 use crate::output;
 use crate::sync::{ended_well, tell_failures, wait};
+
+/// What came of a request about a hold.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ConsentAnswer<'a> {
+    /// The run that served it.
+    run: &'a RunRecord,
+    /// What became of the link in that run; `consent.refused` has the words of a refusal. Null if the
+    /// run failed before it came to it.
+    link: Option<&'a LinkRecord>,
+    /// What is held on the link now, if something is.
+    hold: Option<HoldAnswer>,
+}
 
 /// What came of a request.
 struct Served {
@@ -266,8 +279,11 @@ async fn serve(
             entry: None,
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
-        let hold = hold.map(|hold| hold_json(&known, hold));
-        output::json(&json!({ "run": run, "link": link, "hold": hold }))?;
+        output::json(&ConsentAnswer {
+            run: &run,
+            link: link.as_ref(),
+            hold: hold.map(|hold| HoldAnswer::new(&known, hold)),
+        })?;
     }
     let Some(link) = link.filter(|_| run.fault.is_none()) else {
         tell_failures(context, &run).await?;

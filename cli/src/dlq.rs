@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::dead_letters::DeadLetterList;
 use pmp_sync_domain::message::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
     dead_letters_requested,
 };
 use pmp_sync_domain::ports::Bus as _;
-use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord};
+use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
 use pmp_sync_local::progress::Progress;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize as _, Serialize};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::{Common, DiscardOptions, DlqCommand, DlqFilter, ReplayOptions};
@@ -25,17 +26,19 @@ use crate::output;
 /// Runs among which the one of the request is looked for.
 const AMONG: u16 = 50;
 
-/// The producer's answer, as far as it is shown.
-#[derive(Debug, Serialize, Deserialize)]
-struct List {
-    letters: Vec<Listed>,
-    faults: Vec<(String, FaultRecord)>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Listed {
-    letter: DeadLetterRecord,
-    body: String,
+/// What a replay or a discard comes to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum DlqAnswer<'a> {
+    /// The letters have been looked at.
+    Done {
+        /// The run that served the request.
+        run: &'a RunRecord,
+        /// What became of each letter.
+        letters: &'a [DeadLetterRecord],
+    },
+    /// A dry run: the letters that would be looked at, and what a replay would do with each.
+    DryRun(&'a DeadLetterList),
 }
 
 /// `dlq`
@@ -44,7 +47,11 @@ pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Fai
     match command {
         DlqCommand::List(filter) => {
             let list = look(&context, filter).await?;
-            show(common, &list, "a replay would")?;
+            if common.json {
+                output::json(&list)?;
+            } else {
+                show(&list)?;
+            }
             faults(&list)
         }
         DlqCommand::Show { id, filter } => show_one(common, &context, id, filter).await,
@@ -61,7 +68,7 @@ fn filter_of(filter: &DlqFilter) -> DeadLetterFilter {
     }
 }
 
-async fn look(context: &Context, filter: &DlqFilter) -> Result<List, Failure> {
+async fn look(context: &Context, filter: &DlqFilter) -> Result<DeadLetterList, Failure> {
     let progress = Progress::new();
     progress.step("the producer looks through the dead-letter queues");
     let payload = json!({
@@ -72,12 +79,11 @@ async fn look(context: &Context, filter: &DlqFilter) -> Result<List, Failure> {
     let answer = ask(context, &payload).await;
     progress.finish();
     let answer = answer?;
-    List::deserialize(&answer).map_err(|error| crate::invoke::unreadable(context, &error))
+    DeadLetterList::deserialize(&answer).map_err(|error| crate::invoke::unreadable(context, &error))
 }
 
 fn outcome(outcome: DeadLetterOutcome) -> String {
-    let value = serde_json::to_value(outcome).unwrap_or(Value::Null);
-    value.as_str().unwrap_or_default().replace('_', " ")
+    output::word(&outcome).replace('_', " ")
 }
 
 /// What a replay would do, in its verb.
@@ -115,14 +121,10 @@ fn row(letter: &DeadLetterRecord, last: String) -> Vec<String> {
     ]
 }
 
-fn show(common: &Common, list: &List, last: &str) -> Result<(), Failure> {
-    if common.json {
-        return output::json(list);
-    }
+fn show(list: &DeadLetterList) -> Result<(), Failure> {
     if list.letters.is_empty() {
         return output::line("no dead letter");
     }
-    let last = last.to_uppercase();
     let header = [
         "ID",
         "MEMBER",
@@ -131,14 +133,14 @@ fn show(common: &Common, list: &List, last: &str) -> Result<(), Failure> {
         "PRODUCT",
         "REASON",
         "ERROR",
-        &last,
+        "A REPLAY WOULD",
     ];
     let rows = list.letters.iter();
     let rows = rows.map(|listed| row(&listed.letter, would(listed.letter.outcome).to_owned()));
     output::table(&header, rows.collect())
 }
 
-fn faults(list: &List) -> Result<(), Failure> {
+fn faults(list: &DeadLetterList) -> Result<(), Failure> {
     for (member, fault) in &list.faults {
         output::note(&format!(
             "{member}: {}: {}\nwhat to do: {}",
@@ -253,7 +255,11 @@ async fn only_look(
 ) -> Result<(), Failure> {
     let list = look(context, filter).await?;
     output::note(words);
-    show(common, &list, "a replay would")?;
+    if common.json {
+        output::json(&DlqAnswer::DryRun(&list))?;
+    } else {
+        show(&list)?;
+    }
     faults(&list)
 }
 
@@ -283,7 +289,10 @@ async fn request(
     let run = run?;
     let letters = context.ledger.dead_letters(run.run).await?;
     if common.json {
-        output::json(&json!({ "run": run, "letters": letters }))?;
+        output::json(&DlqAnswer::Done {
+            run: &run,
+            letters: &letters,
+        })?;
     } else {
         let header = [
             "ID",
@@ -342,11 +351,7 @@ async fn request(
     Ok(())
 }
 
-async fn wait(
-    context: &Context,
-    request: &str,
-    most: Duration,
-) -> Result<pmp_sync_domain::run::RunRecord, Failure> {
+async fn wait(context: &Context, request: &str, most: Duration) -> Result<RunRecord, Failure> {
     let ends = Instant::now() + most;
     loop {
         let run = context.ledger.run_of_request(request, AMONG).await?;
@@ -370,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_producers_answer_is_read() {
-        let list: List = serde_json::from_str(
+        let list: DeadLetterList = serde_json::from_str(
             r#"{"schema":1,"letters":[{"letter":{"schema":1,"id":"12345678-90ab","member":"emea","lane":{"account":"222222222222","experience":"exp-1"},"product":"prod-a","action":"deny","sent_by":"01ARZ3NDEKTSV4RRFFQ69G5FAV","reason":"quarantined","attributes":{"error_code":"INVALID_PRODUCT"},"outcome":"reissued","why":"it is wanted","at":"2026-01-01T00:00:00Z"},"body":"{}"}],"faults":[]}"#,
         )
         .unwrap();

@@ -7,7 +7,8 @@ use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use pmp_sync_local::embedded::EmbeddedError;
 use pmp_sync_local::scenario::ScenarioError;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// The exit code for what is wrong with the command line or a file, and for names of things that are
 /// not there.
@@ -66,6 +67,9 @@ pub(crate) enum Failure {
     /// It did not happen in time.
     #[error("{0}")]
     Late(String),
+    /// A stack, or what belongs to it, could not be brought to what is wanted.
+    #[error("{message}")]
+    Stack { message: String, remedy: String },
     /// The embedded AWS.
     #[error("{message}")]
     Local { message: String, remedy: String },
@@ -106,7 +110,11 @@ impl Failure {
     /// docs/cli.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NotWell(_) | Self::Fault(_) | Self::Service(_) | Self::Late(_) => 1,
+            Self::NotWell(_)
+            | Self::Fault(_)
+            | Self::Service(_)
+            | Self::Stack { .. }
+            | Self::Late(_) => 1,
             Self::Differs(_) => 2,
             Self::Held(_) | Self::Stale { .. } | Self::Refused(_) => 3,
             Self::Partial(_) => 4,
@@ -139,6 +147,7 @@ impl Failure {
             Self::Partial(_) => "partial",
             Self::Told { .. } => "told",
             Self::Late(_) => "late",
+            Self::Stack { .. } => "stack",
             Self::Local { .. } => "local",
             Self::Interrupted(_) => "interrupted",
         }
@@ -165,6 +174,7 @@ impl Failure {
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }
+            | Self::Stack { remedy, .. }
             | Self::Local { remedy, .. }
             | Self::Stale { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }
@@ -201,25 +211,76 @@ impl Failure {
     }
 
     /// For a program.
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn answer(&self) -> ErrorAnswer {
         let message = match self {
             // It has a code of its own.
             Self::Fault(fault) => fault.message.clone(),
             other => other.to_string(),
         };
-        let mut value = error_json(self.code(), &message, self.remedy());
-        if let (Self::InvalidConfig { problems, .. }, Value::Object(fields)) = (self, &mut value) {
-            let problems = problems.iter().map(|problem| {
-                json!({ "line": problem.line, "column": problem.column, "message": problem.message })
-            });
-            fields.insert("valid".to_owned(), false.into());
-            fields.insert("problems".to_owned(), problems.collect());
+        let mut answer = ErrorAnswer::new(self.code(), message, self.remedy());
+        if let Self::InvalidConfig { problems, .. } = self {
+            answer.valid = Some(false);
+            answer.problems = problems.iter().map(ProblemAnswer::new).collect();
         }
-        value
+        answer
     }
 }
 
-/// A failure as `--json` prints it.
-pub(crate) fn error_json(code: &str, message: &str, what_to_do: Option<&str>) -> Value {
-    json!({ "error": { "code": code, "message": message, "what_to_do": what_to_do } })
+/// A failure as `--json` prints it, whatever the command.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ErrorAnswer {
+    error: ErrorDetail,
+    /// False, of a configuration that is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid: Option<bool>,
+    /// What is wrong with a configuration that is not valid.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<ProblemAnswer>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorDetail {
+    /// The stable word or code; docs/cli.md lists them.
+    code: String,
+    /// What went wrong, in words.
+    message: String,
+    /// What to do; null where there is nothing to say.
+    what_to_do: Option<String>,
+}
+
+/// One thing that is wrong with a configuration, and where.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProblemAnswer {
+    /// Line, from 1.
+    line: usize,
+    /// Column in characters, from 1.
+    column: usize,
+    /// What is wrong and what would be right.
+    message: String,
+}
+
+impl ErrorAnswer {
+    pub(crate) fn new(code: &str, message: String, what_to_do: Option<&str>) -> Self {
+        let error = ErrorDetail {
+            code: code.to_owned(),
+            message,
+            what_to_do: what_to_do.map(str::to_owned),
+        };
+        Self {
+            error,
+            valid: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl ProblemAnswer {
+    fn new(problem: &Problem) -> Self {
+        Self {
+            line: problem.line,
+            column: problem.column,
+            message: problem.message.clone(),
+        }
+    }
 }

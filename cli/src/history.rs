@@ -9,12 +9,72 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, RunRecord};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+pub(crate) use self::export::Event;
 use crate::args::{Common, HistoryOptions};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
+
+/// Who asked for what, and what came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum HistoryAnswer<'a> {
+    /// The newest runs.
+    Newest {
+        /// The newest first.
+        runs: Vec<RunAnswer<'a>>,
+    },
+    /// With a run: everything that the ledger has of it.
+    One {
+        /// The run.
+        run: &'a RunRecord,
+        /// What became of each link in it.
+        links: &'a [LinkRecord],
+        /// What was done, one for each change set.
+        changes: Vec<ChangeAnswer<'a>>,
+        /// The dead letters that it looked at.
+        dead_letters: &'a [DeadLetterRecord],
+    },
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RunAnswer<'a> {
+    /// The run.
+    run: &'a RunRecord,
+    /// What became of the requests about holds that it served.
+    consent: &'a [Verdict],
+}
+
+/// What was done on a lane by one change set.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ChangeAnswer<'a> {
+    /// The lane: account and experience, with a slash between them.
+    lane: String,
+    /// The change set.
+    change_set: &'a SetRecord,
+}
+
+/// What became of a request about a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// The link could not be looked at.
+    Failed,
+    /// Nothing was done.
+    Refused,
+    /// The held plan is executed.
+    Approved,
+    /// Nobody is asked about it again.
+    Rejected,
+    /// The lists are what they were before the run.
+    NothingToRestore,
+    /// The way back is planned, and held.
+    RestorePlanned,
+}
 
 /// Everything that the ledger keeps of a run.
 struct Whole {
@@ -61,15 +121,17 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     if options.export {
         export::write(&whole)
     } else if common.json {
-        output::json(&json!({
-            "run": whole.run,
-            "links": whole.links,
-            "changes": whole.changes.iter().map(|(lane, set)| json!({
-                "lane": lane.to_string(),
-                "change_set": set,
-            })).collect::<Vec<_>>(),
-            "dead_letters": whole.letters,
-        }))
+        let changes = whole.changes.iter();
+        let changes = changes.map(|(lane, set)| ChangeAnswer {
+            lane: lane.to_string(),
+            change_set: set,
+        });
+        output::json(&HistoryAnswer::One {
+            run: &whole.run,
+            links: &whole.links,
+            changes: changes.collect(),
+            dead_letters: &whole.letters,
+        })
     } else {
         detail::show(&whole)
     }
@@ -85,15 +147,15 @@ pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Fail
 }
 
 /// What became of the request about a hold that a run served on a link, in one word.
-fn verdict(link: &LinkRecord) -> Option<&'static str> {
+fn verdict(link: &LinkRecord) -> Option<Verdict> {
     let consent = link.consent.as_ref()?;
     Some(match (consent.action, link.status) {
-        _ if link.fault.is_some() => "failed",
-        _ if consent.refused.is_some() => "refused",
-        (ConsentAction::Approve, _) => "approved",
-        (ConsentAction::Reject, _) => "rejected",
-        (ConsentAction::Restore, LinkStatus::InStep) => "nothing-to-restore",
-        (ConsentAction::Restore, _) => "restore-planned",
+        _ if link.fault.is_some() => Verdict::Failed,
+        _ if consent.refused.is_some() => Verdict::Refused,
+        (ConsentAction::Approve, _) => Verdict::Approved,
+        (ConsentAction::Reject, _) => Verdict::Rejected,
+        (ConsentAction::Restore, LinkStatus::InStep) => Verdict::NothingToRestore,
+        (ConsentAction::Restore, _) => Verdict::RestorePlanned,
     })
 }
 
@@ -108,7 +170,7 @@ fn is_about_a_hold(request: &Request) -> bool {
 }
 
 /// The verdicts of a run: none of one that served no request about a hold.
-async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<&'static str>, Failure> {
+async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Failure> {
     if !run.requests.iter().any(is_about_a_hold) {
         return Ok(Vec::new());
     }
@@ -122,12 +184,12 @@ fn asked_by(request: &Request) -> Option<&str> {
     Some(by.rsplit(':').next().unwrap_or(by))
 }
 
-fn list(words: Vec<&str>) -> String {
-    let mut words = words;
+fn list<T: AsRef<str> + PartialEq>(mut words: Vec<T>) -> String {
     words.dedup();
     if words.is_empty() {
         "-".to_owned()
     } else {
+        let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
         words.join(", ")
     }
 }
@@ -141,9 +203,9 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     if common.json {
         let runs: Vec<_> = runs
             .iter()
-            .map(|(run, verdicts)| json!({ "run": run, "consent": verdicts }))
+            .map(|(run, consent)| RunAnswer { run, consent })
             .collect();
-        return output::json(&json!({ "runs": runs }));
+        return output::json(&HistoryAnswer::Newest { runs });
     }
     if runs.is_empty() {
         return output::line("no run yet");
@@ -168,7 +230,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             run.totals.deny.to_string(),
             run.totals.held.to_string(),
             run.totals.failed.to_string(),
-            list(verdicts.clone()),
+            list(verdicts.iter().map(output::word).collect()),
         ]
     });
     output::table(&header, rows.collect())

@@ -1,5 +1,7 @@
 //! `pmp-sync holds`: plans that wait for somebody's consent, why, and how each is released.
 
+mod answer;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -15,8 +17,9 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
-use serde_json::{Value, json};
 
+use self::answer::{Frozen, Products};
+pub(crate) use self::answer::{HoldAnswer, HoldsAnswer, ReasonAnswer};
 use crate::args::{Common, HoldsOptions};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -114,18 +117,16 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
         let holds: Vec<_> = held
             .iter()
             .map(|(known, hold, plan)| {
-                let mut value = hold_json(known, hold);
-                if let (true, Value::Object(fields)) = (options.products, &mut value) {
-                    fields.insert("products".to_owned(), products_json(plan.as_ref()));
-                }
-                value
+                let mut told = HoldAnswer::new(known, hold);
+                told.products = options.products.then(|| plan.as_ref().map(Products::new));
+                told
             })
             .collect();
         let frozen: Vec<_> = known
             .iter()
-            .filter_map(|known| Some(frozen_json(known, known.book.frozen_since?, now)))
+            .filter_map(|known| Some(Frozen::new(known, known.book.frozen_since?, now)))
             .collect();
-        output::json(&json!({ "holds": holds, "frozen": frozen }))?;
+        output::json(&HoldsAnswer { holds, frozen })?;
     } else {
         for (known, hold, plan) in &held {
             show(known, hold)?;
@@ -156,13 +157,6 @@ async fn shown(context: &Context, hold: &Hold, lane: &LaneId) -> Result<Option<P
     Ok(plan.filter(|plan| plan.hash() == hold.plan_hash))
 }
 
-fn products_json(plan: Option<&Plan>) -> Value {
-    plan.map_or(
-        Value::Null,
-        |plan| json!({ "allow": plan.allow(), "deny": plan.deny() }),
-    )
-}
-
 fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
     let Some(plan) = plan else {
         return output::line("  the products are not on record any more; the next run holds anew");
@@ -178,50 +172,6 @@ pub(crate) fn way_back(hold: &Hold) -> Option<RunId> {
     hold.reasons.iter().find_map(|reason| match reason {
         HoldReason::Restore { run } => Some(*run),
         _ => None,
-    })
-}
-
-/// A hold as `--json` tells it, wherever it does.
-pub(crate) fn hold_json(known: &Known, hold: &Hold) -> Value {
-    json!({
-        "member": known.member(),
-        "account": known.lane.account,
-        "experience": known.lane.experience,
-        "management_experience": known.entry.as_ref().map(|entry| &entry.management_experience),
-        "run": hold.run,
-        "plan_hash": hold.plan_hash,
-        "since": hold.since,
-        "allow": hold.allow,
-        "deny": hold.deny,
-        "removals": hold.removals,
-        "restores": way_back(hold),
-        "reasons": reasons_json(&hold.reasons),
-        "rejected": hold.rejected,
-        "approve": hold.command(&known.lane.experience),
-    })
-}
-
-/// Reasons with their codes, words and ways forward.
-pub(crate) fn reasons_json(reasons: &[HoldReason]) -> Value {
-    let of_one = |reason: &HoldReason| {
-        json!({
-            "code": reason.code(),
-            "guard": reason.guard(),
-            "message": reason.to_string(),
-            "what_to_do": reason.remedy(),
-            "details": reason,
-        })
-    };
-    reasons.iter().map(of_one).collect()
-}
-
-fn frozen_json(known: &Known, since: Timestamp, now: Timestamp) -> Value {
-    json!({
-        "member": known.member(),
-        "account": known.lane.account,
-        "experience": known.lane.experience,
-        "since": since,
-        "seconds": now.as_second().saturating_sub(since.as_second()).max(0),
     })
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use pmp_sync_local::progress::Progress;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -16,6 +17,13 @@ use crate::state::{self, State, ending_file, state_file};
 
 /// How long an end may take.
 const END: Duration = Duration::from_secs(30);
+
+/// What came of ending it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Ended {
+    /// False if nothing ran.
+    ended: bool,
+}
 
 async fn is_listening(state: &State) -> bool {
     let address = state.endpoint.trim_start_matches("http://");
@@ -121,7 +129,7 @@ pub(crate) async fn down(common: &Common, given: Option<&Path>) -> Result<(), Fa
     }
     output::note(if ended { "ended" } else { "nothing runs" });
     if common.json {
-        return output::json(&json!({ "ended": ended }));
+        return output::json(&Ended { ended });
     }
     Ok(())
 }

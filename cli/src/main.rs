@@ -9,6 +9,7 @@ mod config;
 mod consent;
 mod context;
 mod daemon;
+mod deploy;
 mod dlq;
 mod experience;
 mod failure;
@@ -19,6 +20,9 @@ mod local;
 mod member;
 mod output;
 mod plan;
+mod reference;
+mod report;
+mod schemas;
 mod scope;
 mod start;
 mod state;
@@ -47,7 +51,7 @@ async fn main() -> ExitCode {
             // What is not well may have been printed as data, which is the one value then.
             if as_json && !output::has_printed_json() {
                 // Should nobody be there to read it, stderr and the exit code tell as well.
-                let _ = output::json(&failure.json());
+                let _ = output::json(&failure.answer());
             }
             ExitCode::from(failure.exit_code())
         }
@@ -64,6 +68,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Experience(command) => experience::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        // Boxed: the future that gathers everything is large.
+        Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
@@ -74,10 +80,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,
+        Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await
         }
+        Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

@@ -98,16 +98,21 @@ pub(crate) fn note(text: &str) {
 
 /// A table without lines, which is readable when piped as well.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+    table_lines(header, rows)
+        .iter()
+        .try_for_each(|row| line(row))
+}
+
+/// The same, for whoever writes it elsewhere.
+pub(crate) fn table_lines(header: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header);
     table.add_rows(rows);
-    for row in table.to_string().lines() {
-        line(row.trim_end())?;
-    }
-    Ok(())
+    let text = table.to_string();
+    text.lines().map(|row| row.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
 use pmp_sync_local::progress::Progress;
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde_json::json;
 
 use crate::args::{Common, PlanOptions};
@@ -17,35 +17,6 @@ use crate::failure::Failure;
 use crate::invoke::{ask, unreadable};
 use crate::output;
 use crate::scope;
-
-/// The producer's answer, as far as it is shown; `--json` passes it on as it is.
-#[derive(Debug, Deserialize)]
-struct Preview {
-    config_version: u64,
-    links: Vec<Link>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Link {
-    member: String,
-    experience: Option<String>,
-    decision: String,
-    allow: Vec<String>,
-    deny: Vec<String>,
-    removals: usize,
-    fewest_change_sets: usize,
-    left_alone: Vec<LeftAlone>,
-    contradictory: Vec<String>,
-    // A producer of an earlier release asks nobody.
-    #[serde(default)]
-    unchecked: usize,
-    #[serde(default)]
-    held_for: Vec<HoldReason>,
-    #[serde(default)]
-    edited: Vec<String>,
-    edited_since: Option<Timestamp>,
-    fault: Option<FaultRecord>,
-}
 
 /// `plan`
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
@@ -70,7 +41,7 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     }
     let preview = Preview::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
     if common.json {
-        output::json(&answer)?;
+        output::json(&preview)?;
     } else {
         show(&preview, options.products)?;
     }
@@ -78,12 +49,12 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
 }
 
 /// What the exit code tells: the worst that a link comes to.
-fn outcome(links: &[Link]) -> Result<(), Failure> {
-    let of = |is: fn(&Link) -> bool| links.iter().filter(|link| is(link)).count();
+fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
+    let of = |is: fn(&PreviewLink) -> bool| links.iter().filter(|link| is(link)).count();
     let all = output::count(links.len(), "link");
     let failed = of(|link| link.fault.is_some());
-    let held = of(|link| link.decision == "held");
-    let differing = of(|link| link.decision != "in_step");
+    let held = of(|link| link.decision == PreviewDecision::Held);
+    let differing = of(|link| link.decision != PreviewDecision::InStep);
     if failed > 0 {
         return Err(Failure::Partial(format!(
             "{failed} of {all} can not be planned"
@@ -125,9 +96,9 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         .iter()
         .map(|link| {
             vec![
-                link.member.clone(),
-                link.experience.clone().unwrap_or_else(|| "*".to_owned()),
-                link.decision.clone(),
+                link.member.to_string(),
+                experience(link),
+                link.decision.to_string(),
                 link.allow.len().to_string(),
                 link.deny.len().to_string(),
                 link.removals.to_string(),
@@ -139,11 +110,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         .collect();
     output::table(&header, rows)?;
     for link in &preview.links {
-        let name = format!(
-            "{} {}",
-            link.member,
-            link.experience.as_deref().unwrap_or("*")
-        );
+        let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {
             output::note(&format!(
                 "{name}: {}: {}\nwhat to do: {}",
@@ -158,7 +125,8 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
             ));
         }
         if !link.contradictory.is_empty() {
-            let list = link.contradictory.join(", ");
+            let list: Vec<_> = link.contradictory.iter().map(ProductId::as_str).collect();
+            let list = list.join(", ");
             output::note(&format!(
                 "{name}: allowed and denied at once in the management experience, so denied: {list}"
             ));
@@ -188,6 +156,11 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn experience(link: &PreviewLink) -> String {
+    let experience = link.experience.as_ref();
+    experience.map_or_else(|| "*".to_owned(), ToString::to_string)
 }
 
 fn reasons(left: &[LeftAlone]) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Common, DEFAULT_NAME, UpOptions};
@@ -13,15 +14,23 @@ use crate::failure::Failure;
 pub(crate) const SCHEMA: u32 = 1;
 
 /// What the state file holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct State {
+    /// The shape that this release reads and writes.
     pub(crate) schema: u32,
+    /// The process that holds it.
     pub(crate) pid: u32,
+    /// Where it answers for AWS.
     pub(crate) endpoint: String,
+    /// Where it answers for AWS Marketplace.
     pub(crate) catalog_endpoint: String,
+    /// When it ends by itself.
     pub(crate) ends_at: String,
+    /// The management account.
     pub(crate) management_account: String,
+    /// Its experience; null beside another emulator, where nothing is made.
     pub(crate) management_experience: Option<String>,
+    /// The member organizations.
     pub(crate) members: Vec<StateMember>,
     /// Organizations in which nothing is deployed. Files of earlier releases are without.
     #[serde(default)]
@@ -33,11 +42,16 @@ pub(crate) struct State {
     pub(crate) options: Option<StateOptions>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A member organization of it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StateMember {
+    /// The name of the member.
     pub(crate) name: String,
+    /// Its account.
     pub(crate) account: String,
+    /// What its roles ask for.
     pub(crate) external_id: String,
+    /// Its experience; null beside another emulator.
     pub(crate) experience: Option<String>,
 }
 
@@ -49,10 +63,13 @@ pub(crate) struct StateOrganization {
 }
 
 /// How it was started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StateOptions {
+    /// What its resources are named after.
     pub(crate) name: String,
+    /// How long it lives.
     pub(crate) ttl_seconds: u64,
+    /// How long a change set takes.
     pub(crate) change_set_seconds: f64,
 }
 

@@ -1,5 +1,7 @@
 //! `pmp-sync status`: the last runs, and where each lane stands.
 
+mod answer;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -9,12 +11,13 @@ use pmp_sync_domain::lane::{Brake, LaneState, OpenChange};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus, RunRecord};
-use serde_json::{Value, json};
 
+use self::answer::LaneAnswer;
+pub(crate) use self::answer::StatusAnswer;
 use crate::args::{Common, StatusOptions};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::holds::{self, Known, hold_json};
+use crate::holds::{self, Known};
 use crate::output::{self, time};
 use crate::sync::{name, tell_failures};
 
@@ -41,10 +44,14 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
             .iter()
             .map(|(entry, state, open)| {
                 let known = known.iter().find(|known| known.lane == entry.lane);
-                lane_json(entry, state, open, known, now)
+                LaneAnswer::new(entry, state, open, known, now)
             })
             .collect();
-        return output::json(&json!({ "runs": runs, "lanes": lanes, "brake": brake }));
+        return output::json(&StatusAnswer::Overview {
+            runs: &runs,
+            lanes,
+            brake: &brake,
+        });
     }
     show_runs(&runs)?;
     output::line("")?;
@@ -86,43 +93,6 @@ fn tell_brake(brake: &Brake) {
             time(Some(stop.since))
         ));
     }
-}
-
-fn lane_json(
-    entry: &LaneEntry,
-    state: &LaneState,
-    open: &[OpenChange],
-    known: Option<&Known>,
-    now: Timestamp,
-) -> Value {
-    let rules = state.member.clone().unwrap_or_default();
-    let book = known.map(|known| &known.book);
-    let json_of = |hold| known.zip(hold).map(|(known, hold)| hold_json(known, hold));
-    json!({
-        "member": entry.member,
-        "account": entry.lane.account,
-        "experience": entry.lane.experience,
-        "management_experience": entry.management_experience,
-        "mode": entry.mode,
-        "phase": state.phase,
-        "open": open.len(),
-        "planned_run": state.planned_run(),
-        "change_set": state.change_set,
-        "block": state.block,
-        "stop": state.stop,
-        "hold": json_of(book.and_then(|book| book.hold.as_ref())),
-        "restore": json_of(book.and_then(|book| book.restore.as_ref())),
-        "frozen_since": book.and_then(|book| book.frozen_since),
-        "member_rules": {
-            "mode": rules.mode,
-            "most_denies": rules.most_denies,
-            "denies_of_the_last_day": state.denied.used(now),
-        },
-        "not_before": state.not_before,
-        "last_attempt": state.last_attempt,
-        "last_success": state.last_success,
-        "last_in_step": state.last_in_step,
-    })
 }
 
 fn show_runs(runs: &[RunRecord]) -> Result<(), Failure> {
@@ -253,7 +223,7 @@ async fn show_run(
     links: &[LinkRecord],
 ) -> Result<(), Failure> {
     if common.json {
-        return output::json(&json!({ "run": run, "links": links }));
+        return output::json(&StatusAnswer::Run { run, links });
     }
     show_runs(std::slice::from_ref(run))?;
     output::line("")?;
@@ -331,6 +301,8 @@ async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failur
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn lane(member: &str) -> (LaneEntry, LaneState) {
@@ -400,7 +372,8 @@ mod tests {
     fn the_members_rules_are_in_the_json_whether_or_not_they_restrict_anything() {
         let of = |member| {
             let (entry, state) = lane(member);
-            lane_json(&entry, &state, &[], None, now())["member_rules"].clone()
+            let lane = LaneAnswer::new(&entry, &state, &[], None, now());
+            serde_json::to_value(lane.member_rules).unwrap()
         };
         assert_eq!(
             of("null"),

@@ -8,7 +8,8 @@ use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
 use pmp_sync_local::progress::Progress;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::args::{Common, SyncOptions};
@@ -20,6 +21,19 @@ use crate::scope;
 
 /// Runs among which the one of the request is looked for.
 const AMONG: u16 = 50;
+
+/// What came of asking for a run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum SyncAnswer<'a> {
+    /// Without `--wait`: it is on the bus.
+    Requested {
+        /// The request's id, which is in the run that serves it.
+        request_id: &'a str,
+    },
+    /// With `--wait`: the run that has served it.
+    Ended(&'a RunRecord),
+}
 
 /// `sync`
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
@@ -39,13 +53,15 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
         .await?;
     if !options.wait {
         if common.json {
-            return output::json(&json!({ "request_id": request }));
+            return output::json(&SyncAnswer::Requested {
+                request_id: &request,
+            });
         }
         return output::line(&format!("requested: {request}"));
     }
     let run = wait(&context, &request, options.timeout).await?;
     if common.json {
-        output::json(&run)?;
+        output::json(&SyncAnswer::Ended(&run))?;
     } else {
         show(&run)?;
     }

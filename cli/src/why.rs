@@ -65,7 +65,7 @@ pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Fai
     }
     let report = WhyReport::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
     if common.json {
-        output::json(&answer)?;
+        output::json(&report)?;
     } else {
         show(&report)?;
     }

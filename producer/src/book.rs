@@ -6,12 +6,10 @@ use pmp_sync_domain::guard::{Book, GuardName, HoldReason};
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::{HELD, event};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::ports::{ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::LinkStatus;
-use serde::Serialize;
 
 use crate::drift::remember;
 use crate::inspect::{Inspection, Source, View};
@@ -19,32 +17,31 @@ use crate::link::{Connection, Errand, Outcome};
 use crate::send::Committed;
 use crate::{Ports, Producer};
 
-/// The announcement of a hold.
-#[derive(Serialize)]
-struct Held<'a> {
-    run: RunId,
-    member: &'a str,
-    account: &'a str,
-    experience: &'a str,
-    management_experience: &'a str,
-    hold: &'a Hold,
-    reasons: Vec<String>,
-    approve: String,
-}
-
 impl<P: Ports> Producer<P> {
-    /// Writes a book, if it says anything new. False if somebody else wrote it meanwhile.
+    /// Writes a book, if it says anything new, and announces what follows. False if somebody else wrote it
+    /// meanwhile.
     pub(crate) async fn write_book(
         &self,
         lane: &LaneId,
         old: &Book,
         new: &Book,
     ) -> Result<bool, LinkError> {
+        let is_news = !new.notices.pending.is_empty();
         if old == new {
+            if is_news {
+                self.announce(lane, new.clone()).await;
+            }
             return Ok(true);
         }
         match self.ports.ledger().put_book(lane, new).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if is_news {
+                    let rev = new.rev + 1;
+                    let written = Book { rev, ..new.clone() };
+                    self.announce(lane, written).await;
+                }
+                Ok(true)
+            }
             Err(error) if error.kind == Kind::Conflict => Ok(false),
             Err(error) => Err(LinkError::Ledger(error)),
         }
@@ -52,6 +49,12 @@ impl<P: Ports> Producer<P> {
 
     /// The book after a look at which nothing was held.
     pub(crate) fn after_look(&self, view: View<'_>, seen: &Inspection) -> Book {
+        let book = self.looked(view, seen);
+        let notices = self.notices(view.link, seen, &book);
+        Book { notices, ..book }
+    }
+
+    fn looked(&self, view: View<'_>, seen: &Inspection) -> Book {
         let now = self.now();
         let mut book = seen.book.clone();
         look(&mut book, seen, now);
@@ -109,7 +112,7 @@ impl<P: Ports> Producer<P> {
         self.write_book(&seen.lane, &seen.book, &book).await
     }
 
-    /// Holds a plan: records it, announces it once, and lets nothing of the lane's go on that the plan
+    /// Holds a plan: records it, which announces it once, and lets nothing of the lane's go on that the plan
     /// does not agree with. Nothing if the lane is to be looked at again.
     pub(crate) async fn hold(
         &self,
@@ -118,7 +121,6 @@ impl<P: Ports> Producer<P> {
         mut outcome: Outcome,
         connection: &Connection<P>,
     ) -> Result<Option<Outcome>, LinkError> {
-        let ledger = self.ports.ledger();
         let planned = seen.before.state.planned.as_ref();
         if planned.is_some_and(|plan| plan.run == errand.run && plan.totals.total() > 0) {
             // The run has committed a plan here already, in an invocation that was cut off: that one is
@@ -140,38 +142,15 @@ impl<P: Ports> Producer<P> {
         if !seen.approved {
             book.allowance = None;
         }
-        book.hold = Some(hold.clone());
+        let is_new = book.hold.as_ref().is_none_or(|old| !old.is_same(&hold));
+        book.hold = Some(hold);
+        book.notices = self.notices(errand.link, seen, &book);
         if !self.write_book(&seen.lane, &seen.book, &book).await? {
             return Ok(None);
         }
-        if !hold.announced {
-            let words: Vec<_> = hold.reasons.iter().map(ToString::to_string).collect();
-            tracing::warn!(run = %errand.run, lane = %seen.lane, code = hold.reasons.first().map(HoldReason::code), reasons = ?words, "the plan is held");
-            let held = Held {
-                run: hold.run,
-                member: errand.link.member.name.as_str(),
-                account: seen.lane.account.as_str(),
-                experience: seen.lane.experience.as_str(),
-                management_experience: errand.link.management_experience.as_str(),
-                reasons: words,
-                approve: hold.command(&seen.lane.experience),
-                hold: &hold,
-            };
-            let announced = self.ports.bus().put(event(HELD, &held)).await;
-            announced.map_err(LinkError::Bus)?;
-            // The write above counts, if there was one: the hold may be that of a run that was cut off before
-            // it had announced it.
-            let wrote = u64::from(book != seen.book);
-            let mut after = Book {
-                rev: seen.book.rev + wrote,
-                ..book
-            };
-            after.hold = Some(Hold {
-                announced: true,
-                ..hold
-            });
-            // Written by somebody else meanwhile: it is announced once more at worst.
-            let _ = ledger.put_book(&seen.lane, &after).await;
+        if is_new {
+            let words: Vec<_> = seen.reasons.iter().map(ToString::to_string).collect();
+            tracing::warn!(run = %errand.run, lane = %seen.lane, code = seen.reasons.first().map(HoldReason::code), reasons = ?words, "the plan is held");
         }
         self.meanwhile(errand, seen, outcome, connection).await
     }

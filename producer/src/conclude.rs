@@ -8,8 +8,8 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::message::{SYNC_COMPLETED, Scope, event};
-use pmp_sync_domain::ports::{Bus as _, Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::ports::{Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
 use crate::inbox::Work;
@@ -88,10 +88,14 @@ impl<P: Ports> Producer<P> {
 
     /// Writes a run, and announces its end if this is it.
     pub(crate) async fn put(&self, record: &RunRecord) -> Result<(), ServiceError> {
-        self.ports.ledger().put_run(record).await?;
+        let record = RunRecord {
+            unannounced: record.has_news(),
+            ..record.clone()
+        };
+        self.ports.ledger().put_run(&record).await?;
         if record.status.is_final() {
             tracing::info!(run = %record.run, status = record.status.as_str(), totals = ?record.totals, "the run has ended");
-            self.ports.bus().put(event(SYNC_COMPLETED, record)).await?;
+            self.announce_end(&record).await;
         }
         Ok(())
     }

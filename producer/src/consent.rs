@@ -78,6 +78,7 @@ impl<P: Ports> Producer<P> {
         self.ports.ledger().put_run(&record).await?;
         // A request that is cut off comes again, and is another run: there may be many before the next hour.
         let unfinished = self.ports.ledger().unfinished_runs(UNFINISHED).await?;
+        self.announce_forgotten(&unfinished).await;
         self.close_interrupted(run, &unfinished).await?;
         let case = Case {
             run,

@@ -19,8 +19,6 @@ use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, Link
 
 use crate::live::Inquiry;
 
-pub use self::list::{DeadLetterList, ListedLetter};
-
 /// Letters of one member that one request looks at. The next request goes on with the rest.
 const MOST_LETTERS: usize = 500;
 

@@ -89,6 +89,8 @@ pub(crate) struct Inspection {
     pub(crate) lifted: Vec<Quarantined>,
     /// How many stay in quarantine.
     pub(crate) quarantined: usize,
+    /// What stands in quarantine and is still wanted, those included that are tried again.
+    pub(crate) aside: Vec<Quarantined>,
     /// Outside edits; empty until somebody asks for them.
     pub(crate) edited: Edited,
 }
@@ -229,6 +231,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         let standing = |policy: &PolicySnapshot| policy.standing(&aside.product);
         LinkPolicy::wanted(standing(desired), standing(&actual)) == Some(aside.action)
     };
+    let is_wanted_still = |aside: &&Quarantined| is_wanted(aside);
     let released = quarantined.iter().filter(|aside| !is_wanted(aside));
     let staying = quarantined.len() - released.clone().count();
     // One that is lifted and not in the plan loses its dead letter now. Were it left aside, and its
@@ -237,6 +240,8 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let lost = again.iter().filter(|aside| !is_planned(aside));
     let released: Vec<_> = released.chain(lost).cloned().collect();
     let lifted: Vec<_> = again.iter().filter(is_planned).cloned().collect();
+    let aside = quarantined.iter().filter(is_wanted_still).chain(&lifted);
+    let aside = aside.cloned().collect();
     let mut seen = Inspection {
         before: Lane { state, open },
         removals: BTreeSet::new(),
@@ -247,6 +252,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         decision: Decision::InStep,
         halted: Decision::InStep,
         quarantined: staying,
+        aside,
         edited: Edited::default(),
         at: now,
         lane,

@@ -14,16 +14,22 @@ use pmp_sync_aws::logs;
 use pmp_sync_aws::members::MemberRoles;
 use pmp_sync_aws::queue::RequestsInbox;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::doctor::DoctorRequest;
+use pmp_sync_domain::lane::later;
 use pmp_sync_domain::message::{
-    DEAD_LETTERS_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED, SOURCE, Scope, Unreadable,
-    WHY_REQUESTED,
+    DEAD_LETTERS_REQUESTED, DOCTOR_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED,
+    REPORT_REQUESTED, SOURCE, Scope, Unreadable, WHY_REQUESTED,
 };
+use pmp_sync_domain::report::ReportRequest;
 use pmp_sync_domain::why::WhyRequest;
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::{Ports, Producer, Record, Verdict};
+
+/// How long the doctor begins with members, in seconds: the command waits for 45 s.
+const LOOKING: i64 = 25;
 
 struct Aws {
     ledger: Ledger,
@@ -140,6 +146,18 @@ async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> 
         (SOURCE, WHY_REQUESTED) => {
             let request: WhyRequest = detail(envelope.detail)?;
             producer.why(&request).await.map(serde_json::to_value)
+        }
+        (SOURCE, REPORT_REQUESTED) => {
+            let request: ReportRequest = detail(envelope.detail)?;
+            producer.report(&request).await.map(serde_json::to_value)
+        }
+        (SOURCE, DOCTOR_REQUESTED) => {
+            let request: DoctorRequest = detail(envelope.detail)?;
+            let until = later(producer.now(), LOOKING);
+            producer
+                .doctor(&request, until)
+                .await
+                .map(serde_json::to_value)
         }
         _ => {
             let unknown = Unreadable::UnknownEvent {

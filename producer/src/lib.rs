@@ -7,6 +7,7 @@ mod book;
 mod conclude;
 mod consent;
 mod dead_letters;
+mod doctor;
 mod drift;
 mod inbox;
 mod inspect;
@@ -14,7 +15,9 @@ mod inspect;
 pub mod lambda;
 mod link;
 mod live;
+mod notify;
 mod preview;
+mod report;
 mod retire;
 mod run;
 mod send;
@@ -26,9 +29,7 @@ use pmp_sync_domain::ports::{
     ReadCatalog, WriteRuns,
 };
 
-pub use self::dead_letters::{DeadLetterList, ListedLetter};
 pub use self::inbox::{Record, Verdict};
-pub use self::preview::{Preview, PreviewLink};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {

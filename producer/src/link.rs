@@ -103,7 +103,15 @@ impl<P: Ports> Producer<P> {
         let (desired, connection, experiences) =
             match self.reach(setup, link, scopes, desired).await {
                 Ok(found) => found,
-                Err(error) => return vec![self.failed(run, link, link.lane(), &error).await],
+                Err(error) => {
+                    let lane = link.lane();
+                    let failed = self.failed(run, link, lane.clone(), &error).await;
+                    if lane.is_none() {
+                        self.notice_failures(setup, link, &error, &failed.record)
+                            .await;
+                    }
+                    return vec![failed];
+                }
             };
         let (connection, lifted) = (&connection, &BTreeSet::new());
         stream::iter(experiences)
@@ -197,6 +205,7 @@ impl<P: Ports> Producer<P> {
                 outcome.record.status = LinkStatus::Stopped;
                 let mut book = seen.book.clone();
                 remember(&mut book, &seen.edited);
+                book.notices = self.notices(link, &seen, &book);
                 if !self.write_book(&seen.lane, &seen.book, &book).await? {
                     continue;
                 }
@@ -447,6 +456,9 @@ impl<P: Ports> Producer<P> {
         };
         if let Err(error) = self.record_failure(&record).await {
             tracing::error!(%run, member = %link.member.name, %error, "the failure of a link could not be recorded");
+        }
+        if let Some(lane) = &lane {
+            self.notice_failure(link, lane, error, &record).await;
         }
         Outcome {
             record,

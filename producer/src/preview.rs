@@ -4,15 +4,12 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
-use pmp_sync_domain::error::{FaultRecord, LinkError, RunError};
-use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
-use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::error::{LinkError, RunError};
+use pmp_sync_domain::ids::ExperienceId;
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{LeftAlone, PlanHash};
-use serde::{Deserialize, Serialize};
+use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
 
 use crate::drift::edited;
 use crate::inspect::{Desired, Inspection, View, inspect, read_management};
@@ -22,62 +19,6 @@ use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.
 const LINKS_AT_ONCE: usize = 8;
-
-/// What a run would do now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Preview {
-    /// The schema of the release that made it.
-    pub schema: u32,
-    /// The version of the configuration that it went by.
-    pub config_version: u64,
-    /// Every member experience, or link that failed.
-    pub links: Vec<PreviewLink>,
-}
-
-/// What a run would do to one member experience now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreviewLink {
-    /// The member.
-    pub member: MemberName,
-    /// Its account.
-    pub account: AccountId,
-    /// Its experience; none of a `*` link that failed as a whole.
-    pub experience: Option<ExperienceId>,
-    /// The experience that it follows.
-    pub management_experience: ExperienceId,
-    /// How far the link may go.
-    pub mode: Mode,
-    /// `in_step`, `underway`, `commit`, `held`, `stopped` or `failed`.
-    pub decision: String,
-    /// The products that would be allowed.
-    pub allow: Vec<ProductId>,
-    /// The products that would be denied.
-    pub deny: Vec<ProductId>,
-    /// Of these, those that are allowed now.
-    pub removals: usize,
-    /// The fewest change sets that this takes.
-    pub fewest_change_sets: usize,
-    /// The plan's hash.
-    pub plan_hash: Option<PlanHash>,
-    /// Products that differ and would be left alone.
-    pub left_alone: Vec<LeftAlone>,
-    /// Products that the management policy both allows and denies.
-    pub contradictory: Vec<ProductId>,
-    /// Of the allows, those of products of which it is not known whether they are live. A run asks first.
-    #[serde(default)]
-    pub unchecked: usize,
-    /// Products that differ because somebody has edited them outside of pmp-sync.
-    #[serde(default)]
-    pub edited: Vec<ProductId>,
-    /// Since when the first of these edits has been seen.
-    #[serde(default)]
-    pub edited_since: Option<Timestamp>,
-    /// Why a run would hold the plan.
-    #[serde(default)]
-    pub held_for: Vec<HoldReason>,
-    /// Why nothing can be planned.
-    pub fault: Option<FaultRecord>,
-}
 
 impl<P: Ports> Producer<P> {
     /// What a run about `scope` would do now. Writes nothing and sends nothing.
@@ -164,14 +105,13 @@ fn preview_of(
     PreviewLink {
         experience: Some(experience),
         decision: match seen.decision {
-            Decision::InStep if seen.reasons.is_empty() => "in_step",
-            _ if stopped => "stopped",
-            _ if !seen.reasons.is_empty() => "held",
-            Decision::InStep => "in_step",
-            Decision::Underway(_) => "underway",
-            Decision::Commit => "commit",
-        }
-        .to_owned(),
+            Decision::InStep if seen.reasons.is_empty() => PreviewDecision::InStep,
+            _ if stopped => PreviewDecision::Stopped,
+            _ if !seen.reasons.is_empty() => PreviewDecision::Held,
+            Decision::InStep => PreviewDecision::InStep,
+            Decision::Underway(_) => PreviewDecision::Underway,
+            Decision::Commit => PreviewDecision::Commit,
+        },
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
         removals: seen.report.removals,
@@ -194,7 +134,7 @@ fn blank(link: &Link) -> PreviewLink {
         experience: None,
         management_experience: link.management_experience.clone(),
         mode: link.policy.mode,
-        decision: "failed".to_owned(),
+        decision: PreviewDecision::Failed,
         allow: Vec::new(),
         deny: Vec::new(),
         removals: 0,

@@ -8,6 +8,7 @@ use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::notify::Subject;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{
     Close as _, Closing, Lanes as _, Members as _, ReadCatalog as _, ReadRuns as _, WriteRuns as _,
@@ -63,7 +64,16 @@ impl<P: Ports> Producer<P> {
         let state = ledger.state(&entry.lane).await.map_err(LinkError::Ledger)?;
         let open = ledger.open(&entry.lane).await.map_err(LinkError::Ledger)?;
         let book = ledger.book(&entry.lane).await.map_err(LinkError::Ledger)?;
-        let forgotten = without_holds(&book);
+        let subject = Subject {
+            member: entry.member.clone(),
+            lane: entry.lane.clone(),
+            management_experience: entry.management_experience.clone(),
+        };
+        let notices = book.notices.clone().with_announced(book.hold.as_ref());
+        let forgotten = Book {
+            notices: notices.removed(&subject, self.now()),
+            ..without_holds(&book)
+        };
         if !is_unfinished(&state, &open) && forgotten == book {
             return Ok(None);
         }

@@ -95,6 +95,7 @@ impl<P: Ports> Producer<P> {
                 tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
                 self.ports.ledger().put_run(&record).await?;
                 let older = self.ports.ledger().unfinished_runs(UNFINISHED).await?;
+                self.announce_forgotten(&older).await;
                 self.close_interrupted(run, &older).await?;
                 self.end_forgotten(run, &older, &setup).await?;
                 let links = (0..setup.config.links.len()).collect();

@@ -24,11 +24,11 @@ use crate::run::{Setup, in_scope};
 use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.
-const LINKS_AT_ONCE: usize = 8;
+pub(crate) const LINKS_AT_ONCE: usize = 8;
 /// Lanes of one `*` link that are looked at at the same time.
-const LANES_AT_ONCE: usize = 4;
+pub(crate) const LANES_AT_ONCE: usize = 4;
 /// How large an answer may be, in bytes: Lambda lets 6 MB through (6,291,556 bytes).
-const MOST_BYTES: usize = 6_000_000;
+pub(crate) const MOST_BYTES: usize = 6_000_000;
 
 impl<P: Ports> Producer<P> {
     /// Why the products stand as they do, on each member experience of the scope.
@@ -89,8 +89,6 @@ impl<P: Ports> Producer<P> {
         Ok(links.buffered(LANES_AT_ONCE).collect().await)
     }
 
-    /// The lane's products are read before the lane and the lists: what ends in between is then at worst
-    /// told as still open.
     async fn why_lane(
         &self,
         setup: &Setup,
@@ -100,6 +98,25 @@ impl<P: Ports> Producer<P> {
         connection: &Connection<P>,
         products: &[ProductId],
     ) -> Result<Vec<WhyAnswer>, LinkError> {
+        let answers = |seen: &Seen<'_>| {
+            let of_one = |product| why(product, Facts::Seen(seen));
+            products.iter().map(of_one).collect()
+        };
+        self.look_at(setup, link, lane, desired, connection, answers)
+            .await
+    }
+
+    /// What `tell` makes of a look at a lane. The lane's products are read before the lane and the lists:
+    /// what ends in between is then at worst told as still open.
+    pub(crate) async fn look_at<T>(
+        &self,
+        setup: &Setup,
+        link: &Link,
+        lane: &LaneId,
+        desired: &Source,
+        connection: &Connection<P>,
+        tell: impl FnOnce(&Seen<'_>) -> T,
+    ) -> Result<T, LinkError> {
         let ledger = self.ports.ledger();
         let changes = ledger.products(lane).await.map_err(LinkError::Ledger)?;
         let view = View {
@@ -141,10 +158,7 @@ impl<P: Ports> Producer<P> {
             edited: &Edited::new(edits, &seen.book.edited, self.now()),
             at: seen.at,
         };
-        let answers = products.iter();
-        Ok(answers
-            .map(|product| why(product, Facts::Seen(&facts)))
-            .collect())
+        Ok(tell(&facts))
     }
 
     /// The plan that the lane works on, while not all of it has been taken.

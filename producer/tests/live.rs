@@ -20,8 +20,9 @@ use pmp_sync_domain::live::{Listing, OTHERS_FOR};
 use pmp_sync_domain::message::{Scope, WorkerMessage, consent_requested};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::preview::PreviewLink;
 use pmp_sync_domain::run::{LinkRecord, LinkStatus};
-use pmp_sync_producer::{PreviewLink, Producer, Record, Verdict};
+use pmp_sync_producer::{Producer, Record, Verdict};
 use pmp_sync_testkit::{Fate, ProducerPorts, World};
 
 const SCHEDULED: &str =

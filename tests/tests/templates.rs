@@ -80,7 +80,7 @@ fn actions(statement: &Value) -> Vec<String> {
 fn the_ledger_is_recoverable_encrypted_protected_and_forgets_runs() {
     let template = management();
     let ledger = at(&template, "Resources/Ledger");
-    assert_eq!(ledger["DeletionPolicy"], "Retain");
+    assert_eq!(ledger["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(
         *at(
             ledger,
@@ -191,7 +191,7 @@ fn queues_are_encrypted_and_dead_letters_stay_for_two_weeks() {
             assert_eq!(properties["SqsManagedSseEnabled"], Value::Bool(true));
             if properties.get("RedrivePolicy").is_none() {
                 assert_eq!(properties["MessageRetentionPeriod"], Value::from(1_209_600));
-                assert_eq!(queue["DeletionPolicy"], "Retain");
+                assert_eq!(queue["DeletionPolicy"], "RetainExceptOnCreate");
             }
         }
     }

@@ -93,7 +93,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
     ))?;
     line(&format!("  follows     {}", link.management_experience))?;
     if let Some(consent) = &link.consent {
-        let verdict = verdict(link).unwrap_or_default();
+        let verdict = verdict(link).as_ref().map(output::word).unwrap_or_default();
         let what = match consent.action {
             ConsentAction::Approve => "approval of the plan of",
             ConsentAction::Reject => "rejection of the plan of",

@@ -103,7 +103,7 @@ fn without_credentials_the_error_speaks_of_credentials() {
 #[test]
 fn plan_waits_for_a_slow_producer_and_asks_it_once() {
     let home = Home::new();
-    let plan = json!({ "config_version": 7, "links": [] });
+    let plan = json!({ "schema": 1, "config_version": 7, "links": [] });
     // Longer than any other call may take in one attempt.
     let aws = FakeAws::start("schema = 1\n", &plan, Duration::from_secs(8));
     let answer = aws.run(&home, &["plan", "--json"]).ended_with(0);
@@ -175,7 +175,7 @@ fn a_scope_that_no_link_is_in_is_refused_with_what_there_is() {
 fn an_experience_may_be_one_of_a_member_whose_live_ones_are_all_linked() {
     let home = Home::new();
     let config = std::fs::read_to_string(fixture()).unwrap();
-    let plan = json!({ "config_version": 7, "links": [] });
+    let plan = json!({ "schema": 1, "config_version": 7, "links": [] });
     let aws = FakeAws::start(&config, &plan, Duration::ZERO);
     let other = "exp-0000000000000";
     for scope in [

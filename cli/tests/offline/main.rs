@@ -17,6 +17,9 @@ mod holds;
 mod ledger;
 mod local;
 mod pages;
+mod reference;
+#[path = "../schemas/mod.rs"]
+mod schemas;
 mod setup;
 mod sync;
 mod why;

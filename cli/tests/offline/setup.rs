@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::ledger::Table;
+use crate::schemas;
 
 /// How long any command may take here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,16 +20,22 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What came of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    arguments: Vec<String>,
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Answer {
-    /// The one JSON value that stdout is.
+    /// The one JSON value that stdout is, as the command's schema has it.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let value = serde_json::from_str(&self.stdout);
+        let value = value.unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        if let Some(complaint) = schemas::complaint(&self.arguments, &value) {
+            panic!("{complaint}: {self:?}");
+        }
+        value
     }
 
     /// This answer, if the command ended with that code.
@@ -54,6 +61,7 @@ impl Answer {
 
 /// A command that runs.
 pub(crate) struct Running {
+    arguments: Vec<String>,
     child: Child,
     // A folder of its own for each: several may run at once.
     output: TempDir,
@@ -91,10 +99,12 @@ impl Running {
             std::thread::sleep(Duration::from_millis(20));
         };
         let stdout = std::fs::read_to_string(self.output.path().join("stdout")).unwrap();
+        let stderr = self.stderr();
         Answer {
+            arguments: self.arguments,
             code: status.code(),
             stdout,
-            stderr: self.stderr(),
+            stderr,
         }
     }
 }
@@ -144,7 +154,12 @@ impl Home {
             .stderr(file("stderr"))
             .spawn()
             .unwrap();
-        Running { child, output }
+        let arguments = arguments.iter().map(|&argument| argument.to_owned());
+        Running {
+            arguments: arguments.collect(),
+            child,
+            output,
+        }
     }
 }
 

@@ -104,8 +104,9 @@ fn preview(decisions: &[&str]) -> Value {
     let links = decisions.iter().map(|decision| {
         json!({
             "member": "emea", "experience": EXPERIENCE, "decision": decision,
+            "account": "222222222222", "management_experience": "exp-4s8kd0qmw1x2y", "mode": "mirror", "plan_hash": null, "unchecked": 0,
             "allow": [], "deny": ["prod-gone"], "removals": 1, "fewest_change_sets": 1,
-            "left_alone": [], "contradictory": [],
+            "left_alone": [], "contradictory": [], "edited": [], "edited_since": null,
             "held_for": match *decision {
                 "held" => json!(hold(1).reasons),
                 _ => json!([]),

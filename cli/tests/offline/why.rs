@@ -212,6 +212,7 @@ fn plan_tells_what_was_edited_outside_and_since_when() {
             "member": "emea", "experience": EMEA, "decision": "commit", "allow": ["prod-a"], "deny": [], "removals": 0,
             "fewest_change_sets": 1, "left_alone": [], "contradictory": [], "fault": null,
             "edited": edited, "edited_since": since,
+            "account": "222222222222", "management_experience": "exp-4s8kd0qmw1x2y", "mode": "mirror", "plan_hash": null,
         })
     };
     let edited = link(&["prod-a"], Some("2026-01-01T00:00:00.5Z"));
@@ -220,7 +221,7 @@ fn plan_tells_what_was_edited_outside_and_since_when() {
         .as_object_mut()
         .unwrap()
         .retain(|name, _| !name.starts_with("edited"));
-    let aws = aws(&json!({ "config_version": 7, "links": [edited, before] }));
+    let aws = aws(&json!({ "schema": 1, "config_version": 7, "links": [edited, before] }));
     // Something differs.
     let shown = aws.run(&home, &["plan", "--products"]).ended_with(2);
     let lines: Vec<_> = shown.stdout.lines().collect();

@@ -23,9 +23,18 @@ pub struct Binaries {
 const PRODUCER: &str = "pmp-sync-producer";
 const WORKER: &str = "pmp-sync-worker";
 
-/// Builds both Lambdas and packs them. They are taken from beside the running program where it was
-/// not built by cargo.
+/// Builds both Lambdas and packs them.
 pub async fn build(progress: &Progress) -> Result<Binaries, EmbeddedError> {
+    let folder = compile(progress).await?;
+    Ok(Binaries {
+        producer: pack(&folder.join(PRODUCER))?,
+        worker: pack(&folder.join(WORKER))?,
+    })
+}
+
+/// Builds both Lambdas, and tells the folder where they are: beside the running program, where they
+/// are taken as they are if it was not built by cargo.
+pub async fn compile(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = folder()?;
     if workspace.join("producer").join("Cargo.toml").is_file() {
@@ -70,10 +79,7 @@ pub async fn build(progress: &Progress) -> Result<Binaries, EmbeddedError> {
             ));
         }
     }
-    Ok(Binaries {
-        producer: pack(&folder.join(PRODUCER))?,
-        worker: pack(&folder.join(WORKER))?,
-    })
+    Ok(folder)
 }
 
 /// The folder of the profile that the running program was built in: tests run one below it.

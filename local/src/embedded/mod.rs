@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-pub use self::binaries::{Binaries, build};
+pub use self::binaries::{Binaries, build, compile};
 pub use self::clients::Clients;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
 use self::ministack::Ministack;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::commit::Decision;
-use pmp_sync_domain::error::{FaultRecord, LinkError, RunError};
-use pmp_sync_domain::ids::{LaneId, MemberName};
+use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::error::{LinkError, RunError};
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::{Link, Member};
 use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter};
 use pmp_sync_domain::ports::Members as _;
-use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
-use serde::{Deserialize, Serialize};
+use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, LinkStatus};
 
 use super::{Read, by_lane, fate, link_of, put_back, receive};
 use crate::inspect::{View, inspect, read_management};
@@ -19,26 +19,6 @@ use crate::link::Connection;
 use crate::live::Kept;
 use crate::run::Setup;
 use crate::{Ports, Producer};
-
-/// The dead letters of the members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeadLetterList {
-    /// The schema of the release that made it.
-    pub schema: u32,
-    /// The letters.
-    pub letters: Vec<ListedLetter>,
-    /// Members whose letters could not be read, and why.
-    pub faults: Vec<(MemberName, FaultRecord)>,
-}
-
-/// A dead letter, and what a replay would do with it now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedLetter {
-    /// What it is; `outcome` and `why` tell what a replay would do.
-    pub letter: DeadLetterRecord,
-    /// The message as it stands in the queue.
-    pub body: String,
-}
 
 impl<P: Ports> Producer<P> {
     /// The dead letters that the filter is about.

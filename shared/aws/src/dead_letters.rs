@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::{Answer, DeadLetter, DeadLetterBox, DeadLetters};
+use pmp_sync_domain::ports::{Answer, DeadLetter, DeadLetterBox, DeadLetters, Depth};
 
 use crate::service_error;
 
@@ -34,6 +34,25 @@ impl DeadLetterQueue {
             client: Client::new(config),
             url: url.into(),
         }
+    }
+
+    /// How many messages it has.
+    pub async fn depth(&self) -> Answer<Depth> {
+        crate::queue::depth(&self.client, &self.url).await
+    }
+
+    /// Receives one message without hiding it from anybody: whether it may be done is known then.
+    pub async fn glance(&self) -> Answer<bool> {
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(1)
+            .visibility_timeout(0)
+            .send()
+            .await
+            .map_err(|error| service_error("ReceiveMessage", &self.url, &error))?;
+        Ok(!answer.messages().is_empty())
     }
 }
 

@@ -7,7 +7,8 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, DeadLetter, DeadLetterBox, Members, NotSent, ReadCatalog, SendChanges,
+    Answer, DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadCatalog,
+    SendChanges,
 };
 
 use crate::catalog::ReadOnlyCatalog;
@@ -115,5 +116,17 @@ impl DeadLetterBox for MemberAccount {
     }
     async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
         self.dead_letters.put_dead_letter_back(letter).await
+    }
+}
+
+impl LookAtQueues for MemberAccount {
+    async fn changes_depth(&self) -> Answer<Depth> {
+        self.queue.depth().await
+    }
+    async fn dead_letters_depth(&self) -> Answer<Depth> {
+        self.dead_letters.depth().await
+    }
+    async fn glance(&self) -> Answer<bool> {
+        self.dead_letters.glance().await
     }
 }

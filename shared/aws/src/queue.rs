@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::message::{ChangeMessage, Continuation, TickMessage};
-use pmp_sync_domain::ports::{Answer, Inbox, NotSent, SendChanges, SendTicks};
+use pmp_sync_domain::ports::{Answer, Depth, Inbox, NotSent, SendChanges, SendTicks};
 
 use crate::service_error;
 
@@ -19,6 +19,33 @@ const BATCHES_AT_ONCE: usize = 4;
 /// How often the entries are sent that an otherwise successful batch did not take: the SDK retries
 /// calls, not entries.
 const SENDINGS: usize = 3;
+
+/// How many messages a queue has, as far as it knows.
+pub(crate) async fn depth(client: &Client, url: &str) -> Answer<Depth> {
+    use QueueAttributeName as Name;
+    let answer = client
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(Name::ApproximateNumberOfMessages)
+        .attribute_names(Name::ApproximateNumberOfMessagesNotVisible)
+        .attribute_names(Name::ApproximateNumberOfMessagesDelayed)
+        .send()
+        .await
+        .map_err(|error| service_error("GetQueueAttributes", url, &error))?;
+    let count = |name: Name| {
+        let attributes = answer.attributes()?;
+        attributes.get(&name)?.parse::<u64>().ok()
+    };
+    let waiting = count(Name::ApproximateNumberOfMessages).ok_or_else(|| {
+        let words = "the answer has no number of messages";
+        ServiceError::new("GetQueueAttributes", url, Kind::Refused, words)
+    })?;
+    Ok(Depth {
+        waiting,
+        in_flight: count(Name::ApproximateNumberOfMessagesNotVisible).unwrap_or_default(),
+        delayed: count(Name::ApproximateNumberOfMessagesDelayed).unwrap_or_default(),
+    })
+}
 
 /// The changes queue of a member, as the producer sends to it.
 #[derive(Debug, Clone)]
@@ -34,6 +61,11 @@ impl ChangesQueue {
             client: Client::new(config),
             url: url.into(),
         }
+    }
+
+    /// How many messages it has.
+    pub async fn depth(&self) -> Answer<Depth> {
+        depth(&self.client, &self.url).await
     }
 
     /// Sends one batch. Returns how many of it were not taken, and why.

@@ -16,6 +16,11 @@ use crate::live::LiveCheck;
 /// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
 
+/// After how many hours a link that is not in step is stale, unless the configuration says otherwise.
+pub const STALE_AFTER_HOURS: u32 = 24;
+/// The most that it may say: a year.
+pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
+
 /// A valid configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
@@ -69,9 +74,18 @@ struct RawConfig {
     #[serde(default)]
     guard: RawLimits,
     #[serde(default)]
+    notify: RawNotify,
+    #[serde(default)]
     member: Vec<Spanned<RawMember>>,
     #[serde(default)]
     link: Vec<Spanned<RawLink>>,
+}
+
+/// What is announced, and when.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNotify {
+    stale_after_hours: Option<Spanned<usize>>,
 }
 
 /// The limits that are set; the others are as they are elsewhere.
@@ -158,6 +172,19 @@ impl Reader<'_> {
             self.problem(&raw.span(), message);
         }
         *to = *raw.get_ref();
+    }
+
+    fn stale_after_hours(&mut self, raw: Option<&Spanned<usize>>) -> u32 {
+        let Some(raw) = raw else {
+            return STALE_AFTER_HOURS;
+        };
+        let hours = u32::try_from(*raw.get_ref()).unwrap_or(u32::MAX);
+        if !(1..=MOST_STALE_AFTER_HOURS).contains(&hours) {
+            let message =
+                format!("{hours} is not a number of hours from 1 to {MOST_STALE_AFTER_HOURS}");
+            self.problem(&raw.span(), message);
+        }
+        hours
     }
 
     fn limits(&mut self, raw: &RawLimits, mut guard: Guard) -> Guard {
@@ -337,6 +364,7 @@ fn read_links(
     guard: &Guard,
     members: &BTreeMap<MemberName, Option<Member>>,
 ) -> Vec<Link> {
+    let stale_after_hours = reader.stale_after_hours(config.notify.stale_after_hours.as_ref());
     let mut links = Vec::new();
     let mut taken = BTreeSet::new();
     for raw in config.link.iter().map(Spanned::get_ref) {
@@ -387,6 +415,7 @@ fn read_links(
                 policy,
                 guard,
                 live_check: raw.live_check,
+                stale_after_hours,
             });
         }
     }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, ExperienceId};
 
 /// What is to be done about a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The same call may succeed later; whether it had an effect is not known.
     Retryable,
@@ -162,6 +163,7 @@ pub enum LinkError {
 
 /// A fault as it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultRecord {
     /// The stable code, `PMS-nnnn`.
     pub code: String,

@@ -17,6 +17,17 @@ pub enum Status {
     Other(String),
 }
 
+impl Status {
+    /// As the service has it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::Other(status) => status,
+        }
+    }
+}
+
 /// An experience, without its products: those are in its procurement policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Experience {

@@ -27,6 +27,7 @@ pub const WINDOW: i64 = 24 * 3600;
 
 /// A guard, by which a link is exempt from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardName {
     /// The management policy allows nothing.
@@ -131,6 +132,7 @@ pub struct Guard {
 
 /// Why a plan is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum HoldReason {
     /// The management policy allows nothing: everything would be denied.

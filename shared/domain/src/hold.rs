@@ -9,6 +9,7 @@ use crate::plan::PlanHash;
 
 /// Somebody who asked for something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ask {
     /// Who, as the request says: the principal's ARN when the operator's command sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,11 +18,13 @@ pub struct Ask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
 
 /// A plan that waits for somebody's consent. Its products are in the run's record of the link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
     /// The run that made the plan: what is approved is what its record shows.
     pub run: RunId,
@@ -36,6 +39,7 @@ pub struct Hold {
     /// Of these, those of products that the member allows.
     pub removals: usize,
     /// Since when.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
     /// True once it has been announced.
     #[serde(default)]
@@ -84,6 +88,7 @@ pub struct Allowance {
 
 /// What somebody wants done with a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentAction {
     /// Execute what was shown.
@@ -126,6 +131,7 @@ pub struct ConsentRequest {
 
 /// What became of a request about a hold, in the record of the link of the run that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Consent {
     /// What was wanted.
     pub action: ConsentAction,

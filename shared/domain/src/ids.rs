@@ -27,7 +27,7 @@ fn invalid(kind: &'static str, text: &str, expected: &'static str) -> InvalidId 
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $expected:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $expected:literal, $pattern:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -44,6 +44,16 @@ macro_rules! id {
             /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                crate::schema::text(concat!($kind, ": ", $expected), $pattern)
             }
         }
 
@@ -91,18 +101,20 @@ fn prefixed(text: &str, prefix: &str, most: usize) -> bool {
 
 id!(
     /// An AWS account: twelve digits.
-    AccountId, "an account id", "twelve digits", |text| {
+    AccountId, "an account id", "twelve digits", "^[0-9]{12}$", |text| {
         text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
     }
 );
 id!(
     /// A Private Marketplace experience, such as `exp-4s8kd0qmw1x2y`. Without a revision (`@n`).
     ExperienceId, "an experience id", "exp- and letters or digits, at most 64 characters, without a revision",
+    "^exp-[A-Za-z0-9-]{1,60}$",
     |text| prefixed(text, "exp-", 64)
 );
 id!(
     /// A procurement policy, such as `procpolicy-1m2n3o4p5q6r7`. Without a revision.
     PolicyId, "a procurement policy id", "procpolicy- and letters or digits, at most 255 characters, without a revision",
+    "^procpolicy-[A-Za-z0-9-]{1,244}$",
     |text| prefixed(text, "procpolicy-", 255)
 );
 id!(
@@ -110,18 +122,21 @@ id!(
     /// characters (catalog API shapes), so only what could not be an id is refused: white space,
     /// quotes, commas and the ledger's own separator `#`.
     ProductId, "a product id", "1 to 50 visible ASCII characters without quotes, commas or #",
+    r#"^[!$-&(-+\--\[\]-_a-~]{1,50}$"#,
     |text| (1..=50).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b',' | b'#' | b'`' | b'\\'))
 );
 id!(
     /// A change set of the Marketplace Catalog API.
     ChangeSetId, "a change set id", "1 to 255 letters, digits, - or _",
+    "^[A-Za-z0-9_-]{1,255}$",
     |text| (1..=255).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 );
 id!(
     /// The name of a member organization in the configuration: used in commands and reports.
     MemberName, "a member name", "1 to 40 lower-case letters, digits or -, beginning with a letter",
+    "^[a-z][a-z0-9-]{0,39}$",
     |text| (1..=40).contains(&text.len())
         && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -130,6 +145,7 @@ id!(
     /// The shared secret-like string that a cross-account role asks for (sts:ExternalId: 2 to 1224
     /// characters, STS `AssumeRole` reference).
     ExternalId, "an external id", "2 to 1224 letters, digits or +=,.@:/-",
+    "^[A-Za-z0-9_+=,.@:/-]{2,1224}$",
     |text| (2..=1224).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
 );
@@ -164,6 +180,19 @@ impl RunId {
             Some(Self(last)) if last >= fresh => Self(last.saturating_add(1)),
             _ => Self(fresh),
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for RunId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RunId".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::schema::text(
+            "a run id: a ULID, so that later runs sort after earlier ones",
+            "^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+        )
     }
 }
 
@@ -225,6 +254,7 @@ impl From<RunId> for String {
 
 /// A lane: the strictly serial path of change sets on one member experience.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LaneId {
     /// The member account.
     pub account: AccountId,

@@ -7,6 +7,8 @@
 pub mod batch;
 pub mod commit;
 pub mod config;
+pub mod dead_letters;
+pub mod doctor;
 pub mod drift;
 pub mod error;
 pub mod experience;
@@ -17,11 +19,16 @@ pub mod lane;
 pub mod link;
 pub mod live;
 pub mod message;
+pub mod notify;
 pub mod onboarding;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod preview;
+pub mod report;
 pub mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod transit;
 pub mod why;
 

@@ -11,6 +11,7 @@ use crate::live::LiveCheck;
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The member's lists follow the management experience: products are allowed and denied.
@@ -93,6 +94,8 @@ pub struct Link {
     pub guard: Guard,
     /// Whether products have to be live before they are allowed.
     pub live_check: LiveCheck,
+    /// After how many hours without being in step somebody is told.
+    pub stale_after_hours: u32,
 }
 
 impl Link {

@@ -25,6 +25,7 @@ pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 /// What it means for a link that AWS Marketplace can not be asked about a product. One that is
 /// certainly not there is never allowed, unless nobody asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LiveCheck {
     /// It is not allowed until somebody could be asked.

@@ -257,6 +257,7 @@ impl Envelope {
 
 /// What a request is about; everything that is not narrowed is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Only these members.
@@ -336,7 +337,7 @@ pub struct Continuation {
 pub const SYNC_REQUESTED: &str = "Sync Requested";
 /// `detail-type` of a worker's hint.
 pub const LANE_SETTLED: &str = "Lane Settled";
-/// `detail-type` of a completed run.
+/// `detail-type` of the end of a run that sent changes.
 pub const SYNC_COMPLETED: &str = "Sync Completed";
 /// `detail-type` of the operator's read-only plan: the only one that invokes the producer itself.
 pub const PLAN_REQUESTED: &str = "Plan Requested";
@@ -352,9 +353,21 @@ pub const REJECTION_REQUESTED: &str = "Rejection Requested";
 pub const RESTORE_REQUESTED: &str = "Restore Requested";
 /// `detail-type` of the announcement of a hold.
 pub const HELD: &str = "Held";
+/// `detail-type` of the announcement that a lane is blocked.
+pub const BLOCKED: &str = "Blocked";
+/// `detail-type` of the announcement that changes were set aside.
+pub const QUARANTINED: &str = "Quarantined";
+/// `detail-type` of the announcement that a link was last known in step too long ago.
+pub const MEMBER_STALE: &str = "Member Stale";
+/// `detail-type` of the announcement that something which was announced is no more.
+pub const RECOVERED: &str = "Recovered";
 /// `detail-type` of the operator's question why products stand as they do, which invokes the producer
 /// itself.
 pub const WHY_REQUESTED: &str = "Why Requested";
+/// `detail-type` of the operator's report, which invokes the producer itself.
+pub const REPORT_REQUESTED: &str = "Report Requested";
+/// The operator's question whether the producer reaches everything; changes nothing.
+pub const DOCTOR_REQUESTED: &str = "Doctor Requested";
 /// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";

@@ -31,6 +31,7 @@ pub struct Plan {
 
 /// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PlanHash(String);
 
@@ -185,6 +186,7 @@ impl Plan {
 
 /// Why a product that differs is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -226,6 +228,7 @@ impl fmt::Display for Reason {
 
 /// A product that differs and is not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftAlone {
     /// The product.
     pub product: ProductId,

@@ -9,6 +9,7 @@ use crate::ids::{InvalidId, ProductId};
 
 /// What a change does to one product: the service knows no third verb, there is no un-list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Make the product procurable.
@@ -43,6 +44,7 @@ impl fmt::Display for Action {
 
 /// Where a product stands in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// On the Allow list and not on the Deny list.

@@ -334,6 +334,37 @@ pub trait DeadLetterBox: Send + Sync {
     fn put_dead_letter_back(&self, letter: &DeadLetter) -> impl Future<Output = Answer<()>> + Send;
 }
 
+/// How many messages a queue has, as far as it knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Those that wait.
+    pub waiting: u64,
+    /// Those that somebody has received and not deleted.
+    pub in_flight: u64,
+    /// Those that are not to be received yet.
+    pub delayed: u64,
+}
+
+impl Depth {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.waiting
+            .saturating_add(self.in_flight)
+            .saturating_add(self.delayed)
+    }
+}
+
+/// A member's queues, looked at without an effect.
+pub trait LookAtQueues: Send + Sync {
+    /// How many messages its changes queue has.
+    fn changes_depth(&self) -> impl Future<Output = Answer<Depth>> + Send;
+    /// How many messages its dead-letter queue has.
+    fn dead_letters_depth(&self) -> impl Future<Output = Answer<Depth>> + Send;
+    /// Receives a dead letter without hiding it from anybody. True if there was one; that there was none
+    /// says nothing, because not every host of the queue is asked.
+    fn glance(&self) -> impl Future<Output = Answer<bool>> + Send;
+}
+
 /// A dead-letter queue.
 pub trait DeadLetters: Send + Sync {
     /// Puts a message there, with attributes that say why.
@@ -359,7 +390,7 @@ pub trait Inbox: Send + Sync {
 /// The way into the members' accounts.
 pub trait Members: Send + Sync {
     /// What is reached there.
-    type Connection: ReadCatalog + SendChanges + DeadLetterBox;
+    type Connection: ReadCatalog + SendChanges + DeadLetterBox + LookAtQueues;
     /// Assumes the member's role.
     fn connect(&self, member: &Member) -> impl Future<Output = Answer<Self::Connection>> + Send;
 }

@@ -15,6 +15,7 @@ use crate::policy::Action;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Links are still being looked at.
@@ -56,6 +57,7 @@ impl RunStatus {
 
 /// One request that a run serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`,
     /// `replay-requested`, `discard-requested`, `approval-requested`, `rejection-requested`,
@@ -80,6 +82,7 @@ pub struct Request {
 
 /// What a run amounts to so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Member experiences that were looked at.
     pub links: usize,
@@ -113,6 +116,7 @@ pub struct Totals {
 
 /// The ledger's item of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunRecord {
     /// The schema of the release that wrote it.
     pub schema: u32,
@@ -128,12 +132,15 @@ pub struct RunRecord {
     /// The version of the configuration that it went by.
     pub config_version: u64,
     /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub started_at: Timestamp,
     /// When the last link had been looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub planned_at: Option<Timestamp>,
     /// When nothing more was to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub completed_at: Option<Timestamp>,
     /// What it amounts to.
     pub totals: Totals,
@@ -155,6 +162,9 @@ pub struct RunRecord {
     /// How many changes of its lanes are quarantined, where any are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, usize>,
+    /// True while its end is still to be announced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
 }
 
 /// How a lane is done with a run.
@@ -191,7 +201,19 @@ impl RunRecord {
             superseded: BTreeSet::new(),
             not_seen: BTreeSet::new(),
             quarantined: BTreeMap::new(),
+            unannounced: false,
         }
+    }
+
+    /// True if it has ended and has sent changes: that is announced. A run that found everything in step, or
+    /// already under way, is not.
+    pub fn has_news(&self) -> bool {
+        self.status.is_final() && self.totals.messages > 0
+    }
+
+    /// True while it is looked after: it has not ended, or its end is still to be announced.
+    pub fn is_unfinished(&self) -> bool {
+        !self.status.is_final() || self.unannounced
     }
 
     /// The status that follows from what is known, once every link has been looked at.
@@ -246,6 +268,7 @@ impl RunRecord {
 
 /// What became of a link in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkStatus {
     /// The plan is empty and the lane at rest.
@@ -288,6 +311,7 @@ pub struct LaneEntry {
 
 /// What became of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterOutcome {
     /// Its change is wanted and has been sent again, under the run's plan. Deleted.
@@ -304,6 +328,7 @@ pub enum DeadLetterOutcome {
 
 /// The ledger's item of a dead letter that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetterRecord {
     /// The schema of the release that wrote it.
     pub schema: u32,
@@ -333,11 +358,13 @@ pub struct DeadLetterRecord {
     /// Why.
     pub why: String,
     /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
 
 /// The ledger's item of a link in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkRecord {
     /// The schema of the release that wrote it.
     pub schema: u32,
@@ -379,6 +406,7 @@ pub struct LinkRecord {
     pub edited: Vec<ProductId>,
     /// Since when the first of these edits has been seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
     /// Why nothing was planned or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -393,6 +421,7 @@ pub struct LinkRecord {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,
     /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
 

@@ -45,6 +45,7 @@ pub const MOST_PRODUCTS: usize = 2_000;
 
 /// How far an open change has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Its message is on its way.
@@ -57,12 +58,14 @@ pub enum Stage {
 
 /// Why a product stands as it does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Why {
     /// It stands as the management experience wants it. What is known of how it came to.
     InStep {
         /// Since when, if pmp-sync did it or found it so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
         /// The run that wanted it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +81,7 @@ pub enum Why {
         /// How far it has come.
         stage: Stage,
         /// Since when it has come that far.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
         /// The run that wants it.
         run: RunId,
@@ -86,6 +90,7 @@ pub enum Why {
         change_set: Option<ChangeSetId>,
         /// The service was busy: no change set is started before this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         not_before: Option<Timestamp>,
     },
     /// The plan that it is in is held.
@@ -97,6 +102,7 @@ pub enum Why {
         run: Option<RunId>,
         /// Since when.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
         /// The command that releases it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +137,7 @@ pub enum Why {
         /// The run that wanted it.
         run: RunId,
         /// Since when.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
     /// The lane is blocked.
@@ -140,6 +147,7 @@ pub enum Why {
         /// What the service said, or which thing is concerned.
         detail: String,
         /// Since when.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
     /// The brake is on.
@@ -148,12 +156,14 @@ pub enum Why {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
         /// Since when.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
     /// The link is frozen.
     Frozen {
         /// Since when, if a run has seen it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
     },
     /// The plan leaves it alone for any other reason.
@@ -179,6 +189,7 @@ pub enum Why {
         by: Option<RunId>,
         /// Since when.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
     },
     /// The next run plans it.
@@ -303,8 +314,13 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
             },
             edited_since: None,
         },
-        Facts::Seen(seen) => seen.answer(product),
+        Facts::Seen(seen) => why_of(product, seen),
     }
+}
+
+/// The same on a link that could be looked at.
+pub fn why_of(product: &ProductId, seen: &Seen<'_>) -> WhyAnswer {
+    seen.answer(product)
 }
 
 impl Seen<'_> {

@@ -360,7 +360,7 @@ impl ReadRuns for World {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {
             let all = ledger.runs.values();
-            let unfinished = all.filter(|run| !run.status.is_final());
+            let unfinished = all.filter(|run| run.is_unfinished());
             unfinished.take(usize::from(most)).cloned().collect()
         }))
     }

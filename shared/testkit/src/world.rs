@@ -12,8 +12,8 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Discovery, Entropy, Inbox, Members,
-    NotSent, ReadCatalog, SendChanges, SendTicks,
+    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Depth, Discovery, Entropy, Inbox,
+    LookAtQueues, Members, NotSent, ReadCatalog, SendChanges, SendTicks,
 };
 
 use crate::catalog::{Experiences, OrgCatalog};
@@ -395,6 +395,46 @@ impl SendChanges for MemberAccess {
     async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
         let side = self.catalog.world.member(&self.catalog.account);
         side.tick(tick, 0).await
+    }
+}
+
+impl LookAtQueues for MemberAccess {
+    async fn changes_depth(&self) -> Answer<Depth> {
+        let world = &self.catalog.world;
+        let effect = world.call("GetQueueAttributes", "changes").await?;
+        let inner = world.lock();
+        let queue = inner.changes.get(&self.catalog.account);
+        let waiting = queue.map_or(0, Queue::len);
+        effect.answer(Depth {
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+            ..Depth::default()
+        })
+    }
+
+    async fn dead_letters_depth(&self) -> Answer<Depth> {
+        let world = &self.catalog.world;
+        let effect = world.call("GetQueueAttributes", "dead letters").await?;
+        let inner = world.lock();
+        let now = inner.now;
+        let letters = inner.boxes.get(&self.catalog.account);
+        let letters = letters.map(Vec::as_slice).unwrap_or_default();
+        let visible = letters.iter().filter(|(at, _)| *at <= now).count();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        effect.answer(Depth {
+            waiting: number(visible),
+            in_flight: number(letters.len() - visible),
+            delayed: 0,
+        })
+    }
+
+    async fn glance(&self) -> Answer<bool> {
+        let world = &self.catalog.world;
+        let effect = world.call("ReceiveMessage", "a dead letter").await?;
+        let inner = world.lock();
+        let letters = inner.boxes.get(&self.catalog.account);
+        let mut letters = letters.into_iter().flatten();
+        let seen = letters.any(|(at, _)| *at <= inner.now);
+        effect.answer(seen)
     }
 }
 

@@ -12,5 +12,7 @@ mod holds;
 mod lifetime;
 mod operator;
 mod other_emulator;
+#[path = "../../../cli/tests/schemas/mod.rs"]
+mod schemas;
 mod setup;
 mod trouble;

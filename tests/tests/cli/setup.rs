@@ -14,6 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::schemas;
+
 /// How long a start may take: it builds the workspace and may install Python packages.
 const START: Duration = Duration::from_mins(5);
 /// How long any other command may take.
@@ -34,6 +36,7 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
 /// What came of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    arguments: Vec<String>,
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -47,10 +50,15 @@ impl Answer {
         self
     }
 
-    /// The one JSON value that stdout is.
+    /// The one JSON value that stdout is, as the command's schema has it.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        let value = serde_json::from_str(&self.stdout);
+        let value = value.unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        if let Some(complaint) = schemas::complaint(&self.arguments, &value) {
+            panic!("{complaint}: {self:#?}");
+        }
+        value
     }
 
     /// That stderr holds all of it.
@@ -70,6 +78,9 @@ fn finish(mut command: Command, folder: &Path, most: Duration) -> Answer {
     // Files of its own for every call: one that is late would write into those of the next.
     let folder = TempDir::new_in(folder).unwrap();
     let output = ["stdout", "stderr"].map(|name| folder.path().join(name));
+    let arguments = command.get_args();
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let arguments = arguments.collect();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(File::create(&output[0]).unwrap())
@@ -90,6 +101,7 @@ fn finish(mut command: Command, folder: &Path, most: Duration) -> Answer {
     };
     let [stdout, stderr] = output.map(|path| std::fs::read_to_string(path).unwrap());
     let answer = Answer {
+        arguments,
         code: status.and_then(|status| status.code()),
         stdout,
         stderr,

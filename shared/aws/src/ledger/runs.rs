@@ -202,7 +202,7 @@ impl WriteRuns for Ledger {
     async fn put_run(&self, run: &RunRecord) -> Answer<()> {
         let sk = run.run.to_string();
         let mut item = to_item("PutItem", RUN, &sk, run)?;
-        if !run.status.is_final() {
+        if run.is_unfinished() {
             // So that it is found by its index, however many runs come after it.
             item.insert(OPEN_RANK.to_owned(), text(sk.clone()));
         }

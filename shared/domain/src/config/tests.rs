@@ -112,6 +112,42 @@ fn a_link_has_the_limits_of_all_but_for_its_own() {
     assert_eq!(own.live_check, LiveCheck::Require);
 }
 
+const NOTIFIED: &str = include_str!("../../fixtures/config-1-c.toml");
+
+#[test]
+fn a_link_is_stale_after_a_day_unless_the_text_says_otherwise() {
+    let hours = |text: &str| -> Vec<_> {
+        let config = Config::parse(text).unwrap();
+        config
+            .links
+            .iter()
+            .map(|link| link.stale_after_hours)
+            .collect()
+    };
+    assert_eq!(hours(GOOD), [24, 24]);
+    assert_eq!(hours(NOTIFIED), [72]);
+    assert_eq!(hours(&NOTIFIED.replace("= 72", "= 8760")), [8760]);
+}
+
+#[test]
+fn hours_that_make_no_sense_are_told_with_their_place() {
+    for (wrong, place, words) in [
+        ("0", "4:21: ", "0 is not a number of hours from 1 to 8760"),
+        ("8761", "4:21: ", "8761 is not a number"),
+        ("99999999999", "4:21: ", "is not a number of hours"),
+        ("-1", "4:21: ", ""),
+        ("\"72\"", "4:21: ", ""),
+        ("72\nsilent = true", "5:1: ", "unknown field `silent`"),
+    ] {
+        let found = problems(&NOTIFIED.replace("= 72", &format!("= {wrong}")));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(place) && found[0].contains(words),
+            "{wrong}: {found:?}"
+        );
+    }
+}
+
 #[test]
 fn everything_may_be_frozen_at_once() {
     let text = GOOD.replacen("schema = 1", "schema = 1\nfreeze = true", 1);

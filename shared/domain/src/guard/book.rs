@@ -9,6 +9,7 @@ use super::{GuardName, WINDOW};
 use crate::hold::{Allowance, Hold};
 use crate::ids::ProductId;
 use crate::lane::later;
+use crate::notify::Notices;
 
 /// Sizes of a list that are kept of one window at most; then those go that tell of the least time.
 pub(super) const MOST_SIZES: usize = 100;
@@ -74,6 +75,9 @@ pub struct Book {
     /// Since when the link is frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_since: Option<Timestamp>,
+    /// What stands announced of the link.
+    #[serde(default, skip_serializing_if = "Notices::is_blank")]
+    pub notices: Notices,
 }
 
 #[expect(

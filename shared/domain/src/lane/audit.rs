@@ -14,6 +14,7 @@ const MOST_WORDS: usize = 500;
 
 /// How a change set ended, by what the service says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SetOutcome {
@@ -50,6 +51,7 @@ impl fmt::Display for SetOutcome {
 
 /// The record of a change set that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SetRecord {
     /// The schema of the release that wrote it.
     pub schema: u32,
@@ -71,8 +73,10 @@ pub struct SetRecord {
     #[serde(default)]
     pub deny: Vec<ProductId>,
     /// When it was started, or last tried to be.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub started_at: Timestamp,
     /// When the worker found that it had ended.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub ended_at: Timestamp,
 }
 

@@ -9,17 +9,20 @@ use crate::ids::{ExperienceId, LaneId, MemberName};
 
 /// Who stopped something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stop {
     /// Who, as far as the command knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Since when.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
 }
 
 /// The ledger's item of what is stopped. Lanes carry a mark of their own, which the worker sees; a
 /// run brings the marks in line with this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Brake {
     /// The schema of the release that wrote it.
     pub schema: u32,

@@ -25,6 +25,7 @@ const MOST_QUARTERS: usize = 100;
 
 /// What a member lets its worker do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum MemberMode {
     /// Everything.
@@ -91,6 +92,7 @@ impl FromStr for MemberMode {
 
 /// The rules of a member, by the parameters of its stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberRules {
     /// What its worker may do.
     #[serde(default)]

@@ -32,6 +32,7 @@ use crate::policy::Action;
 
 /// Where a lane stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No change set of ours is under way.
@@ -61,6 +62,7 @@ impl fmt::Display for Phase {
 
 /// Why a lane is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BlockReason {
@@ -94,14 +96,37 @@ impl fmt::Display for BlockReason {
     }
 }
 
+impl BlockReason {
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::AccessDenied => {
+                "check the worker's role in the member's stack; every run tries again"
+            }
+            Self::NotFound => {
+                "check the experience and its policy in the member account; every run tries again"
+            }
+            Self::Archived => "reactivate the experience, or remove the link",
+            Self::NoPolicy => {
+                "create a procurement policy for the experience; every run tries again"
+            }
+            Self::Refused | Self::ChangeSetFailed | Self::Cancelled => {
+                "mend what the service says; every run tries again"
+            }
+        }
+    }
+}
+
 /// A block, for people and for the producer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Block {
     /// Why.
     pub reason: BlockReason,
     /// What the service said, or which thing is concerned.
     pub detail: String,
     /// Since when.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
 }
 

@@ -23,6 +23,7 @@ pub struct WhyRequest {
 
 /// The answer for one product on one member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyAnswer {
     /// The product.
     pub product: ProductId,
@@ -39,11 +40,13 @@ pub struct WhyAnswer {
     pub why: Why,
     /// Since when an outside edit of it has been seen, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
 }
 
 /// The answers for one member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyLink {
     /// The member.
     pub member: MemberName,
@@ -61,6 +64,7 @@ pub struct WhyLink {
 
 /// The answers for every member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyReport {
     /// The schema of the release that made it.
     pub schema: u32,

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{Stage, Why, WhyAnswer};
 use crate::guard::HoldReason;
-use crate::lane::BlockReason;
 use crate::policy::Action;
 
 fn joined(reasons: &[HoldReason]) -> String {
@@ -82,6 +81,27 @@ impl fmt::Display for Why {
     }
 }
 
+impl BlockReason {
+    /// What somebody can do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::AccessDenied => {
+                "check the worker's role in the member's stack; every run tries again"
+            }
+            Self::NotFound => {
+                "check the experience and its policy in the member account; every run tries again"
+            }
+            Self::Archived => "reactivate the experience, or remove the link",
+            Self::NoPolicy => {
+                "create a procurement policy for the experience; every run tries again"
+            }
+            Self::Refused | Self::ChangeSetFailed | Self::Cancelled => {
+                "mend what the service says; every run tries again"
+            }
+        }
+    }
+}
+
 impl WhyAnswer {
     /// Where the product stands and why, for people.
     pub fn words(&self) -> String {
@@ -142,21 +162,7 @@ impl WhyAnswer {
                     self.product
                 ));
             }
-            Why::Blocked { reason, .. } => match reason {
-                BlockReason::AccessDenied => {
-                    "check the worker's role in the member's stack; every run tries again"
-                }
-                BlockReason::NotFound => {
-                    "check the experience and its policy in the member account; every run tries again"
-                }
-                BlockReason::Archived => "reactivate the experience, or remove the link",
-                BlockReason::NoPolicy => {
-                    "create a procurement policy for the experience; every run tries again"
-                }
-                BlockReason::Refused | BlockReason::ChangeSetFailed | BlockReason::Cancelled => {
-                    "mend what the service says; every run tries again"
-                }
-            },
+            Why::Blocked { reason, .. } => reason.remedy(),
             Why::Stopped { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
             Why::Frozen { .. } => "nothing, or unfreeze the link in the configuration",
             Why::LeftAlone { .. } => "docs/semantics.md tells what this reason means",

@@ -12,6 +12,7 @@ mod guards;
 mod held;
 mod judge;
 mod lane_guard;
+mod notices;
 mod people;
 mod rest;
 mod rules;
@@ -157,7 +158,8 @@ impl Sim {
         let mut chance = Chance::new(seed, 1);
         let nature = Nature::new(&mut chance);
         let world = World::new(at(0), seed, nature.duration);
-        let scene = Scene::new(&world, &nature, &mut chance)?;
+        let mut scene = Scene::new(&world, &nature, &mut chance)?;
+        scene.stale_after_hours = Chance::new(seed, 4).between(1, 8);
         let judge = judge::Judge::new(seed, nature.refuse, nature.lose, traced);
         world.ledger(|ledger| {
             ledger.configs.push(scene.config());

@@ -309,10 +309,11 @@ impl Sim {
     pub(crate) fn look_once_more(&mut self) -> Result<(), Violation> {
         let text = self.world.ledger(|ledger| ledger.configs.last().cloned());
         let config = Config::parse(&text.unwrap_or_default()).unwrap_or_default();
-        let mut helpless = BTreeSet::new();
+        let (mut helpless, mut blocked) = (BTreeSet::new(), BTreeSet::new());
         for (lane, _) in self.scene.lanes() {
             if self.is_helpless(&config, &lane)? {
-                helpless.insert(lane.experience);
+                helpless.insert(lane.experience.clone());
+                blocked.insert(lane);
             }
         }
         let count = |sim: &Self| {
@@ -351,6 +352,7 @@ impl Sim {
                 )
             });
         }
+        self.everything_is_told(&blocked)?;
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
                 let left = self.left_to_do(link, &lane);

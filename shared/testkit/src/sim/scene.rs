@@ -180,6 +180,8 @@ pub(crate) struct Scene {
     pub(crate) members: Vec<MemberScene>,
     pub(crate) products: Vec<ProductId>,
     pub(crate) links: Vec<LinkScene>,
+    /// After how many hours a link is stale.
+    pub(crate) stale_after_hours: i64,
 }
 
 const MODES: [&str; 6] = [
@@ -245,6 +247,7 @@ impl Scene {
             members: Vec::new(),
             products,
             links: Vec::new(),
+            stale_after_hours: 24,
         };
         for id in scene.management.clone() {
             let policy = scene.random_policy(chance);
@@ -371,7 +374,10 @@ impl Scene {
 
     /// The configuration's text.
     pub(crate) fn config(&self) -> String {
-        let mut text = "schema = 1\n".to_owned();
+        let mut text = format!(
+            "schema = 1\n[notify]\nstale_after_hours = {}\n",
+            self.stale_after_hours
+        );
         for member in &self.members {
             let _ = write!(
                 text,

@@ -5,6 +5,7 @@
 use futures::executor::block_on;
 use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::dead_letters::DeadLetterList;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::hold::Hold;
@@ -15,7 +16,7 @@ use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, ReadSets as _};
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
-use pmp_sync_producer::{DeadLetterList, Producer, Record};
+use pmp_sync_producer::{Producer, Record};
 use pmp_sync_testkit::{ProducerPorts, WorkerPorts, World};
 use pmp_sync_worker::{Verdict, Worker};
 

@@ -1,0 +1,74 @@
+//! What each command prints with `--json`, as JSON Schema: docs/schemas is generated from this list.
+//! Readers are to take fields that they do not know, so that newer releases may add some.
+
+use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::preview::Preview;
+use pmp_sync_domain::why::WhyReport;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+
+use crate::brake::BrakeAnswer;
+use crate::config;
+use crate::consent::ConsentAnswer;
+use crate::dlq::DlqAnswer;
+use crate::failure::ErrorAnswer;
+use crate::history::{Event, HistoryAnswer};
+use crate::holds::HoldsAnswer;
+use crate::local::Ended;
+use crate::state::State;
+use crate::status::StatusAnswer;
+use crate::sync::SyncAnswer;
+
+/// What is printed by one command.
+pub(crate) struct Printed {
+    /// The command, such as `config show`; `error` is what any of them prints when it fails.
+    pub(crate) command: &'static str,
+    /// Its JSON Schema.
+    pub(crate) schema: fn() -> Schema,
+}
+
+/// Every command that prints JSON.
+pub(crate) const ALL: &[Printed] = &[
+    printed::<BrakeAnswer<'static>>("resume"),
+    printed::<BrakeAnswer<'static>>("stop"),
+    printed::<ConsentAnswer<'static>>("approve"),
+    printed::<ConsentAnswer<'static>>("reject"),
+    printed::<ConsentAnswer<'static>>("restore"),
+    printed::<DeadLetterList>("dlq list"),
+    printed::<DlqAnswer<'static>>("dlq discard"),
+    printed::<DlqAnswer<'static>>("dlq replay"),
+    printed::<Ended>("local down"),
+    printed::<ErrorAnswer>("error"),
+    // One for each line.
+    printed::<Event<'static>>("history --export"),
+    printed::<HistoryAnswer<'static>>("history"),
+    printed::<HoldsAnswer>("holds"),
+    printed::<ListedLetter>("dlq show"),
+    printed::<Preview>("plan"),
+    printed::<State>("local up"),
+    printed::<StatusAnswer<'static>>("status"),
+    printed::<SyncAnswer<'static>>("sync"),
+    printed::<WhyReport>("why"),
+    printed::<config::Applied>("config apply"),
+    printed::<config::Shown>("config show"),
+    printed::<config::Valid>("config validate"),
+];
+
+const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
+    Printed {
+        command,
+        schema: schema_of::<T>,
+    }
+}
+
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+impl Printed {
+    /// The name of its file: `config-show.json`, `history-export.json`.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.json", self.command.replace("--", "").replace(' ', "-"))
+    }
+}

@@ -1,0 +1,493 @@
+//! Notices: which changes of a link's state are announced on the bus, and what stands announced of it.
+//!
+//! Nothing is announced twice for the same state, and nothing is lost: [`Notices::after`] compares what
+//! stands announced with what a look has found, and what follows is written into the link's book together
+//! with the new record, before it is put on the bus. Whoever is cut off in between finds it there. Pure.
+
+mod events;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::events::{
+    About, AsideProduct, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale,
+    Notice, Quarantined, Recovered, SyncCompleted,
+};
+use crate::error::FaultRecord;
+use crate::hold::Hold;
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
+use crate::lane::{self, BlockReason, LaneState, Phase, elapsed};
+use crate::plan::PlanHash;
+
+/// Products in quarantine that are remembered of one link; more of them are only counted.
+pub const MOST_ASIDE: usize = 500;
+/// Notices of one link that wait for the bus. While there are so many nothing more is compared: what has
+/// changed by then is found once they are gone.
+pub const MOST_PENDING: usize = 10;
+
+/// Whom a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The member.
+    pub member: MemberName,
+    /// The lane.
+    pub lane: LaneId,
+    /// The experience that it follows.
+    pub management_experience: ExperienceId,
+}
+
+impl Subject {
+    fn account(&self) -> &AccountId {
+        &self.lane.account
+    }
+
+    fn experience(&self) -> &ExperienceId {
+        &self.lane.experience
+    }
+}
+
+/// What a look has found of a link.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Whom it is about.
+    pub subject: &'a Subject,
+    /// When.
+    pub now: Timestamp,
+    /// What is held, once the look has been written down.
+    pub hold: Option<&'a Hold>,
+    /// Why the link could not be looked at, if it could not.
+    pub fault: Option<&'a FaultRecord>,
+    /// True if the fault counts as a hold: the management experience can not be trusted.
+    pub is_guarded: bool,
+    /// The lane.
+    pub state: &'a LaneState,
+    /// True if nothing is claimed, under way, or announced and still to come.
+    pub is_done: bool,
+    /// What stands in quarantine, if that was looked at.
+    pub aside: Option<&'a [lane::Quarantined]>,
+    /// True if the member experience was found in step.
+    pub in_step: bool,
+    /// After how many hours without being in step the link is stale; none if nobody expects it to be.
+    pub stale_after_hours: Option<u32>,
+}
+
+impl Seen<'_> {
+    /// True if what was tried has come to its end: only then is it known that a trouble is gone. A lane
+    /// that tries again what it was blocked by is not.
+    fn rests(&self) -> bool {
+        self.state.phase == Phase::Idle && self.is_done
+    }
+}
+
+/// A hold that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldMark {
+    /// The run that made the plan.
+    pub run: RunId,
+    /// The plan's hash.
+    pub plan_hash: PlanHash,
+    /// The code of the first reason.
+    pub reason: String,
+    /// Since when it is held.
+    pub since: Timestamp,
+}
+
+/// Something that was announced, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark<R> {
+    /// Why.
+    pub reason: R,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Changes in quarantine that were announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsideMark {
+    /// Since when the first of them stands aside.
+    pub since: Timestamp,
+    /// The products, each with the run that its change was claimed under: one that is replayed and fails
+    /// again is announced again.
+    pub products: BTreeMap<ProductId, RunId>,
+    /// How many more there are than are remembered.
+    #[serde(default)]
+    pub beyond: usize,
+}
+
+/// What stands announced of a link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notices {
+    /// Since when the link is watched for being stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The number of the last notice.
+    #[serde(default)]
+    pub number: u64,
+    /// The hold that stands announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldMark>,
+    /// The fault of the management experience that stands announced as a hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distrusted: Option<Mark<String>>,
+    /// The block that stands announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Mark<BlockReason>>,
+    /// The quarantine that stands announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<AsideMark>,
+    /// Since when the link was not in step, if it stands announced as stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Mark<String>>,
+    /// What is recorded and not known to be on the bus.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Notice>,
+}
+
+impl Notices {
+    /// True if nothing was ever announced or watched.
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What stands announced, in the order in which it is told.
+    pub fn standing(&self) -> BTreeSet<Condition> {
+        let all = [
+            (
+                Condition::Held,
+                self.held.is_some() || self.distrusted.is_some(),
+            ),
+            (Condition::Blocked, self.blocked.is_some()),
+            (Condition::Quarantined, self.aside.is_some()),
+            (Condition::Stale, self.stale.is_some()),
+        ];
+        let standing = all.into_iter().filter(|(_, stands)| *stands);
+        standing.map(|(condition, _)| condition).collect()
+    }
+
+    /// What stands announced once what was seen has been: the new record, with the notices that follow
+    /// from the difference as `pending`.
+    #[must_use]
+    pub fn after(&self, seen: &Seen<'_>) -> Self {
+        if self.pending.len() >= MOST_PENDING {
+            return self.clone();
+        }
+        let mut draft = Draft::new(self, seen.subject, seen.now);
+        draft.watch(seen);
+        draft.end_hold(seen);
+        draft.end_block(seen);
+        draft.end_quarantine(seen);
+        draft.end_staleness(seen);
+        draft.recover();
+        draft.begin_hold(seen);
+        draft.begin_block(seen);
+        draft.begin_quarantine(seen);
+        draft.begin_staleness(seen);
+        draft.next
+    }
+
+    /// The same once the link has left the configuration: whatever stood is no more.
+    #[must_use]
+    pub fn removed(&self, subject: &Subject, now: Timestamp) -> Self {
+        if self.pending.len() >= MOST_PENDING {
+            return self.clone();
+        }
+        let mut draft = Draft::new(self, subject, now);
+        draft.end_everything(EndedBy::Removed);
+        draft.recover();
+        // Should there be a link again, it is watched from then on.
+        draft.next.since = None;
+        draft.next
+    }
+
+    /// A hold that an earlier release has announced stands announced.
+    #[must_use]
+    pub fn with_announced(mut self, hold: Option<&Hold>) -> Self {
+        let is_old = self.is_blank() && hold.is_some_and(|hold| hold.announced);
+        if let Some(hold) = hold.filter(|_| is_old) {
+            self.held = Some(held_mark(hold));
+        }
+        self
+    }
+}
+
+/// Since when a link was not in step, if that is longer ago than it may be. `since` is when it was first
+/// watched: before that nobody expected anything of it.
+pub fn stale_since(
+    state: &LaneState,
+    since: Timestamp,
+    after_hours: u32,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let last = state.last_in_step.map_or(since, |last| last.max(since));
+    (elapsed(last, now) > f64::from(after_hours) * 3600.0).then_some(last)
+}
+
+fn held_mark(hold: &Hold) -> HeldMark {
+    let reason = hold.reasons.first();
+    HeldMark {
+        run: hold.run,
+        plan_hash: hold.plan_hash.clone(),
+        reason: reason.map_or_else(String::new, |reason| reason.code().to_owned()),
+        since: hold.since,
+    }
+}
+
+/// A record that is being written.
+struct Draft<'a> {
+    next: Notices,
+    subject: &'a Subject,
+    now: Timestamp,
+    ended: Vec<Ended>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(old: &Notices, subject: &'a Subject, now: Timestamp) -> Self {
+        Self {
+            next: old.clone(),
+            subject,
+            now,
+            ended: Vec::new(),
+        }
+    }
+
+    fn end(&mut self, condition: Condition, reason: &str, since: Timestamp, ended_by: EndedBy) {
+        self.ended.push(Ended {
+            condition,
+            reason: reason.to_owned(),
+            since,
+            ended_by,
+        });
+    }
+
+    fn end_everything(&mut self, by: EndedBy) {
+        if let Some(held) = self.next.held.take() {
+            self.end(Condition::Held, &held.reason, held.since, by);
+        }
+        if let Some(mark) = self.next.distrusted.take() {
+            self.end(Condition::Held, &mark.reason, mark.since, by);
+        }
+        if let Some(mark) = self.next.blocked.take() {
+            let reason = mark.reason.to_string();
+            self.end(Condition::Blocked, &reason, mark.since, by);
+        }
+        if let Some(mark) = self.next.aside.take() {
+            self.end(Condition::Quarantined, QUARANTINED, mark.since, by);
+        }
+        if let Some(mark) = self.next.stale.take() {
+            self.end(Condition::Stale, &mark.reason, mark.since, by);
+        }
+    }
+
+    fn watch(&mut self, seen: &Seen<'_>) {
+        self.next.since = match seen.stale_after_hours {
+            Some(_) => self.next.since.or(Some(self.now)),
+            None => None,
+        };
+    }
+
+    fn end_hold(&mut self, seen: &Seen<'_>) {
+        if seen.hold.is_none()
+            && let Some(held) = self.next.held.take()
+        {
+            self.end(Condition::Held, &held.reason, held.since, EndedBy::Resolved);
+        }
+        // A fault of another kind says nothing of the management experience.
+        if seen.fault.is_none()
+            && let Some(mark) = self.next.distrusted.take()
+        {
+            self.end(Condition::Held, &mark.reason, mark.since, EndedBy::Resolved);
+        }
+    }
+
+    fn end_block(&mut self, seen: &Seen<'_>) {
+        if seen.rests()
+            && let Some(mark) = self.next.blocked.take()
+        {
+            let reason = mark.reason.to_string();
+            self.end(Condition::Blocked, &reason, mark.since, EndedBy::Resolved);
+        }
+    }
+
+    fn end_quarantine(&mut self, seen: &Seen<'_>) {
+        if seen.rests()
+            && seen.aside.is_some_and(<[_]>::is_empty)
+            && let Some(mark) = self.next.aside.take()
+        {
+            self.end(
+                Condition::Quarantined,
+                QUARANTINED,
+                mark.since,
+                EndedBy::Resolved,
+            );
+        }
+    }
+
+    fn end_staleness(&mut self, seen: &Seen<'_>) {
+        let Some(mark) = self.next.stale.take() else {
+            return;
+        };
+        let in_step = seen.in_step || seen.state.last_in_step > Some(mark.since);
+        if in_step {
+            self.end(
+                Condition::Stale,
+                &mark.reason,
+                mark.since,
+                EndedBy::Resolved,
+            );
+        } else if self.is_stale(seen).is_none() {
+            self.end(
+                Condition::Stale,
+                &mark.reason,
+                mark.since,
+                EndedBy::SetAside,
+            );
+        } else {
+            self.next.stale = Some(mark);
+        }
+    }
+
+    fn is_stale(&self, seen: &Seen<'_>) -> Option<Timestamp> {
+        let (hours, since) = seen.stale_after_hours.zip(self.next.since)?;
+        let stale = || stale_since(seen.state, since, hours, self.now);
+        (!seen.in_step).then(stale).flatten()
+    }
+
+    /// Tells what is no more, all of it at once.
+    fn recover(&mut self) {
+        let ended = std::mem::take(&mut self.ended);
+        let Some(since) = ended.iter().map(|ended| ended.since).min() else {
+            return;
+        };
+        let standing: Vec<_> = self.next.standing().into_iter().collect();
+        let about = events::recovered_about(self.about(), &ended, &standing);
+        self.next.pending.push(Notice::Recovered(Recovered {
+            about,
+            since,
+            reason: ended
+                .first()
+                .map_or_else(String::new, |ended| ended.reason.clone()),
+            recovered: ended,
+            standing,
+        }));
+    }
+
+    fn begin_hold(&mut self, seen: &Seen<'_>) {
+        if let Some(fault) = seen.fault.filter(|_| seen.is_guarded)
+            && self
+                .next
+                .distrusted
+                .as_ref()
+                .is_none_or(|mark| mark.reason != fault.code)
+        {
+            self.next.distrusted = Some(Mark {
+                reason: fault.code.clone(),
+                since: self.now,
+            });
+            let about = self.about();
+            let held = events::held_by_fault(about, fault, self.now);
+            self.next.pending.push(Notice::Held(held));
+        }
+        let Some(hold) = seen.hold else { return };
+        let mark = held_mark(hold);
+        let is_told = |old: &HeldMark| old.run == mark.run && old.plan_hash == mark.plan_hash;
+        if self.next.held.as_ref().is_some_and(is_told) {
+            return;
+        }
+        self.next.held = Some(mark);
+        let about = self.about();
+        let held = events::held(about, hold);
+        self.next.pending.push(Notice::Held(held));
+    }
+
+    fn begin_block(&mut self, seen: &Seen<'_>) {
+        let is_blocked = seen.state.phase == Phase::Blocked;
+        let Some(block) = seen.state.block.as_ref().filter(|_| is_blocked) else {
+            return;
+        };
+        let blocked = self.next.blocked.as_ref();
+        if blocked.is_some_and(|mark| mark.reason == block.reason) {
+            return;
+        }
+        self.next.blocked = Some(Mark {
+            reason: block.reason,
+            since: block.since,
+        });
+        let about = self.about();
+        let blocked = events::blocked(about, block);
+        self.next.pending.push(Notice::Blocked(blocked));
+    }
+
+    fn begin_quarantine(&mut self, seen: &Seen<'_>) {
+        let Some(aside) = seen.aside.filter(|aside| !aside.is_empty()) else {
+            return;
+        };
+        let old = self.next.aside.take();
+        let (known, beyond, since) = match &old {
+            Some(mark) => (mark.products.clone(), mark.beyond, Some(mark.since)),
+            None => (BTreeMap::new(), 0, None),
+        };
+        let is_known = |aside: &&lane::Quarantined| known.get(&aside.product) == Some(&aside.run);
+        let (kept, others): (Vec<_>, Vec<_>) = aside.iter().partition(is_known);
+        let first = others.iter().map(|aside| aside.quarantined_at).min();
+        let remembered = kept.iter().chain(&others).take(MOST_ASIDE);
+        let products = remembered.map(|aside| (aside.product.clone(), aside.run));
+        let products: BTreeMap<_, _> = products.collect();
+        self.next.aside = Some(AsideMark {
+            since: since.or(first).unwrap_or(self.now),
+            beyond: aside.len().saturating_sub(products.len()),
+            products,
+        });
+        // Those that are only counted are not known one by one.
+        let new = others.len().saturating_sub(beyond);
+        if new > 0 {
+            let about = self.about();
+            let since = first.unwrap_or(self.now);
+            let quarantined = events::quarantined(about, &others, (new, aside.len()), since);
+            self.next.pending.push(Notice::Quarantined(quarantined));
+        }
+    }
+
+    fn begin_staleness(&mut self, seen: &Seen<'_>) {
+        if self.next.stale.is_some() {
+            return;
+        }
+        let Some(since) = self.is_stale(seen) else {
+            return;
+        };
+        let standing = self.next.standing();
+        let standing = standing.first().map(|condition| condition.as_str());
+        let fault = seen.fault.map(|fault| fault.code.as_str());
+        let reason = fault.or(standing).unwrap_or("differs").to_owned();
+        self.next.stale = Some(Mark {
+            reason: reason.clone(),
+            since,
+        });
+        let about = self.about();
+        let hours = seen.stale_after_hours.unwrap_or_default();
+        let stale = events::stale(about, reason, since, hours, seen.fault);
+        self.next.pending.push(Notice::MemberStale(stale));
+    }
+
+    fn about(&mut self) -> About {
+        self.next.number += 1;
+        About {
+            schema: crate::SCHEMA,
+            id: format!("{}/{}", self.subject.lane, self.next.number),
+            at: self.now,
+            member: self.subject.member.clone(),
+            account: self.subject.account().clone(),
+            experience: self.subject.experience().clone(),
+            management_experience: self.subject.management_experience.clone(),
+            message: String::new(),
+            what_to_do: String::new(),
+        }
+    }
+}
+
+/// The reason code of what stands in quarantine.
+const QUARANTINED: &str = "PMS-6001";
+
+#[cfg(test)]
+mod tests;

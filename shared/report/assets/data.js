@@ -1,0 +1,121 @@
+// What the page knows: the embedded data, decoded once. Every text in it is text and nothing else: it only ever
+// becomes the text of a node.
+
+const SIGNS = {
+  allowed: ["✓", "allowed"],
+  denied: ["✕", "denied"],
+  unlisted: ["·", "unlisted"],
+  unknown: ["?", "not known"],
+  planned: ["◇", "planned"],
+  underway: ["▸", "under way"],
+  held: ["‖", "held"],
+  left_alone: ["○", "left alone"],
+  quarantined: ["!", "quarantined"],
+  blocked: ["■", "blocked"],
+  stopped: ["◼", "stopped"],
+};
+const STATES = {
+  in_step: "in step", underway: "under way", differs: "differs", held: "held",
+  blocked: "blocked", stopped: "stopped", unreachable: "unreachable",
+};
+const STANDINGS = { A: "allowed", D: "denied", U: "unlisted" };
+const LETTERS = ["", "A", "D", "U"];
+const NUMBERS = { A: 1, D: 2, U: 3 };
+
+/** The places that rising distances stand for. */
+function places(distances) {
+  let at = 0;
+  return distances.map((distance) => (at += distance));
+}
+
+function decodeLink(coded, raw) {
+  const count = raw.p.length;
+  const management = raw.m[coded.m];
+  const desired = new Uint8Array(count);
+  if (management && management.s) {
+    for (let at = 0; at < count; at++) desired[at] = NUMBERS[management.s[at]];
+  }
+  const standing = desired.slice();
+  const wanted = new Uint8Array(count);
+  const reason = new Int32Array(count).fill(-1);
+  const edited = new Map();
+  const differing = places(coded.p);
+  const reasons = coded.r.flatMap(([of, times]) => Array(times).fill(of));
+  const kinds = new Set();
+  differing.forEach((product, at) => {
+    standing[product] = NUMBERS[coded.s[at]];
+    wanted[product] = NUMBERS[coded.w[at]];
+    reason[product] = reasons[at];
+    kinds.add(raw.r[reasons[at]].kind);
+    if (coded.e[at]) edited.set(product, coded.e[at]);
+  });
+  for (const product of places(coded.b)) standing[product] = NUMBERS.D;
+  return {
+    ...coded, management, desired, standing, wanted, reason, edited, kinds,
+    differs: differing.length, unknown: coded.fault !== null,
+    haystack: [coded.member, coded.account, coded.experience, management && management.id].join("\n").toLowerCase(),
+  };
+}
+
+function decode(raw) {
+  return {
+    made: raw.made, products: raw.p, reasons: raw.r, management: raw.m,
+    needles: raw.p.map((product) => product.toLowerCase()),
+    links: raw.l.map((link) => decodeLink(link, raw)),
+  };
+}
+
+/** A product on a member experience. */
+function cellOf(data, product, link) {
+  const of = data.links[link];
+  if (of.unknown) {
+    return { kind: "unknown", words: "not known", desired: STANDINGS[LETTERS[of.desired[product]]], fault: of.fault };
+  }
+  const standing = STANDINGS[LETTERS[of.standing[product]]] ?? "unknown";
+  const desired = STANDINGS[LETTERS[of.desired[product]]] ?? "unknown";
+  const place = of.reason[product];
+  if (place < 0) return { kind: standing, words: standing, standing, desired };
+  const reason = data.reasons[place];
+  const wanted = LETTERS[of.wanted[product]] === "A" ? "allow" : "deny";
+  return {
+    kind: reason.kind, words: `${wanted}: ${SIGNS[reason.kind][1]}`, standing, desired, wanted, reason,
+    edited: of.edited.get(product),
+  };
+}
+
+/** The same for somebody who hears it. */
+function spoken(cell) {
+  if (cell.kind === "unknown") return "not known: the member can not be looked at";
+  if (!cell.reason) return `${cell.standing}, in step`;
+  const goal = cell.wanted === "allow" ? "allowed" : "denied";
+  return `${cell.standing}, should be ${goal}: ${SIGNS[cell.kind][1]}${cell.edited ? ", edited outside" : ""}`;
+}
+
+/** Where the links want a product: one word if they agree. */
+function wantedBy(data, product, links) {
+  const standings = new Set(links.map((link) => data.links[link].desired[product]));
+  standings.delete(0);
+  if (standings.size === 1) return STANDINGS[LETTERS[[...standings][0]]];
+  return standings.size === 0 ? "not known" : "varies";
+}
+
+function number(of) {
+  return of.toLocaleString("en");
+}
+
+function counted(of, noun) {
+  return `${number(of)} ${noun}${of === 1 ? "" : "s"}`;
+}
+
+/** A word of a command, so that a shell takes it as it is. */
+function shell(word) {
+  return /^[\w.@:/*-]+$/.test(word) && word !== "*" ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** An element with a class and a text. */
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}

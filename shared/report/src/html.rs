@@ -1,0 +1,142 @@
+//! Text that becomes HTML: what comes from outside stays text.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+/// `text` as it may stand in an element or in an attribute with quotes.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // Nobody can read them, and a parser makes something else of some.
+            control if control.is_control() && control != '\n' => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// JSON as it may stand in a script element: nothing in it can end the element, and it stays the same JSON.
+pub(crate) fn in_script(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(safe, "\\u{:04x}", u32::from(character));
+            }
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// By what a Content-Security-Policy knows an inline script or style.
+pub(crate) fn source_hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// A time as people read it, in UTC to the second.
+pub(crate) fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A time element.
+pub(crate) fn time(at: Timestamp) -> String {
+    format!("<time datetime=\"{at}\">{}</time>", utc(at))
+}
+
+/// How long ago, by the two largest units.
+pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min")
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn number(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// So many of something: `1 product`, `2,000 products`.
+pub(crate) fn count(of: usize, noun: &str) -> String {
+    let plural = if of == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", number(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_becomes_markup() {
+        let told = escaped("</script><img src=x onerror=\"alert('1')\">&\u{1}");
+        assert_eq!(
+            told,
+            "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn json_in_a_script_stays_the_same_and_can_not_end_it() {
+        let hostile = "</script><!--<script>&\u{2028}\u{2029}\"\\";
+        let json = serde_json::to_string(hostile).unwrap();
+        let safe = in_script(&json);
+        for forbidden in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+            assert!(!safe.contains(forbidden), "{safe}");
+        }
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), hostile);
+    }
+
+    #[test]
+    fn a_source_is_known_by_its_hash() {
+        // printf '%s' 'alert(1)' | openssl dgst -sha256 -binary | base64
+        let expected = "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='";
+        assert_eq!(source_hash("alert(1)"), expected);
+    }
+
+    #[test]
+    fn numbers_and_ages_are_told_as_people_read_them() {
+        for (given, told) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(number(given), told);
+        }
+        let now: Timestamp = "2026-01-03T02:03:04Z".parse().unwrap();
+        for (then, told) in [
+            ("2026-01-03T02:03:05Z", "0 s"),
+            ("2026-01-03T02:02:04Z", "1 min"),
+            ("2026-01-03T00:00:00Z", "2 h 3 min"),
+            ("2026-01-01T00:00:00Z", "2 d 2 h"),
+        ] {
+            assert_eq!(age(then.parse().unwrap(), now), told);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The members, the one that was known in step the longest ago first. A table, so that it is there without
+//! scripts and for everybody; the bars only repeat what it says.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use crate::html::{age, count, escaped, number, time};
+use crate::model::{Link, Mode, Model, State};
+
+/// How long the longest bar is.
+const WIDTH: i64 = 160;
+
+pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
+    match state {
+        State::InStep => ("in_step", "✓", "in step"),
+        State::Underway => ("underway", "▸", "under way"),
+        State::Differs => ("differs", "≠", "differs"),
+        State::Held => ("held", "‖", "held"),
+        State::Blocked => ("blocked", "■", "blocked"),
+        State::Stopped => ("stopped", "◼", "stopped"),
+        State::Unreachable => ("unreachable", "?", "unreachable"),
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Mirror => "mirror",
+        Mode::Additive => "additive",
+        Mode::Observe => "observe",
+    }
+}
+
+/// Seconds since it was known in step; the longest of all if it never was.
+fn behind(link: &Link, now: Timestamp) -> i64 {
+    let since = link.last_in_step.map(Timestamp::as_second);
+    since.map_or(i64::MAX, |since| {
+        now.as_second().saturating_sub(since).max(0)
+    })
+}
+
+pub(crate) fn section(model: &Model) -> String {
+    let now = model.made_at;
+    let mut links: Vec<_> = model.links.iter().collect();
+    links.sort_by_key(|link| {
+        (
+            -behind(link, now).min(i64::MAX - 1),
+            &link.member,
+            &link.experience,
+        )
+    });
+    let known = links.iter().map(|link| behind(link, now));
+    let longest = known.filter(|seconds| *seconds < i64::MAX).max();
+    // A day at least, or five minutes would look like a disaster.
+    let longest = longest.unwrap_or_default().max(86_400);
+    let mut text = format!(
+        "<section id=\"members\" aria-labelledby=\"members-title\">\n<h2 id=\"members-title\">Members <span class=\"n\">{}</span></h2>\n\
+         <p class=\"note\">By how long ago each was last known in step. Stale after {} h; observed, stopped and frozen links never are.</p>\n\
+         <div class=\"scroll\" role=\"region\" aria-labelledby=\"members-title\" tabindex=\"0\"><table>\n<thead><tr>\
+         <th scope=\"col\">Member</th><th scope=\"col\">Experience</th><th scope=\"col\">Mode</th><th scope=\"col\">State</th>\
+         <th scope=\"col\" class=\"r\">Differ</th><th scope=\"col\" class=\"r\">Open</th><th scope=\"col\" class=\"r\">Quarantined</th>\
+         <th scope=\"col\" class=\"r\">Dead letters</th><th scope=\"col\">Last in step (UTC)</th><th scope=\"col\">Behind</th></tr></thead>\n<tbody>\n",
+        count(model.links.len(), "experience"),
+        model.stale_after_hours
+    );
+    for link in links {
+        text.push_str(&row(link, now, longest));
+    }
+    text.push_str("</tbody></table></div>\n</section>\n");
+    text
+}
+
+fn row(link: &Link, now: Timestamp, longest: i64) -> String {
+    let (class, glyph, words) = state(link.state);
+    let mut text = format!(
+        "<tr><th scope=\"row\">{}</th><td><code>{}</code></td><td>{}</td><td class=\"s-{class}\"><span class=\"glyph\" aria-hidden=\"true\">{glyph}</span> {words}",
+        escaped(&link.member),
+        escaped(link.experience.as_deref().unwrap_or("*")),
+        mode(link.mode),
+    );
+    if let Some(since) = link.frozen_since {
+        let _ = write!(text, ", frozen {}", age(since, now));
+    }
+    if let Some(fault) = &link.fault {
+        let _ = write!(text, ": {}", escaped(&fault.code));
+    }
+    let unknown = |known: bool, of: usize| {
+        if known { number(of) } else { "?".to_owned() }
+    };
+    let letters = link.dead_letters.map_or_else(|| "?".to_owned(), number);
+    let _ = write!(
+        text,
+        "</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{letters}</td>",
+        unknown(link.fault.is_none(), link.differing.len()),
+        number(link.open),
+        number(link.quarantined),
+    );
+    let seconds = behind(link, now);
+    let width = (seconds.min(longest) * WIDTH / longest).max(1);
+    let told = link
+        .last_in_step
+        .map_or_else(|| "never".to_owned(), |at| age(at, now));
+    let when = link.last_in_step.map_or_else(|| "–".to_owned(), time);
+    let stale = if link.stale {
+        " <b class=\"s-stale\">◷ stale</b>"
+    } else {
+        ""
+    };
+    let class = if link.stale { "bar stale" } else { "bar" };
+    let _ = writeln!(
+        text,
+        "<td>{when}</td><td class=\"behind\"><svg class=\"{class}\" width=\"{WIDTH}\" height=\"8\" aria-hidden=\"true\"><rect width=\"{width}\" height=\"8\" rx=\"1\"/></svg> {told}{stale}</td></tr>"
+    );
+    text
+}

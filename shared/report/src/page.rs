@@ -1,0 +1,241 @@
+//! The page.
+
+use std::fmt::Write as _;
+
+use crate::code::{coded, products};
+use crate::html::{age, count, escaped, in_script, number, source_hash, time};
+use crate::members;
+use crate::model::{Attention, AttentionKind, Model, Stop};
+use crate::plot;
+
+const STYLE: &str = include_str!("../assets/report.css");
+/// The page's script: three files, so that each has one purpose.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n",
+    include_str!("../assets/data.js"),
+    include_str!("../assets/panel.js"),
+    include_str!("../assets/grid.js"),
+    include_str!("../assets/report.js"),
+);
+
+/// Things that need somebody which are shown at once; the others of a kind are a click away.
+const SHOWN: usize = 6;
+
+/// The whole page. It needs nothing but itself.
+pub fn render(model: &Model) -> String {
+    // Made of strings, numbers and lists: there is nothing in it that is no JSON.
+    let data = serde_json::to_string(&coded(model)).unwrap_or_else(|_| "null".to_owned());
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
+        source_hash(SCRIPT),
+        source_hash(STYLE)
+    );
+    let name = escaped(&model.name);
+    let mut page = String::with_capacity(data.len() + STYLE.len() + SCRIPT.len() + 100_000);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
+         <title>{name}: where every member stands</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <a class=\"skip\" href=\"#matrix\">Skip to the matrix</a>\n"
+    );
+    page.push_str(&head(model, &name));
+    page.push_str("<main>\n");
+    page.push_str(&glance(model));
+    page.push_str(&attention(model));
+    page.push_str(MATRIX);
+    page.push_str(&members::section(model));
+    page.push_str(&plot::section(&model.runs));
+    page.push_str("</main>\n");
+    let _ = write!(
+        page,
+        "<aside id=\"panel\" class=\"panel\" role=\"region\" aria-labelledby=\"panel-title\" hidden></aside>\n\
+         <p id=\"said\" class=\"unseen\" role=\"status\" aria-live=\"polite\"></p>\n\
+         <script type=\"application/json\" id=\"data\">{}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        in_script(&data)
+    );
+    page
+}
+
+fn head(model: &Model, name: &str) -> String {
+    format!(
+        "<header class=\"head\">\n<div><h1>{name}</h1>\n<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
+         <nav aria-label=\"Sections\"><a href=\"#attention\">Needs somebody</a><a href=\"#matrix\">Matrix</a>\
+         <a href=\"#members\">Members</a><a href=\"#runs\">Runs</a></nav>\n\
+         <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark</button>\n</header>\n",
+        count(model.links.len(), "member experience"),
+        count(products(model).len(), "product"),
+        model.config_version,
+        time(model.made_at),
+    )
+}
+
+/// How many member experiences stand how.
+fn glance(model: &Model) -> String {
+    let counts = &model.counts;
+    let tiles = [
+        ("in_step", "✓", "in step", counts.in_step),
+        ("underway", "▸", "under way", counts.underway),
+        ("differs", "≠", "differ", counts.differs),
+        ("held", "‖", "held", counts.held),
+        ("blocked", "■", "blocked", counts.blocked),
+        ("stopped", "◼", "stopped", counts.stopped),
+        ("unreachable", "?", "unreachable", counts.unreachable),
+        ("stale", "◷", "stale", counts.stale),
+    ];
+    let mut text = String::from(
+        "<section id=\"glance\" aria-labelledby=\"glance-title\">\n<h2 id=\"glance-title\" class=\"unseen\">At a glance: member experiences</h2>\n<ul class=\"tiles\">\n",
+    );
+    for (state, glyph, words, of) in tiles {
+        let none = if of == 0 { " none" } else { "" };
+        let _ = writeln!(
+            text,
+            "<li><button type=\"button\" class=\"tile s-{state}{none}\" data-state=\"{state}\" aria-pressed=\"false\">\
+             <span class=\"glyph\" aria-hidden=\"true\">{glyph}</span><b>{}</b> <span>{words}</span></button></li>",
+            number(of)
+        );
+    }
+    text.push_str("</ul>\n</section>\n");
+    text
+}
+
+fn kind(kind: AttentionKind) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        AttentionKind::Management => ("unreachable", "!", "Management experience"),
+        AttentionKind::Unreachable => ("unreachable", "?", "Unreachable"),
+        AttentionKind::Blocked => ("blocked", "■", "Blocked"),
+        AttentionKind::Held => ("held", "‖", "Held"),
+        AttentionKind::Quarantined => ("quarantined", "!", "Quarantined"),
+        AttentionKind::DeadLetters => ("quarantined", "✉", "Dead letters"),
+        AttentionKind::Stopped => ("stopped", "◼", "Stopped"),
+        AttentionKind::Stale => ("stale", "◷", "Stale"),
+    }
+}
+
+/// What needs somebody, by its kind.
+fn attention(model: &Model) -> String {
+    let total = model.attention.len() + model.stops.len();
+    let mut text = format!(
+        "<section id=\"attention\" aria-labelledby=\"attention-title\">\n<h2 id=\"attention-title\">Needs somebody <span class=\"n\">{}</span></h2>\n",
+        number(total)
+    );
+    if total == 0 {
+        text.push_str("<p class=\"calm\">Nothing. No plan is held, no lane blocked, no change quarantined.</p>\n");
+    }
+    let mut kinds: Vec<_> = model.attention.iter().map(|item| item.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for of in kinds {
+        let items = model.attention.iter().filter(|item| item.kind == of);
+        let items = items.map(|item| card(item, model)).collect();
+        text.push_str(&group(of, items));
+    }
+    if !model.stops.is_empty() {
+        let items = model
+            .stops
+            .iter()
+            .map(|stop| stopped(stop, model))
+            .collect();
+        text.push_str(&group(AttentionKind::Stopped, items));
+    }
+    text.push_str("</section>\n");
+    text
+}
+
+fn group(of: AttentionKind, items: Vec<String>) -> String {
+    let (class, glyph, words) = kind(of);
+    let mut text = format!(
+        "<div class=\"group s-{class}\"><h3><span class=\"glyph\" aria-hidden=\"true\">{glyph}</span> {words} <span class=\"n\">{}</span></h3>\n<ul class=\"cards\">\n",
+        number(items.len())
+    );
+    let more = items.len().saturating_sub(SHOWN);
+    for (place, item) in items.into_iter().enumerate() {
+        if place == SHOWN {
+            let _ = write!(
+                text,
+                "</ul>\n<details><summary>{} more</summary>\n<ul class=\"cards\">\n",
+                number(more)
+            );
+        }
+        text.push_str(&item);
+    }
+    text.push_str(if more > 0 {
+        "</ul></details></div>\n"
+    } else {
+        "</ul></div>\n"
+    });
+    text
+}
+
+fn card(item: &Attention, model: &Model) -> String {
+    let mut text = format!("<li class=\"card\"><h4>{}", escaped(&item.about));
+    if let Some(experience) = &item.experience {
+        let _ = write!(text, " <code>{}</code>", escaped(experience));
+    }
+    text.push_str("</h4>");
+    if let Some(since) = item.since {
+        let _ = write!(
+            text,
+            "<p class=\"since\">since {} <span>({})</span></p>",
+            time(since),
+            age(since, model.made_at)
+        );
+    }
+    for message in &item.message {
+        let _ = write!(text, "<p>{}</p>", escaped(message));
+    }
+    if let Some(what) = &item.what_to_do {
+        let _ = write!(text, "<p class=\"todo\">{}</p>", escaped(what));
+    }
+    if let Some(command) = &item.command {
+        text.push_str(&command_line(command));
+    }
+    text.push_str("</li>\n");
+    text
+}
+
+fn stopped(stop: &Stop, model: &Model) -> String {
+    let item = Attention {
+        kind: AttentionKind::Stopped,
+        about: stop.what.clone(),
+        experience: None,
+        message: stop.by.iter().map(|by| format!("by {by}")).collect(),
+        what_to_do: None,
+        command: Some(stop.command.clone()),
+        since: Some(stop.since),
+        run: None,
+    };
+    card(&item, model)
+}
+
+/// A command with its button. Without scripts it is text to be marked.
+pub(crate) fn command_line(command: &str) -> String {
+    format!(
+        "<div class=\"command\"><code>{}</code><button type=\"button\" class=\"copy\" hidden>Copy</button></div>",
+        escaped(command)
+    )
+}
+
+/// Filled by the script; what it shows of members is in the table of members too.
+const MATRIX: &str = r#"<section id="matrix" aria-labelledby="matrix-title">
+<h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>
+<noscript><p class="calm">The matrix of products needs scripts. The tables below do without.</p></noscript>
+<form id="filters" class="filters" role="search" aria-label="What the matrix shows" hidden>
+<label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of an id"></label>
+<label>Member<input id="m" type="search" autocomplete="off" spellcheck="false" placeholder="name, account, experience"></label>
+<label>Members that are<select id="state"><option value="">anything</option><option value="in_step">in step</option><option value="underway">under way</option><option value="differs">differing</option><option value="held">held</option><option value="blocked">blocked</option><option value="stopped">stopped</option><option value="unreachable">unreachable</option><option value="stale">stale</option></select></label>
+<label>Products that are<select id="why"><option value="">anything</option><option value="planned">planned</option><option value="underway">under way</option><option value="held">held</option><option value="left_alone">left alone</option><option value="quarantined">quarantined</option><option value="blocked">blocked</option><option value="stopped">stopped</option></select></label>
+<label>Mode<select id="mode"><option value="">any</option><option value="mirror">mirror</option><option value="additive">additive</option><option value="observe">observe</option></select></label>
+<label>Size<select id="zoom"><option value="words">words</option><option value="signs">signs</option><option value="dense">dense</option></select></label>
+<label class="check"><input id="diff" type="checkbox" checked> Only what differs</label>
+<button id="clear" type="reset" class="quiet">Clear</button>
+</form>
+<div id="grid" class="grid" role="grid" aria-label="Products by member experiences" aria-describedby="keys" aria-readonly="true" hidden></div>
+<p id="nothing" class="calm" hidden></p>
+<ul class="legend" id="legend" hidden></ul>
+<p id="keys" class="keys" hidden>Arrow keys, Home, End, Page Up and Page Down move; Enter tells why; Escape closes.</p>
+</section>
+"#;

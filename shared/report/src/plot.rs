@@ -1,0 +1,217 @@
+//! Runs over time: allows above the line, denies below it, a mark above those that were held or failed. The
+//! table has the same.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use crate::html::{count, escaped, number, time};
+use crate::model::Run;
+
+const LEFT: f64 = 56.0;
+const RIGHT: f64 = 944.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 196.0;
+/// How many times are written below the plot.
+const TICKS: i32 = 6;
+
+pub(crate) fn section(runs: &[Run]) -> String {
+    let mut text = format!(
+        "<section id=\"runs\" aria-labelledby=\"runs-title\">\n<h2 id=\"runs-title\">Runs <span class=\"n\">{}</span></h2>\n",
+        number(runs.len())
+    );
+    if runs.is_empty() {
+        text.push_str("<p class=\"calm\">No run yet.</p>\n</section>\n");
+        return text;
+    }
+    text.push_str(&plot(runs));
+    text.push_str(
+        "<ul class=\"legend\"><li><span class=\"key allow\"></span> planned allows, above the line</li><li><span class=\"key deny\"></span> planned denies, below it</li>\
+         <li class=\"s-held\"><span class=\"glyph\">‖</span> something held</li><li class=\"s-blocked\"><span class=\"glyph\">×</span> something failed</li></ul>\n",
+    );
+    text.push_str(&table(runs));
+    text.push_str("</section>\n");
+    text
+}
+
+/// A count as it is drawn.
+fn height(of: usize) -> f64 {
+    f64::from(u32::try_from(of).unwrap_or(u32::MAX))
+}
+
+/// The next of 1, 2, 5, 10, 20, 50 and so on that is not below it.
+fn round(most: usize) -> usize {
+    let mut step = 1_usize;
+    loop {
+        for factor in [1, 2, 5] {
+            if step.saturating_mul(factor) >= most {
+                return step.saturating_mul(factor);
+            }
+        }
+        step = step.saturating_mul(10);
+    }
+}
+
+fn plot(runs: &[Run]) -> String {
+    let begins = runs.iter().map(|run| run.started_at);
+    let (first, last) = (begins.clone().min(), begins.max());
+    let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+    let span = last.duration_since(first).as_secs_f64().max(60.0);
+    let width = ((RIGHT - LEFT) / height(runs.len()) * 0.7).clamp(2.0, 14.0);
+    let x = |at: Timestamp| {
+        let part = at.duration_since(first).as_secs_f64() / span;
+        LEFT + width / 2.0 + part * (RIGHT - LEFT - width)
+    };
+    let most = |of: fn(&Run) -> usize| runs.iter().map(of).max().unwrap_or_default();
+    let (up, down) = (round(most(|run| run.allow)), round(most(|run| run.deny)));
+    // One scale for both, so that equal counts are equally long.
+    let scale = (BOTTOM - TOP) / height(up + down);
+    let zero = TOP + height(up) * scale;
+    let held = runs.iter().filter(|run| run.held > 0).count();
+    let failed = runs.iter().filter(|run| run.failed > 0).count();
+    let mut text = format!(
+        "<svg class=\"plot\" viewBox=\"0 0 960 228\" role=\"img\" aria-label=\"{} over time: up to {} and {} in one; {held} held something, {failed} failed on something. The table below has the same.\">\n",
+        count(runs.len(), "run"),
+        count(most(|run| run.allow), "allow"),
+        match most(|run| run.deny) {
+            1 => "1 deny".to_owned(),
+            denies => format!("{} denies", number(denies)),
+        },
+    );
+    for (at, value) in [(TOP, up), (zero, 0), (BOTTOM, down)] {
+        let _ = writeln!(
+            text,
+            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 8.0,
+            at + 4.0,
+            number(value)
+        );
+    }
+    for tick in 0..TICKS {
+        let part = f64::from(tick) / f64::from(TICKS - 1);
+        let at = jiff::SignedDuration::try_from_secs_f64(span * part).ok();
+        let at = at
+            .and_then(|after| first.checked_add(after).ok())
+            .unwrap_or(last);
+        let anchor = match tick {
+            0 => "start",
+            _ if tick == TICKS - 1 => "end",
+            _ => "middle",
+        };
+        let _ = writeln!(
+            text,
+            "<text class=\"axis\" x=\"{:.1}\" y=\"218\" text-anchor=\"{anchor}\">{}</text>",
+            LEFT + part * (RIGHT - LEFT),
+            label(at, span)
+        );
+    }
+    for run in runs {
+        text.push_str(&bar(run, x(run.started_at), width, zero, scale));
+    }
+    text.push_str("</svg>\n");
+    text
+}
+
+fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
+    let left = x - width / 2.0;
+    let (up, down) = (height(run.allow) * scale, height(run.deny) * scale);
+    let mut text = format!(
+        "<g><title>{} {}: {} allow, {} deny, {} held, {} failed</title>",
+        crate::html::utc(run.started_at),
+        escaped(&run.status),
+        number(run.allow),
+        number(run.deny),
+        number(run.held),
+        number(run.failed)
+    );
+    if run.allow + run.deny == 0 {
+        let _ = write!(
+            text,
+            "<circle class=\"none\" cx=\"{x:.1}\" cy=\"{zero:.1}\" r=\"2\"/>"
+        );
+    }
+    if run.allow > 0 {
+        let up = up.max(1.5);
+        let _ = write!(
+            text,
+            "<rect class=\"allow\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{up:.1}\"/>",
+            zero - up
+        );
+    }
+    if run.deny > 0 {
+        let _ = write!(
+            text,
+            "<rect class=\"deny\" x=\"{left:.1}\" y=\"{zero:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/>",
+            down.max(1.5)
+        );
+    }
+    for (of, class, sign, y) in [
+        (run.held, "held", "‖", 24.0),
+        (run.failed, "failed", "×", 12.0),
+    ] {
+        if of > 0 {
+            let _ = write!(
+                text,
+                "<text class=\"mark {class}\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{sign}</text>"
+            );
+        }
+    }
+    text.push_str("</g>\n");
+    text
+}
+
+/// A time below the plot: with the date if the plot is longer than a day or two.
+fn label(at: Timestamp, span: f64) -> String {
+    let form = if span > 2.0 * 86_400.0 {
+        "%b %d %H:%M"
+    } else if span > 600.0 {
+        "%H:%M"
+    } else {
+        "%H:%M:%S"
+    };
+    at.strftime(form).to_string()
+}
+
+fn table(runs: &[Run]) -> String {
+    let mut text = String::from(
+        "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"runs-title\" tabindex=\"0\"><table><thead><tr>\
+         <th scope=\"col\">Run</th><th scope=\"col\">Status</th><th scope=\"col\">For</th><th scope=\"col\">Began (UTC)</th><th scope=\"col\">Completed (UTC)</th>\
+         <th scope=\"col\" class=\"r\">Allow</th><th scope=\"col\" class=\"r\">Deny</th><th scope=\"col\" class=\"r\">Held</th><th scope=\"col\" class=\"r\">Failed</th></tr></thead>\n<tbody>\n",
+    );
+    for run in runs {
+        let _ = writeln!(
+            text,
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td></tr>",
+            escaped(&run.run),
+            escaped(&run.status),
+            escaped(&run.requests.join(", ")),
+            time(run.started_at),
+            run.completed_at.map_or_else(|| "–".to_owned(), time),
+            number(run.allow),
+            number(run.deny),
+            number(run.held),
+            number(run.failed)
+        );
+    }
+    text.push_str("</tbody></table></div></details>\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_ends_at_a_round_number() {
+        for (most, end) in [
+            (0, 1),
+            (1, 1),
+            (3, 5),
+            (11, 20),
+            (310, 500),
+            (5_001, 10_000),
+        ] {
+            assert_eq!(round(most), end);
+        }
+    }
+}

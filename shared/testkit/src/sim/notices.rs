@@ -1,0 +1,274 @@
+//! What receivers of the announcements know: retold from the bus alone, and compared with what stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::{LaneState, Phase};
+use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::message::{
+    BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+};
+use serde_json::Value;
+
+use super::Sim;
+use super::guards::link_of;
+use super::scene::{HOUR, since_begin};
+use super::watch::{Violation, broken};
+
+/// What a receiver knows of one link.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// The run and the hash of the plan that is held.
+    held: Option<(String, String)>,
+    /// The code of the fault that counts as a hold.
+    distrusted: Option<String>,
+    blocked: Option<String>,
+    /// Each product with the run that its change was claimed under.
+    aside: BTreeMap<String, String>,
+    /// Products that were set aside, however long ago: those that are left are not told one by one.
+    is_aside: bool,
+    stale: bool,
+}
+
+fn text(value: &Value, field: &str) -> String {
+    let text = value.get(field).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    let list = value.get(field).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+impl Known {
+    /// Takes an event in. False if it tells what is known already.
+    fn hear(&mut self, name: &str, detail: &Value) -> bool {
+        match name {
+            HELD if detail.get("run").is_some_and(Value::is_string) => {
+                let told = Some((text(detail, "run"), text(detail, "plan_hash")));
+                std::mem::replace(&mut self.held, told.clone()) != told
+            }
+            HELD => {
+                let told = Some(text(detail, "reason"));
+                std::mem::replace(&mut self.distrusted, told.clone()) != told
+            }
+            BLOCKED => {
+                let told = Some(text(detail, "reason"));
+                std::mem::replace(&mut self.blocked, told.clone()) != told
+            }
+            QUARANTINED => {
+                self.is_aside = true;
+                let told = list(detail, "products").iter();
+                let new = told.filter(|told| {
+                    let run = text(told, "run");
+                    let known = self.aside.insert(text(told, "product"), run.clone());
+                    known.as_ref() != Some(&run)
+                });
+                new.count() == list(detail, "products").len()
+            }
+            MEMBER_STALE => !std::mem::replace(&mut self.stale, true),
+            RECOVERED => {
+                let ended = list(detail, "recovered").iter();
+                let ended: Vec<_> = ended.map(|ended| self.end(ended)).collect();
+                !ended.is_empty() && ended.into_iter().all(|stood| stood)
+            }
+            _ => true,
+        }
+    }
+
+    /// Something is no more. False if it did not stand.
+    fn end(&mut self, ended: &Value) -> bool {
+        let reason = text(ended, "reason");
+        match text(ended, "condition").as_str() {
+            "held" if self.distrusted.as_ref() == Some(&reason) => {
+                self.distrusted = None;
+                true
+            }
+            "held" => self.held.take().is_some(),
+            "blocked" => self.blocked.take() == Some(reason),
+            "quarantined" => {
+                self.aside.clear();
+                std::mem::take(&mut self.is_aside)
+            }
+            "stale" => std::mem::take(&mut self.stale),
+            _ => false,
+        }
+    }
+}
+
+impl Sim {
+    /// Whoever has heard everything knows what stands, and heard nothing twice but with the same id.
+    pub(crate) fn everything_is_told(
+        &mut self,
+        helpless: &BTreeSet<LaneId>,
+    ) -> Result<(), Violation> {
+        let mut ids = BTreeMap::new();
+        let mut links: BTreeMap<String, Known> = BTreeMap::new();
+        let mut runs = BTreeSet::new();
+        for event in self.world.events() {
+            let (_, name, detail) = &event;
+            let is_notice = [
+                HELD,
+                BLOCKED,
+                QUARANTINED,
+                MEMBER_STALE,
+                RECOVERED,
+                SYNC_COMPLETED,
+            ];
+            if !is_notice.contains(name) {
+                continue;
+            }
+            let id = text(detail, "id");
+            if let Some(first) = ids.get(&id) {
+                self.tally.add("notices told twice");
+                if *first != event {
+                    return broken("told-once", || {
+                        format!("{id} is {event:?}, and was {first:?}")
+                    });
+                }
+                continue;
+            }
+            ids.insert(id, event.clone());
+            if *name == SYNC_COMPLETED {
+                runs.insert(text(detail, "run"));
+                continue;
+            }
+            self.tally.add(match *name {
+                HELD => "notices: held",
+                BLOCKED => "notices: blocked",
+                QUARANTINED => "notices: quarantined",
+                MEMBER_STALE => "notices: stale",
+                _ => "notices: recovered",
+            });
+            let lane = format!("{}/{}", text(detail, "account"), text(detail, "experience"));
+            let known = links.entry(lane).or_default();
+            if !known.hear(name, detail) {
+                return broken("told-once", || {
+                    format!("it was known already: {name} {detail}, {known:?}")
+                });
+            }
+        }
+        self.ends_are_told(&runs)?;
+        let texts = self.world.ledger(|ledger| ledger.configs.last().cloned());
+        let config = Config::parse(&texts.unwrap_or_default()).unwrap_or_default();
+        for (lane, _) in self.scene.lanes() {
+            let known = links.remove(&lane.to_string()).unwrap_or_default();
+            self.is_what_stands(&lane, &known, link_of(&config, &lane), helpless)?;
+        }
+        Ok(())
+    }
+
+    /// Every run that sent something and has ended was told of, and no other.
+    fn ends_are_told(&self, told: &BTreeSet<String>) -> Result<(), Violation> {
+        let ended = self.world.ledger(|ledger| {
+            let runs = ledger.runs.values();
+            let ended = runs.filter(|run| run.status.is_final() && run.totals.messages > 0);
+            ended
+                .map(|run| run.run.to_string())
+                .collect::<BTreeSet<_>>()
+        });
+        if ended != *told {
+            let differ: Vec<_> = ended.symmetric_difference(told).collect();
+            return broken("told", || {
+                format!(
+                    "runs that have ended and were not told of, or the other way round: {differ:?}"
+                )
+            });
+        }
+        Ok(())
+    }
+
+    fn is_what_stands(
+        &self,
+        lane: &LaneId,
+        known: &Known,
+        link: Option<&Link>,
+        helpless: &BTreeSet<LaneId>,
+    ) -> Result<(), Violation> {
+        let state = self
+            .world
+            .ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default());
+        let mut stands = Known {
+            stale: known.stale,
+            ..Known::default()
+        };
+        if let Some(link) = link {
+            let guard = self.guards.lanes.get(lane);
+            let hold = guard.and_then(|guard| guard.hold.as_ref());
+            stands.held = hold.map(|standing| {
+                let hold = &standing.hold;
+                (hold.run.to_string(), hold.plan_hash.to_string())
+            });
+            let block = state
+                .block
+                .as_ref()
+                .filter(|_| state.phase == Phase::Blocked);
+            stands.blocked = block.map(|block| block.reason.to_string());
+            if helpless.contains(lane) {
+                // It tries again with each run, and is blocked again by the end of it.
+                stands.blocked.clone_from(&known.blocked);
+                if known.blocked.is_none() {
+                    return broken("told", || format!("{lane} is blocked, and nobody was told"));
+                }
+            }
+            let aside: BTreeMap<_, _> = self.world.ledger(|ledger| {
+                let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+                let aside = items.filter_map(|(_, item)| item.quarantined.as_ref());
+                aside
+                    .map(|aside| (aside.product.to_string(), aside.run.to_string()))
+                    .collect()
+            });
+            stands.is_aside = !aside.is_empty();
+            // Of those that are no more while others still are nobody is told.
+            let is_known =
+                |(product, run): (&String, &String)| known.aside.get(product) == Some(run);
+            if aside.iter().all(is_known) && stands.is_aside {
+                stands.aside.clone_from(&known.aside);
+            } else {
+                stands.aside = aside;
+            }
+            self.is_rightly_stale(lane, known, link, &state)?;
+        } else {
+            stands.stale = false;
+        }
+        if stands != *known {
+            return broken("told", || {
+                format!("of {lane} is told {known:?}, and what stands is {stands:?}")
+            });
+        }
+        Ok(())
+    }
+
+    /// Stale by the ledger's stamp, with two hours to notice it: runs are hourly.
+    fn is_rightly_stale(
+        &self,
+        lane: &LaneId,
+        known: &Known,
+        link: &Link,
+        state: &LaneState,
+    ) -> Result<(), Violation> {
+        let limit = i64::from(link.stale_after_hours) * HOUR;
+        let watched =
+            state.stop.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+        // Before the repair it may not have been watched.
+        let last = state.last_in_step.map(since_begin);
+        let at_least = self.now - last.unwrap_or(0).max(self.nature.until);
+        let at_most = self.now - last.unwrap_or(0);
+        let wrong = if known.stale {
+            !watched || at_most <= limit
+        } else {
+            watched && at_least > limit + 2 * HOUR
+        };
+        if wrong {
+            let stale = known.stale;
+            return broken("told", || {
+                format!(
+                    "{lane} is told to be stale: {stale}; watched: {watched}; last in step {last:?} of {}, limit {limit}",
+                    self.now
+                )
+            });
+        }
+        Ok(())
+    }
+}

@@ -44,6 +44,13 @@ pub(crate) struct DeployMemberOptions {
     pub(crate) account: AccountId,
     #[command(flatten)]
     pub(crate) options: DeployOptions,
+    /// Make an experience for the account too, as `pmp-sync member bootstrap` does: with a policy and its
+    /// organization as the audience, and disabled.
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// What that experience is called [default: the name that the stacks have].
+    #[arg(long, value_name = "NAME", requires = "bootstrap", value_parser = crate::experience::name)]
+    pub(crate) experience_name: Option<String>,
     /// Print the external id as well, which the configuration and both stacks have.
     #[arg(long)]
     pub(crate) show_external_id: bool,
@@ -110,7 +117,7 @@ pub(crate) struct RemoveOptions {
     /// The member, by its name in the configuration, or the number of an account that has none.
     #[arg(value_name = "NAME")]
     pub(crate) member: Who,
-    /// What becomes of its experiences.
+    /// What becomes of its experiences. Archiving needs the credentials of --profile.
     #[arg(long, value_enum, value_name = "leave|archive")]
     pub(crate) experience: Afterwards,
     /// The profile of the AWS configuration with the credentials of the member account.

@@ -26,6 +26,8 @@ use crate::deploy::leftover::Queue;
 use crate::deploy::stack::Stacks;
 use crate::deploy::{access_stack, member_stack};
 use crate::destroy::RemovalAnswer;
+use crate::experience::Wanted;
+use crate::experience::administrator::Administrator;
 use crate::failure::Failure;
 use crate::output;
 
@@ -49,6 +51,16 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
     let management = Account::of(profile, Part::Management).await?;
     let context = Context::with(common, management.config.clone());
     let known = find(&context, &options.member).await?;
+    if options.experience == Afterwards::Archive && options.profile.is_none() {
+        return Err(Failure::CommandLine {
+            message: format!(
+                "experiences are archived with the credentials of account {}",
+                known.account
+            ),
+            remedy: "name a profile of that account with --profile, or say --experience leave"
+                .to_owned(),
+        });
+    }
     let account = match &options.profile {
         Some(profile) => Some(Account::of_member(Some(profile), &known.account).await?),
         None => None,
@@ -166,8 +178,10 @@ impl Removal<'_> {
         if let Some(name) = &self.known.name {
             self.leave_configuration(name, &mut answer).await?;
         }
-        if self.options.experience == Afterwards::Archive {
-            self.archive(&experiences, &mut answer).await?;
+        if let Some(account) = self.account
+            && self.options.experience == Afterwards::Archive
+        {
+            self.archive(account, &experiences, &mut answer).await?;
         }
         match self.account {
             Some(account) => self.clear_account(account, &mut answer).await?,
@@ -192,6 +206,9 @@ impl Removal<'_> {
         let lanes = self.lanes().await?.into_iter();
         let mut all = self.known.experiences.clone();
         all.extend(lanes.map(|lane| lane.experience));
+        let ledger = &self.context.ledger;
+        let onboarding = ledger.onboarding(&self.known.account).await?;
+        all.extend(onboarding.and_then(|onboarding| onboarding.experience));
         Ok(all)
     }
 
@@ -317,14 +334,24 @@ impl Removal<'_> {
 
     async fn archive(
         &self,
+        account: &Account,
         experiences: &BTreeSet<ExperienceId>,
         answer: &mut RemovalAnswer,
     ) -> Result<(), Failure> {
+        let (config, seconds) = (&account.config, self.options.timeout);
+        let administrator = Administrator::new(config, self.progress, seconds);
         for experience in experiences {
-            answer.left.push(format!("experience {experience}"));
-            answer.commands.push(format!(
-                "pmp-sync experience archive --experience {experience} --disable"
-            ));
+            let mut changed = false;
+            // Only one that is disabled can be archived.
+            for wanted in [Wanted::Enabled(false), Wanted::Archived] {
+                changed |= administrator
+                    .settle(Some(experience), &wanted)
+                    .await?
+                    .changed;
+            }
+            if changed {
+                answer.archived.push(experience.to_string());
+            }
         }
         Ok(())
     }

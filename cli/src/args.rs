@@ -189,6 +189,12 @@ pub(crate) struct StatusOptions {
     /// How many runs are shown.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
+    /// Look again and again until Ctrl-C: drawn in place on a terminal, otherwise a block for each change.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) watch: bool,
+    /// How long to wait between two looks, such as 5s or 1m.
+    #[arg(long, default_value = "5s", requires = "watch", value_parser = duration)]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ mod reference;
 mod report;
 mod schemas;
 mod scope;
+mod signals;
 mod start;
 mod state;
 mod status;
@@ -50,12 +51,7 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::note(&failure.report());
-            // What is not well may have been printed as data, which is the one value then.
-            if as_json && !output::has_printed_json() {
-                // Should nobody be there to read it, stderr and the exit code tell as well.
-                let _ = output::json(&failure.answer());
-            }
+            output::failure(&failure, as_json);
             ExitCode::from(failure.exit_code())
         }
     }
@@ -63,6 +59,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
+    // What `local` starts it ends itself.
+    if !matches!(command, Command::Local(_)) {
+        signals::end_the_command(common.json)?;
+    }
     match command {
         Command::Config(ConfigCommand::Validate { file }) => config::validate(&file, common.json),
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,

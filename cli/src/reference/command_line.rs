@@ -61,7 +61,13 @@ fn arguments<'a>(text: &mut String, told: impl Iterator<Item = &'a Arg>) {
     text.push_str("| | default | |\n|---|---|---|\n");
     for arg in told {
         let help = arg.get_help().map(ToString::to_string);
-        let mut help = sentence(&help.unwrap_or_default());
+        let help = help.unwrap_or_default();
+        // Where the default depends on something, it is told in the text.
+        let (help, told_default) = match help.split_once(" [default: ") {
+            Some((help, default)) => (help, Some(default.trim_end_matches(']'))),
+            None => (help.as_str(), None),
+        };
+        let mut help = sentence(help);
         if let Some(variable) = arg.get_env() {
             let _ = write!(help, " Variable: `{}`.", variable.to_string_lossy());
         }
@@ -77,13 +83,15 @@ fn arguments<'a>(text: &mut String, told: impl Iterator<Item = &'a Arg>) {
             .collect();
         let default = if arg.is_required_set() {
             "required".to_owned()
+        } else if let Some(default) = told_default {
+            default.to_owned()
         } else {
             defaults.join(", ")
         };
         let _ = writeln!(
             text,
             "| `{}` | {} | {} |",
-            name(arg),
+            cell(&name(arg)),
             cell(&default),
             cell(&help)
         );
@@ -109,7 +117,7 @@ fn name(arg: &Arg) -> String {
 /// With the full stop that clap leaves out.
 fn sentence(text: &str) -> String {
     let text = text.trim();
-    if text.is_empty() || text.ends_with(['.', ']']) {
+    if text.is_empty() || text.ends_with('.') {
         text.to_owned()
     } else {
         format!("{text}.")

@@ -21,5 +21,6 @@ mod reference;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;
+mod sweep;
 mod sync;
 mod why;

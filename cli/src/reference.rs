@@ -3,11 +3,13 @@
 
 mod command_line;
 mod configuration;
+mod events;
 
 use std::path::Path;
 
 use clap::CommandFactory as _;
 use pmp_sync_domain::config;
+use pmp_sync_domain::message::catalogue;
 
 use crate::args::Arguments;
 use crate::failure::Failure;
@@ -46,6 +48,12 @@ fn files() -> Result<Vec<(String, String)>, Failure> {
         let text = output::pretty(&(printed.schema)())? + "\n";
         files.push((format!("schemas/{}", printed.file()), text));
     }
+    let kinds = catalogue::all();
+    for kind in &kinds {
+        let name = format!("schemas/events/{}.json", kind.file());
+        files.push((name, output::pretty(&kind.schema)? + "\n"));
+    }
+    files.push(("events.md".to_owned(), events::page(&kinds)));
     Ok(files)
 }
 

@@ -102,6 +102,13 @@ fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
         if let Some(words) = holds::frozen(known, now) {
             notes.push(words);
         }
+        if let Some(stale) = &known.book.notices.stale {
+            let since = time(Some(stale.since));
+            let (name, reason) = (known.name(), &stale.reason);
+            notes.push(format!(
+                "{name} is stale: it was last known in step {since} ({reason})"
+            ));
+        }
     }
     notes
 }

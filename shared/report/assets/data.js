@@ -18,6 +18,9 @@ const STATES = {
   in_step: "in step", underway: "under way", differs: "differs", held: "held",
   blocked: "blocked", stopped: "stopped", unreachable: "unreachable",
 };
+const STATE_SIGNS = {
+  in_step: "✓", underway: "▸", differs: "≠", held: "‖", blocked: "■", stopped: "◼", unreachable: "?",
+};
 const STANDINGS = { A: "allowed", D: "denied", U: "unlisted" };
 const LETTERS = ["", "A", "D", "U"];
 const NUMBERS = { A: 1, D: 2, U: 3 };

@@ -9,7 +9,7 @@ use crate::html::{age, count, escaped, number, time};
 use crate::model::{Link, Mode, Model, State};
 
 /// How long the longest bar is.
-const WIDTH: i64 = 160;
+const WIDTH: i64 = 104;
 
 pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
     match state {

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     Why(crate::why::WhyOptions),
     /// Where every member stands, as one self-contained page. Changes nothing.
     Report(crate::report::ReportOptions),
+    /// Whether everything is as it has to be, from credentials to queues, and what to do where it is not.
+    /// Changes nothing.
+    Doctor(crate::doctor::DoctorOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
@@ -87,6 +90,8 @@ pub(crate) enum Command {
     /// Creates or updates the stacks of an account, with their code. What would change is shown first.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),
+    /// Deletes the management account's stack and everything that it keeps, once no member is left.
+    Destroy(deploy::DestroyOptions),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),

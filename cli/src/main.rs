@@ -10,7 +10,9 @@ mod consent;
 mod context;
 mod daemon;
 mod deploy;
+mod destroy;
 mod dlq;
+mod doctor;
 mod failure;
 mod history;
 mod holds;
@@ -68,6 +70,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Why(options) => why::run(&common, &options).await,
         // Boxed: the future that gathers everything is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
+        Command::Doctor(options) => doctor::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
@@ -79,6 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,
+        Command::Destroy(options) => destroy::run(&common, &options).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema};
 use crate::brake::BrakeAnswer;
 use crate::config;
 use crate::consent::ConsentAnswer;
+use crate::deploy::DeployAnswer;
+use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
@@ -35,6 +37,8 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<ConsentAnswer<'static>>("reject"),
     printed::<ConsentAnswer<'static>>("restore"),
     printed::<DeadLetterList>("dlq list"),
+    printed::<DeployAnswer>("deploy management"),
+    printed::<DeployAnswer>("deploy member"),
     printed::<DlqAnswer<'static>>("dlq discard"),
     printed::<DlqAnswer<'static>>("dlq replay"),
     printed::<Ended>("local down"),
@@ -45,6 +49,8 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<HoldsAnswer>("holds"),
     printed::<ListedLetter>("dlq show"),
     printed::<Preview>("plan"),
+    printed::<RemovalAnswer>("destroy"),
+    printed::<RemovalAnswer>("member remove"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

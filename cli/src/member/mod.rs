@@ -5,12 +5,14 @@ mod add;
 pub(crate) mod configured;
 pub(crate) mod edit;
 mod list;
+mod remove;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 
+use crate::args::deploy::RemoveOptions;
 use crate::args::{BrakeOptions, Common};
 use crate::brake;
 use crate::failure::Failure;
@@ -19,6 +21,8 @@ use crate::failure::Failure;
 pub(crate) enum MemberCommand {
     /// Adds a member with its link to the configuration. Safe to repeat.
     Add(AddOptions),
+    /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
+    Remove(RemoveOptions),
     /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
     List,
     /// Changes how far a member's links may go.
@@ -107,6 +111,7 @@ pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), 
     };
     match command {
         MemberCommand::Add(options) => add::add(common, options).await,
+        MemberCommand::Remove(options) => remove::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,
         MemberCommand::Suspend { name } => brake::stop(common, &one(name)).await,

@@ -8,6 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod deploy;
+mod doctor;
 mod holds;
 mod lifetime;
 mod operator;

@@ -20,6 +20,7 @@ mod pages;
 mod reference;
 #[path = "../schemas/mod.rs"]
 mod schemas;
+mod report;
 mod setup;
 mod sync;
 mod why;

@@ -94,6 +94,12 @@ function spoken(cell) {
   return `${cell.standing}, should be ${goal}: ${SIGNS[cell.kind][1]}${cell.edited ? ", edited outside" : ""}`;
 }
 
+/** What stands in a cell, and then the rest of it. */
+function label(cell) {
+  if (!cell.reason) return spoken(cell);
+  return `${cell.words}, stands ${cell.standing}${cell.edited ? ", edited outside" : ""}`;
+}
+
 /** Where the links want a product: one word if they agree. */
 function wantedBy(data, product, links) {
   const standings = new Set(links.map((link) => data.links[link].desired[product]));

@@ -170,7 +170,7 @@ class Grid {
         const action = { allow: "+", deny: "−" }[cell.wanted] ?? "";
         drawn.textContent = this.zoom === "dense" ? sign : action + sign;
       }
-      drawn.setAttribute("aria-label", spoken(cell));
+      drawn.setAttribute("aria-label", label(cell));
       made.append(drawn);
     }
     return made;

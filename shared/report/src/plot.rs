@@ -174,7 +174,7 @@ fn label(at: Timestamp, span: f64) -> String {
 
 fn table(runs: &[Run]) -> String {
     let mut text = String::from(
-        "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"runs-title\" tabindex=\"0\"><table><thead><tr>\
+        "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Runs, as a table\" tabindex=\"0\"><table><thead><tr>\
          <th scope=\"col\">Run</th><th scope=\"col\">Status</th><th scope=\"col\">For</th><th scope=\"col\">Began (UTC)</th><th scope=\"col\">Completed (UTC)</th>\
          <th scope=\"col\" class=\"r\">Allow</th><th scope=\"col\" class=\"r\">Deny</th><th scope=\"col\" class=\"r\">Held</th><th scope=\"col\" class=\"r\">Failed</th></tr></thead>\n<tbody>\n",
     );

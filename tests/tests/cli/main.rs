@@ -16,5 +16,6 @@ mod operator;
 mod other_emulator;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
+mod report;
 mod setup;
 mod trouble;

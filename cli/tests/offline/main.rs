@@ -18,9 +18,9 @@ mod ledger;
 mod local;
 mod pages;
 mod reference;
+mod report;
 #[path = "../schemas/mod.rs"]
 mod schemas;
-mod report;
 mod setup;
 mod sync;
 mod why;

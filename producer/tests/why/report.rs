@@ -27,7 +27,9 @@ fn only_what_stands_otherwise_is_told_of_each_member_experience() {
     assert_eq!(part.links.len(), 2);
     for link in &part.links {
         let told = link.differing.iter();
-        let told: Vec<_> = told.map(|cell| (cell.product.as_str(), cell.standing, cell.wanted)).collect();
+        let told: Vec<_> = told
+            .map(|cell| (cell.product.as_str(), cell.standing, cell.wanted))
+            .collect();
         assert_eq!(
             told,
             [
@@ -49,7 +51,10 @@ fn reasons_are_those_that_why_answers() {
     for cell in &part.links[0].differing {
         let answer = setting.answer(cell.product.as_str());
         assert_eq!(part.links[0].whys[cell.why], answer.why);
-        assert_eq!((Some(cell.standing), Some(cell.wanted)), (answer.standing, answer.wanted));
+        assert_eq!(
+            (Some(cell.standing), Some(cell.wanted)),
+            (answer.standing, answer.wanted)
+        );
     }
     assert_eq!(part.links[0].differing.len(), 2);
 }

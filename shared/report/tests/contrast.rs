@@ -54,7 +54,10 @@ fn every_text_stands_out_from_what_is_behind_it() {
         for ((text_is, behind_is), palette) in both.zip(["light", "dark"]) {
             let (low, high) = (text_is.min(behind_is), text_is.max(behind_is));
             let contrast = (high + 0.05) / (low + 0.05);
-            assert!(contrast >= 4.5, "{text} on {behind}, {palette}: {contrast:.2}");
+            assert!(
+                contrast >= 4.5,
+                "{text} on {behind}, {palette}: {contrast:.2}"
+            );
         }
     }
 }

@@ -50,7 +50,16 @@ fn the_page_allows_its_own_script_and_style_and_nothing_else() {
         assert!(!policy.contains(forbidden), "{forbidden}: {policy}");
     }
     // An attribute would be refused by the policy, and a script could be smuggled in by such a name.
-    for forbidden in [" style=", " onclick=", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "src=\"http"] {
+    for forbidden in [
+        " style=",
+        " onclick=",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "src=\"http",
+    ] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
 }
@@ -61,10 +70,16 @@ fn of_each_member_only_what_differs_is_coded() {
     let data = between(&page, "id=\"data\">", "</script>");
     let data: Value = serde_json::from_str(data).unwrap();
     assert_eq!(data["p"], json!(["prod-a", "prod-b", "prod-c", "prod-x"]));
-    assert_eq!(data["m"], json!([{ "id": "exp-4s8kd0qmw1x2y", "s": "AADU" }]));
+    assert_eq!(
+        data["m"],
+        json!([{ "id": "exp-4s8kd0qmw1x2y", "s": "AADU" }])
+    );
     let emea = &data["l"][0];
     // The first and, two further, the third; unlisted and allowed; to be allowed and denied; one reason, twice.
-    assert_eq!((&emea["p"], &emea["s"], &emea["w"]), (&json!([0, 2]), &json!("UA"), &json!("AD")));
+    assert_eq!(
+        (&emea["p"], &emea["s"], &emea["w"]),
+        (&json!([0, 2]), &json!("UA"), &json!("AD"))
+    );
     assert_eq!((&emea["r"], &emea["b"]), (&json!([[0, 2]]), &json!([3])));
     assert_eq!(emea["e"], json!({ "1": "2026-02-28T12:00:00Z" }));
     assert_eq!(data["l"][1]["fault"]["code"], "PMS-3001");
@@ -91,7 +106,9 @@ fn what_needs_somebody_and_the_members_are_there_without_scripts() {
 #[test]
 fn a_page_in_which_every_cell_differs_stays_below_five_megabytes() {
     let mut model = model();
-    let products: Vec<_> = (0..2_000).map(|number| format!("prod-{number:013}")).collect();
+    let products: Vec<_> = (0..2_000)
+        .map(|number| format!("prod-{number:013}"))
+        .collect();
     let cell = model.links[0].differing[0].clone();
     let cells = products.iter().map(|product| {
         let mut cell = cell.clone();

@@ -250,6 +250,8 @@ fn the_theme_is_chosen_and_kept_and_the_page_fits_a_narrow_window() {
         assert_eq!(page.text(background).await, "rgb(14, 17, 22)");
         page.click("#theme").await;
         assert_eq!(page.text(background).await, "rgb(255, 255, 255)");
+        page.resize(1360, 1420).await;
+        page.picture("report.png").await;
         page.resize(420, 900).await;
         page.until(
             "it fits",

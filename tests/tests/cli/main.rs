@@ -14,8 +14,8 @@ mod holds;
 mod lifetime;
 mod operator;
 mod other_emulator;
+mod report;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
-mod report;
 mod setup;
 mod trouble;

@@ -29,7 +29,10 @@ fn experience<'a>(local: &'a Local, member: &str) -> &'a str {
 fn everybody_is_in_step(local: &Local) {
     let (model, page) = report(local, 0);
     assert_eq!(model["counts"]["in_step"], 2, "{}", model["counts"]);
-    assert_eq!((&model["attention"], &model["stops"]), (&json!([]), &json!([])));
+    assert_eq!(
+        (&model["attention"], &model["stops"]),
+        (&json!([]), &json!([]))
+    );
     let source = local.text("management_experience");
     let lists = look(local, &format!("/_control/experiences/{source}/lists"));
     let management = &model["management"][0];
@@ -51,14 +54,23 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     let path = format!("/_control/experiences/{source}/lists");
     let before = look(local, &path);
     let mut more = before.clone();
-    more["allow"].as_array_mut().unwrap().push(json!("prod-worse"));
+    more["allow"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("prod-worse"));
     control(local, "PUT", &path, &more);
     let faults = json!({ "bad_products": { "prod-worse": { "code": "INVALID_PRODUCT" } } });
     control(local, "PUT", "/_control/faults", &faults);
-    local.run(&["sync", "--wait", "--member", "emea"]).ended_with(4);
+    local
+        .run(&["sync", "--wait", "--member", "emea"])
+        .ended_with(4);
     let (model, page) = report(local, 0);
     let blocked = of_kind(&model, "blocked");
-    assert_eq!((blocked.len(), &blocked[0]["about"]), (1, &json!("emea")), "{model}");
+    assert_eq!(
+        (blocked.len(), &blocked[0]["about"]),
+        (1, &json!("emea")),
+        "{model}"
+    );
     let emea = experience(local, "emea");
     let command = format!("pmp-sync sync --wait --member emea --experience {emea}");
     assert_eq!(blocked[0]["command"], command);
@@ -67,7 +79,12 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     // Without most products: that is held on both.
     control(local, "PUT", "/_control/faults", &json!({}));
     local.run(&["sync", "--wait"]).ended_with(0);
-    control(local, "PUT", &path, &json!({ "allow": ["prod-worse"], "deny": [] }));
+    control(
+        local,
+        "PUT",
+        &path,
+        &json!({ "allow": ["prod-worse"], "deny": [] }),
+    );
     local.run(&["sync", "--wait"]).ended_with(3);
     let holds = local.run(&["holds", "--json"]).ended_with(3).json();
     let (model, page) = report(local, 0);
@@ -76,11 +93,17 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     assert_eq!(held.len(), 2);
     for hold in holds["holds"].as_array().unwrap() {
         let command = &hold["approve"];
-        assert!(held.iter().any(|item| item["command"] == *command), "{command}");
+        assert!(
+            held.iter().any(|item| item["command"] == *command),
+            "{command}"
+        );
         assert!(page.contains(command.as_str().unwrap()), "{command}");
     }
     let reasons = model["reasons"].as_array().unwrap();
-    assert!(reasons.iter().any(|reason| reason["kind"] == "held"), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason["kind"] == "held"),
+        "{reasons:?}"
+    );
 
     // The very command that is shown releases it.
     let of_emea = held.iter().find(|item| item["about"] == "emea").unwrap();
@@ -92,7 +115,10 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
 }
 
 fn a_member_that_can_not_be_looked_at_is_no_obstacle(local: &Local) {
-    let shown = local.run(&["config", "show", "--json"]).ended_with(0).json();
+    let shown = local
+        .run(&["config", "show", "--json"])
+        .ended_with(0)
+        .json();
     let config = shown["text"].as_str().unwrap();
     let wrong = config.replace(experience(local, "apac"), "exp-0000000000000");
     let file = local.file("wrong.toml", &wrong);

@@ -56,6 +56,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),
     printed::<WhyReport>("why"),
+    printed::<pmp_sync_report::Model>("report"),
     printed::<config::Applied>("config apply"),
     printed::<config::Shown>("config show"),
     printed::<config::Valid>("config validate"),

@@ -18,6 +18,7 @@ mod ledger;
 mod local;
 mod pages;
 mod reference;
+mod report;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;

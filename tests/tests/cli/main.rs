@@ -14,6 +14,7 @@ mod holds;
 mod lifetime;
 mod operator;
 mod other_emulator;
+mod report;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
 mod setup;

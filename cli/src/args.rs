@@ -90,6 +90,8 @@ pub(crate) enum Command {
     /// Creates or updates the stacks of an account, with their code. What would change is shown first.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),
+    /// Deletes the management account's stack and everything that it keeps, once no member is left.
+    Destroy(deploy::DestroyOptions),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),

@@ -255,6 +255,40 @@ pub(crate) async fn stop(common: &Common, options: &BrakeOptions) -> Result<(), 
     report(common, Done::Stopped, &target, &brake, &lanes)
 }
 
+/// Puts the brake on a member that is to be removed, and waits until nothing is being started.
+pub(crate) async fn engage(
+    context: &Context,
+    member: &MemberName,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let stop = Stop {
+        by: context.requester().await,
+        since: SystemClock.now(),
+    };
+    let members = [member.clone()];
+    let target = Target {
+        members: &members,
+        links: &[],
+    };
+    let brake = change(context, |brake| {
+        put_on(brake, &target, &stop);
+        Ok(())
+    })
+    .await?;
+    let mut lanes = mark(context, &brake).await?;
+    wait_for_starts(context, &mut lanes, progress).await
+}
+
+/// Takes the brake off a member that is gone: another one may be called so.
+pub(crate) async fn release(context: &Context, member: &MemberName) -> Result<(), Failure> {
+    let brake = change(context, |brake| {
+        brake.members.remove(member);
+        Ok(())
+    })
+    .await?;
+    mark(context, &brake).await.map(drop)
+}
+
 /// `resume`
 pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;

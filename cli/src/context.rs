@@ -27,7 +27,14 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) async fn new(common: &Common) -> Self {
-        let config = sdk_config_for(common.management_profile.as_deref()).await;
+        Self::with(
+            common,
+            sdk_config_for(common.management_profile.as_deref()).await,
+        )
+    }
+
+    /// The same with a configuration that is there already.
+    pub(crate) fn with(common: &Common, config: SdkConfig) -> Self {
         Self {
             // The command writes nothing that expires.
             ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),

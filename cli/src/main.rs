@@ -10,6 +10,7 @@ mod consent;
 mod context;
 mod daemon;
 mod deploy;
+mod destroy;
 mod dlq;
 mod experience;
 mod failure;
@@ -81,6 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Stop(options) => brake::stop(&common, &options).await,
         Command::Resume(options) => brake::resume(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,
+        Command::Destroy(options) => destroy::run(&common, &options).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await

@@ -8,6 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::lane::MemberRules;
 use serde_yaml_ng::Value;
 
@@ -115,6 +117,30 @@ fn stacks_tell_the_release_of_their_template() {
     for template in [management(), access(), member()] {
         let release = at(&template, "Outputs/Release/Value");
         assert_eq!(text(release), env!("CARGO_PKG_VERSION"));
+    }
+}
+
+/// The plain way: what infra/README.md has whoever goes it give is what the templates ask for.
+#[test]
+fn the_parameters_of_the_plain_way_are_those_without_a_default() {
+    let readme = include_str!("../../infra/README.md");
+    for (file, template) in [
+        ("management.yaml", management()),
+        ("member-access.yaml", access()),
+        ("member.yaml", member()),
+    ] {
+        let mark = format!("--template-file {file}");
+        let call = readme.split(&mark).nth(1).unwrap();
+        let call = call.split("\n    aws ").next().unwrap();
+        let call = call.split("\n\n").next().unwrap();
+        let given = call
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='));
+        let given: BTreeSet<_> = given.map(|(name, _)| name.to_owned()).collect();
+        let parameters = template["Parameters"].as_mapping().unwrap().iter();
+        let needed = parameters.filter(|(_, parameter)| parameter.get("Default").is_none());
+        let needed: BTreeSet<_> = needed.map(|(name, _)| text(name)).collect();
+        assert_eq!(given, needed, "{file}");
     }
 }
 

@@ -73,7 +73,8 @@ pub(crate) enum Afterwards {
 /// `member remove`
 #[derive(Debug, Args)]
 pub(crate) struct RemoveOptions {
-    /// The member, by its name in the configuration.
+    /// The member, by its name in the configuration, or the number of an account that has none.
+    #[arg(value_name = "NAME")]
     pub(crate) member: MemberName,
     /// What becomes of its experiences.
     #[arg(long, value_enum, value_name = "leave|archive")]

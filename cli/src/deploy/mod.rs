@@ -6,17 +6,14 @@ pub(crate) mod bucket;
 pub(crate) mod change;
 mod code;
 mod elf;
+pub(crate) mod leftover;
 pub(crate) mod stack;
 mod step;
 mod template;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
-use pmp_sync_aws::ledger::Ledger;
-use pmp_sync_domain::ids::{AccountId, ExternalId};
-use pmp_sync_domain::ports::{Clock as _, Entropy as _};
+use pmp_sync_domain::ids::AccountId;
 use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -30,7 +27,9 @@ use self::stack::{Found, Stacks};
 use self::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS};
 use crate::args::Common;
 use crate::args::deploy::{DeployCommand, DeployMemberOptions, DeployOptions};
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::member::configured::begin_onboarding;
 use crate::output;
 
 /// What `deploy` prints with `--json`.
@@ -145,8 +144,9 @@ async fn member(
 
     // Everything that can be refused has been: from here on something is made.
     progress.step(format!("taking in account {}", account.id));
-    let now = SystemClock.now();
-    let external_id = external_id(&management, &common.name, &account.id, now).await?;
+    let context = Context::with(common, management.config.clone());
+    let known = begin_onboarding(&context, &account.id, None).await?;
+    let external_id = known.external_id;
     let from = |names: &[&'static str]| {
         let pair = |name: &&'static str| {
             let value = outputs.get(*name).map_or("", String::as_str);
@@ -226,26 +226,6 @@ async fn management_outputs(
             })
         }
     }
-}
-
-/// The external id of a member account: the first that was ever made for it.
-async fn external_id(
-    management: &Account,
-    name: &str,
-    account: &AccountId,
-    now: Timestamp,
-) -> Result<ExternalId, Failure> {
-    let ledger = Ledger::new(&management.config, format!("{name}-ledger"), 0);
-    // A member that was configured by hand has one already, which its roles ask for.
-    let configured = ledger.current_config().await?.and_then(|stored| {
-        let config = pmp_sync_domain::config::Config::parse(&stored.text).ok()?;
-        let mut members = config.members.values();
-        let member = members.find(|member| member.account == *account)?;
-        Some(member.external_id.clone())
-    });
-    let new = configured.unwrap_or_else(|| ExternalId::generate(SystemEntropy.bits()));
-    let known = ledger.begin_onboarding(account, new, now).await?;
-    Ok(known.external_id)
 }
 
 /// The code, for the processor that the stack is to have.

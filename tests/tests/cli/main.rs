@@ -8,6 +8,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod deploy;
 mod holds;
 mod lifetime;
 mod operator;

@@ -184,6 +184,11 @@ impl Local {
 
     /// The command with the variables that `local up` told, and nothing else of this environment.
     pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with more variables, or others.
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
         let mut command = Command::new(&*BINARY);
         command
             .args(arguments)
@@ -194,7 +199,13 @@ impl Local {
         for (name, value) in self.answer["variables"].as_object().unwrap() {
             command.env(name, value.as_str().unwrap());
         }
+        command.envs(variables.iter().copied());
         finish(command, self.home.path(), PATIENCE)
+    }
+
+    /// The folder with the command, and with the Lambdas.
+    pub(crate) fn folder_of_binaries() -> &'static str {
+        BINARY.parent().unwrap().to_str().unwrap()
     }
 
     /// `local down`
@@ -207,6 +218,13 @@ impl Local {
         let path = self.home.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// A folder in the folder of this test.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
     }
 
     /// Text of the answer, such as `endpoint`.

@@ -81,27 +81,6 @@ impl fmt::Display for Why {
     }
 }
 
-impl BlockReason {
-    /// What somebody can do about it.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::AccessDenied => {
-                "check the worker's role in the member's stack; every run tries again"
-            }
-            Self::NotFound => {
-                "check the experience and its policy in the member account; every run tries again"
-            }
-            Self::Archived => "reactivate the experience, or remove the link",
-            Self::NoPolicy => {
-                "create a procurement policy for the experience; every run tries again"
-            }
-            Self::Refused | Self::ChangeSetFailed | Self::Cancelled => {
-                "mend what the service says; every run tries again"
-            }
-        }
-    }
-}
-
 impl WhyAnswer {
     /// Where the product stands and why, for people.
     pub fn words(&self) -> String {

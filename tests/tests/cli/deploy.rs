@@ -1,0 +1,236 @@
+//! Onboarding and removal by the command, from an account in which nothing is deployed; interrupted with
+//! every call, and run again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pmp_sync_local::proxy::{Filter, Moment, Proxy};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::setup::{Answer, Local};
+
+const LATAM: &str = "444444444444";
+/// The longest that one of the commands of an onboarding may take.
+const PROMISED: Duration = Duration::from_secs(60);
+/// More calls to AWS than a deployment of a member makes.
+const CALLS: usize = 56;
+/// Deployments at the same time.
+const AT_ONCE: usize = 4;
+
+fn deploy(local: &Local, code: &str, more: &[&str]) -> Answer {
+    let command = [
+        "deploy",
+        "member",
+        "--account",
+        LATAM,
+        "--json",
+        "--code",
+        code,
+    ];
+    local.run(&[&command, more].concat())
+}
+
+fn outcomes(answer: &Answer) -> Vec<(String, String)> {
+    let json = answer.json();
+    let stacks = json["stacks"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    stacks
+        .map(|stack| (text(&stack["stack"]), text(&stack["outcome"])))
+        .collect()
+}
+
+fn expected(outcome: &str) -> Vec<(String, String)> {
+    [
+        format!("pmp-sync-member-access-{LATAM}"),
+        "pmp-sync-member".to_owned(),
+    ]
+    .map(|stack| (stack, outcome.to_owned()))
+    .into()
+}
+
+#[test]
+fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
+    let local = Local::up(&["--change-set-seconds", "0.2"]);
+    let code = Local::folder_of_binaries();
+    refusals(&local, code);
+
+    let begun = Instant::now();
+    let made = deploy(&local, code, &["--profile", "latam", "--yes"]).ended_with(0);
+    let took = begun.elapsed();
+    assert!(took < PROMISED, "deploy member took {took:?}");
+    assert_eq!(outcomes(&made), expected("created"));
+    made.tells(&["Add", "AWS::Lambda::Function", "next: pmp-sync member add"]);
+    assert!(!made.stdout.contains("external_id"), "{made:#?}");
+
+    // What stands is left as it is, also where nobody can be asked.
+    let again = deploy(&local, code, &["--profile", "latam"]).ended_with(0);
+    assert_eq!(outcomes(&again), expected("unchanged"));
+
+    // A parameter is changed and stays so.
+    let stopped = [
+        "--profile",
+        "latam",
+        "--yes",
+        "--parameter",
+        "MemberMode=stopped",
+    ];
+    let stopped = deploy(&local, code, &stopped).ended_with(0);
+    assert_eq!(outcomes(&stopped)[1].1, "updated");
+    let again = deploy(&local, code, &["--profile", "latam", "--yes"]).ended_with(0);
+    assert_eq!(outcomes(&again), expected("unchanged"));
+
+    let management = ["deploy", "management", "--json", "--code", code, "--yes"];
+    let updated = local.run(&management).ended_with(0);
+    assert_eq!(
+        outcomes(&updated)[0].1,
+        "updated",
+        "the code has another key"
+    );
+    let again = local.run(&management).ended_with(0);
+    assert_eq!(outcomes(&again)[0].1, "unchanged");
+    println!("deploy member took {took:?}");
+}
+
+/// Nothing is made by a command that is refused.
+fn refusals(local: &Local, code: &str) {
+    let wrong = deploy(local, code, &["--profile", "emea", "--yes"]).ended_with(5);
+    wrong.tells(&["are of account 222222222222", LATAM, "--profile"]);
+    let default = deploy(local, code, &["--yes"]).ended_with(5);
+    default.tells(&["the default credentials are of account 111111111111"]);
+    let nobody = deploy(local, code, &["--profile", "nobody", "--yes"]).ended_with(1);
+    nobody.tells(&["in profile nobody", "--profile"]);
+    let absent = deploy(
+        local,
+        code,
+        &["--profile", "latam", "--name", "other", "--yes"],
+    );
+    absent
+        .ended_with(5)
+        .tells(&["other-management", "pmp-sync deploy management"]);
+    let parameter = ["--profile", "latam", "--parameter", "Mode=x", "--yes"];
+    let parameter = deploy(local, code, &parameter).ended_with(5);
+    parameter.tells(&["has no parameter Mode", "MemberMode"]);
+    let arm = [
+        "--profile",
+        "latam",
+        "--parameter",
+        "Architecture=arm64",
+        "--yes",
+    ];
+    if cfg!(target_arch = "x86_64") {
+        let arm = deploy(local, code, &arm).ended_with(5);
+        arm.tells(&["is built for x86_64", "cargo lambda build"]);
+    }
+    let asked = deploy(local, code, &["--profile", "latam"]).ended_with(5);
+    asked.tells(&["Add", "AWS::IAM::Role", "--yes"]);
+}
+
+/// A deployment of an account of its own that is killed with its nth call, and then run again.
+fn interrupted(local: &Local, proxy: &Proxy, code: &str, n: usize) -> bool {
+    let account = format!("6{n:011}");
+    let mark = account.clone();
+    let moment = if n.is_multiple_of(2) {
+        Moment::Before
+    } else {
+        Moment::After
+    };
+    let filter = Filter::any().environment(format!("SWEEP={mark}\n"));
+    let rule = proxy.rules(|rules| rules.kill_after(filter, n as u64, moment));
+    let file = local.file(
+        &format!("config-{n}"),
+        &format!("[profile new]\naws_access_key_id = {account}\naws_secret_access_key = test\n"),
+    );
+    let endpoint = proxy.endpoint();
+    let variables = [
+        ("AWS_CONFIG_FILE", file.as_str()),
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("SWEEP", mark.as_str()),
+    ];
+    let command = [
+        "deploy",
+        "member",
+        "--account",
+        &account,
+        "--profile",
+        "new",
+        "--code",
+        code,
+        "--yes",
+        "--json",
+        "--show-external-id",
+    ];
+    let first = local.run_with(&command, &variables);
+    let was_killed = proxy.rules(|rules| rules.hits(rule)) > 0;
+    proxy.rules(|rules| rules.remove(rule));
+    assert_eq!(first.code.is_none(), was_killed, "call {n}: {first:#?}");
+    let second = local.run_with(&command, &variables).ended_with(0);
+    // Whatever the first has left, nothing is left to do after the second.
+    let third = local.run_with(&command, &variables).ended_with(0);
+    let statuses = |answer: &Answer| {
+        let json = answer.json();
+        let stacks = json["stacks"].as_array().unwrap().clone();
+        let status = |stack: &Value| stack["status"].as_str().unwrap().to_owned();
+        let ids = (json["external_id"].clone(), json["code"].clone());
+        (stacks.iter().map(status).collect::<Vec<_>>(), ids)
+    };
+    assert_eq!(statuses(&second), statuses(&third), "call {n}");
+    assert_eq!(
+        statuses(&third).0,
+        ["CREATE_COMPLETE"; 2],
+        "call {n}: {second:#?}"
+    );
+    assert!(
+        outcomes(&third)
+            .iter()
+            .all(|(_, outcome)| outcome == "unchanged"),
+        "call {n}: {third:#?}"
+    );
+    was_killed
+}
+
+#[test]
+fn a_deployment_that_is_killed_with_its_nth_call_ends_the_same_when_it_is_run_again() {
+    let local = Local::up(&[]);
+    let runtime = Runtime::new().unwrap();
+    let upstream: SocketAddr = local
+        .text("endpoint")
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
+    let proxy = runtime.block_on(Proxy::start(upstream)).unwrap();
+    proxy.allow_kills_below(std::process::id());
+    // Any small program: it is never started here.
+    let worker = std::fs::read(Path::new("/bin/true")).unwrap();
+    let code = local.folder("code");
+    std::fs::write(code.join("pmp-sync-worker"), worker).unwrap();
+    let code = code.to_str().unwrap();
+    let next = AtomicUsize::new(1);
+    let killed: BTreeMap<usize, bool> = std::thread::scope(|scope| {
+        let sweep = || {
+            let mut killed = Vec::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n > CALLS {
+                    return killed;
+                }
+                killed.push((n, interrupted(&local, &proxy, code, n)));
+            }
+        };
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(sweep)).collect();
+        let ended = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap());
+        ended.collect()
+    });
+    let calls = killed.values().take_while(|killed| **killed).count();
+    println!("a deployment of a member makes at least {calls} calls");
+    assert!(calls >= 20, "{killed:?}");
+    assert!(
+        !killed[&CALLS],
+        "the sweep does not reach the end: {killed:?}"
+    );
+}

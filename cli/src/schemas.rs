@@ -14,6 +14,7 @@ use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
+use crate::doctor::Report;
 use crate::experience::view::{ExperienceChange, ExperienceList};
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
@@ -68,6 +69,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<MemberList>("member list"),
     printed::<Preview>("plan"),
     printed::<RemovalAnswer>("destroy"),
+    printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),

@@ -98,7 +98,10 @@ impl Ears {
             let is_it = |text: &String| text.contains(name.as_str()) && text.contains(message);
             let place = told.iter().position(is_it);
             let text = told.remove(place.unwrap_or_else(|| panic!("{message} in {told:?}")));
-            assert!(text.contains(detail["what_to_do"].as_str().unwrap()), "{text}");
+            assert!(
+                text.contains(detail["what_to_do"].as_str().unwrap()),
+                "{text}"
+            );
         }
         events
     }
@@ -184,7 +187,10 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         assert_eq!(events.len(), 1);
         let (told, detail) = &events[0];
         assert_eq!(told, "Held");
-        assert_eq!((&detail["deny"], &detail["reason"]), (&15.into(), &"PMS-7001".into()));
+        assert_eq!(
+            (&detail["deny"], &detail["reason"]),
+            (&15.into(), &"PMS-7001".into())
+        );
         let approve = detail["approve"].as_str().unwrap();
         assert_eq!(approve, hold.command(&lane.experience));
         installation.sync(PATIENCE).await.unwrap();

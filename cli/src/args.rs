@@ -66,6 +66,9 @@ pub(crate) enum Command {
     Why(crate::why::WhyOptions),
     /// Where every member stands, as one self-contained page. Changes nothing.
     Report(crate::report::ReportOptions),
+    /// Whether everything is as it has to be, from credentials to queues, and what to do where it is not.
+    /// Changes nothing.
+    Doctor(crate::doctor::DoctorOptions),
     /// Asks for a run.
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.

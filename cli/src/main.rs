@@ -12,6 +12,7 @@ mod daemon;
 mod deploy;
 mod destroy;
 mod dlq;
+mod doctor;
 mod experience;
 mod failure;
 mod history;
@@ -71,6 +72,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Why(options) => why::run(&common, &options).await,
         // Boxed: the future that gathers everything is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
+        Command::Doctor(options) => doctor::run(&common, &options).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::message::Event;
 use pmp_sync_domain::ports::{Answer, Bus};
@@ -23,6 +23,30 @@ impl EventBus {
             client: Client::new(config),
             name: name.into(),
         }
+    }
+}
+
+/// Whether a rule of a bus is enabled, of the default one if none is named; none if it is not there.
+pub async fn is_rule_enabled(
+    config: &SdkConfig,
+    bus: Option<&str>,
+    rule: &str,
+) -> Answer<Option<bool>> {
+    let sent = Client::new(config)
+        .describe_rule()
+        .set_event_bus_name(bus.map(str::to_owned))
+        .name(rule)
+        .send()
+        .await
+        .map_err(|error| service_error("DescribeRule", rule, &error));
+    match sent {
+        Ok(answer) => Ok(Some(
+            answer
+                .state()
+                .is_some_and(|state| *state != RuleState::Disabled),
+        )),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,14 +1,90 @@
 //! Whose credentials are used.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::{Answer, Clock as _};
 
+use crate::edge::SystemClock;
 use crate::service_error;
+
+/// Whose credentials are used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: String,
+    /// The ARN of the principal.
+    pub arn: String,
+}
+
+/// The time of AWS, and that of this machine when it was told.
+pub type Times = (Timestamp, Timestamp);
+
+/// Whose credentials are used, and what time it is where STS is. The time is told by refusals as well.
+pub async fn identify(config: &SdkConfig) -> (Answer<Caller>, Option<Times>) {
+    let times = Arc::new(Mutex::new(None));
+    let sent = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .customize()
+        .interceptor(TimeTeller(Arc::clone(&times)))
+        .send()
+        .await;
+    let thing = "the credentials";
+    let caller = sent
+        .map_err(|error| service_error("GetCallerIdentity", thing, &error))
+        .and_then(|answer| {
+            let caller = answer.account().zip(answer.arn());
+            let caller = caller.filter(|(account, arn)| !(account.is_empty() || arn.is_empty()));
+            let (account, arn) = caller.ok_or_else(|| {
+                let words = "the answer has no account and ARN";
+                ServiceError::new("GetCallerIdentity", thing, Kind::Refused, words)
+            })?;
+            Ok(Caller {
+                account: account.to_owned(),
+                arn: arn.to_owned(),
+            })
+        });
+    let times = *times.lock().unwrap_or_else(PoisonError::into_inner);
+    (caller, times)
+}
+
+/// Keeps the `Date` of the last response, with when it came.
+#[derive(Debug)]
+struct TimeTeller(Arc<Mutex<Option<Times>>>);
+
+impl Intercept for TimeTeller {
+    fn name(&self) -> &'static str {
+        "TimeTeller"
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let theirs = date.and_then(|date| Timestamp::from_second(date.secs()).ok());
+        if let Some(theirs) = theirs {
+            let times = Some((theirs, SystemClock.now()));
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = times;
+        }
+        Ok(())
+    }
+}
 
 /// The ARN of the principal that the credentials belong to, as STS tells it: no permission is needed
 /// for that. Asked once, and not longer than `most`.

@@ -3,6 +3,8 @@
 //! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
 //! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
 
+#[cfg(feature = "schema")]
+pub mod catalogue;
 mod consent;
 mod dead_letters;
 
@@ -373,20 +375,32 @@ pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 const RUN_CONTINUED: &str = "Run Continued";
 const SCHEDULED_SYNC: &str = "Scheduled Sync";
 
+/// `Sync Requested`: somebody wants a run.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SyncDetail {
+    /// What about; everything if it is left out.
     #[serde(default)]
     scope: Scope,
+    /// The request's own id, by which its run is found; the event's if it is left out.
     request_id: Option<String>,
+    /// Who asks.
     requester: Option<String>,
+    /// Why frozen links are to be planned for as if they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     override_reason: Option<String>,
 }
 
+/// `Lane Settled`: a worker believes that its lane is done, or that other rules of the member forbid
+/// something else. A hint, which the producer never believes.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SettledDetail {
+    /// The member account.
     account: AccountId,
+    /// The member experience.
     experience: ExperienceId,
+    /// The run whose plan the lane worked on.
     run: Option<RunId>,
 }
 

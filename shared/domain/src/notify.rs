@@ -311,7 +311,9 @@ impl<'a> Draft<'a> {
     }
 
     fn end_quarantine(&mut self, seen: &Seen<'_>) {
-        if seen.rests()
+        // What was replayed has come to its end as well if the lane is blocked now.
+        let is_over = seen.rests() || seen.state.phase == Phase::Blocked;
+        if is_over
             && seen.aside.is_some_and(<[_]>::is_empty)
             && let Some(mark) = self.next.aside.take()
         {

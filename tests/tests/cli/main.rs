@@ -9,6 +9,7 @@
 )]
 
 mod deploy;
+mod doctor;
 mod holds;
 mod lifetime;
 mod operator;

@@ -5,6 +5,7 @@
 
 mod books;
 mod claims;
+mod health;
 mod lanes;
 mod links;
 mod live;
@@ -12,6 +13,8 @@ mod onboarding;
 mod operator;
 mod runs;
 mod sets;
+
+pub use self::health::TableHealth;
 
 use std::collections::HashMap;
 

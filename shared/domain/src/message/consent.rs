@@ -10,15 +10,24 @@ use crate::hold::{ConsentAction, ConsentRequest};
 use crate::ids::{AccountId, ExperienceId, LaneId, RunId};
 use crate::plan::PlanHash;
 
+/// `Approval Requested`, `Rejection Requested`, `Restore Requested`: somebody decides on a plan that was
+/// shown, or wants the lists back.
 #[derive(Serialize, Deserialize)]
-struct ConsentDetail {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct ConsentDetail {
+    /// The member account.
     member_account: AccountId,
+    /// The member experience.
     experience: ExperienceId,
+    /// The run whose plan was shown; the run before which the lists are wanted back.
     run: RunId,
+    /// The hash of the plan that was shown; of an approval and a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plan_hash: Option<PlanHash>,
+    /// The request's own id, by which its run is found; the event's if it is left out.
     #[serde(default)]
     request_id: Option<String>,
+    /// Who asks.
     #[serde(default)]
     requester: Option<String>,
 }

@@ -20,6 +20,7 @@ pub enum DeadLetterAction {
 
 /// Which dead letters a request is about; everything that is not narrowed is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterFilter {
     /// Only of these members.
@@ -46,11 +47,16 @@ pub struct DeadLetterRequest {
     pub requester: Option<String>,
 }
 
+/// `Replay Requested`, `Discard Requested`: somebody wants dead letters to be looked at again, or gone.
 #[derive(Serialize, Deserialize)]
-struct DeadLetterDetail {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct DeadLetterDetail {
+    /// Which; all if it is left out.
     #[serde(default)]
     filter: DeadLetterFilter,
+    /// The request's own id, by which its run is found; the event's if it is left out.
     request_id: Option<String>,
+    /// Who asks.
     requester: Option<String>,
 }
 

@@ -313,6 +313,18 @@ fn a_replay_that_fails_again_is_told_again_and_one_at_work_is_no_recovery() {
 }
 
 #[test]
+fn a_replay_after_which_the_lane_is_blocked_is_not_aside_any_more() {
+    let mut world = World::new();
+    world.aside = vec![aside(1, 1)];
+    world.look();
+    world.aside.clear();
+    world.is_done = false;
+    world.state = blocked_by(BlockReason::ChangeSetFailed);
+    assert_eq!(world.look(), ["Recovered", "Blocked"]);
+    assert_eq!(recovered(&world.heard[1]).0, [Condition::Quarantined]);
+}
+
+#[test]
 fn of_very_many_that_stand_aside_the_number_is_told() {
     let mut world = World::new();
     world.aside = (0..MOST_ASIDE + 40)
@@ -590,9 +602,7 @@ proptest! {
         prop_assert_eq!(standing.contains(&Condition::Held), world.hold.is_some());
         let is_blocked = world.state.phase == Phase::Blocked;
         prop_assert_eq!(standing.contains(&Condition::Blocked), is_blocked);
-        if world.state.phase == Phase::Idle {
-            prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.aside.is_empty());
-        }
+        prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.aside.is_empty());
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
 }

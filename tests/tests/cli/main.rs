@@ -12,8 +12,10 @@ mod deploy;
 mod doctor;
 mod holds;
 mod lifetime;
+mod members;
 mod operator;
 mod other_emulator;
+mod report;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
 mod setup;

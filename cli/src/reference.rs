@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::schemas;
+use crate::{doctor, schemas};
 
 /// Writes all of it into `docs`.
 pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
@@ -27,5 +27,6 @@ fn files() -> Result<Vec<(String, String)>, Failure> {
             .map_err(|error| Failure::file(Path::new(&name))(error.into()))?;
         files.push((name, text + "\n"));
     }
+    files.push(("doctor.md".to_owned(), doctor::documentation()));
     Ok(files)
 }

@@ -13,6 +13,7 @@ use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
+use crate::doctor::Report;
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
 use crate::holds::HoldsAnswer;
@@ -51,6 +52,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<Preview>("plan"),
     printed::<RemovalAnswer>("destroy"),
     printed::<RemovalAnswer>("member remove"),
+    printed::<Report>("doctor"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

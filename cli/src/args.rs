@@ -57,6 +57,9 @@ pub(crate) enum Command {
     /// The member organizations: added, looked at, suspended.
     #[command(subcommand)]
     Member(crate::member::MemberCommand),
+    /// The experiences of one account: made, enabled, archived.
+    #[command(subcommand)]
+    Experience(crate::experience::ExperienceCommand),
     /// What a run would change now, and why it would leave other products alone. Changes nothing.
     Plan(PlanOptions),
     /// Why products stand as they do on the member experiences. Changes nothing.

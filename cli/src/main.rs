@@ -13,6 +13,7 @@ mod deploy;
 mod destroy;
 mod dlq;
 mod doctor;
+mod experience;
 mod failure;
 mod history;
 mod holds;
@@ -66,6 +67,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Member(command) => member::run(&common, &command).await,
+        Command::Experience(command) => experience::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
         // Boxed: the future that gathers everything is large.

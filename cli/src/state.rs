@@ -56,9 +56,11 @@ pub(crate) struct StateMember {
 }
 
 /// An organization in which nothing is deployed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StateOrganization {
+    /// Its name.
     pub(crate) name: String,
+    /// The account in which pmp-sync could be deployed.
     pub(crate) account: String,
 }
 

@@ -4,7 +4,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::run::RunRecord;
+use pmp_sync_domain::run::{RunRecord, RunStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -202,19 +202,17 @@ async fn finish(
     if common.json {
         output::json(&change)?;
     }
-    match &change.run {
-        Some(run) => {
-            if !common.json {
-                sync::show(run)?;
-            }
-            sync::tell_failures(context, run).await?;
-            sync::ended_well(run)
-        }
-        None => {
-            tell_next(&change);
-            Ok(())
-        }
+    let Some(run) = &change.run else {
+        tell_next(&change);
+        return Ok(());
+    };
+    if !common.json {
+        sync::show(run)?;
     }
+    if run.status != RunStatus::Completed {
+        sync::tell_failures(context, run).await?;
+    }
+    sync::ended_well(run)
 }
 
 fn tell(change: &MemberChange) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //! links may go.
 
 mod add;
+pub(crate) mod bootstrap;
 pub(crate) mod configured;
 pub(crate) mod edit;
 mod list;
@@ -23,6 +24,9 @@ pub(crate) enum MemberCommand {
     Add(AddOptions),
     /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
     Remove(RemoveOptions),
+    /// Makes an experience for a member account, with a policy and its organization as the audience, and
+    /// leaves it disabled. Safe to repeat.
+    Bootstrap(bootstrap::BootstrapOptions),
     /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
     List,
     /// Changes how far a member's links may go.
@@ -112,6 +116,7 @@ pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), 
     match command {
         MemberCommand::Add(options) => add::add(common, options).await,
         MemberCommand::Remove(options) => remove::run(common, options).await,
+        MemberCommand::Bootstrap(options) => bootstrap::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,
         MemberCommand::Suspend { name } => brake::stop(common, &one(name)).await,

@@ -168,7 +168,7 @@ async fn question<T: DeserializeOwned>(
 }
 
 fn fault(failure: &Failure) -> FaultRecord {
-    let told = failure.json();
+    let told = serde_json::to_value(failure.answer()).unwrap_or_default();
     let text = |name: &str| told["error"][name].as_str().map(ToOwned::to_owned);
     FaultRecord {
         code: text("code").unwrap_or_default(),

@@ -90,11 +90,7 @@ pub fn all() -> Vec<EventKind> {
             "a link was last known in step longer ago than `[notify] stale_after_hours`",
             of::<MemberStale>(),
         ),
-        told(
-            RECOVERED,
-            "something of that is no more",
-            of::<Recovered>(),
-        ),
+        told(RECOVERED, "something of that is no more", of::<Recovered>()),
         told(
             SYNC_COMPLETED,
             "a run that sent changes has ended",

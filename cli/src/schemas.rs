@@ -14,10 +14,14 @@ use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
 use crate::doctor::Report;
+use crate::experience::view::{ExperienceChange, ExperienceList};
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
 use crate::holds::HoldsAnswer;
 use crate::local::Ended;
+use crate::member::add::MemberChange;
+use crate::member::bootstrap::Bootstrapped;
+use crate::member::list::MemberList;
 use crate::state::State;
 use crate::status::StatusAnswer;
 use crate::sync::SyncAnswer;
@@ -32,6 +36,9 @@ pub(crate) struct Printed {
 
 /// Every command that prints JSON.
 pub(crate) const ALL: &[Printed] = &[
+    printed::<Bootstrapped>("member bootstrap"),
+    printed::<BrakeAnswer<'static>>("member resume"),
+    printed::<BrakeAnswer<'static>>("member suspend"),
     printed::<BrakeAnswer<'static>>("resume"),
     printed::<BrakeAnswer<'static>>("stop"),
     printed::<ConsentAnswer<'static>>("approve"),
@@ -44,11 +51,21 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<DlqAnswer<'static>>("dlq replay"),
     printed::<Ended>("local down"),
     printed::<ErrorAnswer>("error"),
+    printed::<ExperienceChange>("experience archive"),
+    printed::<ExperienceChange>("experience associate"),
+    printed::<ExperienceChange>("experience create"),
+    printed::<ExperienceChange>("experience disable"),
+    printed::<ExperienceChange>("experience enable"),
+    printed::<ExperienceChange>("experience revive"),
+    printed::<ExperienceList>("experience list"),
     // One for each line.
     printed::<Event<'static>>("history --export"),
     printed::<HistoryAnswer<'static>>("history"),
     printed::<HoldsAnswer>("holds"),
     printed::<ListedLetter>("dlq show"),
+    printed::<MemberChange>("member add"),
+    printed::<MemberChange>("member mode"),
+    printed::<MemberList>("member list"),
     printed::<Preview>("plan"),
     printed::<RemovalAnswer>("destroy"),
     printed::<RemovalAnswer>("member remove"),

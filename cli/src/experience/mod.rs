@@ -4,7 +4,7 @@
 pub(crate) mod administrator;
 mod decide;
 mod organization;
-mod view;
+pub(crate) mod view;
 
 use clap::{Args, Subcommand};
 use pmp_sync_aws::catalog::admin::CatalogAdmin;

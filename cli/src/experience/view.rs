@@ -13,7 +13,6 @@ use crate::output;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ExperienceView {
     /// Its id.
-    #[schemars(with = "String")]
     pub(super) experience: ExperienceId,
     /// Its name.
     pub(super) name: String,

@@ -20,10 +20,8 @@ use crate::{output, sync};
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberChange {
     /// The member.
-    #[schemars(with = "String")]
     member: MemberName,
     /// Its account.
-    #[schemars(with = "String")]
     account: AccountId,
     /// The version of the configuration that is in force from the next run on.
     version: u64,
@@ -32,7 +30,6 @@ pub(crate) struct MemberChange {
     /// The member's links as they stand.
     links: Vec<LinkView>,
     /// The run that was asked for and waited for, if one was.
-    #[schemars(with = "Option<serde_json::Value>")]
     run: Option<RunRecord>,
 }
 
@@ -40,12 +37,10 @@ pub(crate) struct MemberChange {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LinkView {
     /// The experience that is followed.
-    #[schemars(with = "String")]
     pub(super) management_experience: ExperienceId,
     /// The experience that follows, or `*`.
     pub(super) member_experience: String,
     /// How far the link may go.
-    #[schemars(with = "String")]
     pub(super) mode: Mode,
     /// True while nothing may change.
     pub(super) frozen: bool,

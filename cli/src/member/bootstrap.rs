@@ -57,10 +57,8 @@ pub(crate) struct BootstrapOptions {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Bootstrapped {
     /// The member account.
-    #[schemars(with = "String")]
     pub(crate) account: AccountId,
     /// Its experience.
-    #[schemars(with = "String")]
     pub(crate) experience: ExperienceId,
     /// Whom it governs once it is enabled.
     pub(crate) principals: Vec<String>,

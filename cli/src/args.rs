@@ -98,6 +98,12 @@ pub(crate) enum Command {
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Prints what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Writes what is generated of the documentation.
     #[command(hide = true)]
     Reference {
@@ -120,6 +126,8 @@ pub(crate) enum ConfigCommand {
     },
     /// Prints the configuration that is in force.
     Show,
+    /// Prints the JSON Schema of a configuration file, for editors. Needs no AWS.
+    Schema,
 }
 
 /// What a request is about; everything that is not narrowed is in it.
@@ -181,6 +189,12 @@ pub(crate) struct StatusOptions {
     /// How many runs are shown.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
+    /// Look again and again until Ctrl-C: drawn in place on a terminal, otherwise a block for each change.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) watch: bool,
+    /// How long to wait between two looks, such as 5s or 1m.
+    #[arg(long, default_value = "5s", requires = "watch", value_parser = duration)]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Args)]

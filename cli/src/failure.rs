@@ -74,8 +74,8 @@ pub(crate) enum Failure {
     #[error("{message}")]
     Local { message: String, remedy: String },
     /// A signal, by its number.
-    #[error("interrupted; what was started has been ended")]
-    Interrupted(u8),
+    #[error("{message}")]
+    Interrupted { signal: u8, message: &'static str },
 }
 
 impl From<EmbeddedError> for Failure {
@@ -126,7 +126,7 @@ impl Failure {
             Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
             // As a shell tells it of a process that a signal has ended.
-            Self::Interrupted(signal) => 128 + signal,
+            Self::Interrupted { signal, .. } => 128 + signal,
         }
     }
 
@@ -149,7 +149,7 @@ impl Failure {
             Self::Late(_) => "late",
             Self::Stack { .. } => "stack",
             Self::Local { .. } => "local",
-            Self::Interrupted(_) => "interrupted",
+            Self::Interrupted { .. } => "interrupted",
         }
     }
 
@@ -186,7 +186,7 @@ impl Failure {
             | Self::Partial(_)
             | Self::Told { .. }
             | Self::Late(_)
-            | Self::Interrupted(_) => None,
+            | Self::Interrupted { .. } => None,
         }
     }
 

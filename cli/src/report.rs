@@ -176,6 +176,10 @@ async fn gather(
         now: SystemClock.now(),
         name: common.name.clone(),
         config_version: stored.version,
+        stale_after_hours: config
+            .links
+            .first()
+            .map_or(0, |link| link.stale_after_hours),
         management,
         links,
         letters,

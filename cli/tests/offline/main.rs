@@ -19,8 +19,10 @@ mod ledger;
 mod local;
 mod pages;
 mod reference;
+mod report;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;
+mod sweep;
 mod sync;
 mod why;

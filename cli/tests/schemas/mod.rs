@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 /// The validators, by the names of their files: `config-show`.
 static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
     let files = std::fs::read_dir(folder()).unwrap();
-    let read = files.map(|file| {
-        let path = file.unwrap().path();
+    let files = files.map(|file| file.unwrap().path());
+    // Those of the events are in a folder of their own.
+    let read = files.filter(|path| path.is_file()).map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         let schema: Value = serde_json::from_str(&text).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -606,3 +606,21 @@ proptest! {
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
 }
+
+/// Through the type and back, and equal to the fixture: what receivers read stays.
+fn kept<T: Serialize + serde::de::DeserializeOwned>(fixture: &str) {
+    let detail: T = serde_json::from_str(fixture).unwrap();
+    let written = serde_json::to_value(&detail).unwrap();
+    let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    assert_eq!(written, fixture);
+}
+
+#[test]
+fn the_details_of_events_keep_their_form() {
+    kept::<Held>(include_str!("../../fixtures/events/held-1.json"));
+    kept::<Blocked>(include_str!("../../fixtures/events/blocked-1.json"));
+    kept::<Quarantined>(include_str!("../../fixtures/events/quarantined-1.json"));
+    kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
+    kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));
+    kept::<SyncCompleted>(include_str!("../../fixtures/events/sync-completed-1.json"));
+}

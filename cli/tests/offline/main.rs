@@ -25,4 +25,5 @@ mod schemas;
 mod setup;
 mod sweep;
 mod sync;
+mod waiting;
 mod why;

@@ -71,6 +71,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<RemovalAnswer>("destroy"),
     printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
+    printed::<Report>("doctor"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

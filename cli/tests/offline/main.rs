@@ -12,6 +12,7 @@ mod calls;
 mod command_line;
 mod config;
 mod consent;
+mod doctor;
 mod history;
 mod holds;
 mod ledger;

@@ -36,7 +36,15 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What the stacks' resources are named after: their parameter Name.
-    #[arg(long, global = true, default_value = DEFAULT_NAME, env = "PMP_SYNC_NAME")]
+    // Not by the id of its field, which some commands have for what they are about.
+    #[arg(
+        id = "stacks",
+        long = "name",
+        value_name = "NAME",
+        global = true,
+        default_value = DEFAULT_NAME,
+        env = "PMP_SYNC_NAME"
+    )]
     pub(crate) name: String,
     /// The profile of the AWS configuration with the management account's credentials. They are those
     /// of the SDK's default chain otherwise.
@@ -392,6 +400,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// clap takes the one for the other otherwise.
+    #[test]
+    fn no_command_has_an_option_with_the_id_of_one_that_all_have() {
+        fn look(command: &clap::Command, globals: &[String]) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+                let id = arg.get_id().to_string();
+                assert!(!globals.contains(&id), "{}: {id}", command.get_name());
+            }
+            for command in command.get_subcommands() {
+                look(command, globals);
+            }
+        }
+        let command = Arguments::command();
+        let globals = command.get_arguments().filter(|arg| arg.is_global_set());
+        let globals: Vec<_> = globals.map(|arg| arg.get_id().to_string()).collect();
+        assert!(globals.len() >= 3);
+        for command in command.get_subcommands() {
+            look(command, &globals);
+        }
     }
 
     #[test]

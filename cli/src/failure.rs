@@ -43,6 +43,12 @@ pub(crate) enum Failure {
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
+    /// The same, where there is another way.
+    #[error("{error}")]
+    Refusal {
+        error: ServiceError,
+        remedy: &'static str,
+    },
     /// A fault with a code and a way forward.
     #[error("{}: {}", .0.code, .0.message)]
     Fault(FaultRecord),
@@ -113,6 +119,7 @@ impl Failure {
             Self::NotWell(_)
             | Self::Fault(_)
             | Self::Service(_)
+            | Self::Refusal { .. }
             | Self::Stack { .. }
             | Self::Late(_) => 1,
             Self::Differs(_) => 2,
@@ -137,7 +144,7 @@ impl Failure {
             Self::File { .. } | Self::StateFile { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
-            Self::Service(_) => "aws",
+            Self::Service(_) | Self::Refusal { .. } => "aws",
             Self::Fault(fault) => &fault.code,
             Self::NotWell(_) => "not-well",
             Self::Differs(_) => "differs",
@@ -156,6 +163,7 @@ impl Failure {
     fn remedy(&self) -> Option<&str> {
         match self {
             Self::Fault(fault) => Some(&fault.remedy),
+            Self::Refusal { remedy, .. } => Some(remedy),
             Self::Service(error) => Some(match error.kind {
                 Kind::NotFound => {
                     "check that the management stack is deployed in this account, and --name if it has another name"
@@ -210,14 +218,27 @@ impl Failure {
         text
     }
 
-    /// For a program.
-    pub(crate) fn answer(&self) -> ErrorAnswer {
-        let message = match self {
+    /// As a fault is told beside others; what to do `otherwise`, where nothing is known of it.
+    pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
+        FaultRecord {
+            code: self.code().to_owned(),
+            message: self.message(),
+            remedy: self.remedy().unwrap_or(otherwise).to_owned(),
+        }
+    }
+
+    /// What went wrong, without the code.
+    fn message(&self) -> String {
+        match self {
             // It has a code of its own.
             Self::Fault(fault) => fault.message.clone(),
             other => other.to_string(),
-        };
-        let mut answer = ErrorAnswer::new(self.code(), message, self.remedy());
+        }
+    }
+
+    /// For a program.
+    pub(crate) fn answer(&self) -> ErrorAnswer {
+        let mut answer = ErrorAnswer::new(self.code(), self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();

@@ -13,7 +13,7 @@ use pmp_sync_domain::message::catalogue;
 
 use crate::args::Arguments;
 use crate::failure::Failure;
-use crate::{output, schemas};
+use crate::{doctor, output, schemas};
 
 /// Writes all of it into `docs`.
 pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
@@ -48,6 +48,7 @@ fn files() -> Result<Vec<(String, String)>, Failure> {
         let text = output::pretty(&(printed.schema)())? + "\n";
         files.push((format!("schemas/{}", printed.file()), text));
     }
+    files.push(("doctor.md".to_owned(), doctor::documentation()));
     let kinds = catalogue::all();
     for kind in &kinds {
         let name = format!("schemas/events/{}.json", kind.file());

@@ -71,6 +71,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<RemovalAnswer>("destroy"),
     printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
+    printed::<Report>("doctor"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),
@@ -78,7 +79,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<pmp_sync_report::Model>("report"),
     printed::<config::Applied>("config apply"),
     printed::<config::Shown>("config show"),
-    printed::<config::Valid>("config validate"),
+    printed::<config::Validated>("config validate"),
 ];
 
 const fn printed<T: JsonSchema>(command: &'static str) -> Printed {

@@ -65,7 +65,11 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
             vec!["latam", "--account", "444444444444", "--external-id", "abc"],
             Aws,
         ),
-        ("member bootstrap", account, Aws),
+        (
+            "member bootstrap",
+            [account, vec!["--enable"]].concat(),
+            Aws,
+        ),
         ("member list", vec![], Aws),
         ("member mode", vec!["emea", "mirror"], Aws),
         (
@@ -233,20 +237,20 @@ fn a_wrong_argument_is_told_and_ends_with_5() {
 fn an_endpoint_where_nobody_listens_is_told_soon() {
     let endpoint = closed_endpoint();
     let variables = [KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL", &endpoint)];
-    each(&variables, Duration::from_secs(20));
+    each(&variables, Duration::from_secs(15));
 }
 
 #[test]
 fn a_missing_permission_is_told_with_what_to_do() {
     let endpoint = denying();
     let variables = [KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL", &endpoint)];
-    each(&variables, Duration::from_secs(20));
+    each(&variables, Duration::from_secs(15));
 }
 
 #[test]
 fn missing_credentials_are_told_with_what_to_do() {
     let endpoint = denying();
-    each(&[("AWS_ENDPOINT_URL", &endpoint)], Duration::from_secs(20));
+    each(&[("AWS_ENDPOINT_URL", &endpoint)], Duration::from_secs(15));
 }
 
 #[test]
@@ -258,7 +262,7 @@ fn no_command_needs_a_home_folder_that_does_not_say_so() {
         ("AWS_ENDPOINT_URL", &endpoint),
         ("HOME", ""),
     ];
-    each(&variables, Duration::from_secs(20));
+    each(&variables, Duration::from_secs(15));
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn look(
         Check::TrustedAccess,
     ));
     found.extend(management::judge(&management, config.as_ref()));
-    let is_deployed = !matches!(management.stack.look, Look::Seen(None));
+    let is_deployed = management.is_deployed();
     if is_deployed {
         found.extend(runs::judge(&runs, &rhythm(&management), SystemClock.now()));
     }

@@ -10,6 +10,8 @@ use pmp_sync_local::scenario::ScenarioError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::hints;
+
 /// The exit code for what is wrong with the command line or a file, and for names of things that are
 /// not there.
 pub(crate) const INVALID_INPUT: u8 = 5;
@@ -285,8 +287,8 @@ impl ErrorAnswer {
     pub(crate) fn new(code: &str, message: String, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message,
-            what_to_do: what_to_do.map(str::to_owned),
+            message: hints::text(&message).into_owned(),
+            what_to_do: what_to_do.map(|told| hints::text(told).into_owned()),
         };
         Self {
             error,

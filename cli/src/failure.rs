@@ -240,7 +240,7 @@ impl Failure {
 
     /// For a program.
     pub(crate) fn answer(&self) -> ErrorAnswer {
-        let mut answer = ErrorAnswer::new(self.code(), self.message(), self.remedy());
+        let mut answer = ErrorAnswer::new(self.code(), &self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();
@@ -284,10 +284,10 @@ struct ProblemAnswer {
 }
 
 impl ErrorAnswer {
-    pub(crate) fn new(code: &str, message: String, what_to_do: Option<&str>) -> Self {
+    pub(crate) fn new(code: &str, message: &str, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message: hints::text(&message).into_owned(),
+            message: hints::text(message).into_owned(),
             what_to_do: what_to_do.map(|told| hints::text(told).into_owned()),
         };
         Self {

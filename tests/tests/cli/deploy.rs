@@ -16,7 +16,7 @@ use crate::setup::{Answer, Local, control, look};
 
 const LATAM: &str = "444444444444";
 /// The longest that one of the commands of an onboarding may take.
-const PROMISED: Duration = Duration::from_secs(60);
+const PROMISED: Duration = Duration::from_mins(1);
 /// More calls to AWS than a deployment of a member makes.
 const CALLS: usize = 56;
 /// Deployments at the same time.

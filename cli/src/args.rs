@@ -348,7 +348,7 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
             lines.join(" ").trim_start_matches("error: ").to_owned()
         };
         let hint = Some("`pmp-sync help` lists the commands and their options");
-        let _ = output::json(&ErrorAnswer::new("command-line", message, hint));
+        let _ = output::json(&ErrorAnswer::new("command-line", &message, hint));
     }
     if error.exit_code() == 0 {
         ExitCode::SUCCESS

@@ -16,8 +16,8 @@ use crate::args::{Common, ConsentOptions, HashDigits, RestoreOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
 use crate::holds::{HoldAnswer, Known, choose, counts, known, words};
-use crate::output;
 use crate::sync::{ended_well, tell_failures, wait};
+use crate::{hints, output};
 
 /// What came of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -154,7 +154,8 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
         for change in link.shown().changes() {
             output::line(&format!("  {} {}", change.action, change.product))?;
         }
-        output::line(&words(hold, &lane))?;
+        let approve = hints::approve(hold, &lane.experience, options.link.member.as_ref());
+        output::line(&words(hold, &approve))?;
     }
     Err(Failure::Held("the way back waits for consent".to_owned()))
 }
@@ -219,7 +220,7 @@ fn stale(known: &Known) -> Failure {
     let name = known.name();
     let commands: Vec<_> = known
         .holds()
-        .map(|hold| format!("`{}`", hold.command(&known.lane.experience)))
+        .map(|hold| format!("`{}`", known.approve(hold)))
         .collect();
     if commands.is_empty() {
         return Failure::Stale {
@@ -278,6 +279,7 @@ async fn serve(
             lane: lane.clone(),
             book: Book::default(),
             entry: None,
+            is_ambiguous: false,
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
         output::json(&ConsentAnswer {

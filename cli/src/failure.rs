@@ -10,6 +10,8 @@ use pmp_sync_local::scenario::ScenarioError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::hints;
+
 /// The exit code for what is wrong with the command line or a file, and for names of things that are
 /// not there.
 pub(crate) const INVALID_INPUT: u8 = 5;
@@ -238,7 +240,7 @@ impl Failure {
 
     /// For a program.
     pub(crate) fn answer(&self) -> ErrorAnswer {
-        let mut answer = ErrorAnswer::new(self.code(), self.message(), self.remedy());
+        let mut answer = ErrorAnswer::new(self.code(), &self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();
@@ -282,11 +284,11 @@ struct ProblemAnswer {
 }
 
 impl ErrorAnswer {
-    pub(crate) fn new(code: &str, message: String, what_to_do: Option<&str>) -> Self {
+    pub(crate) fn new(code: &str, message: &str, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message,
-            what_to_do: what_to_do.map(str::to_owned),
+            message: hints::text(message).into_owned(),
+            what_to_do: what_to_do.map(|told| hints::text(told).into_owned()),
         };
         Self {
             error,

@@ -23,13 +23,15 @@ pub(crate) use self::answer::{HoldAnswer, HoldsAnswer, ReasonAnswer};
 use crate::args::{Common, HoldsOptions};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output;
+use crate::{hints, output};
 
 /// What is remembered of a link, and what is known of its lane.
 pub(crate) struct Known {
     pub(crate) lane: LaneId,
     pub(crate) book: Book,
     pub(crate) entry: Option<LaneEntry>,
+    /// True if another member has an experience of that id.
+    pub(crate) is_ambiguous: bool,
 }
 
 impl Known {
@@ -42,6 +44,12 @@ impl Known {
         let member = self.member().map(ToString::to_string);
         let member = member.unwrap_or_else(|| self.lane.account.to_string());
         format!("{member} {}", self.lane.experience)
+    }
+
+    /// The command that releases a hold of it.
+    pub(crate) fn approve(&self, hold: &Hold) -> String {
+        let member = self.member().filter(|_| self.is_ambiguous);
+        hints::approve(hold, &self.lane.experience, member)
     }
 
     /// What is held: the plan, and a way back that somebody has asked for.
@@ -65,11 +73,19 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
         .filter(|(lane, _)| config.as_ref().is_none_or(|config| is_served(config, lane)))
         .map(|(lane, book)| Known {
             entry: entries.remove(&lane),
+            is_ambiguous: false,
             lane,
             book,
         })
         .collect();
     known.sort_by_key(Known::name);
+    let mut times: BTreeMap<ExperienceId, usize> = BTreeMap::new();
+    for known in &known {
+        *times.entry(known.lane.experience.clone()).or_default() += 1;
+    }
+    for known in &mut known {
+        known.is_ambiguous = times.get(&known.lane.experience) > Some(&1);
+    }
     Ok(known)
 }
 
@@ -196,11 +212,11 @@ fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
         known.name(),
         output::time(Some(hold.since))
     ))?;
-    output::line(&words(hold, &known.lane))
+    output::line(&words(hold, &known.approve(hold)))
 }
 
 /// What is held, why, who has rejected it, and how it is released, in lines that are set in.
-pub(crate) fn words(hold: &Hold, lane: &LaneId) -> String {
+pub(crate) fn words(hold: &Hold, approve: &str) -> String {
     let mut text = format!(
         "  the plan    {} ({})",
         counts(hold.allow, hold.deny),
@@ -217,7 +233,7 @@ pub(crate) fn words(hold: &Hold, lane: &LaneId) -> String {
     if let Some(ask) = &hold.rejected {
         let _ = write!(text, "\n  rejected    {}", who(ask));
     }
-    let _ = write!(text, "\n  to release  {}", hold.command(&lane.experience));
+    let _ = write!(text, "\n  to release  {approve}");
     text
 }
 

@@ -16,6 +16,7 @@ mod dlq;
 mod doctor;
 mod experience;
 mod failure;
+mod hints;
 mod history;
 mod holds;
 mod invoke;
@@ -60,8 +61,9 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
-    // What `local` starts it ends itself.
+    // What `local` starts it ends itself, and by whatever name.
     if !matches!(command, Command::Local(_)) {
+        hints::about(&common.name);
         signals::end_the_command(common.json)?;
     }
     match command {

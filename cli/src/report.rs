@@ -4,7 +4,7 @@
 mod asked;
 mod assemble;
 mod attention;
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;

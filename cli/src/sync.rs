@@ -18,9 +18,8 @@ use self::progress::Live;
 use crate::args::{Common, SyncOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
-use crate::holds;
-use crate::output;
 use crate::scope;
+use crate::{hints, holds, output};
 
 /// Runs among which the one of the request is looked for.
 const AMONG: u16 = 50;
@@ -288,7 +287,11 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
             ));
         }
         if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {
-            output::note(&format!("{what} is held:\n{}", holds::words(hold, lane)));
+            let approve = hints::approve(hold, &lane.experience, None);
+            output::note(&format!(
+                "{what} is held:\n{}",
+                holds::words(hold, &approve)
+            ));
         }
     }
     Ok(())

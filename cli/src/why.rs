@@ -19,7 +19,7 @@ use crate::args::Common;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::invoke::{ask, unreadable};
-use crate::{output, scope};
+use crate::{hints, output, scope};
 
 /// What is asked.
 #[derive(Debug, Args)]
@@ -158,7 +158,9 @@ fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
         experience.map_or_else(|| "*".to_owned(), ToString::to_string),
         answer.words(),
         since.map_or_else(dash, |at| second(at).to_string()),
-        answer.what_to_do().unwrap_or_else(dash),
+        answer
+            .what_to_do()
+            .map_or_else(dash, |told| hints::text(&told).into_owned()),
     ]
 }
 

@@ -7,6 +7,7 @@ use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, Request};
 
 use super::{Whole, verdict};
 use crate::failure::Failure;
+use crate::hints;
 use crate::holds::{counts, way_back, who, words};
 use crate::output::{self, line, time};
 
@@ -130,7 +131,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         // Whether it is held still, `pmp-sync holds` tells.
         let since = time(Some(hold.since));
         line(&format!("  held        since {since} by run {}", hold.run))?;
-        line(&words(hold, lane))?;
+        line(&words(hold, &hints::approve(hold, &lane.experience, None)))?;
     }
     for change in plan.changes() {
         line(&format!("  {} {}", change.action, change.product))?;

@@ -121,7 +121,7 @@ impl HoldAnswer {
             restores: way_back(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
-            approve: hold.command(&known.lane.experience),
+            approve: known.approve(hold),
             products: None,
         }
     }

@@ -96,7 +96,7 @@ fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
         for hold in known.holds() {
             let since = time(Some(hold.since));
             let name = known.name();
-            let words = holds::words(hold, &known.lane);
+            let words = holds::words(hold, &known.approve(hold));
             notes.push(format!("{name} is held since {since}:\n{words}"));
         }
         if let Some(words) = holds::frozen(known, now) {

@@ -68,6 +68,27 @@ fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
 }
 
 #[test]
+fn the_command_that_releases_names_the_stacks_and_the_member_where_it_has_to() {
+    let mut table = held();
+    let twin = format!("333333333333/{EXPERIENCE}").parse().unwrap();
+    table.put_lane(&twin, "apac");
+    table.put_book(&twin, &Book::default());
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    let told = command(&hold(3));
+    let told = told.strip_prefix("pmp-sync ").unwrap();
+    for (name, begins) in [("pmp-sync", "pmp-sync"), ("other", "pmp-sync --name other")] {
+        let release = format!("{begins} {told} --member emea");
+        let answer = aws.run(&home, &["holds", "--name", name]).ended_with(3);
+        let line = format!("to release  {release}\n");
+        assert!(answer.stdout.contains(&line), "{answer:?}");
+        let answer = aws.run(&home, &["holds", "--name", name, "--json"]);
+        assert_eq!(answer.json()["holds"][0]["approve"], release);
+        let status = aws.run(&home, &["status", "--name", name]).ended_with(0);
+        assert!(status.stderr.contains(&line), "{status:?}");
+    }
+}
+
+#[test]
 fn holds_as_json_has_everything_that_the_text_has() {
     let (home, aws) = (Home::new(), FakeAws::with_table(held()));
     let answer = aws.run(&home, &["holds", "--json"]).ended_with(3);

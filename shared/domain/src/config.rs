@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use self::raw::{RawConfig, RawGuard, RawLimits, RawMember};
+use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
 use crate::guard::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, Member, Target};
@@ -255,11 +255,11 @@ impl Config {
 /// links are not called wrong as well.
 fn read_members(
     reader: &mut Reader<'_>,
-    raw: &[Spanned<RawMember>],
+    raw: &[Table<RawMember>],
 ) -> BTreeMap<MemberName, Option<Member>> {
     let mut members = BTreeMap::new();
     let mut accounts = BTreeMap::new();
-    for raw in raw.iter().map(Spanned::get_ref) {
+    for raw in raw {
         let name = reader.id(&raw.name, |text| MemberName::new(text));
         let account = reader.id(&raw.account, |text| AccountId::new(text));
         let external_id = reader.id(&raw.external_id, |text| ExternalId::new(text));
@@ -317,7 +317,7 @@ fn read_links(
     let stale_after_hours = reader.stale_after_hours(config.notify.stale_after_hours.as_ref());
     let mut links = Vec::new();
     let mut taken = BTreeSet::new();
-    for raw in config.link.iter().map(Spanned::get_ref) {
+    for raw in &config.link {
         let guard = reader.guard(&raw.guard, guard);
         let management_experience =
             reader.id(&raw.management_experience, |text| ExperienceId::new(text));

@@ -117,7 +117,7 @@ fn a_cell_tells_why_and_gives_the_focus_back() {
         page.type_into("#q", &cell.product).await;
         page.type_into("#m", "emea").await;
         page.until("one row", &format!("{ROWS} === 1")).await;
-        let selector = format!("#grid [role=gridcell][data-column=\"0\"]");
+        let selector = "#grid [role=gridcell][data-column=\"0\"]".to_owned();
         page.click(&selector).await;
         assert_eq!(page.text("document.activeElement.id").await, "panel-title");
         let told = page

@@ -376,11 +376,11 @@ fn a_bootstrap_that_is_killed_ends_the_same_when_it_is_run_again(local: &Local) 
             ended.collect()
         });
         let calls = killed.values().take_while(|killed| **killed).count();
-        println!(
-            "a bootstrap makes at least {calls} calls to {:?}",
-            side.variables
+        let where_to = &side.variables;
+        assert!(
+            calls >= at_least,
+            "{calls} calls to {where_to:?}: {killed:?}"
         );
-        assert!(calls >= at_least, "{killed:?}");
         assert!(
             !killed[&side.calls],
             "it does not reach the end: {killed:?}"

@@ -1,7 +1,12 @@
 //! The configuration as it stands in the text, key by key. The JSON Schema for editors and
 //! docs/config.md are made of this; what is said of a key here, users read there.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 #[cfg(feature = "schema")]
@@ -15,7 +20,7 @@ use crate::live::LiveCheck;
 
 /// The configuration of pmp-sync: member organizations, and which of their experiences follow which
 /// management experience.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawConfig {
@@ -28,24 +33,24 @@ pub(super) struct RawConfig {
     /// How much a plan may take away without anybody's consent, where a link has no other limits. A removal
     /// is a deny of a product that the member allows; those of the last 24 hours count.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(extend("default" = {})))]
-    pub(super) guard: RawLimits,
+    #[cfg_attr(feature = "schema", schemars(with = "RawLimits", extend("default" = {})))]
+    pub(super) guard: Table<RawLimits>,
     /// What is announced on the event bus, and when.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(extend("default" = {})))]
-    pub(super) notify: RawNotify,
+    #[cfg_attr(feature = "schema", schemars(with = "RawNotify", extend("default" = {})))]
+    pub(super) notify: Table<RawNotify>,
     /// The member organizations.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawMember>"))]
-    pub(super) member: Vec<Spanned<RawMember>>,
+    pub(super) member: Vec<Table<RawMember>>,
     /// Which member experiences follow which management experience.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawLink>"))]
-    pub(super) link: Vec<Spanned<RawLink>>,
+    pub(super) link: Vec<Table<RawLink>>,
 }
 
 /// What is announced, and when.
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawNotify {
@@ -56,7 +61,7 @@ pub(super) struct RawNotify {
 }
 
 /// The limits that are set; the others are as they are elsewhere.
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLimits {
@@ -79,7 +84,7 @@ pub(super) struct RawLimits {
 }
 
 /// The same of a link, which may be exempt from some by name.
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawGuard {
@@ -106,7 +111,7 @@ pub(super) struct RawGuard {
 }
 
 /// A member organization.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawMember {
@@ -138,7 +143,7 @@ pub(super) struct RawMember {
 }
 
 /// One management experience that is kept on member experiences.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLink {
@@ -170,10 +175,42 @@ pub(super) struct RawLink {
     pub(super) freeze: bool,
     /// Its own limits, and guards that it is exempt from.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(extend("default" = {})))]
-    pub(super) guard: RawGuard,
+    #[cfg_attr(feature = "schema", schemars(with = "RawGuard", extend("default" = {})))]
+    pub(super) guard: Table<RawGuard>,
     /// What it means that AWS Marketplace can not be asked about a product that is to be allowed for the
     /// first time. One that it certainly does not have is never allowed, unless nobody asks.
     #[serde(default)]
     pub(super) live_check: LiveCheck,
+}
+
+/// What is a table in the text. serde takes a list of the values for one as well, whoever named them.
+#[derive(Default)]
+pub(super) struct Table<T>(T);
+
+impl<T> Deref for Table<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfTable<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfTable<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Table<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Table)
+            }
+        }
+
+        deserializer.deserialize_map(OfTable(PhantomData))
+    }
 }

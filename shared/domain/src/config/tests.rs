@@ -201,9 +201,15 @@ fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
             "text in quotes is expected, not 1.5",
         ),
         (
-            "[guard]",
-            "guard = [1]\n[other]",
+            "[guard]\nremovals = 5\nmost_removals = 30",
+            "guard = [1]",
             "4:9",
+            "a table is expected, not a list",
+        ),
+        (
+            "guard = { removals_percent = 2, most_removals = 200, exempt = [\"shrink\"] }",
+            "guard = [2]",
+            "29:9",
             "a table is expected, not a list",
         ),
         ("name = \"emea\"\n", "", "8:1", "`name` is missing"),

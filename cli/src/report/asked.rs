@@ -66,12 +66,15 @@ pub(crate) async fn ask_all(
     let total = names.len();
     let groups: Vec<_> = names.chunks(MEMBERS_AT_ONCE).map(<[_]>::to_vec).collect();
     let mut parts = stream::iter(groups)
-        .map(|members| async move {
-            let (parts, letters) = futures::join!(
-                standings(context, config, members.clone()),
-                letters(context, &members)
-            );
-            (members.len(), parts, letters)
+        .map(|members| {
+            // Boxed: the future of a call to the SDK is large.
+            Box::pin(async move {
+                let (parts, letters) = futures::join!(
+                    standings(context, config, members.clone()),
+                    letters(context, &members)
+                );
+                (members.len(), parts, letters)
+            })
         })
         .buffered(QUESTIONS_AT_ONCE);
     let mut answers = Answers::default();
@@ -169,11 +172,11 @@ async fn question<T: DeserializeOwned>(
 
 fn fault(failure: &Failure) -> FaultRecord {
     let told = json!(failure.answer());
-    let text = |name: &str| told["error"][name].as_str().map(ToOwned::to_owned);
+    let text = |name: &str| told.pointer(name)?.as_str().map(ToOwned::to_owned);
     FaultRecord {
-        code: text("code").unwrap_or_default(),
-        message: text("message").unwrap_or_default(),
-        remedy: text("what_to_do").unwrap_or_else(|| {
+        code: text("/error/code").unwrap_or_default(),
+        message: text("/error/message").unwrap_or_default(),
+        remedy: text("/error/what_to_do").unwrap_or_else(|| {
             "see the message; a producer of an earlier release can not answer: deploy the management stack anew"
                 .to_owned()
         }),

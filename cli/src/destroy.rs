@@ -24,6 +24,8 @@ use crate::output;
 pub(crate) struct RemovalAnswer {
     /// What was deleted by this run.
     pub(crate) deleted: Vec<String>,
+    /// The experiences that were archived by this run.
+    pub(crate) archived: Vec<String>,
     /// What is left because nothing said that it may be deleted, or how.
     pub(crate) left: Vec<String>,
     /// Commands that delete what is left.
@@ -45,7 +47,10 @@ impl RemovalAnswer {
         for what in &self.deleted {
             output::line(&format!("deleted: {what}"))?;
         }
-        if self.deleted.is_empty() {
+        for experience in &self.archived {
+            output::line(&format!("archived: experience {experience}"))?;
+        }
+        if self.deleted.is_empty() && self.archived.is_empty() {
             output::note("nothing was there to be deleted");
         }
         for what in &self.left {

@@ -3,6 +3,7 @@
 
 use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::preview::Preview;
+use pmp_sync_domain::schema::tidy;
 use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -13,10 +14,15 @@ use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
+use crate::doctor::Report;
+use crate::experience::view::{ExperienceChange, ExperienceList};
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
 use crate::holds::HoldsAnswer;
 use crate::local::Ended;
+use crate::member::add::MemberChange;
+use crate::member::bootstrap::Bootstrapped;
+use crate::member::list::MemberList;
 use crate::state::State;
 use crate::status::StatusAnswer;
 use crate::sync::SyncAnswer;
@@ -31,6 +37,9 @@ pub(crate) struct Printed {
 
 /// Every command that prints JSON.
 pub(crate) const ALL: &[Printed] = &[
+    printed::<Bootstrapped>("member bootstrap"),
+    printed::<BrakeAnswer<'static>>("member resume"),
+    printed::<BrakeAnswer<'static>>("member suspend"),
     printed::<BrakeAnswer<'static>>("resume"),
     printed::<BrakeAnswer<'static>>("stop"),
     printed::<ConsentAnswer<'static>>("approve"),
@@ -43,14 +52,26 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<DlqAnswer<'static>>("dlq replay"),
     printed::<Ended>("local down"),
     printed::<ErrorAnswer>("error"),
+    printed::<ExperienceChange>("experience archive"),
+    printed::<ExperienceChange>("experience associate"),
+    printed::<ExperienceChange>("experience create"),
+    printed::<ExperienceChange>("experience disable"),
+    printed::<ExperienceChange>("experience enable"),
+    printed::<ExperienceChange>("experience revive"),
+    printed::<ExperienceList>("experience list"),
     // One for each line.
     printed::<Event<'static>>("history --export"),
     printed::<HistoryAnswer<'static>>("history"),
     printed::<HoldsAnswer>("holds"),
     printed::<ListedLetter>("dlq show"),
+    printed::<MemberChange>("member add"),
+    printed::<MemberChange>("member mode"),
+    printed::<MemberList>("member list"),
     printed::<Preview>("plan"),
     printed::<RemovalAnswer>("destroy"),
+    printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
+    printed::<Report>("doctor"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),
@@ -58,7 +79,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<pmp_sync_report::Model>("report"),
     printed::<config::Applied>("config apply"),
     printed::<config::Shown>("config show"),
-    printed::<config::Valid>("config validate"),
+    printed::<config::Validated>("config validate"),
 ];
 
 const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
@@ -70,7 +91,9 @@ const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
 
 fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<T>()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    tidy(&mut schema);
+    schema
 }
 
 impl Printed {

@@ -233,6 +233,128 @@ async fn archived_and_policy_less_experiences_fail_in_the_end_and_change_nothing
     );
 }
 
+/// A change of an experience with these details.
+fn detailed(kind: &str, id: &str, details: &serde_json::Value) -> Change {
+    let entity = Entity::builder().r#type("Experience@1.0").identifier(id);
+    Change::builder()
+        .change_type(kind)
+        .entity(entity.build().unwrap())
+        .details(details.to_string())
+        .build()
+        .unwrap()
+}
+
+fn associate(id: &str, principal: &str) -> Change {
+    let details = serde_json::json!({ "Principals": [principal] });
+    detailed("AssociateAudience", id, &details)
+}
+
+#[tokio::test]
+async fn an_audience_is_of_the_organization_and_of_one_experience() {
+    let emulator = emulator(quick()).await;
+    emulator.add_org("888888888888", ["333333333333".to_owned()]);
+    let [one, other] = [0, 1].map(|_| experience(&emulator, None, false));
+    let client = client(&emulator, ADMIN);
+    let ends = async |change: Change| {
+        let set = start(&client, vec![change]).await.unwrap();
+        ended(&client, &set).await
+    };
+    let failed = |code: &str| (ChangeStatus::Failed, Some(code.to_owned()));
+    let own = "o-999999999999";
+    for foreign in ["o-888888888888", "333333333333", "anything"] {
+        let outcome = ends(associate(&one, foreign)).await;
+        assert_eq!(outcome, failed("CALLER_NOT_AUTHORIZED"), "{foreign}");
+    }
+    assert_eq!(ends(associate(&one, own)).await.0, ChangeStatus::Succeeded);
+    // Once more is as good, and the other one does not get it.
+    assert_eq!(ends(associate(&one, own)).await.0, ChangeStatus::Succeeded);
+    let outcome = ends(associate(&other, own)).await;
+    assert_eq!(outcome, failed("ENTITY_ALREADY_EXISTS"));
+    assert_eq!(
+        ends(associate(&one, ADMIN)).await.0,
+        ChangeStatus::Succeeded
+    );
+
+    let audiences = client
+        .list_entities()
+        .catalog("AWSMarketplace")
+        .entity_type("Audience")
+        .filter_list(
+            Filter::builder()
+                .name("Scope")
+                .value_list("SharedWithMe")
+                .build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    let [audience] = audiences.entity_summary_list() else {
+        panic!("{audiences:?}");
+    };
+    let described = client
+        .describe_entity()
+        .catalog("AWSMarketplace")
+        .entity_id(audience.entity_id().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let details: serde_json::Value = serde_json::from_str(described.details().unwrap()).unwrap();
+    assert_eq!(details["ExperienceId"], one.as_str());
+    assert_eq!(details["Principals"], serde_json::json!([ADMIN, own]));
+
+    let gone = serde_json::json!({ "Principals": [own] });
+    let leave = || detailed("DisassociateAudience", &one, &gone);
+    assert_eq!(ends(leave()).await.0, ChangeStatus::Succeeded);
+    assert_eq!(ends(leave()).await, failed("ENTITY_NOT_FOUND"));
+    assert_eq!(
+        ends(associate(&other, own)).await.0,
+        ChangeStatus::Succeeded
+    );
+}
+
+#[tokio::test]
+async fn one_audience_is_changed_by_one_change_set_at_a_time() {
+    let emulator = emulator(quick()).await;
+    let [one, other] = [0, 1].map(|_| experience(&emulator, None, false));
+    let client = client(&emulator, ADMIN);
+    let first = start(&client, vec![associate(&one, ADMIN)]).await.unwrap();
+    let second = start(&client, vec![associate(&other, ADMIN)])
+        .await
+        .unwrap();
+    let outcome = ended(&client, &first).await;
+    assert_eq!(
+        outcome,
+        (ChangeStatus::Failed, Some("ENTITY_IN_USE".to_owned()))
+    );
+    assert_eq!(ended(&client, &second).await.0, ChangeStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn only_a_disabled_experience_is_archived() {
+    let emulator = emulator(quick()).await;
+    let id = experience(&emulator, Some(Lists::default()), false);
+    let client = client(&emulator, ADMIN);
+    let nothing = serde_json::json!({});
+    let ends = async |kind: &str, details: &serde_json::Value| {
+        let changes = vec![detailed(kind, &id, details)];
+        let set = start(&client, changes).await.unwrap();
+        ended(&client, &set).await.0
+    };
+    assert_eq!(
+        ends("RestrictExperience", &nothing).await,
+        ChangeStatus::Failed
+    );
+    let disable = serde_json::json!({ "Status": "Disabled" });
+    for (kind, details, expected) in [
+        ("UpdateExperience", &disable, ChangeStatus::Succeeded),
+        ("RestrictExperience", &nothing, ChangeStatus::Succeeded),
+        ("UpdateExperience", &disable, ChangeStatus::Failed),
+        ("ReviveExperience", &nothing, ChangeStatus::Succeeded),
+    ] {
+        assert_eq!(ends(kind, details).await, expected, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn rates_and_open_change_sets_are_limited_when_asked() {
     let quotas = Quotas {

@@ -1,6 +1,8 @@
 //! The command line of what deploys and removes.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use pmp_sync_domain::ids::{AccountId, MemberName};
@@ -42,6 +44,13 @@ pub(crate) struct DeployMemberOptions {
     pub(crate) account: AccountId,
     #[command(flatten)]
     pub(crate) options: DeployOptions,
+    /// Make an experience for the account too, as `pmp-sync member bootstrap` does: with a policy and its
+    /// organization as the audience, and disabled.
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// What that experience is called [default: the name that the stacks have].
+    #[arg(long, value_name = "NAME", requires = "bootstrap", value_parser = crate::experience::name)]
+    pub(crate) experience_name: Option<String>,
     /// Print the external id as well, which the configuration and both stacks have.
     #[arg(long)]
     pub(crate) show_external_id: bool,
@@ -70,13 +79,45 @@ pub(crate) enum Afterwards {
     Archive,
 }
 
+/// A member by its name, or an account that may never have been configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    Member(MemberName),
+    Account(AccountId),
+}
+
+impl FromStr for Who {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A name begins with a letter.
+        if text.starts_with(|first: char| first.is_ascii_digit()) {
+            let account = AccountId::new(text);
+            return account
+                .map(Self::Account)
+                .map_err(|error| error.to_string());
+        }
+        let name = MemberName::new(text);
+        name.map(Self::Member).map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(name) => name.fmt(f),
+            Self::Account(account) => account.fmt(f),
+        }
+    }
+}
+
 /// `member remove`
 #[derive(Debug, Args)]
 pub(crate) struct RemoveOptions {
     /// The member, by its name in the configuration, or the number of an account that has none.
     #[arg(value_name = "NAME")]
-    pub(crate) member: MemberName,
-    /// What becomes of its experiences.
+    pub(crate) member: Who,
+    /// What becomes of its experiences. Archiving needs the credentials of --profile.
     #[arg(long, value_enum, value_name = "leave|archive")]
     pub(crate) experience: Afterwards,
     /// The profile of the AWS configuration with the credentials of the member account.

@@ -28,7 +28,9 @@ use self::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS};
 use crate::args::Common;
 use crate::args::deploy::{DeployCommand, DeployMemberOptions, DeployOptions};
 use crate::context::Context;
+use crate::experience;
 use crate::failure::Failure;
+use crate::member::bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
 use crate::member::configured::begin_onboarding;
 use crate::output;
 
@@ -40,6 +42,9 @@ pub(crate) struct DeployAnswer {
     stacks: Vec<DeployedStack>,
     /// Where the code of the function is.
     code: Code,
+    /// The experience that was made, or was there already, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bootstrapped: Option<Bootstrapped>,
     /// The external id of the member's roles, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
@@ -112,6 +117,7 @@ async fn management(
         account: account.id.to_string(),
         stacks: vec![deployed],
         code: code_at(&bucket, package),
+        bootstrapped: None,
         external_id: None,
         next: "pmp-sync deploy member --account ACCOUNT --profile PROFILE".to_owned(),
     })
@@ -194,9 +200,25 @@ async fn member(
             yes: wanted.yes,
         })
         .await?;
+    let bootstrapped = if options.bootstrap {
+        let wanted = BootstrapOptions {
+            account: account.id.clone(),
+            profile: None,
+            experience_name: options.experience_name.clone(),
+            experience: None,
+            principals: Vec::new(),
+            enable: false,
+            yes: false,
+            timeout: experience::WAIT,
+        };
+        Some(bootstrap(common, &context, &account.config, &wanted, progress).await?)
+    } else {
+        None
+    };
     Ok(DeployAnswer {
         account: account.id.to_string(),
         stacks: vec![access, deployed],
+        bootstrapped,
         code: code_at(&bucket, package),
         external_id: options
             .show_external_id
@@ -306,6 +328,13 @@ fn show(common: &Common, answer: &DeployAnswer) -> Result<(), Failure> {
         output::line(&format!(
             "{} in account {}: {outcome}",
             stack.stack, stack.account
+        ))?;
+    }
+    if let Some(made) = &answer.bootstrapped {
+        output::line(&format!(
+            "experience {} for {}, not enabled by this",
+            made.experience,
+            made.principals.join(", ")
         ))?;
     }
     if let Some(external_id) = &answer.external_id {

@@ -4,7 +4,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::run::RunRecord;
+use pmp_sync_domain::run::{RunRecord, RunStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,10 +20,8 @@ use crate::{output, sync};
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberChange {
     /// The member.
-    #[schemars(with = "String")]
     member: MemberName,
     /// Its account.
-    #[schemars(with = "String")]
     account: AccountId,
     /// The version of the configuration that is in force from the next run on.
     version: u64,
@@ -32,7 +30,6 @@ pub(crate) struct MemberChange {
     /// The member's links as they stand.
     links: Vec<LinkView>,
     /// The run that was asked for and waited for, if one was.
-    #[schemars(with = "Option<serde_json::Value>")]
     run: Option<RunRecord>,
 }
 
@@ -40,12 +37,10 @@ pub(crate) struct MemberChange {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LinkView {
     /// The experience that is followed.
-    #[schemars(with = "String")]
     pub(super) management_experience: ExperienceId,
     /// The experience that follows, or `*`.
     pub(super) member_experience: String,
     /// How far the link may go.
-    #[schemars(with = "String")]
     pub(super) mode: Mode,
     /// True while nothing may change.
     pub(super) frozen: bool,
@@ -202,19 +197,17 @@ async fn finish(
     if common.json {
         output::json(&change)?;
     }
-    match &change.run {
-        Some(run) => {
-            if !common.json {
-                sync::show(run)?;
-            }
-            sync::tell_failures(context, run).await?;
-            sync::ended_well(run)
-        }
-        None => {
-            tell_next(&change);
-            Ok(())
-        }
+    let Some(run) = &change.run else {
+        tell_next(&change);
+        return Ok(());
+    };
+    if !common.json {
+        sync::show(run)?;
     }
+    if run.status != RunStatus::Completed {
+        sync::tell_failures(context, run).await?;
+    }
+    sync::ended_well(run)
 }
 
 fn tell(change: &MemberChange) -> Result<(), Failure> {

@@ -149,10 +149,6 @@ pub(crate) fn set_mode(
 }
 
 /// Takes a member and its links away. A member that is not there is as good.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that removes a member comes next")
-)]
 pub(crate) fn remove(text: &str, name: &MemberName) -> Result<Edit, EditError> {
     let config = Config::parse(text).map_err(EditError::Before)?;
     if !config.members.contains_key(name) {

@@ -54,8 +54,8 @@ fn changed(edit: Result<Edit, EditError>) -> String {
     }
 }
 
-fn one(id: &str) -> Option<Target> {
-    Some(Target::One(id.parse().unwrap()))
+fn one(id: &str) -> Target {
+    Target::One(id.parse().unwrap())
 }
 
 /// The lines of one text that the other does not have.
@@ -108,7 +108,7 @@ fn the_first_member_makes_the_configuration() {
         "{missing}"
     );
     member.management_experience = Some("exp-source".parse().unwrap());
-    member.target = one("exp-emea");
+    member.target = Some(one("exp-emea"));
     member.mode = Some(Mode::Mirror);
     let text = changed(add(None, &member));
     let expected = r#"schema = 1
@@ -136,7 +136,7 @@ fn what_is_there_already_is_done_and_what_differs_is_told() {
     };
     assert_eq!(same(|_| {}).unwrap(), Edit::Same);
     let all = |member: &mut NewMember| {
-        member.target = one("exp-emea");
+        member.target = Some(one("exp-emea"));
         member.mode = Some(Mode::Observe);
         member.management_experience = Some("exp-source".parse().unwrap());
     };
@@ -152,7 +152,7 @@ fn what_is_there_already_is_done_and_what_differs_is_told() {
             "external id of its own",
         ),
         (
-            told(|member| member.target = one("exp-other")),
+            told(|member| member.target = Some(one("exp-other"))),
             "its link is for exp-emea, not exp-other",
         ),
         (

@@ -33,18 +33,14 @@ pub(crate) struct MemberList {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberView {
     /// Its name; none of an account that is deployed and not configured.
-    #[schemars(with = "Option<String>")]
     member: Option<MemberName>,
     /// Its account.
-    #[schemars(with = "String")]
     account: AccountId,
     /// The experience that was made for it, if `member bootstrap` made one.
-    #[schemars(with = "Option<String>")]
     bootstrapped: Option<ExperienceId>,
     /// Its links.
     links: Vec<LinkView>,
     /// Since when it is suspended, and by whom; everything may be.
-    #[schemars(with = "Option<serde_json::Value>")]
     suspended: Option<Stop>,
     /// Its experiences that a run has planned for.
     lanes: Vec<LaneView>,
@@ -54,10 +50,8 @@ pub(crate) struct MemberView {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LaneView {
     /// Which.
-    #[schemars(with = "String")]
     experience: ExperienceId,
     /// Where it stands.
-    #[schemars(with = "String")]
     phase: Phase,
     /// When it was last seen to be as it is to be.
     #[schemars(with = "Option<String>")]

@@ -1,10 +1,11 @@
 //! `pmp-sync member`: members come into the configuration, are looked at, and change how far their
 //! links may go.
 
-mod add;
+pub(crate) mod add;
+pub(crate) mod bootstrap;
 pub(crate) mod configured;
 pub(crate) mod edit;
-mod list;
+pub(crate) mod list;
 mod remove;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -21,6 +22,9 @@ use crate::failure::Failure;
 pub(crate) enum MemberCommand {
     /// Adds a member with its link to the configuration. Safe to repeat.
     Add(AddOptions),
+    /// Makes an experience for a member account, with a policy and its organization as the audience, and
+    /// leaves it disabled. Safe to repeat.
+    Bootstrap(bootstrap::BootstrapOptions),
     /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
     Remove(RemoveOptions),
     /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
@@ -111,6 +115,7 @@ pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), 
     };
     match command {
         MemberCommand::Add(options) => add::add(common, options).await,
+        MemberCommand::Bootstrap(options) => bootstrap::run(common, options).await,
         MemberCommand::Remove(options) => remove::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,

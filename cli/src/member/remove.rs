@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::configured::edit_config;
 use super::edit::{self, Edit};
 use crate::args::Common;
-use crate::args::deploy::{Afterwards, RemoveOptions};
+use crate::args::deploy::{Afterwards, RemoveOptions, Who};
 use crate::ask::confirm;
 use crate::brake;
 use crate::context::{Context, request_id};
@@ -26,6 +26,8 @@ use crate::deploy::leftover::Queue;
 use crate::deploy::stack::Stacks;
 use crate::deploy::{access_stack, member_stack};
 use crate::destroy::RemovalAnswer;
+use crate::experience::Wanted;
+use crate::experience::administrator::Administrator;
 use crate::failure::Failure;
 use crate::output;
 
@@ -34,6 +36,8 @@ const VERSIONS: u64 = 200;
 
 /// A member as it stands in the configuration, or stood there last.
 struct Known {
+    /// Its name; an account that was never configured has none.
+    name: Option<MemberName>,
     account: AccountId,
     /// Explicit links' experiences.
     experiences: BTreeSet<ExperienceId>,
@@ -47,6 +51,16 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
     let management = Account::of(profile, Part::Management).await?;
     let context = Context::with(common, management.config.clone());
     let known = find(&context, &options.member).await?;
+    if options.experience == Afterwards::Archive && options.profile.is_none() {
+        return Err(Failure::CommandLine {
+            message: format!(
+                "experiences are archived with the credentials of account {}",
+                known.account
+            ),
+            remedy: "name a profile of that account with --profile, or say --experience leave"
+                .to_owned(),
+        });
+    }
     let account = match &options.profile {
         Some(profile) => Some(Account::of_member(Some(profile), &known.account).await?),
         None => None,
@@ -67,51 +81,56 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
 }
 
 /// Looks a member up: in the configuration, in earlier ones, or by its account's number.
-async fn find(context: &Context, name: &MemberName) -> Result<Known, Failure> {
+async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
     let stored = context.ledger.current_config().await?;
     let newest = stored.as_ref().map_or(0, |stored| stored.version);
     let in_force = stored.and_then(|stored| Config::parse(&stored.text).ok());
+    let in_force = in_force.unwrap_or_default();
+    let name = match who {
+        Who::Member(name) => name.clone(),
+        Who::Account(account) => match name_of(&in_force, account) {
+            Some(name) => name,
+            None if context.ledger.onboarding(account).await?.is_some() => {
+                return Ok(Known {
+                    name: None,
+                    account: account.clone(),
+                    experiences: BTreeSet::new(),
+                    is_configured: false,
+                });
+            }
+            None => return Err(unknown(who)),
+        },
+    };
     let mut version = newest;
     while version > newest.saturating_sub(VERSIONS) {
-        if let Some(stored) = context.ledger.config_version(version).await?
-            && let Some(known) = of(&stored.text, name, version == newest)
-        {
-            refuse_other_name(in_force.as_ref(), &known, name)?;
-            return Ok(known);
+        let stored = context.ledger.config_version(version).await?;
+        let known = stored.and_then(|stored| of(&stored.text, &name, version == newest));
+        if let Some(known) = known {
+            // One that is a member under another name by now is not removed under this one.
+            return match name_of(&in_force, &known.account) {
+                Some(other) if other != name => Err(Failure::Unknown {
+                    message: format!("account {} is the member {other}", known.account),
+                    remedy: format!("remove it by that name: `pmp-sync member remove {other}`"),
+                }),
+                _ => Ok(known),
+            };
         }
         version -= 1;
     }
-    if let Ok(account) = AccountId::new(name.as_str())
-        && context.ledger.onboarding(&account).await?.is_some()
-    {
-        let known = Known {
-            account,
-            experiences: BTreeSet::new(),
-            is_configured: false,
-        };
-        refuse_other_name(in_force.as_ref(), &known, name)?;
-        return Ok(known);
-    }
-    Err(Failure::Unknown {
-        message: format!("there is no member {name}, and there was none"),
-        remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
-            .to_owned(),
-    })
+    Err(unknown(who))
 }
 
-/// An account that is a member under another name by now is not removed under this one.
-fn refuse_other_name(
-    in_force: Option<&Config>,
-    known: &Known,
-    name: &MemberName,
-) -> Result<(), Failure> {
-    let mut members = in_force.into_iter().flat_map(|config| &config.members);
-    match members.find(|(other, one)| one.account == known.account && *other != name) {
-        None => Ok(()),
-        Some((other, _)) => Err(Failure::Unknown {
-            message: format!("account {} is the member {other}", known.account),
-            remedy: format!("remove it by that name: `pmp-sync member remove {other}`"),
-        }),
+fn name_of(config: &Config, account: &AccountId) -> Option<MemberName> {
+    let mut members = config.members.iter();
+    let found = members.find(|(_, member)| member.account == *account);
+    found.map(|(name, _)| name.clone())
+}
+
+fn unknown(who: &Who) -> Failure {
+    Failure::Unknown {
+        message: format!("nothing is known of {who}"),
+        remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
+            .to_owned(),
     }
 }
 
@@ -124,6 +143,7 @@ fn of(text: &str, name: &MemberName, is_configured: bool) -> Option<Known> {
         Target::EveryLive => None,
     };
     Some(Known {
+        name: Some(name.clone()),
         account: member.account.clone(),
         experiences: links.filter_map(|link| one(&link.target)).collect(),
         is_configured,
@@ -155,9 +175,13 @@ impl Removal<'_> {
             self.options.yes,
             &format!("Remove {}?", self.options.member),
         )?;
-        self.leave_configuration(&mut answer).await?;
-        if self.options.experience == Afterwards::Archive {
-            self.archive(&experiences, &mut answer).await?;
+        if let Some(name) = &self.known.name {
+            self.leave_configuration(name, &mut answer).await?;
+        }
+        if let Some(account) = self.account
+            && self.options.experience == Afterwards::Archive
+        {
+            self.archive(account, &experiences, &mut answer).await?;
         }
         match self.account {
             Some(account) => self.clear_account(account, &mut answer).await?,
@@ -166,7 +190,9 @@ impl Removal<'_> {
         let stack = access_stack(&self.common.name, &self.known.account);
         let here = Stacks::new(self.management, self.progress);
         answer.note(format!("stack {stack}"), here.remove(&stack).await?);
-        brake::release(&self.context, &self.options.member).await?;
+        if let Some(name) = &self.known.name {
+            brake::release(&self.context, name).await?;
+        }
         // Last: it is what the command knows the account by.
         self.context
             .ledger
@@ -180,6 +206,9 @@ impl Removal<'_> {
         let lanes = self.lanes().await?.into_iter();
         let mut all = self.known.experiences.clone();
         all.extend(lanes.map(|lane| lane.experience));
+        let ledger = &self.context.ledger;
+        let onboarding = ledger.onboarding(&self.known.account).await?;
+        all.extend(onboarding.and_then(|onboarding| onboarding.experience));
         Ok(all)
     }
 
@@ -198,9 +227,7 @@ impl Removal<'_> {
     fn tell(&self, experiences: &BTreeSet<ExperienceId>) {
         let (name, member) = (&self.common.name, &self.options.member);
         let account = &self.known.account;
-        output::note(&format!(
-            "this removes the member {member} (account {account}):"
-        ));
+        output::note(&format!("this removes {member} (account {account}):"));
         let mut steps = Vec::new();
         if self.known.is_configured {
             steps.push(
@@ -242,8 +269,11 @@ impl Removal<'_> {
     }
 
     /// Brake, configuration, and a run that closes the lanes; then nothing is under way any more.
-    async fn leave_configuration(&self, answer: &mut RemovalAnswer) -> Result<(), Failure> {
-        let member = &self.options.member;
+    async fn leave_configuration(
+        &self,
+        member: &MemberName,
+        answer: &mut RemovalAnswer,
+    ) -> Result<(), Failure> {
         self.progress.step(format!("stopping {member}"));
         brake::engage(&self.context, member, self.progress).await?;
         let edited = edit_config(&self.context, |text| match text {
@@ -304,14 +334,24 @@ impl Removal<'_> {
 
     async fn archive(
         &self,
+        account: &Account,
         experiences: &BTreeSet<ExperienceId>,
         answer: &mut RemovalAnswer,
     ) -> Result<(), Failure> {
+        let (config, seconds) = (&account.config, self.options.timeout);
+        let administrator = Administrator::new(config, self.progress, seconds);
         for experience in experiences {
-            answer.left.push(format!("experience {experience}"));
-            answer.commands.push(format!(
-                "pmp-sync experience archive --experience {experience} --disable"
-            ));
+            let mut changed = false;
+            // Only one that is disabled can be archived.
+            for wanted in [Wanted::Enabled(false), Wanted::Archived] {
+                changed |= administrator
+                    .settle(Some(experience), &wanted)
+                    .await?
+                    .changed;
+            }
+            if changed {
+                answer.archived.push(experience.to_string());
+            }
         }
         Ok(())
     }

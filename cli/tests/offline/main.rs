@@ -12,6 +12,7 @@ mod calls;
 mod command_line;
 mod config;
 mod consent;
+mod doctor;
 mod history;
 mod holds;
 mod ledger;
@@ -22,5 +23,7 @@ mod report;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;
+mod sweep;
 mod sync;
+mod waiting;
 mod why;

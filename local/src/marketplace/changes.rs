@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::entities::{Experience, Lists, Policy, arn, seconds};
+use super::entities::{Audience, Experience, Lists, Policy, arn, seconds};
 use super::error::ApiError;
 
 const MOST_IDS: usize = 50;
@@ -47,6 +47,12 @@ pub(crate) struct Change {
     pub(crate) experience: Target,
     pub(crate) details: Value,
     pub(crate) errors: Vec<(String, String)>,
+}
+
+/// The ids that a change's new entities get, should it make some.
+pub(crate) struct MadeIds {
+    pub(crate) policy: String,
+    pub(crate) audience: String,
 }
 
 /// The entity of a change.
@@ -197,6 +203,7 @@ impl Change {
                     "Status {other:?} is not one of Enabled, Disabled"
                 ))),
             },
+            "AssociateAudience" | "DisassociateAudience" => self.check_principals(),
             "RestrictExperience"
             | "ReviveExperience"
             | "CreateProcurementPolicy"
@@ -205,6 +212,31 @@ impl Change {
                 "The change type {other} is not supported"
             ))),
         }
+    }
+
+    fn check_principals(&self) -> Result<(), ApiError> {
+        let given = self.details.get("Principals").and_then(Value::as_array);
+        let principals = self.principals();
+        // What is no text is not among them.
+        if given.map(Vec::len) == Some(principals.len())
+            && (1..=MOST_IDS).contains(&principals.len())
+        {
+            return Ok(());
+        }
+        Err(ApiError::validation(
+            "Principals must have 1 to 50 elements",
+        ))
+    }
+
+    /// The principals of a change of an audience.
+    pub(crate) fn principals(&self) -> Vec<String> {
+        let principals = self.details.get("Principals").and_then(Value::as_array);
+        let texts = principals.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    }
+
+    pub(crate) fn is_association(&self) -> bool {
+        self.kind == "AssociateAudience"
     }
 
     fn check_products(&self) -> Result<(), ApiError> {
@@ -262,7 +294,7 @@ impl Change {
     pub(crate) fn apply(
         &self,
         experience: &mut Experience,
-        policy_id: String,
+        made: MadeIds,
         now: Timestamp,
     ) -> Result<(), (String, String)> {
         let fail = |code: &str, message: &str| Err((code.to_owned(), message.to_owned()));
@@ -292,7 +324,7 @@ impl Change {
             }
             "CreateProcurementPolicy" => {
                 experience.policy = Some(Policy {
-                    id: policy_id,
+                    id: made.policy,
                     revision: 0,
                     name: own("Name"),
                     description: own("Description"),
@@ -300,6 +332,35 @@ impl Change {
                     lists: Lists::default(),
                     modified: now,
                 });
+            }
+            "AssociateAudience" => {
+                let new = || Audience {
+                    id: made.audience,
+                    revision: 0,
+                    name: None,
+                    description: None,
+                    principals: BTreeSet::new(),
+                    modified: now,
+                };
+                let audience = experience.audience.get_or_insert_with(new);
+                audience.name = own("Name").or(audience.name.take());
+                audience.description = own("Description").or(audience.description.take());
+                audience.principals.extend(self.principals());
+                audience.revision += 1;
+                audience.modified = now;
+            }
+            "DisassociateAudience" => {
+                let gone = self.principals();
+                let Some(audience) = experience
+                    .audience
+                    .as_mut()
+                    .filter(|audience| gone.iter().all(|one| audience.principals.contains(one)))
+                else {
+                    return fail("ENTITY_NOT_FOUND", "The audience does not have them all");
+                };
+                audience.principals.retain(|one| !gone.contains(one));
+                audience.revision += 1;
+                audience.modified = now;
             }
             _ => {
                 let Some(policy) = &mut experience.policy else {

@@ -78,7 +78,7 @@ async fn add_org(State(shared): State<Arc<Shared>>, Json(org): Json<NewOrg>) -> 
 async fn experiences(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let all: Vec<_> = shared.with(|store| {
         let each = store.experiences.values();
-        each.map(|e| json!({ "id": e.id, "owner": e.owner, "name": e.name, "enabled": e.enabled, "archived": e.archived, "lists": e.policy.as_ref().map(|policy| &policy.lists) })).collect()
+        each.map(|e| json!({ "id": e.id, "owner": e.owner, "name": e.name, "enabled": e.enabled, "archived": e.archived, "lists": e.policy.as_ref().map(|policy| &policy.lists), "principals": e.audience.as_ref().map(|audience| &audience.principals) })).collect()
     });
     Json(json!(all))
 }

@@ -58,6 +58,17 @@ pub(crate) struct Policy {
     pub(crate) modified: Timestamp,
 }
 
+/// Whom an experience governs.
+#[derive(Debug, Clone)]
+pub(crate) struct Audience {
+    pub(crate) id: String,
+    pub(crate) revision: u64,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) principals: BTreeSet<String>,
+    pub(crate) modified: Timestamp,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Experience {
     pub(crate) id: String,
@@ -68,6 +79,8 @@ pub(crate) struct Experience {
     pub(crate) enabled: bool,
     pub(crate) archived: bool,
     pub(crate) policy: Option<Policy>,
+    /// Kept even when nobody is left in it: entities are never deleted.
+    pub(crate) audience: Option<Audience>,
     pub(crate) modified: Timestamp,
 }
 
@@ -113,6 +126,31 @@ impl Experience {
             modified: self.modified,
             details,
         }
+    }
+
+    pub(crate) fn describe_audience(&self) -> Option<Described> {
+        let audience = self.audience.as_ref()?;
+        let mut details = json!({
+            "Name": audience.name.clone().unwrap_or_else(|| format!("{} audience", self.name)),
+            "ExperienceId": self.id,
+            "Principals": audience.principals,
+        });
+        if let (Some(text), Value::Object(fields)) = (&audience.description, &mut details) {
+            fields.insert("Description".to_owned(), json!(text));
+        }
+        Some(Described {
+            entity_type: "Audience",
+            id: audience.id.clone(),
+            revision: audience.revision,
+            owner: self.owner.clone(),
+            modified: audience.modified,
+            details,
+        })
+    }
+
+    pub(crate) fn governs(&self, principal: &str) -> bool {
+        let audience = self.audience.as_ref();
+        audience.is_some_and(|audience| audience.principals.contains(principal))
     }
 
     pub(crate) fn describe_policy(&self) -> Option<Described> {

@@ -423,6 +423,9 @@ impl Store {
             .filter(|experience| visible && experience.owner == org.management_account);
         let mut found: Vec<_> = match kind {
             "Experience" => mine.map(super::entities::Experience::describe).collect(),
+            "Audience" => mine
+                .filter_map(super::entities::Experience::describe_audience)
+                .collect(),
             "ProcurementPolicy" => mine
                 .filter_map(super::entities::Experience::describe_policy)
                 .collect(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::calls::Calls;
-use super::changes::{ChangeSet, Status, Target};
+use super::changes::{Change, ChangeSet, MadeIds, Status, Target};
 use super::entities::{Described, Experience, Lists, NewExperience, Policy};
 use super::error::ApiError;
 use super::faults::FaultState;
@@ -114,6 +114,7 @@ impl Store {
             enabled: new.enabled,
             archived: new.archived,
             policy,
+            audience: None,
             modified: now,
         };
         self.experiences.insert(id.clone(), experience);
@@ -159,8 +160,15 @@ impl Store {
                 .filter_map(Experience::describe_policy)
                 .find(|policy| policy.id == id)
         };
+        let by_audience = || {
+            self.experiences
+                .values()
+                .filter_map(Experience::describe_audience)
+                .find(|audience| audience.id == id)
+        };
         let found = by_id
             .or_else(by_policy)
+            .or_else(by_audience)
             .ok_or_else(|| ApiError::not_found(format!("Entity {id} does not exist")))?;
         if found.owner == org.management_account {
             Ok(found)
@@ -169,6 +177,47 @@ impl Store {
                 "{caller} is not authorized to access {id}"
             )))
         }
+    }
+
+    /// Why the organization does not take a change of an audience: a code and a message.
+    fn audience_error(
+        &self,
+        set: &str,
+        owner: &str,
+        change: &Change,
+        target: &str,
+        after: &BTreeMap<String, Experience>,
+    ) -> Option<(String, String)> {
+        let principals = change.principals();
+        let error = |code: &str, message: String| Some((code.to_owned(), message));
+        let others = self.change_sets.values().filter(|other| {
+            other.owner == owner && other.id != set && other.status == Status::Applying
+        });
+        let mut busy = others.flat_map(|other| &other.changes);
+        if let Some(change) = busy.find(|change| {
+            let named = change.principals();
+            named.iter().any(|principal| principals.contains(principal))
+        }) {
+            let message = format!("Another {} is under way for the audience", change.kind);
+            return error("ENTITY_IN_USE", message);
+        }
+        if !change.is_association() {
+            return None;
+        }
+        let org = self.orgs.iter().find(|org| org.management_account == owner);
+        let is_own = |principal: &&String| org.is_some_and(|org| org.has_principal(principal));
+        if let Some(foreign) = principals.iter().find(|principal| !is_own(principal)) {
+            let message = format!("{foreign} does not belong to the organization");
+            return error("CALLER_NOT_AUTHORIZED", message);
+        }
+        for principal in &principals {
+            let mut others = after.values().filter(|other| other.id != target);
+            if let Some(other) = others.find(|other| other.governs(principal)) {
+                let message = format!("{principal} is in the audience of {}", other.id);
+                return error("ENTITY_ALREADY_EXISTS", message);
+            }
+        }
+        None
     }
 
     /// The change set that holds the lock on an experience.
@@ -234,9 +283,17 @@ impl Store {
                 Target::Existing { id, .. } => id.clone(),
                 Target::Made(name) => made.get(name).cloned().unwrap_or_default(),
             };
-            let policy_id = self.make_id("procpolicy");
-            if let Some(experience) = after.get_mut(&target)
-                && let Err(error) = change.apply(experience, policy_id, now)
+            let made_ids = MadeIds {
+                policy: self.make_id("procpolicy"),
+                audience: self.make_id("aud"),
+            };
+            let stands_in_the_way =
+                self.audience_error(&set.id, &set.owner, change, &target, &after);
+            if let Some(error) = stands_in_the_way {
+                change.errors.push(error);
+                failed = true;
+            } else if let Some(experience) = after.get_mut(&target)
+                && let Err(error) = change.apply(experience, made_ids, now)
             {
                 change.errors.push(error);
                 failed = true;

@@ -1,5 +1,7 @@
 //! The AWS Marketplace Catalog API.
 
+pub mod admin;
+
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;

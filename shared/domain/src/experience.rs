@@ -1,5 +1,7 @@
 //! An experience as the catalog describes it, and whether it may be mirrored or kept in step.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExperienceId, PolicyId};
@@ -41,6 +43,35 @@ pub struct Experience {
     pub policy: Option<PolicyId>,
 }
 
+/// Whom an experience governs, once it is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    /// The experience.
+    pub experience: ExperienceId,
+    /// Organizations, units and accounts. Each is in the audience of one experience only.
+    pub principals: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AudienceDetails {
+    experience_id: String,
+    #[serde(default)]
+    principals: BTreeSet<String>,
+}
+
+impl Audience {
+    /// Reads the details of an `Audience@1.0` entity.
+    pub fn from_details(details: &str) -> Result<Self, ExperienceError> {
+        let details: AudienceDetails = serde_json::from_str(details)?;
+        let id = details.experience_id.split('@').next().unwrap_or_default();
+        Ok(Self {
+            experience: ExperienceId::new(id).map_err(ExperienceError::Experience)?,
+            principals: details.principals,
+        })
+    }
+}
+
 /// Details of an experience that can not be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperienceError {
@@ -50,6 +81,9 @@ pub enum ExperienceError {
     /// A policy id that could not be one.
     #[error("the experience names its procurement policy wrongly")]
     Policy(#[from] crate::ids::InvalidId),
+    /// An experience id that could not be one.
+    #[error("the audience names its experience wrongly")]
+    Experience(#[source] crate::ids::InvalidId),
 }
 
 #[derive(Deserialize)]
@@ -119,6 +153,17 @@ mod tests {
             live.policy.as_ref().map(PolicyId::as_str),
             Some("procpolicy-1")
         );
+    }
+
+    #[test]
+    fn an_audience_is_read_with_or_without_a_revision() {
+        let read = |details| Audience::from_details(details).unwrap();
+        let audience = read(r#"{"Name":"N","ExperienceId":"exp-1@3","Principals":["o-1","2"]}"#);
+        assert_eq!(audience.experience.as_str(), "exp-1");
+        assert!(audience.principals.contains("o-1") && audience.principals.len() == 2);
+        assert!(read(r#"{"ExperienceId":"exp-1"}"#).principals.is_empty());
+        assert!(Audience::from_details(r#"{"ExperienceId":"x"}"#).is_err());
+        assert!(Audience::from_details("{}").is_err());
     }
 
     #[test]

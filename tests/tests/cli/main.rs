@@ -12,6 +12,7 @@ mod deploy;
 mod doctor;
 mod holds;
 mod lifetime;
+mod members;
 mod operator;
 mod other_emulator;
 mod report;

@@ -1,0 +1,346 @@
+//! What only an operator does with the catalog: experiences are made, get an audience, are enabled,
+//! disabled, archived and revived. Neither Lambda holds this.
+
+use aws_config::SdkConfig;
+use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_marketplacecatalog::types::{
+    Change, ChangeSetSummaryListItem, ChangeStatus, ChangeSummary, Entity, FailureCode, Filter,
+    Sort, SortOrder,
+};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::experience::{Audience, Experience};
+use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Answer, ReadCatalog as _};
+use serde_json::{Value, json};
+
+use super::{CATALOG, CREATE_POLICY, EXPERIENCE, MOST_PAGES, ReadOnlyCatalog, shared_with_me};
+use crate::service_error;
+
+/// What the change that makes an experience is called within its change set, so that the others can
+/// refer to what it makes.
+const NEW: &str = "NewExperience";
+
+/// What is done to an experience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminChange {
+    /// It is made, under this name. Disabled, without a policy, without an audience.
+    Create {
+        /// 1 to 50 letters, digits, spaces, _ or -.
+        name: String,
+    },
+    /// It gets its procurement policy, which allows nothing yet.
+    CreatePolicy {
+        /// The policy's name.
+        name: String,
+    },
+    /// These come into its audience.
+    Associate {
+        /// Organizations, units or accounts.
+        principals: Vec<String>,
+    },
+    /// It governs its audience from now on, or does no more.
+    SetEnabled(bool),
+    /// It is archived.
+    Restrict,
+    /// It is taken back from the archive.
+    Revive,
+}
+
+impl AdminChange {
+    fn change_type(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "CreateExperience",
+            Self::CreatePolicy { .. } => CREATE_POLICY,
+            Self::Associate { .. } => "AssociateAudience",
+            Self::SetEnabled(_) => "UpdateExperience",
+            Self::Restrict => "RestrictExperience",
+            Self::Revive => "ReviveExperience",
+        }
+    }
+
+    fn details(&self) -> Value {
+        match self {
+            Self::Create { name } | Self::CreatePolicy { name } => json!({ "Name": name }),
+            Self::Associate { principals } => json!({ "Principals": principals }),
+            Self::SetEnabled(true) => json!({ "Status": "Enabled" }),
+            Self::SetEnabled(false) => json!({ "Status": "Disabled" }),
+            Self::Restrict | Self::Revive => json!({}),
+        }
+    }
+}
+
+/// A change set that is to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminChangeSet {
+    /// By which it is found again.
+    pub name: String,
+    /// The same one never starts two.
+    pub token: String,
+    /// The experience; none of one that its first change makes.
+    pub experience: Option<ExperienceId>,
+    /// What is done.
+    pub changes: Vec<AdminChange>,
+}
+
+/// How a change set ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was done; to these experiences.
+    Succeeded(Vec<ExperienceId>),
+    /// Nothing was done, because of these: codes and messages.
+    Failed(Vec<(String, String)>),
+    /// Nothing was done, by a fault of the service.
+    ServerFault(String),
+    /// An administrator cancelled it.
+    Cancelled,
+}
+
+/// A change set that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// True until it has ended.
+    pub is_under_way: bool,
+}
+
+/// The catalog in an operator's hand.
+#[derive(Debug, Clone)]
+pub struct CatalogAdmin {
+    read: ReadOnlyCatalog,
+}
+
+impl CatalogAdmin {
+    /// The catalog as the credentials of `config` see it.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            read: ReadOnlyCatalog::new(config),
+        }
+    }
+
+    /// An experience.
+    pub async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        self.read.experience(id).await
+    }
+
+    /// A procurement policy.
+    pub async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        self.read.policy(id).await
+    }
+
+    /// Every experience that the account may administer, with its name.
+    pub async fn names(&self) -> Answer<Vec<(ExperienceId, String)>> {
+        let entities = self.entities("Experience").await?;
+        let read = |(id, name): (String, String)| {
+            let id = ExperienceId::new(id).map_err(|error| {
+                let words = error.to_string();
+                ServiceError::new("ListEntities", "Experience", Kind::Refused, words)
+            })?;
+            Ok((id, name))
+        };
+        entities.into_iter().map(read).collect()
+    }
+
+    /// Every audience.
+    pub async fn audiences(&self) -> Answer<Vec<Audience>> {
+        let mut audiences = Vec::new();
+        for (id, _) in self.entities("Audience").await? {
+            let details = self.read.details(&id, "Audience").await?;
+            audiences.push(Audience::from_details(&details).map_err(|error| {
+                let words = error.to_string();
+                ServiceError::new("DescribeEntity", id, Kind::Refused, words)
+            })?);
+        }
+        Ok(audiences)
+    }
+
+    /// Ids and names of what the account owns and of what is shared with it: the organization's
+    /// management account sees its own without a scope, a delegated administrator with one.
+    async fn entities(&self, entity_type: &str) -> Answer<Vec<(String, String)>> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for scope in [None, Some(vec![shared_with_me()])] {
+            let mut token = None;
+            let mut pages = 0;
+            loop {
+                let page = self
+                    .read
+                    .client
+                    .list_entities()
+                    .catalog(CATALOG)
+                    .entity_type(entity_type)
+                    .set_filter_list(scope.clone())
+                    .max_results(50)
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|error| service_error("ListEntities", entity_type, &error))?;
+                for summary in page.entity_summary_list() {
+                    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                    let entity = (text(summary.entity_id()), text(summary.name()));
+                    if !found.contains(&entity) {
+                        found.push(entity);
+                    }
+                }
+                token = page.next_token().map(str::to_owned);
+                pages += 1;
+                if token.is_none() {
+                    break;
+                }
+                if pages >= MOST_PAGES {
+                    let words = format!("there are more than {} entities", found.len());
+                    let kind = Kind::Refused;
+                    return Err(ServiceError::new("ListEntities", entity_type, kind, words));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest change set of that name, if there is one.
+    pub async fn newest(&self, name: &str) -> Answer<Option<Found>> {
+        for scope in [None, Some(shared_with_me())] {
+            let by_name = Filter::builder().name("ChangeSetName").value_list(name);
+            let newest_first = Sort::builder()
+                .sort_by("StartTime")
+                .sort_order(SortOrder::Descending);
+            let filters = std::iter::once(by_name.build()).chain(scope);
+            let page = self
+                .read
+                .client
+                .list_change_sets()
+                .catalog(CATALOG)
+                .set_filter_list(Some(filters.collect()))
+                .sort(newest_first.build())
+                .max_results(20)
+                .send()
+                .await
+                .map_err(|error| service_error("ListChangeSets", name, &error))?;
+            let mut named = page.change_set_summary_list().iter();
+            let Some(newest) = named.find(|set| set.change_set_name() == Some(name)) else {
+                continue;
+            };
+            let id = newest.change_set_id().unwrap_or_default();
+            let id = ChangeSetId::new(id).map_err(|error| {
+                let words = error.to_string();
+                ServiceError::new("ListChangeSets", name, Kind::Refused, words)
+            })?;
+            return Ok(Some(Found {
+                id,
+                is_under_way: is_under_way(newest),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Starts a change set.
+    pub async fn start(&self, set: &AdminChangeSet) -> Answer<ChangeSetId> {
+        let answer = self
+            .read
+            .client
+            .start_change_set()
+            .catalog(CATALOG)
+            .change_set_name(&set.name)
+            .client_request_token(&set.token)
+            .set_change_set(Some(changes(set)?))
+            .send()
+            .await
+            .map_err(|error| service_error("StartChangeSet", &set.name, &error))?;
+        let id = answer.change_set_id().unwrap_or_default();
+        ChangeSetId::new(id).map_err(|error| {
+            let words = error.to_string();
+            ServiceError::new("StartChangeSet", &set.name, Kind::Retryable, words)
+        })
+    }
+
+    /// How a change set ended; none until it has.
+    pub async fn ended(&self, id: &ChangeSetId) -> Answer<Option<Ended>> {
+        let answer = self
+            .read
+            .client
+            .describe_change_set()
+            .catalog(CATALOG)
+            .change_set_id(id.as_str())
+            .send()
+            .await
+            .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
+        Ok(match answer.status() {
+            Some(ChangeStatus::Preparing | ChangeStatus::Applying) => None,
+            Some(ChangeStatus::Succeeded) => Some(Ended::Succeeded(experiences(&answer))),
+            Some(ChangeStatus::Cancelled) => Some(Ended::Cancelled),
+            Some(ChangeStatus::Failed) => Some(failed(&answer)),
+            other => {
+                let words = format!("the status {other:?} is not known");
+                let operation = "DescribeChangeSet";
+                return Err(ServiceError::new(
+                    operation,
+                    id.as_str(),
+                    Kind::Refused,
+                    words,
+                ));
+            }
+        })
+    }
+}
+
+fn is_under_way(set: &ChangeSetSummaryListItem) -> bool {
+    matches!(
+        set.status(),
+        Some(ChangeStatus::Preparing | ChangeStatus::Applying)
+    )
+}
+
+fn changes(set: &AdminChangeSet) -> Answer<Vec<Change>> {
+    let refused = |error: &dyn std::fmt::Display| {
+        let words = error.to_string();
+        ServiceError::new("StartChangeSet", &set.name, Kind::Refused, words)
+    };
+    let change = |change: &AdminChange| {
+        let entity = Entity::builder().r#type(EXPERIENCE);
+        let makes = matches!(change, AdminChange::Create { .. });
+        let entity = match &set.experience {
+            Some(id) => entity.identifier(id.as_str()),
+            None if makes => entity,
+            None => entity.identifier(format!("${NEW}.Entity.Identifier")),
+        };
+        Change::builder()
+            .change_type(change.change_type())
+            .set_change_name(makes.then(|| NEW.to_owned()))
+            .entity(entity.build().map_err(|error| refused(&error))?)
+            .details(change.details().to_string())
+            .build()
+            .map_err(|error| refused(&error))
+    };
+    set.changes.iter().map(change).collect()
+}
+
+/// The experiences that a change set was about, each once. They are named with their revisions.
+fn experiences(answer: &DescribeChangeSetOutput) -> Vec<ExperienceId> {
+    let entities = answer
+        .change_set()
+        .iter()
+        .filter_map(|change| change.entity());
+    let named = entities.filter_map(|entity| entity.identifier()?.split('@').next());
+    let mut ids: Vec<_> = named.filter_map(|id| ExperienceId::new(id).ok()).collect();
+    ids.dedup();
+    ids
+}
+
+fn failed(answer: &DescribeChangeSetOutput) -> Ended {
+    let description = answer.failure_description().unwrap_or_default();
+    if answer.failure_code() == Some(&FailureCode::ServerFault) {
+        return Ended::ServerFault(description.to_owned());
+    }
+    let details = answer.change_set().iter();
+    let mut errors: Vec<_> = details
+        .flat_map(ChangeSummary::error_detail_list)
+        .map(|detail| {
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            (text(detail.error_code()), text(detail.error_message()))
+        })
+        .collect();
+    if errors.is_empty() {
+        errors.push(("UNKNOWN".to_owned(), description.to_owned()));
+    }
+    Ended::Failed(errors)
+}

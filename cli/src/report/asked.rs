@@ -66,12 +66,15 @@ pub(crate) async fn ask_all(
     let total = names.len();
     let groups: Vec<_> = names.chunks(MEMBERS_AT_ONCE).map(<[_]>::to_vec).collect();
     let mut parts = stream::iter(groups)
-        .map(|members| async move {
-            let (parts, letters) = futures::join!(
-                standings(context, config, members.clone()),
-                letters(context, &members)
-            );
-            (members.len(), parts, letters)
+        .map(|members| {
+            // Boxed: the future of a call to the SDK is large.
+            Box::pin(async move {
+                let (parts, letters) = futures::join!(
+                    standings(context, config, members.clone()),
+                    letters(context, &members)
+                );
+                (members.len(), parts, letters)
+            })
         })
         .buffered(QUESTIONS_AT_ONCE);
     let mut answers = Answers::default();

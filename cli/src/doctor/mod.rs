@@ -68,7 +68,7 @@ fn profile(text: &str) -> Result<(MemberName, String), String> {
 pub(crate) async fn run(common: &Common, options: &DoctorOptions) -> Result<(), Failure> {
     let began = Instant::now();
     let progress = Progress::new();
-    let found = look(common, options, &progress).await;
+    let found = Box::pin(look(common, options, &progress)).await;
     progress.finish();
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let report = Report::new(found?, SystemClock.now(), took);
@@ -115,7 +115,7 @@ async fn look(
         Check::TrustedAccess,
     ));
     found.extend(management::judge(&management, config.as_ref()));
-    let is_deployed = !matches!(management.stack.look, Look::Seen(None));
+    let is_deployed = management.is_deployed();
     if is_deployed {
         found.extend(runs::judge(&runs, &rhythm(&management), SystemClock.now()));
     }

@@ -207,6 +207,37 @@ fn members_that_are_equal_get_nothing_and_are_stamped() {
     assert_eq!(setting.world.events(), [], "nothing has changed");
 }
 
+/// What is announced is found in what a run reads anyway: of a link that can not be looked at in two reads more.
+#[test]
+fn looking_for_what_is_to_be_announced_costs_an_idle_run_nothing() {
+    let setting = Setting::new();
+    for id in ["exp-1", "exp-2"] {
+        let equal = PolicySnapshot::new(products("p", 3), []);
+        setting.world.experiences(|experiences| {
+            experiences.edit(&experience(id), |_, policy| *policy = equal);
+        });
+    }
+    setting.handle(&[SCHEDULED]);
+    let calls = |setting: &Setting| {
+        let count = |name: &str| setting.world.failing(|failing| failing.calls(name));
+        let before = ["GetItem", "PutItem", "PutEvents"].map(count);
+        setting.handle(&[SCHEDULED]);
+        let after = ["GetItem", "PutItem", "PutEvents"].map(count);
+        [0, 1, 2].map(|place| after[place] - before[place])
+    };
+    let idle = calls(&setting);
+    assert_eq!(idle, calls(&setting));
+    // Configuration and brake, two links with state and book each; the run when it begins and ends.
+    assert_eq!(idle, [6, 2, 0]);
+    setting
+        .world
+        .open_member(&account('2'), "another external id");
+    // Its first failure begins to count the hours.
+    setting.handle(&[SCHEDULED]);
+    // State and book of the failing one as well; the record of its failure is written.
+    assert_eq!(calls(&setting), [6, 3, 0]);
+}
+
 #[test]
 fn the_failure_of_one_member_is_its_own() {
     let setting = Setting::new();

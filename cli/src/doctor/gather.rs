@@ -21,10 +21,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::{Timed, brisk, look, look_for};
-use super::management::management_stack;
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::context::Context;
+use crate::deploy::{management_stack, member_stack};
 use crate::failure::Failure;
 use crate::{holds, invoke};
 
@@ -286,7 +286,7 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
     }
     let (worker, changes) = (format!("{name}-worker"), format!("{name}-changes"));
     let (stack, dead, rule) = (
-        format!("{name}-member"),
+        member_stack(name),
         format!("{changes}-dlq"),
         format!("{name}-change-sets"),
     );

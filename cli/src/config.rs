@@ -15,7 +15,7 @@ use crate::output;
 
 /// A configuration file that is valid.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Valid {
+pub(crate) struct Validated {
     /// True. A file that is not valid is told as an error.
     valid: bool,
     /// How many members it has.
@@ -74,7 +74,7 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     remark_missing_links(&config);
     let (members, links) = (config.members.len(), config.links.len());
     if as_json {
-        return output::json(&Valid {
+        return output::json(&Validated {
             valid: true,
             members,
             links,

@@ -218,14 +218,27 @@ impl Failure {
         text
     }
 
-    /// For a program.
-    pub(crate) fn answer(&self) -> ErrorAnswer {
-        let message = match self {
+    /// As a fault is told beside others; what to do `otherwise`, where nothing is known of it.
+    pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
+        FaultRecord {
+            code: self.code().to_owned(),
+            message: self.message(),
+            remedy: self.remedy().unwrap_or(otherwise).to_owned(),
+        }
+    }
+
+    /// What went wrong, without the code.
+    fn message(&self) -> String {
+        match self {
             // It has a code of its own.
             Self::Fault(fault) => fault.message.clone(),
             other => other.to_string(),
-        };
-        let mut answer = ErrorAnswer::new(self.code(), message, self.remedy());
+        }
+    }
+
+    /// For a program.
+    pub(crate) fn answer(&self) -> ErrorAnswer {
+        let mut answer = ErrorAnswer::new(self.code(), self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();

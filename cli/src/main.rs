@@ -48,7 +48,8 @@ async fn main() -> ExitCode {
         Err(error) => return args::refuse(&error),
     };
     let as_json = arguments.common.json;
-    match run(arguments).await {
+    // Boxed: it is as large as the largest command.
+    match Box::pin(run(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure, as_json);
@@ -74,7 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Why(options) => why::run(&common, &options).await,
         // Boxed: the future that gathers everything is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
-        Command::Doctor(options) => doctor::run(&common, &options).await,
+        Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,

@@ -79,7 +79,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<pmp_sync_report::Model>("report"),
     printed::<config::Applied>("config apply"),
     printed::<config::Shown>("config show"),
-    printed::<config::Valid>("config validate"),
+    printed::<config::Validated>("config validate"),
 ];
 
 const fn printed<T: JsonSchema>(command: &'static str) -> Printed {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command};
 
 use super::cell;
@@ -73,7 +74,7 @@ fn arguments<'a>(text: &mut String, told: impl Iterator<Item = &'a Arg>) {
         }
         let values = arg.get_possible_values();
         if !values.is_empty() && takes_value(arg) {
-            let names: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+            let names: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
             let _ = write!(help, " One of `{}`.", names.join("`, `"));
         }
         let defaults = arg.get_default_values().iter();

@@ -45,9 +45,12 @@ impl Ears {
         let targets = events.put_targets().rule(&rule).event_bus_name(name);
         let targets = targets.targets(target.build().unwrap());
         targets.send().await.unwrap();
+        let account = &installation.management.account;
         let subscribed = aws_sdk_sns::Client::new(&config)
             .subscribe()
-            .topic_arn(&installation.stacks.management.outputs["TopicArn"])
+            .topic_arn(format!(
+                "arn:aws:sns:us-east-1:{account}:{name}-notifications"
+            ))
             .protocol("sqs")
             .endpoint(arn(&sqs, &topic).await)
             .attributes("RawMessageDelivery", "true");
@@ -80,9 +83,8 @@ impl Ears {
 
     /// The events since the last time; each is valid against its schema, and told to the topic in words.
     async fn events(&self) -> Vec<(String, Value)> {
-        let events: Vec<_> = self
-            .heard(&self.bus)
-            .await
+        let (heard, mut told) = tokio::join!(self.heard(&self.bus), self.heard(&self.topic));
+        let events: Vec<_> = heard
             .iter()
             .map(|body| {
                 let event: Value = serde_json::from_str(body).unwrap();
@@ -91,7 +93,6 @@ impl Ears {
                 (name, event["detail"].clone())
             })
             .collect();
-        let mut told = self.heard(&self.topic).await;
         assert_eq!(told.len(), events.len(), "{told:?}");
         for (name, detail) in &events {
             let message = detail["message"].as_str().unwrap();
@@ -112,9 +113,12 @@ impl Ears {
     }
 }
 
+/// A queue that takes what rules and topics send to it.
 async fn queue(sqs: &aws_sdk_sqs::Client, name: &str) -> String {
-    let made = sqs.create_queue().queue_name(name).send().await.unwrap();
-    made.queue_url().unwrap().to_owned()
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["events.amazonaws.com","sns.amazonaws.com"]},"Action":"sqs:SendMessage","Resource":"*"}]}"#;
+    let made = sqs.create_queue().queue_name(name);
+    let made = made.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy);
+    made.send().await.unwrap().queue_url().unwrap().to_owned()
 }
 
 async fn arn(sqs: &aws_sdk_sqs::Client, url: &str) -> String {

@@ -456,7 +456,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
             Notice::Held(told) => {
                 standing.insert(Condition::Held);
                 if told.run.is_some() {
-                    hold.retain(|(run, _)| run == &None);
+                    hold.retain(|(run, _): &(Option<RunId>, String)| run.is_none());
                 }
                 hold.insert((told.run, told.reason.clone()))
             }
@@ -501,7 +501,8 @@ enum Step {
     Done(bool),
     /// These stand aside; of those that did before, some have failed again.
     Aside(BTreeMap<usize, bool>),
-    InStep(bool),
+    /// In step or not.
+    Level(bool),
     Watch(bool),
     Remove,
     /// Recorded, and not put on the bus.
@@ -519,7 +520,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::of(any::<bool>()).prop_map(Step::Block),
         any::<bool>().prop_map(Step::Done),
         proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Aside),
-        any::<bool>().prop_map(Step::InStep),
+        any::<bool>().prop_map(Step::Level),
         any::<bool>().prop_map(Step::Watch),
         Just(Step::Remove),
         Just(Step::CutOffBefore),
@@ -562,7 +563,7 @@ impl World {
                 });
                 self.aside = new.collect();
             }
-            Step::InStep(in_step) => self.in_step = in_step,
+            Step::Level(in_step) => self.in_step = in_step,
             Step::Watch(watched) => self.stale_after_hours = watched.then_some(24),
             Step::Remove => {
                 self.hold = None;

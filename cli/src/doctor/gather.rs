@@ -250,7 +250,8 @@ pub(crate) async fn sides(
     stream::iter(members)
         .map(|member| async move {
             let profile = profiles.get(&member.name);
-            side(name, member, profile.map(String::as_str), until).await
+            // Boxed: the future of so many looks is large.
+            Box::pin(side(name, member, profile.map(String::as_str), until)).await
         })
         .buffered(SIDES_AT_ONCE)
         .collect()

@@ -172,7 +172,7 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(Gathered {
+    Ok(assemble(&Gathered {
         now: SystemClock.now(),
         name: common.name.clone(),
         config_version: stored.version,

@@ -70,11 +70,11 @@ impl Reasons {
     }
 }
 
-pub(crate) fn assemble(gathered: Gathered) -> Model {
+pub(crate) fn assemble(gathered: &Gathered) -> Model {
     let mut reasons = Reasons::default();
     let links = gathered.links.iter();
     let links: Vec<_> = links
-        .map(|link| of_link(link, &gathered, &mut reasons))
+        .map(|link| of_link(link, gathered, &mut reasons))
         .collect();
     Model {
         schema: pmp_sync_report::SCHEMA,
@@ -83,7 +83,7 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         config_version: gathered.config_version,
         stale_after_hours: gathered.stale_after_hours,
         counts: Counts::of(&links),
-        attention: attention(&gathered, &links),
+        attention: attention(gathered, &links),
         management: gathered.management.values().map(of_management).collect(),
         reasons: reasons.list,
         stops: stops(&gathered.brake, &gathered.name),

@@ -21,10 +21,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::{Timed, brisk, look, look_for};
-use super::management::management_stack;
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::context::Context;
+use crate::deploy::{management_stack, member_stack};
 use crate::failure::Failure;
 use crate::{holds, invoke};
 
@@ -250,6 +250,7 @@ pub(crate) async fn sides(
     stream::iter(members)
         .map(|member| async move {
             let profile = profiles.get(&member.name);
+            // Boxed: the future of so many looks is large.
             Box::pin(side(name, member, profile.map(String::as_str), until)).await
         })
         .buffered(SIDES_AT_ONCE)
@@ -286,7 +287,7 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
     }
     let (worker, changes) = (format!("{name}-worker"), format!("{name}-changes"));
     let (stack, dead, rule) = (
-        format!("{name}-member"),
+        member_stack(name),
         format!("{changes}-dlq"),
         format!("{name}-change-sets"),
     );

@@ -8,6 +8,7 @@ use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
+use crate::deploy::{access_stack, management_stack};
 
 /// What the producer needs in its environment.
 const VARIABLES: [&str; 6] = [
@@ -61,11 +62,6 @@ pub(crate) struct Facts {
     pub(crate) ledger: Timed<TableHealth>,
     /// How many subscriptions the topic has, and how many are not confirmed.
     pub(crate) subscriptions: Timed<(usize, usize)>,
-}
-
-/// The name of the management stack.
-pub(crate) fn management_stack(name: &str) -> String {
-    format!("{name}-management")
 }
 
 impl Facts {
@@ -164,7 +160,7 @@ fn access(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
         return vec![Finding::because(check, "the members are not known")];
     };
     let of_member = |member: &pmp_sync_domain::link::Member| {
-        let name = format!("{}-member-access-{}", facts.name, member.account);
+        let name = access_stack(&facts.name, &member.account);
         let judged = of(check, &facts.access, |stacks| {
             let stack = stacks.iter().find(|stack| stack.name == name);
             let stands = deployed::stack(check, &name, stack);

@@ -68,6 +68,7 @@ fn profile(text: &str) -> Result<(MemberName, String), String> {
 pub(crate) async fn run(common: &Common, options: &DoctorOptions) -> Result<(), Failure> {
     let began = Instant::now();
     let progress = Progress::new();
+    // Boxed: the future of so many looks is large.
     let found = Box::pin(look(common, options, &progress)).await;
     progress.finish();
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

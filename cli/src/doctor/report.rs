@@ -154,27 +154,33 @@ pub(crate) fn show(report: &Report) -> Result<(), Failure> {
     });
     let header = ["STATUS", "AREA", "CHECK", "ABOUT", "SEEN"];
     output::table(&header, table.collect())?;
-    let mut fixes: Vec<_> = rows.iter().filter(|row| row.fix.is_some()).collect();
-    fixes.sort_by_key(|row| std::cmp::Reverse(row.status));
+    let fixes = fixes(&rows);
     if fixes.is_empty() {
         return Ok(());
     }
     output::line("")?;
     output::line("WHAT TO DO")?;
-    for row in fixes {
-        let about = if row.subject == "-" {
-            String::new()
-        } else {
-            format!(" {}", row.subject)
-        };
-        let fix = row.fix.as_deref().unwrap_or_default();
-        output::line(&format!(
-            "{} {}{about}: {fix}",
-            row.status.word(),
-            row.check.id()
-        ))?;
+    fixes.iter().try_for_each(|fix| output::line(fix))
+}
+
+/// What is to be done, each thing once, the worst first.
+fn fixes(rows: &[Row]) -> Vec<String> {
+    let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        if let Some(fix) = &row.fix {
+            let key = (std::cmp::Reverse(row.status), row.check, fix);
+            alike.entry(key).or_default().push(&row.subject);
+        }
     }
-    Ok(())
+    let told = alike.into_iter().map(|((status, check, fix), subjects)| {
+        let about = match subjects.as_slice() {
+            ["-"] => String::new(),
+            few if few.len() <= MOST_ROWS => format!(" {}", few.join(", ")),
+            many => format!(" {} of them", many.len()),
+        };
+        format!("{} {}{about}: {fix}", status.0.word(), check.id())
+    });
+    told.collect()
 }
 
 #[cfg(test)]
@@ -240,6 +246,33 @@ mod tests {
         let profiles = of(Check::MemberStack);
         assert_eq!(profiles.seen, "not looked at: no profile for NAME");
         assert_eq!(profiles.fix.as_deref(), Some("give --profile NAME=PROFILE"));
+    }
+
+    #[test]
+    fn what_is_to_be_done_is_told_once_and_the_worst_first() {
+        let many = (0..5).map(|number| {
+            let seen = format!("no stack {number}");
+            of_member(number, Finding::fail(Check::AccessStack, seen))
+        });
+        let two = (0..2).map(|number| {
+            let seen = format!("{number} waiting");
+            of_member(number, Finding::warn(Check::MemberDeadLetters, seen))
+        });
+        let clock = Finding::warn(Check::Clock, "late");
+        let all: Vec<_> = [clock].into_iter().chain(two).chain(many).collect();
+        let told = fixes(&rows(&all));
+        let begins: Vec<_> = told
+            .iter()
+            .filter_map(|fix| fix.split(": ").next())
+            .collect();
+        assert_eq!(
+            begins,
+            [
+                "FAIL access-stack 5 of them",
+                "warn clock",
+                "warn member-dead-letters m-0 exp-1, m-1 exp-1"
+            ]
+        );
     }
 
     #[test]

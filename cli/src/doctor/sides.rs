@@ -8,6 +8,7 @@ use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
 use super::organization;
+use crate::deploy::member_stack;
 
 /// What the worker needs in its environment.
 const VARIABLES: [&str; 10] = [
@@ -104,7 +105,7 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
         Check::MemberAdministrator,
         Check::MemberTrustedAccess,
     );
-    let stack = format!("{}-member", seen.name);
+    let stack = member_stack(&seen.name);
     found.push(of(Check::MemberStack, &seen.stack, |seen| {
         deployed::stack(Check::MemberStack, &stack, seen.as_ref())
     }));

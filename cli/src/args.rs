@@ -380,6 +380,27 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    /// One of the same name would be taken for it: of another type it ends the program, of the same
+    /// type it would be the stacks' name.
+    #[test]
+    fn no_command_has_an_argument_of_the_name_of_a_global_one() {
+        let command = Arguments::command();
+        let global: Vec<_> = command
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .map(|argument| argument.get_id().clone())
+            .collect();
+        assert!(global.len() >= 3, "{global:?}");
+        let mut rest: Vec<_> = command.get_subcommands().collect();
+        while let Some(command) = rest.pop() {
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                assert!(!global.contains(id), "{} {id}", command.get_name());
+            }
+            rest.extend(command.get_subcommands());
+        }
+    }
+
     #[test]
     fn a_reason_is_one_line_that_says_something() {
         let longest = "\u{e4}".repeat(200);

@@ -36,7 +36,15 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What the stacks' resources are named after: their parameter Name.
-    #[arg(long, global = true, default_value = DEFAULT_NAME, env = "PMP_SYNC_NAME")]
+    // Not by the id of its field, which some commands have for what they are about.
+    #[arg(
+        id = "stacks",
+        long = "name",
+        value_name = "NAME",
+        global = true,
+        default_value = DEFAULT_NAME,
+        env = "PMP_SYNC_NAME"
+    )]
     pub(crate) name: String,
     /// The profile of the AWS configuration with the management account's credentials. They are those
     /// of the SDK's default chain otherwise.
@@ -98,6 +106,12 @@ pub(crate) enum Command {
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Prints what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Writes what is generated of the documentation.
     #[command(hide = true)]
     Reference {
@@ -120,6 +134,8 @@ pub(crate) enum ConfigCommand {
     },
     /// Prints the configuration that is in force.
     Show,
+    /// Prints the JSON Schema of a configuration file, for editors. Needs no AWS.
+    Schema,
 }
 
 /// What a request is about; everything that is not narrowed is in it.
@@ -181,6 +197,12 @@ pub(crate) struct StatusOptions {
     /// How many runs are shown.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
+    /// Look again and again until Ctrl-C: drawn in place on a terminal, otherwise a block for each change.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) watch: bool,
+    /// How long to wait between two looks, such as 5s or 1m.
+    #[arg(long, default_value = "5s", requires = "watch", value_parser = duration)]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -380,24 +402,24 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// One of the same name would be taken for it: of another type it ends the program, of the same
-    /// type it would be the stacks' name.
+    /// clap takes the one for the other otherwise.
     #[test]
-    fn no_command_has_an_argument_of_the_name_of_a_global_one() {
-        let command = Arguments::command();
-        let global: Vec<_> = command
-            .get_arguments()
-            .filter(|argument| argument.is_global_set())
-            .map(|argument| argument.get_id().clone())
-            .collect();
-        assert!(global.len() >= 3, "{global:?}");
-        let mut rest: Vec<_> = command.get_subcommands().collect();
-        while let Some(command) = rest.pop() {
-            for argument in command.get_arguments() {
-                let id = argument.get_id();
-                assert!(!global.contains(id), "{} {id}", command.get_name());
+    fn no_command_has_an_option_with_the_id_of_one_that_all_have() {
+        fn look(command: &clap::Command, globals: &[String]) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+                let id = arg.get_id().to_string();
+                assert!(!globals.contains(&id), "{}: {id}", command.get_name());
             }
-            rest.extend(command.get_subcommands());
+            for command in command.get_subcommands() {
+                look(command, globals);
+            }
+        }
+        let command = Arguments::command();
+        let globals = command.get_arguments().filter(|arg| arg.is_global_set());
+        let globals: Vec<_> = globals.map(|arg| arg.get_id().to_string()).collect();
+        assert!(globals.len() >= 3);
+        for command in command.get_subcommands() {
+            look(command, &globals);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pmp_sync_aws::edge::SystemClock;
-use pmp_sync_domain::config::Config;
+use pmp_sync_domain::config::{self, Config, Problem, not_utf8};
 use pmp_sync_domain::ports::Clock as _;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::output;
 
 /// A configuration file that is valid.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Valid {
+pub(crate) struct Validated {
     /// True. A file that is not valid is told as an error.
     valid: bool,
     /// How many members it has.
@@ -44,15 +44,20 @@ pub(crate) struct Shown {
 
 /// Reads and checks a file. `consequence` is what the problems mean for the command.
 fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> {
-    let text = std::fs::read_to_string(file).map_err(Failure::file(file))?;
-    let config = Config::parse(&text).map_err(|invalid| {
-        let count = output::count(invalid.problems.len(), "problem");
+    let invalid = |problems: Vec<Problem>| {
+        let count = output::count(problems.len(), "problem");
         Failure::InvalidConfig {
             message: format!("{count} in the configuration{consequence}"),
             file: file.display().to_string(),
-            problems: invalid.problems,
+            problems,
         }
-    })?;
+    };
+    let bytes = std::fs::read(file).map_err(Failure::file(file))?;
+    if let Some(problem) = not_utf8(&bytes) {
+        return Err(invalid(vec![problem]));
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let config = Config::parse(&text).map_err(|wrong| invalid(wrong.problems))?;
     Ok((text, config))
 }
 
@@ -69,7 +74,7 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     remark_missing_links(&config);
     let (members, links) = (config.members.len(), config.links.len());
     if as_json {
-        return output::json(&Valid {
+        return output::json(&Validated {
             valid: true,
             members,
             links,
@@ -124,4 +129,13 @@ pub(crate) async fn show(common: &Common) -> Result<(), Failure> {
     }
     output::note(&format!("version {}", stored.version));
     output::verbatim(&stored.text)
+}
+
+/// `config schema`
+pub(crate) fn schema(as_json: bool) -> Result<(), Failure> {
+    let schema = config::schema();
+    if as_json {
+        return output::json(&schema);
+    }
+    output::line(&output::pretty(&schema)?)
 }

@@ -121,6 +121,7 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
     let member = options.link.member.as_ref();
     let hint = "`pmp-sync status` lists the lanes that were ever planned for";
     let lane = choose(found, &options.link.experience, member, hint)?;
+    crate::history::one(&context, options.run).await?;
     let served = serve(
         common,
         &context,

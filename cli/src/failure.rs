@@ -43,6 +43,12 @@ pub(crate) enum Failure {
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
+    /// The same, where there is another way.
+    #[error("{error}")]
+    Refusal {
+        error: ServiceError,
+        remedy: &'static str,
+    },
     /// A fault with a code and a way forward.
     #[error("{}: {}", .0.code, .0.message)]
     Fault(FaultRecord),
@@ -74,8 +80,8 @@ pub(crate) enum Failure {
     #[error("{message}")]
     Local { message: String, remedy: String },
     /// A signal, by its number.
-    #[error("interrupted; what was started has been ended")]
-    Interrupted(u8),
+    #[error("{message}")]
+    Interrupted { signal: u8, message: &'static str },
 }
 
 impl From<EmbeddedError> for Failure {
@@ -113,6 +119,7 @@ impl Failure {
             Self::NotWell(_)
             | Self::Fault(_)
             | Self::Service(_)
+            | Self::Refusal { .. }
             | Self::Stack { .. }
             | Self::Late(_) => 1,
             Self::Differs(_) => 2,
@@ -126,7 +133,7 @@ impl Failure {
             Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
             // As a shell tells it of a process that a signal has ended.
-            Self::Interrupted(signal) => 128 + signal,
+            Self::Interrupted { signal, .. } => 128 + signal,
         }
     }
 
@@ -137,7 +144,7 @@ impl Failure {
             Self::File { .. } | Self::StateFile { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
-            Self::Service(_) => "aws",
+            Self::Service(_) | Self::Refusal { .. } => "aws",
             Self::Fault(fault) => &fault.code,
             Self::NotWell(_) => "not-well",
             Self::Differs(_) => "differs",
@@ -149,13 +156,14 @@ impl Failure {
             Self::Late(_) => "late",
             Self::Stack { .. } => "stack",
             Self::Local { .. } => "local",
-            Self::Interrupted(_) => "interrupted",
+            Self::Interrupted { .. } => "interrupted",
         }
     }
 
     fn remedy(&self) -> Option<&str> {
         match self {
             Self::Fault(fault) => Some(&fault.remedy),
+            Self::Refusal { remedy, .. } => Some(remedy),
             Self::Service(error) => Some(match error.kind {
                 Kind::NotFound => {
                     "check that the management stack is deployed in this account, and --name if it has another name"
@@ -186,7 +194,7 @@ impl Failure {
             | Self::Partial(_)
             | Self::Told { .. }
             | Self::Late(_)
-            | Self::Interrupted(_) => None,
+            | Self::Interrupted { .. } => None,
         }
     }
 
@@ -210,14 +218,27 @@ impl Failure {
         text
     }
 
-    /// For a program.
-    pub(crate) fn answer(&self) -> ErrorAnswer {
-        let message = match self {
+    /// As a fault is told beside others; what to do `otherwise`, where nothing is known of it.
+    pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
+        FaultRecord {
+            code: self.code().to_owned(),
+            message: self.message(),
+            remedy: self.remedy().unwrap_or(otherwise).to_owned(),
+        }
+    }
+
+    /// What went wrong, without the code.
+    fn message(&self) -> String {
+        match self {
             // It has a code of its own.
             Self::Fault(fault) => fault.message.clone(),
             other => other.to_string(),
-        };
-        let mut answer = ErrorAnswer::new(self.code(), message, self.remedy());
+        }
+    }
+
+    /// For a program.
+    pub(crate) fn answer(&self) -> ErrorAnswer {
+        let mut answer = ErrorAnswer::new(self.code(), self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();

@@ -5,6 +5,7 @@
 mod args;
 mod ask;
 mod brake;
+mod completions;
 mod config;
 mod consent;
 mod context;
@@ -26,6 +27,7 @@ mod reference;
 mod report;
 mod schemas;
 mod scope;
+mod signals;
 mod start;
 mod state;
 mod status;
@@ -46,15 +48,11 @@ async fn main() -> ExitCode {
         Err(error) => return args::refuse(&error),
     };
     let as_json = arguments.common.json;
-    match run(arguments).await {
+    // Boxed: it is as large as the largest command.
+    match Box::pin(run(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::note(&failure.report());
-            // What is not well may have been printed as data, which is the one value then.
-            if as_json && !output::has_printed_json() {
-                // Should nobody be there to read it, stderr and the exit code tell as well.
-                let _ = output::json(&failure.answer());
-            }
+            output::failure(&failure, as_json);
             ExitCode::from(failure.exit_code())
         }
     }
@@ -62,9 +60,14 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
+    // What `local` starts it ends itself.
+    if !matches!(command, Command::Local(_)) {
+        signals::end_the_command(common.json)?;
+    }
     match command {
         Command::Config(ConfigCommand::Validate { file }) => config::validate(&file, common.json),
         Command::Config(ConfigCommand::Apply { file }) => config::apply(&common, &file).await,
+        Command::Config(ConfigCommand::Schema) => config::schema(common.json),
         Command::Config(ConfigCommand::Show) => config::show(&common).await,
         Command::Member(command) => member::run(&common, &command).await,
         Command::Experience(command) => experience::run(&common, &command).await,
@@ -72,7 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Why(options) => why::run(&common, &options).await,
         // Boxed: the future that gathers everything is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
-        Command::Doctor(options) => doctor::run(&common, &options).await,
+        Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
@@ -89,6 +92,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Local(LocalCommand::Down { state }) => {
             local::down(&common, state.as_deref()).await
         }
+        Command::Completions { shell } => completions::run(shell),
         Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }

@@ -80,7 +80,7 @@ pub(crate) fn edited(count: usize, since: Option<Timestamp>) -> String {
 static PRINTED_JSON: AtomicBool = AtomicBool::new(false);
 
 /// True once there is a JSON value on stdout. There is to be one, whatever comes of the command.
-pub(crate) fn has_printed_json() -> bool {
+fn has_printed_json() -> bool {
     PRINTED_JSON.load(Ordering::Relaxed)
 }
 
@@ -91,9 +91,24 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&text)
 }
 
+/// JSON for people to read, and for files.
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))
+}
+
 /// Something for the person at the terminal. Nobody may be there to read it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What the command ends with when it does not succeed.
+pub(crate) fn failure(failure: &Failure, as_json: bool) {
+    note(&failure.report());
+    // What is not well may have been printed as data, which is the one value then.
+    if as_json && !has_printed_json() {
+        // Should nobody be there to read it, stderr and the exit code tell as well.
+        let _ = json(&failure.answer());
+    }
 }
 
 /// A table without lines, which is readable when piped as well.

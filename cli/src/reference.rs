@@ -1,10 +1,19 @@
 //! `pmp-sync reference FOLDER`: what is generated of the documentation. A test compares it with what is
 //! checked in.
 
+mod command_line;
+mod configuration;
+mod events;
+
 use std::path::Path;
 
+use clap::CommandFactory as _;
+use pmp_sync_domain::config;
+use pmp_sync_domain::message::catalogue;
+
+use crate::args::Arguments;
 use crate::failure::Failure;
-use crate::schemas;
+use crate::{doctor, output, schemas};
 
 /// Writes all of it into `docs`.
 pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
@@ -20,12 +29,36 @@ pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
 
 /// Each file, by its path in `docs`.
 fn files() -> Result<Vec<(String, String)>, Failure> {
-    let mut files = Vec::new();
+    let config = config::schema();
+    let mut files = vec![
+        (
+            "reference/cli.md".to_owned(),
+            command_line::page(Arguments::command()),
+        ),
+        (
+            "config.md".to_owned(),
+            configuration::page(config.as_value()),
+        ),
+        (
+            "schemas/config.json".to_owned(),
+            output::pretty(&config)? + "\n",
+        ),
+    ];
     for printed in schemas::ALL {
-        let name = format!("schemas/{}", printed.file());
-        let text = serde_json::to_string_pretty(&(printed.schema)())
-            .map_err(|error| Failure::file(Path::new(&name))(error.into()))?;
-        files.push((name, text + "\n"));
+        let text = output::pretty(&(printed.schema)())? + "\n";
+        files.push((format!("schemas/{}", printed.file()), text));
     }
+    files.push(("doctor.md".to_owned(), doctor::documentation()));
+    let kinds = catalogue::all();
+    for kind in &kinds {
+        let name = format!("schemas/events/{}.json", kind.file());
+        files.push((name, output::pretty(&kind.schema)? + "\n"));
+    }
+    files.push(("events.md".to_owned(), events::page(&kinds)));
     Ok(files)
+}
+
+/// Text in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }

@@ -172,10 +172,14 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(Gathered {
+    Ok(assemble(&Gathered {
         now: SystemClock.now(),
         name: common.name.clone(),
         config_version: stored.version,
+        stale_after_hours: config
+            .links
+            .first()
+            .map_or(0, |link| link.stale_after_hours),
         management,
         links,
         letters,

@@ -3,6 +3,7 @@
 
 use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::preview::Preview;
+use pmp_sync_domain::schema::tidy;
 use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -13,6 +14,7 @@ use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
+use crate::doctor::Report;
 use crate::experience::view::{ExperienceChange, ExperienceList};
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
@@ -67,14 +69,17 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<MemberList>("member list"),
     printed::<Preview>("plan"),
     printed::<RemovalAnswer>("destroy"),
+    printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
+    printed::<Report>("doctor"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),
     printed::<WhyReport>("why"),
+    printed::<pmp_sync_report::Model>("report"),
     printed::<config::Applied>("config apply"),
     printed::<config::Shown>("config show"),
-    printed::<config::Valid>("config validate"),
+    printed::<config::Validated>("config validate"),
 ];
 
 const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
@@ -86,7 +91,9 @@ const fn printed<T: JsonSchema>(command: &'static str) -> Printed {
 
 fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<T>()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    tidy(&mut schema);
+    schema
 }
 
 impl Printed {

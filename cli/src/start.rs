@@ -12,11 +12,11 @@ use std::time::Duration;
 use pmp_sync_local::progress::Progress;
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
 use serde::Deserialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::args::{Common, UpOptions};
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::state::{self, State};
 
 /// How long a first start may take: the Python environment is made, the Lambdas are built.
@@ -45,34 +45,6 @@ struct OutcomeError {
     message: String,
 }
 
-/// The signals at which an operator's command ends.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        let kind = tokio::select! {
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.hangup.recv() => SignalKind::hangup(),
-        };
-        u8::try_from(kind.as_raw_value()).unwrap_or_default()
-    }
-}
-
 /// Starts it and waits until its state file is there.
 pub(crate) async fn start(
     common: &Common,
@@ -86,7 +58,10 @@ pub(crate) async fn start(
     progress.step("starting (the first time takes some minutes)");
     let outcome = tokio::select! {
         outcome = wait_until_ready(path, &mut serving, progress) => outcome,
-        number = signals.next() => Err(Failure::Interrupted(number)),
+        number = signals.next() => Err(Failure::Interrupted {
+            signal: number,
+            message: "interrupted; what was started has been ended",
+        }),
     };
     if outcome.is_err() {
         // It hangs by no thread of ours, so it is ended here.

@@ -1,9 +1,11 @@
 //! `pmp-sync sync`: asks for a run, and waits for it if told so.
 
+mod progress;
+
 use std::time::Duration;
 
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::lane::Phase;
+use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
@@ -12,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use self::progress::Live;
 use crate::args::{Common, SyncOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
@@ -172,19 +175,19 @@ async fn wait_for(
 ) -> Result<RunRecord, Failure> {
     let ends = Instant::now() + most;
     let mut pause = Duration::from_millis(200);
+    let mut live = Live::new(progress);
     loop {
         let run = context.ledger.run_of_request(request, AMONG).await?;
         if let Some(run) = &run {
             if run.status.is_final() {
                 return Ok(run.clone());
             }
-            progress.detail(format!(
-                "run {} is {}; {} at work",
-                run.run,
-                run.status.as_str(),
-                output::count(run.open.len(), "lane")
-            ));
-            if let Some(words) = standing_still(context, run).await? {
+            if run.planned_at.is_some() && live.wants_names() {
+                live.names(&context.ledger.links(run.run).await?);
+            }
+            let lanes = lanes_of(context, run).await?;
+            live.tell(run, &lanes);
+            if let Some(words) = standing_still(run, &lanes) {
                 return Err(Failure::Partial(words));
             }
         }
@@ -203,29 +206,38 @@ async fn wait_for(
     }
 }
 
-/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or stopped.
-async fn standing_still(context: &Context, run: &RunRecord) -> Result<Option<String>, Failure> {
-    let mut reasons = Vec::new();
-    for lane in &run.open {
-        let Ok(id) = lane.parse::<LaneId>() else {
-            return Ok(None);
-        };
-        let state = context.ledger.state(&id).await?;
-        reasons.push(match (state.phase, &state.block) {
-            (Phase::Blocked, Some(block)) => {
-                format!("{lane} is blocked: {}: {}", block.reason, block.detail)
-            }
-            (Phase::Stopped, _) => format!("{lane} is stopped, `pmp-sync resume` resumes it"),
-            _ => return Ok(None),
-        });
+/// The lanes that a run waits for.
+async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, LaneState)>, Failure> {
+    let mut lanes = Vec::new();
+    // One that can not be read is of a newer release.
+    for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
+        let state = context.ledger.state(&lane).await?;
+        lanes.push((lane, state));
     }
-    Ok((!reasons.is_empty()).then(|| {
-        format!(
-            "run {} can not go on: {}; the next run looks at blocked lanes again",
-            run.run,
-            reasons.join("; ")
-        )
-    }))
+    Ok(lanes)
+}
+
+/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or stopped.
+fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<String> {
+    if lanes.is_empty() || lanes.len() < run.open.len() {
+        return None;
+    }
+    let reasons = lanes
+        .iter()
+        .map(|(lane, state)| match (state.phase, &state.block) {
+            (Phase::Blocked, Some(block)) => Some(format!(
+                "{lane} is blocked: {}: {}",
+                block.reason, block.detail
+            )),
+            (Phase::Stopped, _) => Some(format!("{lane} is stopped, `pmp-sync resume` resumes it")),
+            _ => None,
+        });
+    let reasons: Vec<_> = reasons.collect::<Option<_>>()?;
+    Some(format!(
+        "run {} can not go on: {}; the next run looks at blocked lanes again",
+        run.run,
+        reasons.join("; ")
+    ))
 }
 
 pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {

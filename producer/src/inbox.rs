@@ -94,7 +94,8 @@ impl<P: Ports> Producer<P> {
     /// Handles a batch. The inbox is FIFO with one group, so the batch stands or falls as a whole:
     /// all verdicts are the same. `deadline` is when the invocation ends.
     pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
-        let verdict = match self.serve(records, deadline).await {
+        // Boxed: the future of a run is large.
+        let verdict = match Box::pin(self.serve(records, deadline)).await {
             Ok(()) => Verdict::Acknowledge,
             Err(error) => {
                 tracing::error!(code = error.code(), %error, "the batch could not be served and will come again");

@@ -246,7 +246,8 @@ fn a_marketplace_that_refuses_is_told_apart_from_one_that_does_not_know_a_produc
 fn no_member_is_begun_with_once_the_time_is_up() {
     let setting = Setting::new();
     let until = later(setting.world.time(), -1);
-    let asked = setting.producer.doctor(&DoctorRequest::default(), until);
+    let request = DoctorRequest::default();
+    let asked = setting.producer.doctor(&request, until);
     let answer = block_on(asked).unwrap();
     assert_eq!(answer.members.len(), 2);
     for member in &answer.members {
@@ -262,8 +263,7 @@ fn no_member_is_begun_with_once_the_time_is_up() {
 fn without_a_configuration_that_is_the_answer() {
     let setting = Setting::new();
     setting.world.ledger(|ledger| ledger.configs.clear());
-    let asked = setting
-        .producer
-        .doctor(&DoctorRequest::default(), setting.world.time());
+    let request = DoctorRequest::default();
+    let asked = setting.producer.doctor(&request, setting.world.time());
     assert!(matches!(block_on(asked), Err(RunError::NoConfig)));
 }

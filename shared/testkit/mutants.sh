@@ -94,7 +94,13 @@ mutate thaws-frozen-links frozen producer/src/run.rs \
     's/frozen: link\.policy\.frozen && !overridden,/frozen: link.policy.frozen \&\& !overridden \&\& link.policy.exclude.is_empty(),/'
 mutate keeps-an-old-hold converged producer/src/book.rs \
     's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
-mutate announces-every-hour idempotent producer/src/book.rs \
-    's/let wrote = u64::from\(book != seen\.book\);/let wrote = 1;/'
+mutate announces-every-hour idempotent producer/src/notify.rs \
+    's/self\.ports\.ledger\(\)\.put_book\(lane, &book\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
+mutate tells-of-a-block-every-hour told-once shared/domain/src/notify.rs \
+    's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
+mutate leaves-what-was-recorded told producer/src/book.rs \
+    's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
+mutate forgets-ends-to-tell-of told producer/src/run.rs \
+    's/self\.announce_forgotten\(&older\)\.await;//'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

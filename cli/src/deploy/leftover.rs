@@ -186,4 +186,4 @@ impl<'a> Table<'a> {
 
 /// How long a queue that was deleted keeps its name: one of that name can not be made sooner (SQS
 /// reference, `DeleteQueue`).
-pub(crate) const NAME_KEPT: Duration = Duration::from_secs(60);
+pub(crate) const NAME_KEPT: Duration = Duration::from_mins(1);

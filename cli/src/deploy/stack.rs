@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
-use aws_sdk_cloudformation::types::{Stack, StackEvent, StackStatus};
+use aws_sdk_cloudformation::types::{ResourceStatus, Stack, StackEvent, StackStatus};
 use pmp_sync_aws::service_error;
 use pmp_sync_domain::ids::AccountId;
 use pmp_sync_local::progress::Progress;
@@ -135,9 +135,8 @@ impl<'a> Stacks<'a> {
                         .step(format!("waiting for the stack {stack}: {}", found.status));
                     self.settle(stack, &found.id).await?;
                 }
-                (Step::Done, _) => return Ok(was_there),
+                (Step::Done, _) | (_, None) => return Ok(was_there),
                 (_, Some(found)) => self.delete(stack, &found).await?,
-                (_, None) => return Ok(was_there),
             }
             was_there = true;
         }
@@ -222,7 +221,7 @@ impl<'a> Stacks<'a> {
                 .await
                 .map_err(|error| service_error("DescribeStackEvents", self.thing(id), &error))?;
             for event in answer.stack_events() {
-                let status = event.resource_status().map(|status| status.as_str());
+                let status = event.resource_status().map(ResourceStatus::as_str);
                 let status = status.unwrap_or_default();
                 let is_stack = event.physical_resource_id() == event.stack_id();
                 if is_stack && begins_operation(status) {

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_clock_may_be_a_minute_off_and_not_five() {
-        let at = |second| Timestamp::from_second(1_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
         for (off, status) in [
             (0, Status::Ok),
             (-59, Status::Ok),

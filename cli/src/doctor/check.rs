@@ -1,7 +1,8 @@
 //! What doctor looks at: each check with its id, what to do when it finds something, and what it reads.
-//! docs/doctor.md has the same table; a test compares.
+//! docs/doctor.md is generated from it.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -63,7 +64,6 @@ macro_rules! checks {
             }
 
             /// What has to be right.
-            #[cfg(test)]
             pub(crate) fn what(self) -> &'static str {
                 match self { $(Self::$check => $what,)* }
             }
@@ -276,11 +276,31 @@ checks! {
         "events:DescribeRule";
 }
 
+/// docs/doctor.md: what the command is, each check with what to do, and what the credentials need.
+pub(crate) fn documentation() -> String {
+    let mut text = include_str!("doctor.md").to_owned();
+    for check in Check::ALL {
+        let mut what = check.what().chars();
+        let first = what.next().map(|first| first.to_ascii_uppercase());
+        let what: String = first.into_iter().chain(what).collect();
+        let _ = write!(
+            text,
+            "### `{}`\n\n{what}.\n\nOtherwise: {}.\n\n",
+            check.id(),
+            check.fix()
+        );
+    }
+    text.push_str("## What the credentials need\n\n");
+    let all = Check::ALL.iter();
+    let reads: BTreeSet<_> = all.flat_map(|check| check.reads().split(", ")).collect();
+    for action in reads.iter().filter(|action| !action.is_empty()) {
+        let _ = writeln!(text, "- `{action}`");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::fmt::Write as _;
-
     use super::*;
 
     #[test]
@@ -292,44 +312,5 @@ mod tests {
         for check in Check::ALL {
             assert_eq!(serde_json::to_value(check).unwrap(), check.id());
         }
-    }
-
-    /// `UPDATE_DOCS=1` writes it anew.
-    #[test]
-    fn the_documentation_has_every_check() {
-        let mut table = String::new();
-        for check in Check::ALL {
-            let _ = write!(
-                table,
-                "### `{}`\n\n{}.\n\nOtherwise: {}.\n\n",
-                check.id(),
-                capital(check.what()),
-                check.fix()
-            );
-        }
-        let reads: BTreeSet<_> = Check::ALL
-            .iter()
-            .flat_map(|check| check.reads().split(", "))
-            .filter(|action| !action.is_empty())
-            .collect();
-        table.push_str("## What the credentials need\n\n");
-        for action in reads {
-            let _ = writeln!(table, "- `{action}`");
-        }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/doctor.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let mark = "## The checks\n\n";
-        let (head, told) = text.split_once(mark).unwrap();
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, format!("{head}{mark}{table}")).unwrap();
-            return;
-        }
-        assert_eq!(told, table, "UPDATE_DOCS=1 writes docs/doctor.md anew");
-    }
-
-    fn capital(text: &str) -> String {
-        let mut letters = text.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect()
     }
 }

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::{Timed, brisk, look, look_for};
+use super::management::management_stack;
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::context::Context;
@@ -97,7 +98,7 @@ pub(crate) async fn management(context: &Context, name: &str) -> management::Fac
         )
     };
     let stacks = async {
-        let stack = look(aws::stack(config, name)).await;
+        let stack = look(aws::stack(config, &management_stack(name))).await;
         let topic = match &stack.look {
             Look::Seen(Some(stack)) => stack.outputs.get("TopicArn").cloned(),
             _ => None,
@@ -249,7 +250,7 @@ pub(crate) async fn sides(
     stream::iter(members)
         .map(|member| async move {
             let profile = profiles.get(&member.name);
-            side(name, member, profile.map(String::as_str), until).await
+            Box::pin(side(name, member, profile.map(String::as_str), until)).await
         })
         .buffered(SIDES_AT_ONCE)
         .collect()

@@ -63,20 +63,50 @@ pub(crate) struct Facts {
     pub(crate) subscriptions: Timed<(usize, usize)>,
 }
 
+/// The name of the management stack.
+pub(crate) fn management_stack(name: &str) -> String {
+    format!("{name}-management")
+}
+
+impl Facts {
+    /// False if there is certainly nothing of the management stack in this account: by its own name, and by
+    /// the function's, which stays whatever the stack is called.
+    pub(crate) fn is_deployed(&self) -> bool {
+        !matches!(self.stack.look, Look::Seen(None))
+            || matches!(self.function.look, Look::Seen(Some(_)))
+    }
+}
+
 /// What it means.
 pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
     let name = &facts.name;
+    let title = management_stack(name);
+    let is_deployed = facts.is_deployed();
     let stack = of(Check::ManagementStack, &facts.stack, |stack| {
-        deployed::stack(Check::ManagementStack, name, stack.as_ref())
+        match (stack, is_deployed) {
+            (None, true) => Finding::warn(
+                Check::ManagementStack,
+                format!(
+                    "there is no stack {title}, but there is a producer: the stack has another name"
+                ),
+            ),
+            (stack, _) => deployed::stack(Check::ManagementStack, &title, stack.as_ref()),
+        }
     });
-    if let Look::Seen(None) = &facts.stack.look {
+    if !is_deployed {
         return vec![stack];
     }
     let mut found = vec![stack];
-    found.push(of(Check::ManagementRelease, &facts.stack, |stack| {
-        let release = stack.as_ref().and_then(Stack::release);
-        deployed::release(Check::ManagementRelease, "the management stack", release)
-    }));
+    found.push(match &facts.stack.look {
+        Look::Seen(None) => Finding::because(
+            Check::ManagementRelease,
+            "the management stack was not found",
+        ),
+        _ => of(Check::ManagementRelease, &facts.stack, |stack| {
+            let release = stack.as_ref().and_then(Stack::release);
+            deployed::release(Check::ManagementRelease, "the management stack", release)
+        }),
+    });
     found.extend(access(facts, config));
     let function = format!("{name}-producer");
     found.push(of(Check::ProducerFunction, &facts.function, |seen| {
@@ -311,8 +341,13 @@ mod tests {
         let mut facts = facts();
         facts.stack = timed(None);
         let found = judged(&facts);
+        tells(&found[0], Status::Warn, &["has another name"]);
+        tells(one(&found, Check::ManagementRelease), Status::Unknown, &[]);
+        tells(one(&found, Check::Schedule), Status::Ok, &[]);
+        facts.function = timed(None);
+        let found = judged(&facts);
         assert_eq!(found.len(), 1);
-        tells(&found[0], Status::Fail, &["no stack pmp-sync"]);
+        tells(&found[0], Status::Fail, &["no stack pmp-sync-management"]);
     }
 
     #[test]

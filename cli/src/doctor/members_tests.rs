@@ -288,19 +288,19 @@ fn a_queue_that_is_gone_fails_and_one_that_may_not_be_looked_at_is_not_known() {
 
 #[test]
 fn sending_is_shown_by_what_has_arrived() {
-    let of = |successes| {
+    let of = |successes: Option<Successes>| {
         let timed = Timed {
             look: Look::Seen(answer()),
             milliseconds: 9,
         };
-        let all = judge(&timed, successes);
+        let all = judge(&timed, successes.as_ref());
         all.into_iter()
             .find(|found| found.id == Check::MemberSending)
             .unwrap()
     };
-    tells(&of(Some(&successes())), Status::Ok, &["2026-01-01"]);
+    tells(&of(Some(successes())), Status::Ok, &["2026-01-01"]);
     tells(
-        &of(Some(&Successes::new())),
+        &of(Some(Successes::new())),
         Status::Unknown,
         &["without an effect"],
     );

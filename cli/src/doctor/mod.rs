@@ -26,10 +26,12 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::doctor::Look;
 use pmp_sync_domain::ids::MemberName;
+use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::Clock as _;
 use pmp_sync_local::progress::Progress;
 use tokio::time::Instant;
 
+pub(crate) use self::check::documentation;
 use self::check::{Area, Check};
 use self::finding::{Finding, Status};
 use self::members::Successes;
@@ -66,7 +68,7 @@ fn profile(text: &str) -> Result<(MemberName, String), String> {
 pub(crate) async fn run(common: &Common, options: &DoctorOptions) -> Result<(), Failure> {
     let began = Instant::now();
     let progress = Progress::new();
-    let found = look(common, options, &progress).await;
+    let found = Box::pin(look(common, options, &progress)).await;
     progress.finish();
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let report = Report::new(found?, SystemClock.now(), took);
@@ -113,7 +115,7 @@ async fn look(
         Check::TrustedAccess,
     ));
     found.extend(management::judge(&management, config.as_ref()));
-    let is_deployed = !matches!(management.stack.look, Look::Seen(None));
+    let is_deployed = management.is_deployed();
     if is_deployed {
         found.extend(runs::judge(&runs, &rhythm(&management), SystemClock.now()));
     }
@@ -137,6 +139,7 @@ async fn look(
     }
     found.extend(sides.iter().flat_map(sides::judge));
     let has_members = !members.is_empty();
+    found.retain(|found| is_about(found, config.as_ref(), &members));
     report::complete(&mut found, |check| match check.area() {
         _ if !is_deployed => Some("the management stack is not there"),
         Area::MemberAccounts | Area::Members if config.is_some() && !has_members => None,
@@ -164,7 +167,7 @@ async fn context(common: &Common) -> Context {
 fn chosen<'a>(
     config: Option<&'a Config>,
     options: &DoctorOptions,
-) -> Result<Vec<&'a pmp_sync_domain::link::Member>, Failure> {
+) -> Result<Vec<&'a Member>, Failure> {
     let Some(config) = config else {
         return Ok(Vec::new());
     };
@@ -182,6 +185,15 @@ fn chosen<'a>(
         |name: &MemberName| options.members.is_empty() || options.members.contains(name);
     let members = config.members.values();
     Ok(members.filter(|member| is_wanted(&member.name)).collect())
+}
+
+/// False for what is about another member than those that are looked at.
+fn is_about(found: &Finding, config: Option<&Config>, members: &[&Member]) -> bool {
+    let subject = found.subject.as_deref();
+    let name = subject.and_then(|subject| subject.split(' ').next());
+    let is_named = |known: &MemberName| name == Some(known.as_str());
+    let is_member = config.is_some_and(|config| config.members.keys().any(is_named));
+    !is_member || members.iter().any(|member| is_named(&member.name))
 }
 
 fn rhythm(management: &management::Facts) -> Rhythm {
@@ -210,6 +222,33 @@ fn successes(runs: &runs::Facts) -> Option<Successes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_about_other_members_is_left_out_and_nothing_else() {
+        let config = "schema = 1\n[[member]]\nname = \"emea\"\naccount = \"222222222222\"\nexternal_id = \"e-1\"\n[[member]]\nname = \"apac\"\naccount = \"333333333333\"\nexternal_id = \"e-2\"\n";
+        let config = Config::parse(config).unwrap();
+        let members: Vec<_> = config
+            .members
+            .values()
+            .filter(|of| of.name.as_str() == "emea")
+            .collect();
+        for (subject, stays) in [
+            (None, true),
+            (Some("emea"), true),
+            (Some("emea exp-1"), true),
+            (Some("apac"), false),
+            (Some("apac exp-2"), false),
+            (Some("exp-m"), true),
+        ] {
+            let mut found = Finding::ok(Check::Blocked, "");
+            found.subject = subject.map(str::to_owned);
+            assert_eq!(
+                is_about(&found, Some(&config), &members),
+                stays,
+                "{subject:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_profile_is_of_a_member() {

@@ -27,7 +27,7 @@ pub(crate) enum ExperienceCommand {
     /// disabled: nobody is governed by it.
     Create {
         /// Its name: 1 to 50 letters, digits, spaces, _ or -.
-        #[arg(id = "experience_name", value_name = "NAME", value_parser = name)]
+        #[arg(value_parser = name)]
         name: String,
         #[command(flatten)]
         which: Which,

@@ -16,9 +16,9 @@ pub(crate) async fn organization(config: &SdkConfig) -> Result<String, Failure> 
         .map_err(|error| {
             let error = service_error("DescribeOrganization", "the organization", &error);
             if matches!(error.kind, Kind::Denied | Kind::Refused) {
-                return Failure::CommandLine {
-                    message: error.to_string(),
-                    remedy: "name whom the experience is to govern with --principal: the organization's id (o-...), units or accounts".to_owned(),
+                return Failure::Refusal {
+                    error,
+                    remedy: "allow it, or name whom the experience is to govern with --principal: the organization's id (o-...), units or accounts",
                 };
             }
             Failure::Service(error)

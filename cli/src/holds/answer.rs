@@ -56,6 +56,10 @@ pub(crate) struct HoldAnswer {
     approve: String,
     /// The products, if they are asked for; null once the run's record has expired.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(
+        clippy::option_option,
+        reason = "not asked for is one thing, asked for and not there another"
+    )]
     pub(super) products: Option<Option<Products>>,
 }
 

@@ -34,13 +34,11 @@ pub(crate) enum MemberCommand {
     /// Puts the brake on a member, as `pmp-sync stop --member` does.
     Suspend {
         /// Its name.
-        #[arg(id = "member", value_name = "NAME")]
         name: MemberName,
     },
     /// Takes the brake off a member, as `pmp-sync resume --member` does, and asks for a run.
     Resume {
         /// Its name.
-        #[arg(id = "member", value_name = "NAME")]
         name: MemberName,
     },
 }
@@ -48,7 +46,6 @@ pub(crate) enum MemberCommand {
 #[derive(Debug, Args)]
 pub(crate) struct AddOptions {
     /// What it is to be called: lower-case letters, digits and -.
-    #[arg(id = "member", value_name = "NAME")]
     pub(crate) name: MemberName,
     /// The member account.
     #[arg(long)]
@@ -72,7 +69,6 @@ pub(crate) struct AddOptions {
 #[derive(Debug, Args)]
 pub(crate) struct ModeOptions {
     /// The member.
-    #[arg(id = "member", value_name = "NAME")]
     pub(crate) name: MemberName,
     /// How far its links may go.
     #[arg(value_parser = modes())]

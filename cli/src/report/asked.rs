@@ -78,7 +78,7 @@ pub(crate) async fn ask_all(
     let mut done = 0;
     while let Some((members, parts, letters)) = parts.next().await {
         done += members;
-        progress.step(&format!("{done} of {total} members"));
+        progress.step(format!("{done} of {total} members"));
         for part in parts {
             answers.links.extend(part.links);
             for lists in part.management {
@@ -168,16 +168,9 @@ async fn question<T: DeserializeOwned>(
 }
 
 fn fault(failure: &Failure) -> FaultRecord {
-    let told = serde_json::to_value(failure.answer()).unwrap_or_default();
-    let text = |name: &str| told["error"][name].as_str().map(ToOwned::to_owned);
-    FaultRecord {
-        code: text("code").unwrap_or_default(),
-        message: text("message").unwrap_or_default(),
-        remedy: text("what_to_do").unwrap_or_else(|| {
-            "see the message; a producer of an earlier release can not answer: deploy the management stack anew"
-                .to_owned()
-        }),
-    }
+    failure.record(
+        "see the message; a producer of an earlier release can not answer: deploy the management stack anew",
+    )
 }
 
 /// What is told of members about which there is no answer.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::lane::{Brake, Phase, elapsed};
+use pmp_sync_domain::lane::{Brake, Phase};
 use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::run::RunRecord;
@@ -21,15 +22,13 @@ use super::attention::attention;
 use super::words::{Of, command, reason};
 use crate::holds::Known;
 
-/// A link that was last known in step longer ago than this is stale, in hours: runs are hourly, so that a day
-/// without one in step is no coincidence.
-pub(crate) const STALE_AFTER_HOURS: u32 = 24;
-
 /// Everything that was read.
 pub(crate) struct Gathered {
     pub(crate) now: Timestamp,
     pub(crate) name: String,
     pub(crate) config_version: u64,
+    /// What is longer out of step than this is stale.
+    pub(crate) stale_after_hours: u32,
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
@@ -71,20 +70,20 @@ impl Reasons {
     }
 }
 
-pub(crate) fn assemble(gathered: Gathered) -> Model {
+pub(crate) fn assemble(gathered: &Gathered) -> Model {
     let mut reasons = Reasons::default();
     let links = gathered.links.iter();
     let links: Vec<_> = links
-        .map(|link| of_link(link, &gathered, &mut reasons))
+        .map(|link| of_link(link, gathered, &mut reasons))
         .collect();
     Model {
         schema: pmp_sync_report::SCHEMA,
         made_at: gathered.now,
         name: gathered.name.clone(),
         config_version: gathered.config_version,
-        stale_after_hours: STALE_AFTER_HOURS,
+        stale_after_hours: gathered.stale_after_hours,
         counts: Counts::of(&links),
-        attention: attention(&gathered, &links),
+        attention: attention(gathered, &links),
         management: gathered.management.values().map(of_management).collect(),
         reasons: reasons.list,
         stops: stops(&gathered.brake, &gathered.name),
@@ -175,7 +174,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
             Mode::Observe => pmp_sync_report::Mode::Observe,
         },
         state,
-        stale: is_watched && is_stale(facts, gathered.now),
+        stale: is_watched && state != State::InStep && is_stale(facts, known, gathered),
         last_in_step: facts.state.last_in_step,
         last_success: facts.state.last_success,
         frozen_since,
@@ -192,12 +191,12 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     }
 }
 
-/// One that was never in step counts from when it was first worked on, as far as that is known.
-fn is_stale(facts: &LaneFacts, now: Timestamp) -> bool {
-    let state = &facts.state;
-    let planned = state.planned.as_ref().map(|planned| planned.at);
-    let since = state.last_in_step.or(planned).or(state.last_attempt);
-    since.is_some_and(|since| elapsed(since, now) > f64::from(STALE_AFTER_HOURS) * 3600.0)
+/// The same rule by which the producer announces it.
+fn is_stale(facts: &LaneFacts, known: Option<&Known>, gathered: &Gathered) -> bool {
+    let watched = known.and_then(|known| known.book.notices.since);
+    let since = watched.or(facts.state.last_in_step);
+    let (hours, now) = (gathered.stale_after_hours, gathered.now);
+    since.is_some_and(|since| stale_since(&facts.state, since, hours, now).is_some())
 }
 
 fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Cell> {

@@ -9,7 +9,7 @@ use pmp_sync_domain::report::LinkStandings;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
 use super::LaneFacts;
-use super::assemble::{Gathered, STALE_AFTER_HOURS, lane_of};
+use super::assemble::{Gathered, lane_of};
 use super::words::{command, named, shell, sync};
 use crate::holds;
 use crate::output;
@@ -228,9 +228,10 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
 }
 
 fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {
+    let hours = gathered.stale_after_hours;
     shown.stale.then(|| Attention {
         message: vec![match shown.last_in_step {
-            Some(_) => format!("It was last known in step more than {STALE_AFTER_HOURS} h ago."),
+            Some(_) => format!("It was last known in step more than {hours} h ago."),
             None => "It was never known in step.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),

@@ -79,6 +79,9 @@ pub(crate) struct LaneAnswer {
     /// When the producer last found nothing to do.
     #[schemars(with = "Option<Time>")]
     last_in_step: Option<Timestamp>,
+    /// Since when it was not in step, if it is announced as stale.
+    #[schemars(with = "Option<Time>")]
+    stale_since: Option<Timestamp>,
 }
 
 /// What a member has chosen by the parameters of its stack, as its worker last found them.
@@ -131,6 +134,7 @@ impl LaneAnswer {
             last_attempt: state.last_attempt,
             last_success: state.last_success,
             last_in_step: state.last_in_step,
+            stale_since: book.and_then(|book| book.notices.stale.as_ref().map(|mark| mark.since)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `pmp-sync config`: what it tells of a file, and what it shows of what is stored.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::setup::{FakeAws, Home, fixture, text};
 
@@ -105,9 +105,7 @@ fn a_file_that_can_not_be_read_is_named() {
     let missing = home.path().join("not-there.toml");
     let folder = home.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
-    let binary = home.path().join("binary.toml");
-    std::fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
-    for path in [&missing, &folder, &binary] {
+    for path in [&missing, &folder] {
         for command in ["validate", "apply"] {
             let answer = home.run(&["config", command, text(path)]);
             assert_eq!((answer.code, answer.stdout.as_str()), (Some(5), ""));
@@ -115,6 +113,101 @@ fn a_file_that_can_not_be_read_is_named() {
             let answer = home.run(&["config", command, text(path), "--json"]);
             answer.ended_with(5).is_json_failure("file");
         }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_told_with_line_and_column() {
+    let home = Home::new();
+    let file = home.path().join("latin.toml");
+    std::fs::write(&file, b"schema = 1\n# caf\xe9\n").unwrap();
+    for command in ["validate", "apply"] {
+        let answer = home.run(&["config", command, text(&file)]).ended_with(5);
+        let told = format!("{}:2:6: this is not UTF-8", file.display());
+        assert!(answer.stderr.contains(&told), "{answer:?}");
+        let answer = home.run(&["config", command, text(&file), "--json"]);
+        answer.ended_with(5).is_json_failure("config");
+    }
+}
+
+#[test]
+fn the_schema_takes_what_is_valid_and_not_what_is_wrong_in_itself() {
+    let home = Home::new();
+    let answer = home.run(&["config", "schema"]).ended_with(0);
+    let schema: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let short = home.run(&["config", "schema", "--json"]).ended_with(0);
+    assert_eq!(
+        serde_json::from_str::<Value>(&short.stdout).unwrap(),
+        schema
+    );
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let is_valid = |text: &str| {
+        let value: Value = toml::from_str(text).unwrap();
+        let file = home.file("some.toml", text);
+        let read = home.run(&["config", "validate", crate::setup::text(&file)]);
+        (validator.is_valid(&value), read.code == Some(0))
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/domain/fixtures");
+    let mut fixtures = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            fixtures.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    assert!(fixtures.len() >= 2);
+    for fixture in &fixtures {
+        assert_eq!(is_valid(fixture), (true, true), "{fixture}");
+    }
+    let guarded = fixtures
+        .iter()
+        .find(|text| text.contains("[guard]"))
+        .unwrap();
+    for (from, to) in [
+        ("schema = 1", "schema = 2"),
+        ("schema = 1", ""),
+        ("removals = 5", "removals = 5001"),
+        ("removals = 5", "removals = -1"),
+        ("removals = 5", "removal = 5"),
+        ("removals_percent = 2", "removals_percent = 101"),
+        ("\"shrink\"", "\"shrinks\""),
+        ("\"require\"", "\"maybe\""),
+        ("\"222222222222\"", "\"2222\""),
+        ("\"222222222222\"", "222222222222"),
+        ("name = \"emea\"", "name = \"Emea\""),
+        ("\"exp-9d1kq27hs0abc\"", "\"exp-9d1kq27hs0abc@3\""),
+        ("\"exp-9d1kq27hs0abc\"", "\"**\""),
+        ("\"3f6c7f0e-emea\"", "\"3\""),
+        ("\"3f6c7f0e-emea\"", "\"3f6c7f0e-emea\"\nrole = \"Reader\""),
+        ("\"3f6c7f0e-emea\"", "\"3f6c7f0e-emea\"\nqueue = \"queue\""),
+        ("freeze = true", "freeze = true\nprotect = [\"prod a\"]"),
+    ] {
+        let text = guarded.replacen(from, to, 1);
+        assert_ne!(text, *guarded, "{from}");
+        assert_eq!(is_valid(&text), (false, false), "{to}");
+    }
+    // And what the two are to agree on where a key has a form of its own.
+    for (from, to) in [
+        (
+            "\"3f6c7f0e-emea\"",
+            "\"3f\"\nrole = \"arn:aws:iam::222222222222:role/reader\"",
+        ),
+        (
+            "\"3f6c7f0e-emea\"",
+            "\"3f\"\nqueue = \"https://sqs.us-east-1.amazonaws.com/2/q\"",
+        ),
+        ("\"exp-9d1kq27hs0abc\"", "\"*\""),
+        (
+            "freeze = true",
+            "protect = [\"prod-a\", \"!$%&()*+-./:;<=>?@[]^_{|}~\"]",
+        ),
+    ] {
+        let text = guarded.replacen(from, to, 1);
+        assert_ne!(text, *guarded, "{from}");
+        assert_eq!(is_valid(&text), (true, true), "{to}");
     }
 }
 

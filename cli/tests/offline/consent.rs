@@ -22,6 +22,7 @@ fn held() -> Table {
         ..Book::default()
     };
     table.put_book(&lane(), &book);
+    table.put_run(&ended(3, "schedule", None, RunStatus::Held));
     table.put_link(&link(3, LinkStatus::Held));
     table
 }
@@ -355,6 +356,14 @@ fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
     let aws = serving(held(), RunStatus::Held, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
     assert!(answer.stderr.contains(words), "{answer:?}");
+}
+
+#[test]
+fn the_way_back_before_a_run_that_is_not_there_is_a_wrong_command_line() {
+    let aws = FakeAws::with_table(held());
+    let answer = ask(&aws, "restore", 4, "", &["--json"]).ended_with(5);
+    answer.is_json_failure("unknown");
+    assert_eq!(aws.events(), []);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn state(endpoint: &str) -> Value {
     json!({
         "schema": 1, "pid": u32::MAX, "endpoint": endpoint, "catalog_endpoint": endpoint,
         "ends_at": "2026-01-01T00:00:00Z", "management_account": "111111111111",
-        "management_experience": null, "members": [], "variables": {},
+        "management_experience": null, "members": [], "empty": [], "variables": {},
         "options": { "name": "pmp-sync", "ttl_seconds": 600, "change_set_seconds": 0.5 },
     })
 }

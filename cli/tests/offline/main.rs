@@ -12,14 +12,18 @@ mod calls;
 mod command_line;
 mod config;
 mod consent;
+mod doctor;
 mod history;
 mod holds;
 mod ledger;
 mod local;
 mod pages;
 mod reference;
+mod report;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;
+mod sweep;
 mod sync;
+mod waiting;
 mod why;

@@ -77,3 +77,23 @@ fn what_a_schema_does_not_know_is_told_by_the_tests() {
         assert!(schemas::of("history-export", &wrong).is_some(), "{wrong}");
     }
 }
+
+/// What was ever put on the bus is described by what is checked in.
+#[test]
+fn the_fixtures_of_events_are_valid_against_their_schemas() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let fixtures = files(&root.join("shared/domain/fixtures/events"));
+    assert_eq!(fixtures.len(), 6, "{:?}", fixtures.keys());
+    for (name, text) in fixtures {
+        let schema = root
+            .join("docs/schemas/events")
+            .join(name.replace("-1", ""));
+        let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let mut detail: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(schema.is_valid(&detail), "{name}");
+        let without = detail.as_object_mut().unwrap();
+        without.remove("message");
+        assert!(!schema.is_valid(&detail), "{name} needs no message");
+    }
+}

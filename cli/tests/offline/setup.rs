@@ -76,6 +76,10 @@ impl Running {
         std::fs::read_to_string(self.output.path().join("stderr")).unwrap()
     }
 
+    pub(crate) fn stdout(&self) -> String {
+        std::fs::read_to_string(self.output.path().join("stdout")).unwrap()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();

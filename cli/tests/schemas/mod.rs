@@ -1,6 +1,7 @@
 //! Holds what the command prints against docs/schemas. Readers are to take fields that they do not know;
 //! here a field that the schema does not know is a mistake.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -11,8 +12,9 @@ use serde_json::{Map, Value};
 /// The validators, by the names of their files: `config-show`.
 static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
     let files = std::fs::read_dir(folder()).unwrap();
-    let read = files.map(|file| {
-        let path = file.unwrap().path();
+    let files = files.map(|file| file.unwrap().path());
+    // Those of the events are in a folder of their own.
+    let read = files.filter(|path| path.is_file()).map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         let schema: Value = serde_json::from_str(&text).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -32,17 +34,23 @@ pub(crate) fn complaint(arguments: &[String], value: &Value) -> Option<String> {
     if value.get("error").is_some() {
         return of("error", value);
     }
-    // The longest name goes first: `history --export` before `history`.
-    let named = VALIDATORS.keys().filter(|name| {
-        let words: Vec<_> = name.split('-').collect();
-        let is_word = |argument: &String, word: &str| argument.trim_start_matches("--") == word;
-        let mut rest = arguments.iter();
+    let is_word = |argument: &String, word: &str| argument.trim_start_matches("--") == word;
+    // Where the name begins among the arguments, if all of it is there.
+    let begin = |name: &str| {
+        let mut words = name.split('-');
+        let first = words.next().unwrap_or_default();
+        let begin = arguments.iter().position(|one| is_word(one, first))?;
+        let mut rest = arguments.iter().skip(begin + 1);
         words
-            .iter()
             .all(|word| rest.any(|argument| is_word(argument, word)))
-    });
-    match named.max_by_key(|name| name.len()) {
-        Some(name) => of(name, value),
+            .then_some(begin)
+    };
+    let named = VALIDATORS
+        .keys()
+        .filter_map(|name| Some((begin(name)?, name)));
+    // `deploy member` before the `member bootstrap` of its option, `history --export` before `history`.
+    match named.min_by_key(|(begin, name)| (*begin, Reverse(name.len()))) {
+        Some((_, name)) => of(name, value),
         None => Some(format!("{arguments:?} has no schema in docs/schemas")),
     }
 }

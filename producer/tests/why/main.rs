@@ -10,4 +10,5 @@
 
 mod answers;
 mod edits;
+mod report;
 mod setup;

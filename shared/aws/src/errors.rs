@@ -33,6 +33,9 @@ where
     }
 }
 
+/// How the SDK begins to say that there are none.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
+
 /// What went wrong in the words of an error and of its sources, from the outermost on, each once.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -42,6 +45,11 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
             Some(metadata) => metadata.message().unwrap_or_default().to_owned(),
             None => error.to_string(),
         };
+        // What follows is a list of everything that was tried, over several lines.
+        if text.starts_with(NO_CREDENTIALS) {
+            return "no credentials were found in the environment, the AWS configuration or the machine's role"
+                .to_owned();
+        }
         let part = text.trim();
         // Some tell their source themselves.
         let ends_one = |said: &String| said.ends_with(&format!(": {part}"));
@@ -141,6 +149,13 @@ mod tests {
             ),
             (&["one", "", " two\n"], "one: two"),
             (&["phone", "one"], "phone: one"),
+            (
+                &[
+                    "other",
+                    "no credentials found in chain. Attempted:\n  Environment: x",
+                ],
+                "no credentials were found in the environment, the AWS configuration or the machine's role",
+            ),
         ] {
             assert_eq!(error_chain(&layers(texts)), told, "{texts:?}");
         }

@@ -1,17 +1,19 @@
 //! The configuration: one TOML text, validated as a whole. Every problem is told with its line and
 //! column; a text with a problem yields no configuration at all.
 
+mod raw;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
 use toml::Spanned;
 
+use self::raw::{RawConfig, RawGuard, RawLimits, RawMember};
 use crate::guard::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
-use crate::link::{Link, LinkPolicy, Member, Mode, Target};
-use crate::live::LiveCheck;
+use crate::link::{Link, LinkPolicy, Member, Target};
 
 /// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
@@ -63,81 +65,6 @@ impl InvalidConfig {
             .collect::<Vec<_>>()
             .join("; ")
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConfig {
-    schema: Spanned<u32>,
-    #[serde(default)]
-    freeze: bool,
-    #[serde(default)]
-    guard: RawLimits,
-    #[serde(default)]
-    notify: RawNotify,
-    #[serde(default)]
-    member: Vec<Spanned<RawMember>>,
-    #[serde(default)]
-    link: Vec<Spanned<RawLink>>,
-}
-
-/// What is announced, and when.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawNotify {
-    stale_after_hours: Option<Spanned<usize>>,
-}
-
-/// The limits that are set; the others are as they are elsewhere.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLimits {
-    removals: Option<Spanned<usize>>,
-    removals_percent: Option<Spanned<usize>>,
-    most_removals: Option<Spanned<usize>>,
-    shrink_percent: Option<Spanned<usize>>,
-}
-
-/// The same of a link, which may be exempt from some by name.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawGuard {
-    removals: Option<Spanned<usize>>,
-    removals_percent: Option<Spanned<usize>>,
-    most_removals: Option<Spanned<usize>>,
-    shrink_percent: Option<Spanned<usize>>,
-    #[serde(default)]
-    exempt: Vec<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMember {
-    name: Spanned<String>,
-    account: Spanned<String>,
-    external_id: Spanned<String>,
-    role: Option<Spanned<String>>,
-    queue: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLink {
-    management_experience: Spanned<String>,
-    member: Spanned<String>,
-    member_experience: Spanned<String>,
-    #[serde(default)]
-    mode: Mode,
-    #[serde(default)]
-    protect: Vec<Spanned<String>>,
-    #[serde(default)]
-    exclude: Vec<Spanned<String>>,
-    #[serde(default)]
-    freeze: bool,
-    #[serde(default)]
-    guard: RawGuard,
-    #[serde(default)]
-    live_check: LiveCheck,
 }
 
 struct Reader<'a> {
@@ -240,6 +167,29 @@ fn at(text: &str, offset: usize, message: String) -> Problem {
     }
 }
 
+/// The JSON Schema of the text, for editors. What it can not say, such as that no two members share an
+/// account, [`Config::parse`] finds.
+#[cfg(feature = "schema")]
+pub fn schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    // Editors show what is said of a key only where no reference stands beside it.
+    let settings = settings.with(|settings| settings.inline_subschemas = true);
+    let generator = settings.into_generator();
+    let mut schema = generator.into_root_schema_for::<RawConfig>();
+    crate::schema::tidy(&mut schema);
+    schema.insert("title".to_owned(), "pmp-sync".into());
+    schema
+}
+
+/// The place in a text that is not UTF-8 where it ceases to be.
+pub fn not_utf8(bytes: &[u8]) -> Option<Problem> {
+    let error = std::str::from_utf8(bytes).err()?;
+    let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+    let before = std::str::from_utf8(before).unwrap_or_default();
+    let message = "this is not UTF-8, which a configuration has to be".to_owned();
+    Some(at(before, before.len(), message))
+}
+
 impl Config {
     /// Reads and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
@@ -256,7 +206,7 @@ impl Config {
             problems: vec![at(
                 text,
                 error.span().map_or(0, |span| span.start),
-                error.message().trim_end().to_owned(),
+                words::plain(error.message()),
             )],
         })?;
         let mut reader = Reader {

@@ -122,7 +122,7 @@ id!(
     /// characters (catalog API shapes), so only what could not be an id is refused: white space,
     /// quotes, commas and the ledger's own separator `#`.
     ProductId, "a product id", "1 to 50 visible ASCII characters without quotes, commas or #",
-    r#"^[!$-&(-+\--\[\]-_a-~]{1,50}$"#,
+    r"^[!$-&(-+\--\[\]-_a-~]{1,50}$",
     |text| (1..=50).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b',' | b'#' | b'`' | b'\\'))
 );

@@ -18,6 +18,9 @@ const STATES = {
   in_step: "in step", underway: "under way", differs: "differs", held: "held",
   blocked: "blocked", stopped: "stopped", unreachable: "unreachable",
 };
+const STATE_SIGNS = {
+  in_step: "✓", underway: "▸", differs: "≠", held: "‖", blocked: "■", stopped: "◼", unreachable: "?",
+};
 const STANDINGS = { A: "allowed", D: "denied", U: "unlisted" };
 const LETTERS = ["", "A", "D", "U"];
 const NUMBERS = { A: 1, D: 2, U: 3 };
@@ -89,6 +92,12 @@ function spoken(cell) {
   if (!cell.reason) return `${cell.standing}, in step`;
   const goal = cell.wanted === "allow" ? "allowed" : "denied";
   return `${cell.standing}, should be ${goal}: ${SIGNS[cell.kind][1]}${cell.edited ? ", edited outside" : ""}`;
+}
+
+/** What stands in a cell, and then the rest of it. */
+function label(cell) {
+  if (!cell.reason) return spoken(cell);
+  return `${cell.words}, stands ${cell.standing}${cell.edited ? ", edited outside" : ""}`;
 }
 
 /** Where the links want a product: one word if they agree. */

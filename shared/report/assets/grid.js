@@ -1,9 +1,9 @@
 // The matrix: a grid of which only what is seen is in the document, however large it is.
 
 const SIZES = {
-  words: { row: 27, column: 150, top: 62, side: 330 },
-  signs: { row: 24, column: 30, top: 132, side: 330 },
-  dense: { row: 14, column: 14, top: 112, side: 250 },
+  words: { row: 27, column: 164, top: 62, side: 330 },
+  signs: { row: 24, column: 30, top: 148, side: 330 },
+  dense: { row: 14, column: 14, top: 124, side: 250 },
 };
 /** Rows and columns beside those that are seen. */
 const BESIDE = 3;
@@ -134,7 +134,8 @@ class Grid {
       const twice = this.twice.has(link.member);
       name.append(element("b", "", twice ? `${link.member} ${link.experience ?? "*"}` : link.member));
       const state = STATES[link.state] + (link.stale ? ", stale" : "");
-      if (this.zoom === "words") name.append(element("span", "", state));
+      const sign = STATE_SIGNS[link.state];
+      name.append(element("span", "", this.zoom === "words" ? `${sign} ${state}` : sign));
       name.title = `${link.member} ${link.experience ?? "*"}: ${state}`;
       name.setAttribute("aria-label", `${link.member}, ${state}`);
       row.append(name);
@@ -169,7 +170,7 @@ class Grid {
         const action = { allow: "+", deny: "−" }[cell.wanted] ?? "";
         drawn.textContent = this.zoom === "dense" ? sign : action + sign;
       }
-      drawn.setAttribute("aria-label", spoken(cell));
+      drawn.setAttribute("aria-label", label(cell));
       made.append(drawn);
     }
     return made;

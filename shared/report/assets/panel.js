@@ -96,7 +96,7 @@ class Panel {
       }
       if (reason) {
         this.tell("Why", reason.words);
-        this.root.append(element("h3", "", "Since"));
+        this.root.append(element("h3", "", "When"));
         this.facts([
           ["Since", this.time(reason.since) ?? "not known"],
           ["Run", reason.run],

@@ -48,6 +48,9 @@ class Report {
     const form = by("filters");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.changed());
+    // A browser may tell of a choice by this alone. A text that is left is not made anew: a click on a cell
+    // would miss it.
+    form.addEventListener("change", (event) => event.target.matches("select") && this.changed());
     form.addEventListener("reset", () => setTimeout(() => this.changed()));
     for (const tile of document.querySelectorAll(".tile")) {
       tile.addEventListener("click", () => this.tile(tile.dataset.state));

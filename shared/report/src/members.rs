@@ -9,7 +9,7 @@ use crate::html::{age, count, escaped, number, time};
 use crate::model::{Link, Mode, Model, State};
 
 /// How long the longest bar is.
-const WIDTH: i64 = 160;
+const WIDTH: i64 = 104;
 
 pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
     match state {
@@ -56,7 +56,7 @@ pub(crate) fn section(model: &Model) -> String {
     let mut text = format!(
         "<section id=\"members\" aria-labelledby=\"members-title\">\n<h2 id=\"members-title\">Members <span class=\"n\">{}</span></h2>\n\
          <p class=\"note\">By how long ago each was last known in step. Stale after {} h; observed, stopped and frozen links never are.</p>\n\
-         <div class=\"scroll\" role=\"region\" aria-labelledby=\"members-title\" tabindex=\"0\"><table>\n<thead><tr>\
+         <div class=\"scroll\" role=\"region\" aria-label=\"Members, as a table\" tabindex=\"0\"><table>\n<thead><tr>\
          <th scope=\"col\">Member</th><th scope=\"col\">Experience</th><th scope=\"col\">Mode</th><th scope=\"col\">State</th>\
          <th scope=\"col\" class=\"r\">Differ</th><th scope=\"col\" class=\"r\">Open</th><th scope=\"col\" class=\"r\">Quarantined</th>\
          <th scope=\"col\" class=\"r\">Dead letters</th><th scope=\"col\">Last in step (UTC)</th><th scope=\"col\">Behind</th></tr></thead>\n<tbody>\n",

@@ -170,8 +170,9 @@ fn group(of: AttentionKind, items: Vec<String>) -> String {
     text
 }
 
+/// Who, what, and the command: three columns.
 fn card(item: &Attention, model: &Model) -> String {
-    let mut text = format!("<li class=\"card\"><h4>{}", escaped(&item.about));
+    let mut text = format!("<li class=\"card\"><div><h4>{}", escaped(&item.about));
     if let Some(experience) = &item.experience {
         let _ = write!(text, " <code>{}</code>", escaped(experience));
     }
@@ -179,17 +180,19 @@ fn card(item: &Attention, model: &Model) -> String {
     if let Some(since) = item.since {
         let _ = write!(
             text,
-            "<p class=\"since\">since {} <span>({})</span></p>",
+            "<p class=\"since\">since {} ({})</p>",
             time(since),
             age(since, model.made_at)
         );
     }
+    text.push_str("</div><div>");
     for message in &item.message {
         let _ = write!(text, "<p>{}</p>", escaped(message));
     }
     if let Some(what) = &item.what_to_do {
         let _ = write!(text, "<p class=\"todo\">{}</p>", escaped(what));
     }
+    text.push_str("</div>");
     if let Some(command) = &item.command {
         text.push_str(&command_line(command));
     }

@@ -39,11 +39,11 @@ fn height(of: usize) -> f64 {
     f64::from(u32::try_from(of).unwrap_or(u32::MAX))
 }
 
-/// The next of 1, 2, 5, 10, 20, 50 and so on that is not below it.
+/// The next round number that is not below it.
 fn round(most: usize) -> usize {
     let mut step = 1_usize;
     loop {
-        for factor in [1, 2, 5] {
+        for factor in [1, 2, 3, 4, 5, 6, 8] {
             if step.saturating_mul(factor) >= most {
                 return step.saturating_mul(factor);
             }
@@ -174,7 +174,7 @@ fn label(at: Timestamp, span: f64) -> String {
 
 fn table(runs: &[Run]) -> String {
     let mut text = String::from(
-        "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-labelledby=\"runs-title\" tabindex=\"0\"><table><thead><tr>\
+        "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Runs, as a table\" tabindex=\"0\"><table><thead><tr>\
          <th scope=\"col\">Run</th><th scope=\"col\">Status</th><th scope=\"col\">For</th><th scope=\"col\">Began (UTC)</th><th scope=\"col\">Completed (UTC)</th>\
          <th scope=\"col\" class=\"r\">Allow</th><th scope=\"col\" class=\"r\">Deny</th><th scope=\"col\" class=\"r\">Held</th><th scope=\"col\" class=\"r\">Failed</th></tr></thead>\n<tbody>\n",
     );
@@ -206,10 +206,11 @@ mod tests {
         for (most, end) in [
             (0, 1),
             (1, 1),
-            (3, 5),
+            (3, 3),
             (11, 20),
-            (310, 500),
-            (5_001, 10_000),
+            (310, 400),
+            (5_001, 6_000),
+            (801, 1_000),
         ] {
             assert_eq!(round(most), end);
         }

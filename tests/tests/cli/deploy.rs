@@ -1,17 +1,18 @@
 //! Onboarding and removal by the command, from an account in which nothing is deployed; interrupted with
 //! every call, and run again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use pmp_sync_local::embedded::Clients;
 use pmp_sync_local::proxy::{Filter, Moment, Proxy};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::setup::{Answer, Local};
+use crate::setup::{Answer, Local, control, look};
 
 const LATAM: &str = "444444444444";
 /// The longest that one of the commands of an onboarding may take.
@@ -59,12 +60,35 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     refusals(&local, code);
 
     let begun = Instant::now();
-    let made = deploy(&local, code, &["--profile", "latam", "--yes"]).ended_with(0);
+    let made = ["--profile", "latam", "--yes", "--bootstrap"];
+    let made = deploy(&local, code, &made).ended_with(0);
     let took = begun.elapsed();
     assert!(took < PROMISED, "deploy member took {took:?}");
     assert_eq!(outcomes(&made), expected("created"));
-    made.tells(&["Add", "AWS::Lambda::Function", "next: pmp-sync member add"]);
+    made.tells(&["Add", "AWS::Lambda::Function"]);
     assert!(!made.stdout.contains("external_id"), "{made:#?}");
+    let json = made.json();
+    let next = json["next"].as_str().unwrap();
+    assert_eq!(next, format!("pmp-sync member add NAME --account {LATAM}"));
+    let experience = json["bootstrapped"]["experience"].as_str().unwrap();
+
+    let begun = Instant::now();
+    let add = [
+        "member",
+        "add",
+        "latam",
+        "--account",
+        LATAM,
+        "--mode",
+        "mirror",
+        "--json",
+    ];
+    local.run(&add).ended_with(0);
+    let added = begun.elapsed();
+    assert!(added < PROMISED, "member add took {added:?}");
+    let wanted = allowed(&local, local.text("management_experience"));
+    assert!(!wanted.is_empty());
+    assert_eq!(allowed(&local, experience), wanted, "it is synced");
 
     // What stands is left as it is, also where nobody can be asked.
     let again = deploy(&local, code, &["--profile", "latam"]).ended_with(0);
@@ -92,7 +116,150 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     );
     let again = local.run(&management).ended_with(0);
     assert_eq!(outcomes(&again)[0].1, "unchanged");
-    println!("deploy member took {took:?}");
+    println!("deploy member took {took:?}, member add {added:?}");
+    removal(&local, experience);
+}
+
+/// What the experience allows, as the emulator has it.
+fn allowed(local: &Local, experience: &str) -> BTreeSet<String> {
+    let lists = look(local, &format!("/_control/experiences/{experience}/lists"));
+    let allow = lists["allow"].as_array().unwrap().iter();
+    allow.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+/// Everything that was deployed goes again, and nothing that is billed is left.
+fn removal(local: &Local, experience: &str) {
+    let refused = local.run(&["destroy", "--yes"]).ended_with(1);
+    refused.tells(&["apac, emea, latam", "pmp-sync member remove latam"]);
+    let remove = |name: &'static str, more: &[&str]| {
+        local.run(&[&["member", "remove", name, "--json"], more].concat())
+    };
+    let no_credentials = remove("latam", &["--experience", "archive", "--yes"]).ended_with(5);
+    no_credentials.tells(&[LATAM, "--profile"]);
+    let asked = remove("latam", &["--experience", "leave", "--profile", "latam"]).ended_with(5);
+    asked.tells(&["this removes latam", experience, "go on governing", "--yes"]);
+
+    // Something is at work on it: the lists change right before.
+    let source = local.text("management_experience");
+    let mut allow = allowed(local, source);
+    let deny = allow.pop_first().unwrap();
+    let path = format!("/_control/experiences/{source}/lists");
+    let lists = serde_json::json!({ "allow": allow, "deny": [deny] });
+    control(local, "PUT", &path, &lists);
+    local.run(&["sync"]).ended_with(0);
+    let archive = ["--experience", "archive", "--profile", "latam", "--yes"];
+    let gone = remove("latam", &archive).ended_with(0).json();
+    let text = gone["deleted"].to_string();
+    for part in [
+        "member latam",
+        "stack pmp-sync-member\"",
+        "queue",
+        "bucket",
+        "member-access",
+    ] {
+        assert!(text.contains(part), "{part}: {gone:#}");
+    }
+    assert_eq!(gone["archived"], serde_json::json!([experience]));
+    let again = remove("latam", &archive).ended_with(0).json();
+    assert_eq!(again["deleted"], serde_json::json!([]), "{again:#}");
+
+    // Without credentials the role goes, and the rest is told.
+    let told = remove("emea", &["--experience", "leave", "--yes"]).ended_with(0);
+    let commands = told.json()["commands"].to_string();
+    assert!(
+        commands.contains("delete-stack --stack-name pmp-sync-member"),
+        "{commands}"
+    );
+    let leave = |name: &'static str| ["--experience", "leave", "--profile", name, "--yes"];
+    remove("emea", &leave("emea")).ended_with(0);
+    remove("apac", &leave("apac")).ended_with(0);
+
+    local
+        .run(&["destroy"])
+        .ended_with(5)
+        .tells(&["the ledger", "--yes"]);
+    local.run(&["destroy", "--yes"]).ended_with(0);
+    local
+        .run(&["destroy", "--yes"])
+        .ended_with(0)
+        .tells(&["nothing was there"]);
+    let accounts = ["111111111111", "222222222222", "333333333333", LATAM];
+    let runtime = Runtime::new().unwrap();
+    let left = runtime.block_on(left(local.text("endpoint"), &accounts));
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// What the emulator still has of what pmp-sync deploys and AWS bills.
+async fn left(endpoint: &str, accounts: &[&str]) -> Vec<String> {
+    let clients = Clients::new(endpoint);
+    let mut left = Vec::new();
+    for account in accounts {
+        let config = clients.config(account);
+        let mut note = |what: &str, names: Vec<String>| {
+            left.extend(
+                names
+                    .into_iter()
+                    .map(|name| format!("{account}: {what} {name}")),
+            );
+        };
+        let answer = aws_sdk_dynamodb::Client::new(&config)
+            .list_tables()
+            .send()
+            .await;
+        note("table", answer.unwrap().table_names().to_vec());
+        let answer = aws_sdk_sqs::Client::new(&config).list_queues().send().await;
+        note("queue", answer.unwrap().queue_urls().to_vec());
+        let answer = aws_sdk_s3::Client::new(&config).list_buckets().send().await;
+        let buckets = answer.unwrap();
+        let names = buckets.buckets().iter().filter_map(|one| one.name());
+        note("bucket", names.map(str::to_owned).collect());
+        let answer = aws_sdk_lambda::Client::new(&config)
+            .list_functions()
+            .send()
+            .await;
+        let functions = answer.unwrap();
+        let names = functions
+            .functions()
+            .iter()
+            .filter_map(|one| one.function_name());
+        note("function", names.map(str::to_owned).collect());
+        let answer = aws_sdk_scheduler::Client::new(&config)
+            .list_schedules()
+            .send()
+            .await;
+        let schedules = answer.unwrap();
+        let names = schedules.schedules().iter().filter_map(|one| one.name());
+        note("schedule", names.map(str::to_owned).collect());
+        let answer = aws_sdk_eventbridge::Client::new(&config)
+            .list_event_buses()
+            .send()
+            .await;
+        let buses = answer.unwrap();
+        let names = buses.event_buses().iter().filter_map(|one| one.name());
+        note(
+            "bus",
+            names
+                .filter(|name| *name != "default")
+                .map(str::to_owned)
+                .collect(),
+        );
+        let answer = aws_sdk_sns::Client::new(&config).list_topics().send().await;
+        let topics = answer.unwrap();
+        let names = topics.topics().iter().filter_map(|one| one.topic_arn());
+        note("topic", names.map(str::to_owned).collect());
+        let answer = aws_sdk_cloudformation::Client::new(&config)
+            .describe_stacks()
+            .send()
+            .await;
+        let stacks = answer.unwrap();
+        let there = stacks.stacks().iter().filter(|one| {
+            one.stack_status()
+                .is_some_and(|status| status.as_str() != "DELETE_COMPLETE")
+        });
+        let names = there.filter_map(|one| one.stack_name());
+        note("stack", names.map(str::to_owned).collect());
+    }
+    left
 }
 
 /// Nothing is made by a command that is refused.

@@ -15,6 +15,7 @@ mod lifetime;
 mod members;
 mod operator;
 mod other_emulator;
+mod report;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
 mod setup;

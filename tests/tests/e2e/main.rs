@@ -11,6 +11,7 @@
 
 mod consent;
 mod isolation;
+mod notices;
 mod setup;
 mod sync;
 mod triggers;

@@ -28,6 +28,8 @@ const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const BOOK: &str = include_str!("../../fixtures/book-1.json");
+const BOOK_NOTICED: &str = include_str!("../../fixtures/book-1-b.json");
+const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
 /// Through the item and back, and equal to the fixture.
 fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
@@ -60,6 +62,7 @@ fn every_field_of_a_state_is_set_or_removed_by_its_update() {
 #[test]
 fn a_run_is_kept() {
     kept::<RunRecord>(RUN);
+    kept::<RunRecord>(RUN_TO_TELL_OF);
 }
 
 #[test]
@@ -73,6 +76,7 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
 #[test]
 fn what_is_remembered_of_a_link_is_kept() {
     kept::<Book>(BOOK);
+    kept::<Book>(BOOK_NOTICED);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is read of a configuration, and what is refused and where.
 
 use super::*;
+use crate::link::Mode;
+use crate::live::LiveCheck;
 
 const GOOD: &str = include_str!("../../fixtures/config-1.toml");
 
@@ -137,7 +139,11 @@ fn hours_that_make_no_sense_are_told_with_their_place() {
         ("99999999999", "4:21: ", "is not a number of hours"),
         ("-1", "4:21: ", ""),
         ("\"72\"", "4:21: ", ""),
-        ("72\nsilent = true", "5:1: ", "unknown field `silent`"),
+        (
+            "72\nsilent = true",
+            "5:1: ",
+            "`silent` is not known here; known is `stale_after_hours`",
+        ),
     ] {
         let found = problems(&NOTIFIED.replace("= 72", &format!("= {wrong}")));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -164,7 +170,43 @@ fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
             "5:12",
             "5001 is more than 5000",
         ),
-        ("removals = 5", "removals = -1", "5:12", "u"),
+        (
+            "removals = 5",
+            "removals = -1",
+            "5:12",
+            "a whole number from 0 on is expected, not -1",
+        ),
+        (
+            "removals = 5",
+            "removals = \"five\"",
+            "5:12",
+            "a whole number from 0 on is expected, not the text \"five\"",
+        ),
+        (
+            "freeze = true",
+            "freeze = 1",
+            "28:10",
+            "true or false is expected, not 1",
+        ),
+        (
+            "exempt = [\"shrink\"]",
+            "exempt = \"shrink\"",
+            "29:63",
+            "a list in brackets is expected, not the text \"shrink\"",
+        ),
+        (
+            "name = \"emea\"",
+            "name = 1.5",
+            "9:8",
+            "text in quotes is expected, not 1.5",
+        ),
+        (
+            "[guard]",
+            "guard = [1]\n[other]",
+            "4:9",
+            "a table is expected, not a list",
+        ),
+        ("name = \"emea\"\n", "", "8:1", "`name` is missing"),
         (
             "removals_percent = 2",
             "removals_percent = 101",
@@ -182,9 +224,14 @@ fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
             "most_removals = 30",
             "exempt = [\"shrink\"]",
             "6:1",
-            "unknown field `exempt`",
+            "`exempt` is not known here; known are `removals`, ",
         ),
-        ("\"require\"", "\"maybe\"", "31:14", "unknown variant"),
+        (
+            "\"require\"",
+            "\"maybe\"",
+            "31:14",
+            "`maybe` is not known here; known are `require`, `warn`, `off`",
+        ),
     ] {
         let found = problems(&GUARDED.replacen(from, to, 1));
         assert!(
@@ -192,4 +239,11 @@ fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
             "{to}: {found:?}"
         );
     }
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_told_with_the_place_where_it_ceases_to_be() {
+    assert_eq!(not_utf8("# ü\n".as_bytes()), None);
+    let problem = not_utf8(b"# \xc3\xbc\nschema \xff = 1").unwrap();
+    assert_eq!((problem.line, problem.column), (2, 8), "{problem}");
 }

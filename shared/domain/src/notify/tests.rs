@@ -456,7 +456,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
             Notice::Held(told) => {
                 standing.insert(Condition::Held);
                 if told.run.is_some() {
-                    hold.retain(|(run, _)| run == &None);
+                    hold.retain(|(run, _): &(Option<RunId>, String)| run.is_none());
                 }
                 hold.insert((told.run, told.reason.clone()))
             }
@@ -501,7 +501,8 @@ enum Step {
     Done(bool),
     /// These stand aside; of those that did before, some have failed again.
     Aside(BTreeMap<usize, bool>),
-    InStep(bool),
+    /// In step or not.
+    Level(bool),
     Watch(bool),
     Remove,
     /// Recorded, and not put on the bus.
@@ -519,7 +520,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::of(any::<bool>()).prop_map(Step::Block),
         any::<bool>().prop_map(Step::Done),
         proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Aside),
-        any::<bool>().prop_map(Step::InStep),
+        any::<bool>().prop_map(Step::Level),
         any::<bool>().prop_map(Step::Watch),
         Just(Step::Remove),
         Just(Step::CutOffBefore),
@@ -562,7 +563,7 @@ impl World {
                 });
                 self.aside = new.collect();
             }
-            Step::InStep(in_step) => self.in_step = in_step,
+            Step::Level(in_step) => self.in_step = in_step,
             Step::Watch(watched) => self.stale_after_hours = watched.then_some(24),
             Step::Remove => {
                 self.hold = None;
@@ -605,4 +606,22 @@ proptest! {
         prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.aside.is_empty());
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
+}
+
+/// Through the type and back, and equal to the fixture: what receivers read stays.
+fn kept<T: Serialize + serde::de::DeserializeOwned>(fixture: &str) {
+    let detail: T = serde_json::from_str(fixture).unwrap();
+    let written = serde_json::to_value(&detail).unwrap();
+    let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    assert_eq!(written, fixture);
+}
+
+#[test]
+fn the_details_of_events_keep_their_form() {
+    kept::<Held>(include_str!("../../fixtures/events/held-1.json"));
+    kept::<Blocked>(include_str!("../../fixtures/events/blocked-1.json"));
+    kept::<Quarantined>(include_str!("../../fixtures/events/quarantined-1.json"));
+    kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
+    kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));
+    kept::<SyncCompleted>(include_str!("../../fixtures/events/sync-completed-1.json"));
 }

@@ -423,7 +423,8 @@ impl Watch {
                 self.suspects.extend(products);
                 true
             }
-            Some(ChangeSetStatus::Failed(_)) => false,
+            // One that is forgotten is tried again as it was, for whatever it has failed.
+            Some(ChangeSetStatus::Failed(_)) => self.forgotten.contains(&set.name),
             _ => true,
         };
         let planned = lane.intents.get(&name.seq).map(|seen| seen.planned);

@@ -1,0 +1,137 @@
+//! The page as text: what is in it without a browser.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
+use base64::Engine as _;
+use pmp_sync_report::{Counts, Model, render};
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+/// As this release and every earlier one has printed it: a newer one has to read it.
+const MODEL: &str = include_str!("../fixtures/model-1.json");
+
+fn model() -> Model {
+    serde_json::from_str(MODEL).unwrap()
+}
+
+/// What stands between two texts, the first time.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(begin).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+#[test]
+fn a_model_of_this_release_stays_readable() {
+    let fixture: Value = serde_json::from_str(MODEL).unwrap();
+    assert_eq!(serde_json::to_value(model()).unwrap(), fixture);
+    assert_eq!(Counts::of(&model().links), model().counts);
+}
+
+#[test]
+fn the_page_allows_its_own_script_and_style_and_nothing_else() {
+    let page = render(&model());
+    let policy = between(&page, "Content-Security-Policy\" content=\"", "\"");
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    let (_, script) = page.rsplit_once("<script>").unwrap();
+    let script = script.split_once("</script>").unwrap().0;
+    let style = between(&page, "<style>", "</style>");
+    for (directive, text) in [("script-src", script), ("style-src", style)] {
+        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(text));
+        let source = format!("{directive} 'sha256-{hash}';");
+        assert!(policy.contains(&source), "{source}: {policy}");
+    }
+    for forbidden in ["unsafe", "http:", "https:", "connect-src"] {
+        assert!(!policy.contains(forbidden), "{forbidden}: {policy}");
+    }
+    // An attribute would be refused by the policy, and a script could be smuggled in by such a name.
+    for forbidden in [
+        " style=",
+        " onclick=",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "src=\"http",
+    ] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn of_each_member_only_what_differs_is_coded() {
+    let page = render(&model());
+    let data = between(&page, "id=\"data\">", "</script>");
+    let data: Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["p"], json!(["prod-a", "prod-b", "prod-c", "prod-x"]));
+    assert_eq!(
+        data["m"],
+        json!([{ "id": "exp-4s8kd0qmw1x2y", "s": "AADU" }])
+    );
+    let emea = &data["l"][0];
+    // The first and, two further, the third; unlisted and allowed; to be allowed and denied; one reason, twice.
+    assert_eq!(
+        (&emea["p"], &emea["s"], &emea["w"]),
+        (&json!([0, 2]), &json!("UA"), &json!("AD"))
+    );
+    assert_eq!((&emea["r"], &emea["b"]), (&json!([[0, 2]]), &json!([3])));
+    assert_eq!(emea["e"], json!({ "1": "2026-02-28T12:00:00Z" }));
+    assert_eq!(data["l"][1]["fault"]["code"], "PMS-3001");
+}
+
+#[test]
+fn what_needs_somebody_and_the_members_are_there_without_scripts() {
+    let page = render(&model());
+    let (page, _) = page.split_once("<script").unwrap();
+    for part in [
+        "pmp-sync approve 01ARZ3NDEKTSV4RRFFQ69G5FAV --link exp-9d1kq27hs0abc --plan 00",
+        "PMS-7002: too much",
+        "pmp-sync resume --member apac",
+        "2026-03-01 07:00:00",
+        "unreachable: PMS-3001",
+        "◷ stale",
+        "2 d 0 h",
+        "<noscript>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_page_in_which_every_cell_differs_stays_below_five_megabytes() {
+    let mut model = model();
+    let products: Vec<_> = (0..2_000)
+        .map(|number| format!("prod-{number:013}"))
+        .collect();
+    let cell = model.links[0].differing[0].clone();
+    let cells = products.iter().map(|product| {
+        let mut cell = cell.clone();
+        cell.product.clone_from(product);
+        cell
+    });
+    model.links[0].differing = cells.collect();
+    model.management[0].allowed.clone_from(&products);
+    let link = model.links[0].clone();
+    model.links = (0..200)
+        .map(|number| {
+            let mut link = link.clone();
+            link.member = format!("member-{number}");
+            link
+        })
+        .collect();
+    // Ten reasons in turn, which do not pack.
+    for link in &mut model.links {
+        for (place, cell) in link.differing.iter_mut().enumerate() {
+            cell.reason = place % 10;
+        }
+    }
+    model.reasons = vec![model.reasons[0].clone(); 10];
+    let bytes = render(&model).len();
+    assert!(bytes < 5_000_000, "{bytes} bytes");
+}

@@ -1,0 +1,355 @@
+//! Reports of any size, in which everything that can be is somewhere. The same every time.
+
+use jiff::{SignedDuration, Timestamp};
+use pmp_sync_report::{
+    Action, Attention, AttentionKind, Cell, Counts, Fault, Kind, Link, Management, Mode, Model,
+    Reason, Run, SCHEMA, Standing, State, Stop,
+};
+
+pub(crate) const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
+
+fn now() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+fn hours_ago(hours: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(hours)
+}
+
+/// Numbers that look as if they were drawn.
+fn scattered(seed: usize) -> usize {
+    let mut value = u64::try_from(seed)
+        .unwrap()
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    value ^= value >> 29;
+    value = value.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    usize::try_from(value >> 40).unwrap()
+}
+
+pub(crate) fn product(number: usize) -> String {
+    let letters = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut text = format!("prod-{number:04}");
+    let mut value = scattered(number);
+    for _ in 0..5 {
+        text.push(char::from(letters[value % 32]));
+        value /= 32;
+    }
+    text
+}
+
+pub(crate) fn member(number: usize) -> String {
+    let regions = [
+        "emea", "apac", "latam", "anz", "nordics", "iberia", "benelux", "dach",
+    ];
+    let units = [
+        "retail", "bank", "energy", "labs", "media", "cargo", "health",
+    ];
+    match number {
+        0 => "emea".to_owned(),
+        1 => "apac".to_owned(),
+        _ => format!("{}-{}-{number:03}", regions[number % 8], units[number % 7]),
+    }
+}
+
+fn experience(number: usize) -> String {
+    format!("exp-{:013x}", scattered(number + 7_000))
+}
+
+fn reason(kind: Kind, words: &str, what_to_do: &str, command: Option<String>) -> Reason {
+    let is_known = matches!(
+        kind,
+        Kind::Held | Kind::Quarantined | Kind::Blocked | Kind::Underway
+    );
+    Reason {
+        kind,
+        words: words.to_owned(),
+        since: is_known.then(|| hours_ago(5)),
+        run: is_known.then(|| "01KJNE1V5H0000000000000000".to_owned()),
+        change_set: (kind == Kind::Underway).then(|| "2rb6b1cbbl9xrxk5nuaivdzgs".to_owned()),
+        what_to_do: Some(what_to_do.to_owned()),
+        command,
+    }
+}
+
+/// What the member with this number is like.
+fn state(number: usize) -> State {
+    match number {
+        0 => State::Held,
+        1 => State::InStep,
+        2 => State::Differs,
+        3 => State::Blocked,
+        4 => State::Unreachable,
+        5 => State::Underway,
+        6 => State::Stopped,
+        _ => match scattered(number) % 20 {
+            0 => State::Held,
+            1 | 2 => State::Underway,
+            3..=5 => State::Differs,
+            _ => State::InStep,
+        },
+    }
+}
+
+pub(crate) fn hold_command(number: usize) -> String {
+    format!(
+        "pmp-sync approve 01KJNE1V5H0000000000000000 --link {} --plan 7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
+        experience(number)
+    )
+}
+
+/// Why products of this member differ: those that `every` takes have the next of these reasons.
+fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
+    let name = member(number);
+    let sync = format!("pmp-sync sync --wait --member {name}");
+    match state(number) {
+        State::InStep | State::Unreachable => Vec::new(),
+        State::Held => vec![(
+            13,
+            reason(
+                Kind::Held,
+                "held by run 01KJNE1V5H0000000000000000: it takes away 61 products, more than 50",
+                "if the plan is right, approve it",
+                Some(hold_command(number)),
+            ),
+        )],
+        State::Underway => vec![(
+            31,
+            reason(
+                Kind::Underway,
+                "the allow of run 01KJNE1V5H0000000000000000 is in flight",
+                "nothing: it ends by itself",
+                None,
+            ),
+        )],
+        State::Differs => vec![
+            (
+                29,
+                reason(
+                    Kind::Planned,
+                    "it differs",
+                    "nothing: the next run plans it",
+                    Some(sync),
+                ),
+            ),
+            (
+                83,
+                reason(
+                    Kind::LeftAlone,
+                    "protected: the link never denies it",
+                    "nothing, or take it out of `protect`",
+                    None,
+                ),
+            ),
+            (
+                53,
+                reason(
+                    Kind::Quarantined,
+                    "quarantined: the allow of run 01KJNE1V5H0000000000000000 failed by itself: INVALID_PRODUCT: no such product",
+                    "mend the cause, then have it tried again",
+                    Some(format!("pmp-sync dlq replay --member {name}")),
+                ),
+            ),
+        ],
+        State::Blocked => vec![(
+            41,
+            reason(
+                Kind::Blocked,
+                "the lane is blocked: access-denied: the worker may not start a change set",
+                "check the worker's role in the member's stack",
+                Some(sync),
+            ),
+        )],
+        State::Stopped => vec![(
+            37,
+            reason(
+                Kind::Stopped,
+                "stopped by alice",
+                "take the brake off",
+                Some(format!("pmp-sync resume --member {name}")),
+            ),
+        )],
+    }
+}
+
+fn desired(product: usize) -> Standing {
+    if scattered(product + 90_000).is_multiple_of(9) {
+        Standing::Denied
+    } else {
+        Standing::Allowed
+    }
+}
+
+fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
+    let mut cells = std::collections::BTreeMap::new();
+    for (every, reason) in reasons_of(number) {
+        reasons.push(reason);
+        for at in (0..products).filter(|at| (scattered(*at) + number).is_multiple_of(every)) {
+            let (standing, wanted) = match desired(at) {
+                Standing::Allowed => (Standing::Denied, Action::Allow),
+                _ => (Standing::Allowed, Action::Deny),
+            };
+            cells.insert(
+                at,
+                Cell {
+                    product: product(at),
+                    standing,
+                    wanted,
+                    reason: reasons.len() - 1,
+                    edited_since: (at % 17 == 0).then(|| hours_ago(30)),
+                },
+            );
+        }
+    }
+    let state = state(number);
+    let hours = match state {
+        State::InStep | State::Underway => 0,
+        _ => i64::try_from(scattered(number) % 70).unwrap(),
+    };
+    let mode = match number % 9 {
+        7 => Mode::Observe,
+        8 => Mode::Additive,
+        _ => Mode::Mirror,
+    };
+    Link {
+        member: member(number),
+        account: format!("{:012}", 222_222_222_222_usize + number),
+        experience: Some(experience(number)),
+        management_experience: MANAGEMENT.to_owned(),
+        mode,
+        state,
+        stale: hours > 24 && mode != Mode::Observe && state != State::Stopped,
+        last_in_step: (number != 4).then(|| hours_ago(hours) - SignedDuration::from_mins(7)),
+        last_success: Some(hours_ago(hours)),
+        frozen_since: None,
+        open: if state == State::Underway { 12 } else { 0 },
+        quarantined: usize::from(state == State::Differs),
+        dead_letters: (state != State::Unreachable).then(|| usize::from(state == State::Differs)),
+        differing: cells.into_values().collect(),
+        denied_besides: vec![product(products)],
+        fault: (state == State::Unreachable).then(|| Fault {
+            code: "PMS-3001".to_owned(),
+            message: "the role of account 222222222226 can not be assumed: AccessDenied".to_owned(),
+            what_to_do: "check external_id, and that the member's stack is deployed".to_owned(),
+        }),
+    }
+}
+
+fn attention(links: &[Link]) -> Vec<Attention> {
+    let mut all = Vec::new();
+    for (number, link) in links.iter().enumerate() {
+        let (kind, message, what, command) = match link.state {
+            State::Held => (
+                AttentionKind::Held,
+                "PMS-7001: it takes away 61 products, more than 50".to_owned(),
+                "look at the plan, then approve or reject it",
+                hold_command(number),
+            ),
+            State::Blocked => (
+                AttentionKind::Blocked,
+                "access-denied: the worker may not start a change set".to_owned(),
+                "check the worker's role in the member's stack; every run tries again",
+                format!("pmp-sync sync --wait --member {}", link.member),
+            ),
+            State::Unreachable => (
+                AttentionKind::Unreachable,
+                "PMS-3001: the role of account 222222222226 can not be assumed: AccessDenied"
+                    .to_owned(),
+                "check external_id, and that the member's stack is deployed",
+                format!("pmp-sync plan --member {}", link.member),
+            ),
+            State::Differs => (
+                AttentionKind::Quarantined,
+                format!("allow {}: INVALID_PRODUCT: no such product", product(3)),
+                "mend the cause, then have it tried again",
+                format!("pmp-sync dlq replay --member {}", link.member),
+            ),
+            State::InStep | State::Underway | State::Stopped => continue,
+        };
+        all.push(Attention {
+            kind,
+            about: link.member.clone(),
+            experience: link.experience.clone(),
+            message: vec![message],
+            what_to_do: Some(what.to_owned()),
+            command: Some(command),
+            since: Some(hours_ago(5)),
+            run: None,
+        });
+    }
+    all.sort_by_key(|item| item.kind);
+    all
+}
+
+fn runs() -> Vec<Run> {
+    (0..72_usize)
+        .map(|hour| {
+            let drawn = scattered(hour + 400);
+            let (allow, deny) = match drawn % 5 {
+                0 => (drawn % 300, drawn % 90),
+                1 => (drawn % 40, drawn % 12),
+                _ => (0, 0),
+            };
+            let began = hours_ago(i64::try_from(hour).unwrap()) - SignedDuration::from_mins(5);
+            Run {
+                run: format!("01KJNE1V5H00000000000000{hour:02}"),
+                status: if hour % 23 == 5 {
+                    "held"
+                } else if hour % 31 == 9 {
+                    "partial"
+                } else {
+                    "completed"
+                }
+                .to_owned(),
+                requests: vec!["schedule".to_owned()],
+                started_at: began,
+                completed_at: Some(began + SignedDuration::from_mins(2)),
+                allow,
+                deny,
+                held: if hour % 23 == 5 { 2 } else { 0 },
+                failed: usize::from(hour % 31 == 9),
+            }
+        })
+        .collect()
+}
+
+/// A report of so many members and products. The first seven members are each in another state.
+pub(crate) fn report(members: usize, products: usize) -> Model {
+    let mut reasons = Vec::new();
+    let links: Vec<_> = (0..members)
+        .map(|number| link(number, products, &mut reasons))
+        .collect();
+    let listed = |standing: Standing| -> Vec<_> {
+        (0..products)
+            .filter(|at| desired(*at) == standing)
+            .map(product)
+            .collect()
+    };
+    Model {
+        schema: SCHEMA,
+        made_at: now(),
+        name: "pmp-sync".to_owned(),
+        config_version: 7,
+        stale_after_hours: 24,
+        counts: Counts::of(&links),
+        attention: attention(&links),
+        management: vec![Management {
+            experience: MANAGEMENT.to_owned(),
+            allowed: listed(Standing::Allowed),
+            denied: listed(Standing::Denied),
+            fault: None,
+        }],
+        reasons,
+        stops: if members > 6 {
+            vec![Stop {
+                what: format!("member {}", member(6)),
+                by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
+                since: hours_ago(3),
+                command: format!("pmp-sync resume --member {}", member(6)),
+            }]
+        } else {
+            Vec::new()
+        },
+        runs: runs(),
+        links,
+    }
+}

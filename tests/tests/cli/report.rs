@@ -1,0 +1,137 @@
+//! The report of a whole installation: its members and products, a hold and a blocked lane with the commands
+//! that resolve them, and a member that can not be looked at.
+
+use serde_json::{Value, json};
+
+use crate::setup::{Local, control, look};
+
+#[test]
+fn the_report_tells_where_everything_stands_and_what_to_do() {
+    let local = Local::up(&["--ttl", "10m", "--change-set-seconds", "0.3"]);
+    local.run(&["sync", "--wait"]).ended_with(0);
+    everybody_is_in_step(&local);
+    a_blocked_lane_and_holds_show_with_their_commands(&local);
+    a_member_that_can_not_be_looked_at_is_no_obstacle(&local);
+}
+
+/// The model, and the page.
+fn report(local: &Local, code: i32) -> (Value, String) {
+    let file = local.file("report.html", "");
+    let arguments = ["report", "--html", &file, "--force", "--json"];
+    let model = local.run(&arguments).ended_with(code).json();
+    (model, std::fs::read_to_string(&file).unwrap())
+}
+
+fn experience<'a>(local: &'a Local, member: &str) -> &'a str {
+    local.member(member)["experience"].as_str().unwrap()
+}
+
+fn everybody_is_in_step(local: &Local) {
+    let (model, page) = report(local, 0);
+    assert_eq!(model["counts"]["in_step"], 2, "{}", model["counts"]);
+    assert_eq!(
+        (&model["attention"], &model["stops"]),
+        (&json!([]), &json!([]))
+    );
+    let source = local.text("management_experience");
+    let lists = look(local, &format!("/_control/experiences/{source}/lists"));
+    let management = &model["management"][0];
+    for (list, of) in [("allow", "allowed"), ("deny", "denied")] {
+        let products = lists[list].as_array().unwrap();
+        assert_eq!(management[of].as_array().unwrap().len(), products.len());
+        for product in products {
+            assert!(page.contains(product.as_str().unwrap()), "{product}");
+        }
+    }
+    for member in ["emea", "apac"] {
+        assert!(page.contains(experience(local, member)), "{member}");
+    }
+    assert_eq!(model["runs"][0]["status"], "completed");
+}
+
+fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
+    let source = local.text("management_experience");
+    let path = format!("/_control/experiences/{source}/lists");
+    let before = look(local, &path);
+    let mut more = before.clone();
+    more["allow"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("prod-worse"));
+    control(local, "PUT", &path, &more);
+    let faults = json!({ "bad_products": { "prod-worse": { "code": "INVALID_PRODUCT" } } });
+    control(local, "PUT", "/_control/faults", &faults);
+    local
+        .run(&["sync", "--wait", "--member", "emea"])
+        .ended_with(4);
+    let (model, page) = report(local, 0);
+    let blocked = of_kind(&model, "blocked");
+    assert_eq!(
+        (blocked.len(), &blocked[0]["about"]),
+        (1, &json!("emea")),
+        "{model}"
+    );
+    let emea = experience(local, "emea");
+    let command = format!("pmp-sync sync --wait --member emea --experience {emea}");
+    assert_eq!(blocked[0]["command"], command);
+    assert!(page.contains(&command) && page.contains("INVALID_PRODUCT"));
+
+    // Without most products: that is held on both.
+    control(local, "PUT", "/_control/faults", &json!({}));
+    local.run(&["sync", "--wait"]).ended_with(0);
+    control(
+        local,
+        "PUT",
+        &path,
+        &json!({ "allow": ["prod-worse"], "deny": [] }),
+    );
+    local.run(&["sync", "--wait"]).ended_with(3);
+    let holds = local.run(&["holds", "--json"]).ended_with(3).json();
+    let (model, page) = report(local, 0);
+    assert_eq!(model["counts"]["held"], 2, "{}", model["counts"]);
+    let held = of_kind(&model, "held");
+    assert_eq!(held.len(), 2);
+    for hold in holds["holds"].as_array().unwrap() {
+        let command = &hold["approve"];
+        assert!(
+            held.iter().any(|item| item["command"] == *command),
+            "{command}"
+        );
+        assert!(page.contains(command.as_str().unwrap()), "{command}");
+    }
+    let reasons = model["reasons"].as_array().unwrap();
+    assert!(
+        reasons.iter().any(|reason| reason["kind"] == "held"),
+        "{reasons:?}"
+    );
+
+    // The very command that is shown releases it.
+    let of_emea = held.iter().find(|item| item["about"] == "emea").unwrap();
+    let command = of_emea["command"].as_str().unwrap();
+    let arguments: Vec<_> = command.split(' ').skip(1).collect();
+    local.run(&arguments).ended_with(0);
+    control(local, "PUT", &path, &before);
+    local.run(&["sync", "--wait"]).ended_with(0);
+}
+
+fn a_member_that_can_not_be_looked_at_is_no_obstacle(local: &Local) {
+    let shown = local
+        .run(&["config", "show", "--json"])
+        .ended_with(0)
+        .json();
+    let config = shown["text"].as_str().unwrap();
+    let wrong = config.replace(experience(local, "apac"), "exp-0000000000000");
+    let file = local.file("wrong.toml", &wrong);
+    local.run(&["config", "apply", &file]).ended_with(0);
+    let (model, page) = report(local, 4);
+    assert_eq!(
+        (&model["counts"]["unreachable"], &model["counts"]["in_step"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(page.contains("PMS-3002") && page.contains("check member_experience"));
+}
+
+fn of_kind<'a>(model: &'a Value, kind: &str) -> Vec<&'a Value> {
+    let items = model["attention"].as_array().unwrap().iter();
+    items.filter(|item| item["kind"] == kind).collect()
+}

@@ -20,3 +20,4 @@ mod report;
 mod schemas;
 mod setup;
 mod trouble;
+mod walkthrough;

@@ -33,6 +33,11 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     test.ancestors().nth(2).unwrap().join("pmp-sync")
 });
 
+/// The command itself.
+pub(crate) fn binary() -> &'static Path {
+    &BINARY
+}
+
 /// What came of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -74,7 +79,7 @@ impl Answer {
 }
 
 /// Lets a process end, and ends it if that takes too long.
-fn finish(mut command: Command, folder: &Path, most: Duration) -> Answer {
+pub(crate) fn finish(mut command: Command, folder: &Path, most: Duration) -> Answer {
     // Files of its own for every call: one that is late would write into those of the next.
     let folder = TempDir::new_in(folder).unwrap();
     let output = ["stdout", "stderr"].map(|name| folder.path().join(name));

@@ -277,7 +277,7 @@ fn refusals(local: &Local, code: &str) {
     );
     absent
         .ended_with(5)
-        .tells(&["other-management", "pmp-sync deploy management"]);
+        .tells(&["other-management", "pmp-sync --name other deploy management"]);
     let parameter = ["--profile", "latam", "--parameter", "Mode=x", "--yes"];
     let parameter = deploy(local, code, &parameter).ended_with(5);
     parameter.tells(&["has no parameter Mode", "MemberMode"]);

@@ -7,6 +7,10 @@
     clippy::indexing_slicing,
     reason = "a test that finds something wrong is to panic"
 )]
+#![allow(
+    clippy::print_stderr,
+    reason = "how long something took is told beside the outcome"
+)]
 
 mod deploy;
 mod doctor;

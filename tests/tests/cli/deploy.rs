@@ -61,7 +61,6 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     let made = ["--profile", "latam", "--yes", "--bootstrap"];
     let made = deploy(&local, code, &made).ended_with(0);
     let took = begun.elapsed();
-    eprintln!("deploy member took {took:?}");
     assert_eq!(outcomes(&made), expected("created"));
     made.tells(&["Add", "AWS::Lambda::Function"]);
     assert!(!made.stdout.contains("external_id"), "{made:#?}");
@@ -83,7 +82,6 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     ];
     local.run(&add).ended_with(0);
     let added = begun.elapsed();
-    eprintln!("member add took {added:?}");
     let wanted = allowed(&local, local.text("management_experience"));
     assert!(!wanted.is_empty());
     assert_eq!(allowed(&local, experience), wanted, "it is synced");

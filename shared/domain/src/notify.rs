@@ -4,6 +4,7 @@
 //! stands announced with what a look has found, and what follows is written into the link's book together
 //! with the new record, before it is put on the bus. Whoever is cut off in between finds it there. Pure.
 
+mod details;
 mod events;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -363,7 +364,7 @@ impl<'a> Draft<'a> {
             return;
         };
         let standing: Vec<_> = self.next.standing().into_iter().collect();
-        let about = events::recovered_about(self.about(), &ended, &standing);
+        let about = details::recovered_about(self.about(), &ended, &standing);
         self.next.pending.push(Notice::Recovered(Recovered {
             about,
             since,
@@ -388,7 +389,7 @@ impl<'a> Draft<'a> {
                 since: self.now,
             });
             let about = self.about();
-            let held = events::held_by_fault(about, fault, self.now);
+            let held = details::held_by_fault(about, fault, self.now);
             self.next.pending.push(Notice::Held(held));
         }
         let Some(hold) = seen.hold else { return };
@@ -399,7 +400,7 @@ impl<'a> Draft<'a> {
         }
         self.next.held = Some(mark);
         let about = self.about();
-        let held = events::held(about, hold);
+        let held = details::held(about, hold);
         self.next.pending.push(Notice::Held(held));
     }
 
@@ -417,7 +418,7 @@ impl<'a> Draft<'a> {
             since: block.since,
         });
         let about = self.about();
-        let blocked = events::blocked(about, block);
+        let blocked = details::blocked(about, block);
         self.next.pending.push(Notice::Blocked(blocked));
     }
 
@@ -446,7 +447,7 @@ impl<'a> Draft<'a> {
         if new > 0 {
             let about = self.about();
             let since = first.unwrap_or(self.now);
-            let quarantined = events::quarantined(about, &others, (new, aside.len()), since);
+            let quarantined = details::quarantined(about, &others, (new, aside.len()), since);
             self.next.pending.push(Notice::Quarantined(quarantined));
         }
     }
@@ -468,7 +469,7 @@ impl<'a> Draft<'a> {
         });
         let about = self.about();
         let hours = seen.stale_after_hours.unwrap_or_default();
-        let stale = events::stale(about, reason, since, hours, seen.fault);
+        let stale = details::stale(about, reason, since, hours, seen.fault);
         self.next.pending.push(Notice::MemberStale(stale));
     }
 

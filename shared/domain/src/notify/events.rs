@@ -6,10 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
-use crate::guard::HoldReason;
-use crate::hold::Hold;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
-use crate::lane::{self, Block, BlockReason, elapsed};
+use crate::lane::BlockReason;
 use crate::message::{
     BLOCKED, Event, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED, event,
 };
@@ -19,8 +17,6 @@ use crate::run::{RunRecord, RunStatus, Totals};
 
 /// Products that one notice names; more of them are only counted.
 pub const MOST_LISTED: usize = 50;
-/// Characters of the service's words that are told of one product.
-const MOST_WORDS: usize = 300;
 
 /// What every event about a link has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +45,7 @@ pub struct About {
 }
 
 impl About {
-    fn says(self, message: String, what_to_do: impl Into<String>) -> Self {
+    pub(super) fn says(self, message: String, what_to_do: impl Into<String>) -> Self {
         Self {
             message,
             what_to_do: what_to_do.into(),
@@ -57,11 +53,11 @@ impl About {
         }
     }
 
-    fn link(&self) -> String {
+    pub(super) fn link(&self) -> String {
         format!("{} of member {}", self.experience, self.member)
     }
 
-    fn sync(&self) -> String {
+    pub(super) fn sync(&self) -> String {
         format!(
             "pmp-sync sync --member {} --experience {}",
             self.member, self.experience
@@ -372,185 +368,4 @@ impl Notice {
             Self::Recovered(detail) => event(RECOVERED, detail),
         }
     }
-}
-
-pub(super) fn held(about: About, hold: &Hold) -> Held {
-    let cause = |reason: &HoldReason| Cause {
-        code: reason.code().to_owned(),
-        message: reason.to_string(),
-        what_to_do: reason.remedy().to_owned(),
-    };
-    let reasons: Vec<_> = hold.reasons.iter().map(cause).collect();
-    let words: Vec<_> = reasons.iter().map(|cause| cause.message.as_str()).collect();
-    let message = format!(
-        "A plan for {} is held, with {} allows and {} denies: {}.",
-        about.link(),
-        hold.allow,
-        hold.deny,
-        words.join("; ")
-    );
-    let approve = hold.command(&about.experience);
-    let remedy = hold.reasons.first().map_or("", HoldReason::remedy);
-    let what_to_do = format!(
-        "look at it with `pmp-sync holds --products`; if it is right, release it with `{approve}`; if it is a mistake, {remedy}"
-    );
-    Held {
-        about: about.says(message, what_to_do),
-        since: hold.since,
-        reason: hold
-            .reasons
-            .first()
-            .map_or_else(String::new, |reason| reason.code().to_owned()),
-        reasons,
-        run: Some(hold.run),
-        plan_hash: Some(hold.plan_hash.clone()),
-        allow: hold.allow,
-        deny: hold.deny,
-        removals: hold.removals,
-        approve: Some(approve),
-    }
-}
-
-pub(super) fn held_by_fault(about: About, fault: &FaultRecord, now: Timestamp) -> Held {
-    let message = format!(
-        "Nothing is planned for {}: {}.",
-        about.link(),
-        fault.message
-    );
-    let what_to_do = format!("{}; then `{}`", fault.remedy, about.sync());
-    Held {
-        about: about.says(message, what_to_do),
-        since: now,
-        reason: fault.code.clone(),
-        reasons: vec![Cause {
-            code: fault.code.clone(),
-            message: fault.message.clone(),
-            what_to_do: fault.remedy.clone(),
-        }],
-        run: None,
-        plan_hash: None,
-        allow: 0,
-        deny: 0,
-        removals: 0,
-        approve: None,
-    }
-}
-
-pub(super) fn blocked(about: About, block: &Block) -> Blocked {
-    let message = format!(
-        "The lane of {} is blocked ({}): {}.",
-        about.link(),
-        block.reason,
-        block.detail
-    );
-    let what_to_do = format!("{}, or at once: `{}`", block.reason.remedy(), about.sync());
-    Blocked {
-        about: about.says(message, what_to_do),
-        since: block.since,
-        reason: block.reason,
-        detail: block.detail.clone(),
-    }
-}
-
-pub(super) fn quarantined(
-    about: About,
-    aside: &[&lane::Quarantined],
-    (new, count): (usize, usize),
-    since: Timestamp,
-) -> Quarantined {
-    let product = |aside: &&lane::Quarantined| AsideProduct {
-        product: aside.product.clone(),
-        action: aside.action,
-        run: aside.run,
-        change_set: aside.change_set.clone(),
-        error_code: aside.error_code.clone(),
-        error_message: aside.error_message.chars().take(MOST_WORDS).collect(),
-    };
-    let products: Vec<_> = aside.iter().take(MOST_LISTED).map(product).collect();
-    let first = products.first().map_or_else(String::new, |first| {
-        format!(
-            "; the first is {} {}: {}: {}",
-            first.action, first.product, first.error_code, first.error_message
-        )
-    });
-    let message = format!(
-        "{new} changes on {} failed by themselves and were set aside, {count} stand aside{first}.",
-        about.link()
-    );
-    let what_to_do = format!(
-        "look at them with `pmp-sync dlq list --member {0}`; once the cause is mended, `pmp-sync dlq replay --member {0}`",
-        about.member
-    );
-    Quarantined {
-        about: about.says(message, what_to_do),
-        since,
-        reason: super::QUARANTINED.to_owned(),
-        new,
-        count,
-        products,
-    }
-}
-
-pub(super) fn stale(
-    about: About,
-    reason: String,
-    since: Timestamp,
-    stale_after_hours: u32,
-    fault: Option<&FaultRecord>,
-) -> MemberStale {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "hours, and never less than none"
-    )]
-    let hours = (elapsed(since, about.at) / 3600.0) as u64;
-    let why = fault.map_or_else(
-        || format!(" ({reason})"),
-        |fault| format!(": {}", fault.message),
-    );
-    let message = format!(
-        "{} was last known in step {hours} hours ago{why}.",
-        about.link()
-    );
-    let what_to_do = match fault {
-        Some(fault) => fault.remedy.clone(),
-        None => format!(
-            "`pmp-sync plan --member {} --experience {}` tells what differs and why, `pmp-sync status` where its lane stands",
-            about.member, about.experience
-        ),
-    };
-    MemberStale {
-        about: about.says(message, what_to_do),
-        since,
-        reason,
-        hours,
-        stale_after_hours,
-        fault: fault.cloned(),
-    }
-}
-
-pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Condition]) -> About {
-    let mut words: Vec<_> = ended.iter().map(|ended| ended.condition.as_str()).collect();
-    words.dedup();
-    let how = match ended.first().map(|ended| ended.ended_by) {
-        Some(EndedBy::Removed) => ": it has left the configuration",
-        Some(EndedBy::SetAside) => ": nobody expects it to be in step for now",
-        _ => "",
-    };
-    let still: Vec<_> = standing
-        .iter()
-        .map(|condition| condition.as_str())
-        .collect();
-    let (rest, what_to_do) = if still.is_empty() {
-        (String::new(), "nothing")
-    } else {
-        let rest = format!("; it is still {}", still.join(" and "));
-        (rest, "`pmp-sync status` shows what still stands")
-    };
-    let message = format!(
-        "{} is no longer {}{how}{rest}.",
-        about.link(),
-        words.join(" or ")
-    );
-    about.says(message, what_to_do)
 }

@@ -5,13 +5,14 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::lane::{
-    LaneState, Next, OnTick, OpenChange, Phase, Refusal, elapsed, next, on_tick, restart_is_due,
+    LaneState, Next, OnTick, OpenChange, Phase, Refusal, next, on_tick, restart_is_due,
 };
-use pmp_sync_domain::message::{TickMessage, lane_settled};
 use pmp_sync_domain::ports::{
     Bus as _, Clock as _, Close as _, Closing, Entropy as _, Lanes as _, SendTicks as _,
 };
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::wire::{TickMessage, lane_settled};
 
 use crate::{Ports, Worker};
 
@@ -161,7 +162,7 @@ impl<P: Ports> Worker<P> {
     /// Sees to it that a Tick is due when the lane can go on. True if there is one.
     async fn wait(&self, lane: &LaneId, state: LaneState, until: Timestamp) -> Step<bool> {
         let now = self.now();
-        let good_enough = pmp_sync_domain::lane::later(until, TICK_SLACK);
+        let good_enough = pmp_sync_domain::time::later(until, TICK_SLACK);
         if state
             .tick_at
             .is_some_and(|at| at > now && at <= good_enough)

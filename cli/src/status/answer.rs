@@ -2,9 +2,9 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
-use pmp_sync_domain::lane::{Block, Brake, LaneState, MemberMode, OpenChange, Phase, Stop};
+use pmp_sync_domain::lane::{Block, LaneState, MemberMode, OpenChange, Phase, Stop};
 use pmp_sync_domain::link::Mode;
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{Brake, LaneEntry, LinkRecord, RunRecord};
 use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use pmp_sync_domain::drift::{ChangeState, LastChange};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined, SetRecord};
-use pmp_sync_domain::live::{Answers, LiveRecord};
-use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::lane::{FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Answer, Claims, Close, Closing, Lanes, Products, ReadRuns, ReadSets, StoredConfig, WriteRuns,
 };
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{
+    Answers, Book, Brake, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord,
+    LiveRecord, RunRecord, SetRecord,
+};
+use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::world::World;
 

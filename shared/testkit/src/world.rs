@@ -9,12 +9,12 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::link::Member;
-use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Depth, Discovery, Entropy, Inbox,
     LookAtQueues, Members, NotSent, ReadCatalog, SendChanges, SendTicks,
 };
+use pmp_sync_domain::wire::{ChangeMessage, Continuation, Event, TickMessage};
 
 use crate::catalog::{Experiences, OrgCatalog};
 use crate::fail::{Effect, Failing};
@@ -247,7 +247,7 @@ impl Bus for World {
         let effect = self.call("PutEvents", event.1).await?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
-        if *detail_type == pmp_sync_domain::message::LANE_SETTLED {
+        if *detail_type == pmp_sync_domain::wire::LANE_SETTLED {
             let body = serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
             inner.requests.push_back(body.to_string());
         }
@@ -313,7 +313,7 @@ impl SendTicks for MemberSide {
     async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
         let effect = self.world.call("SendMessage", "tick").await?;
         let mut inner = self.world.lock();
-        let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
+        let due = pmp_sync_domain::time::later(inner.now, i64::from(delay_seconds));
         let queue = inner.changes.entry(tick.account.clone()).or_default();
         queue.push(tick.to_body(), due);
         effect.answer(())
@@ -451,7 +451,7 @@ impl DeadLetterBox for MemberAccess {
         let visible = letters.iter_mut().filter(|(at, _)| *at <= now).take(most);
         let received = visible
             .map(|(at, letter)| {
-                *at = pmp_sync_domain::lane::later(now, HIDDEN);
+                *at = pmp_sync_domain::time::later(now, HIDDEN);
                 letter.clone()
             })
             .collect();

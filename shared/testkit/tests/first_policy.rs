@@ -10,13 +10,13 @@
 
 mod system;
 
+use pmp_sync_domain::approval::{ConsentAction, ConsentRequest};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::{GuardName, HoldReason};
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::message::consent_requested;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::consent_requested;
 
 use self::system::{System, products};
 

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::Brake;
 use pmp_sync_domain::ports::{Answer, ReadRuns as _, StoredConfig};
-use pmp_sync_domain::run::{DeadLetterRecord, RunRecord};
+use pmp_sync_domain::records::{Brake, DeadLetterRecord, RunRecord};
 
 use super::runs::{BEFORE_RUNS, ConfigItem, Current};
 use super::{Ledger, from_item, text, to_item};

@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, Quarantined};
-use pmp_sync_domain::live::{Answers, LiveRecord};
+use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns};
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{
+    Answers, Book, Brake, DeadLetterRecord, LaneEntry, LinkRecord, LiveRecord, RunRecord,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, from_item, text, to_item};

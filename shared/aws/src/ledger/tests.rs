@@ -1,12 +1,11 @@
 //! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
 //! its fixture says.
 
-use pmp_sync_domain::drift::LastChange;
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
-use pmp_sync_domain::live::LiveRecord;
-use pmp_sync_domain::onboarding::Onboarding;
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::records::{
+    Book, Brake, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LiveRecord, Onboarding,
+    RunRecord, SetRecord,
+};
 use serde_json::Value;
 
 use super::{from_item, lanes, links, to_item};

@@ -1,8 +1,8 @@
 //! What each guard lets through, and what it stops.
 
-use super::book::MOST_SIZES;
+use super::memory::MOST_SIZES;
 use super::*;
-use crate::hold::{Allowance, Ask};
+use crate::approval::{Allowance, Ask};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()

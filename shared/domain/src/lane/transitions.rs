@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::search::MOST_ALONE;
-use super::{
-    Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Refusal, Search, Stop, counts,
+use super::batch::Counts;
+use super::bisect::{MOST_ALONE, Search};
+use super::change::{Intent, counts};
+use super::state::{
+    Block, BlockReason, Ending, LaneState, LaneView, Phase, Planned, Refusal, Stop,
 };
-use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
-use crate::plan::{LaneView, ProductChange};
+use crate::policy::ProductChange;
 
 /// Cancellations in a row after which a lane is blocked: somebody does not want it.
 const MOST_CANCELLED: u32 = 3;

@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
+use pmp_sync_domain::lane::{Counts, LaneState, Planned, Refusal};
 use pmp_sync_domain::link::LinkPolicy;
-use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Answer, Clock as _, Lanes as _, ReadCatalog as _, SendTicks as _};
 use pmp_sync_domain::transit::{Transited, transit};
+use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
 use super::hands::Hands;
 

@@ -1,9 +1,9 @@
 //! What stands in traces.
 
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::hold::{Allowance, Hold};
+use pmp_sync_domain::approval::{Allowance, Hold};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::records::Book;
 
 use super::scene::since_begin;
 

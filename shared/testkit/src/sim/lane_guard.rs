@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::{Guard, GuardName};
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;

@@ -6,8 +6,8 @@
 mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod lane;
-mod member;
+mod advance;
+mod member_rules;
 mod settle;
 mod start;
 

@@ -2,7 +2,6 @@
 //! discarded. Never redriven blindly: what is not wanted today is dropped, with a record. A letter is
 //! deleted only after its change has been sent under a committed plan, and its fate is written down.
 
-
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::SCHEMA;

@@ -23,10 +23,10 @@ use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
 use crate::reconcile::edits::{edited, remember};
-use crate::reconcile::observe::{Desired, Inspection, Source, View, inspect, targets};
 use crate::reconcile::listings::Inquiry;
-use crate::run::begin::Setup;
+use crate::reconcile::observe::{Desired, Inspection, Source, View, inspect, targets};
 use crate::reconcile::send::{Committed, waiting};
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 /// Plans of one lane that are made again because the lane changed in between.

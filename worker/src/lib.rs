@@ -3,10 +3,10 @@
 //!
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
+mod advance;
 mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod advance;
 mod member_rules;
 mod settle;
 mod start;

@@ -17,9 +17,9 @@ use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRun
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord};
 
 use crate::letters::link_of;
+use crate::reconcile::listings::Kept;
 use crate::reconcile::observe::{Source, inspect, read_management};
 use crate::reconcile::{Connection, Errand, Outcome};
-use crate::reconcile::listings::Kept;
 use crate::run::begin::{Setup, UNFINISHED};
 use crate::{Ports, Producer};
 

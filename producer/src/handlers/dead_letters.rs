@@ -14,9 +14,9 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::run::{DeadLetterOutcome, Request, RunRecord};
 
 use crate::letters::{Case, Read, by_lane, fate, link_of, put_back, receive};
+use crate::reconcile::listings::Inquiry;
 use crate::reconcile::observe::{Desired, read_management};
 use crate::reconcile::{Connection, Errand, Outcome};
-use crate::reconcile::listings::Inquiry;
 use crate::run::begin::{RESERVE, Setup};
 use crate::{Ports, Producer};
 

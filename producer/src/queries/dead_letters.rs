@@ -14,9 +14,9 @@ use pmp_sync_domain::ports::Members as _;
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, LinkStatus};
 
 use crate::letters::{Read, by_lane, fate, link_of, put_back, receive};
-use crate::reconcile::observe::{View, inspect, read_management};
 use crate::reconcile::Connection;
 use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{View, inspect, read_management};
 use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 

@@ -19,8 +19,8 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Discovery as _, LookAtQueues as _, Members as _, ReadCatalog};
 
-use crate::reconcile::observe::targets;
 use crate::reconcile::Connection;
+use crate::reconcile::observe::targets;
 use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 

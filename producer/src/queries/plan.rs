@@ -12,8 +12,8 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
 
 use crate::reconcile::edits::edited;
-use crate::reconcile::observe::{Desired, Inspection, View, inspect, read_management};
 use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{Desired, Inspection, View, inspect, read_management};
 use crate::run::begin::{Setup, in_scope};
 use crate::{Ports, Producer};
 

@@ -18,8 +18,8 @@ use pmp_sync_domain::why::{
     Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why,
 };
 
-use crate::reconcile::observe::{Desired, Source, View, inspect, read_management};
 use crate::reconcile::Connection;
+use crate::reconcile::observe::{Desired, Source, View, inspect, read_management};
 use crate::run::begin::{Setup, in_scope};
 use crate::{Ports, Producer};
 

@@ -13,8 +13,8 @@ use pmp_sync_domain::run::LinkStatus;
 
 use crate::reconcile::edits::remember;
 use crate::reconcile::observe::{Inspection, Source, View};
-use crate::reconcile::{Connection, Errand, Outcome};
 use crate::reconcile::send::Committed;
+use crate::reconcile::{Connection, Errand, Outcome};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

@@ -17,8 +17,8 @@ use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
 use crate::reconcile::Outcome;
-use crate::run::begin::Setup;
 use crate::reconcile::send::waiting;
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

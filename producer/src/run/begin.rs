@@ -15,8 +15,8 @@ use pmp_sync_domain::ports::{Entropy as _, Inbox as _, Lanes as _, ReadRuns as _
 use pmp_sync_domain::run::{LaneEnd, Request, RunRecord, RunStatus};
 
 use crate::dispatch::Work;
-use crate::reconcile::observe::read_management;
 use crate::reconcile::listings::Inquiry;
+use crate::reconcile::observe::read_management;
 use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.

@@ -13,11 +13,11 @@ use pmp_sync_domain::ports::{Lanes as _, Members as _, ReadRuns as _, WriteRuns 
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
 use crate::dispatch::Work;
-use crate::reconcile::observe::{View, inspect, read_management, targets};
 use crate::reconcile::Outcome;
 use crate::reconcile::listings::Kept;
-use crate::run::begin::{Setup, in_scope, is_done, is_served};
+use crate::reconcile::observe::{View, inspect, read_management, targets};
 use crate::reconcile::send::waiting;
+use crate::run::begin::{Setup, in_scope, is_done, is_served};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

@@ -7,7 +7,7 @@ use pmp_sync_domain::message::lane_settled;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::Bus as _;
 
-use crate::lane::Step;
+use crate::advance::Step;
 use crate::{Ports, Worker};
 
 impl<P: Ports> Worker<P> {

@@ -14,7 +14,7 @@ use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetters as _,
 };
 
-use crate::lane::Step;
+use crate::advance::Step;
 use crate::start::Reading;
 use crate::{Ports, Worker};
 

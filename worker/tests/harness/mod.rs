@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod ports;
+
 use std::cell::RefCell;
 
 use pmp_sync_domain::Timestamp;
@@ -12,8 +14,10 @@ use pmp_sync_domain::message::{ChangeMessage, LANE_SETTLED, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lanes as _, ReadSets as _};
-use pmp_sync_testkit::{WorkerPorts, World};
+use pmp_sync_fakes::World;
 use pmp_sync_worker::{Record, Verdict, Worker};
+
+use self::ports::WorkerPorts;
 
 /// The worker's timeout, in seconds.
 const TIMEOUT: u16 = 30;
@@ -195,7 +199,7 @@ impl Lane {
 
     pub(crate) fn sets(&self) -> Vec<(usize, usize)> {
         self.world.experiences(|experiences| {
-            let count = |set: &pmp_sync_testkit::ChangeSetRecord, action| {
+            let count = |set: &pmp_sync_fakes::ChangeSetRecord, action| {
                 set.changes.iter().filter(|(_, a)| *a == action).count()
             };
             experiences

@@ -1,6 +1,6 @@
 //! `pmp-sync`, the operator's command: configuration, plan, sync, holds, status,
 //! history, dead letters, the brake, and an AWS on this machine.
-//! Data goes to stdout, everything else to stderr. docs/cli.md has the exit codes.
+//! Data goes to stdout, everything else to stderr. docs/command-guide.md has the exit codes.
 
 mod args;
 mod ask;

@@ -12,7 +12,7 @@ use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::ports::{Claims as _, Clock as _, DeadLetters as _, Lanes as _};
 use pmp_sync_domain::wire::{ChangeMessage, WorkerMessage};
 
-use crate::lane::Wake;
+use crate::advance::Wake;
 use crate::{Ports, Worker};
 
 /// Lanes of one batch that are worked on at the same time. A batch has ten messages.

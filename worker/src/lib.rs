@@ -3,11 +3,11 @@
 //!
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
+mod advance;
 mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod lane;
-mod member;
+mod member_rules;
 mod settle;
 mod start;
 

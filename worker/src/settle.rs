@@ -14,7 +14,7 @@ use pmp_sync_domain::records::{SetOutcome, SetRecord};
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::ChangeMessage;
 
-use crate::lane::Step;
+use crate::advance::Step;
 use crate::start::Reading;
 use crate::{Ports, Worker};
 

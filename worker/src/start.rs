@@ -13,7 +13,7 @@ use pmp_sync_domain::ports::{
     ChangeSets as _, Closing, Entropy as _, Lanes as _, ReadCatalog as _,
 };
 
-use crate::lane::Step;
+use crate::advance::Step;
 use crate::{Ports, Worker};
 
 /// What a policy reading came to.

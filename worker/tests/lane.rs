@@ -454,9 +454,8 @@ fn how_a_change_set_failed_is_on_record_in_the_services_words() {
     lane.send(run(1), &plan);
     let mut cancelled = false;
     lane.drive_with(1, || {
-        let experiences = |experiences: &mut pmp_sync_testkit::Experiences| {
-            experiences.cancel(&lane.id.experience)
-        };
+        let experiences =
+            |experiences: &mut pmp_sync_fakes::Experiences| experiences.cancel(&lane.id.experience);
         cancelled = cancelled || lane.world.experiences(experiences);
     });
     let records = lane.records(None);

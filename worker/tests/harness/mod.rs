@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod ports;
+
 use std::cell::RefCell;
 
 use pmp_sync_domain::Timestamp;
@@ -13,8 +15,10 @@ use pmp_sync_domain::ports::{Lanes as _, ReadSets as _};
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{ChangeMessage, LANE_SETTLED, TickMessage};
-use pmp_sync_testkit::{WorkerPorts, World};
+use pmp_sync_fakes::World;
 use pmp_sync_worker::{Record, Verdict, Worker};
+
+use self::ports::WorkerPorts;
 
 /// The worker's timeout, in seconds.
 const TIMEOUT: u16 = 30;
@@ -196,7 +200,7 @@ impl Lane {
 
     pub(crate) fn sets(&self) -> Vec<(usize, usize)> {
         self.world.experiences(|experiences| {
-            let count = |set: &pmp_sync_testkit::ChangeSetRecord, action| {
+            let count = |set: &pmp_sync_fakes::ChangeSetRecord, action| {
                 set.changes.iter().filter(|(_, a)| *a == action).count()
             };
             experiences

@@ -16,9 +16,9 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
-use crate::link::Outcome;
-use crate::run::Setup;
-use crate::send::waiting;
+use crate::reconcile::Outcome;
+use crate::reconcile::send::waiting;
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

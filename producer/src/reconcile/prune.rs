@@ -74,7 +74,8 @@ impl<P: Ports> Producer<P> {
             notices: notices.removed(&subject, self.now()),
             ..without_holds(&book)
         };
-        if !is_unfinished(&state, &open) && forgotten == book {
+        let is_told = forgotten.notices.pending.is_empty();
+        if !is_unfinished(&state, &open) && forgotten == book && is_told {
             return Ok(None);
         }
         // `*` takes what is live: only what is known not to be has left it.

@@ -7,11 +7,11 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::records::{Book, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
-use pmp_sync_producer::{Producer, Record, Verdict};
+use pmp_sync_producer::{Disposition, Producer, Record};
 
 use crate::fakes::ProducerPorts;
 
@@ -100,8 +100,8 @@ impl Setting {
             body: SCHEDULED.to_owned(),
         }];
         let deadline = later(self.world.time(), 900);
-        let verdicts = block_on(self.producer.handle(&records, deadline));
-        assert_eq!(verdicts, [Verdict::Acknowledge]);
+        let dispositions = block_on(self.producer.handle(&records, deadline));
+        assert_eq!(dispositions, [Disposition::Acknowledge]);
     }
 
     pub(crate) fn wait(&self, seconds: i64) {
@@ -155,11 +155,11 @@ impl Setting {
         self.world.ledger(|ledger| ledger.links[&key].clone())
     }
 
-    pub(crate) fn book(&self) -> Book {
-        let book = self
+    pub(crate) fn link_state(&self) -> LinkState {
+        let link_state = self
             .world
-            .ledger(|ledger| ledger.books.get(&lane()).cloned());
-        book.unwrap_or_default()
+            .ledger(|ledger| ledger.link_states.get(&lane()).cloned());
+        link_state.unwrap_or_default()
     }
 
     pub(crate) fn calls(&self, operation: &str) -> u64 {

@@ -19,7 +19,7 @@ use pmp_sync_domain::ids::{
     AccountId, ChangeSetName, ExperienceId, ExternalId, LaneId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{
-    ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, Stop,
+    ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, Suspension,
 };
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
@@ -27,7 +27,7 @@ use pmp_sync_domain::ports::{
     Lanes as _, Products as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _,
     WriteRuns as _,
 };
-use pmp_sync_domain::records::{Brake, ChangeState, RunRecord, SetOutcome, SetRecord};
+use pmp_sync_domain::records::{ChangeState, RunRecord, SetOutcome, SetRecord, Suspensions};
 use pmp_sync_domain::run::RunStatus;
 use pmp_sync_domain::wire::ChangeMessage;
 use serde_json::json;
@@ -611,7 +611,7 @@ async fn dead_letters_are_received_until_nothing_new_comes_and_deleted_by_their_
 }
 
 #[tokio::test]
-async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
+async fn the_suspension_is_written_on_condition_that_nobody_wrote_in_between() {
     let (script, config) = Script::new([
         (200, None, json!({})),
         (200, None, json!({})),
@@ -619,17 +619,17 @@ async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
     ])
     .await;
     let ledger = Ledger::new(&config, "ledger", 90);
-    assert_eq!(ledger.brake().await.unwrap(), Brake::default());
-    let mut brake = Brake {
-        all: Some(Stop {
+    assert_eq!(ledger.suspensions().await.unwrap(), Suspensions::default());
+    let mut suspensions = Suspensions {
+        all: Some(Suspension {
             by: None,
             since: "2026-01-01T00:00:00Z".parse().unwrap(),
         }),
-        ..Brake::default()
+        ..Suspensions::default()
     };
-    ledger.put_brake(&brake).await.unwrap();
-    brake.rev = 3;
-    ledger.put_brake(&brake).await.unwrap();
+    ledger.put_suspensions(&suspensions).await.unwrap();
+    suspensions.rev = 3;
+    ledger.put_suspensions(&suspensions).await.unwrap();
     let seen = script.seen();
     assert_eq!(
         seen[1].body["ConditionExpression"],

@@ -162,7 +162,7 @@ fn at(text: &str, offset: usize, message: String) -> Problem {
     }
 }
 
-/// The JSON Schema of the text, for editors. What it can not say, such as that no two members share an
+/// The JSON Schema of the text, for editors. What it cannot say, such as that no two members share an
 /// account, [`Config::parse`] finds.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
@@ -350,7 +350,7 @@ fn read_links(
             (management_experience, target, member)
         {
             if target == Target::One(management_experience.clone()) {
-                let message = format!("{target} can not follow itself");
+                let message = format!("{target} cannot follow itself");
                 reader.problem(&raw.member_experience.span(), message);
             }
             links.push(Link {

@@ -43,7 +43,7 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     /// The products that somebody else has changed: the last change of each was done, and it stands
-    /// otherwise now. One that is in step all the same concerns nobody, and one that a change set of
+    /// otherwise now. One that is in sync all the same concerns nobody, and one that a change set of
     /// ours may just be changing is not told.
     pub fn edits(&self) -> BTreeSet<ProductId> {
         let left_alone = self.report.left_alone.iter();

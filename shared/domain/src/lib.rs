@@ -25,7 +25,7 @@ pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod time;
-pub mod transit;
+pub mod try_transition;
 pub mod wire;
 
 pub use jiff::Timestamp;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::guard::limits::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
 
-/// After how many hours a link that is not in step is stale, unless the configuration says otherwise.
+/// After how many hours a link that is not in sync is stale, unless the configuration says otherwise.
 pub const STALE_AFTER_HOURS: u32 = 24;
 
 /// The most that it may say: a year.
@@ -38,7 +38,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What it means for a link that AWS Marketplace can not be asked about a product. One that is
+/// What it means for a link that AWS Marketplace cannot be asked about a product. One that is
 /// certainly not there is never allowed, unless nobody asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -114,7 +114,7 @@ pub struct Link {
     pub guard: Guard,
     /// Whether products have to be live before they are allowed.
     pub live_check: LiveCheck,
-    /// After how many hours without being in step somebody is told.
+    /// After how many hours without being in sync somebody is told.
     pub stale_after_hours: u32,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! An answer is asked for again after a while, and counts until another one takes its place, or a month
 //! has passed: that nobody can be asked for some hours changes no plan, so none that is held, and waits
-//! for somebody's consent, is held anew because of it.
+//! for approval, is held anew because of it.
 
 use std::collections::BTreeSet;
 

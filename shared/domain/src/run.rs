@@ -12,11 +12,11 @@ pub enum RunStatus {
     Planning,
     /// Everything is sent; lanes are at work.
     Applying,
-    /// Every link is in step.
+    /// Every link is in sync.
     Completed,
-    /// Every link that could be is in step; others failed, are stopped, or have changes in quarantine.
+    /// Every link that could be is in sync; others failed, are suspended, or have changes in quarantine.
     Partial,
-    /// Every link that could be is in step; the plans of others wait for somebody's consent.
+    /// Every link that could be is in sync; the plans of others wait for approval.
     Held,
     /// No link could be looked at.
     Failed,
@@ -51,17 +51,17 @@ pub struct Totals {
     /// Member experiences that were looked at.
     pub links: usize,
     /// Of these, those with nothing to do.
-    pub in_step: usize,
+    pub in_sync: usize,
     /// Of these, those to which a plan was committed.
     pub committed: usize,
     /// Of these, those that were at work on the very plan.
     pub underway: usize,
     /// Links that failed.
     pub failed: usize,
-    /// Links that are stopped and differ.
+    /// Links that are suspended and differ.
     #[serde(default)]
-    pub stopped: usize,
-    /// Links whose plans wait for somebody's consent.
+    pub suspended: usize,
+    /// Links whose plans wait for approval.
     #[serde(default)]
     pub held: usize,
     /// Products whose changes are quarantined.
@@ -88,7 +88,7 @@ pub enum LaneEnd {
     },
     /// A newer plan took over.
     Superseded,
-    /// It rests, and whether it is equal could not be seen: a side of its link can not be looked at.
+    /// It rests, and whether it is equal could not be seen: a side of its link cannot be looked at.
     NotSeen,
 }
 
@@ -98,18 +98,18 @@ pub enum LaneEnd {
 #[serde(rename_all = "snake_case")]
 pub enum LinkStatus {
     /// The plan is empty and the lane at rest.
-    InStep,
+    InSync,
     /// The plan was committed and sent.
     Committed,
     /// The lane is at work on this very plan.
     Underway,
     /// Nothing was planned or sent; `fault` says why.
     Failed,
-    /// The link is stopped: what would be changed is on record, and nothing of it was sent.
-    Stopped,
+    /// The link is suspended: what would be changed is on record, and nothing of it was sent.
+    Suspended,
     /// The link has left the configuration: what was still open on its lane was closed.
     Removed,
-    /// The plan waits for somebody's consent, or the management experience can not be trusted: nothing
+    /// The plan waits for approval, or the management experience cannot be trusted: nothing
     /// of it was sent.
     Held,
     /// A hold was rejected.

@@ -14,7 +14,7 @@ mod names;
 mod request;
 mod trigger;
 
-pub use self::approval::consent_requested;
+pub use self::approval::approval_requested;
 pub use self::change::{ChangeMessage, TickMessage, WorkerMessage};
 pub use self::dead_letters::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,

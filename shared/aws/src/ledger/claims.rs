@@ -7,7 +7,7 @@ use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::FailedAlone;
-use pmp_sync_domain::ports::{Answer, Claims, Close, Closing};
+use pmp_sync_domain::ports::{Claims, Close, Closing, Result};
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::wire::ChangeMessage;
 
@@ -24,7 +24,7 @@ impl Ledger {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let set = if change_set.is_some() {
             ", #change_set = :change_set"
         } else {
@@ -67,7 +67,7 @@ impl Ledger {
 }
 
 impl Claims for Ledger {
-    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
+    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Result<bool> {
         let sent = self
             .client
             .update_item()
@@ -115,7 +115,7 @@ impl Claims for Ledger {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Answer<bool> {
+    ) -> Result<bool> {
         let change = &failed.change;
         let sent = self
             .client
@@ -153,7 +153,7 @@ impl Claims for Ledger {
         }
     }
 
-    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Result<()> {
         self.put_set(lane, record).await
     }
 }
@@ -166,7 +166,7 @@ impl Close for Ledger {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let writes: Vec<_> = changes
             .iter()
             .map(|(product, run)| self.close_one(lane, product, *run, closing, change_set, now))

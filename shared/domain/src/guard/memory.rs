@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::ids::ProductId;
-use crate::records::{Book, Removal, Size};
+use crate::records::{LinkState, Removal, Size};
 use crate::time::later;
 
 /// How far back removals count, in seconds.
@@ -14,7 +14,7 @@ pub const WINDOW: i64 = 24 * 3600;
 /// Sizes of a list that are kept of one window at most; then those go that tell of the least time.
 pub(super) const MOST_SIZES: usize = 100;
 
-impl Book {
+impl LinkState {
     /// The list's size when the window began that ends now; `allowed` if nothing is known of then.
     pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> usize {
         let begin = later(now, -WINDOW);

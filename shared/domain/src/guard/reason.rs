@@ -161,7 +161,7 @@ impl fmt::Display for HoldReason {
             ),
             Self::Restored { run, count } => write!(
                 f,
-                "{count} changes would take back what was restored (the way back that run {run} shows)"
+                "{count} changes would take back what was restored (the rollback that run {run} shows)"
             ),
             Self::FirstPolicy { allow } => write!(
                 f,

@@ -98,7 +98,7 @@ pub struct Quarantined {
     pub error_message: String,
     /// The change set in which it failed alone.
     pub change_set: ChangeSetId,
-    /// When it was set aside.
+    /// When it was quarantined.
     pub quarantined_at: Timestamp,
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::batch::Counts;
 use super::change::{Intent, OpenChange};
 use super::member_rules::MemberRules;
-use super::state::{LaneState, Refusal};
+use super::state::{LaneState, Rejected};
 use crate::policy::Action;
 
 /// What of the claimed changes may go into a change set by the member's rules.
@@ -18,9 +18,9 @@ pub(super) struct Sifted {
 
 impl LaneState {
     /// The mark of the worker's own rules, which are not what it was.
-    pub fn ruled(&self, mark: Option<MemberRules>) -> Result<Self, Refusal> {
+    pub fn ruled(&self, mark: Option<MemberRules>) -> Result<Self, Rejected> {
         if self.member == mark {
-            return Err(Refusal::Member);
+            return Err(Rejected::Member);
         }
         let mut next = self.clone();
         next.member = mark;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Counts;
-use super::bisect::{Failed, Search};
+use super::bisect::{Bisect, Failed};
 use super::change::Intent;
 use super::member_rules::{Denied, MemberRules};
 use crate::ids::{ChangeSetId, PlanHash, RunId};
@@ -27,8 +27,8 @@ pub enum Phase {
     InFlight,
     /// Something stands in the way that only a later run can find gone.
     Blocked,
-    /// An operator stopped the lane.
-    Stopped,
+    /// An operator suspended the lane.
+    Suspended,
 }
 
 impl fmt::Display for Phase {
@@ -38,7 +38,7 @@ impl fmt::Display for Phase {
             Self::Starting => "starting",
             Self::InFlight => "in flight",
             Self::Blocked => "blocked",
-            Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
         })
     }
 }
@@ -137,10 +137,10 @@ pub struct Planned {
     pub at: Timestamp,
 }
 
-/// Who stopped something, and when.
+/// Who suspended something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Stop {
+pub struct Suspension {
     /// Who, as far as the command knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -182,16 +182,16 @@ pub struct LaneState {
     pub not_before: Option<Timestamp>,
     /// Change sets that the service put off, in a row: `not_before` grows with them.
     #[serde(default)]
-    pub put_off: u32,
+    pub back_off: u32,
     /// Change sets that were cancelled, in a row.
     #[serde(default)]
     pub cancelled: u32,
-    /// The search for changes that make their change set fail.
-    #[serde(default, skip_serializing_if = "Search::is_idle")]
-    pub search: Search,
-    /// The operator's brake, while it is on.
+    /// The bisect for changes that make their change set fail.
+    #[serde(default, skip_serializing_if = "Bisect::is_idle")]
+    pub bisect: Bisect,
+    /// The operator's suspension, while it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
+    pub suspension: Option<Suspension>,
     /// The member's own rules, as its worker last found them; nothing while they restrict nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberRules>,
@@ -212,7 +212,7 @@ pub struct LaneState {
     pub last_success: Option<Timestamp>,
     /// When the producer last found nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_in_step: Option<Timestamp>,
+    pub last_in_sync: Option<Timestamp>,
     /// How long the last change set took by the service's clock, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_duration_seconds: Option<u32>,
@@ -223,7 +223,7 @@ pub struct LaneState {
 
 /// A transition that the state does not allow. Nothing is wrong: somebody else was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejected {
     /// A plan of this run or a newer one is committed already.
     #[error("a plan of this run or a newer one is committed")]
     NotNewer,
@@ -269,7 +269,7 @@ pub enum Ending {
     /// Nothing has been applied, and trying again will not help by itself.
     Blocked(Block),
     /// Nothing has been applied; the service may do better later.
-    PutOff(Timestamp),
+    BackOff(Timestamp),
     /// The service does not know it any more, nor anybody whether it was applied: to be tried again then.
     Vanished(Timestamp),
 }

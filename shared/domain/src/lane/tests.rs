@@ -119,7 +119,7 @@ const PHASES: [Phase; 5] = [
     Phase::Starting,
     Phase::InFlight,
     Phase::Blocked,
-    Phase::Stopped,
+    Phase::Suspended,
 ];
 
 /// A change that was claimed at the start.

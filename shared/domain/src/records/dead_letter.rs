@@ -47,7 +47,7 @@ pub struct DeadLetterRecord {
     /// The run that had sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_by: Option<RunId>,
-    /// Why it was buried.
+    /// Why it was dead-lettered.
     pub reason: String,
     /// Everything else that was said then.
     #[serde(default)]

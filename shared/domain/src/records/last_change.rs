@@ -18,7 +18,7 @@ pub enum ChangeState {
     Holding,
     /// A newer plan took its place.
     Superseded,
-    /// It failed by itself and stands aside.
+    /// It failed by itself and is quarantined.
     Quarantined,
 }
 
@@ -41,7 +41,7 @@ pub struct LastChange {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// When it was set aside.
+    /// When it was quarantined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_at: Option<Timestamp>,
     /// The service's error code, if it failed by itself.

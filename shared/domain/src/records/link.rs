@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Consent, Hold};
+use crate::approval::{Approval, Hold};
 use crate::error::FaultRecord;
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, PlanHash, ProductId, RunId};
 use crate::link::Mode;
@@ -81,7 +81,7 @@ pub struct LinkRecord {
     pub hold: Option<Hold>,
     /// The request about a hold that this run served on the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Consent>,
+    pub approval: Option<Approval>,
     /// Allowed although nobody could be asked whether they are live.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,

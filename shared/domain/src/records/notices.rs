@@ -33,8 +33,8 @@ pub struct Mark<R> {
 
 /// Changes in quarantine that were announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AsideMark {
-    /// Since when the first of them stands aside.
+pub struct QuarantineMark {
+    /// Since when the first of them is quarantined.
     pub since: Timestamp,
     /// The products, each with the run that its change was claimed under: one that is replayed and fails
     /// again is announced again.
@@ -64,8 +64,8 @@ pub struct Notices {
     pub blocked: Option<Mark<BlockReason>>,
     /// The quarantine that stands announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aside: Option<AsideMark>,
-    /// Since when the link was not in step, if it stands announced as stale.
+    pub quarantined: Option<QuarantineMark>,
+    /// Since when the link was not in sync, if it stands announced as stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Mark<String>>,
     /// What is recorded and not known to be on the bus.
@@ -87,7 +87,7 @@ impl Notices {
                 self.held.is_some() || self.distrusted.is_some(),
             ),
             (Condition::Blocked, self.blocked.is_some()),
-            (Condition::Quarantined, self.aside.is_some()),
+            (Condition::Quarantined, self.quarantined.is_some()),
             (Condition::Stale, self.stale.is_some()),
         ];
         let standing = all.into_iter().filter(|(_, stands)| *stands);

@@ -112,7 +112,7 @@ impl RunRecord {
         }
     }
 
-    /// True if it has ended and has sent changes: that is announced. A run that found everything in step, or
+    /// True if it has ended and has sent changes: that is announced. A run that found everything in sync, or
     /// already under way, is not.
     pub fn has_news(&self) -> bool {
         self.status.is_final() && self.totals.messages > 0
@@ -136,7 +136,7 @@ impl RunRecord {
             RunStatus::Failed
         } else if !self.superseded.is_empty() {
             RunStatus::Superseded
-        } else if self.totals.failed + self.totals.stopped + self.totals.quarantined > 0
+        } else if self.totals.failed + self.totals.suspended + self.totals.quarantined > 0
             || !self.not_seen.is_empty()
         {
             RunStatus::Partial
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn a_run_with_a_change_in_quarantine_is_partial() {
-        let aside = LaneEnd::Rests { quarantined: 2 };
-        let record = planned(2, 0, &[1, 2]).without(&lane(1), aside, at(20));
+        let quarantined = LaneEnd::Rests { quarantined: 2 };
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), quarantined, at(20));
         assert_eq!(record.totals.quarantined, 2);
         let record = record.without(&lane(2), RESTS, at(30));
         assert_eq!(record.status, RunStatus::Partial);

@@ -33,7 +33,7 @@ pub const APPROVAL_REQUESTED: &str = "Approval Requested";
 /// `detail-type` of a request to leave a held plan.
 pub const REJECTION_REQUESTED: &str = "Rejection Requested";
 
-/// `detail-type` of a request for the way back.
+/// `detail-type` of a request for the rollback.
 pub const RESTORE_REQUESTED: &str = "Restore Requested";
 
 /// `detail-type` of the announcement of a hold.
@@ -42,10 +42,10 @@ pub const HELD: &str = "Held";
 /// `detail-type` of the announcement that a lane is blocked.
 pub const BLOCKED: &str = "Blocked";
 
-/// `detail-type` of the announcement that changes were set aside.
+/// `detail-type` of the announcement that changes were quarantined.
 pub const QUARANTINED: &str = "Quarantined";
 
-/// `detail-type` of the announcement that a link was last known in step too long ago.
+/// `detail-type` of the announcement that a link was last known in sync too long ago.
 pub const MEMBER_STALE: &str = "Member Stale";
 
 /// `detail-type` of the announcement that something which was announced is no more.

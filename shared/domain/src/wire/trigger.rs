@@ -12,7 +12,7 @@ use super::names::{
 };
 use super::request::{Continuation, SettledDetail, SyncDetail, SyncRequest};
 use super::{approval, dead_letters};
-use crate::approval::ConsentRequest;
+use crate::approval::ApprovalRequest;
 use crate::ids::{LaneId, RunId};
 
 /// What starts a run, or goes on with one.
@@ -36,7 +36,7 @@ pub enum Trigger {
     /// Somebody wants dead letters to be looked at again.
     DeadLetters(DeadLetterRequest),
     /// Somebody wants something done about a hold.
-    Consent(ConsentRequest),
+    Approval(ApprovalRequest),
 }
 
 impl Trigger {
@@ -68,7 +68,7 @@ impl Trigger {
                 dead_letters::parse(envelope).map(Self::DeadLetters)
             }
             (SOURCE, APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED) => {
-                approval::parse(envelope).map(Self::Consent)
+                approval::parse(envelope).map(Self::Approval)
             }
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;

@@ -12,13 +12,15 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, PlanHash, ProductId,
 use pmp_sync_domain::lane::{LaneState, MemberRules};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, ReadSets as _};
-use pmp_sync_domain::records::{Book, Brake, DeadLetterOutcome, LinkRecord, RunRecord, SetRecord};
+use pmp_sync_domain::records::{
+    DeadLetterOutcome, LinkRecord, LinkState, RunRecord, SetRecord, Suspensions,
+};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{DeadLetterFilter, HELD};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{Producer, Record};
 use pmp_sync_simulation::{ProducerPorts, WorkerPorts};
-use pmp_sync_worker::{Verdict, Worker};
+use pmp_sync_worker::{Disposition, Worker};
 
 pub(crate) const CONFIG: &str = r#"schema = 1
 
@@ -122,7 +124,7 @@ impl System {
         for (of, worker) in &mut self.workers {
             if *of == member {
                 let ports = WorkerPorts::new(&self.world, &account(member));
-                *worker = Worker::new(ports, account(member), 30).obeying(rules.clone());
+                *worker = Worker::new(ports, account(member), 30).with_member_rules(rules.clone());
             }
         }
     }
@@ -136,8 +138,8 @@ impl System {
                 body: body.clone(),
             })
             .collect();
-        let verdicts = block_on(self.producer.handle(&records, deadline));
-        if verdicts.contains(&pmp_sync_producer::Verdict::Again) {
+        let dispositions = block_on(self.producer.handle(&records, deadline));
+        if dispositions.contains(&pmp_sync_producer::Disposition::Retry) {
             for body in bodies {
                 self.world.request(body.clone());
             }
@@ -169,7 +171,7 @@ impl System {
     }
 
     /// Somebody asks for something about what is held on a member's experience.
-    pub(crate) fn consent(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
+    pub(crate) fn approval(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
         let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
         let (account, experience) = (account(member), experience(member));
         let body = format!(
@@ -180,14 +182,19 @@ impl System {
 
     /// What is held on a member's experience is approved as it stands.
     pub(crate) fn approve(&self, member: char) -> Hold {
-        let hold = self.book(member).hold.unwrap();
-        self.consent("Approval", member, hold.run, Some(&hold.plan_hash));
+        let hold = self.link_state(member).hold.unwrap();
+        self.approval("Approval", member, hold.run, Some(&hold.plan_hash));
         hold
     }
 
-    pub(crate) fn book(&self, member: char) -> Book {
-        self.world
-            .ledger(|ledger| ledger.books.get(&lane(member)).cloned().unwrap_or_default())
+    pub(crate) fn link_state(&self, member: char) -> LinkState {
+        self.world.ledger(|ledger| {
+            ledger
+                .link_states
+                .get(&lane(member))
+                .cloned()
+                .unwrap_or_default()
+        })
     }
 
     /// How often something was announced to be held.
@@ -349,9 +356,9 @@ impl System {
                     body: delivery.body.clone(),
                 })
                 .collect();
-            let verdicts = block_on(worker.handle(&records, later(now, 30)));
-            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
-                if verdict == Verdict::Again {
+            let dispositions = block_on(worker.handle(&records, later(now, 30)));
+            for (delivery, disposition) in batch.into_iter().zip(dispositions) {
+                if disposition == Disposition::Retry {
                     self.world.changes(&account(*member), |queue| {
                         queue.put_back(delivery, later(now, 180));
                     });
@@ -392,8 +399,8 @@ impl System {
             .ledger(|ledger| ledger.configs.push(text.to_owned()));
     }
 
-    pub(crate) fn brake(&self, brake: Brake) {
-        self.world.ledger(|ledger| ledger.brake = brake);
+    pub(crate) fn suspensions(&self, suspensions: Suspensions) {
+        self.world.ledger(|ledger| ledger.suspensions = suspensions);
     }
 
     pub(crate) fn reachable(&self, member: char, reachable: bool) {

@@ -34,7 +34,7 @@ pub enum Stage {
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Why {
     /// It stands as the management experience wants it. What is known of how it came to.
-    InStep {
+    InSync {
         /// Since when, if pmp-sync did it or found it so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
@@ -122,9 +122,9 @@ pub enum Why {
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
-    /// The brake is on.
-    Stopped {
-        /// Who stopped it.
+    /// It is suspended.
+    Suspended {
+        /// Who suspended it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
         /// Since when.
@@ -143,7 +143,7 @@ pub enum Why {
         /// Why.
         reason: Reason,
     },
-    /// The link can not be looked at.
+    /// The link cannot be looked at.
     Failing {
         /// The stable code.
         code: String,
@@ -172,10 +172,10 @@ pub enum Why {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Nothing is to be done.
-    InStep,
+    InSync,
     /// It differs: it is under way, planned, or left alone.
     Differs,
-    /// It differs, and waits for somebody's consent.
+    /// It differs, and waits for approval.
     Held,
     /// It differs, and something has failed.
     Fails,
@@ -185,7 +185,7 @@ impl Why {
     /// What it amounts to.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::InStep { .. } => Verdict::InStep,
+            Self::InSync { .. } => Verdict::InSync,
             Self::Held { .. } => Verdict::Held,
             Self::Failing { .. } | Self::Quarantined { .. } | Self::Blocked { .. } => {
                 Verdict::Fails
@@ -197,7 +197,7 @@ impl Why {
             | Self::Additive
             | Self::NotLive
             | Self::LiveUnknown
-            | Self::Stopped { .. }
+            | Self::Suspended { .. }
             | Self::Frozen { .. }
             | Self::LeftAlone { .. }
             | Self::Superseded { .. }
@@ -208,14 +208,14 @@ impl Why {
     /// Since when it is so, if that is known.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::InStep { since, .. }
+            Self::InSync { since, .. }
             | Self::Held { since, .. }
             | Self::Frozen { since }
             | Self::Superseded { since, .. } => *since,
             Self::Open { since, .. }
             | Self::Quarantined { since, .. }
             | Self::Blocked { since, .. }
-            | Self::Stopped { since, .. } => Some(*since),
+            | Self::Suspended { since, .. } => Some(*since),
             Self::Excluded
             | Self::Protected
             | Self::Observed
@@ -272,7 +272,7 @@ pub struct WhyLink {
     pub member: MemberName,
     /// Its account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that can not be looked at.
+    /// Its experience; none of a `*` link that cannot be looked at.
     pub experience: Option<ExperienceId>,
     /// The experience that it follows.
     pub management_experience: ExperienceId,

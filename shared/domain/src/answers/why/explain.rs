@@ -11,10 +11,10 @@ use crate::drift::Edited;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::ids::{ExperienceId, ProductId};
-use crate::lane::{LaneState, Phase, Stop};
+use crate::lane::{LaneState, Phase, Suspension};
 use crate::plan::{LeftAlone, Plan, Reason};
 use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
-use crate::records::{Book, ChangeState, LastChange};
+use crate::records::{ChangeState, LastChange, LinkState};
 use crate::time::elapsed;
 
 /// What was found on a lane.
@@ -41,9 +41,9 @@ pub struct Seen<'a> {
     /// False if a run that holds the plan would take back what the lane works on.
     pub goes_on: bool,
     /// What is remembered of the link.
-    pub book: &'a Book,
-    /// The brake.
-    pub stop: Option<&'a Stop>,
+    pub link_state: &'a LinkState,
+    /// The suspensions.
+    pub suspension: Option<&'a Suspension>,
     /// Outside edits.
     pub edited: &'a Edited,
     /// When the look began.
@@ -53,7 +53,7 @@ pub struct Seen<'a> {
 /// What is known of a link.
 #[derive(Debug, Clone, Copy)]
 pub enum Facts<'a> {
-    /// It can not be looked at.
+    /// It cannot be looked at.
     Failing(&'a FaultRecord),
     /// What was found.
     Seen(&'a Seen<'a>),
@@ -94,7 +94,7 @@ impl Seen<'_> {
             standing: Some(standing),
             wanted,
             why: match wanted {
-                None => self.in_step(product, standing),
+                None => self.in_sync(product, standing),
                 Some(action) => {
                     let change = ProductChange {
                         product: product.clone(),
@@ -120,11 +120,11 @@ impl Seen<'_> {
         }
     }
 
-    fn in_step(&self, product: &ProductId, standing: Standing) -> Why {
+    fn in_sync(&self, product: &ProductId, standing: Standing) -> Why {
         // Another change than what stands says nothing of how it came to.
         let told = |last: &&LastChange| last.is_done() && last.action.outcome() == standing;
         let last = self.last.get(product).filter(told);
-        Why::InStep {
+        Why::InSync {
             since: last.and_then(|last| last.closed_at),
             run: last.map(|last| last.run),
             change_set: last.and_then(|last| last.change_set.clone()),
@@ -147,11 +147,11 @@ impl Seen<'_> {
 
     /// Why the plan leaves the product alone. A reason without an answer of its own is told as it is.
     fn left(&self, product: &ProductId, reason: Reason) -> Why {
-        let aside = self.last.get(product);
-        let aside = aside.filter(|last| last.state == ChangeState::Quarantined);
-        match (reason, aside) {
+        let quarantined = self.last.get(product);
+        let quarantined = quarantined.filter(|last| last.state == ChangeState::Quarantined);
+        match (reason, quarantined) {
             (Reason::Frozen, _) => Why::Frozen {
-                since: self.book.frozen_since,
+                since: self.link_state.frozen_since,
             },
             (Reason::Excluded, _) => Why::Excluded,
             (Reason::Protected, _) => Why::Protected,
@@ -159,13 +159,13 @@ impl Seen<'_> {
             (Reason::Additive, _) => Why::Additive,
             (Reason::NotLive, _) => Why::NotLive,
             (Reason::LiveUnknown, _) => Why::LiveUnknown,
-            (Reason::Quarantined, Some(aside)) => Why::Quarantined {
-                action: aside.action,
-                error_code: aside.error_code.clone().unwrap_or_default(),
-                error_message: aside.error_message.clone().unwrap_or_default(),
-                change_set: aside.change_set.clone(),
-                run: aside.run,
-                since: aside.quarantined_at.unwrap_or(aside.claimed_at),
+            (Reason::Quarantined, Some(quarantined)) => Why::Quarantined {
+                action: quarantined.action,
+                error_code: quarantined.error_code.clone().unwrap_or_default(),
+                error_message: quarantined.error_message.clone().unwrap_or_default(),
+                change_set: quarantined.change_set.clone(),
+                run: quarantined.run,
+                since: quarantined.quarantined_at.unwrap_or(quarantined.claimed_at),
             },
             (reason, _) => Why::LeftAlone { reason },
         }
@@ -173,10 +173,10 @@ impl Seen<'_> {
 
     /// What is in the way of a planned change.
     fn in_the_way(&self, change: &ProductChange) -> Why {
-        if let Some(stop) = self.stop {
-            return Why::Stopped {
-                by: stop.by.clone(),
-                since: stop.since,
+        if let Some(suspension) = self.suspension {
+            return Why::Suspended {
+                by: suspension.by.clone(),
+                since: suspension.since,
             };
         }
         if let Some(open) = self.at_work(change) {
@@ -234,7 +234,7 @@ impl Seen<'_> {
             |reasons: &[HoldReason]| -> Vec<_> { reasons.iter().map(HoldReason::code).collect() };
         let is_it =
             |hold: &&Hold| hold.plan_hash == hash && codes(&hold.reasons) == codes(self.held_for);
-        let hold = self.book.hold.as_ref().filter(is_it);
+        let hold = self.link_state.hold.as_ref().filter(is_it);
         Why::Held {
             reasons: self.held_for.to_vec(),
             run: hold.map(|hold| hold.run),

@@ -1,15 +1,15 @@
-//! What the member and the operator hold back, on the deployed Lambdas: the member's own brake, freezes,
+//! What the member and the operator hold back, on the deployed Lambdas: The member's own rules, freezes,
 //! first policies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::approval::{ConsentAction, ConsentRequest};
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, ReadSets as _};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
-use pmp_sync_domain::wire::{SyncRequest, consent_requested, sync_requested};
+use pmp_sync_domain::wire::{SyncRequest, approval_requested, sync_requested};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::{Installation, link};
 
@@ -65,7 +65,7 @@ fn a_member_that_only_allows_denies_nothing_whatever_is_planned() {
         assert_eq!(installation.lists(&experience).allow, all);
         let left: BTreeMap<_, _> = had
             .iter()
-            .map(|product| (product.clone(), Reason::MemberBrake))
+            .map(|product| (product.clone(), Reason::MemberRules))
             .collect();
         assert_eq!(left_alone(&installation, &run, &experience).await, left);
         for set in change_sets(&experience) {
@@ -78,14 +78,14 @@ fn a_member_that_only_allows_denies_nothing_whatever_is_planned() {
             .lane(&lane(&installation, &experience))
             .await
             .unwrap();
-        assert!(state.member.is_some() && state.last_in_step.is_none());
+        assert!(state.member.is_some() && state.last_in_sync.is_none());
     });
 }
 
 #[test]
-fn a_member_that_is_stopped_starts_nothing() {
+fn a_member_that_is_suspended_starts_nothing() {
     block_on(async {
-        let installation = install_with(52, 1, &[("MemberMode", "stopped")]).await;
+        let installation = install_with(52, 1, &[("MemberMode", "suspended")]).await;
         let (_, experience) = mirror(
             &installation,
             lists(&ids("w", 4), &BTreeSet::new()),
@@ -146,11 +146,11 @@ fn a_frozen_link_changes_only_when_somebody_overrides_it() {
         let left = left_alone(&installation, &run, &experience).await;
         assert_eq!(left.len(), 3);
         assert!(left.values().all(|reason| *reason == Reason::Frozen));
-        let book = installation
+        let link_state = installation
             .ledger
-            .book(&lane(&installation, &experience))
+            .link_state(&lane(&installation, &experience))
             .await;
-        assert!(book.unwrap().frozen_since.is_some());
+        assert!(link_state.unwrap().frozen_since.is_some());
 
         let id = "override-1".to_owned();
         let request = SyncRequest {
@@ -203,10 +203,16 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
         assert!(change_sets(&experience).is_empty());
 
         let lane = lane(&installation, &experience);
-        let hold = installation.ledger.book(&lane).await.unwrap().hold.unwrap();
+        let hold = installation
+            .ledger
+            .link_state(&lane)
+            .await
+            .unwrap()
+            .hold
+            .unwrap();
         let id = "approval-1".to_owned();
-        let request = ConsentRequest {
-            action: ConsentAction::Approve,
+        let request = ApprovalRequest {
+            action: ApprovalAction::Approve,
             lane: lane.clone(),
             run: hold.run,
             plan_hash: Some(hold.plan_hash),
@@ -215,7 +221,7 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             account: None,
         };
         bus(&installation)
-            .put(consent_requested(request))
+            .put(approval_requested(request))
             .await
             .unwrap();
         let run = installation.wait(&id, PATIENCE).await.unwrap();
@@ -234,6 +240,6 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             .unwrap()
             .unwrap();
         assert_eq!(link.status, LinkStatus::Committed);
-        assert!(link.consent.unwrap().refused.is_none());
+        assert!(link.approval.unwrap().refused.is_none());
     });
 }

@@ -472,7 +472,7 @@ impl Sim {
                 Kept::Book(lane, book) => {
                     self.trace.line(self.now, || describe_book(&lane, &book));
                     let guards = &mut self.guards;
-                    if guards.wrote_book(&self.world, &lane, &book, self.now)? {
+                    if guards.wrote_book(&self.world, &lane, &book)? {
                         self.tell_of_hold(&lane);
                     }
                 }

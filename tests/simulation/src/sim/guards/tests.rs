@@ -3,7 +3,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use pmp_sync_domain::guard::{Book, Guard, Limits, Size};
+use pmp_sync_domain::guard::{Guard, Limits, LinkState, Size};
 
 use pmp_sync_domain::ids::AccountId;
 
@@ -22,14 +22,14 @@ fn lists(count: usize) -> PolicySnapshot {
     PolicySnapshot::new((0..count).map(product), [])
 }
 
-fn sized(sizes: &[(i64, usize)]) -> Book {
+fn sized(sizes: &[(i64, usize)]) -> LinkState {
     let size = |&(minute, allowed): &(i64, usize)| Size {
         at: at(minute * MINUTE),
         allowed,
     };
-    Book {
+    LinkState {
         sizes: sizes.iter().map(size).collect(),
-        ..Book::default()
+        ..LinkState::default()
     }
 }
 
@@ -57,10 +57,10 @@ fn a_run_that_does_not_reach_the_member_has_not_seen_its_list() {
     let world = World::new(at(0), 1, 20);
     let (mut guards, lane) = (Guards::default(), lane());
     guards.edited(&lane, &lists(1), 0);
-    guards.wrote_book(&world, &lane, &sized(&[])).unwrap();
+    guards.wrote_link_state(&world, &lane, &sized(&[])).unwrap();
     guards.edited(&lane, &lists(2), 31 * MINUTE);
     guards
-        .wrote_book(&world, &lane, &sized(&[(64, 2)]))
+        .wrote_link_state(&world, &lane, &sized(&[(64, 2)]))
         .unwrap();
     assert_eq!(known(&guards, &lane).most(&half(), 70 * MINUTE), 1);
 }
@@ -72,10 +72,12 @@ fn the_window_begins_with_the_list_as_it_was_last_written_down() {
     let world = World::new(at(0), 1, 20);
     let (mut guards, lane) = (Guards::default(), lane());
     guards.edited(&lane, &lists(8), 0);
-    guards.wrote_book(&world, &lane, &sized(&[(1, 8)])).unwrap();
+    guards
+        .wrote_link_state(&world, &lane, &sized(&[(1, 8)]))
+        .unwrap();
     guards.edited(&lane, &lists(2), 2 * MINUTE);
     let sizes = sized(&[(1, 8), (40 * 60, 2)]);
-    guards.wrote_book(&world, &lane, &sizes).unwrap();
+    guards.wrote_link_state(&world, &lane, &sizes).unwrap();
     assert_eq!(known(&guards, &lane).most(&half(), 40 * HOUR), 4);
     assert_eq!(known(&guards, &lane).most(&half(), 65 * HOUR), 1);
 }
@@ -85,6 +87,6 @@ fn a_length_that_the_list_never_had_is_found() {
     let world = World::new(at(0), 1, 20);
     let (mut guards, lane) = (Guards::default(), lane());
     guards.edited(&lane, &lists(8), 0);
-    let wrong = guards.wrote_book(&world, &lane, &sized(&[(1, 7)]));
+    let wrong = guards.wrote_link_state(&world, &lane, &sized(&[(1, 7)]));
     assert_eq!(wrong.unwrap_err().invariant, "guarded");
 }

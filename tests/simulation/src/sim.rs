@@ -473,7 +473,7 @@ impl Sim {
                     self.trace
                         .line(self.now, || describe_link_state(&lane, &link_state));
                     let guards = &mut self.guards;
-                    if guards.wrote_link_state(&self.world, &lane, &link_state, self.now)? {
+                    if guards.wrote_link_state(&self.world, &lane, &link_state)? {
                         self.tell_of_hold(&lane);
                     }
                 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::reason::HoldReason;
+use crate::hint::Hint;
 use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
 
 /// Somebody who asked for something, and when.
@@ -66,11 +67,13 @@ impl Hold {
     }
 
     /// The command that releases it.
-    pub fn command(&self, experience: &ExperienceId) -> String {
-        format!(
-            "pmp-sync approve {} --link {experience} --plan {}",
-            self.run, self.plan_hash
-        )
+    pub fn approve(&self, experience: &ExperienceId) -> Hint {
+        Hint::Approve {
+            run: self.run,
+            member: None,
+            experience: experience.clone(),
+            plan_hash: self.plan_hash.clone(),
+        }
     }
 }
 
@@ -144,4 +147,7 @@ pub struct Approval {
     /// Why it was refused; nothing was done then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// How to go on then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }

@@ -1,13 +1,13 @@
 //! The details of the events, as they stand on the bus: typed, so that their schemas follow from them.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, event};
 use super::names::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
+use crate::hint::Hint;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::policy::Action;
@@ -38,8 +38,11 @@ pub struct About {
     pub management_experience: ExperienceId,
     /// What happened, in a sentence.
     pub message: String,
-    /// What to do about it, with the command.
+    /// What to do about it, with the commands.
     pub what_to_do: String,
+    /// These commands, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 /// One reason of a hold.
@@ -81,9 +84,6 @@ pub struct Held {
     pub deny: usize,
     /// Of these, those of products that the member allows.
     pub removals: usize,
-    /// The command that releases it; none if there is nothing to approve.
-    #[serde(default)]
-    pub approve: Option<String>,
 }
 
 /// `Blocked`: something stands in the way of the lane, which each run tries again.
@@ -177,23 +177,12 @@ pub enum Condition {
     Stale,
 }
 
-impl Condition {
-    /// As it stands in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Blocked => "blocked",
-            Self::Quarantined => "quarantined",
-            Self::Stale => "stale",
-        }
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+closed_list!(Condition, "condition", {
+    Held => "held",
+    Blocked => "blocked",
+    Quarantined => "quarantined",
+    Stale => "stale",
+});
 
 /// How something that stood in the way came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +197,12 @@ pub enum EndedBy {
     /// The link has left the configuration.
     Removed,
 }
+
+closed_list!(EndedBy, "end", {
+    Resolved => "resolved",
+    NotExpected => "not_expected",
+    Removed => "removed",
+});
 
 /// Something that is no more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,8 +259,11 @@ pub struct SyncCompleted {
     pub totals: Totals,
     /// What happened, in a sentence.
     pub message: String,
-    /// What to do about it, with the command.
+    /// What to do about it, with the commands.
     pub what_to_do: String,
+    /// These commands, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 impl SyncCompleted {

@@ -76,7 +76,7 @@ impl fmt::Display for Why {
 }
 
 impl WhyAnswer {
-    /// Where the product stands and why, for people.
+    /// The state of the product and the reason, as a sentence.
     pub fn words(&self) -> String {
         let mut words = match (self.standing, self.wanted) {
             (Some(standing), Some(wanted)) => {
@@ -86,7 +86,7 @@ impl WhyAnswer {
             (None, _) => self.why.to_string(),
         };
         if let Some(since) = self.edited_since {
-            // To the second: nobody compares nanoseconds.
+            // Rounded down to seconds.
             let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
             let _ = write!(words, "; edited outside since {since}");
         }

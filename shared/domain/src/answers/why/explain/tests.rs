@@ -538,7 +538,7 @@ fn what_has_to_be_dealt_with_first_is_the_answer() {
     world.suspended();
     assert_eq!(name(&world), "suspended");
     world.link.exclude.insert(p("a"));
-    assert_eq!(name(&world), "left_alone");
+    assert_eq!(name(&world), "excluded");
     world.link.frozen = true;
     assert_eq!(name(&world), "frozen");
     world.in_flight("a", Action::Allow);

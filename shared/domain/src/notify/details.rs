@@ -122,7 +122,7 @@ pub(super) fn quarantined(
         )
     });
     let message = format!(
-        "{new} changes on {} failed by themselves and were quarantined, {count} are in quarantine{first}.",
+        "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
         about.link()
     );
     let what_to_do = Advice::by(
@@ -190,7 +190,7 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
     words.dedup();
     let how = match ended.first().map(|ended| ended.ended_by) {
         Some(EndedBy::Removed) => ": it has left the configuration",
-        Some(EndedBy::NotExpected) => ": nobody expects it to be in sync for now",
+        Some(EndedBy::NotExpected) => ": it is not expected to be in sync for now",
         _ => "",
     };
     let still: Vec<_> = standing

@@ -31,7 +31,7 @@ impl fmt::Display for Why {
                 ..
             } => write!(f, "in sync by run {run}, change set {change_set}"),
             Self::InSync { run: Some(run), .. } => {
-                write!(f, "in sync: it stood so when run {run} wanted it")
+                write!(f, "in sync: already so when run {run} started")
             }
             Self::Open {
                 action, stage, run, ..
@@ -52,7 +52,7 @@ impl fmt::Display for Why {
                 ..
             } => write!(
                 f,
-                "quarantined: the {action} of run {run} failed by itself: {error_code}: {error_message}"
+                "quarantined: the {action} of run {run} was rejected individually: {error_code}: {error_message}"
             ),
             Self::Blocked { reason, detail, .. } => {
                 write!(f, "the lane is blocked: {reason}: {detail}")
@@ -118,7 +118,7 @@ impl WhyAnswer {
             }
             Why::Held { approve: None, .. } => {
                 Advice::by("look at the plan", Hint::Plan(Place::default()))
-                    .or("the run that holds it tells how to approve it")
+                    .or("the run that holds it shows how to approve it")
             }
             Why::LeftAlone { reason, .. } => Advice::new(reason.remedy()),
             Why::Quarantined { .. } => Advice::by(

@@ -50,9 +50,9 @@ fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
     PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok()
 }
 
-/// What the producer was last told of an experience.
+/// What the producer last read of an experience.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Observed {
     /// The experience.
     pub experience: Experience,
     /// Its lists; none until they were asked for.
@@ -69,9 +69,9 @@ pub struct Experiences {
     faults: u32,
     unattributed: bool,
     hidden: BTreeSet<ChangeSetId>,
-    /// Allowed products that the producer's next look at an experience's lists is told of.
+    /// How many allowed products the producer's next read of an experience's lists returns.
     short: BTreeMap<ExperienceId, usize>,
-    told: BTreeMap<ExperienceId, Told>,
+    observed: BTreeMap<ExperienceId, Observed>,
 }
 
 impl Experiences {
@@ -86,7 +86,7 @@ impl Experiences {
             unattributed: false,
             hidden: BTreeSet::new(),
             short: BTreeMap::new(),
-            told: BTreeMap::new(),
+            observed: BTreeMap::new(),
         }
     }
 
@@ -128,19 +128,19 @@ impl Experiences {
             .unwrap_or_default()
     }
 
-    /// The producer's next look at the lists of an experience is told of `most` allowed products only.
+    /// The producer's next read of an experience's lists returns at most `most` allowed products.
     pub fn read_short(&mut self, id: &ExperienceId, most: usize) {
         self.short.insert(id.clone(), most);
     }
 
-    /// Every look is told everything again.
+    /// Every read returns everything again.
     pub fn read_whole(&mut self) {
         self.short.clear();
     }
 
-    /// What the producer was last told of an experience.
-    pub fn told(&self, id: &ExperienceId) -> Option<&Told> {
-        self.told.get(id)
+    /// What the producer last read of an experience.
+    pub fn observed(&self, id: &ExperienceId) -> Option<&Observed> {
+        self.observed.get(id)
     }
 
     /// An experience as it stands.
@@ -148,20 +148,20 @@ impl Experiences {
         self.entities.get(id).map(|entity| &entity.experience)
     }
 
-    fn tell_experience(&mut self, experience: &Experience) {
-        let told = self.told.entry(experience.id.clone());
-        let told = told.or_insert_with(|| Told {
+    fn observe_experience(&mut self, experience: &Experience) {
+        let observed = self.observed.entry(experience.id.clone());
+        let observed = observed.or_insert_with(|| Observed {
             experience: experience.clone(),
             policy: PolicySnapshot::default(),
         });
-        told.experience = experience.clone();
+        observed.experience = experience.clone();
         if experience.policy.is_none() {
-            told.policy = PolicySnapshot::default();
+            observed.policy = PolicySnapshot::default();
         }
     }
 
-    /// The lists as the producer is told of them.
-    fn tell_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
+    /// The lists as the producer reads them.
+    fn observe_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
         let policy = match self.short.remove(id) {
             Some(most) => PolicySnapshot::new(
                 policy.allowed().iter().take(most).cloned(),
@@ -169,8 +169,8 @@ impl Experiences {
             ),
             None => policy,
         };
-        if let Some(told) = self.told.get_mut(id) {
-            told.policy = policy.clone();
+        if let Some(observed) = self.observed.get_mut(id) {
+            observed.policy = policy.clone();
         }
         policy
     }
@@ -186,7 +186,7 @@ impl Experiences {
     }
 
     /// The service no longer says which change of a failed change set was at fault.
-    pub fn tell_no_reasons(&mut self) {
+    pub fn withhold_reasons(&mut self) {
         self.unattributed = true;
     }
 
@@ -286,10 +286,10 @@ impl Experiences {
                 })
                 .collect();
             if archived || !errors.is_empty() {
-                let told = !self.unattributed && !archived;
+                let attributed = !self.unattributed && !archived;
                 set.status = Some(ChangeSetStatus::Failed(Failed {
-                    errors: if told { errors } else { Vec::new() },
-                    description: (!told).then(|| "the change set is not valid".to_owned()),
+                    errors: if attributed { errors } else { Vec::new() },
+                    description: (!attributed).then(|| "the change set is not valid".to_owned()),
                 }));
                 continue;
             }
@@ -395,7 +395,7 @@ impl Experiences {
 pub struct OrgCatalog {
     pub(crate) world: World,
     pub(crate) account: AccountId,
-    /// True for the producer's looks: what they were told is kept.
+    /// True for the producer: what it reads is kept.
     pub(crate) producer: bool,
 }
 
@@ -408,7 +408,7 @@ impl ReadCatalog for OrgCatalog {
             .entity(&self.account, "DescribeEntity", id)?;
         let experience = entity.experience.clone();
         if self.producer {
-            inner.experiences.tell_experience(&experience);
+            inner.experiences.observe_experience(&experience);
         }
         effect.answer(experience)
     }
@@ -430,7 +430,7 @@ impl ReadCatalog for OrgCatalog {
             )
         })?;
         let policy = if self.producer {
-            inner.experiences.tell_policy(&experience, policy)
+            inner.experiences.observe_policy(&experience, policy)
         } else {
             policy
         };

@@ -14,7 +14,7 @@ pub enum Fate {
     Go,
     /// It fails without an effect.
     Refuse(Kind),
-    /// It has its effect, and its answer is lost: the caller is told of this kind of failure.
+    /// It has its effect, and its answer is lost: the caller gets this kind of failure.
     Lose(Kind),
 }
 
@@ -29,7 +29,7 @@ pub struct Call<'a> {
     pub thing: &'a str,
 }
 
-type Judge = Box<dyn FnMut(Call<'_>) -> Fate + Send>;
+type Decide = Box<dyn FnMut(Call<'_>) -> Fate + Send>;
 
 /// Which calls are to fail, and how often each operation was called.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub struct Failing {
     total: u64,
     nth: Option<(u64, Fate)>,
     of: Vec<(String, u64, Fate)>,
-    judge: Option<Judge>,
+    decide: Option<Decide>,
     pub(crate) interleaved: bool,
 }
 
@@ -72,9 +72,9 @@ impl Failing {
         self.of.push((operation.into(), times, Fate::Lose(kind)));
     }
 
-    /// Asks this about every call that is not to fail otherwise.
-    pub fn judge(&mut self, judge: impl FnMut(Call<'_>) -> Fate + Send + 'static) {
-        self.judge = Some(Box::new(judge));
+    /// Asks this about every other call.
+    pub fn decide_by(&mut self, decide: impl FnMut(Call<'_>) -> Fate + Send + 'static) {
+        self.decide = Some(Box::new(decide));
     }
 
     /// Every call first gives way once, so that whoever polls the tasks decides which goes on.
@@ -113,7 +113,7 @@ impl Failing {
                 operation,
                 thing,
             };
-            self.judge.as_mut().map_or(Fate::Go, |judge| judge(call))
+            self.decide.as_mut().map_or(Fate::Go, |decide| decide(call))
         });
         let error = |kind, words| ServiceError::new(operation, thing, kind, words);
         match fate {

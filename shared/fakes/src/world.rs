@@ -159,7 +159,7 @@ impl World {
     }
 
     /// The same as the producer sees it: what it was answered is kept.
-    pub fn told_catalog(&self, account: &AccountId) -> OrgCatalog {
+    pub fn observed_catalog(&self, account: &AccountId) -> OrgCatalog {
         OrgCatalog {
             producer: true,
             ..self.catalog(account)
@@ -361,7 +361,7 @@ impl Members for World {
             return Err(ServiceError::new("AssumeRole", thing, Kind::Denied, words));
         }
         effect.answer(MemberAccess {
-            catalog: self.told_catalog(&member.account),
+            catalog: self.observed_catalog(&member.account),
         })
     }
 }

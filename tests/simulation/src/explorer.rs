@@ -81,8 +81,8 @@ fn run(args: &[String], out: &mut impl Write) -> io::Result<bool> {
         let begun = Instant::now();
         let mut reported = begun;
         let outcome = explore_and(&world, MOST_STATES, |states, waiting| {
-            if progress.elapsed() >= EVERY {
-                progress = Instant::now();
+            if reported.elapsed() >= EVERY {
+                reported = Instant::now();
                 let seconds = begun.elapsed().as_secs();
                 let line = format!(
                     "{}: {states} states, {waiting} wait, {seconds} s",

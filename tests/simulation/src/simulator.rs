@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use pmp_sync_domain::ids::ChangeSetName;
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_domain::message::LANE_SETTLED;
 use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::wire::LANE_SETTLED;
 use pmp_sync_producer::Producer;
 use pmp_sync_worker::Worker;
 

@@ -8,16 +8,17 @@ pub(super) mod lane;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{GuardName, HoldReason, LinkState};
-use pmp_sync_domain::hold::Hold;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, Target};
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{Plan, PlanHash};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 
 use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
 use super::invariants::{Violation, broken};

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::guard::{Guard, GuardName, Size};
-use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::guard::{Guard, GuardName};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::records::Size;
 
 use super::oddities;
 use crate::simulator::invariants::{Violation, broken};

@@ -3,7 +3,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use pmp_sync_domain::guard::{Guard, Limits, LinkState, Size};
+use pmp_sync_domain::guard::{Guard, Limits};
+use pmp_sync_domain::records::{LinkState, Size};
 
 use pmp_sync_domain::ids::AccountId;
 

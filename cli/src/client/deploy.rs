@@ -1,0 +1,26 @@
+//! What deploys stacks and takes them down, whichever command does.
+
+pub(crate) mod account;
+pub(crate) mod bucket;
+pub(crate) mod change;
+pub(crate) mod code;
+pub(crate) mod elf;
+pub(crate) mod leftover;
+pub(crate) mod stack;
+mod step;
+pub(crate) mod template;
+
+use pmp_sync_domain::ids::AccountId;
+
+/// The stacks' names, as infra/README.md has them.
+pub(crate) fn management_stack(name: &str) -> String {
+    format!("{name}-management")
+}
+
+pub(crate) fn access_stack(name: &str, account: &AccountId) -> String {
+    format!("{name}-member-access-{account}")
+}
+
+pub(crate) fn member_stack(name: &str) -> String {
+    format!("{name}-member")
+}

@@ -1,0 +1,48 @@
+//! `pmp-sync resume`: takes the brake off, and asks for a run.
+
+use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
+use pmp_sync_domain::ports::Bus as _;
+
+use crate::client::context::{Context, request_id};
+use crate::client::suspension::{BrakeOptions, Done, Target, change, mark, report, take_off};
+use crate::failure::Failure;
+use crate::options::Common;
+
+pub(crate) type ResumeOptions = BrakeOptions;
+
+/// `resume`
+pub(crate) async fn run(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let target = Target::new(options);
+    let brake = change(&context, |brake| take_off(brake, &target)).await?;
+    let lanes = mark(&context, &brake).await?;
+    // What was held back is planned now rather than with the next hourly run.
+    let scopes = if target.is_everything() {
+        vec![Scope::default()]
+    } else {
+        let of_members = Scope {
+            members: target.members.to_vec(),
+            ..Scope::default()
+        };
+        let of_links = Scope {
+            experiences: target.links.to_vec(),
+            ..Scope::default()
+        };
+        let narrow = [of_members, of_links];
+        let narrow = narrow.into_iter().filter(|scope| !scope.is_everything());
+        narrow.collect()
+    };
+    let requester = context.requester().await;
+    for scope in scopes {
+        context
+            .bus
+            .put(sync_requested(SyncRequest {
+                scope,
+                request_id: Some(request_id()),
+                requester: requester.clone(),
+                ..SyncRequest::default()
+            }))
+            .await?;
+    }
+    report(common, Done::Resumed, &target, &brake, &lanes)
+}

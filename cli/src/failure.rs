@@ -115,7 +115,7 @@ impl Failure {
         }
     }
 
-    /// docs/cli.md lists them.
+    /// docs/command-guide.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotWell(_)
@@ -139,7 +139,7 @@ impl Failure {
         }
     }
 
-    /// The stable word or code for programs; docs/cli.md lists them.
+    /// The stable word or code for programs; docs/command-guide.md lists them.
     fn code(&self) -> &str {
         match self {
             Self::InvalidConfig { .. } => "config",
@@ -264,7 +264,7 @@ pub(crate) struct ErrorAnswer {
 /// What went wrong.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ErrorDetail {
-    /// The stable word or code; docs/cli.md lists them.
+    /// The stable word or code; docs/command-guide.md lists them.
     code: String,
     /// What went wrong, in words.
     message: String,

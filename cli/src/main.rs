@@ -1,6 +1,6 @@
 //! `pmp-sync`, the operator's command: configuration, plan, sync, holds, status, history, dead letters,
 //! deployment, and an AWS on this machine. Data goes to stdout, everything else to stderr.
-//! docs/cli.md has the exit codes.
+//! docs/command-guide.md has the exit codes.
 
 mod cli;
 mod client;

@@ -7,6 +7,9 @@
     reason = "a measurement for people"
 )]
 
+#[path = "../tests/fakes/mod.rs"]
+mod fakes;
+
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -18,8 +21,10 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::why::WhyRequest;
+use pmp_sync_fakes::{ItemState, World};
 use pmp_sync_producer::Producer;
-use pmp_sync_testkit::{ItemState, ProducerPorts, World};
+
+use crate::fakes::ProducerPorts;
 
 /// Products that the management experience allows, and the lanes know.
 const LISTED: usize = 5_000;

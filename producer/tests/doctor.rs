@@ -8,6 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod fakes;
+
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::doctor::{DoctorAnswer, DoctorRequest, Look, MemberLook, Trouble};
@@ -17,8 +19,10 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use pmp_sync_domain::lane::later;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{DeadLetters as _, Depth};
+use pmp_sync_fakes::World;
 use pmp_sync_producer::Producer;
-use pmp_sync_testkit::{ProducerPorts, World};
+
+use crate::fakes::ProducerPorts;
 
 const CONFIG: &str = r#"
 schema = 1

@@ -8,6 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod fakes;
+
 use std::collections::BTreeSet;
 
 use futures::executor::block_on;
@@ -22,8 +24,10 @@ use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::preview::PreviewLink;
 use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{Producer, Record, Verdict};
-use pmp_sync_testkit::{Fate, ProducerPorts, World};
+
+use crate::fakes::ProducerPorts;
 
 const SCHEDULED: &str =
     r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;

@@ -8,6 +8,8 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod fakes;
+
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
@@ -15,8 +17,10 @@ use pmp_sync_domain::lane::later;
 use pmp_sync_domain::message::{Scope, WorkerMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_fakes::World;
 use pmp_sync_producer::{Producer, Record, Verdict};
-use pmp_sync_testkit::{ProducerPorts, World};
+
+use crate::fakes::ProducerPorts;
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");

@@ -10,5 +10,7 @@
 
 mod answers;
 mod edits;
+#[path = "../fakes/mod.rs"]
+mod fakes;
 mod report;
 mod setup;

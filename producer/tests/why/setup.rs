@@ -10,8 +10,10 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::run::{LinkRecord, RunRecord};
 use pmp_sync_domain::why::{Why, WhyAnswer, WhyReport, WhyRequest};
+use pmp_sync_fakes::{ItemState, World};
 use pmp_sync_producer::{Producer, Record, Verdict};
-use pmp_sync_testkit::{ItemState, ProducerPorts, World};
+
+use crate::fakes::ProducerPorts;
 
 pub(crate) const CONFIG: &str = r#"
 schema = 1

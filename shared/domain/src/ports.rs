@@ -1,7 +1,7 @@
 //! The ports: what the producer and the worker need of the world, as traits. Reading and writing
 //! are apart: what plans holds nothing that could change an experience.
 //!
-//! shared/aws has the adapters to AWS, shared/testkit stateful fakes.
+//! shared/aws has the adapters to AWS, shared/fakes stateful fakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -1,0 +1,187 @@
+//! Dead letters of the members: listed with what would become of each, replayed by planning anew, or
+//! discarded. Never redriven blindly: what is not wanted today is dropped, with a record. A letter is
+//! deleted only after its change has been sent under a committed plan, and its fate is written down.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::link::{Link, Member, Target};
+use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter, WorkerMessage};
+use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
+use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
+
+use crate::reconcile::listings::Inquiry;
+
+/// Letters of one member that one request looks at. The next request goes on with the rest.
+const MOST_LETTERS: usize = 500;
+
+/// A letter with what could be read of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    pub(crate) letter: DeadLetter,
+    /// The change, or why there is none.
+    pub(crate) change: Result<ChangeMessage, String>,
+}
+
+impl Read {
+    pub(crate) fn new(letter: DeadLetter, member: &Member) -> Self {
+        let change = match WorkerMessage::parse(&letter.body) {
+            // Somebody sent it there who should not: it stays as evidence.
+            Ok(WorkerMessage::Change(change)) if change.account != member.account => Err(format!(
+                "it is for account {}, and was sent to {}",
+                change.account, member.account
+            )),
+            Ok(WorkerMessage::Change(change)) => Ok(change),
+            Ok(_) => Err("it is no change: there is nothing to issue again".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        Self { letter, change }
+    }
+
+    /// Why it was buried; the queue's own redrive says nothing.
+    pub(crate) fn reason(&self) -> &str {
+        let reason = self.letter.attributes.get("reason");
+        reason.map_or("receive-count", String::as_str)
+    }
+
+    pub(crate) fn is_in(&self, filter: &DeadLetterFilter) -> bool {
+        let product = || self.change.as_ref().ok().map(|change| &change.product);
+        let in_products = filter.products.is_empty()
+            || product().is_some_and(|product| filter.products.contains(product));
+        let in_reasons = filter.reasons.is_empty()
+            || filter.reasons.iter().any(|reason| reason == self.reason());
+        in_products && in_reasons
+    }
+
+    pub(crate) fn record(
+        &self,
+        member: &Member,
+        (outcome, why): (DeadLetterOutcome, String),
+        at: Timestamp,
+    ) -> DeadLetterRecord {
+        let change = self.change.as_ref().ok();
+        DeadLetterRecord {
+            schema: SCHEMA,
+            id: self.letter.id.clone(),
+            member: member.name.clone(),
+            lane: change.map(ChangeMessage::lane),
+            product: change.map(|change| change.product.clone()),
+            action: change.map(|change| change.action),
+            sent_by: change.map(|change| change.run),
+            reason: self.reason().to_owned(),
+            attributes: self.letter.attributes.clone(),
+            outcome,
+            why,
+            at,
+        }
+    }
+}
+
+/// Receives what the filter is about; what it is not about is made visible again.
+pub(crate) async fn receive<C: DeadLetterBox>(
+    letters: &C,
+    member: &Member,
+    filter: &DeadLetterFilter,
+) -> Result<Vec<Read>, pmp_sync_domain::error::ServiceError> {
+    let (mine, others): (Vec<_>, Vec<_>) = letters
+        .dead_letters(MOST_LETTERS)
+        .await?
+        .into_iter()
+        .map(|letter| Read::new(letter, member))
+        .partition(|read| read.is_in(filter));
+    put_back(letters, &others).await;
+    Ok(mine)
+}
+
+/// Makes letters visible again. One that is not becomes so by itself a few minutes later.
+pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
+    for read in reads {
+        if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
+            tracing::debug!(letter = read.letter.id, %error, "a dead letter stays hidden for a few minutes");
+        }
+    }
+}
+
+/// Letters whose change can be read, by lane.
+pub(crate) type ByLane = BTreeMap<LaneId, Vec<(Read, ChangeMessage)>>;
+
+/// The letters whose change can be read, by lane, and the others.
+pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
+    let mut lanes = ByLane::new();
+    let mut others = Vec::new();
+    for read in reads {
+        match read.change.clone() {
+            Ok(change) => lanes.entry(change.lane()).or_default().push((read, change)),
+            Err(_) => others.push(read),
+        }
+    }
+    (lanes, others)
+}
+
+/// The link that serves a lane, if one may: one that names it goes before `*`.
+pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
+    let of_member = || {
+        let links = config.links.iter();
+        links.filter(|link| link.member.account == lane.account)
+    };
+    of_member()
+        .find(|link| link.target == Target::One(lane.experience.clone()))
+        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
+}
+
+/// What becomes of a letter, once its lane has been looked at or served.
+pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, String) {
+    let wanted = served.plan().contains(&ProductChange {
+        product: change.product.clone(),
+        action: change.action,
+    });
+    let fault = || {
+        let fault = served.fault.as_ref();
+        fault.map_or_else(String::new, |fault| {
+            format!("{}: {}", fault.code, fault.message)
+        })
+    };
+    match served.status {
+        LinkStatus::Failed => (DeadLetterOutcome::Kept, fault()),
+        LinkStatus::Held => (
+            DeadLetterOutcome::Kept,
+            "the plan of its link is held: it waits for approval".to_owned(),
+        ),
+        LinkStatus::Stopped if wanted => (
+            DeadLetterOutcome::Kept,
+            "it is wanted, and its link is stopped".to_owned(),
+        ),
+        LinkStatus::Committed if wanted => (
+            DeadLetterOutcome::Reissued,
+            "it is wanted, and sent again".to_owned(),
+        ),
+        LinkStatus::Underway if wanted => (
+            DeadLetterOutcome::Underway,
+            "it is wanted, and at work already".to_owned(),
+        ),
+        _ => (DeadLetterOutcome::Dropped, unwanted(change, served)),
+    }
+}
+
+fn unwanted(change: &ChangeMessage, served: &LinkRecord) -> String {
+    let left = served
+        .left_alone
+        .iter()
+        .find(|left| left.product == change.product && left.wanted == change.action);
+    match left {
+        Some(left) => format!("its link leaves the product alone: {}", left.reason),
+        None => "it is in place, or something else is wanted today".to_owned(),
+    }
+}
+
+/// The run that a letter's fate is written under, and whose letters they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) run: RunId,
+    pub(crate) member: &'a Member,
+    pub(crate) inquiry: &'a Inquiry,
+}

@@ -1,0 +1,252 @@
+//! The operator's question whether everything is reached that a run needs: each member's role, catalog and
+//! queues, the management experiences, AWS Marketplace. Looks only: nothing is written, sent or taken away.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, future, stream};
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::doctor::{
+    DoctorAnswer, DoctorRequest, ExperienceSeen, LinkLook, Look, ManagementLook, MemberLook,
+    PolicySeen, Trouble,
+};
+use pmp_sync_domain::error::{Kind, RunError};
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
+use pmp_sync_domain::lane::elapsed;
+use pmp_sync_domain::link::{Link, Member, Target};
+use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Discovery as _, LookAtQueues as _, Members as _, ReadCatalog};
+
+use crate::reconcile::Connection;
+use crate::reconcile::observe::targets;
+use crate::run::begin::Setup;
+use crate::{Ports, Producer};
+
+/// Members that are looked at at the same time.
+const MEMBERS_AT_ONCE: usize = 16;
+/// Experiences of one organization that are looked at at the same time: DescribeEntity takes 20 a second
+/// for each account (catalog quotas).
+const EXPERIENCES_AT_ONCE: usize = 4;
+
+impl<P: Ports> Producer<P> {
+    /// Whether everything is reached that the request is about. No member is begun with after `until`.
+    pub async fn doctor(
+        &self,
+        request: &DoctorRequest,
+        until: Timestamp,
+    ) -> Result<DoctorAnswer, RunError> {
+        let setup = self.setup().await?;
+        let of_member =
+            |member: &Member| request.members.is_empty() || request.members.contains(&member.name);
+        let members: Vec<_> = setup
+            .config
+            .members
+            .values()
+            .filter(|member| of_member(member))
+            .collect();
+        let links = setup.config.links.iter();
+        let links = links.filter(|link| of_member(&link.member));
+        let sources: BTreeSet<_> = links.map(|link| &link.management_experience).collect();
+        let catalog = self.ports.catalog();
+        let setup = &setup;
+        let management = stream::iter(sources).map(|id| async move {
+            let (experience, policy) = look_at(catalog, id).await;
+            (id.clone(), experience, policy)
+        });
+        let management = management.buffered(EXPERIENCES_AT_ONCE).collect::<Vec<_>>();
+        let looks = stream::iter(members)
+            .map(|member| self.look_at_member(setup, member, until))
+            .buffered(MEMBERS_AT_ONCE)
+            .collect();
+        let (management, members): (Vec<_>, Vec<MemberLook>) =
+            future::join(management, looks).await;
+        let product = management.iter().find_map(|(_, _, policy)| match policy {
+            Look::Seen(policy) => policy.allowed().iter().next().cloned(),
+            _ => None,
+        });
+        let discovery = self.look_up(product.as_ref()).await;
+        let management = management.into_iter().map(|(id, experience, policy)| {
+            let policy = policy.map(|policy| PolicySeen::from(&policy));
+            ManagementLook {
+                id,
+                experience,
+                policy,
+            }
+        });
+        Ok(DoctorAnswer {
+            schema: SCHEMA,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            config_version: setup.version,
+            management: management.collect(),
+            discovery,
+            members,
+        })
+    }
+
+    /// Whether AWS Marketplace tells of a product; what it tells does not matter.
+    async fn look_up(&self, product: Option<&ProductId>) -> Look<()> {
+        let Some(product) = product else {
+            return Look::Skipped("no management experience allows a product".to_owned());
+        };
+        match self.ports.discovery().is_live(product).await {
+            Err(error) if error.kind == Kind::Refused => Look::Seen(()),
+            answer => Look::of(answer.map(drop)),
+        }
+    }
+
+    async fn look_at_member(&self, setup: &Setup, member: &Member, until: Timestamp) -> MemberLook {
+        let began = self.now();
+        if began > until {
+            return unreached(setup, member, None, "the producer's time was up");
+        }
+        let connection = match self.ports.members().connect(member).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                let because = "the member's role could not be assumed";
+                let mut look = unreached(setup, member, Some(Trouble::of(&error)), because);
+                look.milliseconds = milliseconds(began, self.now());
+                return look;
+            }
+        };
+        let queues = future::join3(
+            connection.changes_depth(),
+            connection.dead_letters_depth(),
+            connection.glance(),
+        );
+        let (experiences, (changes, dead_letters, receive), links) = future::join3(
+            connection.experiences(),
+            queues,
+            look_at_links::<P>(setup, member, &connection),
+        )
+        .await;
+        MemberLook {
+            member: member.name.clone(),
+            account: member.account.clone(),
+            role: Look::Seen(()),
+            experiences: Look::of(experiences.map(|ids| ids.len())),
+            changes: Look::of(changes),
+            dead_letters: Look::of(dead_letters),
+            receive: Look::of(receive),
+            links,
+            milliseconds: milliseconds(began, self.now()),
+        }
+    }
+}
+
+/// What is known of a member that was not reached.
+fn unreached(
+    setup: &Setup,
+    member: &Member,
+    trouble: Option<Trouble>,
+    because: &str,
+) -> MemberLook {
+    let links = links_of(setup, member).map(|link| {
+        let id = link.lane().map(|lane| lane.experience);
+        blank(link, id, Look::Skipped(because.to_owned()), because)
+    });
+    let skipped = || because.to_owned();
+    MemberLook {
+        member: member.name.clone(),
+        account: member.account.clone(),
+        role: trouble.map_or_else(|| Look::Skipped(skipped()), Look::Failed),
+        experiences: Look::Skipped(skipped()),
+        changes: Look::Skipped(skipped()),
+        dead_letters: Look::Skipped(skipped()),
+        receive: Look::Skipped(skipped()),
+        links: links.collect(),
+        milliseconds: 0,
+    }
+}
+
+fn blank(
+    link: &Link,
+    id: Option<ExperienceId>,
+    experience: Look<ExperienceSeen>,
+    because: &str,
+) -> LinkLook {
+    LinkLook {
+        management_experience: link.management_experience.clone(),
+        id,
+        mode: link.policy.mode,
+        experience,
+        policy: Look::Skipped(because.to_owned()),
+    }
+}
+
+fn links_of<'a>(setup: &'a Setup, member: &'a Member) -> impl Iterator<Item = &'a Link> {
+    let links = setup.config.links.iter();
+    links.filter(|link| link.member.name == member.name)
+}
+
+/// The member's experiences, of each of its links.
+async fn look_at_links<P: Ports>(
+    setup: &Setup,
+    member: &Member,
+    connection: &Connection<P>,
+) -> Vec<LinkLook> {
+    let mut wanted = Vec::new();
+    let mut unknown = Vec::new();
+    for link in links_of(setup, member) {
+        match &link.target {
+            Target::One(id) => wanted.push((link, id.clone())),
+            Target::EveryLive => {
+                let everything = [Scope::default()];
+                match targets(connection, &setup.config, link, &everything).await {
+                    Ok(ids) => wanted.extend(ids.into_iter().map(|id| (link, id))),
+                    Err(error) => unknown.push((link, error.to_string())),
+                }
+            }
+        }
+    }
+    let looks = stream::iter(wanted).map(|(link, id)| async move {
+        let (experience, policy) = look_at(connection, &id).await;
+        LinkLook {
+            policy: policy.map(|policy| PolicySeen::from(&policy)),
+            ..blank(link, Some(id), experience, "")
+        }
+    });
+    let mut looks: Vec<_> = looks.buffered(EXPERIENCES_AT_ONCE).collect().await;
+    looks.extend(unknown.into_iter().map(|(link, message)| {
+        let trouble = Trouble {
+            kind: Kind::Retryable,
+            message,
+        };
+        blank(
+            link,
+            None,
+            Look::Failed(trouble),
+            "its experiences are not known",
+        )
+    }));
+    looks
+}
+
+/// An experience and its policy.
+async fn look_at<C: ReadCatalog>(
+    catalog: &C,
+    id: &ExperienceId,
+) -> (Look<ExperienceSeen>, Look<PolicySnapshot>) {
+    let experience: Experience = match catalog.experience(id).await {
+        Ok(experience) => experience,
+        Err(error) => {
+            let because = "the experience could not be read".to_owned();
+            return (Look::Failed(Trouble::of(&error)), Look::Skipped(because));
+        }
+    };
+    let policy = match &experience.policy {
+        Some(policy) => Look::of(catalog.policy(policy).await),
+        None => Look::Skipped("the experience has none".to_owned()),
+    };
+    (Look::Seen(ExperienceSeen::from(&experience)), policy)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a negative or absurd time is told as the nearest that there is"
+)]
+fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
+    (elapsed(from, to) * 1_000.0).max(0.0) as u64
+}

@@ -1,0 +1,490 @@
+//! Private Marketplace in memory: experiences with one policy each, change sets that take time, lock
+//! their experience and apply at their end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::experience::{Experience, Status};
+use pmp_sync_domain::ids::{
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
+};
+use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
+
+use crate::world::World;
+
+/// A change set of the fake.
+#[derive(Debug, Clone)]
+pub struct ChangeSetRecord {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// Its name.
+    pub name: String,
+    /// Its client request token.
+    pub token: String,
+    /// The experience.
+    pub experience: ExperienceId,
+    /// What it does.
+    pub changes: Vec<(ProductId, Action)>,
+    /// True if it creates the policy as well.
+    pub creates_policy: bool,
+    /// When it was started.
+    pub started: Timestamp,
+    /// When it ends.
+    pub ends: Timestamp,
+    /// How it ended, once it has.
+    pub status: Option<ChangeSetStatus>,
+}
+
+#[derive(Debug, Clone)]
+struct Entity {
+    owner: AccountId,
+    experience: Experience,
+    policy: PolicySnapshot,
+}
+
+/// The id of an experience's policy.
+fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
+    PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok()
+}
+
+/// What the producer was last told of an experience.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The experience.
+    pub experience: Experience,
+    /// Its lists; none until they were asked for.
+    pub policy: PolicySnapshot,
+}
+
+/// The experiences of every organization.
+#[derive(Debug, Clone)]
+pub struct Experiences {
+    duration: SignedDuration,
+    entities: BTreeMap<ExperienceId, Entity>,
+    change_sets: Vec<ChangeSetRecord>,
+    bad: BTreeSet<ProductId>,
+    faults: u32,
+    unattributed: bool,
+    hidden: BTreeSet<ChangeSetId>,
+    /// Allowed products that the producer's next look at an experience's lists is told of.
+    short: BTreeMap<ExperienceId, usize>,
+    told: BTreeMap<ExperienceId, Told>,
+}
+
+impl Experiences {
+    /// Without any experience; change sets take so long.
+    pub fn new(duration: SignedDuration) -> Self {
+        Self {
+            duration,
+            entities: BTreeMap::new(),
+            change_sets: Vec::new(),
+            bad: BTreeSet::new(),
+            faults: 0,
+            unattributed: false,
+            hidden: BTreeSet::new(),
+            short: BTreeMap::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an enabled experience with a policy.
+    pub fn add(&mut self, owner: &AccountId, id: &ExperienceId, policy: PolicySnapshot) {
+        let experience = Experience {
+            id: id.clone(),
+            name: id.to_string(),
+            status: Status::Enabled,
+            archived: false,
+            policy: policy_of(id),
+        };
+        self.entities.insert(
+            id.clone(),
+            Entity {
+                owner: owner.clone(),
+                experience,
+                policy,
+            },
+        );
+    }
+
+    /// Changes an experience behind everybody's back.
+    pub fn edit(
+        &mut self,
+        id: &ExperienceId,
+        edit: impl FnOnce(&mut Experience, &mut PolicySnapshot),
+    ) {
+        if let Some(entity) = self.entities.get_mut(id) {
+            edit(&mut entity.experience, &mut entity.policy);
+        }
+    }
+
+    /// The lists of an experience as they stand.
+    pub fn policy(&self, id: &ExperienceId) -> PolicySnapshot {
+        self.entities
+            .get(id)
+            .map(|entity| entity.policy.clone())
+            .unwrap_or_default()
+    }
+
+    /// The producer's next look at the lists of an experience is told of `most` allowed products only.
+    pub fn read_short(&mut self, id: &ExperienceId, most: usize) {
+        self.short.insert(id.clone(), most);
+    }
+
+    /// Every look is told everything again.
+    pub fn read_whole(&mut self) {
+        self.short.clear();
+    }
+
+    /// What the producer was last told of an experience.
+    pub fn told(&self, id: &ExperienceId) -> Option<&Told> {
+        self.told.get(id)
+    }
+
+    /// An experience as it stands.
+    pub fn experience(&self, id: &ExperienceId) -> Option<&Experience> {
+        self.entities.get(id).map(|entity| &entity.experience)
+    }
+
+    fn tell_experience(&mut self, experience: &Experience) {
+        let told = self.told.entry(experience.id.clone());
+        let told = told.or_insert_with(|| Told {
+            experience: experience.clone(),
+            policy: PolicySnapshot::default(),
+        });
+        told.experience = experience.clone();
+        if experience.policy.is_none() {
+            told.policy = PolicySnapshot::default();
+        }
+    }
+
+    /// The lists as the producer is told of them.
+    fn tell_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
+        let policy = match self.short.remove(id) {
+            Some(most) => PolicySnapshot::new(
+                policy.allowed().iter().take(most).cloned(),
+                policy.denied().iter().cloned(),
+            ),
+            None => policy,
+        };
+        if let Some(told) = self.told.get_mut(id) {
+            told.policy = policy.clone();
+        }
+        policy
+    }
+
+    /// A product whose change makes its change set fail.
+    pub fn make_bad(&mut self, product: ProductId) {
+        self.bad.insert(product);
+    }
+
+    /// The product is as good as any other from now on.
+    pub fn make_good(&mut self, product: &ProductId) {
+        self.bad.remove(product);
+    }
+
+    /// The service no longer says which change of a failed change set was at fault.
+    pub fn tell_no_reasons(&mut self) {
+        self.unattributed = true;
+    }
+
+    /// The next `count` change sets that end fail because of the service.
+    pub fn fail_next_sets(&mut self, count: u32) {
+        self.faults = count;
+    }
+
+    /// An administrator's change set holds the lock on an experience until `ends`.
+    pub fn lock_until(&mut self, id: &ExperienceId, now: Timestamp, ends: Timestamp) {
+        let number = self.change_sets.len() + 1;
+        if let Ok(set) = ChangeSetId::new(format!("foreign{number:08}")) {
+            self.change_sets.push(ChangeSetRecord {
+                id: set,
+                name: "by hand".to_owned(),
+                token: format!("foreign-{number}"),
+                experience: id.clone(),
+                changes: Vec::new(),
+                creates_policy: false,
+                started: now,
+                ends,
+                status: None,
+            });
+        }
+    }
+
+    /// An administrator cancels what is under way on an experience. False if nothing is.
+    pub fn cancel(&mut self, id: &ExperienceId) -> bool {
+        let under_way = self
+            .change_sets
+            .iter_mut()
+            .find(|set| set.experience == *id && set.status.is_none());
+        under_way.is_some_and(|set| {
+            set.status = Some(ChangeSetStatus::Cancelled);
+            true
+        })
+    }
+
+    /// The service no longer knows a change set.
+    pub fn forget(&mut self, id: &ChangeSetId) {
+        self.hidden.insert(id.clone());
+    }
+
+    /// True if a product makes its change set fail.
+    pub fn is_bad(&self, product: &ProductId) -> bool {
+        self.bad.contains(product)
+    }
+
+    /// Every change set that was ever started, in that order.
+    pub fn change_sets(&self) -> &[ChangeSetRecord] {
+        &self.change_sets
+    }
+
+    /// When the next change set ends.
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.change_sets
+            .iter()
+            .filter(|set| set.status.is_none())
+            .map(|set| set.ends)
+            .min()
+    }
+
+    /// The change set under way ends now, before its time. Its name and id, if there is one.
+    pub fn end_under_way(&mut self, now: Timestamp) -> Option<(String, ChangeSetId)> {
+        let mut sets = self.change_sets.iter_mut();
+        let set = sets.find(|set| set.status.is_none())?;
+        set.ends = now;
+        let ended = (set.name.clone(), set.id.clone());
+        self.settle(now);
+        Some(ended)
+    }
+
+    /// Lets every change set take effect that has ended by `now`.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        let due = |set: &&mut ChangeSetRecord| set.status.is_none() && set.ends <= now;
+        for set in self.change_sets.iter_mut().filter(due) {
+            if self.faults > 0 && !set.changes.is_empty() {
+                self.faults -= 1;
+                set.status = Some(ChangeSetStatus::ServerFault(
+                    "the service failed".to_owned(),
+                ));
+                continue;
+            }
+            let archived = self.entities.get(&set.experience).is_none_or(|entity| {
+                // Without a policy there is nothing to change, and with one nothing to create.
+                entity.experience.archived
+                    || entity.experience.policy.is_some() == set.creates_policy
+            });
+            let errors: Vec<_> = set
+                .changes
+                .iter()
+                .filter(|(product, _)| self.bad.contains(product))
+                .map(|(product, action)| ChangeError {
+                    action: *action,
+                    code: "INVALID_PRODUCT".to_owned(),
+                    message: format!("{product} can not be changed"),
+                })
+                .collect();
+            if archived || !errors.is_empty() {
+                let told = !self.unattributed && !archived;
+                set.status = Some(ChangeSetStatus::Failed(Failed {
+                    errors: if told { errors } else { Vec::new() },
+                    description: (!told).then(|| "the change set is not valid".to_owned()),
+                }));
+                continue;
+            }
+            if let Some(entity) = self.entities.get_mut(&set.experience) {
+                let changes = set
+                    .changes
+                    .iter()
+                    .map(|(product, action)| (product, *action));
+                entity.policy = entity.policy.overlaid(changes);
+                if set.creates_policy {
+                    entity.experience.policy = policy_of(&set.experience);
+                }
+            }
+            let seconds = set.ends.duration_since(set.started).as_secs();
+            set.status = Some(ChangeSetStatus::Succeeded(u32::try_from(seconds).ok()));
+        }
+    }
+
+    fn entity(
+        &self,
+        caller: &AccountId,
+        operation: &'static str,
+        id: &ExperienceId,
+    ) -> Answer<&Entity> {
+        let error = |kind, message| ServiceError::new(operation, id.to_string(), kind, message);
+        match self.entities.get(id) {
+            None => Err(error(Kind::NotFound, "no such entity")),
+            Some(entity) if entity.owner != *caller => {
+                Err(error(Kind::Denied, "the entity is of another organization"))
+            }
+            Some(entity) => Ok(entity),
+        }
+    }
+
+    fn start(
+        &mut self,
+        caller: &AccountId,
+        name: &ChangeSetName,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Answer<ChangeSetId> {
+        let token = &intent.token;
+        let error = |kind, message: &str| {
+            ServiceError::new("StartChangeSet", name.to_string(), kind, message)
+        };
+        let wanted: Vec<_> = intent
+            .changes
+            .iter()
+            .map(|change| (change.product.clone(), change.action))
+            .collect();
+        if let Some(same) = self.change_sets.iter().find(|set| set.token == *token) {
+            let identical = same.changes == wanted
+                && same.name == name.to_string()
+                && same.creates_policy == intent.creates_policy;
+            return if identical {
+                Ok(same.id.clone())
+            } else {
+                Err(error(
+                    Kind::Refused,
+                    "the token was used for another request",
+                ))
+            };
+        }
+        let entity = self.entity(caller, "StartChangeSet", &name.experience)?;
+        if entity.experience.archived {
+            return Err(error(Kind::Refused, "the experience is archived"));
+        }
+        let count = |action| wanted.iter().filter(|(_, a)| *a == action).count();
+        let unique: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
+        if wanted.is_empty()
+            || count(Action::Allow) > 50
+            || count(Action::Deny) > 50
+            || unique.len() < wanted.len()
+        {
+            return Err(error(Kind::Refused, "the change set is not valid"));
+        }
+        if self
+            .change_sets
+            .iter()
+            .any(|set| set.experience == name.experience && set.status.is_none())
+        {
+            return Err(error(Kind::Locked, "the entity is locked by a change set"));
+        }
+        let id = ChangeSetId::new(format!("cs{:08}", self.change_sets.len() + 1))
+            .map_err(|invalid| error(Kind::Refused, &invalid.to_string()))?;
+        self.change_sets.push(ChangeSetRecord {
+            id: id.clone(),
+            name: name.to_string(),
+            token: token.clone(),
+            experience: name.experience.clone(),
+            changes: wanted,
+            creates_policy: intent.creates_policy,
+            started: now,
+            ends: now.checked_add(self.duration).unwrap_or(now),
+            status: None,
+        });
+        Ok(id)
+    }
+}
+
+/// The catalog as one account sees it.
+#[derive(Debug, Clone)]
+pub struct OrgCatalog {
+    pub(crate) world: World,
+    pub(crate) account: AccountId,
+    /// True for the producer's looks: what they were told is kept.
+    pub(crate) producer: bool,
+}
+
+impl ReadCatalog for OrgCatalog {
+    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+        let effect = self.world.call("DescribeEntity", id.as_str()).await?;
+        let mut inner = self.world.lock();
+        let entity = inner
+            .experiences
+            .entity(&self.account, "DescribeEntity", id)?;
+        let experience = entity.experience.clone();
+        if self.producer {
+            inner.experiences.tell_experience(&experience);
+        }
+        effect.answer(experience)
+    }
+
+    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+        let effect = self.world.call("DescribeEntity", id.as_str()).await?;
+        let mut inner = self.world.lock();
+        let mut entities = inner.experiences.entities.values();
+        let found = entities.find(|entity| {
+            entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
+        });
+        let found = found.map(|entity| (entity.experience.id.clone(), entity.policy.clone()));
+        let (experience, policy) = found.ok_or_else(|| {
+            ServiceError::new(
+                "DescribeEntity",
+                id.to_string(),
+                Kind::NotFound,
+                "no such entity",
+            )
+        })?;
+        let policy = if self.producer {
+            inner.experiences.tell_policy(&experience, policy)
+        } else {
+            policy
+        };
+        effect.answer(policy)
+    }
+
+    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+        let effect = self.world.call("ListEntities", "Experience").await?;
+        let inner = self.world.lock();
+        let mine = inner
+            .experiences
+            .entities
+            .iter()
+            .filter(|(_, entity)| entity.owner == self.account);
+        effect.answer(mine.map(|(id, _)| id.clone()).collect())
+    }
+}
+
+impl ChangeSets for OrgCatalog {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
+        let effect = self.world.call("StartChangeSet", &name.to_string()).await?;
+        let mut inner = self.world.lock();
+        let now = inner.now;
+        inner.experiences.settle(now);
+        let id = inner.experiences.start(&self.account, name, intent, now)?;
+        effect.answer(id)
+    }
+
+    async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
+        let effect = self.world.call("DescribeChangeSet", id.as_str()).await?;
+        let mut inner = self.world.lock();
+        let now = inner.now;
+        inner.experiences.settle(now);
+        let experiences = &inner.experiences;
+        let found = experiences
+            .change_sets
+            .iter()
+            .find(|set| set.id == *id && !experiences.hidden.contains(id));
+        let set = found.ok_or_else(|| {
+            let words = "no such change set";
+            ServiceError::new("DescribeChangeSet", id.to_string(), Kind::NotFound, words)
+        })?;
+        effect.answer(set.status.clone().unwrap_or(ChangeSetStatus::Underway))
+    }
+
+    async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
+        let effect = self.world.call("ListChangeSets", &name.to_string()).await?;
+        let inner = self.world.lock();
+        let name = name.to_string();
+        let experiences = &inner.experiences;
+        let found = experiences
+            .change_sets
+            .iter()
+            .find(|set| set.name == name && !experiences.hidden.contains(&set.id));
+        effect.answer(found.map(|set| set.id.clone()))
+    }
+}

@@ -1,0 +1,106 @@
+//! A few hundred worlds of the simulator, in every build: docs/simulator.md has the many.
+
+#![allow(
+    clippy::panic,
+    reason = "a test that finds something wrong is to panic"
+)]
+
+use pmp_sync_simulation::sim::{Tally, simulate};
+
+/// Worlds of this test.
+const WORLDS: u64 = 300;
+
+#[test]
+fn a_few_hundred_worlds_end_as_they_should() {
+    let halves = std::thread::scope(|scope| {
+        let half = |parity: u64| {
+            move || {
+                let mut tally = Tally::default();
+                for seed in (0..WORLDS).filter(|seed| seed % 2 == parity) {
+                    let outcome = simulate(seed, false);
+                    assert_eq!(outcome.violation, None, "seed {seed}");
+                    tally.merge(&outcome.tally);
+                }
+                tally
+            }
+        };
+        [0, 1]
+            .map(|parity| scope.spawn(half(parity)))
+            .map(std::thread::ScopedJoinHandle::join)
+    });
+    let mut tally = Tally::default();
+    for half in halves {
+        match half {
+            Ok(half) => tally.merge(&half),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    // A world in which nothing happens proves nothing.
+    for name in [
+        "approvals given late",
+        "approvals given twice",
+        "approvals of what does not stand",
+        "approvals taken",
+        "brakes",
+        "calls refused: throttled",
+        "calls with a lost answer",
+        "change set events lost",
+        "change sets cancelled",
+        "change sets failed by the service",
+        "change sets failed by their content",
+        "change sets vanished",
+        "configurations changed",
+        "crashes",
+        "foreign locks",
+        "invocations out of time",
+        "holds",
+        "lane settled events lost",
+        "lanes held at the end",
+        "management lists emptied",
+        "management lists eroded",
+        "management lists read short",
+        "management lists shrunk",
+        "management policies gone for a while",
+        "member lists changed by hand",
+        "messages delayed",
+        "messages doubled",
+        "notices: blocked",
+        "notices: held",
+        "notices: quarantined",
+        "notices: recovered",
+        "notices: stale",
+        "notices told twice",
+        "overrides",
+        "quarantined at the end",
+        "rules of members changed",
+        "kept back at the end",
+        "requests: rejection",
+        "requests: restore",
+        "ways back that were gone",
+    ] {
+        assert!(tally.count(name) > 0, "there were no {name}:\n{tally}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_world_to_the_letter() {
+    for seed in 0..12 {
+        let (one, two) = (simulate(seed, true), simulate(seed, true));
+        assert!(one.trace.len() > 100, "seed {seed} has no trace");
+        let differs = one.trace.iter().zip(&two.trace).find(|(a, b)| a != b);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(one.trace.len(), two.trace.len(), "seed {seed}");
+        assert_eq!(one.tally, two.tally, "seed {seed}");
+        let other = simulate(seed + 1, true);
+        assert_ne!(one.trace, other.trace, "seeds {seed} and the next are one");
+    }
+}
+
+#[test]
+fn a_trace_changes_nothing_in_its_world() {
+    for seed in 0..12 {
+        let (traced, quiet) = (simulate(seed, true), simulate(seed, false));
+        assert_eq!(traced.tally, quiet.tally, "seed {seed}");
+        assert!(quiet.trace.is_empty());
+    }
+}

@@ -1,0 +1,489 @@
+//! One management and two member accounts, the producer and both workers, driven until they rest.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use futures::executor::block_on;
+use futures::task::noop_waker;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::dead_letters::DeadLetterList;
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::{Brake, LaneState, MemberRules, SetRecord, later};
+use pmp_sync_domain::message::{DeadLetterFilter, HELD};
+use pmp_sync_domain::plan::PlanHash;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::ports::{Closing, ReadSets as _};
+use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
+use pmp_sync_fakes::World;
+use pmp_sync_producer::{Producer, Record};
+use pmp_sync_simulation::{ProducerPorts, WorkerPorts};
+use pmp_sync_worker::{Verdict, Worker};
+
+pub(crate) const CONFIG: &str = r#"schema = 1
+
+[[member]]
+name = "one"
+account = "222222222222"
+external_id = "external-1"
+
+[[member]]
+name = "two"
+account = "333333333333"
+external_id = "external-2"
+
+[[link]]
+management_experience = "exp-m"
+member = "one"
+member_experience = "exp-2"
+
+[[link]]
+management_experience = "exp-m"
+member = "two"
+member_experience = "exp-3"
+"#;
+
+const SCHEDULED: &str =
+    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
+const MEMBERS: [char; 2] = ['2', '3'];
+
+pub(crate) fn product(text: &str) -> ProductId {
+    ProductId::new(text).unwrap()
+}
+
+pub(crate) fn products(prefix: &str, count: usize) -> Vec<ProductId> {
+    (0..count)
+        .map(|number| product(&format!("prod-{prefix}{number:04}")))
+        .collect()
+}
+
+fn account(digit: char) -> AccountId {
+    AccountId::new(digit.to_string().repeat(12)).unwrap()
+}
+
+fn experience(digit: char) -> ExperienceId {
+    ExperienceId::new(format!("exp-{digit}")).unwrap()
+}
+
+fn lane(digit: char) -> LaneId {
+    LaneId {
+        account: account(digit),
+        experience: experience(digit),
+    }
+}
+
+pub(crate) struct System {
+    pub(crate) world: World,
+    producer: Producer<ProducerPorts>,
+    workers: Vec<(char, Worker<WorkerPorts>)>,
+}
+
+impl System {
+    /// The management experience has these lists, the members' have nothing.
+    pub(crate) fn new(
+        allow: impl IntoIterator<Item = ProductId>,
+        deny: impl IntoIterator<Item = ProductId>,
+    ) -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let world = World::new(start, 7, 20);
+        world.experiences(|experiences| {
+            experiences.add(
+                &account('1'),
+                &experience('m'),
+                PolicySnapshot::new(allow, deny),
+            );
+            for member in MEMBERS {
+                let nothing = PolicySnapshot::default();
+                experiences.add(&account(member), &experience(member), nothing);
+            }
+        });
+        for (member, external_id) in MEMBERS.into_iter().zip(["external-1", "external-2"]) {
+            world.open_member(&account(member), external_id);
+        }
+        world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
+        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let workers = MEMBERS
+            .into_iter()
+            .map(|member| {
+                let ports = WorkerPorts::new(&world, &account(member));
+                (member, Worker::new(ports, account(member), 30))
+            })
+            .collect();
+        Self {
+            world,
+            producer,
+            workers,
+        }
+    }
+
+    /// The parameters of a member's stack are others from now on.
+    pub(crate) fn rule(&mut self, member: char, mode: &str, most_denies: &str) {
+        let rules = MemberRules::parse(mode, most_denies).unwrap();
+        for (of, worker) in &mut self.workers {
+            if *of == member {
+                let ports = WorkerPorts::new(&self.world, &account(member));
+                *worker = Worker::new(ports, account(member), 30).obeying(rules.clone());
+            }
+        }
+    }
+
+    fn produce(&self, bodies: &[String]) {
+        let deadline = later(self.world.time(), 900);
+        let records: Vec<_> = bodies
+            .iter()
+            .map(|body| Record {
+                id: "m".to_owned(),
+                body: body.clone(),
+            })
+            .collect();
+        let verdicts = block_on(self.producer.handle(&records, deadline));
+        if verdicts.contains(&pmp_sync_producer::Verdict::Again) {
+            for body in bodies {
+                self.world.request(body.clone());
+            }
+        }
+    }
+
+    /// The schedule fires, and its run is planned and sent.
+    pub(crate) fn sync(&self) {
+        self.world.request(SCHEDULED);
+        self.take_requests();
+    }
+
+    fn take_requests(&self) {
+        for _ in 0..50 {
+            let bodies = self.world.take_requests();
+            if bodies.is_empty() {
+                return;
+            }
+            self.produce(&bodies);
+        }
+        panic!("the producer does not come to rest");
+    }
+
+    fn ask(&self, detail_type: &str, filter: &str) {
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"{detail_type}","detail":{{"filter":{filter}}}}}"#
+        );
+        self.produce(&[body]);
+    }
+
+    /// Somebody asks for something about what is held on a member's experience.
+    pub(crate) fn consent(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
+        let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
+        let (account, experience) = (account(member), experience(member));
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"somebody"{plan}}}}}"#
+        );
+        self.produce(&[body]);
+    }
+
+    /// What is held on a member's experience is approved as it stands.
+    pub(crate) fn approve(&self, member: char) -> Hold {
+        let hold = self.book(member).hold.unwrap();
+        self.consent("Approval", member, hold.run, Some(&hold.plan_hash));
+        hold
+    }
+
+    pub(crate) fn book(&self, member: char) -> Book {
+        self.world
+            .ledger(|ledger| ledger.books.get(&lane(member)).cloned().unwrap_or_default())
+    }
+
+    /// How often something was announced to be held.
+    pub(crate) fn announced(&self) -> usize {
+        let events = self.world.events();
+        events.iter().filter(|(_, what, _)| *what == HELD).count()
+    }
+
+    /// A request for a run that overrides freezes.
+    pub(crate) fn sync_overriding(&self) {
+        let body = r#"{"id":"e","source":"pmp-sync","detail-type":"Sync Requested","detail":{"override_reason":"it has to be now"}}"#;
+        self.produce(&[body.to_owned()]);
+    }
+
+    pub(crate) fn edit_management(&self, edit: impl FnOnce(&mut Experience)) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience('m'), |experience, _| edit(experience));
+        });
+    }
+
+    /// The producer's next look at the management list is told of so many products only.
+    pub(crate) fn read_short(&self, most: usize) {
+        self.world
+            .experiences(|experiences| experiences.read_short(&experience('m'), most));
+    }
+
+    pub(crate) fn edit_member(&self, member: char, product: &ProductId, action: Action) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience(member), |_, policy| {
+                *policy = policy.overlaid([(product, action)]);
+            });
+        });
+    }
+
+    pub(crate) fn replay(&self, filter: &str) {
+        self.ask("Replay Requested", filter);
+    }
+
+    pub(crate) fn discard(&self, filter: &str) {
+        self.ask("Discard Requested", filter);
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetterList {
+        block_on(self.producer.dead_letters(&DeadLetterFilter::default())).unwrap()
+    }
+
+    /// A run in which something happens as soon as a plan for the member is on record, and before it is
+    /// the lane's.
+    pub(crate) fn sync_and_meanwhile(&self, member: char, happens: impl FnOnce()) {
+        self.world.failing(|failing| failing.interleave(true));
+        let deadline = later(self.world.time(), 900);
+        let records = [Record {
+            id: "m".to_owned(),
+            body: SCHEDULED.to_owned(),
+        }];
+        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let waker = noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        let is_on_record = || {
+            let name = lane(member).to_string();
+            self.world
+                .ledger(|ledger| ledger.links.keys().any(|(_, of)| *of == name))
+        };
+        while !is_on_record() {
+            assert!(run.as_mut().poll(&mut context).is_pending());
+        }
+        happens();
+        while run.as_mut().poll(&mut context).is_pending() {}
+        self.world.failing(|failing| failing.interleave(false));
+    }
+
+    /// What a worker with these rules writes down.
+    pub(crate) fn mark(&self, member: char, mode: &str) {
+        let mark = MemberRules::parse(mode, "").unwrap().mark();
+        let state = self.state(member);
+        let next = LaneState {
+            rev: state.rev + 1,
+            ..state.ruled(mark).unwrap()
+        };
+        self.world
+            .ledger(|ledger| ledger.put_lane(&lane(member), next));
+    }
+
+    /// A run that ends with its process after so many calls.
+    pub(crate) fn cut_off_after(&self, calls: u64) {
+        self.cut_off(SCHEDULED, calls);
+    }
+
+    /// An approval whose invocation ends with its process after so many calls more. True if it was cut off.
+    pub(crate) fn approve_cut_off(&self, member: char, hold: &Hold, calls: u64) -> bool {
+        let (account, experience) = (account(member), experience(member));
+        let (run, plan) = (hold.run, &hold.plan_hash);
+        let body = format!(
+            r#"{{"id":"e","source":"pmp-sync","detail-type":"Approval Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","plan_hash":"{plan}"}}}}"#
+        );
+        let calls = self.world.failing(|failing| failing.total()) + calls;
+        self.cut_off(&body, calls)
+    }
+
+    fn cut_off(&self, body: &str, calls: u64) -> bool {
+        self.world.failing(|failing| failing.interleave(true));
+        let deadline = later(self.world.time(), 900);
+        let records = [Record {
+            id: "m".to_owned(),
+            body: body.to_owned(),
+        }];
+        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let waker = noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        let mut pending = true;
+        while pending && self.world.failing(|failing| failing.total()) < calls {
+            pending = run.as_mut().poll(&mut context).is_pending();
+        }
+        drop(run);
+        self.world.failing(|failing| failing.interleave(false));
+        pending
+    }
+
+    /// Delivers everything and moves the clock on, until nothing is left to happen.
+    pub(crate) fn rest(&self) {
+        self.rest_until(|_| false);
+    }
+
+    /// The same, until something holds.
+    pub(crate) fn rest_until(&self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..20_000 {
+            self.take_requests();
+            if holds(self) {
+                return;
+            }
+            if self.deliver() {
+                continue;
+            }
+            let due = MEMBERS.into_iter().filter_map(|member| {
+                self.world
+                    .changes(&account(member), |queue| queue.next_due())
+            });
+            match due.min() {
+                Some(due) => self.world.advance_to(due),
+                None => return,
+            }
+        }
+        panic!("the system does not come to rest");
+    }
+
+    /// One batch for each member. True if there was one.
+    fn deliver(&self) -> bool {
+        let now = self.world.time();
+        let mut any = false;
+        for (member, worker) in &self.workers {
+            let batch = self
+                .world
+                .changes(&account(*member), |queue| queue.take(now, 10));
+            any |= !batch.is_empty();
+            let records: Vec<_> = batch
+                .iter()
+                .map(|delivery| pmp_sync_worker::Record {
+                    id: delivery.id.to_string(),
+                    body: delivery.body.clone(),
+                })
+                .collect();
+            let verdicts = block_on(worker.handle(&records, later(now, 30)));
+            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
+                if verdict == Verdict::Again {
+                    self.world.changes(&account(*member), |queue| {
+                        queue.put_back(delivery, later(now, 180));
+                    });
+                }
+            }
+        }
+        any
+    }
+
+    pub(crate) fn wait(&self, seconds: i64) {
+        self.world.advance_to(later(self.world.time(), seconds));
+    }
+
+    pub(crate) fn push(&self, member: char, body: &str) {
+        let now = self.world.time();
+        self.world
+            .changes(&account(member), |queue| queue.push(body.to_owned(), now));
+    }
+
+    pub(crate) fn make_bad(&self, id: &str) {
+        self.world
+            .experiences(|experiences| experiences.make_bad(product(id)));
+    }
+
+    pub(crate) fn make_good(&self, id: &str) {
+        self.world
+            .experiences(|experiences| experiences.make_good(&product(id)));
+    }
+
+    pub(crate) fn manage(&self, lists: PolicySnapshot) {
+        self.world.experiences(|experiences| {
+            experiences.edit(&experience('m'), |_, policy| *policy = lists);
+        });
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        self.world
+            .ledger(|ledger| ledger.configs.push(text.to_owned()));
+    }
+
+    pub(crate) fn brake(&self, brake: Brake) {
+        self.world.ledger(|ledger| ledger.brake = brake);
+    }
+
+    pub(crate) fn reachable(&self, member: char, reachable: bool) {
+        self.world.set_reachable(&account(member), reachable);
+    }
+
+    pub(crate) fn policy(&self, member: char) -> PolicySnapshot {
+        self.world
+            .experiences(|experiences| experiences.policy(&experience(member)))
+    }
+
+    /// How many change sets were started on the member's experience.
+    pub(crate) fn sets(&self, member: char) -> usize {
+        self.world.experiences(|experiences| {
+            let all = experiences.change_sets().iter();
+            all.filter(|set| set.experience == experience(member))
+                .count()
+        })
+    }
+
+    /// The change sets on record.
+    pub(crate) fn records(&self, member: char, run: Option<RunId>) -> Vec<SetRecord> {
+        block_on(self.world.sets(&lane(member), run)).unwrap()
+    }
+
+    pub(crate) fn state(&self, member: char) -> LaneState {
+        self.world
+            .ledger(|ledger| ledger.lanes.get(&lane(member)).cloned().unwrap_or_default())
+    }
+
+    fn count(
+        &self,
+        member: char,
+        is_counted: impl Fn(&pmp_sync_fakes::ItemState) -> bool,
+    ) -> usize {
+        self.world.ledger(|ledger| {
+            let items = ledger.items.iter();
+            items
+                .filter(|((of, _), item)| *of == lane(member) && is_counted(item))
+                .count()
+        })
+    }
+
+    pub(crate) fn open(&self, member: char) -> usize {
+        self.count(member, pmp_sync_fakes::ItemState::is_open)
+    }
+
+    pub(crate) fn closed(&self, member: char, closing: Closing) -> usize {
+        self.count(member, |item| item.closed == Some(closing))
+    }
+
+    pub(crate) fn dead(&self, member: char) -> Vec<String> {
+        let dead = self.world.dead_of(&account(member));
+        dead.into_iter().map(|(body, _)| body).collect()
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<DeadLetterOutcome> {
+        self.world.ledger(|ledger| {
+            let records = ledger.dead_letters.iter();
+            records.map(|(_, record)| record.outcome).collect()
+        })
+    }
+
+    pub(crate) fn runs(&self) -> Vec<RunRecord> {
+        self.world
+            .ledger(|ledger| ledger.runs.values().cloned().collect())
+    }
+
+    pub(crate) fn last_run(&self) -> RunRecord {
+        self.runs().pop().unwrap()
+    }
+
+    /// The last run that the schedule asked for.
+    pub(crate) fn last_full_run(&self) -> RunRecord {
+        self.run_with(|run| run.requests[0].kind == "schedule")
+    }
+
+    pub(crate) fn run_with(&self, is_it: impl Fn(&RunRecord) -> bool) -> RunRecord {
+        self.runs().into_iter().rev().find(is_it).unwrap()
+    }
+
+    pub(crate) fn unfinished_runs(&self) -> Vec<RunRecord> {
+        let mut runs = self.runs();
+        runs.retain(|run| !run.status.is_final());
+        runs
+    }
+
+    pub(crate) fn link(&self, run: RunId, member: char) -> LinkRecord {
+        self.world
+            .ledger(|ledger| ledger.links[&(run, lane(member).to_string())].clone())
+    }
+}

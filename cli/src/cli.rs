@@ -49,23 +49,23 @@ pub(crate) enum Command {
     Sync(sync::SyncOptions),
     /// The last runs, and where each lane stands.
     Status(status::StatusOptions),
-    /// Plans that wait for somebody's consent, why, and how each is released. Changes nothing.
+    /// Plans that wait for approval, why, and how each is released. Changes nothing.
     Holds(holds::HoldsOptions),
     /// Has a held plan executed, exactly as it was shown, and waits until it is done.
     Approve(approve::ApproveOptions),
     /// Leaves a held plan undone: nobody is asked about it again.
     Reject(reject::RejectOptions),
-    /// Plans the way back to the lists as they were before a run, and holds it for approval.
+    /// Plans the rollback to the lists as they were before a run, and holds it for approval.
     Restore(restore::RestoreOptions),
     /// Who asked for what, what was planned, held, approved and done. Changes nothing.
     History(history::HistoryOptions),
     /// Dead letters: changes that failed by themselves, and messages that nobody understands.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    #[command(name = "stop")]
-    /// The emergency brake: no change set is started from now on; those in flight are left to end.
+    #[command(name = "suspend")]
+    /// The suspension: no change set is started from now on; those in flight are left to end.
     Suspend(suspend::SuspendOptions),
-    /// Takes the brake off, and asks for a run.
+    /// Resumes, and asks for a run.
     Resume(resume::ResumeOptions),
     /// Creates or updates the stacks of an account, with their code. What would change is shown first.
     #[command(subcommand)]

@@ -8,11 +8,11 @@ use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::client::approval::ConsentAnswer;
+use crate::client::approval::ApprovalAnswer;
 use crate::client::experience::bootstrap::Bootstrapped;
 use crate::client::experience::view::{ExperienceChange, ExperienceList};
 use crate::client::removal::RemovalAnswer;
-use crate::client::suspension::BrakeAnswer;
+use crate::client::suspension::SuspendAnswer;
 use crate::commands::config;
 use crate::commands::deploy::DeployAnswer;
 use crate::commands::dlq::DlqAnswer;
@@ -38,13 +38,13 @@ pub(crate) struct Printed {
 /// Every command that prints JSON.
 pub(crate) const ALL: &[Printed] = &[
     printed::<Bootstrapped>("member bootstrap"),
-    printed::<BrakeAnswer<'static>>("member resume"),
-    printed::<BrakeAnswer<'static>>("member suspend"),
-    printed::<BrakeAnswer<'static>>("resume"),
-    printed::<BrakeAnswer<'static>>("stop"),
-    printed::<ConsentAnswer<'static>>("approve"),
-    printed::<ConsentAnswer<'static>>("reject"),
-    printed::<ConsentAnswer<'static>>("restore"),
+    printed::<SuspendAnswer<'static>>("member resume"),
+    printed::<SuspendAnswer<'static>>("member suspend"),
+    printed::<SuspendAnswer<'static>>("resume"),
+    printed::<SuspendAnswer<'static>>("suspend"),
+    printed::<ApprovalAnswer<'static>>("approve"),
+    printed::<ApprovalAnswer<'static>>("reject"),
+    printed::<ApprovalAnswer<'static>>("restore"),
     printed::<DeadLetterList>("dlq list"),
     printed::<DeployAnswer>("deploy management"),
     printed::<DeployAnswer>("deploy member"),

@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use clap::Args;
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest, Hold};
+use pmp_sync_domain::guard::LinkState;
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::message::consent_requested;
+use pmp_sync_domain::message::approval_requested;
 use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
 use pmp_sync_domain::run::{LinkRecord, RunRecord};
@@ -25,7 +25,7 @@ const FEWEST_DIGITS: usize = 8;
 
 /// What is approved or rejected.
 #[derive(Debug, Args)]
-pub(crate) struct ConsentOptions {
+pub(crate) struct ApprovalOptions {
     /// The run that made the plan, as `pmp-sync holds` tells it.
     pub(crate) run: RunId,
     #[command(flatten)]
@@ -84,10 +84,10 @@ impl FromStr for HashDigits {
 
 /// What came of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ConsentAnswer<'a> {
+pub(crate) struct ApprovalAnswer<'a> {
     /// The run that served it.
     run: &'a RunRecord,
-    /// What became of the link in that run; `consent.refused` has the words of a refusal. Null if the
+    /// What became of the link in that run; `approval.refused` has the words of a refusal. Null if the
     /// run failed before it came to it.
     link: Option<&'a LinkRecord>,
     /// What is held on the link now, if something is.
@@ -110,7 +110,7 @@ impl Served {
 /// The lane and the hash of the plan that the options name, if that is what is held.
 pub(crate) async fn named(
     common: &Common,
-    options: &ConsentOptions,
+    options: &ApprovalOptions,
 ) -> Result<(Context, Known, PlanHash), Failure> {
     let context = Context::new(common).await;
     let link = &options.link;
@@ -126,7 +126,7 @@ pub(crate) async fn named(
         .collect();
     let hint = "`pmp-sync holds` lists what is held";
     let known = choose(found, &link.experience, link.member.as_ref(), hint)?;
-    match held(&known.book, options.run, &options.plan) {
+    match held(&known.link_state, options.run, &options.plan) {
         Some(hold) => {
             let hash = hold.plan_hash.clone();
             Ok((context, known, hash))
@@ -139,8 +139,8 @@ pub(crate) async fn named(
 }
 
 /// The hold of that run and plan.
-fn held<'a>(book: &'a Book, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
-    let mut holds = book.hold.iter().chain(&book.restore);
+fn held<'a>(link_state: &'a LinkState, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
+    let mut holds = link_state.hold.iter().chain(&link_state.restore);
     holds.find(|hold| hold.run == run && digits.names(&hold.plan_hash))
 }
 
@@ -148,10 +148,10 @@ fn held<'a>(book: &'a Book, run: RunId, digits: &HashDigits) -> Option<&'a Hold>
 async fn approved(
     context: &Context,
     known: &Known,
-    options: &ConsentOptions,
+    options: &ApprovalOptions,
 ) -> Result<Option<PlanHash>, Failure> {
-    let allowance = known.book.allowance.as_ref();
-    if allowance.is_none_or(|allowance| allowance.run != options.run) {
+    let grant = known.link_state.grant.as_ref();
+    if grant.is_none_or(|grant| grant.run != options.run) {
         return Ok(None);
     }
     let record = context.ledger.link(options.run, &known.lane).await?;
@@ -186,12 +186,12 @@ fn stale(known: &Known) -> Failure {
 }
 
 pub(crate) fn request(
-    action: ConsentAction,
+    action: ApprovalAction,
     lane: &LaneId,
     run: RunId,
     plan_hash: Option<PlanHash>,
-) -> ConsentRequest {
-    ConsentRequest {
+) -> ApprovalRequest {
+    ApprovalRequest {
         action,
         lane: lane.clone(),
         run,
@@ -208,28 +208,28 @@ pub(crate) fn request(
 pub(crate) async fn serve(
     common: &Common,
     context: &Context,
-    request: ConsentRequest,
+    request: ApprovalRequest,
     timeout: u64,
 ) -> Result<Served, Failure> {
     let id = request_id();
     let lane = request.lane.clone();
-    let request = ConsentRequest {
+    let request = ApprovalRequest {
         request_id: Some(id.clone()),
         requester: context.requester().await,
         ..request
     };
-    context.bus.put(consent_requested(request)).await?;
+    context.bus.put(approval_requested(request)).await?;
     let run = wait(context, &id, timeout).await?;
     let link = context.ledger.link(run.run, &lane).await?;
     if common.json {
         let known = Known {
             lane: lane.clone(),
-            book: Book::default(),
+            link_state: LinkState::default(),
             entry: None,
             is_ambiguous: false,
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
-        output::json(&ConsentAnswer {
+        output::json(&ApprovalAnswer {
             run: &run,
             link: link.as_ref(),
             hold: hold.map(|hold| HoldAnswer::new(&known, hold)),
@@ -245,9 +245,9 @@ pub(crate) async fn serve(
         return Err(Failure::Partial(format!("{name} has failed")));
     }
     if let Some(why) = link
-        .consent
+        .approval
         .as_ref()
-        .and_then(|consent| consent.refused.clone())
+        .and_then(|approval| approval.refused.clone())
     {
         // What is held instead, if something is.
         tell_failures(context, &run).await?;
@@ -280,20 +280,23 @@ mod tests {
     #[test]
     fn what_is_held_is_found_by_its_run_and_its_hash_together() {
         let (first, second) = (RunId::next(None, 1, 0), RunId::next(None, 2, 0));
-        let book = Book {
+        let link_state = LinkState {
             hold: Some(hold(first, &["prod-a"])),
             restore: Some(hold(second, &["prod-b"])),
-            ..Book::default()
+            ..LinkState::default()
         };
         let digits = |hold: &Option<Hold>| -> HashDigits {
             let hash = hold.as_ref().unwrap().plan_hash.to_string();
             hash.get(..8).unwrap().parse().unwrap()
         };
-        let (of_hold, of_restore) = (digits(&book.hold), digits(&book.restore));
-        assert_eq!(held(&book, first, &of_hold), book.hold.as_ref());
-        assert_eq!(held(&book, second, &of_restore), book.restore.as_ref());
-        assert_eq!(held(&book, second, &of_hold), None);
-        assert_eq!(held(&book, first, &of_restore), None);
+        let (of_hold, of_restore) = (digits(&link_state.hold), digits(&link_state.restore));
+        assert_eq!(held(&link_state, first, &of_hold), link_state.hold.as_ref());
+        assert_eq!(
+            held(&link_state, second, &of_restore),
+            link_state.restore.as_ref()
+        );
+        assert_eq!(held(&link_state, second, &of_hold), None);
+        assert_eq!(held(&link_state, first, &of_restore), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The emergency brake, put on and taken off.
+//! The suspension, put on and taken off.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use clap::Args;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
-use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
+use pmp_sync_domain::lane::{LaneState, Phase, Suspension, Suspensions};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -21,14 +21,14 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// How often the brake is written again because somebody else was faster.
+/// How often the suspension is written again because somebody else was faster.
 const MOST_CONFLICTS: usize = 5;
 /// How long a start that was under way may take: the longest that a worker runs by default, twice.
 const STARTING: Duration = Duration::from_mins(1);
 
-/// What the brake is about; everything if nothing is named.
+/// What the suspension is about; everything if nothing is named.
 #[derive(Debug, Args)]
-pub(crate) struct BrakeOptions {
+pub(crate) struct SuspendOptions {
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     pub(crate) members: Vec<MemberName>,
@@ -37,30 +37,30 @@ pub(crate) struct BrakeOptions {
     pub(crate) links: Vec<ExperienceId>,
 }
 
-/// What the brake came to.
+/// What the suspension came to.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct BrakeAnswer<'a> {
+pub(crate) struct SuspendAnswer<'a> {
     /// What was done.
     done: Done,
-    /// What is stopped now.
-    brake: &'a Brake,
-    /// The lanes that are stopped now.
-    stopped_lanes: Vec<StoppedLane<'a>>,
+    /// What is suspended now.
+    suspensions: &'a Suspensions,
+    /// The lanes that are suspended now.
+    suspended_lanes: Vec<SuspendedLane<'a>>,
 }
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Done {
-    /// The brake was put on.
-    Stopped,
+    /// It was suspended.
+    Suspended,
     /// It was taken off.
     Resumed,
 }
 
 /// A lane that starts no change set.
 #[derive(Debug, Serialize, JsonSchema)]
-struct StoppedLane<'a> {
+struct SuspendedLane<'a> {
     /// The member.
     member: &'a MemberName,
     /// Its account.
@@ -80,7 +80,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn new(options: &'a BrakeOptions) -> Self {
+    pub(crate) fn new(options: &'a SuspendOptions) -> Self {
         Self {
             members: &options.members,
             links: &options.links,
@@ -101,18 +101,18 @@ impl<'a> Target<'a> {
     }
 }
 
-pub(crate) fn put_on(brake: &mut Brake, target: &Target<'_>, stop: &Stop) {
-    // What is stopped already keeps who stopped it, and since when.
+pub(crate) fn put_on(suspensions: &mut Suspensions, target: &Target<'_>, suspension: &Suspension) {
+    // What is suspended already keeps who suspended it, and since when.
     if target.is_everything() {
-        brake.all.get_or_insert_with(|| stop.clone());
+        suspensions.all.get_or_insert_with(|| suspension.clone());
     }
     for member in target.members {
-        let entry = brake.members.entry(member.clone());
-        entry.or_insert_with(|| stop.clone());
+        let entry = suspensions.members.entry(member.clone());
+        entry.or_insert_with(|| suspension.clone());
     }
     for link in target.links {
-        let entry = brake.links.entry(link.clone());
-        entry.or_insert_with(|| stop.clone());
+        let entry = suspensions.links.entry(link.clone());
+        entry.or_insert_with(|| suspension.clone());
     }
 }
 
@@ -134,75 +134,75 @@ pub(crate) async fn check(context: &Context, target: &Target<'_>) -> Result<(), 
     super::scope::check(links, &stored).map(drop)
 }
 
-pub(crate) fn take_off(brake: &mut Brake, target: &Target<'_>) -> Result<(), Failure> {
+pub(crate) fn take_off(suspensions: &mut Suspensions, target: &Target<'_>) -> Result<(), Failure> {
     let unknown = |what: String| Failure::Unknown {
-        message: format!("{what} is not stopped by that name"),
-        remedy: "`pmp-sync status` shows what is stopped, and by which name".to_owned(),
+        message: format!("{what} is not suspended by that name"),
+        remedy: "`pmp-sync status` shows what is suspended, and by which name".to_owned(),
     };
     if target.is_everything() {
-        brake.all = None;
-        brake.members.clear();
-        brake.links.clear();
+        suspensions.all = None;
+        suspensions.members.clear();
+        suspensions.links.clear();
         return Ok(());
     }
-    if brake.all.is_some() {
+    if suspensions.all.is_some() {
         return Err(Failure::NotWell(
-            "everything is stopped; `pmp-sync resume` without --member and --link resumes it"
+            "everything is suspended; `pmp-sync resume` without --member and --link resumes it"
                 .to_owned(),
         ));
     }
     for member in target.members {
-        if brake.members.remove(member).is_none() {
+        if suspensions.members.remove(member).is_none() {
             return Err(unknown(member.to_string()));
         }
     }
     for link in target.links {
-        if brake.links.remove(link).is_none() {
+        if suspensions.links.remove(link).is_none() {
             return Err(unknown(link.to_string()));
         }
     }
     Ok(())
 }
 
-/// Reads, changes and writes the brake, until nobody was faster.
+/// Reads, changes and writes the suspensions, until nobody was faster.
 pub(crate) async fn change(
     context: &Context,
-    change: impl Fn(&mut Brake) -> Result<(), Failure>,
-) -> Result<Brake, Failure> {
+    change: impl Fn(&mut Suspensions) -> Result<(), Failure>,
+) -> Result<Suspensions, Failure> {
     for _ in 0..MOST_CONFLICTS {
-        let before = context.ledger.brake().await?;
+        let before = context.ledger.suspensions().await?;
         let mut after = before.clone();
         change(&mut after)?;
         if after == before {
             return Ok(after);
         }
-        match context.ledger.put_brake(&after).await {
+        match context.ledger.put_suspensions(&after).await {
             Ok(()) => return Ok(after),
             Err(error) if error.kind == Kind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
     }
     let words = "somebody else wrote it each time";
-    Err(ServiceError::new("PutItem", "the brake", Kind::Conflict, words).into())
+    Err(ServiceError::new("PutItem", "the suspension", Kind::Conflict, words).into())
 }
 
-/// Brings the mark of every known lane in line with the brake. Lanes that are not known yet get theirs
+/// Brings the mark of every known lane in line with the suspensions. Lanes that are not known yet get theirs
 /// from the next run, before anything is planned for them.
 pub(crate) async fn mark(
     context: &Context,
-    brake: &Brake,
+    suspensions: &Suspensions,
 ) -> Result<Vec<(LaneEntry, LaneState)>, Failure> {
     let mut lanes = Vec::new();
     for entry in context.ledger.lanes().await? {
         let state = context.ledger.state(&entry.lane).await?;
-        let stop = brake.holds(&entry.member, &entry.lane);
-        let changed = transit(
+        let suspension = suspensions.holds(&entry.member, &entry.lane);
+        let changed = try_transition(
             &context.ledger,
             &SystemClock,
             &entry.lane,
             state.clone(),
-            |state| match stop {
-                Some(stop) => state.stopped(stop.clone()),
+            |state| match suspension {
+                Some(suspension) => state.suspended(suspension.clone()),
                 None => state.resumed(),
             },
         )
@@ -222,7 +222,7 @@ pub(crate) async fn wait_for_starts(
     loop {
         let mut starting = 0;
         for (entry, state) in lanes.iter_mut() {
-            if state.stop.is_some() && state.phase == Phase::Starting {
+            if state.suspension.is_some() && state.phase == Phase::Starting {
                 *state = context.ledger.state(&entry.lane).await?;
                 starting += usize::from(state.phase == Phase::Starting);
             }
@@ -242,13 +242,13 @@ pub(crate) async fn wait_for_starts(
     }
 }
 
-/// Puts the brake on a member that is to be removed, and waits until nothing is being started.
+/// Suspends a member that is to be removed, and waits until nothing is being started.
 pub(crate) async fn engage(
     context: &Context,
     member: &MemberName,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let stop = Stop {
+    let suspension = Suspension {
         by: context.requester().await,
         since: SystemClock.now(),
     };
@@ -257,40 +257,40 @@ pub(crate) async fn engage(
         members: &members,
         links: &[],
     };
-    let brake = change(context, |brake| {
-        put_on(brake, &target, &stop);
+    let suspensions = change(context, |suspensions| {
+        put_on(suspensions, &target, &suspension);
         Ok(())
     })
     .await?;
-    let mut lanes = mark(context, &brake).await?;
+    let mut lanes = mark(context, &suspensions).await?;
     wait_for_starts(context, &mut lanes, progress).await
 }
 
-/// Takes the brake off a member that is gone: another one may be called so.
+/// Resumes a member that is gone: another one may be called so.
 pub(crate) async fn release(context: &Context, member: &MemberName) -> Result<(), Failure> {
-    let brake = change(context, |brake| {
-        brake.members.remove(member);
+    let suspensions = change(context, |suspensions| {
+        suspensions.members.remove(member);
         Ok(())
     })
     .await?;
-    mark(context, &brake).await.map(drop)
+    mark(context, &suspensions).await.map(drop)
 }
 
 pub(crate) fn report(
     common: &Common,
     done: Done,
     target: &Target<'_>,
-    brake: &Brake,
+    suspensions: &Suspensions,
     lanes: &[(LaneEntry, LaneState)],
 ) -> Result<(), Failure> {
     let held: Vec<_> = lanes
         .iter()
-        .filter(|(_, state)| state.stop.is_some())
+        .filter(|(_, state)| state.suspension.is_some())
         .collect();
     if common.json {
         let held: Vec<_> = held
             .iter()
-            .map(|(entry, state)| StoppedLane {
+            .map(|(entry, state)| SuspendedLane {
                 member: &entry.member,
                 account: &entry.lane.account,
                 experience: &entry.lane.experience,
@@ -298,10 +298,10 @@ pub(crate) fn report(
                 change_set: state.change_set.as_ref(),
             })
             .collect();
-        return output::json(&BrakeAnswer {
+        return output::json(&SuspendAnswer {
             done,
-            brake,
-            stopped_lanes: held,
+            suspensions,
+            suspended_lanes: held,
         });
     }
     let done = output::word(&done);
@@ -323,62 +323,69 @@ pub(crate) fn report(
 mod tests {
     use super::*;
 
-    fn stop(by: &str) -> Stop {
-        Stop {
+    fn suspension(by: &str) -> Suspension {
+        Suspension {
             by: Some(by.to_owned()),
             since: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
 
-    fn options(members: &[&str], links: &[&str]) -> BrakeOptions {
-        BrakeOptions {
+    fn options(members: &[&str], links: &[&str]) -> SuspendOptions {
+        SuspendOptions {
             members: members.iter().map(|name| name.parse().unwrap()).collect(),
             links: links.iter().map(|id| id.parse().unwrap()).collect(),
         }
     }
 
     #[test]
-    fn what_is_stopped_already_keeps_who_stopped_it() {
-        let mut brake = Brake::default();
+    fn what_is_suspended_already_keeps_who_suspended_it() {
+        let mut suspensions = Suspensions::default();
         let one = options(&["emea"], &["exp-1"]);
-        put_on(&mut brake, &Target::new(&one), &stop("first"));
-        put_on(&mut brake, &Target::new(&one), &stop("second"));
-        let of_member = &brake.members[&"emea".parse().unwrap()];
+        put_on(&mut suspensions, &Target::new(&one), &suspension("first"));
+        put_on(&mut suspensions, &Target::new(&one), &suspension("second"));
+        let of_member = &suspensions.members[&"emea".parse().unwrap()];
         assert_eq!(of_member.by.as_deref(), Some("first"));
-        assert_eq!((brake.links.len(), brake.all.is_none()), (1, true));
+        assert_eq!(
+            (suspensions.links.len(), suspensions.all.is_none()),
+            (1, true)
+        );
     }
 
     #[test]
     fn resume_without_a_name_takes_everything_off_and_with_one_only_that() {
-        let mut brake = Brake::default();
+        let mut suspensions = Suspensions::default();
         put_on(
-            &mut brake,
+            &mut suspensions,
             &Target::new(&options(&["emea", "apac"], &["exp-1"])),
-            &stop("x"),
+            &suspension("x"),
         );
-        take_off(&mut brake, &Target::new(&options(&["emea"], &[]))).unwrap();
-        assert_eq!((brake.members.len(), brake.links.len()), (1, 1));
-        take_off(&mut brake, &Target::new(&options(&[], &[]))).unwrap();
-        assert_eq!(brake, Brake::default());
+        take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).unwrap();
+        assert_eq!((suspensions.members.len(), suspensions.links.len()), (1, 1));
+        take_off(&mut suspensions, &Target::new(&options(&[], &[]))).unwrap();
+        assert_eq!(suspensions, Suspensions::default());
     }
 
     #[test]
-    fn what_is_not_stopped_by_that_name_is_not_resumed() {
-        let mut brake = Brake::default();
+    fn what_is_not_suspended_by_that_name_is_not_resumed() {
+        let mut suspensions = Suspensions::default();
         put_on(
-            &mut brake,
+            &mut suspensions,
             &Target::new(&options(&["emea"], &[])),
-            &stop("x"),
+            &suspension("x"),
         );
-        assert!(take_off(&mut brake, &Target::new(&options(&["apac"], &[]))).is_err());
-        assert!(take_off(&mut brake, &Target::new(&options(&[], &["exp-1"]))).is_err());
+        assert!(take_off(&mut suspensions, &Target::new(&options(&["apac"], &[]))).is_err());
+        assert!(take_off(&mut suspensions, &Target::new(&options(&[], &["exp-1"]))).is_err());
     }
 
     #[test]
-    fn one_member_is_not_resumed_while_everything_is_stopped() {
-        let mut brake = Brake::default();
-        put_on(&mut brake, &Target::new(&options(&[], &[])), &stop("x"));
-        assert!(take_off(&mut brake, &Target::new(&options(&["emea"], &[]))).is_err());
-        assert!(brake.all.is_some());
+    fn one_member_is_not_resumed_while_everything_is_suspended() {
+        let mut suspensions = Suspensions::default();
+        put_on(
+            &mut suspensions,
+            &Target::new(&options(&[], &[])),
+            &suspension("x"),
+        );
+        assert!(take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).is_err());
+        assert!(suspensions.all.is_some());
     }
 }

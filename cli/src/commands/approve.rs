@@ -1,12 +1,12 @@
 //! `pmp-sync approve`: has a held plan executed, and waits until it is done.
 
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
 
-use crate::client::approval::{ConsentOptions, named, request, serve};
+use crate::client::approval::{ApprovalOptions, named, request, serve};
 use crate::client::context::Context;
 use crate::client::holds::counts;
 use crate::client::run::ended_well;
@@ -15,15 +15,20 @@ use crate::options::Common;
 use crate::output;
 
 /// What is approved.
-pub(crate) type ApproveOptions = ConsentOptions;
+pub(crate) type ApproveOptions = ApprovalOptions;
 
 /// `approve`
-pub(crate) async fn run(common: &Common, options: &ConsentOptions) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Approve, &known.lane, options.run, Some(hash)),
+        request(
+            ApprovalAction::Approve,
+            &known.lane,
+            options.run,
+            Some(hash),
+        ),
         options.patience.timeout,
     )
     .await?;
@@ -35,7 +40,7 @@ pub(crate) async fn run(common: &Common, options: &ConsentOptions) -> Result<(),
                 let counts = counts(link.allow.len(), link.deny.len());
                 format!("{name}: {counts} committed by run {}", served.run.run)
             }
-            LinkStatus::InStep => format!("{name}: nothing was left to do"),
+            LinkStatus::InSync => format!("{name}: nothing was left to do"),
             LinkStatus::Underway => format!("{name}: it was at work already"),
             status => format!("{name}: {}", output::word(&status)),
         })?;
@@ -50,12 +55,12 @@ pub(crate) async fn run(common: &Common, options: &ConsentOptions) -> Result<(),
 }
 
 /// True if all that is missing from a run is that its lane was not seen to be equal, and nothing is left
-/// open or in quarantine there. So ends each way back that is done, as long as the management experience
+/// open or in quarantine there. So ends each rollback that is done, as long as the management experience
 /// wants something else.
 async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool, Failure> {
     let totals = &run.totals;
     let unseen = run.status == RunStatus::Partial
-        && totals.failed + totals.stopped + totals.quarantined == 0
+        && totals.failed + totals.suspended + totals.quarantined == 0
         && run.not_seen.contains(&lane.to_string());
     if !unseen {
         return Ok(false);

@@ -36,7 +36,7 @@ pub(crate) enum DlqCommand {
         #[command(flatten)]
         filter: DlqFilter,
     },
-    /// Issues again what is still wanted, drops what is not, and keeps what can not be understood.
+    /// Issues again what is still wanted, drops what is not, and keeps what cannot be understood.
     Replay(ReplayOptions),
     /// Deletes them for good; a change that is still wanted is tried again by the next run. A dry run
     /// unless --yes is given.
@@ -52,7 +52,7 @@ pub(crate) struct DlqFilter {
     /// Only changes of this product. May be given several times.
     #[arg(long = "product", value_name = "ID")]
     pub(crate) products: Vec<ProductId>,
-    /// Only those buried for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
+    /// Only those dead-lettered for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
     /// receive-count. May be given several times.
     #[arg(long = "reason", value_name = "REASON")]
     pub(crate) reasons: Vec<String>,

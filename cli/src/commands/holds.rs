@@ -1,4 +1,4 @@
-//! `pmp-sync holds`: plans that wait for somebody's consent, why, and how each is released.
+//! `pmp-sync holds`: plans that wait for approval, why, and how each is released.
 
 use clap::Args;
 use pmp_sync_aws::edge::SystemClock;
@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::context::Context;
-use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, way_back, words};
+use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, rollback, words};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -36,7 +36,7 @@ pub(crate) struct HoldsOptions {
 /// What is held, and what is frozen.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldsAnswer {
-    /// The plans that wait for somebody's consent.
+    /// The plans that wait for approval.
     holds: Vec<HoldAnswer>,
     /// The links that are frozen.
     frozen: Vec<Frozen>,
@@ -112,7 +112,7 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
             .collect();
         let frozen: Vec<_> = known
             .iter()
-            .filter_map(|known| Some(Frozen::new(known, known.book.frozen_since?, now)))
+            .filter_map(|known| Some(Frozen::new(known, known.link_state.frozen_since?, now)))
             .collect();
         output::json(&HoldsAnswer { holds, frozen })?;
     } else {
@@ -133,8 +133,8 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
     }
     match held.len() {
         0 => Ok(()),
-        1 => Err(Failure::Held("1 plan waits for consent".to_owned())),
-        count => Err(Failure::Held(format!("{count} plans wait for consent"))),
+        1 => Err(Failure::Held("1 plan waits for approval".to_owned())),
+        count => Err(Failure::Held(format!("{count} plans wait for approval"))),
     }
 }
 
@@ -156,8 +156,8 @@ fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
 }
 
 fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
-    let what = match way_back(hold) {
-        Some(run) => format!("the way back before run {run} is held"),
+    let what = match rollback(hold) {
+        Some(run) => format!("the rollback before run {run} is held"),
         None => "held".to_owned(),
     };
     output::line(&format!(

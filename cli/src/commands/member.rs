@@ -13,7 +13,7 @@ use pmp_sync_domain::link::{Mode, Target};
 
 use self::remove::RemoveOptions;
 use super::{resume, suspend};
-use crate::client::suspension::BrakeOptions;
+use crate::client::suspension::SuspendOptions;
 use crate::failure::Failure;
 use crate::options::Common;
 
@@ -26,16 +26,16 @@ pub(crate) enum MemberCommand {
     Bootstrap(bootstrap::BootstrapOptions),
     /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
     Remove(RemoveOptions),
-    /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
+    /// The members: their links, what is suspended, and how long ago they were in sync. Changes nothing.
     List,
     /// Changes how far a member's links may go.
     Mode(ModeOptions),
-    /// Puts the brake on a member, as `pmp-sync stop --member` does.
+    /// Suspends a member, as `pmp-sync suspend --member` does.
     Suspend {
         /// Its name.
         name: MemberName,
     },
-    /// Takes the brake off a member, as `pmp-sync resume --member` does, and asks for a run.
+    /// Resumes a member, as `pmp-sync resume --member` does, and asks for a run.
     Resume {
         /// Its name.
         name: MemberName,
@@ -108,7 +108,7 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
 
 /// `member`
 pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {
-    let one = |name: &MemberName| BrakeOptions {
+    let one = |name: &MemberName| SuspendOptions {
         members: vec![name.clone()],
         links: Vec::new(),
     };

@@ -1,22 +1,22 @@
 //! `pmp-sync reject`: leaves a held plan undone.
 
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 
-use crate::client::approval::{ConsentOptions, named, request, serve};
+use crate::client::approval::{ApprovalOptions, named, request, serve};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
 
 /// What is rejected.
-pub(crate) type RejectOptions = ConsentOptions;
+pub(crate) type RejectOptions = ApprovalOptions;
 
 /// `reject`
-pub(crate) async fn run(common: &Common, options: &ConsentOptions) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Reject, &known.lane, options.run, Some(hash)),
+        request(ApprovalAction::Reject, &known.lane, options.run, Some(hash)),
         options.patience.timeout,
     )
     .await?;

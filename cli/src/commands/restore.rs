@@ -1,7 +1,7 @@
-//! `pmp-sync restore`: plans the way back to the lists as they were before a run, and holds it.
+//! `pmp-sync restore`: plans the rollback to the lists as they were before a run, and holds it.
 
 use clap::Args;
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::run::LinkStatus;
@@ -40,7 +40,7 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Restore, &lane, options.run, None),
+        request(ApprovalAction::Restore, &lane, options.run, None),
         options.patience.timeout,
     )
     .await?;
@@ -50,7 +50,7 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
         .as_ref()
         .filter(|_| link.status == LinkStatus::Held)
     else {
-        if link.status != LinkStatus::InStep {
+        if link.status != LinkStatus::InSync {
             return ended_well(&served.run);
         }
         if common.json {
@@ -63,7 +63,7 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
     };
     if !common.json {
         output::line(&format!(
-            "{name}: the way back before run {} is planned and held",
+            "{name}: the rollback before run {} is planned and held",
             options.run
         ))?;
         for change in link.shown().changes() {
@@ -72,5 +72,5 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
         let approve = hint::approve(hold, &lane.experience, options.link.member.as_ref());
         output::line(&words(hold, &approve))?;
     }
-    Err(Failure::Held("the way back waits for consent".to_owned()))
+    Err(Failure::Held("the rollback waits for approval".to_owned()))
 }

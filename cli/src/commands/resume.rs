@@ -1,21 +1,21 @@
-//! `pmp-sync resume`: takes the brake off, and asks for a run.
+//! `pmp-sync resume`: resume, and asks for a run.
 
 use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::Bus as _;
 
 use crate::client::context::{Context, request_id};
-use crate::client::suspension::{BrakeOptions, Done, Target, change, mark, report, take_off};
+use crate::client::suspension::{Done, SuspendOptions, Target, change, mark, report, take_off};
 use crate::failure::Failure;
 use crate::options::Common;
 
-pub(crate) type ResumeOptions = BrakeOptions;
+pub(crate) type ResumeOptions = SuspendOptions;
 
 /// `resume`
-pub(crate) async fn run(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);
-    let brake = change(&context, |brake| take_off(brake, &target)).await?;
-    let lanes = mark(&context, &brake).await?;
+    let suspensions = change(&context, |suspensions| take_off(suspensions, &target)).await?;
+    let lanes = mark(&context, &suspensions).await?;
     // What was held back is planned now rather than with the next hourly run.
     let scopes = if target.is_everything() {
         vec![Scope::default()]
@@ -44,5 +44,5 @@ pub(crate) async fn run(common: &Common, options: &BrakeOptions) -> Result<(), F
             }))
             .await?;
     }
-    report(common, Done::Resumed, &target, &brake, &lanes)
+    report(common, Done::Resumed, &target, &suspensions, &lanes)
 }

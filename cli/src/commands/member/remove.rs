@@ -1,4 +1,4 @@
-//! `pmp-sync member remove`: a member goes in the order in which nothing is cut off in the middle. Brake,
+//! `pmp-sync member remove`: a member goes in the order in which nothing is cut off in the middle. Suspensions,
 //! configuration, a run that closes its lanes, its experiences, its account, its role, its item.
 
 use std::collections::BTreeSet;
@@ -267,7 +267,7 @@ impl Removal<'_> {
         Ok(answer)
     }
 
-    /// The experiences that its links name, and those that were ever kept in step.
+    /// The experiences that its links name, and those that were ever kept in sync.
     async fn experiences(&self) -> Result<BTreeSet<ExperienceId>, Failure> {
         let lanes = self.lanes().await?.into_iter();
         let mut all = self.known.experiences.clone();
@@ -334,7 +334,7 @@ impl Removal<'_> {
         }
     }
 
-    /// Brake, configuration, and a run that closes the lanes; then nothing is under way any more.
+    /// Suspensions, configuration, and a run that closes the lanes; then nothing is under way any more.
     async fn leave_configuration(
         &self,
         member: &MemberName,

@@ -62,7 +62,6 @@ pub(crate) enum Command {
     /// Dead letters: changes that failed by themselves, and messages that nobody understands.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    #[command(name = "suspend")]
     /// The suspension: no change set is started from now on; those in flight are left to end.
     Suspend(suspend::SuspendOptions),
     /// Resumes, and asks for a run.

@@ -53,18 +53,6 @@ impl HashDigits {
     }
 }
 
-impl HashDigits {
-    /// True for a hash that begins with these digits.
-    pub(crate) fn names(&self, hash: &PlanHash) -> bool {
-        hash.to_string().starts_with(&self.0)
-    }
-
-    /// The hash, if every digit of it is there.
-    pub(crate) fn whole(&self) -> Option<PlanHash> {
-        self.0.parse().ok()
-    }
-}
-
 impl FromStr for HashDigits {
     type Err = String;
 

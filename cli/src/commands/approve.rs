@@ -3,7 +3,7 @@
 use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
+use pmp_sync_domain::ports::Lanes as _;
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
 
 use crate::client::approval::{ApprovalOptions, named, request, serve};

@@ -14,10 +14,11 @@ use crate::client::context::Context;
 use crate::client::deploy::account::{Account, Part};
 use crate::client::deploy::bucket::{Bucket, default_name};
 use crate::client::deploy::change::{DeployedStack, Outcome, Wanted};
-use crate::client::deploy::code::{Function, Package};
+use crate::client::deploy::code::{Function, Package, package as package_of};
 use crate::client::deploy::elf::Architecture;
 use crate::client::deploy::stack::{Found, Stacks};
 use crate::client::deploy::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS};
+use crate::client::deploy::{access_stack, management_stack, member_stack};
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
 use crate::failure::Failure;
@@ -298,7 +299,7 @@ async fn package(
         message: format!("{word} is no architecture"),
         remedy: "give Architecture=x86_64 or Architecture=arm64".to_owned(),
     })?;
-    code::package(function, options.code.as_deref(), architecture, progress).await
+    package_of(function, options.code.as_deref(), architecture, progress).await
 }
 
 async fn store<'a>(

@@ -6,7 +6,6 @@ use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_domain::ids::ExperienceId;
 
-use crate::client::confirm::confirm;
 use crate::client::experience::administrator::{Administrator, Settled};
 use crate::client::experience::view::{ExperienceChange, ExperienceList, ExperienceView, look};
 use crate::client::experience::{WAIT, Wanted, agree, name, organization};

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use self::start::start;
-use self::state::{self, State, ending_file, state_file};
+use self::state::{State, ending_file, state_file};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;

@@ -6,14 +6,13 @@ use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::ports::Clock as _;
 
 use crate::client::context::Context;
+pub(crate) use crate::client::suspension::SuspendOptions;
 use crate::client::suspension::{
-    Done, SuspendOptions, Target, change, check, mark, put_on, report, wait_for_starts,
+    Done, Target, change, check, mark, put_on, report, wait_for_starts,
 };
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::progress::Progress;
-
-pub(crate) type SuspendOptions = SuspendOptions;
 
 /// `stop`
 pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {

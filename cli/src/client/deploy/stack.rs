@@ -82,7 +82,7 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    pub(super) fn thing(&self, stack: &str) -> String {
+    pub(crate) fn thing(&self, stack: &str) -> String {
         format!("stack {stack} of account {}", self.account)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 
 /// The stacks' parameter Name when nobody says otherwise.
 pub(crate) const DEFAULT_NAME: &str = "pmp-sync";

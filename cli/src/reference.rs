@@ -8,7 +8,7 @@ mod events;
 use std::path::Path;
 
 use pmp_sync_domain::config;
-use pmp_sync_domain::message::catalogue;
+use pmp_sync_domain::wire::catalogue;
 
 use crate::commands::doctor;
 use crate::failure::Failure;

@@ -3,13 +3,11 @@
 use std::str::FromStr;
 
 use clap::Args;
-use pmp_sync_domain::guard::LinkState;
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest, Hold};
-use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::message::approval_requested;
-use pmp_sync_domain::plan::PlanHash;
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest, Hold};
+use pmp_sync_domain::ids::{LaneId, PlanHash, RunId};
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
+use pmp_sync_domain::wire::approval_requested;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Ask, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
-use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::ReadRuns as _;
-use pmp_sync_domain::run::LaneEntry;
+use pmp_sync_domain::records::{LaneEntry, LinkState};
+use pmp_sync_domain::time::elapsed;
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
 use super::context::Context;

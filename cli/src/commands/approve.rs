@@ -1,10 +1,11 @@
 //! `pmp-sync approve`: has a held plan executed, and waits until it is done.
 
-use pmp_sync_domain::hold::ApprovalAction;
+use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::ports::Lanes as _;
-use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
 
 use crate::client::approval::{ApprovalOptions, named, request, serve};
 use crate::client::context::Context;

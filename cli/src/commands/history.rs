@@ -5,11 +5,11 @@ mod detail;
 mod export;
 
 use clap::Args;
-use pmp_sync_domain::hold::ApprovalAction;
+use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadRuns as _;
-use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, RunRecord};
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
+use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,12 +3,12 @@
 use clap::Args;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 

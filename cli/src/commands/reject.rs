@@ -1,6 +1,6 @@
 //! `pmp-sync reject`: leaves a held plan undone.
 
-use pmp_sync_domain::hold::ApprovalAction;
+use pmp_sync_domain::approval::ApprovalAction;
 
 use crate::client::approval::{ApprovalOptions, named, request, serve};
 use crate::failure::Failure;

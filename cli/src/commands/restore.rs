@@ -1,7 +1,7 @@
 //! `pmp-sync restore`: plans the rollback to the lists as they were before a run, and holds it.
 
 use clap::Args;
-use pmp_sync_domain::hold::ApprovalAction;
+use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::run::LinkStatus;

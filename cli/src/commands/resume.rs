@@ -1,7 +1,7 @@
 //! `pmp-sync resume`: resume, and asks for a run.
 
-use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::Bus as _;
+use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
 use crate::client::context::{Context, request_id};
 use crate::client::suspension::{Done, SuspendOptions, Target, change, mark, report, take_off};

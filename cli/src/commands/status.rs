@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use clap::Args;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::LinkStatus;
 
 pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;

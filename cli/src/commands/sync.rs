@@ -1,9 +1,10 @@
 //! `pmp-sync sync`: asks for a run, and waits for it if told so.
 
 use clap::Args;
-use pmp_sync_domain::message::{SyncRequest, sync_requested};
 use pmp_sync_domain::ports::Bus as _;
-use pmp_sync_domain::run::{RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::{SyncRequest, sync_requested};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::batch::Counts;
 use crate::ids::RunId;
-use crate::lane::{LaneState, OpenChange, Phase, elapsed};
+use crate::lane::{Counts, LaneState, OpenChange, Phase};
 use crate::link::LinkPolicy;
-use crate::plan::{Plan, ProductChange};
-use crate::policy::PolicySnapshot;
+use crate::plan::Plan;
+use crate::policy::{PolicySnapshot, ProductChange};
+use crate::time::elapsed;
 
 /// How long a plan that was sent whole is trusted to be at work, in seconds. After that it is
 /// committed anew, so that messages which ended in the dead-letter queue heal by themselves.

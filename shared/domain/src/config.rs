@@ -11,17 +11,12 @@ use std::ops::Range;
 use toml::Spanned;
 
 use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
-use crate::guard::{Guard, GuardName, MOST_LIMIT};
+use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
-use crate::link::{Link, LinkPolicy, Member, Target};
+use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
 
 /// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
-
-/// After how many hours a link that is not in sync is stale, unless the configuration says otherwise.
-pub const STALE_AFTER_HOURS: u32 = 24;
-/// The most that it may say: a year.
-pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
 
 /// A valid configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChangeSetId, ProductId, RunId};
-use crate::lane::{LaneState, elapsed};
+use crate::ids::ProductId;
+use crate::lane::LaneState;
 use crate::plan::{Plan, Report};
-use crate::policy::{Action, PolicySnapshot};
+use crate::policy::PolicySnapshot;
+use crate::records::LastChange;
+use crate::time::elapsed;
 
 /// How long after a change has ended a difference is not told as an outside edit, in seconds: the lists
 /// may have been read before the change set took effect, or the catalog may still show them as they
@@ -22,67 +23,6 @@ pub const SETTLING: f64 = 60.0;
 
 /// Outside edits of one link whose beginning is remembered; of more of them only how many.
 pub const MOST_EDITED: usize = 1_000;
-
-/// How the last change of a product stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeState {
-    /// It is claimed.
-    Open,
-    /// A change set applied it.
-    Applied,
-    /// The experience had it already.
-    Holding,
-    /// A newer plan took its place.
-    Superseded,
-    /// It failed by itself and is quarantined.
-    Quarantined,
-}
-
-/// The last change of a product on a lane: the ledger's item of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastChange {
-    /// The product.
-    pub product: ProductId,
-    /// What was to be done to it.
-    pub action: Action,
-    /// The run that it was claimed under.
-    pub run: RunId,
-    /// How it stands.
-    pub state: ChangeState,
-    /// The change set that applied it, or in which it failed alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change_set: Option<ChangeSetId>,
-    /// When it was claimed.
-    pub claimed_at: Timestamp,
-    /// When it was closed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed_at: Option<Timestamp>,
-    /// When it was quarantined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantined_at: Option<Timestamp>,
-    /// The service's error code, if it failed by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<String>,
-    /// The service's own words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
-}
-
-impl LastChange {
-    /// True once its product is known to have stood as it wants.
-    pub fn is_done(&self) -> bool {
-        match self.state {
-            ChangeState::Applied | ChangeState::Holding => true,
-            ChangeState::Open | ChangeState::Superseded | ChangeState::Quarantined => false,
-        }
-    }
-
-    /// When it ended, if it has; that it was claimed, if nobody wrote down when it ended.
-    fn ended_at(&self) -> Timestamp {
-        self.closed_at.unwrap_or(self.claimed_at)
-    }
-}
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]

@@ -331,6 +331,51 @@ impl FromStr for ChangeSetName {
     }
 }
 
+/// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct PlanHash(String);
+
+impl PlanHash {
+    /// The hash whose bytes these are.
+    pub(crate) fn of_digest(digest: &[u8]) -> Self {
+        use fmt::Write as _;
+        Self(
+            digest
+                .iter()
+                .fold(String::with_capacity(64), |mut text, byte| {
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                }),
+        )
+    }
+}
+
+/// Text that is no plan's hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the hash of a plan: 64 hexadecimal digits")]
+pub struct InvalidHash(String);
+
+impl FromStr for PlanHash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() == 64 && digits(text) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidHash(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -5,9 +5,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::guard::Guard;
+use crate::guard::limits::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
-use crate::live::LiveCheck;
+
+/// After how many hours a link that is not in sync is stale, unless the configuration says otherwise.
+pub const STALE_AFTER_HOURS: u32 = 24;
+
+/// The most that it may say: a year.
+pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +36,21 @@ impl fmt::Display for Mode {
             Self::Observe => "observe",
         })
     }
+}
+
+/// What it means for a link that AWS Marketplace cannot be asked about a product. One that is
+/// certainly not there is never allowed, unless nobody asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LiveCheck {
+    /// It is not allowed until somebody could be asked.
+    Require,
+    /// It is allowed, and the run says that nobody could be asked.
+    #[default]
+    Warn,
+    /// Nobody is asked.
+    Off,
 }
 
 /// What a link may do to which products: the part of a link that a plan needs.

@@ -7,56 +7,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::BATCH;
-use crate::ids::ProductId;
-use crate::lane::MemberRules;
+use crate::ids::{PlanHash, ProductId};
+use crate::lane::{BATCH, LaneView};
 use crate::link::{LinkPolicy, Mode};
-use crate::policy::{Action, PolicySnapshot, Standing};
-
-/// Allow or deny of one product.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProductChange {
-    /// The product.
-    pub product: ProductId,
-    /// What is done to it.
-    pub action: Action,
-}
+use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
 
 /// What is to be changed on one member experience. At most one change for each product.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     allow: BTreeSet<ProductId>,
     deny: BTreeSet<ProductId>,
-}
-
-/// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
-pub struct PlanHash(String);
-
-/// Text that is no plan's hash.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the hash of a plan: 64 hexadecimal digits")]
-pub struct InvalidHash(String);
-
-impl std::str::FromStr for PlanHash {
-    type Err = InvalidHash;
-
-    fn from_str(text: &str) -> Result<Self, InvalidHash> {
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if text.len() == 64 && digits(text) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(InvalidHash(text.to_owned()))
-        }
-    }
-}
-
-impl fmt::Display for PlanHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
 }
 
 impl Plan {
@@ -134,16 +94,7 @@ impl Plan {
             hasher.update(change.1.as_str());
             hasher.update("\n");
         }
-        PlanHash(
-            hasher
-                .finalize()
-                .iter()
-                .fold(String::with_capacity(64), |mut text, byte| {
-                    use fmt::Write as _;
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                }),
-        )
+        PlanHash::of_digest(&hasher.finalize())
     }
 
     /// The changes in the order in which they are sent: in turn as many allows and denies as one
@@ -252,18 +203,6 @@ pub struct Report {
     pub contradictory: BTreeSet<ProductId>,
     /// Planned allows of products of which nobody could say whether they are live.
     pub unchecked: usize,
-}
-
-/// What a plan needs to know of the lane: the changes that are being applied, and those that wait
-/// for somebody to look at them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LaneView {
-    /// The changes of the change set that is starting or in flight.
-    pub in_flight: Vec<ProductChange>,
-    /// The quarantined changes.
-    pub quarantined: Vec<ProductChange>,
-    /// The member's own rules, as its worker last found them.
-    pub member: Option<MemberRules>,
 }
 
 impl LinkPolicy {

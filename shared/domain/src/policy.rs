@@ -65,6 +65,15 @@ impl fmt::Display for Standing {
     }
 }
 
+/// Allow or deny of one product.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProductChange {
+    /// The product.
+    pub product: ProductId,
+    /// What is done to it.
+    pub action: Action,
+}
+
 /// The lists of a procurement policy, with every product on one list only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PolicySnapshot {

@@ -9,19 +9,17 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drift::LastChange;
 use crate::error::ServiceError;
 use crate::experience::Experience;
-use crate::guard::LinkState;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
-use crate::lane::{
-    Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord, Suspensions,
-};
+use crate::lane::{Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined};
 use crate::link::Member;
-use crate::live::{Answers, LiveRecord};
-use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
 use crate::policy::PolicySnapshot;
-use crate::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use crate::records::{
+    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
+    SetRecord, Suspensions,
+};
+use crate::wire::{ChangeMessage, Continuation, Event, TickMessage};
 
 /// The outcome of a call through a port.
 pub type Result<T, E = ServiceError> = std::result::Result<T, E>;

@@ -10,13 +10,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 #[cfg(feature = "schema")]
-use super::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
-#[cfg(feature = "schema")]
 use crate::guard::{GuardName, MOST_LIMIT};
 #[cfg(feature = "schema")]
 use crate::ids::{AccountId, ExperienceId, ExternalId, MemberName, ProductId};
-use crate::link::Mode;
-use crate::live::LiveCheck;
+use crate::link::{LiveCheck, Mode};
+#[cfg(feature = "schema")]
+use crate::link::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
 
 /// The configuration of pmp-sync: member organizations, and which of their experiences follow which
 /// management experience.

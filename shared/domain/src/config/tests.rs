@@ -1,8 +1,7 @@
 //! What is read of a configuration, and what is refused and where.
 
 use super::*;
-use crate::link::Mode;
-use crate::live::LiveCheck;
+use crate::link::{LiveCheck, Mode};
 
 const GOOD: &str = include_str!("../../fixtures/config-1.toml");
 

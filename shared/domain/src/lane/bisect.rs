@@ -10,15 +10,18 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, IntentChange, OpenChange};
+use super::batch::BATCH;
+use super::change::{Intent, IntentChange, OpenChange};
 use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::policy::Action;
 
 /// Changes that have failed alone, without one of their kind that succeeded, after which the lane is
 /// blocked: as many as one change set takes.
-pub const MOST_ALONE: usize = crate::batch::BATCH;
+pub const MOST_ALONE: usize = BATCH;
+
 /// So many of them, and the others are tried one at a time: most likely they all fail.
 const DOUBTFUL: usize = 3;
+
 /// What is kept of the service's words, in characters: several of them stand in one item.
 const MOST_WORDS: usize = 300;
 

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::bisect::MOST_ALONE;
-use super::{
-    Bisect, Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Rejected, Suspension,
-    counts,
+use super::batch::Counts;
+use super::bisect::{Bisect, MOST_ALONE};
+use super::change::{Intent, counts};
+use super::state::{
+    Block, BlockReason, Ending, LaneState, LaneView, Phase, Planned, Rejected, Suspension,
 };
-use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
-use crate::plan::{LaneView, ProductChange};
+use crate::policy::ProductChange;
 
 /// Cancellations in a row after which a lane is blocked: somebody does not want it.
 const MOST_CANCELLED: u32 = 3;

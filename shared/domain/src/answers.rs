@@ -1,4 +1,4 @@
-//! What the producer answers an operator's read-only questions with.
+//! The producer's answers to an operator's read-only questions.
 
 pub mod dead_letters;
 pub mod doctor;

@@ -1,4 +1,4 @@
-//! Holds: plans that wait for approval, and what becomes of them.
+//! Holds, approvals and grants.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,58 +6,58 @@ use serde::{Deserialize, Serialize};
 use crate::guard::reason::HoldReason;
 use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
 
-/// Somebody who asked for something, and when.
+/// Who requested something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ask {
-    /// Who, as the request says: the principal's ARN when the operator's command sent it.
+    /// The requester, as the request says. The operator's command sends the ARN of the principal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// The account whose credentials sent the request, as the bus says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// When.
+    /// When it was requested.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
 
-/// A plan that waits for approval. Its products are in the run's record of the link.
+/// A plan that waits for approval. The run's record of the link contains its products.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
-    /// The run that made the plan: what is approved is what its record shows.
+    /// The run that made the plan. An approval covers what its record shows.
     pub run: RunId,
-    /// The plan's hash.
+    /// Hash of the plan.
     pub plan_hash: PlanHash,
     /// Why it is held.
     pub reasons: Vec<HoldReason>,
-    /// Planned allows.
+    /// Number of planned allows.
     pub allow: usize,
-    /// Planned denies.
+    /// Number of planned denies.
     pub deny: usize,
-    /// Of these, those of products that the member allows.
+    /// Denies of products that the member allows.
     pub removals: usize,
-    /// Since when.
+    /// When the hold began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
     /// True once it has been announced.
     #[serde(default)]
     pub announced: bool,
-    /// Who has rejected it: it stays held, and nobody is asked again.
+    /// Who rejected it. It stays held, and is not announced again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Ask>,
 }
 
 impl Hold {
-    /// True if the other one says the same: the way forward that people were told stays good. What the
-    /// reasons count may move meanwhile.
+    /// True if the other hold means the same, so that the command that was shown stays valid. The
+    /// numbers in the reasons may differ.
     pub fn is_same(&self, other: &Self) -> bool {
         let guards =
             |hold: &Self| -> Vec<_> { hold.reasons.iter().map(HoldReason::code).collect() };
         self.plan_hash == other.plan_hash && guards(self) == guards(other)
     }
 
-    /// The run before which the lists are wanted back, if it is a rollback.
+    /// The run before which the lists are wanted back, if the plan is a rollback.
     pub fn rollback_to(&self) -> Option<RunId> {
         self.reasons.iter().find_map(|reason| match reason {
             HoldReason::Restore { run } => Some(*run),
@@ -65,7 +65,7 @@ impl Hold {
         })
     }
 
-    /// The command that releases it.
+    /// The command that approves the plan.
     pub fn command(&self, experience: &ExperienceId) -> String {
         format!(
             "pmp-sync approve {} --link {experience} --plan {}",
@@ -74,32 +74,32 @@ impl Hold {
     }
 }
 
-/// A plan that was approved: what its run's record shows may be done, and nothing else.
+/// A grant: the plan that its run's record shows may be executed, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The run whose record shows the plan.
     pub run: RunId,
     /// Who approved it.
     pub ask: Ask,
-    /// The run that has executed it, or was the first to try.
+    /// The run that executed it, or first tried to.
     pub executed: RunId,
 }
 
-/// What somebody wants done with a hold.
+/// What an operator decides about a hold, or requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalAction {
-    /// Execute what was shown.
+    /// Execute the plan that was shown.
     Approve,
-    /// Leave it, and ask no more.
+    /// Leave the plan held, and do not announce it again.
     Reject,
-    /// Plan the rollback to the lists as they were before the run, and hold it.
+    /// Plan a rollback to the lists before the run, and hold it.
     Restore,
 }
 
 impl ApprovalAction {
-    /// As it stands in a run's request.
+    /// The kind of the request in the record of a run.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Approve => "approval-requested",
@@ -112,36 +112,37 @@ impl ApprovalAction {
 /// A request about a hold, or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRequest {
-    /// What is wanted.
+    /// Approve, reject or restore.
     pub action: ApprovalAction,
-    /// The lane.
+    /// Member account and member experience.
     pub lane: LaneId,
-    /// The run whose plan was shown; the run before which the lists are wanted back.
+    /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
+    /// back.
     pub run: RunId,
-    /// The hash of the plan that was shown; none for a rollback, which is not planned yet.
+    /// The hash of the plan that was shown. None for a rollback, which is not planned yet.
     pub plan_hash: Option<PlanHash>,
-    /// The request's own id, by which its run is found.
+    /// Id of the request, by which its run is found.
     pub request_id: Option<String>,
-    /// Who asks, as the request says.
+    /// The requester, as the request says: an ARN if the operator's command sent it.
     pub requester: Option<String>,
-    /// The account whose credentials sent it, as the bus says.
+    /// The account whose credentials sent it, as the bus reports it.
     pub account: Option<String>,
 }
 
-/// What became of a request about a hold, in the record of the link of the run that served it.
+/// The result of a request about a hold, in the record of the link of the run that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Approval {
-    /// What was wanted.
+    /// Approve, reject or restore.
     pub action: ApprovalAction,
     /// The run whose plan was shown, or before which the lists are wanted back.
     pub of: RunId,
     /// The hash of the plan that was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_hash: Option<PlanHash>,
-    /// Who, and when.
+    /// Who requested it, and when.
     pub ask: Ask,
-    /// Why it was refused; nothing was done then.
+    /// Why it was refused. Nothing was changed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }

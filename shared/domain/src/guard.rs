@@ -1,9 +1,9 @@
-//! The guards: what a plan must not do without approval. A wrong Deny stops a company from
-//! buying, so they are on unless a link is exempt from one by its name. Pure.
+//! The guards: what a plan must not do without approval. A wrong Deny stops a company from buying,
+//! so guards are on unless a link is exempt from one by name. Pure.
 //!
-//! A guard holds the whole plan of a link, never a part of it. Removals (denies of products that the
-//! member allows) are counted as planned, open, and taken away in the last 24 hours, so that no limit
-//! can be passed in slices; percentages are of the list as it stood when that window began.
+//! A guard stops the whole plan of a link, never a part of it. Removals are denies of products that
+//! the member allows. Planned removals, open removals and those of the last 24 hours count, so that
+//! no limit can be passed in slices. Percentages are of the list as it was when the 24 hours began.
 
 pub(crate) mod limits;
 mod memory;
@@ -22,41 +22,41 @@ use crate::plan::Plan;
 use crate::policy::PolicySnapshot;
 use crate::records::LinkState;
 
-/// What a guard looks at.
+/// The inputs of the guards.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The member's lists.
+    /// The lists of the member experience.
     pub actual: &'a PolicySnapshot,
     /// The products of open denies.
     pub open: &'a BTreeSet<ProductId>,
     /// True if the member experience is live and has no policy yet.
     pub first_policy: bool,
-    /// What is odd about the management experience.
+    /// Conditions of the management experience that are reasons to hold.
     pub oddities: &'a [HoldReason],
-    /// How many products it allows.
+    /// Number of products that the management experience allows.
     pub management_allowed: usize,
-    /// What is remembered of the link.
+    /// The link state.
     pub link_state: &'a LinkState,
-    /// What was approved and is not done yet, as it was shown.
+    /// The plan of the current grant, as it was shown.
     pub approved: Option<&'a Plan>,
-    /// The rollback that was gone, as it was shown.
+    /// The rollback that was executed, as it was shown.
     pub restored: Option<&'a Plan>,
-    /// The link's guard.
+    /// Limits and exemptions of the link.
     pub guard: &'a Guard,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Case<'_> {
-    /// The removals of the plan: what people would lose.
+    /// The removals of the plan.
     pub fn removals(&self) -> BTreeSet<ProductId> {
         let allowed = self.actual.allowed();
         self.plan.deny().intersection(allowed).cloned().collect()
     }
 
-    /// True if every change of the plan was approved: it needs no further approval.
+    /// True if every change of the plan was approved, so that it needs no further approval.
     pub fn is_approved(&self) -> bool {
         !self.plan.is_empty()
             && self
@@ -64,10 +64,10 @@ impl Case<'_> {
                 .is_some_and(|approved| self.plan.is_part_of(approved))
     }
 
-    /// Why the plan needs approval; none if it does not.
+    /// The reasons why the plan needs approval. Empty if it needs none.
     ///
-    /// What is odd about the management experience is told even if nothing would change because of it,
-    /// until somebody has accepted it: from then on it is told only of a plan that would change something.
+    /// A condition of the management experience is a reason even if nothing would change, until it
+    /// is approved. From then on it is a reason only for a plan that would change something.
     pub fn reasons(&self) -> Vec<HoldReason> {
         if self.is_approved() {
             return Vec::new();

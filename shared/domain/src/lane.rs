@@ -1,9 +1,8 @@
 //! A lane's state and the transitions that it may make.
 //!
-//! Every transition is a pure function of the state as it was read; the ledger writes its result
-//! only if nothing has been written in between (`rev`), so a transition that is refused or lost to
-//! another writer is made again from what stands now. docs/lane-protocol.md has the rules and why
-//! each is there.
+//! Every transition is a pure function of the state as it was read. The ledger writes the result
+//! only if nothing was written since (`rev`). A transition that loses to another writer is computed
+//! again from the new state. docs/lane-protocol.md has the rules and the reason for each.
 
 mod batch;
 mod bisect;

@@ -1,8 +1,8 @@
-//! The rules of pmp-sync: ids, policies, links, plans, the lane state machine, messages and the
-//! ports through which the rest of the world is reached.
+//! The rules of pmp-sync: ids, policies, links, plans, guards, the lane state machine, messages,
+//! and the ports to everything outside.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number; time and entropy are arguments.
-//! The words are those of `docs/architecture.md`.
+//! `docs/architecture.md` defines the terms.
 
 pub mod answers;
 pub mod approval;

@@ -1,9 +1,9 @@
-//! Whether products are live: before a product is allowed for the first time, AWS Marketplace is asked
-//! for it (Discovery API, `GetProduct`: 200 or 404; there is no status field). Pure.
+//! Only live products: before a product is allowed for the first time, AWS Marketplace is asked for
+//! it (Discovery API, `GetProduct`: 200 or 404; there is no status field). Pure.
 //!
-//! An answer is asked for again after a while, and counts until another one takes its place, or a month
-//! has passed: that nobody can be asked for some hours changes no plan, so none that is held, and waits
-//! for approval, is held anew because of it.
+//! A product is asked for again after a while. An answer counts until another one replaces it, or a
+//! month has passed. So an outage of some hours changes no plan, and a held plan stays the same
+//! hold.
 
 use std::collections::BTreeSet;
 
@@ -15,28 +15,29 @@ use crate::plan::{LeftAlone, Plan, Reason, Report};
 use crate::policy::{Action, PolicySnapshot, Standing};
 use crate::records::Answers;
 
-/// The products that a plan allows only if they are live: those that the member does not allow now. One
-/// that it does, and that a change in flight is about to deny, is not allowed for the first time.
+/// The products that a plan allows only if they are live: those that the member does not allow now.
+/// A product that the member allows now, and that a change in flight will deny, is not allowed for
+/// the first time.
 pub fn in_question(plan: &Plan, actual: &PolicySnapshot) -> BTreeSet<ProductId> {
     let is_new = |product: &&ProductId| actual.standing(product) != Standing::Allowed;
     plan.allow().iter().filter(is_new).cloned().collect()
 }
 
-/// The products that are to be asked for, in this order: first those of which nothing is known, then
-/// those that were asked for the longest ago.
+/// The products to ask for, in this order: first those of which nothing is known, then those that
+/// were asked for the longest ago.
 pub fn due(products: &BTreeSet<ProductId>, answers: &Answers, now: Timestamp) -> Vec<ProductId> {
     let is_due = |product: &&ProductId| {
         let answer = answers.get(*product);
         answer.is_none_or(|answer| now >= answer.until)
     };
     let mut due: Vec<_> = products.iter().filter(is_due).cloned().collect();
-    // Stable: the order of the ids among equals.
+    // The sort is stable, so equal products keep the order of their ids.
     due.sort_by_key(|product| answers.get(product).map(|answer| answer.asked_at));
     due
 }
 
-/// The plan without the products that are not live, and without those of which it is not known where
-/// that has to be. They are left alone: nothing is ever denied because of what is not live.
+/// Removes the products that are not live from the plan, and, if the link requires it, those of
+/// which it is unknown. They are left alone: nothing is ever denied because it is not live.
 pub fn only_live(
     plan: Plan,
     mut report: Report,
@@ -71,7 +72,7 @@ pub fn only_live(
     report
         .left_alone
         .sort_by(|one, other| one.product.cmp(&other.product));
-    // Of these the plan has allows only.
+    // The plan only allows these products.
     (plan.without(&left), report)
 }
 
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(order, ["a", "b", "c"]);
     }
 
-    /// It is planned because a deny in flight is about to take it away: left out, that deny would win.
+    /// It is planned because a deny in flight will remove it. Without it, that deny would win.
     #[test]
     fn a_product_that_the_member_allows_needs_no_answer() {
         let plan = Plan::new(ids(&["a"]), BTreeSet::new());
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!((after, report), (plan, Report::default()));
     }
 
-    /// Or the hash of a held plan would change with it.
+    /// If it did not, the hash of a held plan would change.
     #[test]
     fn an_answer_counts_until_another_takes_its_place_or_a_month_has_passed() {
         let known = answers(&[

@@ -1,4 +1,4 @@
-//! The items of the ledger.
+//! The items of the ledger. docs/ledger.md lists their keys.
 
 mod change_set;
 mod dead_letter;

@@ -1,36 +1,36 @@
-//! How far a run has come, what it amounts to, and what becomes of its links.
+//! Status and totals of a run, and the status of its links.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a run has come.
+/// Progress or result of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Links are still being looked at.
+    /// Links are still being observed.
     #[default]
     Planning,
-    /// Everything is sent; lanes are at work.
+    /// Everything is sent, and lanes are at work.
     Applying,
     /// Every link is in sync.
     Completed,
-    /// Every link that could be is in sync; others failed, are suspended, or have changes in quarantine.
+    /// Other links are in sync; some failed, are suspended, or have quarantined changes.
     Partial,
-    /// Every link that could be is in sync; the plans of others wait for approval.
+    /// Other links are in sync; the plans of some wait for approval.
     Held,
-    /// No link could be looked at.
+    /// No link could be observed.
     Failed,
-    /// Newer plans have taken the place of what was still to be done.
+    /// Newer plans replaced what was left to do.
     Superseded,
 }
 
 impl RunStatus {
-    /// True when nothing more will come of the run.
+    /// True if the run has ended.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Planning | Self::Applying)
     }
 
-    /// As it is stored and shown.
+    /// The word in the ledger and in output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Planning => "planning",
@@ -44,17 +44,17 @@ impl RunStatus {
     }
 }
 
-/// What a run amounts to so far.
+/// Counts of a run so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Totals {
-    /// Member experiences that were looked at.
+    /// Member experiences that were observed.
     pub links: usize,
-    /// Of these, those with nothing to do.
+    /// Member experiences with nothing to do.
     pub in_sync: usize,
-    /// Of these, those to which a plan was committed.
+    /// Member experiences to whose lane a plan was committed.
     pub committed: usize,
-    /// Of these, those that were at work on the very plan.
+    /// Member experiences whose lane already worked on the same plan.
     pub underway: usize,
     /// Links that failed.
     pub failed: usize,
@@ -67,32 +67,33 @@ pub struct Totals {
     /// Products whose changes are quarantined.
     #[serde(default)]
     pub quarantined: usize,
-    /// Lanes of links that have left the configuration, whose open changes were closed.
+    /// Lanes of removed links, whose open changes were closed.
     #[serde(default)]
     pub removed: usize,
-    /// Planned allows.
+    /// Number of planned allows.
     pub allow: usize,
-    /// Planned denies.
+    /// Number of planned denies.
     pub deny: usize,
     /// Messages that were sent.
     pub messages: usize,
 }
 
-/// How a lane is done with a run.
+/// How a lane ended its part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneEnd {
-    /// It rests; so many of its changes are quarantined.
+    /// It is at rest.
     Rests {
-        /// How many.
+        /// Number of its quarantined changes.
         quarantined: usize,
     },
     /// A newer plan took over.
     Superseded,
-    /// It rests, and whether it is equal could not be seen: a side of its link cannot be looked at.
+    /// It is at rest, and its lists could not be compared, because one side of its link cannot be
+    /// read.
     NotSeen,
 }
 
-/// What became of a link in a run.
+/// The status of a link in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -101,19 +102,19 @@ pub enum LinkStatus {
     InSync,
     /// The plan was committed and sent.
     Committed,
-    /// The lane is at work on this very plan.
+    /// The lane already works on the same plan.
     Underway,
     /// Nothing was planned or sent; `fault` says why.
     Failed,
-    /// The link is suspended: what would be changed is on record, and nothing of it was sent.
+    /// The link is suspended: what would change is recorded, and nothing was sent.
     Suspended,
-    /// The link has left the configuration: what was still open on its lane was closed.
+    /// The link was removed from the configuration: open changes of its lane were closed.
     Removed,
-    /// The plan waits for approval, or the management experience cannot be trusted: nothing
-    /// of it was sent.
+    /// The plan waits for approval, or the management experience cannot be trusted: nothing was
+    /// sent.
     Held,
     /// A hold was rejected.
     Rejected,
-    /// A request about a hold was refused: nothing was done.
+    /// A request about a hold was refused: nothing was changed.
     Refused,
 }

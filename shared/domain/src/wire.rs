@@ -1,7 +1,8 @@
-//! The messages: what the worker's inbox and the producer's inbox carry, as they stand on the wire.
+//! The wire format: the messages of the worker's inbox and of the producer's inbox, and the events
+//! on the bus.
 //!
-//! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
-//! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
+//! Every message of ours carries `schema`. Unknown fields are ignored; a newer `schema` is an
+//! error. A message that cannot be understood goes to the dead-letter queue with the reason.
 
 mod approval;
 #[cfg(feature = "schema")]

@@ -1,4 +1,4 @@
-//! The dead letters of the members, as the producer answers them and the command prints them.
+//! The dead letters of the members, as the producer returns them and the command prints them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use crate::records::DeadLetterRecord;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetterList {
-    /// The schema of the release that made it.
+    /// Schema number of the release that made it.
     pub schema: u32,
     /// The letters.
     pub letters: Vec<ListedLetter>,
-    /// Members whose letters could not be read, and why.
+    /// Members whose dead letters could not be read, and why.
     pub faults: Vec<(MemberName, FaultRecord)>,
 }
 
@@ -22,8 +22,8 @@ pub struct DeadLetterList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListedLetter {
-    /// What it is; `outcome` and `why` tell what a replay would do.
+    /// The letter. `outcome` and `why` say what a replay would do.
     pub letter: DeadLetterRecord,
-    /// The message as it stands in the queue.
+    /// The body of the message in the queue.
     pub body: String,
 }

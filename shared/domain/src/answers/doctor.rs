@@ -1,5 +1,5 @@
-//! The operator's question whether the producer reaches everything that it needs, and what it saw: looks
-//! that change nothing, each with its outcome. What they mean is the command's to say.
+//! The operator's question whether the producer reaches everything that it needs, and the answer:
+//! read-only checks, each with its result. The command interprets them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,29 +10,29 @@ use crate::link::Mode;
 use crate::policy::PolicySnapshot;
 use crate::ports::Depth;
 
-/// The question.
+/// The request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorRequest {
-    /// Of which members; of all if none is named.
+    /// The members to check. All if none is named.
     #[serde(default)]
     pub members: Vec<MemberName>,
 }
 
-/// What came of a look.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Look<T> {
-    /// It was answered.
+    /// What was seen.
     Seen(T),
-    /// It failed.
+    /// The check failed.
     Failed(Trouble),
-    /// It was not made, because of this.
+    /// The check was not made, for this reason.
     Skipped(String),
 }
 
 impl<T> Look<T> {
-    /// What an answer comes to.
+    /// Converts the result of a call.
     pub fn of(answer: Result<T, ServiceError>) -> Self {
         match answer {
             Ok(seen) => Self::Seen(seen),
@@ -40,7 +40,7 @@ impl<T> Look<T> {
         }
     }
 
-    /// The same, with something else made of what was seen.
+    /// Converts what was seen.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Look<U> {
         match self {
             Self::Seen(seen) => Look::Seen(make(seen)),
@@ -50,17 +50,17 @@ impl<T> Look<T> {
     }
 }
 
-/// Why a look failed.
+/// Why a check failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// What is to be done about it.
+    /// What the caller can do about it.
     pub kind: Kind,
     /// What failed, in words.
     pub message: String,
 }
 
 impl Trouble {
-    /// Of a call that failed.
+    /// Converts the error of a call.
     pub fn of(error: &ServiceError) -> Self {
         Self {
             kind: error.kind,
@@ -72,15 +72,15 @@ impl Trouble {
 /// What the producer saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorAnswer {
-    /// The schema of the release that made it.
+    /// Schema number of the release that made it.
     pub schema: u32,
     /// The release of the producer.
     pub release: String,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
-    /// The management experiences of the links that were looked at.
+    /// The management experiences of the links that were checked.
     pub management: Vec<ManagementLook>,
-    /// Whether AWS Marketplace tells of a product.
+    /// Whether AWS Marketplace answers for a product.
     pub discovery: Look<()>,
     /// The members.
     pub members: Vec<MemberLook>,
@@ -91,7 +91,7 @@ pub struct DoctorAnswer {
 pub struct ManagementLook {
     /// Its id.
     pub id: ExperienceId,
-    /// Itself.
+    /// Its details.
     pub experience: Look<ExperienceSeen>,
     /// Its procurement policy.
     pub policy: Look<PolicySeen>,
@@ -102,45 +102,45 @@ pub struct ManagementLook {
 pub struct MemberLook {
     /// Its name.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
     /// Whether its role can be assumed.
     pub role: Look<()>,
     /// How many experiences its organization lists.
     pub experiences: Look<usize>,
-    /// Its changes queue.
+    /// Depth of its changes queue.
     pub changes: Look<Depth>,
-    /// Its dead-letter queue.
+    /// Depth of its dead-letter queue.
     pub dead_letters: Look<Depth>,
-    /// Whether its dead letters can be received; true if one was seen.
+    /// Whether its dead letters can be received. True if one was seen.
     pub receive: Look<bool>,
-    /// Its experiences that links are for.
+    /// Its experiences that links serve.
     pub links: Vec<LinkLook>,
-    /// How long it took, in milliseconds.
+    /// Duration of its checks, in milliseconds.
     pub milliseconds: u64,
 }
 
 /// A member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLook {
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
-    /// Its id; none of a `*` link whose experiences are not known.
+    /// Its id. None for a `*` link whose experiences are unknown.
     pub id: Option<ExperienceId>,
     /// How far the link may go.
     pub mode: Mode,
-    /// Itself.
+    /// Its details.
     pub experience: Look<ExperienceSeen>,
     /// Its procurement policy.
     pub policy: Look<PolicySeen>,
 }
 
-/// What matters of an experience.
+/// The details of an experience that matter for a sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExperienceSeen {
     /// Its name.
     pub name: String,
-    /// Its status, as the service has it.
+    /// Its status in the words of the service.
     pub status: String,
     /// True if it is archived.
     pub archived: bool,
@@ -159,12 +159,12 @@ impl From<&Experience> for ExperienceSeen {
     }
 }
 
-/// What matters of a procurement policy.
+/// The size of a procurement policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicySeen {
-    /// Products that it allows.
+    /// Number of products that it allows.
     pub allowed: usize,
-    /// Products that it denies.
+    /// Number of products that it denies.
     pub denied: usize,
 }
 
@@ -181,7 +181,7 @@ impl From<&PolicySnapshot> for PolicySeen {
 mod tests {
     use super::*;
 
-    /// What earlier releases have answered is read as long as there are any.
+    /// Answers of earlier releases stay readable.
     #[test]
     fn the_answer_keeps_its_shape() {
         let text = include_str!("../../fixtures/doctor-1.json");

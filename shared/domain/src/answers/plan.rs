@@ -1,4 +1,4 @@
-//! The plan that a run would make now, as the producer answers it and the command prints it.
+//! The plan that a run would make now, as the producer returns it and the command prints it.
 
 use std::fmt;
 
@@ -17,15 +17,15 @@ use crate::plan::LeftAlone;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PreviewDecision {
-    /// Nothing is to be done.
+    /// Nothing to do.
     InSync,
-    /// The lane is at work on this very plan.
+    /// The lane already works on this plan.
     Underway,
-    /// It would be committed and sent.
+    /// It would commit and send the plan.
     Commit,
-    /// It would wait for approval.
+    /// It would hold the plan until it is approved.
     Held,
-    /// It is suspended: nothing of it would be sent.
+    /// The link is suspended: nothing would be sent.
     Suspended,
     /// Nothing can be planned.
     Failed,
@@ -48,25 +48,25 @@ impl fmt::Display for PreviewDecision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Preview {
-    /// The schema of the release that made it.
+    /// Schema number of the release that made it.
     pub schema: u32,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
-    /// Every member experience, or link that failed.
+    /// One for each member experience, or link that failed.
     pub links: Vec<PreviewLink>,
 }
 
-/// What a run would do to one member experience now.
+/// What a run would now do to one member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PreviewLink {
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that failed as a whole.
+    /// Its experience. None for a `*` link that failed as a whole.
     pub experience: Option<ExperienceId>,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
@@ -76,23 +76,23 @@ pub struct PreviewLink {
     pub allow: Vec<ProductId>,
     /// The products that would be denied.
     pub deny: Vec<ProductId>,
-    /// Of these, those that are allowed now.
+    /// Denies of products that are allowed now.
     pub removals: usize,
     /// The fewest change sets that this takes.
     pub fewest_change_sets: usize,
-    /// The plan's hash.
+    /// Hash of the plan.
     pub plan_hash: Option<PlanHash>,
     /// Products that differ and would be left alone.
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
-    /// Of the allows, those of products of which it is not known whether they are live. A run asks first.
+    /// Allows of products that may not be live. A run asks AWS Marketplace first.
     #[serde(default)]
     pub unchecked: usize,
-    /// Products that differ because somebody has edited them outside of pmp-sync.
+    /// Products that differ because somebody edited them outside pmp-sync.
     #[serde(default)]
     pub edited: Vec<ProductId>,
-    /// Since when the first of these edits has been seen.
+    /// When the first of these edits was first seen.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,

@@ -1,6 +1,5 @@
-//! What the operator's report is made of: the lists that management experiences want, and of each member
-//! experience only where it stands otherwise. The producer answers in parts, one for each scope that it is
-//! asked about.
+//! The data of the operator's report: the lists of the management experiences, and for each member
+//! experience only what differs. The producer answers in parts, one for each scope.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,16 +12,16 @@ use crate::link::Mode;
 use crate::policy::{Action, PolicySnapshot, Standing};
 use crate::wire::Scope;
 
-/// The question.
+/// The request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
-    /// On which member experiences.
+    /// The member experiences that the part covers.
     #[serde(default)]
     pub scope: Scope,
 }
 
-/// What a management experience wants.
+/// The lists of a management experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManagementLists {
     /// The experience.
@@ -33,7 +32,7 @@ pub struct ManagementLists {
     /// The products that it denies.
     #[serde(default)]
     pub denied: Vec<ProductId>,
-    /// What is odd about it: nothing is done because of it without approval.
+    /// Its conditions: reasons to hold what follows from it.
     #[serde(default)]
     pub oddities: Vec<HoldReason>,
     /// Why it cannot be read.
@@ -41,49 +40,49 @@ pub struct ManagementLists {
     pub fault: Option<FaultRecord>,
 }
 
-/// A product that stands otherwise than it is wanted.
+/// A product that differs from what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Differing {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// Where it stands in the member experience.
+    /// Its standing in the member experience.
     pub standing: Standing,
-    /// What is to be done to it.
+    /// The change that it needs.
     pub wanted: Action,
-    /// Why it stands so: a place in [`LinkStandings::whys`].
+    /// The reason why it differs: an index into [`LinkStandings::whys`].
     pub why: usize,
-    /// Since when an outside edit of it has been seen, if there is one.
+    /// When an outside edit of it was first seen, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_since: Option<Timestamp>,
 }
 
-/// Where a member experience stands otherwise than its management experience.
+/// Where a member experience differs from its management experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkStandings {
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that cannot be looked at.
+    /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<ExperienceId>,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// The products that differ, in the order of their ids.
+    /// The products that differ, ordered by id.
     #[serde(default)]
     pub differing: Vec<Differing>,
-    /// Why: each reason once.
+    /// The reasons, each once.
     #[serde(default)]
     pub whys: Vec<Why>,
-    /// Products that it denies and the management experience does not list: these are in sync, there is no
-    /// un-list.
+    /// Products that it denies and the management experience does not list. These are in sync,
+    /// because there is no un-list.
     #[serde(default)]
     pub denied_besides: Vec<ProductId>,
     /// Why a run would hold the plan.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
-    /// Why nothing of this is known.
+    /// Why the link could not be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
 }
@@ -91,9 +90,9 @@ pub struct LinkStandings {
 /// One part of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportPart {
-    /// The schema of the release that made it.
+    /// Schema number of the release that made it.
     pub schema: u32,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
     /// The management experiences that the links follow.
     pub management: Vec<ManagementLists>,
@@ -101,18 +100,18 @@ pub struct ReportPart {
     pub links: Vec<LinkStandings>,
 }
 
-/// Where a member experience stands otherwise, as it was seen.
+/// Where a member experience differs, without the link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standings {
     /// The products that differ.
     pub differing: Vec<Differing>,
-    /// Why.
+    /// The reasons, each once.
     pub whys: Vec<Why>,
     /// Products that are denied here and listed nowhere else.
     pub denied_besides: Vec<ProductId>,
 }
 
-/// Where a member experience stands otherwise, and why.
+/// Compares a member experience with what is wanted, and explains each difference.
 pub fn standings(seen: &Seen<'_>) -> Standings {
     let planned = seen.plan.allow().iter().chain(seen.plan.deny());
     let products: std::collections::BTreeSet<_> = planned.chain(seen.left_alone.keys()).collect();
@@ -125,7 +124,7 @@ pub fn standings(seen: &Seen<'_>) -> Standings {
         let Some((standing, wanted)) = answer.standing.zip(answer.wanted) else {
             continue;
         };
-        // Neighbours mostly have the same reason: the last one is looked at first.
+        // Neighbours mostly have the same reason, so the search begins at the last one.
         let known = found.whys.iter().rposition(|known| *known == answer.why);
         let why = known.unwrap_or_else(|| {
             found.whys.push(answer.why);
@@ -154,7 +153,7 @@ fn besides(desired: &PolicySnapshot, actual: &PolicySnapshot) -> Vec<ProductId> 
 mod tests {
     use super::*;
 
-    /// As this release and every earlier one has written it: a newer one has to read it.
+    /// A part as this release and every earlier one writes it. A newer release must read it.
     const PART: &str = include_str!("../../fixtures/report-part-1.json");
 
     #[test]

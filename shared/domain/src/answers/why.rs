@@ -1,25 +1,25 @@
-//! Why a product stands as it does on a member experience: one typed answer for each. Pure.
+//! The state of a product on a member experience, explained by one typed answer. Pure.
 //!
-//! Several things may stand in the way of one product at once. The answer is the first of these that
-//! holds, so that it names what has to be dealt with first:
+//! Several reasons may apply to a product at once. The answer is the first of these that applies,
+//! so that it names what has to be resolved first:
 //!
-//! 1. *failing*: the link cannot be looked at, so nothing else is known.
-//! 2. *in sync*: nothing is to be done, whatever else is going on.
-//! 3. *open*, in flight: a change set is changing it now, and nothing ends that.
+//! 1. *failing*: the link cannot be observed, so nothing else is known.
+//! 2. *in sync*: nothing has to be done, whatever else is going on.
+//! 3. *open*, in flight: a change set is changing it now, and nothing stops that.
 //! 4. *frozen, excluded, protected, observed, additive, quarantined, not live, …*: the plan leaves the
 //!    product alone. No approval, no resume and no further run would change it.
-//! 5. *suspended*: it is suspended. It comes before holds, as it does in runs: nothing of an approved plan
-//!    would start either.
-//! 6. *open*, waiting or sent: its change is claimed or on its way under the lane's plan, and the lane
-//!    goes on with it even if a newer plan is held.
-//! 7. *held*: the plan that it is in waits for approval. It comes before a block: a block is
-//!    lifted by the next plan that is committed, and a held one is not.
-//! 8. *blocked*: the lane is; every run tries again.
-//! 9. *superseded*: its change was closed, or is void, because a newer plan took its place.
+//! 5. *suspended*: it comes before holds, as in runs, because nothing of an approved plan would
+//! start either.
+//! 6. *open*, waiting or sent: its change is claimed or on its way under the lane's plan, and the
+//! lane continues with it even if a newer plan is held.
+//! 7. *held*: the plan that contains it waits for approval. It comes before a block, because the
+//! next committed plan lifts a block, and a held plan is not committed.
+//! 8. *blocked*: the lane is blocked. Every run tries again.
+//! 9. *superseded*: its change was closed, or is void, because a newer plan replaced it.
 //! 10. *planned*: the next run plans it.
 //!
-//! An outside edit is no reason for a product to differ from what is wanted now, so it is told beside
-//! the answer.
+//! An outside edit is no reason why a product differs from what is wanted now, so it is reported
+//! beside the answer.
 
 mod answer;
 mod explain;

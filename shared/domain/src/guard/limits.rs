@@ -1,4 +1,4 @@
-//! What a link lets its plans take away, and the guards that it is exempt from.
+//! The limits of a link, and the guards from which it is exempt.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The highest limit that a configuration may set.
 pub const MOST_LIMIT: usize = 5_000;
 
-/// A guard, by which a link is exempt from it.
+/// A guard. A link is exempt from it by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -26,9 +26,9 @@ pub enum GuardName {
     Removals,
     /// More removals than a count that does not depend on the list.
     MostRemovals,
-    /// The management list is much shorter than it was.
+    /// The management list is much shorter than before.
     Shrink,
-    /// The plan takes back what somebody has restored.
+    /// The plan reverses what somebody has restored.
     Restored,
     /// A live member experience would get its first policy.
     FirstPolicy,
@@ -47,7 +47,7 @@ impl GuardName {
         Self::FirstPolicy,
     ];
 
-    /// As it stands in the configuration and in reports.
+    /// The name in the configuration and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ManagementEmpty => "management-empty",
@@ -81,16 +81,16 @@ impl FromStr for GuardName {
     }
 }
 
-/// How much a plan may take away.
+/// How much a plan may remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Removals that are always let through, unless `most_removals` is lower.
+    /// This many removals never hold a plan, unless `most_removals` is lower.
     pub removals: usize,
-    /// The percentage of the member's list that more of them must not exceed.
+    /// More removals hold a plan if they exceed this percentage of the member's list.
     pub removals_percent: usize,
-    /// Removals that are never exceeded, however long the list.
+    /// More removals than this hold a plan, however long the list.
     pub most_removals: usize,
-    /// The percentage by which the management list may be shorter than it was.
+    /// A plan is held if the management list lost more than this percentage.
     pub shrink_percent: usize,
 }
 
@@ -108,8 +108,8 @@ impl Default for Limits {
 /// The guard of one link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// How much its plans may take away.
+    /// How much its plans may remove.
     pub limits: Limits,
-    /// The guards that it is exempt from.
+    /// The guards from which it is exempt.
     pub exempt: BTreeSet<GuardName>,
 }

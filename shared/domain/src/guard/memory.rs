@@ -1,4 +1,4 @@
-//! The guards' memory: what was taken away in the last 24 hours, and how long the list was.
+//! The guards' memory: removals of the last 24 hours, and the length of the list.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,12 @@ use crate::time::later;
 /// How far back removals count, in seconds.
 pub const WINDOW: i64 = 24 * 3600;
 
-/// Sizes of a list that are kept of one window at most; then those go that tell of the least time.
+/// The most sizes of a list that are kept. If there are more, those that cover the least time are
+/// dropped.
 pub(super) const MOST_SIZES: usize = 100;
 
 impl LinkState {
-    /// The list's size when the window began that ends now; `allowed` if nothing is known of then.
+    /// The size of the list when the window that ends now began. `allowed` if that is unknown.
     pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> usize {
         let begin = later(now, -WINDOW);
         let before = self.sizes.iter().rev().find(|size| size.at <= begin);
@@ -23,7 +24,7 @@ impl LinkState {
         known.map_or(allowed, |size| size.allowed)
     }
 
-    /// The products that were taken away since the window began.
+    /// The products that were removed since the window began.
     pub(super) fn removed(&self, now: Timestamp) -> BTreeSet<&ProductId> {
         let begin = later(now, -WINDOW);
         let recent = self.removals.iter().filter(|removal| removal.at > begin);
@@ -31,19 +32,19 @@ impl LinkState {
         recent.chain(&self.taking).collect()
     }
 
-    /// Writes down how long the list is now, and forgets what is over.
+    /// Records the current size of the list, and drops what is older than the window.
     pub fn sized(&mut self, allowed: usize, now: Timestamp) {
         let begin = later(now, -WINDOW);
         self.removals.retain(|removal| removal.at > begin);
-        // The newest one at or before the beginning tells how long the list was then.
+        // The newest size at or before the beginning is the size at the beginning.
         let old = self.sizes.iter().filter(|size| size.at <= begin).count();
         self.sizes.drain(..old.saturating_sub(1));
         if self.sizes.last().is_none_or(|size| size.allowed != allowed) {
             self.sizes.push(Size { at: now, allowed });
         }
         while self.sizes.len() > MOST_SIZES {
-            // The one without which the least time is told wrongly; never the first, which says how long
-            // the list was when the window began, nor the last.
+            // Drops the size that covers the least time. Never the first, which is the size when
+            // the window began, nor the last.
             let told_wrongly = |place: &usize| {
                 let at = |place: usize| self.sizes.get(place).map(|size| size.at);
                 let (before, after) = (at(place - 1), at(place + 1));
@@ -56,7 +57,7 @@ impl LinkState {
         }
     }
 
-    /// Writes down what a plan takes away, before it is committed.
+    /// Records the removals of a plan, before it is committed.
     pub fn taking_away(&mut self, products: BTreeSet<ProductId>, now: Timestamp) {
         if !products.is_empty() {
             self.taking.extend(products.iter().cloned());
@@ -64,9 +65,10 @@ impl LinkState {
         }
     }
 
-    /// What was still being taken away when the link was last looked at may have gone at any moment since:
-    /// it counts from now on. Were it counted from its commit, a change set that came about hours later
-    /// would be forgotten hours too early.
+    /// Updates the time of removals that were still under way when the link was last observed. They
+    /// may have taken effect at any moment since, so they count from now. Counted from their
+    /// commit, the removals of a change set that ran hours later would be forgotten hours too
+    /// early.
     pub fn looked(&mut self, still_taken: impl Fn(&ProductId) -> bool, now: Timestamp) {
         let taken = std::mem::take(&mut self.taking);
         if taken.is_empty() {

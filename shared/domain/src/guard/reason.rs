@@ -1,4 +1,4 @@
-//! Why a plan is held: what each guard says, with its code and its remedy.
+//! The reasons for a hold, each with its code and remedy.
 
 use std::fmt;
 
@@ -13,13 +13,14 @@ use crate::lane::BATCH;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum HoldReason {
-    /// The management policy allows nothing: everything would be denied.
+    /// The management policy allows nothing, so everything would be denied.
     ManagementEmpty,
-    /// The management experience has no procurement policy: it allows everything, and lists nothing.
+    /// The management experience has no procurement policy. It allows everything, and lists
+    /// nothing.
     ManagementNoPolicy,
     /// The management experience is not enabled.
     ManagementDisabled {
-        /// What its status is instead.
+        /// Its status in the words of the service.
         status: String,
     },
     /// The management experience is archived.
@@ -28,51 +29,51 @@ pub enum HoldReason {
     Removals {
         /// Removals that are planned, open, or were made in the last 24 hours.
         count: usize,
-        /// Of so many products that were allowed when that window began.
+        /// Number of products that were allowed when the 24 hours began.
         of: usize,
-        /// So many are let through,
+        /// This many removals hold no plan.
         limit: usize,
-        /// and more of them up to this percentage.
+        /// More removals hold a plan above this percentage.
         percent: usize,
     },
     /// Too many removals, however long the list.
     MostRemovals {
         /// Removals that are planned, open, or were made in the last 24 hours.
         count: usize,
-        /// So many are let through.
+        /// The limit.
         limit: usize,
     },
     /// The management list is much shorter than when the link was last planned for.
     Shrink {
-        /// Products that it allowed then.
+        /// Number of products that it allowed then.
         from: usize,
-        /// Products that it allows now.
+        /// Number of products that it allows now.
         to: usize,
         /// The percentage that it may lose.
         percent: usize,
     },
-    /// The plan takes back what somebody has restored.
+    /// The plan reverses what somebody has restored.
     Restored {
-        /// The run whose changes were taken back.
+        /// The run whose changes the restore reversed.
         run: RunId,
-        /// How many changes take it back.
+        /// Number of changes that reverse the restore.
         count: usize,
     },
-    /// A live member experience without a policy allows everything. Its first policy would block all but
-    /// what is in it, which is no more than one change set carries, until the others have followed.
+    /// A live member experience without a policy allows everything. Its first policy would block
+    /// everything that is not in it, and one change set can contain only 50 products.
     FirstPolicy {
-        /// Products that the plan allows.
+        /// Number of products that the plan allows.
         allow: usize,
     },
-    /// Somebody wants the lists back as they were before this run.
+    /// An operator requested a rollback to the lists before a run.
     Restore {
-        /// The run.
+        /// Its id, a ULID.
         run: RunId,
     },
 }
 
 impl HoldReason {
-    /// The guard; none for what somebody has asked for.
+    /// The guard that stopped the plan. None for a rollback, which is always held.
     pub fn guard(&self) -> Option<GuardName> {
         Some(match self {
             Self::ManagementEmpty => GuardName::ManagementEmpty,
@@ -88,7 +89,7 @@ impl HoldReason {
         })
     }
 
-    /// What to do, unless the plan is right as it is.
+    /// What to do if the plan is a mistake.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::ManagementEmpty | Self::ManagementNoPolicy => {
@@ -113,7 +114,7 @@ impl HoldReason {
         }
     }
 
-    /// The stable code; docs/errors has its page.
+    /// The stable code. docs/errors has a page for it.
     pub fn code(&self) -> &'static str {
         match self {
             Self::ManagementArchived => "PMS-2002",

@@ -1,12 +1,12 @@
-//! What goes into the next change set, and whether it should wait for more.
+//! The size of a change set, and whether a partial one may start.
 
 use serde::{Deserialize, Serialize};
 
-/// The most product ids in one Allow or Deny change, and the most a change set takes of each
-/// (Private Marketplace reference: "cumulative number of values in Ids array … 50").
+/// The most product ids in one Allow or Deny change, and so of each kind in a change set (Private
+/// Marketplace reference: "cumulative number of values in Ids array … 50").
 pub const BATCH: usize = 50;
 
-/// So many allows and so many denies.
+/// A number of allows and a number of denies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Allows.
@@ -16,12 +16,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The fewest change sets that carry them.
+    /// The fewest change sets that contain them.
     pub fn fewest_change_sets(self) -> usize {
         self.allow.div_ceil(BATCH).max(self.deny.div_ceil(BATCH))
     }
 
-    /// What is left of these when `other` is taken away.
+    /// Subtracts `other`; the result is at least zero.
     #[must_use]
     pub fn less(self, other: Self) -> Self {
         Self {
@@ -30,7 +30,7 @@ impl Counts {
         }
     }
 
-    /// Both together.
+    /// Adds `other`.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Counts {
         }
     }
 
-    /// The fewer of each kind.
+    /// The smaller number of each kind.
     #[must_use]
     pub fn at_most(self, other: Self) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Counts {
         }
     }
 
-    /// The most of each kind that one change set takes.
+    /// Limits each kind to what one change set takes.
     #[must_use]
     pub fn capped(self) -> Self {
         self.at_most(Self {
@@ -57,17 +57,17 @@ impl Counts {
         })
     }
 
-    /// How many.
+    /// The sum of both kinds.
     pub fn total(self) -> usize {
         self.allow.saturating_add(self.deny)
     }
 }
 
-/// True when a change set of what has been claimed (`at_hand`) costs none: when it leaves one change
-/// set fewer to do than `outstanding` needs, which counts the claimed and the announced ones.
+/// True if a change set of the claimed changes (`at_hand`) does not raise the total: after it, the
+/// rest of `outstanding`, which counts claimed and announced changes, needs one change set less.
 ///
-/// A partial batch is one that would make the whole plan take more change sets than the fewest; only
-/// such a batch waits for the rest of the plan's changes (docs/adr/0002-batches.md).
+/// A partial batch would make the plan take more change sets than the fewest. Only such a batch
+/// waits for the rest of the plan's changes (docs/adr/0002-batches.md).
 pub fn is_worthwhile(at_hand: Counts, outstanding: Counts) -> bool {
     let taken = at_hand.capped();
     taken.total() > 0
@@ -128,7 +128,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the messages arrive, batches that are worth starting sum up to the fewest.
+        /// In whatever order the messages arrive, worthwhile batches add up to the fewest change
+        /// sets.
         #[test]
         fn worthwhile_batches_are_never_more_than_the_fewest(
             allow in 0_usize..400, deny in 0_usize..400, arrivals in prop::collection::vec((0_usize..60, 0_usize..60), 0..40)

@@ -10,34 +10,34 @@ use crate::policy::{Action, ProductChange};
 /// One change of an intent, with the run that it was claimed under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntentChange {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What is done to it.
+    /// Allow or deny.
     pub action: Action,
-    /// The run whose claim it is; the change is closed only while the item still has this run.
+    /// The run that claimed it. The change is closed only while its item still has this run.
     pub run: RunId,
-    /// Its place in the run's sending order.
+    /// Position in the run's sending order.
     #[serde(default)]
     pub ordinal: u32,
 }
 
-/// A change set that is about to be started, or was. Token and changes, in their order, are all
-/// that goes into the request, so that it can be sent again to the letter.
+/// A change set that will be started, or was. Token and changes, in their order, determine the
+/// whole request, so that it can be repeated byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// `ClientRequestToken`.
     pub token: String,
-    /// When it was written.
+    /// When it was written, or last tried again.
     pub at: Timestamp,
-    /// True if the change set creates the procurement policy as well.
+    /// True if the change set also creates the procurement policy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_policy: bool,
-    /// The changes, in the order in which they stand in the request.
+    /// The changes, in the order of the request.
     pub changes: Vec<IntentChange>,
 }
 
 impl Intent {
-    /// How many of each kind.
+    /// Counts the changes of each kind.
     pub fn counts(&self) -> Counts {
         counts(self.changes.iter().map(|change| change.action))
     }
@@ -51,7 +51,7 @@ impl Intent {
     }
 }
 
-/// How many of each kind.
+/// Counts the changes of each kind.
 pub fn counts(actions: impl IntoIterator<Item = Action>) -> Counts {
     actions
         .into_iter()
@@ -70,31 +70,31 @@ pub fn counts(actions: impl IntoIterator<Item = Action>) -> Counts {
 /// A claimed change: the ledger's item of one product on one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenChange {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What is to be done to it.
+    /// Allow or deny.
     pub action: Action,
-    /// The run that it was claimed under.
+    /// The run that claimed it.
     pub run: RunId,
-    /// Its place in the run's sending order: earlier ones go first.
+    /// Position in the run's sending order. Lower ones go first.
     pub ordinal: u32,
     /// When it was claimed.
     pub claimed_at: Timestamp,
 }
 
-/// A change that failed by itself: it is not tried again until it is replayed, or until something
-/// else is wanted of its product.
+/// A change that was rejected individually. It is not tried again until it is replayed, or until
+/// the plan wants something else of its product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What was to be done to it.
+    /// Allow or deny.
     pub action: Action,
-    /// The run that it was claimed under.
+    /// The run that claimed it.
     pub run: RunId,
     /// The service's error code.
     pub error_code: String,
-    /// The service's own words.
+    /// The service's error message.
     pub error_message: String,
     /// The change set in which it failed alone.
     pub change_set: ChangeSetId,
@@ -103,7 +103,7 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
-    /// The change.
+    /// Product and action of the change.
     pub fn change(&self) -> ProductChange {
         ProductChange {
             product: self.product.clone(),

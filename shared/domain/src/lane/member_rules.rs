@@ -1,9 +1,9 @@
-//! The member's own rules: parameters of the member's stack that its worker obeys whatever is planned,
-//! and the count of what was denied lately, which one of them limits.
+//! The member's own rules: parameters of the member's stack that its worker applies, whatever is
+//! planned; and the count of recent denies, which one of them limits.
 //!
-//! A lane carries a mark of the rules that its worker last found, so that plans leave alone what the
-//! worker would keep back, and `status` can say whose choice it is. The mark is never an instruction:
-//! a worker reads its own parameters, and brings the mark in line with them first.
+//! A lane carries a mark of the rules that its worker last found. So plans leave alone what the
+//! worker would keep back, and `status` can say that the member chose it. The mark is never an
+//! instruction: a worker reads its own parameters, and first brings the mark in line with them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,29 +14,30 @@ use serde::{Deserialize, Serialize};
 use crate::policy::Action;
 use crate::time::later;
 
-/// Denies are counted by quarters of an hour, in seconds.
+/// Denies are counted by quarters of an hour. In seconds.
 const QUARTER: i64 = 900;
 
-/// How long a quarter counts after its beginning, in seconds: 24 hours after its last moment, so that
-/// no 24 hours ever have more than the limit.
+/// How long a quarter counts after its beginning, in seconds: until 24 hours after its end, so that
+/// no period of 24 hours has more denies than the limit.
 const COUNTS_FOR: i64 = 24 * 3600 + QUARTER;
 
-/// Quarters that are kept at most: more than those of the time for which they count.
+/// The most quarters that are kept: more than can count at the same time.
 const MOST_QUARTERS: usize = 100;
 
-/// What a member lets its worker do.
+/// What a member allows its worker to apply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum MemberMode {
-    /// Everything.
+    /// Allows and denies.
     #[default]
     All,
-    /// Allows only: denies are kept back.
+    /// Allows only. Denies are kept back.
     AllowOnly,
-    /// Nothing: no change set is started.
+    /// Nothing. No change set is started.
     Suspended,
-    /// One of a newer release: whatever it allows, to this one it is a suspension. Kept as it was written.
+    /// A mode of a newer release. This release treats it as one that allows nothing, and keeps its
+    /// text.
     Other(String),
 }
 
@@ -68,7 +69,7 @@ impl fmt::Display for MemberMode {
     }
 }
 
-/// A parameter of the member's stack that is none.
+/// A parameter of the member's stack is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the parameter {name} of the member's stack is {value:?}; it has to be {wanted}")]
 pub struct InvalidRules {
@@ -91,20 +92,20 @@ impl FromStr for MemberMode {
     }
 }
 
-/// The rules of a member, by the parameters of its stack.
+/// The rules of a member, as the parameters of its stack say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberRules {
-    /// What its worker may do.
+    /// What its worker may apply.
     #[serde(default)]
     pub mode: MemberMode,
-    /// How many denies change sets may apply within 24 hours, on each lane by itself; no limit without.
+    /// The most denies within 24 hours on each lane. None for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_denies: Option<u32>,
 }
 
 impl MemberRules {
-    /// The rules by the two parameters, as they stand in the stack. No limit is `none`, or nothing.
+    /// Parses the two parameters of the stack. `none` or an empty text means no limit.
     pub fn parse(mode: &str, most_denies: &str) -> Result<Self, InvalidRules> {
         let limit = |text: &str| {
             text.parse().map_err(|_| InvalidRules {
@@ -122,13 +123,13 @@ impl MemberRules {
         })
     }
 
-    /// The mark of these rules: nothing if they restrict nothing.
+    /// The mark of these rules. None if they restrict nothing.
     pub fn mark(&self) -> Option<Self> {
         (*self != Self::default()).then(|| self.clone())
     }
 
-    /// True if no change of this kind is made while the rules are what they are. A limit of none forbids
-    /// denies; any other only delays them.
+    /// True if the rules forbid changes of this kind for as long as they are unchanged. A limit of
+    /// 0 forbids denies; any other limit only delays them.
     pub fn forbids(&self, action: Action) -> bool {
         match (&self.mode, action) {
             (MemberMode::Suspended | MemberMode::Other(_), _)
@@ -146,23 +147,23 @@ struct Quarter {
     count: u32,
 }
 
-/// The denies that change sets have applied with success in the last 24 hours, by quarters of an hour.
+/// The denies of the last 24 hours, by quarters of an hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Denied(Vec<Quarter>);
 
 impl Denied {
-    /// True when none is on record.
+    /// True if no deny is recorded.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many count at `now`.
+    /// The number of denies that count at `now`.
     pub fn used(&self, now: Timestamp) -> usize {
         self.counting(now).map(|(_, count)| count).sum()
     }
 
-    /// Adds those of a change set that has just succeeded, and forgets what counts no more.
+    /// Adds the denies of a change set that just succeeded, and drops those that no longer count.
     pub(super) fn add(&mut self, denies: usize, now: Timestamp) {
         let from = Timestamp::from_second(now.as_second().div_euclid(QUARTER) * QUARTER);
         let from = from.unwrap_or(now);
@@ -177,7 +178,8 @@ impl Denied {
             None => self.0.push(Quarter { from, count }),
         }
         self.0.sort_by_key(|quarter| quarter.from);
-        // Only a clock that jumps makes more: what was counted must not be forgotten, and may count longer.
+        // Only a clock that jumps makes more quarters. Their denies must not be forgotten, and may
+        // count longer.
         while self.0.len() > MOST_QUARTERS {
             let oldest = self.0.remove(0);
             if let Some(next) = self.0.first_mut() {
@@ -186,7 +188,7 @@ impl Denied {
         }
     }
 
-    /// The quarters that count at `now`: until when, and how many.
+    /// The quarters that count at `now`: until when, and how many denies.
     fn counting(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, usize)> {
         let ends = self.0.iter().map(|quarter| {
             let count = usize::try_from(quarter.count).unwrap_or(usize::MAX);
@@ -195,7 +197,7 @@ impl Denied {
         ends.filter(move |(until, _)| *until > now)
     }
 
-    /// When fewer than `limit` count, which is now if they do already; never for none.
+    /// When fewer than `limit` denies count, which may be `now`. None if `limit` is 0.
     pub(super) fn frees_at(&self, limit: usize, now: Timestamp) -> Option<Timestamp> {
         let mut used = self.used(now);
         if used < limit {

@@ -1,5 +1,5 @@
-//! What a lane does next: decided from what the ledger says, before anything is read from the
-//! service, and then from the member's real policy.
+//! What a lane does next. The first decision uses the ledger only; the second one uses the member's
+//! real policy too.
 
 use jiff::Timestamp;
 
@@ -13,41 +13,41 @@ use crate::ids::RunId;
 use crate::policy::{Action, PolicySnapshot};
 use crate::time::{elapsed, later};
 
-/// How long a lane on which everything claimed has failed alone waits for the rest of its plan, in
-/// seconds, before it is blocked.
+/// If everything claimed has failed alone, the lane waits this long for the rest of its plan before
+/// it is blocked, in seconds.
 const MOST_EXPECTED: i64 = 300;
 
 /// The next step of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing is open. Lane Settled is to be announced for this run, if there is one.
+    /// Nothing is open. If there is a run, announce Lane Settled for it.
     Rest(Option<RunId>),
-    /// Blocked, suspended, in flight with a live Tick, or with nothing left but what the member's own rules
-    /// forbid: others will wake it.
+    /// Do nothing: the lane is blocked, suspended, in flight with a live Tick, or has nothing left
+    /// but what the member's own rules forbid. A Tick, a message or a run wakes it.
     Stay,
-    /// Whether the change set was started is not known. Send Tick `number`, due at `due`.
+    /// It is unknown whether the change set was started. Send Tick `number`, due at `due`.
     Guard {
         /// The number of the live Tick.
         number: u64,
         /// When it is due.
         due: Timestamp,
     },
-    /// These were claimed under an older run than the lane's plan: close them as superseded.
+    /// Close these as superseded: an older run than that of the lane's plan claimed them.
     Supersede(Vec<OpenChange>),
-    /// These failed by themselves while others of their kind succeeded: quarantine them.
+    /// Quarantine these: they failed alone while others of their kind succeeded.
     Quarantine(Vec<FailedAlone>),
-    /// Everything that is left has failed alone.
+    /// Block the lane: everything that is left has failed alone.
     Block(Block),
-    /// Nothing can be started before `until`: a Tick is to be due then.
+    /// Start nothing before `until`, and make sure that a Tick is due then.
     Wait {
-        /// The moment.
+        /// The earliest time for the next step.
         until: Timestamp,
     },
-    /// Read the member's policy and choose from these, which are in their order.
+    /// Read the member's policy and choose from these changes, which are in their order.
     Choose(Vec<OpenChange>),
 }
 
-/// What is still to be done of the committed plan, claimed or announced.
+/// Counts the changes of the committed plan that are not done: claimed or announced.
 pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
     let claimed = counts(open.iter().map(|change| change.action));
     let announced = state
@@ -61,8 +61,8 @@ pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
     }
 }
 
-/// The next step of a lane, by its state and its claimed changes. `timeout` is the worker
-/// function's in seconds.
+/// Decides the next step of a lane from its state and its claimed changes. `timeout` is that of the
+/// worker function, in seconds.
 pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp) -> Next {
     match state.phase {
         Phase::Blocked | Phase::Suspended | Phase::InFlight => return Next::Stay,
@@ -98,7 +98,7 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
         .into_iter()
         .partition(|change| state.bisect.holds(change));
     let Sifted { free: mine, kept } = state.sift(mine, now);
-    // While announced changes are still on their way the lane has not settled.
+    // The lane has not settled while announced changes are on their way.
     let settled = planned.totals.less(planned.taken) == Counts::default();
     if mine.is_empty() {
         if let (Some(block), Some(first)) = (
@@ -106,7 +106,8 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
             alone.iter().map(|change| change.claimed_at).min(),
         ) {
             let until = later(first, MOST_EXPECTED);
-            // One that is still on its way may succeed, and show that the others failed by themselves.
+            // A change that is still on its way may succeed, which shows that the others are at
+            // fault themselves.
             return if settled || until <= now {
                 Next::Block(block)
             } else {
@@ -114,7 +115,7 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
             };
         }
         if !kept.is_empty() {
-            // It has not settled, and starts nothing before the limit lets it, or the rules are others.
+            // It has not settled, and starts nothing before the limit frees or the rules change.
             return match state.frees_at(now) {
                 Some(at) => Next::Wait {
                     until: within(now, at),
@@ -140,13 +141,13 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
 }
 
 fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
-    // A bisect goes on at once: it has nothing to wait for.
+    // A bisect continues at once: it has nothing to wait for.
     if claimed.iter().any(|change| state.bisect.is_suspect(change)) {
         return true;
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
     let patient = MOST_WAIT as f64;
-    // What the member's rules keep back is not waited for.
+    // The lane does not wait for what the member's rules keep back.
     let room = state.room(now);
     let claimed_now = counts(claimed.iter().map(|change| change.action));
     is_worthwhile(claimed_now.at_most(room), outstanding.at_most(room))
@@ -155,19 +156,19 @@ fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Ti
             .any(|change| elapsed(change.claimed_at, now) >= patient)
 }
 
-/// What was chosen, given the member's real policy.
+/// What was chosen with the member's real policy known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// What goes into the change set, in its order; empty if it should wait for more.
+    /// The changes of the change set, in order. Empty if the lane should wait for more.
     pub batch: Vec<OpenChange>,
-    /// What holds already, and is closed once the intent is written.
+    /// Changes that hold already. They are closed once the intent is written.
     pub holding: Vec<OpenChange>,
 }
 
-/// Chooses from the claimed changes, which are in their order: at most 50 of each kind, and no more than
-/// the member's rules leave room for.
+/// Chooses from the claimed changes, which are in their order: at most 50 of each kind, and no more
+/// than the member's rules allow.
 ///
-/// `actual` is the member's real policy, overlaid with the batch that has just ended.
+/// `actual` is the member's real policy, overlaid with the batch that just ended.
 pub fn choose(
     state: &LaneState,
     claimed: &[OpenChange],

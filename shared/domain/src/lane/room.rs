@@ -1,4 +1,4 @@
-//! What the member's own rules leave room for on a lane.
+//! How many changes the member's own rules allow on a lane.
 
 use jiff::Timestamp;
 
@@ -8,16 +8,16 @@ use super::member_rules::MemberRules;
 use super::state::{LaneState, Rejected};
 use crate::policy::Action;
 
-/// What of the claimed changes may go into a change set by the member's rules.
+/// The claimed changes, split by the member's rules.
 pub(super) struct Sifted {
-    /// These may, as far as the limit goes.
+    /// Changes that may go into a change set, as far as the limit allows.
     pub(super) free: Vec<OpenChange>,
-    /// These are kept back.
+    /// Changes that are kept back.
     pub(super) kept: Vec<OpenChange>,
 }
 
 impl LaneState {
-    /// The mark of the worker's own rules, which are not what it was.
+    /// Marks the lane with the worker's current rules. Rejected if the mark is the same.
     pub fn ruled(&self, mark: Option<MemberRules>) -> Result<Self, Rejected> {
         if self.member == mark {
             return Err(Rejected::Member);
@@ -33,7 +33,8 @@ impl LaneState {
         rules.is_some_and(|rules| rules.forbids(action))
     }
 
-    /// How many changes of each kind the member's rules leave to a change set that is started at `now`.
+    /// Counts how many changes of each kind the member's rules allow in a change set that starts at
+    /// `now`.
     pub fn room(&self, now: Timestamp) -> Counts {
         let of = |action| {
             if self.is_forbidden(action) {
@@ -52,12 +53,13 @@ impl LaneState {
         }
     }
 
-    /// True if the member's rules let a change set of this intent be started at `now`.
+    /// True if the member's rules allow a change set of this intent to start at `now`.
     pub fn permits(&self, intent: &Intent, now: Timestamp) -> bool {
         intent.counts().less(self.room(now)) == Counts::default()
     }
 
-    /// When denies may go on that the limit holds up; nothing if only other rules can let them.
+    /// When denies that the limit keeps back may continue. None if only other rules can release
+    /// them.
     pub(super) fn frees_at(&self, now: Timestamp) -> Option<Timestamp> {
         if self.is_forbidden(Action::Deny) {
             return None;
@@ -71,7 +73,7 @@ impl LaneState {
         Some(usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
-    /// Parts the changes that are kept back from the others.
+    /// Separates the changes that are kept back from the others.
     pub(super) fn sift(&self, claimed: Vec<OpenChange>, now: Timestamp) -> Sifted {
         let room = self.room(now);
         let has_room = |action| match action {

@@ -13,7 +13,7 @@ use super::member_rules::{Denied, MemberRules};
 use crate::ids::{ChangeSetId, PlanHash, RunId};
 use crate::policy::{Action, ProductChange};
 
-/// Where a lane stands.
+/// What a lane is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -25,9 +25,9 @@ pub enum Phase {
     Starting,
     /// A change set is under way and its id is known.
     InFlight,
-    /// Something stands in the way that only a later run can find gone.
+    /// A cause outside pmp-sync blocks it. A later run tries again.
     Blocked,
-    /// An operator suspended the lane.
+    /// An operator suspended it.
     Suspended,
 }
 
@@ -49,19 +49,19 @@ impl fmt::Display for Phase {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BlockReason {
-    /// The service refuses the worker.
+    /// The worker lacks a permission.
     AccessDenied,
-    /// The member experience, or its policy, is not there.
+    /// The member experience or its policy does not exist.
     NotFound,
     /// The member experience is archived.
     Archived,
     /// The member experience has no procurement policy.
     NoPolicy,
-    /// The service does not understand the request: a mistake of ours.
+    /// The service rejected the request as not valid: a bug in pmp-sync.
     Refused,
-    /// The change set failed because of what it contains.
+    /// Every change of a kind was rejected.
     ChangeSetFailed,
-    /// An administrator cancelled the change set.
+    /// An administrator cancelled the change set several times in a row.
     Cancelled,
 }
 
@@ -100,15 +100,15 @@ impl BlockReason {
     }
 }
 
-/// A block, for people and for the producer.
+/// A block, as operators and the producer see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Block {
-    /// Why.
+    /// The cause, which decides the remedy.
     pub reason: BlockReason,
-    /// What the service said, or which thing is concerned.
+    /// The service's message, or the id of what is concerned.
     pub detail: String,
-    /// Since when.
+    /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
 }
@@ -118,33 +118,33 @@ pub struct Block {
 pub struct Planned {
     /// The run that planned it. Changes of every older run are void.
     pub run: RunId,
-    /// The plan's hash.
+    /// Hash of the plan.
     pub hash: PlanHash,
-    /// How many changes it has.
+    /// Number of changes in the plan.
     pub totals: Counts,
-    /// How many of them have been taken into intents, or found to hold already.
+    /// Number of these changes that were taken into intents, or found to hold already.
     pub taken: Counts,
-    /// True if the member experience had no procurement policy, and the plan is to give it its first one.
+    /// True if the plan creates the first procurement policy of the member experience.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_policy: bool,
-    /// True once the last message of it has been sent.
+    /// True once its last message has been sent.
     pub sent: bool,
-    /// What change sets have done with success since: a change of the same kind that fails alone
-    /// does so by itself.
+    /// Kinds of which a change succeeded under this plan. A change of such a kind that fails alone
+    /// is at fault itself.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub proved: BTreeSet<Action>,
-    /// When it was committed.
+    /// Time of the commit.
     pub at: Timestamp,
 }
 
-/// Who suspended something, and when.
+/// A suspension: who, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Suspension {
-    /// Who, as far as the command knows.
+    /// ARN of the operator, if the command could find it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Since when.
+    /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
 }
@@ -152,27 +152,27 @@ pub struct Suspension {
 /// The ledger's item STATE of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote the item.
     pub schema: u32,
-    /// Counts the writes: the next one is made only on the state as it was read.
+    /// Number of writes. Each write is conditioned on the number that was read.
     pub rev: u64,
     /// Where the lane stands.
     pub phase: Phase,
-    /// The number of the last intent.
+    /// Number of the last intent. It grows by one with each.
     pub seq: u64,
     /// The change set that is about to be started, or was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// Its id, once known.
+    /// Id of the intent's change set, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_set: Option<ChangeSetId>,
-    /// The plan that the lane works on.
+    /// The committed plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<Planned>,
-    /// Runs that found this plan under way and wait for it.
+    /// Runs that found the same plan under way and wait for it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub joined: BTreeSet<RunId>,
-    /// The number of the one live Tick.
+    /// Number of the live Tick.
     pub tick: u64,
     /// When that Tick is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,25 +180,25 @@ pub struct LaneState {
     /// No change set is started before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Change sets that the service put off, in a row: `not_before` grows with them.
+    /// Consecutive attempts after which the lane backed off. `not_before` grows with it.
     #[serde(default)]
     pub back_off: u32,
-    /// Change sets that were cancelled, in a row.
+    /// Consecutive change sets that were cancelled.
     #[serde(default)]
     pub cancelled: u32,
     /// The bisect for changes that make their change set fail.
     #[serde(default, skip_serializing_if = "Bisect::is_idle")]
     pub bisect: Bisect,
-    /// The operator's suspension, while it stands.
+    /// The suspension, while the lane is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension: Option<Suspension>,
-    /// The member's own rules, as its worker last found them; nothing while they restrict nothing.
+    /// The member's own rules, as its worker last found them. None while they restrict nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberRules>,
-    /// The denies that change sets have applied lately, which the member may limit.
+    /// The denies of the last 24 hours, which the member may limit.
     #[serde(default, skip_serializing_if = "Denied::is_empty")]
     pub denied: Denied,
-    /// Why the lane is blocked, while it is.
+    /// The block, while the lane is blocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
     /// The run whose end has been announced with Lane Settled.
@@ -210,10 +210,10 @@ pub struct LaneState {
     /// When a change set last succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<Timestamp>,
-    /// When the producer last found nothing to do.
+    /// When the producer last found the lane in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_in_sync: Option<Timestamp>,
-    /// How long the last change set took by the service's clock, in whole seconds.
+    /// Duration of the last change set by the service's clock, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_duration_seconds: Option<u32>,
     /// When this item was last written.
@@ -221,22 +221,22 @@ pub struct LaneState {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A transition that the state does not allow. Nothing is wrong: somebody else was faster.
+/// A transition that the state does not allow. This is no error: another writer was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// A plan of this run or a newer one is committed already.
+    /// A plan of this run or of a newer one is committed.
     #[error("a plan of this run or a newer one is committed")]
     NotNewer,
     /// The phase does not allow it.
     #[error("the lane is in another phase")]
     Phase,
-    /// It is about another intent.
+    /// The lane is at another intent.
     #[error("the lane is at another intent")]
     Seq,
-    /// It is about another plan.
+    /// The lane is at another plan.
     #[error("the lane is at another plan")]
     Plan,
-    /// The member's own rules do not allow it, or are what they were.
+    /// The member's own rules forbid it, or are unchanged.
     #[error("the member's own rules do not allow it, or are what they were")]
     Member,
     /// The Tick is not the live one.
@@ -244,44 +244,44 @@ pub enum Rejected {
     Tick,
 }
 
-/// How a change set ended.
+/// How a change set ended, and what follows for the lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Every change has been applied; how long it took by the service's clock, in seconds.
+    /// Every change was applied.
     Succeeded {
-        /// Whole seconds from `StartTime` to `EndTime`.
+        /// Whole seconds from `StartTime` to `EndTime`, if the service reports them.
         duration_seconds: Option<u32>,
     },
-    /// Nothing has been applied because of what it contained.
+    /// Nothing was applied, because of its content.
     Failed {
-        /// The change set.
+        /// Id of the change set.
         change_set: ChangeSetId,
-        /// What the service said.
+        /// The service's errors.
         failed: Failed,
     },
-    /// An administrator cancelled it; nothing has been applied. Blocks the lane after a few in a row.
+    /// An administrator cancelled it; nothing was applied. Several in a row block the lane.
     Cancelled {
-        /// The change set.
+        /// Id of the change set.
         change_set: ChangeSetId,
-        /// When to try again.
+        /// The time of the next attempt.
         until: Timestamp,
     },
-    /// Nothing has been applied, and trying again will not help by itself.
+    /// Nothing was applied, and another attempt would not help.
     Blocked(Block),
-    /// Nothing has been applied; the service may do better later.
+    /// Nothing was applied; another attempt at this time may succeed.
     BackOff(Timestamp),
-    /// The service does not know it any more, nor anybody whether it was applied: to be tried again then.
+    /// The service no longer knows it, so it may have been applied. The next attempt is at this
+    /// time.
     Vanished(Timestamp),
 }
 
-/// What a plan needs to know of the lane: the changes that are being applied, and those that wait
-/// for somebody to look at them.
+/// What a plan needs to know of the lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneView {
     /// The changes of the change set that is starting or in flight.
     pub in_flight: Vec<ProductChange>,
-    /// The quarantined changes.
+    /// Its quarantined changes.
     pub quarantined: Vec<ProductChange>,
-    /// The member's own rules, as its worker last found them.
+    /// The member's own rules, as its worker last found them. None if they restrict nothing.
     pub member: Option<MemberRules>,
 }

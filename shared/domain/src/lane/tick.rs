@@ -1,5 +1,5 @@
-//! Ticks: the delayed messages that keep a busy lane going when nothing else arrives. A lane has
-//! one live Tick, told by its number; every other is dropped, whatever is duplicated.
+//! Ticks: the delayed messages that advance a busy lane when nothing else arrives. A lane has one
+//! live Tick, identified by its number. Every other Tick is dropped, so duplicates do no harm.
 
 use jiff::Timestamp;
 
@@ -7,38 +7,38 @@ use super::change::OpenChange;
 use super::state::{LaneState, Phase};
 use crate::time::{elapsed, later};
 
-/// How long the oldest claimed change waits for the rest of its plan, in seconds.
+/// The longest time that a claimed change waits for the rest of its plan, in seconds.
 pub const MOST_WAIT: i64 = 5;
 
 /// SQS delays a message by at most 15 minutes (SQS quotas), in whole seconds.
 pub const MOST_TICK_DELAY: i64 = 900;
 
-/// How long the Tick that guards a step of the worker itself waits, in seconds. The step ends in an
-/// intent with a Tick of its own; this one is for a worker that dies before.
+/// Delay of the Tick that guards a step of the worker, in seconds. The step ends in an intent with
+/// a Tick of its own; this one covers a worker that dies earlier.
 const GUARD: i64 = 15;
 
-/// A Tick is sent before its number is written, so one that lives may be ahead of the state; one that
-/// is this far ahead was never sent by a worker.
+/// A Tick is sent before its number is written, so a live Tick may be ahead of the state. No worker
+/// sends one that is this far ahead.
 const MOST_AHEAD: u64 = 1_000;
 
 /// What to do with a Tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTick {
-    /// It is not the live one.
+    /// Drop it: it is not the live one.
     Drop,
-    /// The lane is at rest, or waits for a person: the chain ends here.
+    /// End the chain: the lane is at rest, or waits for an operator.
     End,
     /// Send Tick `number`, due at `due`; make it the live one; then work.
     Renew {
-        /// The next number.
+        /// Number of the next Tick.
         number: u64,
         /// When it is due.
         due: Timestamp,
     },
 }
 
-/// What to do with Tick `number`. `open` are the lane's claimed changes, `timeout` is the worker
-/// function's in seconds.
+/// Decides what to do with Tick `number`. `open` are the lane's claimed changes. `timeout` is that
+/// of the worker function, in seconds.
 pub fn on_tick(
     state: &LaneState,
     open: &[OpenChange],
@@ -52,7 +52,8 @@ pub fn on_tick(
     let due = match state.phase {
         Phase::Blocked | Phase::Suspended => return OnTick::End,
         Phase::Idle if open.is_empty() => return OnTick::End,
-        // Nothing of it may be started: looked at again when the limit lets it, or when others wake it.
+        // Nothing of it may be started. The lane continues when the limit frees, or when something
+        // wakes it.
         Phase::Idle if state.sift(open.to_vec(), now).free.is_empty() => {
             match state.frees_at(now) {
                 Some(at) => at,
@@ -72,8 +73,8 @@ pub fn on_tick(
     }
 }
 
-/// When the first Tick of a change set is due that is about to be started: at about 0.9 of the time
-/// that the last one took, in whole seconds, which is what SQS can delay.
+/// When the first Tick of a new change set is due: after about 0.9 of the duration of the last one,
+/// in whole seconds, because SQS delays by whole seconds.
 pub fn first_tick(state: &LaneState, now: Timestamp) -> Timestamp {
     let seconds = state
         .last_duration_seconds
@@ -87,7 +88,7 @@ pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
         .intent
         .as_ref()
         .map_or(0.0, |intent| elapsed(intent.at, now));
-    // Whole seconds; an age is far below what a float of this size holds exactly.
+    // Whole seconds. A float represents such an age exactly.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "bounded by MOST_TICK_DELAY right here"
@@ -96,14 +97,14 @@ pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
     within(now, later(now, seconds))
 }
 
-/// When an intent of which nobody knows whether it was started may be started again: once the
-/// invocation that wrote it cannot be running any more.
+/// When an intent that may or may not have been started may be started again: once the invocation
+/// that wrote it has certainly ended.
 pub(super) fn restart_at(state: &LaneState, timeout: i64, now: Timestamp) -> Timestamp {
     let written = state.intent.as_ref().map_or(now, |intent| intent.at);
     within(now, later(written, timeout + 1))
 }
 
-/// True once it may be started again.
+/// True once the intent may be started again.
 pub fn restart_is_due(state: &LaneState, timeout: i64, now: Timestamp) -> bool {
     state
         .intent
@@ -111,7 +112,7 @@ pub fn restart_is_due(state: &LaneState, timeout: i64, now: Timestamp) -> bool {
         .is_some_and(|intent| later(intent.at, timeout) < now)
 }
 
-/// When a lane that waits for the rest of a plan's changes looks again.
+/// When a lane that waits for the rest of a plan's changes continues.
 pub(super) fn patience(open: &[OpenChange], now: Timestamp) -> Timestamp {
     let oldest = open
         .iter()

@@ -1,4 +1,4 @@
-//! How the details come about: of what is seen of a link, what is told of it.
+//! The details of notices, from what was observed of a link.
 
 use jiff::Timestamp;
 
@@ -15,10 +15,10 @@ use crate::wire::events::{
     QuarantinedProduct, SyncCompleted,
 };
 
-/// The reason code of what stands in quarantine.
+/// The reason code of a quarantine.
 pub(super) const QUARANTINED: &str = "PMS-6001";
 
-/// Characters of the service's words that are told of one product.
+/// Limit for the service's message on one product, in characters.
 const MOST_WORDS: usize = 300;
 
 pub(super) fn held(about: About, hold: &Hold) -> Held {
@@ -224,7 +224,7 @@ impl About {
 }
 
 impl SyncCompleted {
-    /// The end of a run; nothing if it has not ended, or sent nothing.
+    /// The notice about the end of a run. None if it has not ended, or sent nothing.
     pub fn of(record: &RunRecord) -> Option<Self> {
         if !record.has_news() {
             return None;

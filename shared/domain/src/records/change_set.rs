@@ -1,4 +1,4 @@
-//! What was done with which change set: written down when it has ended, before its lane is freed.
+//! Records of change sets. Each is written when its change set has ended, before the lane is freed.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::lane::LaneState;
 use crate::policy::Action;
 
-/// What is kept of the service's words, in characters.
+/// Limit for the service's message, in characters.
 const MOST_WORDS: usize = 500;
 
-/// How a change set ended, by what the service says of it.
+/// How a change set ended, as the service reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SetOutcome {
-    /// Every change of it is applied.
+    /// Every change was applied.
     Succeeded,
-    /// Nothing is applied, because of what it contained or where.
+    /// Nothing was applied, because of its content or its target.
     Failed,
-    /// Nothing is applied, because of the service.
+    /// Nothing was applied, because of a fault of the service.
     ServerFault,
-    /// An administrator cancelled it; nothing is applied.
+    /// An administrator cancelled it; nothing was applied.
     Cancelled,
-    /// The service does not know it any more: it may have been applied.
+    /// The service no longer knows it. It may have been applied.
     Vanished,
 }
 
@@ -53,26 +53,26 @@ impl fmt::Display for SetOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SetRecord {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// The intent's number on its lane.
+    /// Number of its intent on the lane.
     pub seq: u64,
-    /// The change set.
+    /// Id of the change set.
     pub change_set: ChangeSetId,
-    /// The run whose plan it was of. A newer plan may have been committed before it ended.
+    /// The run whose plan it belonged to. A newer plan may have been committed before it ended.
     pub run: RunId,
-    /// How it ended.
+    /// The result.
     pub outcome: SetOutcome,
-    /// What the service said of it, if it did.
+    /// The service's message, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The products that it was to allow, in the order of the request.
+    /// Products to allow, in the order of the request.
     #[serde(default)]
     pub allow: Vec<ProductId>,
-    /// The products that it was to deny, in the order of the request.
+    /// Products to deny, in the order of the request.
     #[serde(default)]
     pub deny: Vec<ProductId>,
-    /// When it was started, or last tried to be.
+    /// When it was started, or last tried.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub started_at: Timestamp,
     /// When the worker found that it had ended.
@@ -81,7 +81,7 @@ pub struct SetRecord {
 }
 
 impl SetRecord {
-    /// Of the change set that a lane has in flight; nothing if it has none.
+    /// The record of the change set that a lane has in flight. None if it has none.
     pub fn of(
         state: &LaneState,
         outcome: SetOutcome,
@@ -95,7 +95,7 @@ impl SetRecord {
             schema: crate::SCHEMA,
             seq: state.seq,
             change_set: state.change_set.clone()?,
-            // An intent holds changes of one plan.
+            // All changes of an intent belong to one plan.
             run: intent.changes.first()?.run,
             outcome,
             detail,

@@ -1,4 +1,4 @@
-//! Dead letters that were looked at.
+//! Records of dead letters that a run looked at.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{LaneId, MemberName, ProductId, RunId};
 use crate::policy::Action;
 
-/// What became of a dead letter.
+/// What a run did with a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterOutcome {
-    /// Its change is wanted and has been sent again, under the run's plan. Deleted.
+    /// Its change is wanted and was sent again under the run's plan. Deleted.
     Reissued,
-    /// Its change is wanted, and at work already. Deleted.
+    /// Its change is wanted and already under way. Deleted.
     Underway,
-    /// Its change is not wanted any more, or is in place. Deleted.
+    /// Its change is no longer wanted, or already in place. Deleted.
     Dropped,
-    /// Somebody had it deleted.
+    /// An operator discarded it.
     Discarded,
-    /// It stays: it is not understood, or its link could not be looked at.
+    /// It stays: it is not understood, or its link could not be observed.
     Kept,
 }
 
@@ -29,7 +29,7 @@ pub enum DeadLetterOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetterRecord {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
     /// The queue's id of it.
     pub id: String,
@@ -41,22 +41,22 @@ pub struct DeadLetterRecord {
     /// Its product, if it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<ProductId>,
-    /// What was to be done to it.
+    /// Allow or deny, if it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
-    /// The run that had sent it.
+    /// The run that sent it, if it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_by: Option<RunId>,
-    /// Why it was dead-lettered.
+    /// Why it is in the dead-letter queue.
     pub reason: String,
-    /// Everything else that was said then.
+    /// All other attributes of the message.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
-    /// What became of it.
+    /// What was done with it.
     pub outcome: DeadLetterOutcome,
-    /// Why.
+    /// The reason for the outcome, as a sentence.
     pub why: String,
-    /// When.
+    /// When the run looked at it.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }

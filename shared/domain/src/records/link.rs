@@ -1,4 +1,4 @@
-//! What a run planned for a link, and the lanes that were ever planned for.
+//! Records of links in runs, and the list of lanes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use crate::run::LinkStatus;
 /// A lane that was ever planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneEntry {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// The lane.
+    /// Member account and member experience.
     pub lane: LaneId,
     /// The member's name at that time.
     pub member: MemberName,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// The last run that committed a plan to it or failed on it.
+    /// The last run that committed a plan to it, or failed on it.
     pub run: RunId,
 }
 
@@ -31,33 +31,33 @@ pub struct LaneEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkRecord {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// The run.
+    /// Its id, a ULID.
     pub run: RunId,
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
-    /// Its lane; none of a `*` link that failed as a whole.
+    /// Its lane. None for a `*` link that failed as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<LaneId>,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// What became of it.
+    /// Its status in the run.
     pub status: LinkStatus,
-    /// The plan's hash.
+    /// Hash of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_hash: Option<PlanHash>,
-    /// The products to be allowed.
+    /// Products to allow.
     #[serde(default)]
     pub allow: Vec<ProductId>,
-    /// The products to be denied.
+    /// Products to deny.
     #[serde(default)]
     pub deny: Vec<ProductId>,
-    /// Of the denies, those of products that are allowed at the time.
+    /// Number of denies of products that were allowed at that time.
     #[serde(default)]
     pub removals: usize,
     /// Products that differ and are left alone.
@@ -66,10 +66,10 @@ pub struct LinkRecord {
     /// Products that the management policy both allows and denies.
     #[serde(default)]
     pub contradictory: Vec<ProductId>,
-    /// Products that differ because somebody has edited them outside of pmp-sync.
+    /// Products that differ because somebody edited them outside pmp-sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edited: Vec<ProductId>,
-    /// Since when the first of these edits has been seen.
+    /// When the first of these edits was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
@@ -82,10 +82,11 @@ pub struct LinkRecord {
     /// The request about a hold that this run served on the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
-    /// Allowed although nobody could be asked whether they are live.
+    /// Number of allows of products that may not be live, because AWS Marketplace could not be
+    /// asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,
-    /// When.
+    /// When the record was written.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
@@ -96,7 +97,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl LinkRecord {
-    /// The plan that was committed to the lane, if one was: of a held one nothing is.
+    /// The plan that was committed to the lane. Empty if the plan was held.
     pub fn plan(&self) -> Plan {
         match self.status {
             LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
@@ -104,7 +105,7 @@ impl LinkRecord {
         }
     }
 
-    /// The plan that it shows.
+    /// The plan that the record shows, committed or held.
     pub fn shown(&self) -> Plan {
         Plan::new(
             self.allow.iter().cloned().collect(),

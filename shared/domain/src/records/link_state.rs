@@ -1,4 +1,4 @@
-//! What the producer remembers of a link from run to run: the guards' memory, holds, approvals.
+//! The link state: what the producer remembers of a link from run to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,68 +10,69 @@ use crate::approval::{Grant, Hold};
 use crate::guard::limits::GuardName;
 use crate::ids::ProductId;
 
-/// Products that were taken away at one time.
+/// Products that were removed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// When their plan was committed; when they were first seen to be gone, once they were.
+    /// When their plan was committed. Once they are seen to be removed, the time of that.
     pub at: Timestamp,
-    /// The products.
+    /// Their ids in AWS Marketplace.
     pub products: BTreeSet<ProductId>,
 }
 
-/// How long the member's list of allowed products was.
+/// The length of the member's list of allowed products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// From when on.
+    /// The time from which it had this length.
     pub at: Timestamp,
-    /// How many products.
+    /// Number of allowed products.
     pub allowed: usize,
 }
 
-/// The ledger's item of what the producer remembers of a link: the guards' memory and what is held.
+/// The ledger's item of a link: the guards' memory, holds, grants, announcements.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkState {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// Counts the writes: the next one is made only on the link state as it was read.
+    /// Number of writes. Each write is conditioned on the number that was read.
     pub rev: u64,
-    /// What was taken away in the last 24 hours without approval.
+    /// Removals of the last 24 hours without approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
-    /// Products of these that were still being taken away when the link was last looked at.
+    /// Products whose removal was still under way when the link was last observed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub taking: BTreeSet<ProductId>,
-    /// How long the member's list was since the window began, as far as it changed.
+    /// Lengths of the member's list since the 24 hours began, one for each change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<Size>,
-    /// How many products the management experience allowed when the link was last planned for.
+    /// Number of products that the management experience allowed when the link was last planned
+    /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_allowed: Option<usize>,
-    /// What is held, if something is.
+    /// The current hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// A rollback that somebody has asked for, and that nobody has approved yet.
+    /// A rollback that was requested and not approved yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Hold>,
-    /// What was approved and is not done yet.
+    /// The grant of an approval that is not done yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
-    /// The states of the management experience that somebody has accepted, while they last.
+    /// Conditions of the management experience that were approved, while they last.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<GuardName>,
-    /// The rollback that was gone: plans against it need approval.
+    /// The rollback that was executed. Plans against it need approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Grant>,
-    /// Products that differ from what pmp-sync did to them last, and since when this has been seen.
+    /// Outside edits, and since when each has been seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub edited: BTreeMap<ProductId, Timestamp>,
-    /// How many more of them there are than are remembered.
+    /// Number of outside edits beyond those that are remembered.
     #[serde(default, skip_serializing_if = "is_none_of_them")]
     pub edited_beyond: usize,
-    /// Since when the link is frozen.
+    /// When a run first saw the link frozen. None if it is not frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_since: Option<Timestamp>,
-    /// What stands announced of the link.
+    /// What has been announced of the link.
     #[serde(default, skip_serializing_if = "Notices::is_blank")]
     pub notices: Notices,
 }

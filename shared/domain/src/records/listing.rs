@@ -1,4 +1,4 @@
-//! What AWS Marketplace has said of a product, and how long that counts.
+//! Listings: what AWS Marketplace said of a product, and how long that counts.
 
 use std::collections::BTreeMap;
 
@@ -8,45 +8,46 @@ use serde::{Deserialize, Serialize};
 use crate::ids::ProductId;
 use crate::time::later;
 
-/// When a product that was live is asked for again, in seconds.
+/// After how long a live product is asked for again, in seconds.
 pub const LIVE_FOR: i64 = 7 * 24 * 3600;
 
-/// When any other is, in seconds: one that appears is allowed on the same day.
+/// After how long any other product is asked for again, in seconds. So a product that appears is
+/// allowed on the same day.
 pub const OTHERS_FOR: i64 = 6 * 3600;
 
-/// How long an answer counts at most if nobody can be asked again, in seconds.
+/// How long an answer counts if AWS Marketplace cannot be asked again, in seconds.
 pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 
 /// What AWS Marketplace says of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listing {
-    /// It has it.
+    /// AWS Marketplace has it.
     Live,
-    /// It does not have it.
+    /// AWS Marketplace does not have it.
     NotLive,
-    /// It does not answer for such an id: the same as if it could not be asked, but kept, so that
-    /// every run has other products to ask for.
+    /// AWS Marketplace refuses to answer for this id. It counts as unknown, and is stored so that
+    /// the next run asks for other products.
     Refused,
 }
 
-/// The ledger's item of a product that was asked for.
+/// The ledger's item of a product that AWS Marketplace was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveRecord {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What was said.
+    /// The answer.
     pub listing: Listing,
-    /// When.
+    /// When the answer was given.
     pub asked_at: Timestamp,
-    /// When it is asked for again, should somebody want to know.
+    /// When it may be asked for again.
     pub until: Timestamp,
 }
 
 impl LiveRecord {
-    /// An answer that was given now.
+    /// An answer that was given at `now`.
     pub fn new(product: ProductId, listing: Listing, now: Timestamp) -> Self {
         let seconds = match listing {
             Listing::Live => LIVE_FOR,
@@ -61,12 +62,13 @@ impl LiveRecord {
         }
     }
 
-    /// When it does not count any more, however unreachable the service.
+    /// When it no longer counts, even if the service cannot be reached.
     pub fn forgotten_at(&self) -> Timestamp {
         later(self.asked_at, KEPT_FOR)
     }
 
-    /// True or false if it tells whether the product is live.
+    /// True if the product is live, false if it is not. None if the answer does not say, or no
+    /// longer counts.
     pub(crate) fn tells(&self, now: Timestamp) -> Option<bool> {
         match self.listing {
             _ if now >= self.forgotten_at() => None,
@@ -77,5 +79,5 @@ impl LiveRecord {
     }
 }
 
-/// Answers, by their products.
+/// Answers by product.
 pub type Answers = BTreeMap<ProductId, LiveRecord>;

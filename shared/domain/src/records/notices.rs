@@ -1,4 +1,4 @@
-//! What stands announced of a link.
+//! What has been announced of a link and still applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,77 +9,77 @@ use crate::ids::{PlanHash, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::wire::events::{Condition, Notice};
 
-/// A hold that was announced.
+/// A hold that has been announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldMark {
-    /// The run that made the plan.
+    /// The run whose record shows the plan.
     pub run: RunId,
-    /// The plan's hash.
+    /// Hash of the plan.
     pub plan_hash: PlanHash,
-    /// The code of the first reason.
+    /// `PMS-nnnn` of the first reason.
     pub reason: String,
-    /// Since when it is held.
+    /// When the hold began.
     pub since: Timestamp,
 }
 
-/// Something that was announced, and why.
+/// A state that has been announced, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark<R> {
-    /// Why.
+    /// The reason that was announced.
     pub reason: R,
-    /// Since when.
+    /// When the state began.
     pub since: Timestamp,
 }
 
-/// Changes in quarantine that were announced.
+/// Quarantined changes that have been announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineMark {
-    /// Since when the first of them is quarantined.
+    /// When the first of them was quarantined.
     pub since: Timestamp,
-    /// The products, each with the run that its change was claimed under: one that is replayed and fails
-    /// again is announced again.
+    /// The products, each with the run that claimed its change. So a change that is replayed and
+    /// fails again is announced again.
     pub products: BTreeMap<ProductId, RunId>,
-    /// How many more there are than are remembered.
+    /// Number of quarantined changes beyond those that are remembered.
     #[serde(default)]
     pub beyond: usize,
 }
 
-/// What stands announced of a link.
+/// What has been announced of a link and still applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
-    /// Since when the link is watched for being stale.
+    /// When the link began to be watched for staleness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// The number of the last notice.
+    /// Number of the last notice. It grows by one with each.
     #[serde(default)]
     pub number: u64,
-    /// The hold that stands announced.
+    /// The announced hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldMark>,
-    /// The fault of the management experience that stands announced as a hold.
+    /// The fault of the management experience that is announced as a hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distrusted: Option<Mark<String>>,
-    /// The block that stands announced.
+    /// The announced block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Mark<BlockReason>>,
-    /// The quarantine that stands announced.
+    /// The announced quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<QuarantineMark>,
-    /// Since when the link was not in sync, if it stands announced as stale.
+    /// The announced staleness, with the time since which the link was not in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Mark<String>>,
-    /// What is recorded and not known to be on the bus.
+    /// Notices that are recorded and not known to be on the bus.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<Notice>,
 }
 
 impl Notices {
-    /// True if nothing was ever announced or watched.
+    /// True if nothing was ever announced, and the link was never watched.
     pub fn is_blank(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What stands announced, in the order in which it is told.
+    /// The announced conditions, in the order in which they are shown.
     pub fn standing(&self) -> BTreeSet<Condition> {
         let all = [
             (

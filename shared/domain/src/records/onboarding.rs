@@ -1,5 +1,5 @@
-//! What is known of a member account before the configuration has it: the external id that its roles
-//! ask for, and the experience that was made for it.
+//! What is known of a member account before it is configured: the external id that its roles
+//! require, and the experience that was created for it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 use crate::SCHEMA;
 use crate::ids::{AccountId, ExperienceId, ExternalId};
 
-/// The ledger's item of a member account that is being taken in, or has been.
+/// The ledger's item of a member account that is being onboarded, or has been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Onboarding {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
     /// The member account.
     pub account: AccountId,
-    /// What both of the member's stacks and the configuration are given. Never changes: roles that
-    /// ask for another one would let nobody in.
+    /// The external id of both of the member's stacks and of the configuration. It never changes,
+    /// because roles that require another one would admit nobody.
     pub external_id: ExternalId,
     /// The member experience, once one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experience: Option<ExperienceId>,
-    /// When it was made.
+    /// When the item was created.
     pub created_at: Timestamp,
-    /// When it was last written.
+    /// When the item was last written.
     pub updated_at: Timestamp,
 }
 
 impl Onboarding {
-    /// The item of an account of which nothing is known yet.
+    /// A new item of an account.
     pub fn new(account: AccountId, external_id: ExternalId, now: Timestamp) -> Self {
         Self {
             schema: SCHEMA,

@@ -14,23 +14,22 @@ use crate::wire::Scope;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
-    /// What kind: `schedule`, `sync-requested`, `management-change-set`, `lane-settled`,
-    /// `replay-requested`, `discard-requested`, `approval-requested`, `rejection-requested`,
-    /// `restore-requested`.
+    /// `schedule`, `sync-requested`, `management-change-set`, `lane-settled`, `replay-requested`,
+    /// `discard-requested`, `approval-requested`, `rejection-requested` or `restore-requested`.
     pub kind: String,
-    /// Its own id, by which `sync --wait` finds the run.
+    /// Id of the request, by which `sync --wait` finds the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who asked, as the request says.
+    /// The requester, as the request says: an ARN if the operator's command sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
-    /// The account whose credentials sent it, as the bus says.
+    /// The account whose credentials sent it, as the bus reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// Why frozen links are planned for as if they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_reason: Option<String>,
-    /// What the override is about.
+    /// The scope of the override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -39,51 +38,51 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunRecord {
-    /// The schema of the release that wrote it.
+    /// Schema number of the release that wrote it.
     pub schema: u32,
-    /// The run.
+    /// Its id, a ULID.
     pub run: RunId,
-    /// How far it has come.
+    /// Progress and result.
     pub status: RunStatus,
-    /// What it serves.
+    /// The requests that it serves.
     pub requests: Vec<Request>,
-    /// What it is about: whatever any of these covers.
+    /// The scopes of the run; it covers what any of them covers.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
     /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub started_at: Timestamp,
-    /// When the last link had been looked at.
+    /// When its last link had been observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub planned_at: Option<Timestamp>,
-    /// When nothing more was to be done.
+    /// When nothing was left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub completed_at: Option<Timestamp>,
-    /// What it amounts to.
+    /// Counts of links, changes and messages.
     pub totals: Totals,
-    /// Why no link could be looked at.
+    /// Why no link could be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
-    /// Links, by their place in the configuration, that a further invocation looks at.
+    /// Links that another invocation serves, by their position in the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cursor: Vec<usize>,
-    /// Lanes that are still at work for it.
+    /// Lanes that still work on it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub open: BTreeSet<String>,
-    /// Lanes on which a newer plan took the place of its own.
+    /// Lanes on which a newer plan replaced that of the run.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub superseded: BTreeSet<String>,
-    /// Lanes that rest, and of which it could not be seen whether they are equal.
+    /// Lanes at rest whose lists could not be compared.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub not_seen: BTreeSet<String>,
-    /// How many changes of its lanes are quarantined, where any are.
+    /// Number of quarantined changes for each lane that has any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, usize>,
-    /// True while its end is still to be announced.
+    /// True while its end must still be announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unannounced: bool,
 }
@@ -112,18 +111,18 @@ impl RunRecord {
         }
     }
 
-    /// True if it has ended and has sent changes: that is announced. A run that found everything in sync, or
-    /// already under way, is not.
+    /// True if it has ended and has sent changes, which is announced. A run that found everything
+    /// in sync or under way is not announced.
     pub fn has_news(&self) -> bool {
         self.status.is_final() && self.totals.messages > 0
     }
 
-    /// True while it is looked after: it has not ended, or its end is still to be announced.
+    /// True while it has not ended, or its end must still be announced.
     pub fn is_unfinished(&self) -> bool {
         !self.status.is_final() || self.unannounced
     }
 
-    /// The status that follows from what is known, once every link has been looked at.
+    /// Derives the status once every link has been observed.
     #[must_use]
     pub fn concluded(mut self, now: Timestamp) -> Self {
         self.totals.quarantined = self.quarantined.values().sum();
@@ -151,7 +150,7 @@ impl RunRecord {
         self
     }
 
-    /// The run after `lane` is done with it.
+    /// Removes a lane that is done with the run.
     #[must_use]
     pub fn without(mut self, lane: &LaneId, end: LaneEnd, now: Timestamp) -> Self {
         let key = lane.to_string();

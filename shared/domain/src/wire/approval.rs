@@ -1,4 +1,4 @@
-//! Requests about holds: approval, rejection, and the rollback.
+//! Requests about holds: approval, rejection, rollback.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,8 @@ use super::names::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED};
 use crate::approval::{ApprovalAction, ApprovalRequest};
 use crate::ids::{AccountId, ExperienceId, LaneId, PlanHash, RunId};
 
-/// `Approval Requested`, `Rejection Requested`, `Restore Requested`: somebody decides on a plan that was
-/// shown, or wants the lists back.
+/// `Approval Requested`, `Rejection Requested`, `Restore Requested`: an operator decides on a plan
+/// that was shown, or requests a rollback.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct ApprovalDetail {
@@ -16,15 +16,16 @@ pub(super) struct ApprovalDetail {
     member_account: AccountId,
     /// The member experience.
     experience: ExperienceId,
-    /// The run whose plan was shown; the run before which the lists are wanted back.
+    /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
+    /// back.
     run: RunId,
-    /// The hash of the plan that was shown; of an approval and a rejection.
+    /// The hash of the plan that was shown. Only for an approval and a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plan_hash: Option<PlanHash>,
-    /// The request's own id, by which its run is found; the event's if it is left out.
+    /// Id of the request, by which its run is found. The event's id if it is left out.
     #[serde(default)]
     request_id: Option<String>,
-    /// Who asks.
+    /// The requester: an ARN if the operator's command sent it.
     #[serde(default)]
     requester: Option<String>,
 }

@@ -16,10 +16,10 @@ use super::names::{
 use super::request::{SettledDetail, SyncDetail};
 use crate::SCHEMA;
 
-/// Who puts an event on the bus.
+/// The sender of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// The producer, for whoever listens.
+    /// The producer, for any receiver.
     Producer,
     /// An operator, for the producer.
     Operator,
@@ -30,11 +30,11 @@ pub enum By {
 /// One kind of event.
 #[derive(Debug, Clone)]
 pub struct EventKind {
-    /// Its `detail-type`.
+    /// `detail-type` of the event.
     pub detail_type: &'static str,
     /// Who puts it on the bus.
     pub by: By,
-    /// When.
+    /// The occasion, as the end of a sentence that begins with "When".
     pub when: &'static str,
     /// The JSON Schema of its detail.
     pub schema: Schema,
@@ -47,7 +47,7 @@ impl EventKind {
     }
 }
 
-/// All of them.
+/// Every kind of event.
 pub fn all() -> Vec<EventKind> {
     let told = |detail_type, when, schema| EventKind {
         detail_type,
@@ -131,7 +131,7 @@ fn of<T: JsonSchema>() -> Schema {
     settings.into_generator().into_root_schema_for::<T>()
 }
 
-/// The schema's number stands in each, and is written with the event.
+/// Every event contains the schema number.
 fn request(mut schema: Schema) -> Schema {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         let number = json!({

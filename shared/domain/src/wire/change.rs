@@ -8,7 +8,7 @@ use crate::SCHEMA;
 use crate::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use crate::policy::Action;
 
-/// One change, from the producer to a worker.
+/// One change, sent by the producer to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeMessage {
     /// The run that wants it.
@@ -17,11 +17,11 @@ pub struct ChangeMessage {
     pub account: AccountId,
     /// The member experience.
     pub experience: ExperienceId,
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What is to be done to it.
+    /// Allow or deny.
     pub action: Action,
-    /// Its place in the run's sending order on this lane.
+    /// Position in the run's sending order on this lane.
     pub ordinal: u32,
 }
 
@@ -32,18 +32,18 @@ pub struct TickMessage {
     pub account: AccountId,
     /// The member experience.
     pub experience: ExperienceId,
-    /// Its number: only the lane's newest one counts.
+    /// Its number. Only the newest Tick of a lane counts.
     pub number: u64,
 }
 
 /// What a worker finds in its inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerMessage {
-    /// A change to be made.
+    /// A change to apply.
     Change(ChangeMessage),
     /// A finished change set.
     ChangeSet(ChangeSetEvent),
-    /// Its own Tick.
+    /// A Tick of its own.
     Tick(TickMessage),
 }
 
@@ -57,12 +57,12 @@ fn with_kind(kind: &str, message: &impl Serialize) -> String {
 }
 
 impl ChangeMessage {
-    /// The message as it stands on the wire.
+    /// Serializes the message.
     pub fn to_body(&self) -> String {
         with_kind("change", self)
     }
 
-    /// The lane that it is for.
+    /// The lane of the message.
     pub fn lane(&self) -> LaneId {
         LaneId {
             account: self.account.clone(),
@@ -81,12 +81,12 @@ impl TickMessage {
         }
     }
 
-    /// The message as it stands on the wire.
+    /// Serializes the message.
     pub fn to_body(&self) -> String {
         with_kind("tick", self)
     }
 
-    /// The lane that it is for.
+    /// The lane of the message.
     pub fn lane(&self) -> LaneId {
         LaneId {
             account: self.account.clone(),
@@ -96,7 +96,7 @@ impl TickMessage {
 }
 
 impl WorkerMessage {
-    /// Reads a message of the worker's inbox.
+    /// Parses a message of the worker's inbox.
     pub fn parse(body: &str) -> Result<Self, Unreadable> {
         let value = object(body)?;
         if value.get("detail-type").is_some() {

@@ -6,18 +6,18 @@ use super::envelope::{Envelope, Event, Unreadable, check_schema, event, shape};
 use super::names::{DISCARD_REQUESTED, REPLAY_REQUESTED};
 use crate::ids::{MemberName, ProductId};
 
-/// What is to be done with dead letters.
+/// What to do with dead letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterAction {
-    /// Issue again what is still wanted, drop what is not.
+    /// Send again what is still wanted, and drop the rest.
     #[default]
     Replay,
     /// Delete them.
     Discard,
 }
 
-/// Which dead letters a request is about; everything that is not narrowed is in it.
+/// Selects dead letters. An empty list selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -28,7 +28,7 @@ pub struct DeadLetterFilter {
     /// Only changes of these products.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub products: Vec<ProductId>,
-    /// Only those that were dead-lettered for one of these reasons.
+    /// Only those that are in the queue for one of these reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }
@@ -36,26 +36,26 @@ pub struct DeadLetterFilter {
 /// A request about dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterRequest {
-    /// What is to be done.
+    /// Replay or discard.
     pub action: DeadLetterAction,
-    /// Which ones.
+    /// The selected dead letters.
     pub filter: DeadLetterFilter,
-    /// The request's own id.
+    /// Id of the request, by which its run is found.
     pub request_id: Option<String>,
-    /// Who asked, as the request says.
+    /// The requester, as the request says: an ARN if the operator's command sent it.
     pub requester: Option<String>,
 }
 
-/// `Replay Requested`, `Discard Requested`: somebody wants dead letters to be looked at again, or gone.
+/// `Replay Requested`, `Discard Requested`: an operator wants dead letters replayed or discarded.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct DeadLetterDetail {
-    /// Which; all if it is left out.
+    /// Selects dead letters. All if it is left out.
     #[serde(default)]
     filter: DeadLetterFilter,
-    /// The request's own id, by which its run is found; the event's if it is left out.
+    /// Id of the request, by which its run is found. The event's id if it is left out.
     request_id: Option<String>,
-    /// Who asks.
+    /// The requester: an ARN if the operator's command sent it.
     requester: Option<String>,
 }
 
@@ -75,9 +75,9 @@ pub fn dead_letters_requested(request: DeadLetterRequest) -> Event {
     )
 }
 
-/// Reads the event Replay Requested or Discard Requested.
+/// Parses the event Replay Requested or Discard Requested.
 pub(super) fn parse(envelope: Envelope) -> Result<DeadLetterRequest, Unreadable> {
-    // People write this one by hand, so a missing schema is taken for the present one.
+    // Operators write this event by hand, so a missing schema means the current one.
     if envelope.detail.get("schema").is_some() {
         check_schema(&envelope.detail)?;
     }

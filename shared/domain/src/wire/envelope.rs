@@ -1,4 +1,4 @@
-//! Events as they stand on the bus, and what is read of any message.
+//! Events on the bus, and what all messages have in common.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,22 @@ use super::names::{CATALOG_SOURCE, SOURCE};
 use crate::SCHEMA;
 use crate::ids::{CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName};
 
-/// How a change set ended, as an event says.
+/// The end of a change set, as an event reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSetEvent {
     /// Its id.
     pub id: ChangeSetId,
-    /// Its name; ours tell the lane.
+    /// Its name. The names of our change sets contain the lane.
     pub name: String,
 }
 
 impl ChangeSetEvent {
-    /// True for a change set of pmp-sync's.
+    /// True for a change set of pmp-sync.
     pub fn is_ours(&self) -> bool {
         self.name.starts_with(CHANGE_SET_PREFIX)
     }
 
-    /// The lane's experience and intent, if pmp-sync started it.
+    /// Experience and intent of the lane, if pmp-sync started the change set.
     pub fn lane(&self) -> Option<ChangeSetName> {
         self.name.parse().ok()
     }
@@ -32,18 +32,18 @@ impl ChangeSetEvent {
 /// A message that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Not JSON, or not of the shape of its kind.
+    /// It is not JSON, or not in the shape of its kind.
     #[error("the message is not of a known shape: {0}")]
     Shape(String),
-    /// Written by a later release with another schema.
+    /// A later release wrote it with a newer schema.
     #[error("the message has schema {0}; this release understands {SCHEMA}")]
     Schema(u64),
-    /// An event that nobody here waits for.
+    /// An event that pmp-sync does not handle.
     #[error("the event {source_name:?} / {detail_type:?} is not known here")]
     UnknownEvent {
-        /// Its source.
+        /// `source` of the event.
         source_name: String,
-        /// Its detail-type.
+        /// `detail-type` of the event.
         detail_type: String,
     },
 }
@@ -52,7 +52,7 @@ pub(super) fn shape(error: impl std::fmt::Display) -> Unreadable {
     Unreadable::Shape(error.to_string())
 }
 
-/// The body as a JSON object: serde would take an array for one.
+/// Parses the body as a JSON object. serde alone would accept an array.
 pub(super) fn object(body: &str) -> Result<Value, Unreadable> {
     match serde_json::from_str(body).map_err(shape)? {
         value @ Value::Object(_) => Ok(value),
@@ -70,24 +70,24 @@ pub(super) fn check_schema(value: &Value) -> Result<(), Unreadable> {
     }
 }
 
-/// An EventBridge event; the schedule's input has the same shape with fewer fields.
+/// An EventBridge event. The schedule's input has the same shape with fewer fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
     /// The event's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who sent it.
+    /// `source`.
     pub source: String,
-    /// What it is.
+    /// `detail-type`.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
     /// When it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
-    /// Whose bus it came from.
+    /// The account of the bus from which it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Its content.
+    /// The detail, whose shape depends on the kind.
     #[serde(default)]
     pub detail: Value,
 }
@@ -108,7 +108,7 @@ impl Envelope {
         }
     }
 
-    /// The finished change set that this event tells of.
+    /// Parses the end of a change set.
     pub fn change_set(&self) -> Result<ChangeSetEvent, Unreadable> {
         if self.source != CATALOG_SOURCE
             || !matches!(
@@ -126,10 +126,10 @@ impl Envelope {
     }
 }
 
-/// An event's source, detail-type and detail.
+/// Source, detail-type and detail of an event.
 pub type Event = (&'static str, &'static str, Value);
 
-/// The event of any of our own kinds, with `schema` in its detail.
+/// Creates an event of one of our own kinds, with `schema` in its detail.
 pub fn event(detail_type: &'static str, detail: &impl Serialize) -> Event {
     let mut detail = serde_json::to_value(detail).unwrap_or_default();
     if let Value::Object(fields) = &mut detail {

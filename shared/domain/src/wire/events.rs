@@ -1,4 +1,4 @@
-//! The details of the events, as they stand on the bus: typed, so that their schemas follow from them.
+//! The details of the events on the bus. Their schemas are generated from these types.
 
 use std::fmt;
 
@@ -13,32 +13,32 @@ use crate::lane::BlockReason;
 use crate::policy::Action;
 use crate::run::{RunStatus, Totals};
 
-/// Products that one notice names; more of them are only counted.
+/// The most products that one notice names. Others are only counted.
 pub const MOST_LISTED: usize = 50;
 
-/// What every event about a link has.
+/// What every event about a link contains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct About {
-    /// The schema of the detail.
+    /// Schema number of the detail.
     pub schema: u32,
-    /// Stays the same if the event is put on the bus again: by it a receiver drops doubles. The number
-    /// behind the last slash grows with each event about the link.
+    /// Stays the same if the event is put on the bus again, so that a receiver can drop duplicates.
+    /// The number behind the last slash grows with each event about the link.
     pub id: String,
-    /// When it was noticed.
+    /// When the producer noticed it.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
     /// The member experience.
     pub experience: ExperienceId,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// What happened, in a sentence.
     pub message: String,
-    /// What to do about it, with the command.
+    /// The next step, with its command.
     pub what_to_do: String,
 }
 
@@ -48,121 +48,122 @@ pub struct About {
 pub struct Cause {
     /// The stable code, `PMS-nnnn`.
     pub code: String,
-    /// What is wrong.
+    /// What is wrong, as a sentence.
     pub message: String,
     /// What to do, unless the plan is right as it is.
     pub what_to_do: String,
 }
 
-/// `Held`: a guard has held a plan, which waits for approval; or nothing can be planned, because the
-/// management experience cannot be read or is gone.
+/// `Held`: a guard holds a plan until it is approved; or nothing can be planned, because the
+/// management experience cannot be read or does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Held {
-    /// Whom it is about, and in words.
+    /// The link, and the event in words.
     #[serde(flatten)]
     pub about: About,
-    /// Since when.
+    /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
     /// The code of the first reason.
     pub reason: String,
-    /// All reasons.
+    /// All reasons of the hold.
     pub reasons: Vec<Cause>,
-    /// The run whose record shows the plan; none if there is no plan.
+    /// The run whose record shows the plan. None if there is no plan.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// The plan's hash.
+    /// Hash of the plan.
     #[serde(default)]
     pub plan_hash: Option<PlanHash>,
-    /// Planned allows.
+    /// Number of planned allows.
     pub allow: usize,
-    /// Planned denies.
+    /// Number of planned denies.
     pub deny: usize,
-    /// Of these, those of products that the member allows.
+    /// Planned denies of products that the member allows.
     pub removals: usize,
-    /// The command that releases it; none if there is nothing to approve.
+    /// The command that approves the plan. None if there is nothing to approve.
     #[serde(default)]
     pub approve: Option<String>,
 }
 
-/// `Blocked`: something stands in the way of the lane, which each run tries again.
+/// `Blocked`: the lane cannot continue. Each run tries again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Blocked {
-    /// Whom it is about, and in words.
+    /// The link, and the event in words.
     #[serde(flatten)]
     pub about: About,
-    /// Since when.
+    /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// Why.
+    /// The cause of the block.
     pub reason: BlockReason,
-    /// What the service said, or which thing is concerned.
+    /// The service's message, or the id of what is concerned.
     pub detail: String,
 }
 
-/// A change that stands in quarantine.
+/// A quarantined change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QuarantinedProduct {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// What was to be done to it.
+    /// Allow or deny.
     pub action: Action,
-    /// The run that it was claimed under.
+    /// The run that claimed it.
     pub run: RunId,
     /// The change set in which it failed alone.
     pub change_set: ChangeSetId,
     /// The service's error code.
     pub error_code: String,
-    /// The service's own words, cut to 300 characters.
+    /// The service's error message, cut to 300 characters.
     pub error_message: String,
 }
 
-/// `Quarantined`: changes failed by themselves and were quarantined, while the others got through.
+/// `Quarantined`: changes were rejected individually and are quarantined, while the others got
+/// through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quarantined {
-    /// Whom it is about, and in words.
+    /// The link, and the event in words.
     #[serde(flatten)]
     pub about: About,
-    /// Since when the first of these is quarantined.
+    /// When the first of these was quarantined.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// The stable code, `PMS-6001`.
+    /// Always `PMS-6001`.
     pub reason: String,
-    /// How many were quarantined since the last event about it.
+    /// Number of changes that were quarantined since the last event.
     pub new: usize,
-    /// How many are quarantined altogether.
+    /// Number of all quarantined changes of the lane.
     pub count: usize,
-    /// Those that were quarantined, 50 at most.
+    /// The newly quarantined changes, 50 at most.
     pub products: Vec<QuarantinedProduct>,
 }
 
-/// `Member Stale`: the link was last known in sync longer ago than `[notify] stale_after_hours`.
+/// `Member Stale`: the link was last in sync longer ago than `[notify] stale_after_hours`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberStale {
-    /// Whom it is about, and in words.
+    /// The link, and the event in words.
     #[serde(flatten)]
     pub about: About,
-    /// When it was last known in sync; when it was first looked at, if it never was.
+    /// When it was last in sync. If it never was, when it was first observed.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// Why, as far as that is known: the code of the link's fault, or `held`, `blocked`, `quarantined`, or
-    /// `differs`.
+    /// The reason, as far as it is known: the code of the link's fault, or `held`, `blocked`,
+    /// `quarantined` or `differs`.
     pub reason: String,
     /// Whole hours since then.
     pub hours: u64,
-    /// After how many hours a link is stale.
+    /// The configured number of hours after which a link is stale.
     pub stale_after_hours: u32,
-    /// Why the link cannot be looked at, if it cannot.
+    /// Why the link cannot be observed, if it cannot.
     #[serde(default)]
     pub fault: Option<FaultRecord>,
 }
 
-/// What may stand in the way of a link.
+/// A state of a link that is announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -171,9 +172,9 @@ pub enum Condition {
     Held,
     /// Its lane is blocked.
     Blocked,
-    /// Changes stand in quarantine.
+    /// Changes are quarantined.
     Quarantined,
-    /// It was last known in sync too long ago.
+    /// It was last in sync too long ago.
     Stale,
 }
 
@@ -195,50 +196,50 @@ impl fmt::Display for Condition {
     }
 }
 
-/// How something that stood in the way came to its end.
+/// How an announced state ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
-    /// It is not so any more.
+    /// It no longer applies.
     Resolved,
-    /// Nobody expects anything of the link for now: it is suspended, frozen, only observes, or may be out of
-    /// step for longer than before.
+    /// The link is currently not expected to be in sync: it is suspended, frozen, only observes, or
+    /// may be out of sync for longer than before.
     NotExpected,
-    /// The link has left the configuration.
+    /// The link is no longer in the configuration.
     Removed,
 }
 
-/// Something that is no more.
+/// An announced state that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
-    /// What.
+    /// The state that has ended.
     pub condition: Condition,
-    /// Its reason code, as it was announced.
+    /// The reason code that was announced.
     pub reason: String,
-    /// Since when it had stood.
+    /// When it had begun.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// How it ended.
+    /// Whether every link is in sync, and what happened if not.
     pub ended_by: EndedBy,
 }
 
-/// `Recovered`: what was announced as held, blocked, quarantined or stale is so no more.
+/// `Recovered`: a state that was announced as held, blocked, quarantined or stale has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovered {
-    /// Whom it is about, and in words.
+    /// The link, and the event in words.
     #[serde(flatten)]
     pub about: About,
-    /// Since when the first of it had stood.
+    /// When the first of these states had begun.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// The reason code of the first of it.
+    /// The reason code of the first of these states.
     pub reason: String,
-    /// What is no more.
+    /// The states that have ended.
     pub recovered: Vec<Ended>,
-    /// What still stands.
+    /// The announced states that remain.
     pub standing: Vec<Condition>,
 }
 
@@ -246,30 +247,30 @@ pub struct Recovered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyncCompleted {
-    /// The schema of the detail.
+    /// Schema number of the detail.
     pub schema: u32,
-    /// The run: stays the same if the event is put on the bus again.
+    /// The run id. It stays the same if the event is put on the bus again.
     pub id: RunId,
     /// When the run ended.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
-    /// The run.
+    /// Its id, a ULID.
     pub run: RunId,
-    /// How it ended.
+    /// Whether every link is in sync, and what happened if not.
     pub status: RunStatus,
     /// When it began.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
-    /// What it amounts to.
+    /// Counts of links, changes and messages.
     pub totals: Totals,
     /// What happened, in a sentence.
     pub message: String,
-    /// What to do about it, with the command.
+    /// The next step, with its command.
     pub what_to_do: String,
 }
 
 impl SyncCompleted {
-    /// The event.
+    /// Converts it to an event.
     pub fn event(&self) -> Event {
         event(SYNC_COMPLETED, self)
     }
@@ -279,20 +280,20 @@ impl SyncCompleted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Notice {
-    /// A plan waits for approval.
+    /// A plan is held.
     Held(Held),
     /// The lane is blocked.
     Blocked(Blocked),
     /// Changes were quarantined.
     Quarantined(Quarantined),
-    /// Last known in sync too long ago.
+    /// The link was last in sync too long ago.
     MemberStale(MemberStale),
-    /// Something is no more.
+    /// An announced state has ended.
     Recovered(Recovered),
 }
 
 impl Notice {
-    /// What it has in common with the others.
+    /// The part that all notices have.
     pub fn about(&self) -> &About {
         match self {
             Self::Held(detail) => &detail.about,
@@ -303,7 +304,7 @@ impl Notice {
         }
     }
 
-    /// As it is put on the bus.
+    /// Converts it to an event.
     pub fn event(&self) -> Event {
         match self {
             Self::Held(detail) => event(HELD, detail),

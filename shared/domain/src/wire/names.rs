@@ -18,7 +18,8 @@ pub const LANE_SETTLED: &str = "Lane Settled";
 /// `detail-type` of the end of a run that sent changes.
 pub const SYNC_COMPLETED: &str = "Sync Completed";
 
-/// `detail-type` of the operator's read-only plan: the only one that invokes the producer itself.
+/// `detail-type` of the operator's question what a run would change. It invokes the producer
+/// directly.
 pub const PLAN_REQUESTED: &str = "Plan Requested";
 
 /// `detail-type` of a request to replay dead letters.
@@ -33,7 +34,7 @@ pub const APPROVAL_REQUESTED: &str = "Approval Requested";
 /// `detail-type` of a request to leave a held plan.
 pub const REJECTION_REQUESTED: &str = "Rejection Requested";
 
-/// `detail-type` of a request for the rollback.
+/// `detail-type` of a request for a rollback.
 pub const RESTORE_REQUESTED: &str = "Restore Requested";
 
 /// `detail-type` of the announcement of a hold.
@@ -45,23 +46,24 @@ pub const BLOCKED: &str = "Blocked";
 /// `detail-type` of the announcement that changes were quarantined.
 pub const QUARANTINED: &str = "Quarantined";
 
-/// `detail-type` of the announcement that a link was last known in sync too long ago.
+/// `detail-type` of the announcement that a link was last in sync too long ago.
 pub const MEMBER_STALE: &str = "Member Stale";
 
-/// `detail-type` of the announcement that something which was announced is no more.
+/// `detail-type` of the announcement that an announced state has ended.
 pub const RECOVERED: &str = "Recovered";
 
-/// `detail-type` of the operator's question why products stand as they do, which invokes the producer
-/// itself.
+/// `detail-type` of the operator's question about the state of products. It invokes the producer
+/// directly.
 pub const WHY_REQUESTED: &str = "Why Requested";
 
-/// `detail-type` of the operator's report, which invokes the producer itself.
+/// `detail-type` of the operator's report. It invokes the producer directly.
 pub const REPORT_REQUESTED: &str = "Report Requested";
 
-/// The operator's question whether the producer reaches everything; changes nothing.
+/// `detail-type` of the operator's question whether the producer reaches everything. It invokes the
+/// producer directly.
 pub const DOCTOR_REQUESTED: &str = "Doctor Requested";
 
-/// `detail-type` of the operator's look at dead letters, which invokes the producer itself.
+/// `detail-type` of the operator's question about dead letters. It invokes the producer directly.
 pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 
 pub(super) const RUN_CONTINUED: &str = "Run Continued";

@@ -1,4 +1,4 @@
-//! Requests for a run, and what goes on with one.
+//! Requests for a run, and the continuation of a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::envelope::{Event, event};
 use super::names::{LANE_SETTLED, RUN_CONTINUED, SYNC_REQUESTED};
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, RunId};
 
-/// What a request is about; everything that is not narrowed is in it.
+/// The scope of a request. An empty list does not narrow it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -20,12 +20,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// True when nothing is narrowed.
+    /// True if the scope covers everything.
     pub fn is_everything(&self) -> bool {
         self.members.is_empty() && self.experiences.is_empty()
     }
 
-    /// True when a member experience is in the scope.
+    /// True if the scope covers a member experience.
     pub fn covers(&self, member: &MemberName, experience: &ExperienceId) -> bool {
         (self.members.is_empty() || self.members.contains(member))
             && (self.experiences.is_empty() || self.experiences.contains(experience))
@@ -35,49 +35,49 @@ impl Scope {
 /// A request for a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SyncRequest {
-    /// What about.
+    /// The links that the run serves.
     pub scope: Scope,
-    /// The request's own id, by which its run is found.
+    /// Id of the request, by which its run is found.
     pub request_id: Option<String>,
-    /// Who asked, as the request says.
+    /// The requester, as the request says: an ARN if the operator's command sent it.
     pub requester: Option<String>,
-    /// The account whose credentials sent it, as the bus says.
+    /// The account whose credentials sent it, as the bus reports it.
     pub account: Option<String>,
-    /// Why frozen links are planned for as if they were not.
+    /// The reason for planning frozen links as if they were not frozen.
     pub override_reason: Option<String>,
 }
 
-/// The rest of a run.
+/// The rest of a run, for the next invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continuation {
-    /// The run.
+    /// Its id, a ULID.
     pub run: RunId,
-    /// The version of the configuration that it began with.
+    /// The version of the configuration that the run uses.
     pub config_version: u64,
-    /// The links, by their place in the configuration, that are still to be looked at.
+    /// The links that are left, by their position in the configuration.
     pub links: Vec<usize>,
-    /// What the run is about: whatever any of these covers.
+    /// The scopes of the run; it covers what any of them covers.
     pub scopes: Vec<Scope>,
 }
 
-/// `Sync Requested`: somebody wants a run.
+/// `Sync Requested`: an operator requests a run.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct SyncDetail {
-    /// What about; everything if it is left out.
+    /// The links that the run serves. All links if it is left out.
     #[serde(default)]
     pub(super) scope: Scope,
-    /// The request's own id, by which its run is found; the event's if it is left out.
+    /// Id of the request, by which its run is found. The event's id if it is left out.
     pub(super) request_id: Option<String>,
-    /// Who asks.
+    /// The requester: an ARN if the operator's command sent it.
     pub(super) requester: Option<String>,
-    /// Why frozen links are to be planned for as if they were not.
+    /// The reason for planning frozen links as if they were not frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) override_reason: Option<String>,
 }
 
-/// `Lane Settled`: a worker believes that its lane is done, or that other rules of the member forbid
-/// something else. A hint, which the producer never believes.
+/// `Lane Settled`: a worker found its lane done, or the member's rules changed. It is a hint only:
+/// the producer looks for itself.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct SettledDetail {
@@ -113,7 +113,7 @@ pub fn sync_requested(request: SyncRequest) -> Event {
 }
 
 impl Continuation {
-    /// The message as it stands in the producer's inbox.
+    /// Serializes the message for the producer's inbox.
     pub fn to_body(&self) -> String {
         let (source, detail_type, detail) = event(RUN_CONTINUED, self);
         serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })

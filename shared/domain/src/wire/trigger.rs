@@ -1,4 +1,4 @@
-//! What the producer's inbox carries.
+//! The messages of the producer's inbox.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,35 +15,35 @@ use super::{approval, dead_letters};
 use crate::approval::ApprovalRequest;
 use crate::ids::{LaneId, RunId};
 
-/// What starts a run, or goes on with one.
+/// What starts or continues a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// The schedule.
+    /// The schedule, every hour by default.
     Schedule,
-    /// Somebody asked for it.
+    /// An operator requested a run.
     SyncRequested(SyncRequest),
     /// A change set of the management organization has ended.
     ManagementChangeSet(ChangeSetEvent),
-    /// A worker believes that its lane is done. A hint: the producer looks for itself.
+    /// A worker found its lane done. It is a hint only: the producer looks for itself.
     LaneSettled {
-        /// The lane.
+        /// Member account and member experience.
         lane: LaneId,
         /// The run whose plan the lane worked on.
         run: Option<RunId>,
     },
-    /// The producer's own: a run that did not fit into one invocation.
+    /// The rest of a run that did not fit into one invocation. The producer sends it to itself.
     Continuation(Continuation),
-    /// Somebody wants dead letters to be looked at again.
+    /// An operator wants dead letters replayed or discarded.
     DeadLetters(DeadLetterRequest),
-    /// Somebody wants something done about a hold.
+    /// An operator decides about a hold, or requests a rollback.
     Approval(ApprovalRequest),
 }
 
 impl Trigger {
-    /// Reads a message of the producer's inbox.
+    /// Parses a message of the producer's inbox.
     pub fn parse(body: &str) -> Result<Self, Unreadable> {
         let mut envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
-        // People write requests by hand, and may leave out a detail that says nothing.
+        // Operators write requests by hand, and may leave out an empty detail.
         if envelope.detail.is_null() {
             envelope.detail = Value::Object(serde_json::Map::new());
         }
@@ -51,7 +51,7 @@ impl Trigger {
             (SCHEDULE_SOURCE, SCHEDULED_SYNC) => Ok(Self::Schedule),
             (CATALOG_SOURCE, _) => envelope.change_set().map(Self::ManagementChangeSet),
             (SOURCE, SYNC_REQUESTED) => {
-                // People write this one by hand, so a missing schema is taken for the present one.
+                // Operators write this event by hand, so a missing schema means the current one.
                 if envelope.detail.get("schema").is_some() {
                     check_schema(&envelope.detail)?;
                 }

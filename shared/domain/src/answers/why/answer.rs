@@ -1,4 +1,4 @@
-//! The question, and the answers as they are sent.
+//! The question, and the answers in the form in which they are sent.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::plan::Reason;
 use crate::policy::{Action, Standing};
 use crate::wire::Scope;
 
-/// Products that are answered at once at most.
+/// The most products in one question.
 pub const MOST_PRODUCTS: usize = 2_000;
 
 /// How far an open change has come.
@@ -28,55 +28,56 @@ pub enum Stage {
     InFlight,
 }
 
-/// Why a product stands as it does.
+/// The reason for the state of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Why {
-    /// It stands as the management experience wants it. What is known of how it came to.
+    /// It is as the management experience wants it, with what is known of the change that made it
+    /// so.
     InSync {
-        /// Since when, if pmp-sync did it or found it so.
+        /// Since when, if pmp-sync changed it or found it so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
-        /// The run that wanted it.
+        /// The run that planned the change.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<RunId>,
-        /// The change set that did it; none if it stood so already.
+        /// The change set that changed it. None if it was so already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change_set: Option<ChangeSetId>,
     },
     /// Its change is under way.
     Open {
-        /// What is being done to it.
+        /// Allow or deny.
         action: Action,
-        /// How far it has come.
+        /// How far the change has come.
         stage: Stage,
-        /// Since when it has come that far.
+        /// When it reached that stage.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
-        /// The run that wants it.
+        /// The run that planned the change.
         run: RunId,
-        /// The change set, once known.
+        /// Id of its change set, once known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change_set: Option<ChangeSetId>,
-        /// The service was busy: no change set is started before this.
+        /// The lane backs off: no change set starts before this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         not_before: Option<Timestamp>,
     },
-    /// The plan that it is in is held.
+    /// The plan that contains it is held.
     Held {
-        /// Why.
+        /// The typed reason.
         reasons: Vec<HoldReason>,
-        /// The run that made the plan; none if the next run would be the first to hold it.
+        /// The run whose record shows the plan. None if the next run would be the first to hold it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<RunId>,
-        /// Since when.
+        /// When it began, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
-        /// The command that releases it.
+        /// The command that approves the plan.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<String>,
         /// Who has rejected it.
@@ -93,57 +94,57 @@ pub enum Why {
     Additive,
     /// AWS Marketplace does not have it.
     NotLive,
-    /// Whether AWS Marketplace has it is not known yet.
+    /// It is unknown whether AWS Marketplace has it.
     LiveUnknown,
-    /// Its change failed by itself.
+    /// Its change was rejected individually.
     Quarantined {
-        /// What was to be done to it.
+        /// Allow or deny.
         action: Action,
         /// The service's error code.
         error_code: String,
-        /// The service's own words.
+        /// The service's error message.
         error_message: String,
         /// The change set in which it failed alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change_set: Option<ChangeSetId>,
-        /// The run that wanted it.
+        /// The run that planned the change.
         run: RunId,
-        /// Since when.
+        /// When it began, if that is known.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
     /// The lane is blocked.
     Blocked {
-        /// Why.
+        /// The typed reason.
         reason: BlockReason,
         /// What the service said, or which thing is concerned.
         detail: String,
-        /// Since when.
+        /// When it began, if that is known.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
-    /// It is suspended.
+    /// The lane is suspended.
     Suspended {
-        /// Who suspended it.
+        /// ARN of the operator who suspended it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
-        /// Since when.
+        /// When it began, if that is known.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
     /// The link is frozen.
     Frozen {
-        /// Since when, if a run has seen it.
+        /// When a run first saw it frozen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
     },
     /// The plan leaves it alone for any other reason.
     LeftAlone {
-        /// Why.
+        /// The typed reason.
         reason: Reason,
     },
-    /// The link cannot be looked at.
+    /// The link cannot be observed.
     Failing {
         /// The stable code.
         code: String,
@@ -152,14 +153,14 @@ pub enum Why {
         /// What to do about it.
         remedy: String,
     },
-    /// A newer plan took the place of its change.
+    /// A newer plan replaced its change.
     Superseded {
         /// The run whose change it was.
         run: RunId,
-        /// The run whose plan took its place, if it is known.
+        /// The run whose plan replaced it, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<RunId>,
-        /// Since when.
+        /// When it began, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
@@ -168,10 +169,10 @@ pub enum Why {
     Planned,
 }
 
-/// What an answer amounts to; the worst of several counts.
+/// The severity of an answer. The worst of several counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing is to be done.
+    /// Nothing to do.
     InSync,
     /// It differs: it is under way, planned, or left alone.
     Differs,
@@ -182,7 +183,7 @@ pub enum Verdict {
 }
 
 impl Why {
-    /// What it amounts to.
+    /// The severity of the answer.
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::InSync { .. } => Verdict::InSync,
@@ -205,7 +206,7 @@ impl Why {
         }
     }
 
-    /// Since when it is so, if that is known.
+    /// When the state began, if that is known.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
             Self::InSync { since, .. }
@@ -229,11 +230,11 @@ impl Why {
     }
 }
 
-/// The question.
+/// The request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhyRequest {
-    /// On which member experiences.
+    /// The member experiences that the question covers.
     #[serde(default)]
     pub scope: Scope,
     /// The products, [`MOST_PRODUCTS`](super::MOST_PRODUCTS) at most.
@@ -245,20 +246,20 @@ pub struct WhyRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyAnswer {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// Where it stands in the management experience.
+    /// Its standing in the management experience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Standing>,
-    /// Where it stands in the member's.
+    /// Its standing in the member experience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
-    /// What is to be done to it.
+    /// The change that it needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Action>,
-    /// Why it stands so.
+    /// The explanation.
     pub why: Why,
-    /// Since when an outside edit of it has been seen, if there is one.
+    /// When an outside edit of it was first seen, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
@@ -268,17 +269,17 @@ pub struct WhyAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyLink {
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// Its account.
+    /// The member account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that cannot be looked at.
+    /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<ExperienceId>,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
     /// How far the link may go.
     pub mode: Mode,
-    /// One for each product, in the order in which they were asked for.
+    /// One answer for each product, in the order of the question.
     pub answers: Vec<WhyAnswer>,
 }
 
@@ -286,9 +287,9 @@ pub struct WhyLink {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyReport {
-    /// The schema of the release that made it.
+    /// Schema number of the release that made it.
     pub schema: u32,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
     /// The member experiences, in the order of the configuration.
     pub links: Vec<WhyLink>,

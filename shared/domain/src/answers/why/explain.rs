@@ -1,4 +1,4 @@
-//! The answer for one product, by what was found on its lane.
+//! The answer for one product, from what was observed on its lane.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use crate::records::{ChangeState, LastChange, LinkState};
 use crate::time::elapsed;
 
-/// What was found on a lane.
+/// What was observed on a lane.
 #[derive(Debug, Clone)]
 pub struct Seen<'a> {
     /// The member experience.
     pub experience: &'a ExperienceId,
     /// The management policy.
     pub desired: &'a PolicySnapshot,
-    /// The member's lists.
+    /// The lists of the member experience.
     pub actual: &'a PolicySnapshot,
     /// The lane, as it was read before the lists.
     pub state: &'a LaneState,
@@ -32,17 +32,17 @@ pub struct Seen<'a> {
     pub last: &'a BTreeMap<ProductId, LastChange>,
     /// What a run would change.
     pub plan: &'a Plan,
-    /// What it would leave alone.
+    /// What a run would leave alone, by product.
     pub left_alone: &'a BTreeMap<ProductId, LeftAlone>,
-    /// The plan that the lane works on, if not all of it has been taken and it could be found.
+    /// The committed plan, if it was found and not all of it has been taken.
     pub committed: Option<&'a Plan>,
     /// Why a run would hold the plan.
     pub held_for: &'a [HoldReason],
-    /// False if a run that holds the plan would take back what the lane works on.
+    /// False if a run that holds the plan would void what the lane works on.
     pub goes_on: bool,
-    /// What is remembered of the link.
+    /// The link state.
     pub link_state: &'a LinkState,
-    /// The suspensions.
+    /// The suspension of the lane.
     pub suspension: Option<&'a Suspension>,
     /// Outside edits.
     pub edited: &'a Edited,
@@ -53,13 +53,13 @@ pub struct Seen<'a> {
 /// What is known of a link.
 #[derive(Debug, Clone, Copy)]
 pub enum Facts<'a> {
-    /// It cannot be looked at.
+    /// It cannot be observed.
     Failing(&'a FaultRecord),
-    /// What was found.
+    /// What was observed.
     Seen(&'a Seen<'a>),
 }
 
-/// Why the product stands as it does.
+/// Explains the state of a product.
 pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
     match facts {
         Facts::Failing(fault) => WhyAnswer {
@@ -78,7 +78,7 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
     }
 }
 
-/// The same on a link that could be looked at.
+/// Explains the state of a product on a link that was observed.
 pub fn why_of(product: &ProductId, seen: &Seen<'_>) -> WhyAnswer {
     seen.answer(product)
 }
@@ -121,7 +121,7 @@ impl Seen<'_> {
     }
 
     fn in_sync(&self, product: &ProductId, standing: Standing) -> Why {
-        // Another change than what stands says nothing of how it came to.
+        // A change to another state does not explain the current one.
         let told = |last: &&LastChange| last.is_done() && last.action.outcome() == standing;
         let last = self.last.get(product).filter(told);
         Why::InSync {
@@ -145,7 +145,7 @@ impl Seen<'_> {
         })
     }
 
-    /// Why the plan leaves the product alone. A reason without an answer of its own is told as it is.
+    /// Why the plan leaves the product alone.
     fn left(&self, product: &ProductId, reason: Reason) -> Why {
         let quarantined = self.last.get(product);
         let quarantined = quarantined.filter(|last| last.state == ChangeState::Quarantined);
@@ -171,7 +171,7 @@ impl Seen<'_> {
         }
     }
 
-    /// What is in the way of a planned change.
+    /// What delays a planned change.
     fn in_the_way(&self, change: &ProductChange) -> Why {
         if let Some(suspension) = self.suspension {
             return Why::Suspended {
@@ -195,7 +195,7 @@ impl Seen<'_> {
         self.superseded(change).unwrap_or(Why::Planned)
     }
 
-    /// The very change is claimed or on its way, and the lane goes on with it.
+    /// The stage of the change, if it is claimed or on its way and the lane continues with it.
     fn at_work(&self, change: &ProductChange) -> Option<Why> {
         let planned = self.state.planned.as_ref()?;
         let held = !self.held_for.is_empty();
@@ -208,7 +208,7 @@ impl Seen<'_> {
                 let is_open = last.state == ChangeState::Open && last.action == change.action;
                 is_open.then_some((Stage::Waiting, last.claimed_at))?
             }
-            // Nobody has claimed it under this plan yet.
+            // It is not yet claimed under this plan.
             _ => {
                 let committed = self.committed?;
                 let is_coming = planned.sent
@@ -227,7 +227,7 @@ impl Seen<'_> {
         })
     }
 
-    /// The hold that stands, or the one that the next run would make.
+    /// The current hold, or the one that the next run would create.
     fn held(&self) -> Why {
         let hash = self.plan.hash();
         let codes =
@@ -252,7 +252,7 @@ impl Seen<'_> {
         let newer = self.state.planned_run().filter(|run| *run > last.run);
         let is_superseded = match last.state {
             ChangeState::Superseded => true,
-            // Void, and closed when the lane next takes a step.
+            // It is void, and is closed at the lane's next step.
             ChangeState::Open => newer.is_some(),
             ChangeState::Applied | ChangeState::Holding | ChangeState::Quarantined => false,
         };

@@ -82,7 +82,7 @@ impl fmt::Display for Why {
 }
 
 impl WhyAnswer {
-    /// Where the product stands and why, for people.
+    /// The state of the product and the reason, as a sentence.
     pub fn words(&self) -> String {
         let mut words = match (self.standing, self.wanted) {
             (Some(standing), Some(wanted)) => {
@@ -92,14 +92,14 @@ impl WhyAnswer {
             (None, _) => self.why.to_string(),
         };
         if let Some(since) = self.edited_since {
-            // To the second: nobody compares nanoseconds.
+            // Rounded down to seconds.
             let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
             let _ = write!(words, "; edited outside since {since}");
         }
         words
     }
 
-    /// What somebody can do about it; nothing if it is in sync.
+    /// What an operator can do about it. None if it is in sync.
     pub fn what_to_do(&self) -> Option<String> {
         let words = match &self.why {
             Why::InSync { .. } => return None,

@@ -3,7 +3,7 @@
 
 pub(crate) mod edit;
 
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
+use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExternalId};

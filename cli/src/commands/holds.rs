@@ -1,7 +1,7 @@
 //! `pmp-sync holds`: plans that wait for approval, why, and how each is released.
 
 use clap::Args;
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};

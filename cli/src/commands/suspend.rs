@@ -1,7 +1,7 @@
 //! `pmp-sync suspend`: the suspension. After it has returned no change set is started on what it names;
 //! those in flight are left to end.
 
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::ports::Clock as _;
 

@@ -3,7 +3,7 @@
 
 use aws_config::SdkConfig;
 use pmp_sync_aws::caller;
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_domain::ports::Clock as _;
 use schemars::JsonSchema;

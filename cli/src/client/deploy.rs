@@ -1,4 +1,4 @@
-//! What deploys stacks and takes them down, whichever command does.
+//! Deployment and deletion of stacks, for every command that needs it.
 
 pub(crate) mod account;
 pub(crate) mod bucket;
@@ -12,7 +12,7 @@ pub(crate) mod template;
 
 use pmp_sync_domain::ids::AccountId;
 
-/// The stacks' names, as infra/README.md has them.
+/// The names of the stacks, as in infra/README.md.
 pub(crate) fn management_stack(name: &str) -> String {
     format!("{name}-management")
 }

@@ -1,11 +1,11 @@
-//! The signals at which the command ends.
+//! Signals that end the command.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 use crate::output;
 
-/// The signals at which an operator's command ends.
+/// HUP, INT and TERM.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -13,7 +13,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on they do not end the process by themselves.
+    /// From now on these signals do not end the process on their own.
     pub(crate) fn new() -> Result<Self, Failure> {
         let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
         Ok(Self {
@@ -23,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// Waits for a signal, and returns its number.
     pub(crate) async fn next(&mut self) -> u8 {
         let kind = tokio::select! {
             _ = self.interrupt.recv() => SignalKind::interrupt(),
@@ -34,8 +34,8 @@ impl Signals {
     }
 }
 
-/// Has a signal end the command from now on, and tells so: with `--json` there is one value then too.
-/// What was asked for may go on without us.
+/// From now on a signal ends the command with a message, and with one JSON value if `--json` is
+/// given. What was requested of AWS continues.
 #[expect(
     clippy::exit,
     reason = "what is at work may be waiting for input, and cannot be determined"

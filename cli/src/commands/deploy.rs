@@ -1,5 +1,5 @@
-//! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every step
-//! can be repeated: whatever an interrupted run has left is taken up by the next.
+//! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every
+//! step can be repeated, and continues what an interrupted command has left.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,6 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// `deploy`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeployCommand {
     /// The management account: bus, inbox, producer and ledger.
@@ -88,26 +87,25 @@ pub(crate) struct DeployAnswer {
     /// The account that was deployed to.
     account: String,
     stacks: Vec<DeployedStack>,
-    /// Where the code of the function is.
+    /// Location of the function's code.
     code: Code,
-    /// The experience that was made, or was there already, if that was asked for.
+    /// The experience that was created or existed already, with `--bootstrap`.
     #[serde(skip_serializing_if = "Option::is_none")]
     bootstrapped: Option<Bootstrapped>,
-    /// The external id of the member's roles, if it was asked for.
+    /// The external id of the member's roles, with `--show-external-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
-    /// The command that goes on.
+    /// The next command.
     next: String,
 }
 
-/// Where code is.
+/// The location of code.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Code {
     bucket: String,
     key: String,
 }
 
-/// `deploy`
 pub(crate) async fn run(common: &Common, command: &DeployCommand) -> Result<(), Failure> {
     check_name(&common.name)?;
     let progress = Progress::new();
@@ -183,7 +181,7 @@ async fn member(
     let standing = there.find(&stack).await?;
     let package = package(Function::Worker, wanted, standing.as_ref(), progress).await?;
 
-    // Everything that can be refused has been: from here on something is made.
+    // All checks are done. From here on resources are created.
     progress.step(format!("taking in account {}", account.id));
     let context = Context::with(common, management.config.clone());
     let known = begin_onboarding(&context, &account.id, None).await?;
@@ -260,7 +258,7 @@ async fn member(
     })
 }
 
-/// The outputs of the management stack, if it can be used.
+/// The outputs of the management stack. An error if it cannot be used.
 async fn management_outputs(
     stacks: &Stacks<'_>,
     name: &str,
@@ -283,7 +281,7 @@ async fn management_outputs(
     }
 }
 
-/// The code, for the processor that the stack is to have.
+/// The code for the processor architecture of the stack.
 async fn package(
     function: Function,
     options: &DeployOptions,
@@ -331,7 +329,7 @@ fn own<K: Into<String>, V: Into<String>>(
     pairs.into_iter().map(pair).collect()
 }
 
-/// What every resource is named after: the templates' own rule, told before anything is made.
+/// Checks the name of the stacks by the rule of the templates, before anything is created.
 fn check_name(name: &str) -> Result<(), Failure> {
     let mut letters = name.chars();
     let is_good = letters

@@ -86,7 +86,6 @@ async fn is_listening(state: &State) -> bool {
     )
 }
 
-/// `local`
 pub(crate) async fn run(common: &Common, command: &LocalCommand) -> Result<(), Failure> {
     match command {
         LocalCommand::Up(options) => up(common, options).await,
@@ -95,7 +94,6 @@ pub(crate) async fn run(common: &Common, command: &LocalCommand) -> Result<(), F
     }
 }
 
-/// `local up`
 async fn up(common: &Common, options: &UpOptions) -> Result<(), Failure> {
     let path = state_file(options.state.as_deref())?;
     let running = state::read(&path)?;
@@ -173,7 +171,6 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `local down`
 async fn down(common: &Common, given: Option<&Path>) -> Result<(), Failure> {
     let path = state_file(given)?;
     let running = state::read(&path)?;

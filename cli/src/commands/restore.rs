@@ -1,4 +1,4 @@
-//! `pmp-sync restore`: plans the rollback to the lists as they were before a run, and holds it.
+//! `pmp-sync restore`: plans a rollback to the lists before a run, and holds it.
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
@@ -25,7 +25,6 @@ pub(crate) struct RestoreOptions {
     pub(crate) patience: Patience,
 }
 
-/// `restore`
 pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let entries = context.ledger.lanes().await?.into_iter();

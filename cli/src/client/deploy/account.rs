@@ -1,4 +1,5 @@
-//! The account that credentials belong to.
+//! The account to which credentials belong.
+
 
 use aws_config::SdkConfig;
 use pmp_sync_aws::config::sdk_config_for;
@@ -7,14 +8,14 @@ use pmp_sync_domain::ids::AccountId;
 
 use crate::failure::Failure;
 
-/// An account that the command may act in.
+/// An account in which the command acts.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
     pub(crate) config: SdkConfig,
 }
 
-/// What the credentials are for, in a message.
+/// The role of the account, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Management,
@@ -31,7 +32,7 @@ impl Part {
 }
 
 impl Account {
-    /// Asks STS whose the credentials of a profile are, or those of the default chain.
+    /// Asks STS for the account of a profile, or of the default chain.
     pub(crate) async fn of(profile: Option<&str>, part: Part) -> Result<Self, Failure> {
         let (words, option) = part.words();
         let config = sdk_config_for(profile).await;
@@ -66,7 +67,7 @@ impl Account {
         Ok(Self { id, config })
     }
 
-    /// The member account, which has to be this one.
+    /// Like [`Self::of`], for a member account. An error if it is another account.
     pub(crate) async fn of_member(
         profile: Option<&str>,
         wanted: &AccountId,

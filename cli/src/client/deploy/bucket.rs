@@ -1,4 +1,5 @@
-//! The bucket with the functions' code: made if it is not there, closed to the public, emptied at the end.
+//! The bucket for the functions' code: created if it does not exist, closed to the public, emptied
+//! at the end.
 
 use std::time::Duration;
 
@@ -18,19 +19,18 @@ use super::account::Account;
 use super::code::Package;
 use crate::failure::Failure;
 
-/// How long sending some megabytes may take over a slow line.
+/// How long an upload of some megabytes may take over a slow line.
 const SENDING: Duration = Duration::from_mins(10);
-/// Pages of objects that are looked at, each of up to a thousand.
+/// The most pages of objects that are read, with up to 1,000 objects each.
 const PAGES: usize = 100;
 
-/// A bucket of an account.
 pub(crate) struct Bucket<'a> {
     client: Client,
     name: String,
     account: &'a Account,
 }
 
-/// What the bucket is called unless another is named.
+/// The default name of the bucket.
 pub(crate) fn default_name(name: &str, account: &Account) -> String {
     format!("{name}-code-{}", account.id)
 }
@@ -53,7 +53,7 @@ impl<'a> Bucket<'a> {
         &self.name
     }
 
-    /// Puts code there, unless it is there.
+    /// Uploads code, unless it is there already.
     pub(crate) async fn store(&self, package: &Package) -> Result<(), Failure> {
         self.make().await?;
         let head = self
@@ -89,7 +89,7 @@ impl<'a> Bucket<'a> {
         format!("bucket {}", self.name)
     }
 
-    /// Whether it is there, and ours.
+    /// True if the bucket exists. An error if it belongs to somebody else.
     async fn exists(&self) -> Result<bool, ServiceError> {
         let head = self
             .client
@@ -121,7 +121,8 @@ impl<'a> Bucket<'a> {
                 return Err(self.not_ours(error));
             }
         }
-        // Also of one that is there: an earlier run may have been interrupted before this.
+        // Also for an existing bucket, because an earlier run may have been interrupted before
+        // this.
         let owner = self.account.id.as_str();
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -172,7 +173,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Deletes the bucket with the code in it. False if there is none.
+    /// Deletes the bucket with the code in it. Returns false if there is none.
     pub(crate) async fn remove(&self) -> Result<bool, Failure> {
         if !self.exists().await? {
             return Ok(false);
@@ -222,7 +223,7 @@ fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> Failure {
     .into()
 }
 
-/// Whoever puts something there: it is the account's.
+/// The account owns every object, whoever uploads it.
 fn ownership() -> Result<OwnershipControls, Failure> {
     let rule = OwnershipControlsRule::builder()
         .object_ownership(ObjectOwnership::BucketOwnerEnforced)

@@ -1,4 +1,5 @@
-//! What a deployment would change in a stack: computed by CloudFormation, shown, asked for, executed.
+//! The change set of a stack: CloudFormation computes it, the command shows it, asks, and executes
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +19,25 @@ use crate::client::confirm::confirm;
 use crate::failure::Failure;
 use crate::output;
 
-/// What our change sets are called, so that those of others are left alone.
+/// Prefix of the names of our change sets. Others are left alone.
 const PREFIX: &str = "pmp-sync-";
-/// Pages of changes, each of about a hundred.
+/// The most pages of changes that are read, with about 100 changes each.
 const PAGES: usize = 50;
 
-/// A stack as it is wanted.
+/// The wanted state of a stack.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) stack: String,
     pub(crate) template: Template,
-    /// Those that the command or the operator sets; others stay as they are.
+    /// Parameters that the command or the operator sets. Others keep their value.
     pub(crate) parameters: BTreeMap<String, String>,
-    /// The installation's name, which every stack is tagged with.
+    /// The name of the installation, with which every stack is tagged.
     pub(crate) name: &'a str,
     /// Execute without asking.
     pub(crate) yes: bool,
 }
 
-/// What became of a stack.
+/// What the command did with a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
@@ -49,17 +50,17 @@ pub(crate) enum Outcome {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DeployedStack {
     pub(crate) stack: String,
-    /// The account that it is in.
+    /// The account of the stack.
     pub(crate) account: String,
     pub(crate) outcome: Outcome,
-    /// Its status, as CloudFormation tells it.
+    /// Its status in the words of CloudFormation.
     pub(crate) status: String,
-    /// What was changed.
+    /// The changes that were executed.
     pub(crate) changes: Vec<ResourceChange>,
     pub(crate) outputs: BTreeMap<String, String>,
 }
 
-/// A change of a resource, as CloudFormation tells it.
+/// A change of a resource, as CloudFormation reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ResourceChange {
     /// `Add`, `Modify` or `Remove`.
@@ -69,12 +70,13 @@ pub(crate) struct ResourceChange {
     /// Its type, such as `AWS::SQS::Queue`.
     #[serde(rename = "type")]
     pub(crate) kind: String,
-    /// Whether it is made anew: `True`, `False`, `Conditional`, or null where that is no question.
+    /// Whether the resource is replaced: `True`, `False`, `Conditional`, or null if that does not
+    /// apply.
     pub(crate) replacement: Option<String>,
 }
 
 impl Stacks<'_> {
-    /// Brings a stack to what is wanted of it, and waits until it is.
+    /// Brings a stack to the wanted state, and waits until it is there.
     pub(crate) async fn deploy(&self, wanted: &Wanted<'_>) -> Result<DeployedStack, Failure> {
         let stack = wanted.stack.as_str();
         let (step, standing) = self.prepare(stack).await?;
@@ -97,7 +99,7 @@ impl Stacks<'_> {
         if let Err(refusal) = confirm(wanted.yes, &format!("Execute this on the stack {stack}?")) {
             self.discard(stack, &change_set).await?;
             if is_new {
-                // Nothing but the name was made.
+                // Only the name exists.
                 self.remove(stack).await?;
             }
             return Err(refusal);
@@ -139,7 +141,7 @@ impl Stacks<'_> {
         }
     }
 
-    /// Change sets of ours that were never executed.
+    /// Deletes change sets of ours that were never executed.
     async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), Failure> {
         let answer = self
             .client
@@ -169,7 +171,7 @@ impl Stacks<'_> {
         Ok(())
     }
 
-    /// The id of a new change set. `known` is the stack if it is updated.
+    /// Creates a change set and returns its id. `known` is the stack if it exists.
     async fn create(&self, wanted: &Wanted<'_>, known: Option<&Found>) -> Result<String, Failure> {
         let tag = Tag::builder().key("pmp-sync:name").value(wanted.name);
         let kind = match known {
@@ -198,7 +200,7 @@ impl Stacks<'_> {
             })
     }
 
-    /// What a change set would change, once that is known; none if nothing.
+    /// Waits until the changes of a change set are known. None if there are none.
     async fn changes(
         &self,
         stack: &str,
@@ -286,14 +288,14 @@ impl Stacks<'_> {
     }
 }
 
-/// Every parameter of the template: as it is set, else as it stands, else by its default.
+/// Every parameter of the template: the value that is set, or the current one, or the default.
 fn parameters(wanted: &Wanted<'_>, known: Option<&Found>) -> Vec<Parameter> {
     let one = |name: &'static str| {
         let new = Parameter::builder().parameter_key(name);
         if let Some(value) = wanted.parameters.get(name) {
             return Some(new.parameter_value(value).build());
         }
-        // A parameter that came with this release has its default.
+        // A parameter that is new in this release gets its default.
         let stands = known?.parameters.contains_key(name);
         stands.then(|| new.use_previous_value(true).build())
     };
@@ -305,7 +307,7 @@ fn parameters(wanted: &Wanted<'_>, known: Option<&Found>) -> Vec<Parameter> {
         .collect()
 }
 
-/// CloudFormation calls it a failure that nothing changes, in words of two kinds.
+/// CloudFormation reports an empty change set as a failure, with one of two messages.
 fn is_empty(reason: &str) -> bool {
     ["didn't contain changes", "No updates are to be performed"]
         .iter()

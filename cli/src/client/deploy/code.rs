@@ -1,4 +1,4 @@
-//! The Lambdas' code: found, looked at, and packed the same way every time.
+//! The code of the Lambda functions: found, checked, and packed reproducibly.
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ impl Function {
         }
     }
 
-    /// The binary, as cargo names it.
+    /// The name of the binary in cargo.
     fn binary(self) -> &'static str {
         match self {
             Self::Producer => "pmp-sync-producer",
@@ -36,15 +36,15 @@ impl Function {
     }
 }
 
-/// Code as Lambda takes it.
+/// A package of code for Lambda.
 #[derive(Debug, Clone)]
 pub(crate) struct Package {
-    /// What it is called in the bucket: other code has another key, so that a release changes it.
+    /// Its key in the bucket. Other code has another key, so that a release changes it.
     pub(crate) key: String,
     pub(crate) zip: Vec<u8>,
 }
 
-/// Finds the code of a function and packs it, if it can run where it is meant to.
+/// Finds the code of a function, checks that it can run on Lambda, and packs it.
 pub(crate) async fn package(
     function: Function,
     code: Option<&Path>,
@@ -77,7 +77,7 @@ pub(crate) async fn package(
         .map_err(Failure::file(&path))
 }
 
-/// The binary in a folder, as cargo or as cargo-lambda leaves it there.
+/// Finds the binary in a folder, as cargo or cargo-lambda writes it.
 fn find(function: Function, folder: &Path) -> Result<PathBuf, Failure> {
     let name = function.binary();
     let places = [folder.join(name), folder.join(name).join("bootstrap")];
@@ -97,7 +97,7 @@ fn pack(function: Function, binary: &[u8]) -> std::io::Result<Package> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .unix_permissions(0o755)
-        // The same for the same code, whenever it is packed.
+        // A fixed time, so that the same code always gives the same package.
         .last_modified_time(DateTime::default())
         .compression_method(CompressionMethod::Deflated);
     zip.start_file("bootstrap", options)?;

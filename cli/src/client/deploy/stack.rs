@@ -1,5 +1,5 @@
-//! A CloudFormation stack: brought to what its template says by a change set that is shown first, and
-//! deleted. Every step can be repeated, and taken up by another run of the command.
+//! A CloudFormation stack: deployed by a change set that is shown first, and deleted. Every step
+//! can be repeated, and continued by another run of the command.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,14 +16,15 @@ use super::step::{Step, Wish, next};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// How long CloudFormation may take over one operation on a stack.
+/// How long one operation of CloudFormation on a stack may take.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// Steps until a stack is as it is wanted: more than any way there has.
+/// The most steps to the wanted state: more than are ever needed.
 const ROUNDS: usize = 8;
-/// Pages of events that are looked at for what failed first.
+/// The most pages of events that are searched for the first failure.
 const EVENT_PAGES: usize = 20;
 
-/// Waits that grow: a small stack is done soon, and a long one is not asked about all the time.
+/// Growing waits, so that a small stack is noticed soon, and a large one is not polled all the
+/// time.
 #[derive(Debug)]
 pub(super) struct Pause {
     next: Duration,
@@ -38,7 +39,7 @@ impl Pause {
         }
     }
 
-    /// False once the time is up.
+    /// Waits. Returns false once the time is up.
     pub(super) async fn take(&mut self) -> bool {
         if Instant::now() >= self.ends {
             return false;
@@ -49,7 +50,7 @@ impl Pause {
     }
 }
 
-/// A stack as it stands.
+/// The current state of a stack.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) id: String,
@@ -60,7 +61,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// True if it was created and can be used.
+    /// True if the stack was created and can be used.
     pub(crate) fn is_whole(&self) -> bool {
         next(Some(&self.status), Wish::Deployed) == Step::Update
     }
@@ -86,12 +87,12 @@ impl<'a> Stacks<'a> {
         format!("stack {stack} of account {}", self.account)
     }
 
-    /// The stack of that name or id, if there is one.
+    /// Finds a stack by name or id.
     pub(crate) async fn find(&self, stack: &str) -> Result<Option<Found>, Failure> {
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
         match answer {
             Ok(answer) => Ok(answer.stacks().first().map(found)),
-            // There is no error of its own for this.
+            // CloudFormation has no error code of its own for this.
             Err(error)
                 if error.code() == Some("ValidationError")
                     && error
@@ -104,7 +105,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits and deletes until the stack can be created or updated: which of both, and how it stands.
+    /// Waits and deletes until the stack can be created or updated. Returns which of the two, and
+    /// the current state.
     pub(super) async fn prepare(&self, stack: &str) -> Result<(Step, Option<Found>), Failure> {
         for _ in 0..ROUNDS {
             let standing = self.find(stack).await?;
@@ -123,7 +125,7 @@ impl<'a> Stacks<'a> {
         Err(self.restless(stack))
     }
 
-    /// Deletes the stack, whatever is under way with it. False if there was none.
+    /// Deletes the stack, whatever is under way with it. Returns false if there was none.
     pub(crate) async fn remove(&self, stack: &str) -> Result<bool, Failure> {
         let mut was_there = false;
         for _ in 0..ROUNDS {
@@ -151,7 +153,7 @@ impl<'a> Stacks<'a> {
             .send()
             .await
             .map_err(|error| service_error("DeleteStack", self.thing(stack), &error))?;
-        // What is deleted is known by its id only.
+        // A deleted stack is found by its id only.
         let ended = self.settle(stack, &found.id).await?;
         match ended.map(|found| found.status) {
             None | Some(StackStatus::DeleteComplete) => Ok(()),
@@ -169,7 +171,7 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no operation is under way.
     pub(super) async fn settle(&self, stack: &str, id: &str) -> Result<Option<Found>, Failure> {
         let mut pause = Pause::new();
         loop {
@@ -207,7 +209,8 @@ impl<'a> Stacks<'a> {
         Ok(answer.stack_events().first().and_then(told))
     }
 
-    /// What failed first in the stack's last operation, and why. Events come newest first.
+    /// The first failure of the stack's last operation, with its reason. Events are ordered from
+    /// the newest to the oldest.
     pub(super) async fn first_failure(&self, id: &str) -> Result<Option<String>, Failure> {
         let mut first = None;
         let mut token = None;
@@ -261,7 +264,7 @@ impl<'a> Stacks<'a> {
     }
 }
 
-/// True of the stack's own event with which an operation begins.
+/// True for the stack's own event with which an operation begins.
 fn begins_operation(status: &str) -> bool {
     matches!(
         status,

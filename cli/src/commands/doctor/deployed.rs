@@ -1,5 +1,5 @@
-//! What a stack deploys, as it is found: stacks, functions, what feeds them, queues. The same for the
-//! management account and for a member's own.
+//! What a stack deploys: stacks, functions, event sources, queues. The same for the management
+//! account and for a member's account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The release that it says it is of.
+    /// The release in its tag.
     pub(crate) fn release(&self) -> Option<&str> {
         self.outputs.get("Release").map(String::as_str)
     }
@@ -36,11 +36,11 @@ pub(crate) struct Function {
     pub(crate) last_update: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) timeout: u64,
-    /// The names of its variables that have a value.
+    /// The names of its variables with a value.
     pub(crate) variables: BTreeSet<String>,
 }
 
-/// What feeds a function.
+/// An event source mapping of a function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
     pub(crate) id: String,
@@ -54,7 +54,7 @@ pub(crate) struct Source {
 pub(crate) struct Queue {
     pub(crate) url: String,
     pub(crate) depth: Depth,
-    /// How long a message is hidden that somebody has received, in seconds.
+    /// The visibility timeout, in seconds.
     pub(crate) hidden: u64,
     /// True if it has a dead-letter queue.
     pub(crate) redrives: bool,

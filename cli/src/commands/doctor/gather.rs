@@ -137,7 +137,7 @@ fn skipped<T>(because: &str) -> Timed<T> {
     }
 }
 
-/// What is configured, the last runs, and where the lanes stand.
+/// The configuration, the last runs, and the lanes.
 pub(crate) async fn runs(context: &Context) -> runs::Facts {
     let ledger = &context.ledger;
     let onboarded = async {
@@ -250,7 +250,7 @@ pub(crate) async fn sides(
     stream::iter(members)
         .map(|member| async move {
             let profile = profiles.get(&member.name);
-            // Boxed: the future of so many looks is large.
+            // Boxed, because the future of so many checks is large.
             Box::pin(side(name, member, profile.map(String::as_str), until)).await
         })
         .buffered(SIDES_AT_ONCE)

@@ -73,7 +73,7 @@ impl Facts {
     }
 }
 
-/// What it means.
+/// Judges what was seen.
 pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
     let name = &facts.name;
     let title = management_stack(name);

@@ -48,7 +48,7 @@ pub(crate) struct State {
 pub(crate) struct StateMember {
     /// The name of the member.
     pub(crate) name: String,
-    /// Its account.
+    /// The member account.
     pub(crate) account: String,
     /// What its roles ask for.
     pub(crate) external_id: String,

@@ -1,4 +1,4 @@
-//! `member list`: every member that is configured, or that something is known of.
+//! `member list`: every member that is configured or onboarded.
 
 use std::collections::BTreeMap;
 
@@ -23,26 +23,26 @@ use crate::output::{self, time};
 /// What is printed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberList {
-    /// The version of the configuration; none if there is none.
+    /// The version of the configuration. None if there is none.
     version: Option<u64>,
-    /// The members: those of the configuration by name, then accounts that are deployed only.
+    /// The members of the configuration by name, then accounts that are only deployed.
     members: Vec<MemberView>,
 }
 
 /// A member.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberView {
-    /// Its name; none of an account that is deployed and not configured.
+    /// Its name. None for an account that is deployed and not configured.
     member: Option<MemberName>,
-    /// Its account.
+    /// The member account.
     account: AccountId,
-    /// The experience that was made for it, if `member bootstrap` made one.
+    /// The experience that `member bootstrap` created for it.
     bootstrapped: Option<ExperienceId>,
     /// Its links.
     links: Vec<LinkView>,
-    /// Since when it is suspended, and by whom; everything may be.
+    /// The suspension of the member or of everything.
     suspended: Option<Suspension>,
-    /// Its experiences that a run has planned for.
+    /// Its experiences for which a run has planned.
     lanes: Vec<LaneView>,
 }
 

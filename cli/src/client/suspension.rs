@@ -67,7 +67,7 @@ struct SuspendedLane<'a> {
     account: &'a AccountId,
     /// The member experience.
     experience: &'a ExperienceId,
-    /// Where the lane stands.
+    /// What the lane is doing.
     phase: Phase,
     /// The change set that is under way and left to end.
     change_set: Option<&'a ChangeSetId>,

@@ -34,7 +34,7 @@ pub(crate) enum DeployCommand {
     Member(DeployMemberOptions),
 }
 
-/// What every deployment may be told.
+/// Options of every deployment.
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {
     /// The profile of the AWS configuration with the credentials of the account that is deployed to.

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::options::{Common, LinkOption, Patience};
 use crate::{hint, output};
 
-/// What is to be restored.
+/// The rollback to plan.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreOptions {
     /// The run before which the lists were as they are wanted back.

@@ -1,6 +1,5 @@
 //! The account to which credentials belong.
 
-
 use aws_config::SdkConfig;
 use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::{error_chain, service_error};

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a check is about, in the order of the report.
+/// The area of a check, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Area {
@@ -15,7 +15,7 @@ pub(crate) enum Area {
     Account,
     /// The organization of the management account.
     Organization,
-    /// What is deployed in the management account.
+    /// Gathers what is deployed in the management account.
     Management,
     /// What is configured.
     Configuration,
@@ -58,7 +58,7 @@ macro_rules! checks {
                 match self { $(Self::$check => $id,)* }
             }
 
-            /// What it is about.
+            /// The area of the check.
             pub(crate) fn area(self) -> Area {
                 match self { $(Self::$check => Area::$area,)* }
             }

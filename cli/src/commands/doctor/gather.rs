@@ -28,15 +28,15 @@ use crate::client::deploy::{management_stack, member_stack};
 use crate::client::{holds, invoke};
 use crate::failure::Failure;
 
-/// How long the producer is waited for.
+/// How long to wait for the producer.
 const PRODUCER: Duration = Duration::from_secs(35);
-/// How long members' accounts are begun with.
+/// After this time no further member account is checked.
 const SIDES: Duration = Duration::from_secs(15);
-/// Lanes that are read at the same time.
+/// Lanes that are read concurrently.
 const LANES_AT_ONCE: usize = 8;
-/// Members' accounts that are looked at at the same time.
+/// Member accounts that are checked concurrently.
 const SIDES_AT_ONCE: usize = 8;
-/// Runs that have not ended, at most.
+/// The most unfinished runs that are read.
 const MOST_RUNS: u16 = 50;
 
 /// The credentials, and this machine.
@@ -77,7 +77,7 @@ pub(crate) async fn organization(config: &SdkConfig, account: &str) -> organizat
     }
 }
 
-/// What is deployed in the management account.
+/// Gathers what is deployed in the management account.
 pub(crate) async fn management(context: &Context, name: &str) -> management::Facts {
     let config = &context.config;
     let requests = format!("{name}-requests");
@@ -212,7 +212,7 @@ fn service(failure: &Failure) -> ServiceError {
     }
 }
 
-/// What the producer sees of the members.
+/// Asks the producer what it sees of the members.
 pub(crate) async fn producer(context: &Context, members: &[MemberName]) -> Timed<DoctorAnswer> {
     look_for(PRODUCER, async {
         let request = DoctorRequest {

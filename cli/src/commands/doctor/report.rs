@@ -14,7 +14,7 @@ use crate::output::{self, count};
 /// Equal findings about more things than this are one row of the table.
 const MOST_ROWS: usize = 3;
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Report {
     /// The shape of this value.
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     /// When it was made.
     #[schemars(with = "String")]
     pub(crate) at: Timestamp,
-    /// How long all of it took.
+    /// Duration of all checks, in milliseconds.
     pub(crate) milliseconds: u64,
     /// The worst status of all.
     pub(crate) worst: Status,
@@ -33,7 +33,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// In the order in which they are told: by area, the worst first, by check.
+    /// Sorts the findings for output: by area, the worst first, by check.
     pub(crate) fn new(mut findings: Vec<Finding>, at: Timestamp, milliseconds: u64) -> Self {
         findings.sort_by(|one, other| {
             let key = |found: &Finding| (found.area, std::cmp::Reverse(found.status), found.id);
@@ -50,13 +50,13 @@ impl Report {
         }
     }
 
-    /// How many findings are of a status.
+    /// The number of findings with a status.
     pub(crate) fn count(&self, status: Status) -> usize {
         let of = |found: &&Finding| found.status == status;
         self.findings.iter().filter(of).count()
     }
 
-    /// How it is in one line.
+    /// A summary in one line.
     pub(crate) fn words(&self) -> String {
         format!(
             "{}: {} ok, {} to look at, {} failing, {} not known",

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::output::{self, time};
 
-/// What is printed.
+/// The output of `member list`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberList {
     /// The version of the configuration. None if there is none.
@@ -49,14 +49,14 @@ pub(crate) struct MemberView {
 /// One of its experiences.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LaneView {
-    /// Which.
+    /// The member experience.
     experience: ExperienceId,
-    /// Where it stands.
+    /// What the lane is doing.
     phase: Phase,
-    /// When it was last seen to be as it is to be.
+    /// When it was last in sync.
     #[schemars(with = "Option<String>")]
     last_in_sync: Option<Timestamp>,
-    /// How many seconds ago that was; none if it never was.
+    /// Seconds since it was last in sync. None if it never was.
     stale_seconds: Option<i64>,
 }
 
@@ -181,7 +181,7 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
         .map_or_else(dash, ToString::to_string);
     let row = |link: Option<&LinkView>| {
         let lanes: Vec<_> = member.lanes.iter().filter(|lane| of(link, lane)).collect();
-        // The oldest counts; one that was never in sync is older than all.
+        // The oldest lane counts. A lane that was never in sync is older than all others.
         let oldest = lanes.iter().min_by_key(|lane| lane.last_in_sync);
         let age = oldest.and_then(|lane| lane.stale_seconds);
         vec![

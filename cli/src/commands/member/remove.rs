@@ -55,7 +55,7 @@ pub(crate) struct RemoveOptions {
     pub(crate) yes: bool,
 }
 
-/// What becomes of the member experience.
+/// What happens to the member experience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Afterwards {
     /// It stays as it is, and goes on governing.
@@ -96,12 +96,12 @@ impl fmt::Display for Who {
     }
 }
 
-/// Versions of the configuration that are looked through for a member that has left it.
+/// The most versions of the configuration that are searched for a removed member.
 const VERSIONS: u64 = 200;
 
-/// A member as it stands in the configuration, or stood there last.
+/// A member as it is in the configuration, or was in it last.
 struct Known {
-    /// Its name; an account that was never configured has none.
+    /// Its name. None for an account that was never configured.
     name: Option<MemberName>,
     account: AccountId,
     /// Explicit links' experiences.

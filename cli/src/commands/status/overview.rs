@@ -53,7 +53,7 @@ impl Overview {
         })
     }
 
-    /// For a program.
+    /// The overview in the form of `--json`.
     pub(super) fn answer(&self) -> StatusAnswer<'_> {
         let lanes = self.lanes.iter().map(|(entry, state, open)| {
             let known = self.known.iter().find(|known| known.lane == entry.lane);
@@ -66,7 +66,7 @@ impl Overview {
         }
     }
 
-    /// For a person.
+    /// The overview in words.
     pub(super) fn told(&self) -> Told {
         let mut data = runs(&self.runs);
         data.push(String::new());

@@ -1,4 +1,4 @@
-//! An event of the history, as it is exported.
+//! The events of the exported history.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Approval, ApprovalAction};

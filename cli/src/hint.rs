@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::hint::{Advice, Hint};
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
 use crate::options::DEFAULT_NAME;
@@ -26,11 +27,30 @@ pub(crate) fn approve(
     experience: &ExperienceId,
     member: Option<&MemberName>,
 ) -> String {
-    let mut command = named(name(), &hold.command(experience));
-    if let Some(member) = member {
-        command = format!("{command} --member {member}");
+    let mut hint = hold.approve(experience);
+    if let Hint::Approve { member: of, .. } = &mut hint {
+        *of = member.cloned();
     }
-    command
+    line(name(), &hint)
+}
+
+/// The command line of a hint, for stacks of this name.
+pub(crate) fn line(name: &str, hint: &Hint) -> String {
+    command(name, &hint.arguments().join(" "))
+}
+
+/// What to do, with the commands for these stacks.
+pub(crate) fn advice(advice: &Advice) -> String {
+    advice.text(|hint| line(name(), hint))
+}
+
+/// Why something was refused, and the commands to go on with.
+pub(crate) fn after(why: &str, hints: &[Hint]) -> String {
+    let mut advice = Advice::new(why);
+    for hint in hints {
+        advice = advice.or_by("go on with", hint.clone());
+    }
+    self::advice(&advice)
 }
 
 /// The beginning of every command: by the name of the stacks, if it is not the usual one.
@@ -40,12 +60,6 @@ pub(crate) fn command(name: &str, rest: &str) -> String {
     } else {
         format!("pmp-sync --name {} {rest}", shell(name))
     }
-}
-
-/// A command that is told elsewhere, for these stacks.
-pub(crate) fn named(name: &str, told: &str) -> String {
-    let rest = told.strip_prefix("pmp-sync ");
-    rest.map_or_else(|| told.to_owned(), |rest| command(name, rest))
 }
 
 /// A word of a command, so that a shell takes it as it is.
@@ -68,10 +82,7 @@ fn for_stacks<'a>(name: &str, told: &'a str) -> Cow<'a, str> {
         return Cow::Borrowed(told);
     }
     let begins = format!("pmp-sync --name {} ", shell(name));
-    let told = told
-        .replace("`pmp-sync ", &format!("`{begins}"))
-        // The one that is told to be copied as it is; in backticks it has its name by now.
-        .replace("pmp-sync approve ", &format!("{begins}approve "));
+    let told = told.replace("`pmp-sync ", &format!("`{begins}"));
     // Some tell it already.
     Cow::Owned(told.replace(&format!("{begins}--name "), "pmp-sync --name "))
 }
@@ -84,10 +95,6 @@ mod tests {
     fn commands_are_told_for_stacks_of_another_name() {
         let told = "see `pmp-sync holds`, then `pmp-sync --name x status`; pmp-sync is fine";
         assert_eq!(for_stacks(DEFAULT_NAME, told), told);
-        let approve = "if it is right: pmp-sync approve X";
-        let named = "if it is right: pmp-sync --name x approve X";
-        assert_eq!(for_stacks("x", approve), named);
-        assert_eq!(for_stacks("x", named), named);
         assert_eq!(
             for_stacks("x", told),
             "see `pmp-sync --name x holds`, then `pmp-sync --name x status`; pmp-sync is fine"
@@ -98,10 +105,9 @@ mod tests {
     fn a_command_is_one_that_a_shell_takes_as_it_is() {
         assert_eq!(command("pmp-sync", "resume"), "pmp-sync resume");
         assert_eq!(command("other", "resume"), "pmp-sync --name other resume");
-        assert_eq!(
-            named("other", "pmp-sync approve X"),
-            "pmp-sync --name other approve X"
-        );
+        let status = Hint::Status { run: None };
+        assert_eq!(line("pmp-sync", &status), "pmp-sync status");
+        assert_eq!(line("other", &status), "pmp-sync --name other status");
         for (word, taken) in [
             ("prod-abc", "prod-abc"),
             ("a$(b)", "'a$(b)'"),

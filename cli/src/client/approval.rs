@@ -15,6 +15,7 @@ use super::context::{Context, request_id};
 use super::holds::{HoldAnswer, Known, choose, known};
 use super::run::{self, tell_failures, wait};
 use crate::failure::Failure;
+use crate::hint;
 use crate::options::{Common, LinkOption, Patience};
 use crate::output;
 
@@ -229,14 +230,12 @@ pub(crate) async fn serve(
         let name = run::name(&link);
         return Err(Failure::Partial(format!("{name} has failed")));
     }
-    if let Some(why) = link
-        .approval
-        .as_ref()
-        .and_then(|approval| approval.refused.clone())
+    if let Some(approval) = &link.approval
+        && let Some(why) = &approval.refused
     {
         // Shows what is held instead.
         tell_failures(context, &run).await?;
-        return Err(Failure::Refused(why));
+        return Err(Failure::Refused(hint::after(why, &approval.hints)));
     }
     Ok(Served { run, link })
 }

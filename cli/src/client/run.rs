@@ -224,7 +224,9 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     if let Some(fault) = &run.fault {
         output::note(&format!(
             "{}: {}\nwhat to do: {}",
-            fault.code, fault.message, fault.remedy
+            fault.code,
+            fault.message,
+            hint::advice(&fault.advice())
         ));
     }
     for link in context.ledger.links(run.run).await? {
@@ -234,7 +236,9 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         if let Some(fault) = link.fault.filter(|_| counts) {
             output::note(&format!(
                 "{what}: {}: {}\nwhat to do: {}",
-                fault.code, fault.message, fault.remedy
+                fault.code,
+                fault.message,
+                hint::advice(&fault.advice())
             ));
         }
         if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::client::context::{Context, request_id};
 use crate::client::invoke::ask;
 use crate::failure::Failure;
+use crate::hint;
 use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
@@ -206,7 +207,9 @@ fn faults(list: &DeadLetterList) -> Result<(), Failure> {
     for (member, fault) in &list.faults {
         output::note(&format!(
             "{member}: {}: {}\nwhat to do: {}",
-            fault.code, fault.message, fault.remedy
+            fault.code,
+            fault.message,
+            hint::advice(&fault.advice())
         ));
     }
     match list.faults.len() {

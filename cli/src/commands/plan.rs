@@ -15,6 +15,7 @@ use crate::client::context::Context;
 use crate::client::invoke::{ask, unreadable};
 use crate::client::scope;
 use crate::failure::Failure;
+use crate::hint;
 use crate::options::{Common, Narrowing};
 use crate::output;
 use crate::progress::Progress;
@@ -123,7 +124,9 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         if let Some(fault) = &link.fault {
             output::note(&format!(
                 "{name}: {}: {}\nwhat to do: {}",
-                fault.code, fault.message, fault.remedy
+                fault.code,
+                fault.message,
+                hint::advice(&fault.advice())
             ));
         }
         for reason in &link.held_for {

@@ -18,6 +18,7 @@ use crate::client::context::Context;
 use crate::client::holds;
 use crate::client::run::{name, tell_failures};
 use crate::failure::Failure;
+use crate::hint;
 use crate::options::Common;
 use crate::output;
 
@@ -109,8 +110,10 @@ async fn show_run(
         ));
     }
     for link in links {
-        let approval = link.approval.as_ref();
-        if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
+        if let Some(approval) = &link.approval
+            && let Some(why) = &approval.refused
+        {
+            let why = hint::after(why, &approval.hints);
             output::note(&format!("{} is refused: {why}", name(link)));
         }
     }

@@ -162,7 +162,7 @@ fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
         since.map_or_else(dash, |at| second(at).to_string()),
         answer
             .what_to_do()
-            .map_or_else(dash, |told| hint::text(&told).into_owned()),
+            .map_or_else(dash, |told| hint::advice(&told)),
     ]
 }
 

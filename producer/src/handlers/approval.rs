@@ -6,12 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::approval::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
+use pmp_sync_domain::approval::{
+    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, Refused,
+};
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
@@ -27,7 +30,7 @@ use crate::{Ports, Producer};
 /// Why a request about a hold comes to nothing.
 enum Rejected {
     /// What was asked for does not fit what stands now.
-    Refused(String),
+    Refused(Refused),
     /// Something does not answer.
     Failed(LinkError),
 }
@@ -112,6 +115,7 @@ impl<P: Ports> Producer<P> {
             plan_hash: case.request.plan_hash.clone(),
             ask: case.ask.clone(),
             refused: None,
+            hints: Vec::new(),
         };
         let mut outcome = match served {
             Ok(outcome) => outcome,
@@ -121,9 +125,10 @@ impl<P: Ports> Producer<P> {
                 self.failed(case.run, case.link, Some(lane.clone()), &error)
                     .await
             }
-            Err(Rejected::Refused(why)) => {
-                tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
-                approval.refused = Some(why);
+            Err(Rejected::Refused(refused)) => {
+                tracing::warn!(run = %case.run, %lane, why = refused.why, "the request about a hold is refused");
+                approval.refused = Some(refused.why);
+                approval.hints = refused.hints;
                 self.bare(case, LinkStatus::Refused)
             }
         };
@@ -220,16 +225,18 @@ impl<P: Ports> Producer<P> {
             .filter(|shown| shown.hash() == hold.plan_hash);
         let Some(shown) = shown else {
             let why = "what was shown is not on record any more; the next run holds the plan anew";
-            return Err(Rejected::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.into()));
         };
         let seen = inspect(ledger, connection, &Kept(ledger), errand.view(), self.now()).await?;
         if errand.policy.frozen {
             let why = "the link is frozen; lift `freeze` first";
-            return Err(Rejected::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.into()));
         }
         if errand.suspension.is_some() {
-            let why = "the link is suspended; `pmp-sync resume` it first";
-            return Err(Rejected::Refused(why.to_owned()));
+            return Err(Rejected::Refused(Refused {
+                why: "the link is suspended".to_owned(),
+                hints: vec![Hint::Resume(Place::default())],
+            }));
         }
         if !seen.plan.is_part_of(&shown) {
             if errand.rollback {
@@ -238,11 +245,14 @@ impl<P: Ports> Producer<P> {
                 next.restore = None;
                 self.write_link_state(lane, &seen.link_state, &next).await?;
                 let why = "the rollback has changes that were not shown; ask for it again";
-                return Err(Rejected::Refused(why.to_owned()));
+                return Err(Rejected::Refused(why.into()));
             }
             if seen.reasons.is_empty() {
-                let why = "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)";
-                return Err(Rejected::Refused(why.to_owned()));
+                let why = "the plan has changes that were not shown, and needs no approval any more; the next run makes them";
+                return Err(Rejected::Refused(Refused {
+                    why: why.to_owned(),
+                    hints: vec![Hint::Sync(Place::default())],
+                }));
             }
             // Served as it is: the plan of today is held, and replaces the hold.
             return Ok(());
@@ -313,11 +323,11 @@ impl<P: Ports> Producer<P> {
         let errand = errand_of(case, &desired, true);
         if errand.policy.frozen {
             let why = "the link is frozen: nothing would go back; lift `freeze` first";
-            return Err(Rejected::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.into()));
         }
-        if errand.policy.mode == Mode::Observe {
+        if !errand.policy.mode.acts() {
             let why = "the link only observes: nothing would go back; change its `mode` first";
-            return Err(Rejected::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.into()));
         }
         let ledger = self.ports.ledger();
         let seen = inspect(
@@ -369,7 +379,7 @@ impl<P: Ports> Producer<P> {
             Rejected::Refused(format!(
                 "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
                 case.request.lane
-            ))
+            ).into())
         })?;
         Ok(Source {
             policy,
@@ -410,18 +420,7 @@ fn asked_for<'a>(link_state: &'a LinkState, request: &ApprovalRequest) -> Option
 }
 
 /// Why a request that fits no hold is refused, and the remedy.
-fn stale(link_state: &LinkState, request: &ApprovalRequest) -> String {
+fn stale(link_state: &LinkState, request: &ApprovalRequest) -> Refused {
     let held = link_state.hold.iter().chain(&link_state.restore);
-    let commands: Vec<_> = held
-        .map(|hold| hold.command(&request.lane.experience))
-        .collect();
-    if commands.is_empty() {
-        format!("nothing is held on {}", request.lane)
-    } else {
-        format!(
-            "what is held on {} is not the plan that was named; to release what is: {}",
-            request.lane,
-            commands.join("; ")
-        )
-    }
+    Refused::stale(&request.lane, held)
 }

@@ -6,7 +6,7 @@ use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::link::{Link, is_expected_in_sync};
 use pmp_sync_domain::notify::{Seen, Subject};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Notices, RunRecord};
@@ -193,7 +193,7 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
 /// After how many hours without being in sync somebody should know. Nobody expects that of a link that is
 /// suspended, frozen, or only observes.
 fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
-    let is_expected =
-        state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+    let is_suspended = state.suspension.is_some();
+    let is_expected = is_expected_in_sync(link.policy.mode, link.policy.frozen, is_suspended);
     is_expected.then_some(link.stale_after_hours)
 }

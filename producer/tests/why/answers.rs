@@ -2,6 +2,7 @@
 
 use futures::executor::block_on;
 use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::lane::{
@@ -129,7 +130,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
     let setting = Setting::new(lists([], []), &lists(["a"], []));
     let Why::Held {
         run: None,
-        command: None,
+        approve: None,
         reasons,
         ..
     } = setting.why("a")
@@ -141,7 +142,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
     let hold = setting.link_state().hold.unwrap();
     let Why::Held {
         run,
-        command,
+        approve,
         since,
         ..
     } = setting.why("a")
@@ -149,7 +150,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
         panic!("{:?}", setting.why("a"));
     };
     assert_eq!((run, since), (Some(hold.run), Some(hold.since)));
-    assert_eq!(command, Some(hold.command(&lane().experience)));
+    assert_eq!(approve, Some(hold.approve(&lane().experience)));
 }
 
 /// The members allow sixty products that the management experience does not allow any more, and wait for
@@ -245,7 +246,7 @@ fn a_link_that_cannot_be_looked_at_is_told_for_every_product_and_holds_up_no_oth
     let first = &report.links[0];
     assert_eq!(first.experience, Some(lane().experience));
     for answer in &first.answers {
-        let Why::Failing { code, remedy, .. } = &answer.why else {
+        let Why::Failing(FaultRecord { code, remedy, .. }) = &answer.why else {
             panic!("{answer:?}");
         };
         assert_eq!(code, "PMS-3001");

@@ -152,3 +152,35 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
 }
+
+/// Why a request is refused, and the commands to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub why: String,
+    /// The commands.
+    pub hints: Vec<Hint>,
+}
+
+impl<T: Into<String>> From<T> for Refused {
+    fn from(why: T) -> Self {
+        Self {
+            why: why.into(),
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl Refused {
+    /// A request about a hold that is none of those that stand on its lane.
+    pub fn stale<'a>(lane: &LaneId, held: impl IntoIterator<Item = &'a Hold>) -> Self {
+        let held = held.into_iter();
+        let hints: Vec<_> = held.map(|hold| hold.approve(&lane.experience)).collect();
+        let why = if hints.is_empty() {
+            format!("nothing is held on {lane}")
+        } else {
+            format!("another plan than the one that was named is held on {lane}")
+        };
+        Self { why, hints }
+    }
+}

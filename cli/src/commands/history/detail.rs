@@ -25,7 +25,7 @@ pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
     }
     if let Some(fault) = &run.fault {
         line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!("  what to do  {}", fault.remedy))?;
+        line(&format!("  what to do  {}", hint::advice(&fault.advice())))?;
     }
     for link in &whole.links {
         line("")?;
@@ -106,12 +106,15 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         }
         line(&format!("  {verdict:<11} {}", who(&approval.ask)))?;
         if let Some(why) = &approval.refused {
-            line(&format!("  because     {why}"))?;
+            line(&format!(
+                "  because     {}",
+                hint::after(why, &approval.hints)
+            ))?;
         }
     }
     if let Some(fault) = &link.fault {
         line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!("  what to do  {}", fault.remedy))?;
+        line(&format!("  what to do  {}", hint::advice(&fault.advice())))?;
     }
     let plan = link.shown();
     if let (Some(hash), None, false) = (&link.plan_hash, &link.hold, plan.is_empty()) {

@@ -8,7 +8,7 @@ use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::link::{Mode, is_expected_in_sync};
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::records::{RunRecord, Suspensions};
@@ -21,7 +21,7 @@ use super::asked::Letters;
 use super::attention::attention;
 use super::words::{Of, reason};
 use crate::client::holds::Known;
-use crate::hint::command;
+use crate::hint::{self, command};
 
 /// Everything that was read for the report.
 pub(crate) struct Gathered {
@@ -97,7 +97,7 @@ pub(crate) fn fault_of(fault: &FaultRecord) -> Fault {
     Fault {
         code: fault.code.clone(),
         message: fault.message.clone(),
-        what_to_do: fault.remedy.clone(),
+        what_to_do: hint::advice(&fault.advice()),
     }
 }
 
@@ -156,7 +156,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     } else {
         State::Differs
     };
-    let is_watched = link.mode != Mode::Observe && suspension.is_none() && frozen_since.is_none();
+    let is_watched = is_expected_in_sync(link.mode, frozen_since.is_some(), suspension.is_some());
     let letters = match gathered.letters.get(&link.member) {
         Some(Ok(letters)) => {
             let of_lane = letters.iter().filter(|letter| letter.lane == lane);

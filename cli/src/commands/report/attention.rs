@@ -12,7 +12,7 @@ use super::LaneFacts;
 use super::assemble::{Gathered, lane_of};
 use super::words::sync;
 use crate::client::holds;
-use crate::hint::{command, named, shell};
+use crate::hint::{self, command, shell};
 use crate::output;
 
 /// The most errors of a lane that are shown individually.
@@ -67,13 +67,14 @@ fn management(gathered: &Gathered) -> Vec<Attention> {
         let mut message = told(&lists.oddities);
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
         let remedy = lists.oddities.first().map(HoldReason::remedy);
-        let remedy = fault.map(|fault| fault.remedy.as_str()).or(remedy);
+        let remedy = remedy.map(ToOwned::to_owned);
+        let remedy = fault.map(|fault| hint::advice(&fault.advice())).or(remedy);
         (!message.is_empty()).then(|| Attention {
             kind: AttentionKind::Management,
             about: lists.experience.to_string(),
             experience: None,
             message,
-            what_to_do: remedy.map(ToOwned::to_owned),
+            what_to_do: remedy,
             command: None,
             since: None,
             run: None,
@@ -87,7 +88,7 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     let again = format!("plan --member {}", link.member);
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
-        what_to_do: Some(fault.remedy.clone()),
+        what_to_do: Some(hint::advice(&fault.advice())),
         command: Some(command(&gathered.name, &again)),
         ..item(AttentionKind::Unreachable, link)
     })
@@ -154,7 +155,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
             .reasons
             .first()
             .map(|reason| reason.remedy().to_owned()),
-        command: Some(named(&gathered.name, &hold.command(&lane.experience))),
+        command: Some(hint::line(&gathered.name, &hold.approve(&lane.experience))),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
         ..item(AttentionKind::Held, link)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use pmp_sync_deploy::local::{LocalCommand, duration};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::message::Scope;
 
@@ -289,47 +290,6 @@ pub(crate) struct DiscardOptions {
     pub(crate) timeout: u64,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum LocalCommand {
-    /// Starts it, deploys one management and two member accounts, and returns when it is ready.
-    Up(UpOptions),
-    /// Ends it.
-    Down {
-        /// The state file, if it is not in its usual place.
-        #[arg(long)]
-        state: Option<PathBuf>,
-    },
-    #[command(hide = true)]
-    Serve(UpOptions),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct UpOptions {
-    /// How long it lives, such as 30m or 8h [default: 8h].
-    #[arg(long, value_parser = duration)]
-    pub(crate) ttl: Option<Duration>,
-    /// Another emulator of the Catalog API instead of ours. Nothing is seeded there.
-    #[arg(long, value_name = "URL")]
-    pub(crate) catalog_endpoint: Option<String>,
-    /// How long a change set takes, in seconds. Of our emulator only [default: 1].
-    #[arg(long, value_parser = change_set_seconds)]
-    pub(crate) change_set_seconds: Option<f64>,
-    /// The state file, if it is not to be in its usual place.
-    #[arg(long)]
-    pub(crate) state: Option<PathBuf>,
-}
-
-// The defaults are here and not clap's: whether an option was given has to be known.
-impl UpOptions {
-    pub(crate) fn ttl(&self) -> Duration {
-        self.ttl.unwrap_or(Duration::from_hours(8))
-    }
-
-    pub(crate) fn change_set_seconds(&self) -> f64 {
-        self.change_set_seconds.unwrap_or(1.0)
-    }
-}
-
 /// Tells what is wrong with a command line, or what was asked about the command itself.
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     // Nobody may be there to read it.
@@ -363,33 +323,6 @@ fn reason(text: &str) -> Result<String, String> {
         return Err("1 to 200 characters on one line are expected".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "a number and s, m or h is expected, such as 30m; at most 24h".to_owned();
-    let unit = text.chars().last().ok_or_else(expected)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(expected()),
-    };
-    let number: u64 = text
-        .strip_suffix(unit)
-        .and_then(|number| number.parse().ok())
-        .ok_or_else(expected)?;
-    let seconds = number
-        .checked_mul(factor)
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .ok_or_else(expected)?;
-    Ok(Duration::from_secs(seconds))
-}
-
-fn change_set_seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("a number of seconds from 0 to 3600 is expected".to_owned()),
-    }
 }
 
 #[cfg(test)]

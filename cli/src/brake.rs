@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
 use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
@@ -11,7 +12,6 @@ use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
 use pmp_sync_domain::transit::transit;
-use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;

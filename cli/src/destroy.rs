@@ -2,8 +2,12 @@
 //! left in the management account, what the stack keeps on purpose included.
 
 use aws_sdk_cloudformation::types::StackStatus;
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::installation::{access_stack, management_stack};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_domain::config::Config;
-use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,11 +15,8 @@ use crate::args::Common;
 use crate::args::deploy::DestroyOptions;
 use crate::ask::confirm;
 use crate::context::Context;
-use crate::deploy::account::{Account, Part};
-use crate::deploy::bucket::{Bucket, default_name};
+use crate::deploy::account::{Part, account_of};
 use crate::deploy::leftover::{NAME_KEPT, Queue, Table};
-use crate::deploy::stack::Stacks;
-use crate::deploy::{access_stack, management_stack};
 use crate::failure::Failure;
 use crate::output;
 
@@ -67,7 +68,7 @@ impl RemovalAnswer {
 pub(crate) async fn run(common: &Common, options: &DestroyOptions) -> Result<(), Failure> {
     let profile = options.profile.as_deref();
     let profile = profile.or(common.management_profile.as_deref());
-    let account = Account::of(profile, Part::Management).await?;
+    let account = account_of(profile, Part::Management).await?;
     let progress = Progress::new();
     let done = destroy(common, options, &account, &progress).await;
     progress.finish();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::dead_letters::DeadLetterList;
 use pmp_sync_domain::message::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
@@ -11,7 +12,6 @@ use pmp_sync_domain::message::{
 };
 use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
-use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize as _, Serialize};
 use serde_json::json;

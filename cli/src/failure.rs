@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
-use pmp_sync_local::embedded::EmbeddedError;
-use pmp_sync_local::scenario::ScenarioError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -30,9 +29,6 @@ pub(crate) enum Failure {
     /// A file can not be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
-    /// The state file of the embedded AWS is not one.
-    #[error("the state file {path} is broken: {reason}")]
-    StateFile { path: String, reason: String },
     /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
@@ -86,15 +82,16 @@ pub(crate) enum Failure {
     Interrupted { signal: u8, message: &'static str },
 }
 
-impl From<EmbeddedError> for Failure {
-    fn from(error: EmbeddedError) -> Self {
-        Self::local(&error)
-    }
-}
-
-impl From<ScenarioError> for Failure {
-    fn from(error: ScenarioError) -> Self {
-        Self::local(&error)
+impl From<DeployError> for Failure {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Service(error) => Self::Service(error),
+            DeployError::File { path, error } => Self::File { path, error },
+            DeployError::Invalid { message, remedy } => Self::CommandLine { message, remedy },
+            DeployError::Missing { message, remedy } => Self::Unknown { message, remedy },
+            DeployError::Failed { message, remedy } => Self::Stack { message, remedy },
+            DeployError::Late(message) => Self::Late(message),
+        }
     }
 }
 
@@ -130,8 +127,7 @@ impl Failure {
             Self::Unknown { .. }
             | Self::InvalidConfig { .. }
             | Self::File { .. }
-            | Self::CommandLine { .. }
-            | Self::StateFile { .. } => INVALID_INPUT,
+            | Self::CommandLine { .. } => INVALID_INPUT,
             Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
             // As a shell tells it of a process that a signal has ended.
@@ -143,7 +139,7 @@ impl Failure {
     fn code(&self) -> &str {
         match self {
             Self::InvalidConfig { .. } => "config",
-            Self::File { .. } | Self::StateFile { .. } => "file",
+            Self::File { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
             Self::Service(_) | Self::Refusal { .. } => "aws",
@@ -181,7 +177,6 @@ impl Failure {
                 }
                 Kind::Locked | Kind::Refused => return None,
             }),
-            Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }
             | Self::Stack { remedy, .. }

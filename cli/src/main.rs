@@ -9,7 +9,6 @@ mod completions;
 mod config;
 mod consent;
 mod context;
-mod daemon;
 mod deploy;
 mod destroy;
 mod dlq;
@@ -29,8 +28,6 @@ mod report;
 mod schemas;
 mod scope;
 mod signals;
-mod start;
-mod state;
 mod status;
 mod sync;
 mod why;
@@ -39,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Arguments, Command, ConfigCommand, LocalCommand};
+use crate::args::{Arguments, Command, ConfigCommand};
 use crate::failure::Failure;
 
 #[tokio::main]
@@ -90,12 +87,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Resume(options) => brake::resume(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Destroy(options) => destroy::run(&common, &options).await,
-        Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,
-        Command::Local(LocalCommand::Down { state }) => {
-            local::down(&common, state.as_deref()).await
-        }
+        Command::Local(command) => local::run(&common, &command),
         Command::Completions { shell } => completions::run(shell),
         Command::Reference { folder } => reference::write(&folder),
-        Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

@@ -1,6 +1,7 @@
 //! What each command prints with `--json`, as JSON Schema: docs/schemas is generated from this list.
 //! Readers are to take fields that they do not know, so that newer releases may add some.
 
+use pmp_sync_deploy::local::{Ended, State};
 use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::preview::Preview;
 use pmp_sync_domain::schema::tidy;
@@ -19,11 +20,9 @@ use crate::experience::view::{ExperienceChange, ExperienceList};
 use crate::failure::ErrorAnswer;
 use crate::history::{Event, HistoryAnswer};
 use crate::holds::HoldsAnswer;
-use crate::local::Ended;
 use crate::member::add::MemberChange;
 use crate::member::bootstrap::Bootstrapped;
 use crate::member::list::MemberList;
-use crate::state::State;
 use crate::status::StatusAnswer;
 use crate::sync::SyncAnswer;
 
@@ -72,6 +71,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
     printed::<Report>("doctor"),
+    printed::<State>("local status"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

@@ -17,7 +17,7 @@ use crate::embedded::{
     Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks,
 };
 use crate::marketplace::{Lists, NewExperience};
-use crate::progress::Progress;
+use pmp_sync_deploy::progress::Progress;
 
 /// `Name` of the stacks, unless told otherwise.
 pub const NAME: &str = "pmp-sync";
@@ -132,7 +132,8 @@ impl<'a> Installation<'a> {
             .collect();
         let stacks = Deployment::new(embedded, binaries)
             .deploy(stack, &new, progress)
-            .await?;
+            .await
+            .map_err(EmbeddedError::from)?;
         if let Some(emulator) = embedded.emulator() {
             for org in members.iter().chain([&management]) {
                 emulator.add_org(&org.owner, [org.account.clone()]);

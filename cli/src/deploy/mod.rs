@@ -2,31 +2,24 @@
 //! can be repeated: whatever an interrupted run has left is taken up by the next.
 
 pub(crate) mod account;
-pub(crate) mod bucket;
-pub(crate) mod change;
-mod code;
-mod elf;
 pub(crate) mod leftover;
-pub(crate) mod stack;
-mod step;
-mod template;
 
-use std::collections::BTreeMap;
-
-use pmp_sync_domain::ids::AccountId;
-use pmp_sync_local::progress::Progress;
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::change::{DeployedStack, Outcome, Review};
+use pmp_sync_deploy::elf::Architecture;
+use pmp_sync_deploy::installation::{self, Code, Outputs};
+use pmp_sync_deploy::package::{Function, Package, package};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::stack::{Found, Stacks};
+use pmp_sync_deploy::template::{MANAGEMENT, MEMBER};
+use pmp_sync_deploy::{Account, binaries};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::account::{Account, Part};
-use self::bucket::Bucket;
-use self::change::{DeployedStack, Outcome, Wanted};
-use self::code::{Function, Package};
-use self::elf::Architecture;
-use self::stack::{Found, Stacks};
-use self::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS};
+use self::account::{Part, account_of, member_account};
 use crate::args::Common;
 use crate::args::deploy::{DeployCommand, DeployMemberOptions, DeployOptions};
+use crate::ask::confirm;
 use crate::context::Context;
 use crate::experience;
 use crate::failure::Failure;
@@ -52,26 +45,6 @@ pub(crate) struct DeployAnswer {
     next: String,
 }
 
-/// Where code is.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Code {
-    bucket: String,
-    key: String,
-}
-
-/// The stacks' names, as infra/README.md has them.
-pub(crate) fn management_stack(name: &str) -> String {
-    format!("{name}-management")
-}
-
-pub(crate) fn access_stack(name: &str, account: &AccountId) -> String {
-    format!("{name}-member-access-{account}")
-}
-
-pub(crate) fn member_stack(name: &str) -> String {
-    format!("{name}-member")
-}
-
 /// `deploy`
 pub(crate) async fn run(common: &Common, command: &DeployCommand) -> Result<(), Failure> {
     check_name(&common.name)?;
@@ -92,31 +65,21 @@ async fn management(
     MANAGEMENT.check(&options.parameters)?;
     let profile = options.profile.as_deref();
     let profile = profile.or(common.management_profile.as_deref());
-    let account = Account::of(profile, Part::Management).await?;
+    let account = account_of(profile, Part::Management).await?;
     let stacks = Stacks::new(&account, progress);
-    let stack = management_stack(&common.name);
-    let standing = stacks.find(&stack).await?;
-    let package = package(Function::Producer, options, standing.as_ref(), progress).await?;
-    let bucket = store(common, options, &account, &package, progress).await?;
-    let mut parameters: BTreeMap<_, _> = options.parameters.iter().cloned().collect();
-    parameters.extend(own([
-        ("Name", common.name.as_str()),
-        ("CodeBucket", bucket.name()),
-        ("ProducerCodeKey", &package.key),
-    ]));
+    let standing = stacks
+        .find(&installation::management_stack(&common.name))
+        .await?;
+    let package = packed(Function::Producer, options, standing.as_ref(), progress).await?;
+    let code = store(common, options, &account, &package, progress).await?;
+    let wanted = installation::management(&common.name, &code, &options.parameters);
     let deployed = stacks
-        .deploy(&Wanted {
-            stack,
-            template: MANAGEMENT,
-            parameters,
-            name: &common.name,
-            yes: options.yes,
-        })
+        .deploy(&wanted, reviewed(options.yes, progress))
         .await?;
     Ok(DeployAnswer {
         account: account.id.to_string(),
         stacks: vec![deployed],
-        code: code_at(&bucket, package),
+        code,
         bootstrapped: None,
         external_id: None,
         next: "pmp-sync deploy member --account ACCOUNT --profile PROFILE".to_owned(),
@@ -130,8 +93,8 @@ async fn member(
 ) -> Result<DeployAnswer, Failure> {
     let wanted = &options.options;
     MEMBER.check(&wanted.parameters)?;
-    let management = Account::of(common.management_profile.as_deref(), Part::Management).await?;
-    let account = Account::of_member(wanted.profile.as_deref(), &options.account).await?;
+    let management = account_of(common.management_profile.as_deref(), Part::Management).await?;
+    let account = member_account(wanted.profile.as_deref(), &options.account).await?;
     if management.id == account.id {
         return Err(Failure::CommandLine {
             message: format!(
@@ -144,62 +107,29 @@ async fn member(
     let here = Stacks::new(&management, progress);
     let there = Stacks::new(&account, progress);
     let outputs = management_outputs(&here, &common.name).await?;
-    let stack = member_stack(&common.name);
-    let standing = there.find(&stack).await?;
-    let package = package(Function::Worker, wanted, standing.as_ref(), progress).await?;
+    let standing = there
+        .find(&installation::member_stack(&common.name))
+        .await?;
+    let package = packed(Function::Worker, wanted, standing.as_ref(), progress).await?;
 
     // Everything that can be refused has been: from here on something is made.
     progress.step(format!("taking in account {}", account.id));
     let context = Context::with(common, management.config.clone());
     let known = begin_onboarding(&context, &account.id, None).await?;
     let external_id = known.external_id;
-    let from = |names: &[&'static str]| {
-        let pair = |name: &&'static str| {
-            let value = outputs.get(*name).map_or("", String::as_str);
-            (*name, value.to_owned())
-        };
-        names.iter().map(pair).collect::<Vec<_>>()
-    };
-    let mut parameters = own([
-        ("Name", common.name.as_str()),
-        ("MemberAccountId", account.id.as_str()),
-        ("ExternalId", external_id.as_str()),
-    ]);
-    parameters.extend(own(from(&["LedgerTableArn", "BusArn"])));
-    let access = here
-        .deploy(&Wanted {
-            stack: access_stack(&common.name, &account.id),
-            template: MEMBER_ACCESS,
-            parameters,
-            name: &common.name,
-            yes: wanted.yes,
-        })
-        .await?;
-
-    let bucket = store(common, wanted, &account, &package, progress).await?;
-    let mut parameters: BTreeMap<_, _> = wanted.parameters.iter().cloned().collect();
-    let lane_role = access.outputs.get("LaneRoleArn").cloned();
-    parameters.extend(own([
-        ("Name", common.name.as_str()),
-        ("ExternalId", external_id.as_str()),
-        ("LaneRoleArn", lane_role.as_deref().unwrap_or_default()),
-        ("CodeBucket", bucket.name()),
-        ("WorkerCodeKey", &package.key),
-    ]));
-    parameters.extend(own(from(&[
-        "ManagementAccountId",
-        "LedgerTableArn",
-        "BusArn",
-    ])));
-    let deployed = there
-        .deploy(&Wanted {
-            stack,
-            template: MEMBER,
-            parameters,
-            name: &common.name,
-            yes: wanted.yes,
-        })
-        .await?;
+    let external_id = external_id.as_str();
+    let role = installation::member_access(&common.name, &account.id, external_id, &outputs);
+    let access = here.deploy(&role, reviewed(wanted.yes, progress)).await?;
+    let code = store(common, wanted, &account, &package, progress).await?;
+    let stack = installation::member(
+        &common.name,
+        external_id,
+        &outputs,
+        &access.outputs,
+        &code,
+        &wanted.parameters,
+    );
+    let deployed = there.deploy(&stack, reviewed(wanted.yes, progress)).await?;
     let bootstrapped = if options.bootstrap {
         let wanted = BootstrapOptions {
             account: account.id.clone(),
@@ -219,20 +149,15 @@ async fn member(
         account: account.id.to_string(),
         stacks: vec![access, deployed],
         bootstrapped,
-        code: code_at(&bucket, package),
-        external_id: options
-            .show_external_id
-            .then(|| external_id.as_str().to_owned()),
+        code,
+        external_id: options.show_external_id.then(|| external_id.to_owned()),
         next: format!("pmp-sync member add NAME --account {}", account.id),
     })
 }
 
 /// The outputs of the management stack, if it can be used.
-async fn management_outputs(
-    stacks: &Stacks<'_>,
-    name: &str,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let stack = management_stack(name);
+async fn management_outputs(stacks: &Stacks<'_>, name: &str) -> Result<Outputs, Failure> {
+    let stack = installation::management_stack(name);
     match stacks.find(&stack).await? {
         Some(found) if found.is_whole() => Ok(found.outputs),
         other => {
@@ -251,7 +176,7 @@ async fn management_outputs(
 }
 
 /// The code, for the processor that the stack is to have.
-async fn package(
+async fn packed(
     function: Function,
     options: &DeployOptions,
     standing: Option<&Found>,
@@ -266,36 +191,47 @@ async fn package(
         message: format!("{word} is no architecture"),
         remedy: "give Architecture=x86_64 or Architecture=arm64".to_owned(),
     })?;
-    code::package(function, options.code.as_deref(), architecture, progress).await
+    let folder = match &options.code {
+        Some(folder) => folder.clone(),
+        None => binaries::folder(progress).await?,
+    };
+    Ok(package(function, &folder, architecture, progress).await?)
 }
 
-async fn store<'a>(
+async fn store(
     common: &Common,
     options: &DeployOptions,
-    account: &'a Account,
+    account: &Account,
     package: &Package,
     progress: &Progress,
-) -> Result<Bucket<'a>, Failure> {
+) -> Result<Code, Failure> {
     let name = options.bucket.clone();
-    let name = name.unwrap_or_else(|| bucket::default_name(&common.name, account));
+    let name = name.unwrap_or_else(|| default_name(&common.name, account));
     let bucket = Bucket::new(account, name);
     progress.step(format!("storing the code in {}", bucket.name()));
-    bucket.store(package).await?;
-    Ok(bucket)
+    Ok(bucket.store(package).await?)
 }
 
-fn code_at(bucket: &Bucket<'_>, package: Package) -> Code {
-    Code {
-        bucket: bucket.name().to_owned(),
-        key: package.key,
+/// Shows what would change, and asks for it.
+fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Result<(), Failure> {
+    move |review| {
+        progress.finish();
+        let doing = if review.is_new { "created" } else { "updated" };
+        output::note(&format!("{} is {doing}:", review.thing));
+        let rows = review.changes.iter().map(|change| {
+            vec![
+                change.action.clone(),
+                change.resource.clone(),
+                change.kind.clone(),
+                change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        });
+        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
+        for line in output::table_lines(&header, rows.collect()) {
+            output::note(&line);
+        }
+        confirm(yes, &format!("Execute this on the stack {}?", review.stack))
     }
-}
-
-fn own<K: Into<String>, V: Into<String>>(
-    pairs: impl IntoIterator<Item = (K, V)>,
-) -> BTreeMap<String, String> {
-    let pair = |(key, value): (K, V)| (key.into(), value.into());
-    pairs.into_iter().map(pair).collect()
 }
 
 /// What every resource is named after: the templates' own rule, told before anything is made.
@@ -346,7 +282,8 @@ fn show(common: &Common, answer: &DeployAnswer) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::template::Template;
+    use pmp_sync_deploy::template::{MEMBER_ACCESS, Template};
+
     use super::*;
 
     #[test]

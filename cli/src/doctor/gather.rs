@@ -24,9 +24,9 @@ use super::look::{Timed, brisk, look, look_for};
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::context::Context;
-use crate::deploy::{management_stack, member_stack};
 use crate::failure::Failure;
 use crate::{holds, invoke};
+use pmp_sync_deploy::installation::{management_stack, member_stack};
 
 /// How long the producer is waited for.
 const PRODUCER: Duration = Duration::from_secs(35);

@@ -8,7 +8,7 @@ use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
-use crate::deploy::{access_stack, management_stack};
+use pmp_sync_deploy::installation::{access_stack, management_stack};
 
 /// What the producer needs in its environment.
 const VARIABLES: [&str; 6] = [

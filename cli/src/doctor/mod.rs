@@ -22,13 +22,13 @@ use clap::Args;
 use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::doctor::Look;
 use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::Clock as _;
-use pmp_sync_local::progress::Progress;
 use tokio::time::Instant;
 
 pub(crate) use self::check::documentation;

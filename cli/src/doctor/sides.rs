@@ -8,7 +8,7 @@ use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
 use super::organization;
-use crate::deploy::member_stack;
+use pmp_sync_deploy::installation::member_stack;
 
 /// What the worker needs in its environment.
 const VARIABLES: [&str; 10] = [

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended, Found};
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId};
-use pmp_sync_local::progress::Progress;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 

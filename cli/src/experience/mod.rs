@@ -9,8 +9,8 @@ pub(crate) mod view;
 use clap::{Args, Subcommand};
 use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::ids::ExperienceId;
-use pmp_sync_local::progress::Progress;
 
 use self::administrator::{Administrator, Settled};
 pub(crate) use self::decide::Wanted;

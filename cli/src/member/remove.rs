@@ -4,13 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::installation::{access_stack, member_stack};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::message::{SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_local::progress::Progress;
 use tokio::time::Instant;
 
 use super::configured::edit_config;
@@ -20,11 +24,8 @@ use crate::args::deploy::{Afterwards, RemoveOptions, Who};
 use crate::ask::confirm;
 use crate::brake;
 use crate::context::{Context, request_id};
-use crate::deploy::account::{Account, Part};
-use crate::deploy::bucket::{Bucket, default_name};
+use crate::deploy::account::{Part, account_of, member_account};
 use crate::deploy::leftover::Queue;
-use crate::deploy::stack::Stacks;
-use crate::deploy::{access_stack, member_stack};
 use crate::destroy::RemovalAnswer;
 use crate::experience::Wanted;
 use crate::experience::administrator::Administrator;
@@ -48,7 +49,7 @@ struct Known {
 /// `member remove`
 pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), Failure> {
     let profile = common.management_profile.as_deref();
-    let management = Account::of(profile, Part::Management).await?;
+    let management = account_of(profile, Part::Management).await?;
     let context = Context::with(common, management.config.clone());
     let known = find(&context, &options.member).await?;
     if options.experience == Afterwards::Archive && options.profile.is_none() {
@@ -62,7 +63,7 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
         });
     }
     let account = match &options.profile {
-        Some(profile) => Some(Account::of_member(Some(profile), &known.account).await?),
+        Some(profile) => Some(member_account(Some(profile), &known.account).await?),
         None => None,
     };
     let progress = Progress::new();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
@@ -12,7 +13,6 @@ use pmp_sync_domain::message::{
 };
 use pmp_sync_domain::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
 use pmp_sync_domain::run::DeadLetterRecord;
-use pmp_sync_local::progress::Progress;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

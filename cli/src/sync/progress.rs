@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::run::{LinkRecord, RunRecord};
-use pmp_sync_local::progress::Progress;
 
 use super::name;
 use crate::output;

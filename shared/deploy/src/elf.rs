@@ -9,13 +9,16 @@ const GLIBC: (u32, u32) = (2, 34);
 
 /// What the code is built for; the templates' parameter Architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Architecture {
+pub enum Architecture {
+    /// `x86_64`
     X86_64,
+    /// `arm64`
     Arm64,
 }
 
 impl Architecture {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// The architecture of that word.
+    pub fn parse(text: &str) -> Option<Self> {
         match text {
             "x86_64" => Some(Self::X86_64),
             "arm64" => Some(Self::Arm64),
@@ -23,7 +26,8 @@ impl Architecture {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    /// Its word in the templates.
+    pub fn word(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Arm64 => "arm64",

@@ -3,25 +3,14 @@
 //!
 //! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
 
-mod book;
-mod conclude;
-mod consent;
-mod dead_letters;
-mod doctor;
-mod drift;
-mod inbox;
-mod inspect;
+mod dispatch;
+mod handlers;
 #[cfg(feature = "lambda")]
 pub mod lambda;
-mod link;
-mod live;
-mod notify;
-mod preview;
-mod report;
-mod retire;
+mod letters;
+mod queries;
+mod reconcile;
 mod run;
-mod send;
-mod why;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
@@ -29,7 +18,7 @@ use pmp_sync_domain::ports::{
     ReadCatalog, WriteRuns,
 };
 
-pub use self::inbox::{Record, Verdict};
+pub use self::dispatch::{Record, Verdict};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {

@@ -1,4 +1,5 @@
-//! What administrators other than pmp-sync do to change sets, on demand.
+//! Acts of other administrators on change sets, on demand.
+
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,11 +9,11 @@ use super::error::ApiError;
 use super::operations::Answer;
 use super::store::Store;
 
-/// What a change set of an administrator who is none of ours is called.
+/// The name of a change set of another administrator.
 const FOREIGN_NAME: &str = "Maria - rename before the audit";
 
 impl Store {
-    /// A change set of an administrator who is none of ours: it holds the lock and changes nothing.
+    /// Starts a change set of another administrator. It holds the lock and changes nothing.
     pub(crate) fn foreign_lock(
         &mut self,
         experience: &str,
@@ -23,7 +24,7 @@ impl Store {
             .get(experience)
             .ok_or_else(|| ApiError::not_found(format!("Entity {experience} does not exist")))?;
         if found.archived {
-            // Its change set would fail.
+            // The change set would fail.
             return Err(ApiError::validation(format!("{experience} is archived")));
         }
         if let Some(lock) = self.lock_on(experience) {
@@ -44,7 +45,7 @@ impl Store {
                     id: experience.to_owned(),
                     revision: None,
                 },
-                // The name that it has.
+                // It renames the experience to its own name.
                 details: json!({ "Name": name }),
                 errors: Vec::new(),
             }],
@@ -59,7 +60,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Lets the API forget a change set. It still ends, and the emulator's log keeps it.
+    /// Makes the API forget a change set. It still ends, and the emulator's log keeps it.
     pub(crate) fn vanish(&mut self, id: &str) -> Result<(), ApiError> {
         if !self.change_sets.contains_key(id) {
             return Err(ApiError::not_found(format!(
@@ -70,7 +71,7 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels a change set as an administrator of its organization does, through the API.
+    /// Cancels a change set through the API, as an administrator of its organization.
     pub(crate) fn cancel(&mut self, id: &str, now: Timestamp) -> Result<Answer, ApiError> {
         let owner = self.change_sets.get(id).map(|set| set.owner.clone());
         let input = json!({ "catalog": "AWSMarketplace", "changeSetId": id });

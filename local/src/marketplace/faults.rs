@@ -1,4 +1,4 @@
-//! Faults on demand: calls that are refused, late or never answered, and change sets that fail.
+//! Injected faults: calls that are refused, late or never answered, and change sets that fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -22,35 +22,36 @@ const OPERATIONS: [&str; 8] = [
 ];
 /// The name of the rule for all operations.
 const ALL: &str = "*";
-/// The longest delay, in milliseconds: beyond any client's patience.
+/// The longest delay, in milliseconds: longer than any client waits.
 const MOST_DELAY: u64 = 120_000;
-/// Products that can be bad at the same time.
+/// The most products that can be bad at the same time.
 const MOST_BAD: usize = 10_000;
-/// The longest message of an error, as the API has it.
+/// The API's limit for the length of an error message.
 const MOST_MESSAGE: usize = 2_048;
 
-/// What is to go wrong. Everything is left out by default: nothing goes wrong.
+/// The faults to inject. The default injects none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
-    /// Where the generator begins that probabilities are drawn from: the same calls in the same
-    /// order meet the same faults.
+    /// The seed of the generator for probabilities. The same calls in the same order meet the same
+    /// faults.
     pub seed: u64,
-    /// Rules by the operation's name, and `*` for all. Both apply: the operation's own first.
+    /// Rules by the name of the operation, and `*` for all. Both apply, the operation's own first.
     pub operations: BTreeMap<String, CallFaults>,
     /// Change sets that allow or deny one of these products fail with `CLIENT_ERROR`.
     pub bad_products: BTreeMap<String, BadProduct>,
     /// That many of the next change sets to end fail with `SERVER_FAULT`.
     pub server_fault_next: u32,
-    /// `DescribeEntity` tells only that many products of each statement of the policies of these
-    /// experiences, as if an answer were cut off and still well-formed.
+    /// For the policies of these experiences, `DescribeEntity` returns only that many products of
+    /// each statement: an answer that is incomplete and still well-formed.
     pub short_answers: BTreeMap<String, usize>,
-    /// True to tell of bad products in `FailureDescription` only, not at the change that has them.
+    /// True to report bad products in `FailureDescription` only, and not at the change that
+    /// contains them.
     pub unattributed_failures: bool,
 }
 
-/// What is to go wrong with calls of an operation. Of the refusals and the dropped answer the first
-/// that is due hits a call, in this order; a delay comes on top.
+/// The faults of an operation. The first refusal or dropped answer that is due hits a call, in this
+/// order. A delay is added on top.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallFaults {
@@ -64,23 +65,23 @@ pub struct CallFaults {
     pub denied: When,
     /// Answer 402 `ServiceQuotaExceededException`, without effect. `StartChangeSet` only.
     pub quota: When,
-    /// Do what was asked for and close the connection without a byte of an answer.
+    /// Apply the call and close the connection without a byte of an answer.
     pub drop_response: When,
-    /// Do what was asked for and answer late.
+    /// Apply the call and answer late.
     pub delay: When,
-    /// How late, in milliseconds.
+    /// The delay in milliseconds.
     pub delay_ms: u64,
 }
 
-/// Which calls are hit: those for which any of the three is true.
+/// Which calls a fault hits: those for which any of the three conditions is true.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
-    /// With this probability, 0.0 to 1.0.
+    /// A probability, 0.0 to 1.0.
     pub probability: f64,
-    /// Every nth; 0 is never.
+    /// Every nth call; 0 for never.
     pub every: u32,
-    /// The next n. It counts down.
+    /// The next n calls. It counts down.
     pub next: u32,
 }
 
@@ -106,7 +107,7 @@ impl When {
         }
     }
 
-    /// Calls by chance.
+    /// Random calls.
     pub fn chance(probability: f64) -> Self {
         Self {
             probability,
@@ -131,7 +132,7 @@ fn default_message() -> String {
 }
 
 impl BadProduct {
-    /// With this code and a message that does not name the product.
+    /// A failure with this code, and a message that does not name the product.
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -157,7 +158,8 @@ pub enum Fault {
     Quota,
     /// See [`CallFaults::drop_response`].
     DropResponse,
-    /// See [`CallFaults::delay`]; a call that is refused or dropped besides is told as that.
+    /// See [`CallFaults::delay`]. A call that is also refused or dropped is logged with that fault
+    /// instead.
     Delay,
     /// The change set was made to vanish.
     Vanished,
@@ -176,13 +178,13 @@ impl Fault {
     }
 }
 
-/// Why the emulator did not do what its control was asked for.
+/// The emulator refused a control request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {message}")]
 pub struct Refused {
     /// The API's name of the error.
     pub name: &'static str,
-    /// What is wrong.
+    /// What is wrong with the request.
     pub message: String,
 }
 
@@ -248,7 +250,7 @@ impl Faults {
     }
 }
 
-/// What is done to one call.
+/// The faults that hit one call.
 #[derive(Debug, Default)]
 pub(crate) struct Drawn {
     pub(crate) fault: Option<Fault>,
@@ -258,26 +260,26 @@ pub(crate) struct Drawn {
 
 /// How a change set fails.
 pub(crate) enum Verdict {
-    /// As if nothing had been set.
+    /// No injected fault.
     Natural,
     ServerFault,
-    /// For each change in order, the errors that it has.
+    /// The errors of each change, in order.
     Bad(Vec<Vec<(String, String)>>),
 }
 
-/// The faults in force, and how far they have come.
+/// The active faults with their counters.
 #[derive(Debug, Default)]
 pub(crate) struct FaultState {
     faults: Faults,
     random: u64,
-    /// Calls that a rule was asked about, for the nth.
+    /// The number of calls that each rule has seen, for `every`.
     seen: HashMap<(String, Fault), u32>,
     /// Change sets that the API no longer knows.
     pub(crate) vanished: BTreeSet<String>,
 }
 
 impl FaultState {
-    /// Begins anew with these faults. What has vanished stays so.
+    /// Replaces the faults and resets the counters. Vanished change sets stay vanished.
     pub(crate) fn set(&mut self, faults: Faults) -> Result<(), ApiError> {
         faults.check()?;
         self.random = faults.seed;
@@ -290,7 +292,7 @@ impl FaultState {
         &self.faults
     }
 
-    /// Cuts the lists of a policy that is told short.
+    /// Shortens the lists of a policy with `short_answers`.
     pub(crate) fn shorten(&self, experience: &str, details: &mut Value) {
         let Some(most) = self.faults.short_answers.get(experience) else {
             return;
@@ -307,7 +309,7 @@ impl FaultState {
         }
     }
 
-    /// What is to be done to a call.
+    /// Draws the faults that hit a call.
     pub(crate) fn draw(&mut self, operation: &str, input: &Value) -> Drawn {
         let mut drawn = Drawn::default();
         for key in [operation, ALL] {
@@ -352,7 +354,7 @@ impl FaultState {
         drawn
     }
 
-    /// How a change set that is about to end is to fail.
+    /// Decides how a change set that is about to end fails.
     pub(crate) fn judge(&mut self, set: &ChangeSet) -> Verdict {
         if set.foreign {
             return Verdict::Natural;
@@ -378,7 +380,7 @@ impl FaultState {
 }
 
 impl Verdict {
-    /// Writes the failure to the change set. False if there is none.
+    /// Writes the failure to the change set. Returns false if there is none.
     pub(crate) fn write(self, set: &mut ChangeSet, unattributed: bool) -> bool {
         match self {
             Self::Natural => return false,
@@ -408,14 +410,14 @@ impl Verdict {
     }
 }
 
-/// `count` is asked only of rules that are in use, so that an idle one leaves no trace.
+/// `count` is called only for rules that are in use, so that an idle rule leaves no trace.
 fn is_due(when: &mut When, random: &mut u64, count: impl FnOnce() -> u32) -> bool {
     if when.next > 0 {
         when.next -= 1;
         return true;
     }
     let nth = when.every > 0 && count().is_multiple_of(when.every);
-    // Drawn even if the nth is due: what is drawn later does not depend on it.
+    // Drawn even if the nth call is due, so that later draws do not depend on it.
     let drawn = when.probability > 0.0 && unit(random) < when.probability;
     nth || drawn
 }

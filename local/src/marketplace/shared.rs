@@ -1,5 +1,5 @@
-//! What every request works on: the store, the settings, who calls, and change sets that end after
-//! their time.
+//! The state that all requests share: the store, the settings, the callers' identities; and change
+//! sets that end after their time.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::quotas::Quotas;
 use super::store::Store;
 
-/// The longest that somebody else's change set may hold a lock, in seconds.
+/// The longest time that a foreign change set may hold a lock, in seconds.
 const MOST_LOCKED: f64 = 3_600.0;
 
 /// How the emulator behaves.
@@ -24,7 +24,7 @@ pub struct Settings {
     pub change_set_seconds: f64,
     /// False to deliver no events.
     pub events: bool,
-    /// Rates and limits.
+    /// The quotas that are enforced.
     #[serde(default)]
     pub quotas: Quotas,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Mutex<Settings>,
     pub(crate) identity: Identity,
     pub(crate) accounts: OnceLock<Accounts>,
-    /// Change sets run there, whoever starts them.
+    /// Change sets run on this runtime, whichever thread starts them.
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
@@ -64,7 +64,7 @@ impl Shared {
 
     /// The account behind the signature of a request.
     pub(crate) async fn caller(&self, authorization: Option<&str>) -> Result<String, ApiError> {
-        // Any account may ask STS whose key another one is.
+        // Any account may ask STS for the account of a key.
         let sts = self
             .accounts
             .get()
@@ -72,13 +72,13 @@ impl Shared {
         self.identity.account(authorization, sts.as_ref()).await
     }
 
-    /// Lets a change set take its time, end, and be announced.
+    /// Runs a change set: it takes its time, ends, and is announced.
     pub(crate) fn run(self: &Arc<Self>, id: String) {
         let seconds = self.settings().change_set_seconds;
         self.run_for(id, seconds);
     }
 
-    /// The same in a certain time.
+    /// Like [`Self::run`], within `seconds`.
     pub(crate) fn run_for(self: &Arc<Self>, id: String, seconds: f64) {
         let shared = Arc::clone(self);
         let seconds = seconds.clamp(0.0, 86_400.0);
@@ -94,7 +94,7 @@ impl Shared {
         });
     }
 
-    /// A change set of somebody else holds the lock for so many seconds. Returns its id.
+    /// Starts a foreign change set that holds the lock for `seconds`. Returns its id.
     pub(crate) fn foreign_lock(
         self: &Arc<Self>,
         experience: &str,
@@ -109,7 +109,7 @@ impl Shared {
         Ok(id)
     }
 
-    /// An administrator cancels a change set, which is announced.
+    /// Cancels a change set as an administrator, and announces that.
     pub(crate) fn cancel(self: &Arc<Self>, id: &str) -> Result<(), ApiError> {
         let answer = self.with(|store| store.cancel(id, now()))?;
         if let Some(set) = answer.cancelled {

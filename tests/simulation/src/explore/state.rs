@@ -183,7 +183,7 @@ impl Task {
 
     /// How many of its answers it has forgotten but for what it wrote by them.
     ///
-    /// At the head of its loop *advance* (worker/src/lane.rs) knows what its messages say, whether its
+    /// At the head of its loop *advance* (worker/src/advance.rs) knows what its messages say, whether its
     /// Tick is the live one (which it has written), what has just been applied (which it has closed),
     /// and how often it went round; nothing else of what it has read before. The head is where it reads
     /// the state, and not because a write was in conflict, nor after such a reading: those are within

@@ -13,11 +13,11 @@ use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter};
 use pmp_sync_domain::ports::Members as _;
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, LinkStatus};
 
-use super::{Read, by_lane, fate, link_of, put_back, receive};
-use crate::inspect::{View, inspect, read_management};
-use crate::link::Connection;
-use crate::live::Kept;
-use crate::run::Setup;
+use crate::letters::{Read, by_lane, fate, link_of, put_back, receive};
+use crate::reconcile::Connection;
+use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{View, inspect, read_management};
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

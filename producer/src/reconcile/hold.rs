@@ -11,10 +11,10 @@ use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::LinkStatus;
 
-use crate::drift::remember;
-use crate::inspect::{Inspection, Source, View};
-use crate::link::{Connection, Errand, Outcome};
-use crate::send::Committed;
+use crate::reconcile::edits::remember;
+use crate::reconcile::observe::{Inspection, Source, View};
+use crate::reconcile::send::Committed;
+use crate::reconcile::{Connection, Errand, Outcome};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

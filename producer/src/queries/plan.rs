@@ -11,10 +11,10 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
 
-use crate::drift::edited;
-use crate::inspect::{Desired, Inspection, View, inspect, read_management};
-use crate::live::Kept;
-use crate::run::{Setup, in_scope};
+use crate::reconcile::edits::edited;
+use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{Desired, Inspection, View, inspect, read_management};
+use crate::run::begin::{Setup, in_scope};
 use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.

@@ -13,11 +13,11 @@ use pmp_sync_domain::ports::{
 };
 use pmp_sync_domain::run::{DeadLetterOutcome, Request, RunRecord};
 
-use super::{Case, Read, by_lane, fate, link_of, put_back, receive};
-use crate::inspect::{Desired, read_management};
-use crate::link::{Connection, Errand, Outcome};
-use crate::live::Inquiry;
-use crate::run::{RESERVE, Setup};
+use crate::letters::{Case, Read, by_lane, fate, link_of, put_back, receive};
+use crate::reconcile::listings::Inquiry;
+use crate::reconcile::observe::{Desired, read_management};
+use crate::reconcile::{Connection, Errand, Outcome};
+use crate::run::begin::{RESERVE, Setup};
 use crate::{Ports, Producer};
 
 /// What one member's letters came to.

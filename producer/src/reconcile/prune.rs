@@ -16,9 +16,9 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
-use crate::link::Outcome;
-use crate::run::Setup;
-use crate::send::waiting;
+use crate::reconcile::Outcome;
+use crate::reconcile::send::waiting;
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {
@@ -74,7 +74,8 @@ impl<P: Ports> Producer<P> {
             notices: notices.removed(&subject, self.now()),
             ..without_holds(&book)
         };
-        if !is_unfinished(&state, &open) && forgotten == book {
+        let is_told = forgotten.notices.pending.is_empty();
+        if !is_unfinished(&state, &open) && forgotten == book && is_told {
             return Ok(None);
         }
         // `*` takes what is live: only what is known not to be has left it.

@@ -14,9 +14,9 @@ use pmp_sync_domain::report::{
 };
 use pmp_sync_domain::why::Seen;
 
-use crate::inspect::{Desired, read_management};
-use crate::run::{Setup, in_scope};
-use crate::why::{LANES_AT_ONCE, LINKS_AT_ONCE, MOST_BYTES};
+use crate::queries::why::{LANES_AT_ONCE, LINKS_AT_ONCE, MOST_BYTES};
+use crate::reconcile::observe::{Desired, read_management};
+use crate::run::begin::{Setup, in_scope};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

@@ -5,7 +5,7 @@ use pmp_sync_domain::drift::{Edited, LastChange, Look};
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::ports::Products;
 
-use crate::inspect::Inspection;
+use crate::reconcile::observe::Inspection;
 
 /// The outside edits of a link. The products are read only if something differs, so that a link in step
 /// costs nothing more. If they can not be read, what is remembered stays: a link is not to fail because

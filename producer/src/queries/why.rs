@@ -18,9 +18,9 @@ use pmp_sync_domain::why::{
     Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why,
 };
 
-use crate::inspect::{Desired, Source, View, inspect, read_management};
-use crate::link::Connection;
-use crate::run::{Setup, in_scope};
+use crate::reconcile::Connection;
+use crate::reconcile::observe::{Desired, Source, View, inspect, read_management};
+use crate::run::begin::{Setup, in_scope};
 use crate::{Ports, Producer};
 
 /// Links that are looked at at the same time.
@@ -130,12 +130,12 @@ impl<P: Ports> Producer<P> {
         let seen = inspect(
             ledger,
             connection,
-            &crate::live::Kept(ledger),
+            &crate::reconcile::listings::Kept(ledger),
             view,
             self.now(),
         )
         .await?;
-        let edits = crate::drift::look(&seen, &changes).edits();
+        let edits = crate::reconcile::edits::look(&seen, &changes).edits();
         let last = changes
             .into_iter()
             .map(|change| (change.product.clone(), change));

@@ -11,7 +11,7 @@ use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::live::{Answers, Listing, LiveRecord, due};
 use pmp_sync_domain::ports::{Discovery as _, ReadRuns, WriteRuns as _};
 
-use crate::run::RESERVE;
+use crate::run::begin::RESERVE;
 use crate::{Ports, Producer};
 
 /// Products that one invocation asks for at most, over all links. The others are asked for by the next

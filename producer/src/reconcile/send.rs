@@ -11,7 +11,7 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Lanes as _, SendChanges};
 use pmp_sync_domain::transit::transit;
 
-use crate::inspect::Inspection;
+use crate::reconcile::observe::Inspection;
 use crate::{Ports, Producer};
 
 /// What came of a commit.

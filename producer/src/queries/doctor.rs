@@ -19,9 +19,9 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Discovery as _, LookAtQueues as _, Members as _, ReadCatalog};
 
-use crate::inspect::targets;
-use crate::link::Connection;
-use crate::run::Setup;
+use crate::reconcile::Connection;
+use crate::reconcile::observe::targets;
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 /// Members that are looked at at the same time.

@@ -12,12 +12,12 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
 
-use crate::inbox::Work;
-use crate::inspect::{View, inspect, read_management, targets};
-use crate::link::Outcome;
-use crate::live::Kept;
-use crate::run::{Setup, in_scope, is_done, is_served};
-use crate::send::waiting;
+use crate::dispatch::Work;
+use crate::reconcile::Outcome;
+use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{View, inspect, read_management, targets};
+use crate::reconcile::send::waiting;
+use crate::run::begin::{Setup, in_scope, is_done, is_served};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

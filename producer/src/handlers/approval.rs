@@ -16,11 +16,11 @@ use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord};
 
-use crate::dead_letters::link_of;
-use crate::inspect::{Source, inspect, read_management};
-use crate::link::{Connection, Errand, Outcome};
-use crate::live::Kept;
-use crate::run::{Setup, UNFINISHED};
+use crate::letters::link_of;
+use crate::reconcile::listings::Kept;
+use crate::reconcile::observe::{Source, inspect, read_management};
+use crate::reconcile::{Connection, Errand, Outcome};
+use crate::run::begin::{Setup, UNFINISHED};
 use crate::{Ports, Producer};
 
 /// Why a request about a hold comes to nothing.

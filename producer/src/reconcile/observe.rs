@@ -21,8 +21,8 @@ use pmp_sync_domain::plan::{LaneView, Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lane, Lanes, ReadCatalog, ReadRuns};
 
-use crate::live::Informant;
-use crate::run::{is_done, overridden};
+use crate::reconcile::listings::Informant;
+use crate::run::begin::{is_done, overridden};
 
 /// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
 /// for each account (catalog quotas).

@@ -2,9 +2,6 @@
 //! discarded. Never redriven blindly: what is not wanted today is dropped, with a record. A letter is
 //! deleted only after its change has been sent under a committed plan, and its fate is written down.
 
-mod list;
-mod replay;
-
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::SCHEMA;
@@ -17,7 +14,7 @@ use pmp_sync_domain::plan::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
 use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
 
-use crate::live::Inquiry;
+use crate::reconcile::listings::Inquiry;
 
 /// Letters of one member that one request looks at. The next request goes on with the rest.
 const MOST_LETTERS: usize = 500;
@@ -31,7 +28,7 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    fn new(letter: DeadLetter, member: &Member) -> Self {
+    pub(crate) fn new(letter: DeadLetter, member: &Member) -> Self {
         let change = match WorkerMessage::parse(&letter.body) {
             // Somebody sent it there who should not: it stays as evidence.
             Ok(WorkerMessage::Change(change)) if change.account != member.account => Err(format!(
@@ -51,7 +48,7 @@ impl Read {
         reason.map_or("receive-count", String::as_str)
     }
 
-    fn is_in(&self, filter: &DeadLetterFilter) -> bool {
+    pub(crate) fn is_in(&self, filter: &DeadLetterFilter) -> bool {
         let product = || self.change.as_ref().ok().map(|change| &change.product);
         let in_products = filter.products.is_empty()
             || product().is_some_and(|product| filter.products.contains(product));
@@ -60,7 +57,7 @@ impl Read {
         in_products && in_reasons
     }
 
-    fn record(
+    pub(crate) fn record(
         &self,
         member: &Member,
         (outcome, why): (DeadLetterOutcome, String),
@@ -85,7 +82,7 @@ impl Read {
 }
 
 /// Receives what the filter is about; what it is not about is made visible again.
-async fn receive<C: DeadLetterBox>(
+pub(crate) async fn receive<C: DeadLetterBox>(
     letters: &C,
     member: &Member,
     filter: &DeadLetterFilter,
@@ -101,7 +98,7 @@ async fn receive<C: DeadLetterBox>(
 }
 
 /// Makes letters visible again. One that is not becomes so by itself a few minutes later.
-async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
+pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
     for read in reads {
         if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
             tracing::debug!(letter = read.letter.id, %error, "a dead letter stays hidden for a few minutes");
@@ -110,10 +107,10 @@ async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
 }
 
 /// Letters whose change can be read, by lane.
-type ByLane = BTreeMap<LaneId, Vec<(Read, ChangeMessage)>>;
+pub(crate) type ByLane = BTreeMap<LaneId, Vec<(Read, ChangeMessage)>>;
 
 /// The letters whose change can be read, by lane, and the others.
-fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
+pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     let mut lanes = ByLane::new();
     let mut others = Vec::new();
     for read in reads {
@@ -137,7 +134,7 @@ pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link>
 }
 
 /// What becomes of a letter, once its lane has been looked at or served.
-fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, String) {
+pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, String) {
     let wanted = served.plan().contains(&ProductChange {
         product: change.product.clone(),
         action: change.action,
@@ -183,8 +180,8 @@ fn unwanted(change: &ChangeMessage, served: &LinkRecord) -> String {
 
 /// The run that a letter's fate is written under, and whose letters they are.
 #[derive(Clone, Copy)]
-struct Case<'a> {
-    run: RunId,
-    member: &'a Member,
-    inquiry: &'a Inquiry,
+pub(crate) struct Case<'a> {
+    pub(crate) run: RunId,
+    pub(crate) member: &'a Member,
+    pub(crate) inquiry: &'a Inquiry,
 }

@@ -1,5 +1,12 @@
 //! One link of a run: look, decide, commit, send. Its failures stay with it.
 
+pub(crate) mod edits;
+pub(crate) mod hold;
+pub(crate) mod listings;
+pub(crate) mod observe;
+pub(crate) mod prune;
+pub(crate) mod send;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
@@ -15,11 +22,11 @@ use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
 use pmp_sync_domain::transit::transit;
 
-use crate::drift::{edited, remember};
-use crate::inspect::{Desired, Inspection, Source, View, inspect, targets};
-use crate::live::Inquiry;
-use crate::run::Setup;
-use crate::send::{Committed, waiting};
+use crate::reconcile::edits::{edited, remember};
+use crate::reconcile::listings::Inquiry;
+use crate::reconcile::observe::{Desired, Inspection, Source, View, inspect, targets};
+use crate::reconcile::send::{Committed, waiting};
+use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 /// Plans of one lane that are made again because the lane changed in between.

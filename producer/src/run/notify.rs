@@ -12,8 +12,8 @@ use pmp_sync_domain::notify::{Notices, Seen, Subject, SyncCompleted};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LinkRecord, RunRecord};
 
-use crate::inspect::Inspection;
-use crate::run::{Setup, is_done};
+use crate::reconcile::observe::Inspection;
+use crate::run::begin::{Setup, is_done};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {

@@ -22,7 +22,7 @@ pub(crate) fn run(common: &Common, command: &LocalCommand) -> Result<(), Failure
         .args(command.arguments())
         .exec();
     Err(Failure::Local {
-        message: format!("{} can not be run: {error}", program.display()),
+        message: format!("{} cannot be run: {error}", program.display()),
         remedy: format!(
             "put {PROGRAM}, pmp-sync-producer and pmp-sync-worker beside pmp-sync; in a checkout, `cargo build` makes them"
         ),

@@ -1,6 +1,5 @@
 //! Acts of other administrators on change sets, on demand.
 
-
 use jiff::Timestamp;
 use serde_json::json;
 

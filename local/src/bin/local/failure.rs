@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// A file can not be read or written.
+    /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
     /// The state file is not one.

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use pmp_sync_deploy::local::{LocalCommand, duration};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 
 use crate::failure::{ErrorAnswer, INVALID_INPUT};
 use crate::output;

@@ -9,7 +9,7 @@ use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::hints;
+use crate::hint;
 
 /// The exit code for what is wrong with the command line or a file, and for names of things that are
 /// not there.
@@ -282,8 +282,8 @@ impl ErrorAnswer {
     pub(crate) fn new(code: &str, message: &str, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message: hints::text(message).into_owned(),
-            what_to_do: what_to_do.map(|told| hints::text(told).into_owned()),
+            message: hint::text(message).into_owned(),
+            what_to_do: what_to_do.map(|told| hint::text(told).into_owned()),
         };
         Self {
             error,

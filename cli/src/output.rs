@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::hints;
+use crate::hint;
 
 fn broken(error: std::io::Error) -> Failure {
     Failure::File {
@@ -99,7 +99,7 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
 
 /// Something for the person at the terminal. Nobody may be there to read it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", hints::text(text));
+    let _ = writeln!(std::io::stderr(), "{}", hint::text(text));
 }
 
 /// What the command ends with when it does not succeed.

@@ -1,4 +1,4 @@
-//! The clap tree, and what runs each command.
+//! The tree of commands, and the call of each.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,7 +93,7 @@ pub(crate) enum Command {
 /// Runs a command.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
-    // What `local` starts it ends itself, and by whatever name.
+    // `local` handles signals itself.
     if !matches!(command, Command::Local(_)) {
         hint::about(&common.name);
         signals::end_the_command(common.json)?;
@@ -104,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Experience(command) => experience::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
-        // Boxed: the future that gathers everything is large.
+        // Boxed, because the future of the report is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
@@ -125,11 +125,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Tells what is wrong with a command line, or what was asked about the command itself.
+/// Reports a problem of the command line, or prints help or the version.
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
-    // Nobody may be there to read it.
+    // Errors are ignored, because nobody may be there to read it.
     let _ = error.print();
-    // The command line is not understood: whether JSON is wanted can only be guessed from it.
+    // The command line was not understood, so `--json` is looked for in the raw arguments.
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let message = if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             "a command is missing".to_owned()
@@ -161,7 +161,7 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// clap takes the one for the other otherwise.
+    /// clap would confuse the two.
     #[test]
     fn no_command_has_an_option_with_the_id_of_one_that_all_have() {
         fn look(command: &clap::Command, globals: &[String]) {

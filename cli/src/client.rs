@@ -1,4 +1,5 @@
-//! What commands share: the management account, the producer, runs, holds, stacks and experiences.
+//! What commands share: access to the management account and the producer, runs, holds, stacks and
+//! experiences.
 
 pub(crate) mod account;
 pub(crate) mod approval;

@@ -1,5 +1,5 @@
-//! One module for each command: its options, what it does, and what it prints. None uses another; what they
-//! share is in `client`.
+//! One module for each command: its options, execution and output. No command uses another.
+//! `client` has what they share.
 
 pub(crate) mod approve;
 pub(crate) mod completions;

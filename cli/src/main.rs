@@ -1,6 +1,5 @@
-//! `pmp-sync`, the operator's command: configuration, plan, sync, holds, status, history, dead letters,
-//! deployment, and an AWS on this machine. Data goes to stdout, everything else to stderr.
-//! docs/command-guide.md has the exit codes.
+//! `pmp-sync`, the operator's command. Data goes to stdout, everything else to stderr.
+//! docs/command-guide.md lists the exit codes.
 
 mod cli;
 mod client;
@@ -26,7 +25,7 @@ async fn main() -> ExitCode {
         Err(error) => return cli::refuse(&error),
     };
     let as_json = arguments.common.json;
-    // Boxed: it is as large as the largest command.
+    // Boxed, because it is as large as the largest command.
     match Box::pin(cli::run(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

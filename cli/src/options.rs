@@ -4,7 +4,7 @@ use clap::Args;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::wire::Scope;
 
-/// The stacks' parameter Name when nobody says otherwise.
+/// The default of the stacks' parameter `Name`.
 pub(crate) const DEFAULT_NAME: &str = "pmp-sync";
 
 #[derive(Debug, Clone, Args)]

@@ -1,4 +1,4 @@
-//! Requests about holds. Each becomes a run of its own on one lane, which is waited for.
+//! Requests about holds. Each becomes a run of its own on one lane, and the command waits for it.
 
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::options::{Common, LinkOption, Patience};
 use crate::output;
 
-/// The fewest digits by which a plan can be named: nobody meets two plans of one run that share them.
+/// The fewest digits that name a plan. Two plans of one run never share them.
 const FEWEST_DIGITS: usize = 8;
 
 /// What is approved or rejected.
@@ -40,12 +40,12 @@ pub(crate) struct ApprovalOptions {
 pub(crate) struct HashDigits(String);
 
 impl HashDigits {
-    /// True for a hash that begins with these digits.
+    /// True if the hash begins with these digits.
     pub(crate) fn names(&self, hash: &PlanHash) -> bool {
         hash.to_string().starts_with(&self.0)
     }
 
-    /// The hash, if every digit of it is there.
+    /// The hash, if all of its digits are given.
     pub(crate) fn whole(&self) -> Option<PlanHash> {
         self.0.parse().ok()
     }
@@ -68,32 +68,32 @@ impl FromStr for HashDigits {
     }
 }
 
-/// What came of a request about a hold.
+/// The result of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ApprovalAnswer<'a> {
     /// The run that served it.
     run: &'a RunRecord,
-    /// What became of the link in that run; `approval.refused` has the words of a refusal. Null if the
-    /// run failed before it came to it.
+    /// The record of the link in that run; `consent.refused` has the text of a refusal. Null if the
+    /// run failed earlier.
     link: Option<&'a LinkRecord>,
-    /// What is held on the link now, if something is.
+    /// The current hold of the link.
     hold: Option<HoldAnswer>,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub(crate) struct Served {
     pub(crate) run: RunRecord,
     pub(crate) link: LinkRecord,
 }
 
 impl Served {
-    /// The link in a report.
+    /// The link as text: member and experience.
     pub(crate) fn name(&self) -> String {
         run::name(&self.link)
     }
 }
 
-/// The lane and the hash of the plan that the options name, if that is what is held.
+/// Finds the lane and the plan hash that the options name. An error if this is not what is held.
 pub(crate) async fn named(
     common: &Common,
     options: &ApprovalOptions,
@@ -124,13 +124,12 @@ pub(crate) async fn named(
     }
 }
 
-/// The hold of that run and plan.
 fn held<'a>(link_state: &'a LinkState, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
     let mut holds = link_state.hold.iter().chain(&link_state.restore);
     holds.find(|hold| hold.run == run && digits.names(&hold.plan_hash))
 }
 
-/// The hash of a plan that was approved and is not done yet: asking again is in order.
+/// The hash of a plan that was approved and is not done yet. A repeated request is allowed.
 async fn approved(
     context: &Context,
     known: &Known,
@@ -148,7 +147,7 @@ async fn approved(
     Ok(hash.filter(|hash| options.plan.names(hash)))
 }
 
-/// That something else is held, or nothing, and the remedy.
+/// The error that something else is held, or nothing, with the next step.
 fn stale(known: &Known) -> Failure {
     let name = known.name();
     let commands: Vec<_> = known
@@ -184,13 +183,13 @@ pub(crate) fn request(
         plan_hash,
         request_id: None,
         requester: None,
-        // The bus tells it.
+        // The bus adds it.
         account: None,
     }
 }
 
-/// Sends the request, waits for its run, and tells what the run has on record. What was refused or has
-/// failed is an error.
+/// Sends the request, waits for its run, and returns what the run recorded. A refusal or a failure
+/// is an error.
 pub(crate) async fn serve(
     common: &Common,
     context: &Context,
@@ -235,7 +234,7 @@ pub(crate) async fn serve(
         .as_ref()
         .and_then(|approval| approval.refused.clone())
     {
-        // What is held instead, if something is.
+        // Shows what is held instead.
         tell_failures(context, &run).await?;
         return Err(Failure::Refused(why));
     }

@@ -1,5 +1,5 @@
-//! The stored configuration, edited: read, changed, and stored against the version that was read. And
-//! what is known of an account from before it is configured.
+//! Edits of the stored configuration, stored on condition that the version is the one that was
+//! read; and what is known of an account before it is configured.
 
 pub(crate) mod edit;
 
@@ -16,16 +16,16 @@ use crate::failure::Failure;
 
 /// A configuration after an edit.
 pub(crate) struct Edited {
-    /// Its version.
+    /// The version that is in force.
     pub(crate) version: u64,
-    /// False if it stood so already.
+    /// False if the configuration was the same already.
     pub(crate) stored: bool,
-    /// What it says.
+    /// The configuration after the edit.
     pub(crate) config: Config,
 }
 
-/// Edits the configuration and stores it as the next version. Whoever has stored one in between is not
-/// overwritten: the edit is refused then.
+/// Edits the configuration and stores it as the next version. The edit is refused if another
+/// version was stored in between.
 pub(crate) async fn edit_config(
     context: &Context,
     edit: impl FnOnce(Option<&str>) -> Result<Edit, EditError>,
@@ -85,8 +85,8 @@ fn failure(error: EditError, version: u64) -> Failure {
     }
 }
 
-/// What is known of an account. If nothing is, it gets the external id that is given, or that the
-/// configuration has for it, or a new one; whichever it is, it stays.
+/// Reads what is known of an account. A new account gets the given external id, or the one that the
+/// configuration has for it, or a generated one. It never changes afterwards.
 pub(crate) async fn begin_onboarding(
     context: &Context,
     account: &AccountId,

@@ -1,10 +1,10 @@
-//! Asking before something is done that was shown.
+//! Asks before a command executes what it has shown.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use crate::failure::Failure;
 
-/// Asks, unless it has been answered with `--yes`. Without a terminal there is nobody to ask.
+/// Asks, unless `--yes` is given. Without a terminal it is an error.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -16,7 +16,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
         });
     }
     let mut stderr = std::io::stderr();
-    // Whoever cannot read the question does not answer it with yes.
+    // An operator who cannot see the question cannot answer yes.
     let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);

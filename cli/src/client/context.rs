@@ -1,4 +1,4 @@
-//! The way to the management account: everything by its deterministic name.
+//! Access to the management account. The names of all resources derive from the name of the stacks.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 use crate::failure::Failure;
 use crate::options::Common;
 
-/// How long STS is waited for: who asks is told as well as it can be, and holds up nothing.
+/// How long to wait for STS: the requester is reported as well as possible, and delays nothing.
 const WHO: Duration = Duration::from_secs(3);
 
 /// Clients for the management account, with the credentials of its profile if one is named.
@@ -33,10 +33,10 @@ impl Context {
         )
     }
 
-    /// The same with a configuration that is there already.
+    /// Creates the context with an existing SDK configuration.
     pub(crate) fn with(common: &Common, config: SdkConfig) -> Self {
         Self {
-            // The command writes nothing that expires.
+            // The command writes no item that expires.
             ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
             bus: EventBus::new(&config, &common.name),
             producer: format!("{}-producer", common.name),
@@ -44,20 +44,20 @@ impl Context {
         }
     }
 
-    /// Who asks: the principal of the credentials, or the user of this machine if STS does not tell.
+    /// The requester: the ARN of the principal, or the user of this machine if STS does not answer.
     pub(crate) async fn requester(&self) -> Option<String> {
         let told = caller::principal(&self.config, WHO).await.ok();
         told.or_else(|| std::env::var("USER").ok())
     }
 
-    /// The configuration in force; that there is none is a fault.
+    /// Reads the configuration in force. An error if there is none.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
         stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
     }
 }
 
-/// An id for a request, by which its run is found.
+/// Creates an id for a request, by which its run is found.
 pub(crate) fn request_id() -> String {
     format!("{:032x}", SystemEntropy.bits())
 }

@@ -1,4 +1,4 @@
-//! Experiences of one account, looked at and brought to what is wanted.
+//! Experiences of one account: read them, and bring them to the wanted state.
 
 pub(crate) mod administrator;
 pub(crate) mod bootstrap;
@@ -17,8 +17,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
 
-/// How long is waited for change sets unless told otherwise: three times the longest that one is known
-/// to take.
+/// Default timeout for change sets, in seconds: three times the longest known duration.
 pub(crate) const WAIT: u64 = 900;
 
 pub(crate) fn name(text: &str) -> Result<String, String> {
@@ -29,7 +28,7 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Err("1 to 50 letters, digits, spaces, _ or - are expected".to_owned())
 }
 
-/// Says what enabling an experience means, and asks, unless it is enabled already.
+/// Says what it means to enable an experience, and asks, unless it is enabled already.
 pub(crate) async fn agree(
     administrator: &Administrator<'_>,
     id: &ExperienceId,
@@ -45,7 +44,7 @@ pub(crate) async fn agree(
     }
     let audiences = catalog.audiences().await?;
     let view = look(catalog, id, &audiences).await?;
-    // A spinner would run over it.
+    // A spinner would overwrite the question.
     progress.finish();
     output::note(&view.consequences());
     confirm(yes, "Enable it?")

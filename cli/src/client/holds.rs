@@ -1,4 +1,4 @@
-//! What is held on the links, and how it is told wherever a command tells it.
+//! Holds of all links, and how commands show them.
 
 mod answer;
 
@@ -20,7 +20,7 @@ use super::context::Context;
 use crate::failure::Failure;
 use crate::{hint, output};
 
-/// What is remembered of a link, and what is known of its lane.
+/// A link state, with what is known of its lane.
 pub(crate) struct Known {
     pub(crate) lane: LaneId,
     pub(crate) link_state: LinkState,
@@ -34,27 +34,27 @@ impl Known {
         self.entry.as_ref().map(|entry| &entry.member)
     }
 
-    /// The member's name, or its account if no lane of that id was ever planned for.
+    /// The member's name, or its account if the lane was never planned for.
     pub(crate) fn name(&self) -> String {
         let member = self.member().map(ToString::to_string);
         let member = member.unwrap_or_else(|| self.lane.account.to_string());
         format!("{member} {}", self.lane.experience)
     }
 
-    /// The command that releases a hold of it.
+    /// The command that approves a hold of it.
     pub(crate) fn approve(&self, hold: &Hold) -> String {
         let member = self.member().filter(|_| self.is_ambiguous);
         hint::approve(hold, &self.lane.experience, member)
     }
 
-    /// What is held: the plan, and a rollback that somebody has asked for.
+    /// Its holds: the plan, and a rollback that was requested.
     pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.link_state.hold.iter().chain(&self.link_state.restore)
     }
 }
 
-/// What is remembered of all links, by member and experience. A link that has left the configuration is
-/// none any more: what is held of it cannot be released.
+/// Reads the states of all links, ordered by member and experience. Removed links are left out,
+/// because their holds cannot be approved.
 pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let entries = context.ledger.lanes().await?;
     let mut entries: BTreeMap<_, _> = entries
@@ -94,7 +94,7 @@ fn is_served(config: &Config, lane: &LaneId) -> bool {
     })
 }
 
-/// The run before which the lists are wanted back, if the hold is of a rollback.
+/// The run before which the lists are wanted back, if the hold is a rollback.
 pub(crate) fn rollback(hold: &Hold) -> Option<RunId> {
     hold.reasons.iter().find_map(|reason| match reason {
         HoldReason::Restore { run } => Some(*run),
@@ -102,7 +102,7 @@ pub(crate) fn rollback(hold: &Hold) -> Option<RunId> {
     })
 }
 
-/// That a link is frozen, and for how long, if it is.
+/// A sentence that the link is frozen, and for how long.
 pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
     let since = known.link_state.frozen_since?;
     Some(format!(
@@ -113,7 +113,7 @@ pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// What is held, why, who has rejected it, and how it is released, in lines that are set in.
+/// A hold in indented lines: what, why, who rejected it, and the command that approves it.
 pub(crate) fn words(hold: &Hold, approve: &str) -> String {
     let mut text = format!(
         "  the plan    {} ({})",
@@ -135,7 +135,7 @@ pub(crate) fn words(hold: &Hold, approve: &str) -> String {
     text
 }
 
-/// What a plan would do, by numbers.
+/// The size of a plan, in words.
 pub(crate) fn counts(allow: usize, deny: usize) -> String {
     format!(
         "{}, {}",
@@ -147,7 +147,7 @@ pub(crate) fn counts(allow: usize, deny: usize) -> String {
     )
 }
 
-/// Who asked, from which account, and when.
+/// Requester, account and time of a request, in words.
 pub(crate) fn who(ask: &Ask) -> String {
     let by = ask.by.as_deref().unwrap_or("somebody");
     let account = ask.account.as_ref();
@@ -155,7 +155,7 @@ pub(crate) fn who(ask: &Ask) -> String {
     format!("by {by}{account}, at {}", output::time(Some(ask.at)))
 }
 
-/// The one of these lanes that the options name.
+/// Chooses the lane that the options name.
 pub(crate) fn choose<T>(
     found: Vec<(Option<MemberName>, T)>,
     experience: &ExperienceId,

@@ -1,4 +1,4 @@
-//! Asks the producer, which alone reaches the members: an invocation that is waited for.
+//! Asks the producer, which alone reaches the members, and waits for its answer.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::client::context::Context;
 use crate::failure::Failure;
 
-/// A little longer than the longest time that the producer can be given: 900 s, see
+/// A little more than the longest possible timeout of the producer: 900 s, see
 /// `ProducerTimeoutSeconds` in infra/management.yaml.
 const PATIENCE: Duration = Duration::from_secs(910);
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The configuration for a call that takes as long as the producer does. It is made once: another
-/// attempt would have it make the plan anew, beside the one that is still at it.
+/// The SDK configuration for a call that takes as long as the producer. It makes one attempt only:
+/// another attempt would start a second invocation beside the first.
 fn patient(config: &SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
@@ -54,7 +54,7 @@ pub(crate) async fn ask(context: &Context, payload: &Value) -> Result<Value, Fai
     serde_json::from_slice(body).map_err(|error| unreadable(context, &error))
 }
 
-/// What an answer means that is not of the shape that is expected.
+/// The error for an answer in an unexpected shape.
 pub(crate) fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
     ServiceError::new(
         "Invoke",

@@ -1,4 +1,5 @@
-//! What stacks leave behind on purpose, and an operator deletes at the end: dead-letter queues and the ledger.
+//! Resources that stacks keep on purpose, and that an operator deletes at the end: dead-letter
+//! queues and the ledger.
 
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Refuses if somebody has not looked at what is in it.
+    /// An error if the queue has messages.
     pub(crate) async fn refuse_messages(&self) -> Result<(), Failure> {
         let Some(url) = self.url().await? else {
             return Ok(());
@@ -87,7 +88,7 @@ impl<'a> Queue<'a> {
         })
     }
 
-    /// Deletes it. False if there is none.
+    /// Deletes it. Returns false if it does not exist.
     pub(crate) async fn remove(&self) -> Result<bool, Failure> {
         let Some(url) = self.url().await? else {
             return Ok(false);
@@ -120,7 +121,7 @@ impl<'a> Table<'a> {
         format!("table {} of account {}", self.name, self.account.id)
     }
 
-    /// How it stands, and whether it is protected; nothing if it is not there.
+    /// Its status, and whether it is protected. None if it does not exist.
     async fn standing(&self) -> Result<Option<(TableStatus, bool)>, Failure> {
         let answer = self
             .client
@@ -149,7 +150,8 @@ impl<'a> Table<'a> {
         Ok(self.standing().await?.is_some())
     }
 
-    /// Deletes it, its protection first, and waits until it is gone. False if there is none.
+    /// Removes its protection, deletes it, and waits until it is gone. Returns false if it does not
+    /// exist.
     pub(crate) async fn remove(&self) -> Result<bool, Failure> {
         let mut pause = Pause::new();
         let mut was_there = false;
@@ -184,6 +186,5 @@ impl<'a> Table<'a> {
     }
 }
 
-/// How long a queue that was deleted keeps its name: one of that name cannot be made sooner (SQS
-/// reference, `DeleteQueue`).
+/// How long the name of a deleted queue cannot be used again (SQS reference, `DeleteQueue`).
 pub(crate) const NAME_KEPT: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! What a removal has deleted, and what it has left.
+//! The result of a removal.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,18 +10,18 @@ use crate::output;
 /// What a removal prints with `--json`.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct RemovalAnswer {
-    /// What was deleted by this run.
+    /// What this command deleted.
     pub(crate) deleted: Vec<String>,
-    /// The experiences that were archived by this run.
+    /// The experiences that this command archived.
     pub(crate) archived: Vec<String>,
-    /// What is left because nothing said that it may be deleted, or how.
+    /// What is left, because nothing said that it may be deleted, or how.
     pub(crate) left: Vec<String>,
     /// Commands that delete what is left.
     pub(crate) commands: Vec<String>,
 }
 
 impl RemovalAnswer {
-    /// Notes that something was deleted, if it was there.
+    /// Records that something was deleted, if it existed.
     pub(crate) fn note(&mut self, what: String, was_there: bool) {
         if was_there {
             self.deleted.push(what);

@@ -1,4 +1,4 @@
-//! A run: asked for, waited for, and told.
+//! Runs: request one, wait for it, and report it.
 
 mod live;
 
@@ -19,10 +19,10 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{hint, output};
 
-/// Runs among which the one of the request is looked for.
+/// The number of newest runs that are searched for that of the request.
 const AMONG: u16 = 50;
 
-/// Asks for a run about something and waits for its end.
+/// Requests a run for a scope and waits for its end.
 pub(crate) async fn about(
     context: &Context,
     scope: Scope,
@@ -42,7 +42,7 @@ pub(crate) async fn about(
     wait(context, &request, seconds).await
 }
 
-/// What the end of a run means for the command.
+/// Converts the end of a run to the result of the command.
 pub(crate) fn ended_well(run: &RunRecord) -> Result<(), Failure> {
     let words = format!(
         "run {} is {}, not completed{}",
@@ -54,14 +54,14 @@ pub(crate) fn ended_well(run: &RunRecord) -> Result<(), Failure> {
         RunStatus::Completed => Ok(()),
         RunStatus::Held => Err(Failure::Held(words)),
         RunStatus::Partial | RunStatus::Failed => Err(Failure::Partial(words)),
-        // What was asked for is another run's by now, or is still to come.
+        // Another run has taken over the request, or the run has not ended.
         RunStatus::Superseded | RunStatus::Planning | RunStatus::Applying => {
             Err(Failure::NotWell(words))
         }
     }
 }
 
-/// Why a run is not completed, and where to look.
+/// Why a run is not completed, in words, and where to look.
 fn reasons(run: &RunRecord) -> String {
     let totals = &run.totals;
     let mut reasons = Vec::new();
@@ -102,7 +102,7 @@ fn reasons(run: &RunRecord) -> String {
     format!(": {}", reasons.join("; "))
 }
 
-/// Waits until the run that serves a request has ended, or until nothing more will come of it by itself.
+/// Waits until the run that serves a request has ended, or cannot continue without an operator.
 pub(crate) async fn wait(
     context: &Context,
     request: &str,
@@ -157,7 +157,7 @@ async fn wait_for(
 /// The lanes that a run waits for.
 async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, LaneState)>, Failure> {
     let mut lanes = Vec::new();
-    // One that cannot be read is of a newer release.
+    // A lane that cannot be parsed belongs to a newer release.
     for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
         let state = context.ledger.state(&lane).await?;
         lanes.push((lane, state));
@@ -165,7 +165,7 @@ async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, Lan
     Ok(lanes)
 }
 
-/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or suspended.
+/// Why a run cannot continue: every lane that it waits for is blocked or suspended.
 fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<String> {
     if lanes.is_empty() || lanes.len() < run.open.len() {
         return None;
@@ -219,7 +219,7 @@ pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
     ))
 }
 
-/// Each failed or held link with its codes and what to do.
+/// Shows each failed or held link with its codes and what to do.
 pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
     if let Some(fault) = &run.fault {
         output::note(&format!(
@@ -229,7 +229,7 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     }
     for link in context.ledger.links(run.run).await? {
         let what = name(&link);
-        // A guard holds some faults as well: nothing is known of the plan then.
+        // A fault may count as a hold as well. Nothing is known of the plan then.
         let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
         if let Some(fault) = link.fault.filter(|_| counts) {
             output::note(&format!(
@@ -248,14 +248,14 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     Ok(())
 }
 
-/// A link in a report: its member, and the experience if it is about one.
+/// A link as text: its member, and its experience if it has one.
 pub(crate) fn name(link: &LinkRecord) -> String {
     let lane = link.lane.as_ref();
     let experience = lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
     format!("{} {experience}", link.member)
 }
 
-/// A run that is to be there.
+/// Reads a run. An error if it does not exist.
 pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Failure> {
     let record = context.ledger.run(run).await?;
     record.ok_or_else(|| Failure::Unknown {

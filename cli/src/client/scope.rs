@@ -1,4 +1,4 @@
-//! What `--member` and `--experience` are about: something that the configuration has.
+//! `--member` and `--experience`: names that the configuration must have.
 
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
@@ -10,12 +10,12 @@ use pmp_sync_domain::wire::Scope;
 use crate::failure::Failure;
 use crate::options::Narrowing;
 
-/// The scope, if each member and each experience that it names is in a link of the configuration.
+/// The scope of the options. An error if a link of the configuration lacks a name.
 pub(crate) fn of(narrowing: &Narrowing, stored: &StoredConfig) -> Result<Scope, Failure> {
     check(narrowing.scope(), stored)
 }
 
-/// The same of names that were given otherwise.
+/// Checks the names of a scope.
 pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failure> {
     if scope.is_everything() {
         return Ok(scope);
@@ -32,7 +32,7 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
             scope.covers(&link.member.name, id)
                 && match &link.target {
                     Target::One(experience) => experience == id,
-                    // Which ones those are, only the member's account can tell.
+                    // Only the member's account knows which experiences these are.
                     Target::EveryLive => true,
                 }
         })

@@ -1,4 +1,4 @@
-//! The suspension, put on and taken off.
+//! Suspend and resume: the item in the ledger, and the marks of the lanes.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// How often the suspension is written again because somebody else was faster.
+/// How often the item is written again because another writer was faster.
 const MOST_CONFLICTS: usize = 5;
-/// How long a start that was under way may take: the longest that a worker runs by default, twice.
+/// How long a start that is under way may take: twice the default timeout of a worker.
 const STARTING: Duration = Duration::from_mins(1);
 
-/// What the suspension is about; everything if nothing is named.
+/// What to suspend or resume. Everything if nothing is named.
 #[derive(Debug, Args)]
 pub(crate) struct SuspendOptions {
     /// Only this member. May be given several times.
@@ -37,12 +37,12 @@ pub(crate) struct SuspendOptions {
     pub(crate) links: Vec<ExperienceId>,
 }
 
-/// What the suspension came to.
+/// The result of suspend or resume.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SuspendAnswer<'a> {
     /// What was done.
     done: Done,
-    /// What is suspended now.
+    /// The current suspensions.
     suspensions: &'a Suspensions,
     /// The lanes that are suspended now.
     suspended_lanes: Vec<SuspendedLane<'a>>,
@@ -58,22 +58,22 @@ pub(crate) enum Done {
     Resumed,
 }
 
-/// A lane that starts no change set.
+/// A suspended lane.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SuspendedLane<'a> {
-    /// The member.
+    /// The member's name in the configuration.
     member: &'a MemberName,
-    /// Its account.
+    /// The member account.
     account: &'a AccountId,
-    /// Its experience.
+    /// The member experience.
     experience: &'a ExperienceId,
-    /// Where the lane stands.
+    /// What the lane is doing.
     phase: Phase,
-    /// The change set that is left to end, if one is under way.
+    /// The change set that is under way and left to end.
     change_set: Option<&'a ChangeSetId>,
 }
 
-/// What the options name.
+/// The members and experiences that the options name.
 pub(crate) struct Target<'a> {
     pub(crate) members: &'a [MemberName],
     pub(crate) links: &'a [ExperienceId],
@@ -102,7 +102,7 @@ impl<'a> Target<'a> {
 }
 
 pub(crate) fn put_on(suspensions: &mut Suspensions, target: &Target<'_>, suspension: &Suspension) {
-    // What is suspended already keeps who suspended it, and since when.
+    // An existing suspension keeps its operator and time.
     if target.is_everything() {
         suspensions.all.get_or_insert_with(|| suspension.clone());
     }
@@ -116,7 +116,7 @@ pub(crate) fn put_on(suspensions: &mut Suspensions, target: &Target<'_>, suspens
     }
 }
 
-/// Each name is one that the configuration has: a misspelt one would look like a stop.
+/// Checks that the configuration has each name. A misspelt name would suspend nothing.
 pub(crate) async fn check(context: &Context, target: &Target<'_>) -> Result<(), Failure> {
     if target.is_everything() {
         return Ok(());
@@ -164,7 +164,7 @@ pub(crate) fn take_off(suspensions: &mut Suspensions, target: &Target<'_>) -> Re
     Ok(())
 }
 
-/// Reads, changes and writes the suspensions, until nobody was faster.
+/// Reads, changes and writes the item, and repeats that after a conflict.
 pub(crate) async fn change(
     context: &Context,
     change: impl Fn(&mut Suspensions) -> Result<(), Failure>,
@@ -186,8 +186,8 @@ pub(crate) async fn change(
     Err(ServiceError::new("PutItem", "the suspension", Kind::Conflict, words).into())
 }
 
-/// Brings the mark of every known lane in line with the suspensions. Lanes that are not known yet get theirs
-/// from the next run, before anything is planned for them.
+/// Brings the mark of every known lane in line with the item. A lane that is not known yet gets its
+/// mark from the next run, before anything is planned for it.
 pub(crate) async fn mark(
     context: &Context,
     suspensions: &Suspensions,
@@ -212,7 +212,8 @@ pub(crate) async fn mark(
     Ok(lanes)
 }
 
-/// A start that was under way when the mark was set may still reach the service: it is waited for.
+/// Waits for starts that were under way when the mark was set, because they may still reach the
+/// service.
 pub(crate) async fn wait_for_starts(
     context: &Context,
     lanes: &mut [(LaneEntry, LaneState)],
@@ -242,7 +243,7 @@ pub(crate) async fn wait_for_starts(
     }
 }
 
-/// Suspends a member that is to be removed, and waits until nothing is being started.
+/// Suspends a member that is to be removed, and waits until nothing is starting.
 pub(crate) async fn engage(
     context: &Context,
     member: &MemberName,
@@ -266,7 +267,7 @@ pub(crate) async fn engage(
     wait_for_starts(context, &mut lanes, progress).await
 }
 
-/// Resumes a member that is gone: another one may be called so.
+/// Removes the suspension of a removed member, because another one may get its name.
 pub(crate) async fn release(context: &Context, member: &MemberName) -> Result<(), Failure> {
     let suspensions = change(context, |suspensions| {
         suspensions.members.remove(member);

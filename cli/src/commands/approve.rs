@@ -1,4 +1,4 @@
-//! `pmp-sync approve`: has a held plan executed, and waits until it is done.
+//! `pmp-sync approve`: executes a held plan, and waits until it is done.
 
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
@@ -18,7 +18,6 @@ use crate::output;
 /// What is approved.
 pub(crate) type ApproveOptions = ApprovalOptions;
 
-/// `approve`
 pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(
@@ -55,9 +54,9 @@ pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<()
     ended_well(&served.run)
 }
 
-/// True if all that is missing from a run is that its lane was not seen to be equal, and nothing is left
-/// open or in quarantine there. So ends each rollback that is done, as long as the management experience
-/// wants something else.
+/// True if the run is complete except that its lane is not in sync, and nothing is open or
+/// quarantined there. A rollback ends like this as long as the management experience wants
+/// something else.
 async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool, Failure> {
     let totals = &run.totals;
     let unseen = run.status == RunStatus::Partial

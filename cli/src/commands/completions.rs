@@ -1,4 +1,4 @@
-//! `pmp-sync completions`: what a shell needs to complete commands and options.
+//! `pmp-sync completions`: prints a completion script for a shell.
 
 use clap_complete::{Shell, generate};
 

@@ -32,36 +32,36 @@ pub(crate) enum ConfigCommand {
     Schema,
 }
 
-/// A configuration file that is valid.
+/// The result of `config validate`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Validated {
-    /// True. A file that is not valid is told as an error.
+    /// Always true. A file that is not valid is an error.
     valid: bool,
-    /// How many members it has.
+    /// Number of members.
     members: usize,
-    /// How many links it has.
+    /// Number of links.
     links: usize,
 }
 
-/// What came of a configuration that was to be stored.
+/// The result of `config apply`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Applied {
     /// The version that is in force from the next run on.
     version: u64,
-    /// False if it was in force already: nothing was stored then.
+    /// False if it was in force already. Nothing was stored then.
     stored: bool,
 }
 
 /// The configuration in force.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Shown {
-    /// Its version.
+    /// Its version, from 1.
     version: u64,
     /// The TOML text, as it was applied.
     text: String,
 }
 
-/// Reads and checks a file. `consequence` is what the problems mean for the command.
+/// Reads and checks a file. `consequence` says what problems mean for the command.
 fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> {
     let invalid = |problems: Vec<Problem>| {
         let count = output::count(problems.len(), "problem");
@@ -80,14 +80,13 @@ fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> 
     Ok((text, config))
 }
 
-/// It is valid, but hardly what is wanted.
+/// Notes a configuration without links, which is valid but hardly wanted.
 fn remark_missing_links(config: &Config) {
     if config.links.is_empty() {
         output::note("no link is configured: nothing will be kept in sync");
     }
 }
 
-/// `config`
 pub(crate) async fn run(common: &Common, command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Validate { file } => validate(file, common.json),
@@ -97,7 +96,6 @@ pub(crate) async fn run(common: &Common, command: &ConfigCommand) -> Result<(), 
     }
 }
 
-/// `config validate`
 fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     let (_, config) = checked(file, "")?;
     remark_missing_links(&config);
@@ -117,7 +115,6 @@ fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     ))
 }
 
-/// `config apply`
 async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
     let (text, config) = checked(file, "; nothing was stored")?;
     remark_missing_links(&config);
@@ -146,7 +143,6 @@ async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
     })
 }
 
-/// `config show`
 async fn show(common: &Common) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let stored = context.stored_config().await?;
@@ -160,7 +156,6 @@ async fn show(common: &Common) -> Result<(), Failure> {
     output::verbatim(&stored.text)
 }
 
-/// `config schema`
 fn schema(as_json: bool) -> Result<(), Failure> {
     let schema = config::schema();
     if as_json {

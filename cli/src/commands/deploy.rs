@@ -1,5 +1,5 @@
-//! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every step
-//! can be repeated: whatever an interrupted run has left is taken up by the next.
+//! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every
+//! step can be repeated, and continues what an interrupted command has left.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,6 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// `deploy`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeployCommand {
     /// The management account: bus, inbox, producer and ledger.
@@ -36,7 +35,7 @@ pub(crate) enum DeployCommand {
     Member(DeployMemberOptions),
 }
 
-/// What every deployment may be told.
+/// Options of every deployment.
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {
     /// The profile of the AWS configuration with the credentials of the account that is deployed to.
@@ -89,15 +88,15 @@ pub(crate) struct DeployAnswer {
     /// The account that was deployed to.
     account: String,
     stacks: Vec<DeployedStack>,
-    /// Where the code of the function is.
+    /// Location of the function's code.
     code: Code,
-    /// The experience that was made, or was there already, if that was asked for.
+    /// The experience that was created or existed already, with `--bootstrap`.
     #[serde(skip_serializing_if = "Option::is_none")]
     bootstrapped: Option<Bootstrapped>,
-    /// The external id of the member's roles, if it was asked for.
+    /// The external id of the member's roles, with `--show-external-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
-    /// The command that goes on.
+    /// The next command.
     next: String,
 }
 
@@ -168,7 +167,7 @@ async fn member(
         .await?;
     let package = packed(Function::Worker, wanted, standing.as_ref(), progress).await?;
 
-    // Everything that can be refused has been: from here on something is made.
+    // All checks are done. From here on resources are created.
     progress.step(format!("taking in account {}", account.id));
     let context = Context::with(common, management.config.clone());
     let known = begin_onboarding(&context, &account.id, None).await?;

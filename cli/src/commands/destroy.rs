@@ -1,5 +1,6 @@
-//! `pmp-sync destroy`: the end of an installation. Members go first, one by one; then everything that is
-//! left in the management account, what the stack keeps on purpose included.
+//! `pmp-sync destroy`: removes an installation. Members are removed first, one by one. Then
+//! everything that is left in the management account is deleted, including what the stack keeps on
+//! purpose.
 
 use aws_sdk_cloudformation::types::StackStatus;
 use clap::Args;
@@ -19,7 +20,6 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// `destroy`
 #[derive(Debug, Args)]
 pub(crate) struct DestroyOptions {
     /// The profile of the AWS configuration with the credentials of the management account.
@@ -33,7 +33,6 @@ pub(crate) struct DestroyOptions {
     pub(crate) yes: bool,
 }
 
-/// `destroy`
 pub(crate) async fn run(common: &Common, options: &DestroyOptions) -> Result<(), Failure> {
     let profile = options.profile.as_deref();
     let profile = profile.or(common.management_profile.as_deref());
@@ -89,7 +88,7 @@ async fn destroy(
     confirm(options.yes, "Delete all of it?")?;
 
     let mut answer = RemovalAnswer::default();
-    // First what could still write to the rest.
+    // First what could still write to the other resources.
     let was_there = stacks.remove(&stack).await?;
     answer.note(format!("stack {stack}"), was_there);
     progress.step("deleting what the stack has kept");
@@ -103,12 +102,12 @@ async fn destroy(
             "the code in the bucket {other}, which was named with --bucket"
         ));
     }
-    // Last: as long as it is there, the command knows what there was.
+    // Last, because the ledger says what exists.
     answer.note(format!("ledger {name}-ledger"), ledger.remove().await?);
     Ok(answer)
 }
 
-/// Members that are configured or deployed have to be removed first, each by its own command.
+/// An error if a member is configured or deployed. Each has to be removed first.
 async fn refuse_members(
     common: &Common,
     account: &Account,

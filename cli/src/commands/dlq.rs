@@ -1,5 +1,5 @@
-//! `pmp-sync dlq`: the dead letters of the members. Looks go to the producer, which alone reaches the
-//! members' queues; what changes something is a request that becomes a run.
+//! `pmp-sync dlq`: the dead letters of the members. `list` and `show` ask the producer, which alone
+//! reaches the members' queues. `replay` and `discard` are requests that become runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -85,25 +85,24 @@ pub(crate) struct DiscardOptions {
     pub(crate) timeout: u64,
 }
 
-/// Runs among which the one of the request is looked for.
+/// The number of newest runs that are searched for that of the request.
 const AMONG: u16 = 50;
 
-/// What a replay or a discard comes to.
+/// The result of a replay or a discard.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum DlqAnswer<'a> {
-    /// The letters have been looked at.
+    /// A run has handled the letters.
     Done {
         /// The run that served the request.
         run: &'a RunRecord,
-        /// What became of each letter.
+        /// What was done with each letter.
         letters: &'a [DeadLetterRecord],
     },
-    /// A dry run: the letters that would be looked at, and what a replay would do with each.
+    /// A dry run: the letters that are selected, and what a replay would do with each.
     DryRun(&'a DeadLetterList),
 }
 
-/// `dlq`
 pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Failure> {
     let context = Context::new(common).await;
     match command {
@@ -149,7 +148,7 @@ fn outcome(outcome: DeadLetterOutcome) -> String {
     output::word(&outcome).replace('_', " ")
 }
 
-/// What a replay would do, in its verb.
+/// What a replay would do, as a verb.
 fn would(outcome: DeadLetterOutcome) -> &'static str {
     match outcome {
         DeadLetterOutcome::Reissued => "issue it again",
@@ -309,7 +308,7 @@ async fn discard(
     request(common, context, DeadLetterAction::Discard, filter, *timeout).await
 }
 
-/// What would be looked at, with a note that nothing happens to it.
+/// Shows the selected letters, with a note that nothing happens to them.
 async fn only_look(
     common: &Common,
     context: &Context,
@@ -326,7 +325,7 @@ async fn only_look(
     faults(&list)
 }
 
-/// Asks for it, and waits until each letter has been looked at.
+/// Sends the request, and waits until each letter is handled.
 async fn request(
     common: &Common,
     context: &Context,

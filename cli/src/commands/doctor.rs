@@ -1,6 +1,6 @@
-//! `pmp-sync doctor`: looks at everything that has to be right, and says what to do about what is not.
-//! Changes nothing. Gathering ([`gather`], [`aws`]) and judging (the other modules) are apart: what was seen
-//! is judged by pure functions.
+//! `pmp-sync doctor`: checks the whole setup, and says how to fix what is wrong. Changes nothing.
+//! Gathering ([`gather`], [`aws`]) and judging (the other modules) are separate: pure functions
+//! judge what was seen.
 
 mod account;
 mod aws;
@@ -64,11 +64,10 @@ fn profile(text: &str) -> Result<(MemberName, String), String> {
     Ok((name, profile.to_owned()))
 }
 
-/// `doctor`
 pub(crate) async fn run(common: &Common, options: &DoctorOptions) -> Result<(), Failure> {
     let began = Instant::now();
     let progress = Progress::new();
-    // Boxed: the future of so many looks is large.
+    // Boxed, because the future of so many checks is large.
     let found = Box::pin(look(common, options, &progress)).await;
     progress.finish();
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -153,7 +152,7 @@ async fn look(
     Ok(found)
 }
 
-/// The way to the management account, with calls that are not waited for long.
+/// Access to the management account, with short timeouts.
 async fn context(common: &Common) -> Context {
     let config = look::brisk(&sdk_config_for(common.management_profile.as_deref()).await);
     Context {
@@ -164,7 +163,7 @@ async fn context(common: &Common) -> Context {
     }
 }
 
-/// The members that are looked at.
+/// The members to check.
 fn chosen<'a>(
     config: Option<&'a Config>,
     options: &DoctorOptions,
@@ -188,7 +187,7 @@ fn chosen<'a>(
     Ok(members.filter(|member| is_wanted(&member.name)).collect())
 }
 
-/// False for what is about another member than those that are looked at.
+/// False for a finding about a member that is not checked.
 fn is_about(found: &Finding, config: Option<&Config>, members: &[&Member]) -> bool {
     let subject = found.subject.as_deref();
     let name = subject.and_then(|subject| subject.split(' ').next());

@@ -83,7 +83,6 @@ pub(crate) struct Acting {
     profile: Option<String>,
 }
 
-/// `experience`
 pub(crate) async fn run(common: &Common, command: &ExperienceCommand) -> Result<(), Failure> {
     match command {
         ExperienceCommand::List { acting } => list(common, acting).await,
@@ -115,7 +114,8 @@ pub(crate) async fn run(common: &Common, command: &ExperienceCommand) -> Result<
     }
 }
 
-/// Makes it so, one after the other. `asks` is whether somebody has to agree first, and has.
+/// Brings the experience to the wanted states, one after the other. `asks` is some if the operator
+/// must agree first, and true if they have.
 async fn change(
     common: &Common,
     which: &Which,

@@ -1,4 +1,4 @@
-//! `pmp-sync history`: who asked for what, what was planned, held, approved and done.
+//! `pmp-sync history`: who requested what, and what was planned, held, approved and done.
 
 mod changes;
 mod detail;
@@ -33,7 +33,7 @@ pub(crate) struct HistoryOptions {
     pub(crate) export: bool,
 }
 
-/// Who asked for what, and what came of it.
+/// The output of `history`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum HistoryAnswer<'a> {
@@ -44,13 +44,13 @@ pub(crate) enum HistoryAnswer<'a> {
     },
     /// With a run: everything that the ledger has of it.
     One {
-        /// The run.
+        /// The record of the run.
         run: &'a RunRecord,
-        /// What became of each link in it.
+        /// The record of each link.
         links: &'a [LinkRecord],
-        /// What was done, one for each change set.
+        /// The change sets, with their lanes.
         changes: Vec<ChangeAnswer<'a>>,
-        /// The dead letters that it looked at.
+        /// The dead letters that it handled.
         dead_letters: &'a [DeadLetterRecord],
     },
 }
@@ -58,44 +58,44 @@ pub(crate) enum HistoryAnswer<'a> {
 /// A run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RunAnswer<'a> {
-    /// The run.
+    /// The record of the run.
     run: &'a RunRecord,
-    /// What became of the requests about holds that it served.
+    /// The results of the requests about holds that it served.
     approval: &'a [Verdict],
 }
 
-/// What was done on a lane by one change set.
+/// A change set on a lane.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ChangeAnswer<'a> {
-    /// The lane: account and experience, with a slash between them.
+    /// The lane: account and experience, separated by a slash.
     lane: String,
     /// The change set.
     change_set: &'a SetRecord,
 }
 
-/// What became of a request about a hold.
+/// The result of a request about a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
-    /// The link could not be looked at.
+    /// The link could not be observed.
     Failed,
-    /// Nothing was done.
+    /// The request was refused.
     Refused,
-    /// The held plan is executed.
+    /// The held plan was approved.
     Approved,
-    /// Nobody is asked about it again.
+    /// The held plan was rejected.
     Rejected,
-    /// The lists are what they were before the run.
+    /// The lists already are as they were before the run.
     NothingToRestore,
-    /// The rollback is planned, and held.
+    /// The rollback is planned and held.
     RestorePlanned,
 }
 
-/// Everything that the ledger keeps of a run.
+/// Everything that the ledger has of a run.
 struct Whole {
     run: RunRecord,
     links: Vec<LinkRecord>,
-    /// What was done on each lane, one for each change set.
+    /// The change sets of the run, with their lanes.
     changes: Vec<(LaneId, SetRecord)>,
     letters: Vec<DeadLetterRecord>,
 }
@@ -122,7 +122,6 @@ impl Whole {
     }
 }
 
-/// `history`
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let Some(run) = options.run else {
@@ -152,7 +151,7 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     }
 }
 
-/// What became of the request about a hold that a run served on a link, in one word.
+/// The result of the request about a hold that a run served on a link.
 fn verdict(link: &LinkRecord) -> Option<Verdict> {
     let approval = link.approval.as_ref()?;
     Some(match (approval.action, link.status) {
@@ -175,7 +174,7 @@ fn is_about_a_hold(request: &Request) -> bool {
     .any(|action| action.kind() == request.kind)
 }
 
-/// The verdicts of a run: none of one that served no request about a hold.
+/// The results of the requests about holds that a run served.
 async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Failure> {
     if !run.requests.iter().any(is_about_a_hold) {
         return Ok(Vec::new());
@@ -184,7 +183,7 @@ async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Fa
     Ok(links.iter().filter_map(verdict).collect())
 }
 
-/// Who asked, short enough for a table: without the beginning of an ARN.
+/// The requester, shortened for a table: without the beginning of an ARN.
 fn asked_by(request: &Request) -> Option<&str> {
     let by = request.requester.as_deref()?;
     Some(by.rsplit(':').next().unwrap_or(by))

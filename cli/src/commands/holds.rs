@@ -1,4 +1,4 @@
-//! `pmp-sync holds`: plans that wait for approval, why, and how each is released.
+//! `pmp-sync holds`: plans that wait for approval, why, and the command that approves each.
 
 use clap::Args;
 use pmp_sync_aws::system::SystemClock;
@@ -33,7 +33,7 @@ pub(crate) struct HoldsOptions {
     pub(crate) products: bool,
 }
 
-/// What is held, and what is frozen.
+/// Holds and frozen links.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldsAnswer {
     /// The plans that wait for approval.
@@ -47,19 +47,18 @@ pub(crate) struct HoldsAnswer {
 pub(crate) struct Frozen {
     /// The member; null if its lane was never planned for.
     member: Option<MemberName>,
-    /// Its account.
+    /// The member account.
     account: AccountId,
-    /// Its experience.
+    /// The member experience.
     experience: ExperienceId,
-    /// Since when a run has seen it.
+    /// When a run first saw it frozen.
     #[schemars(with = "Time")]
     since: Timestamp,
-    /// For how long that is, in seconds.
+    /// How long it has been frozen, in seconds.
     seconds: i64,
 }
 
 impl Frozen {
-    /// A link that is frozen since a time.
     fn new(known: &Known, since: Timestamp, now: Timestamp) -> Self {
         Self {
             member: known.member().cloned(),
@@ -71,7 +70,6 @@ impl Frozen {
     }
 }
 
-/// `holds`
 pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let HoldsOptions { members, links, .. } = options;
@@ -138,7 +136,8 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
     }
 }
 
-/// The plan that would be executed: what the record of its run shows, while it is kept.
+/// The plan that an approval would execute: what the record of its run shows. None once that has
+/// expired.
 async fn shown(context: &Context, hold: &Hold, lane: &LaneId) -> Result<Option<Plan>, Failure> {
     let record = context.ledger.link(hold.run, lane).await?;
     let plan = record.map(|record| record.shown());

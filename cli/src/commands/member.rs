@@ -1,5 +1,4 @@
-//! `pmp-sync member`: members come into the configuration, are looked at, and change how far their
-//! links may go.
+//! `pmp-sync member`: adds, lists, changes and removes members.
 
 pub(crate) mod add;
 pub(crate) mod bootstrap;
@@ -67,7 +66,7 @@ pub(crate) struct AddOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModeOptions {
-    /// The member.
+    /// The member's name in the configuration.
     pub(crate) name: MemberName,
     /// How far its links may go.
     #[arg(value_parser = modes())]
@@ -106,7 +105,6 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
     })
 }
 
-/// `member`
 pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {
     let one = |name: &MemberName| SuspendOptions {
         members: vec![name.clone()],

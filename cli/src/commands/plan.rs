@@ -1,4 +1,4 @@
-//! `pmp-sync plan`: has the producer make the plan that it would commit now, and shows it.
+//! `pmp-sync plan`: previews the next sync. The producer makes the plan.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,6 @@ pub(crate) struct PlanOptions {
     pub(crate) products: bool,
 }
 
-/// `plan`
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let narrowing = &options.narrowing;
@@ -58,7 +57,7 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     outcome(&preview.links)
 }
 
-/// What the exit code tells: the worst that a link comes to.
+/// The exit code: that of the worst link.
 fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     let of = |is: fn(&PreviewLink) -> bool| links.iter().filter(|link| is(link)).count();
     let all = output::count(links.len(), "link");

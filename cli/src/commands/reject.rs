@@ -1,4 +1,4 @@
-//! `pmp-sync reject`: leaves a held plan undone.
+//! `pmp-sync reject`: leaves a held plan unexecuted.
 
 use pmp_sync_domain::approval::ApprovalAction;
 
@@ -10,7 +10,6 @@ use crate::output;
 /// What is rejected.
 pub(crate) type RejectOptions = ApprovalOptions;
 
-/// `reject`
 pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(

@@ -1,5 +1,5 @@
-//! `pmp-sync report`: where every member stands, as one self-contained page. Reads the ledger, and asks the
-//! producer, which alone reaches the members. Changes nothing.
+//! `pmp-sync report`: the state of every member, as one self-contained page. Reads the ledger, and
+//! asks the producer, which alone reaches the members. Changes nothing.
 
 mod asked;
 mod assemble;
@@ -32,7 +32,7 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// Lanes that are read at the same time.
+/// Lanes that are read concurrently.
 const LANES_AT_ONCE: usize = 8;
 
 /// What the report is about, and where it goes.
@@ -60,7 +60,6 @@ pub(crate) struct LaneFacts {
     pub(crate) quarantined: Vec<Quarantined>,
 }
 
-/// `report`
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
     let page = destination(common, options)?;
     let context = Context::new(common).await;
@@ -74,7 +73,8 @@ pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), 
     outcome(&model)
 }
 
-/// The file, if a page is wanted; refused before anything is read if it cannot be written.
+/// The file for the page, if one is wanted. Refuses a file that cannot be written before anything
+/// is read.
 fn destination<'o>(
     common: &Common,
     options: &'o ReportOptions,
@@ -117,7 +117,7 @@ fn refuse_to_replace(page: &Path, force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the page whole, then moves it to where it belongs: nobody sees a part of it.
+/// Writes the page completely, then moves it to its place, so that nobody sees a part of it.
 fn write(page: &Path, text: &str, force: bool) -> Result<(), Failure> {
     if is_stdout(page) {
         return output::verbatim(text);
@@ -139,7 +139,7 @@ fn write(page: &Path, text: &str, force: bool) -> Result<(), Failure> {
         .and_then(|()| refuse_to_replace(page, force))
         .and_then(|()| std::fs::rename(&part, page).map_err(&wrong));
     if moved.is_err() {
-        // What cannot be removed either is not worth another message.
+        // An error here is not worth another message.
         let _ = std::fs::remove_file(&part);
     }
     moved
@@ -208,7 +208,7 @@ async fn lanes(
     facts.buffered(LANES_AT_ONCE).try_collect().await
 }
 
-/// What cannot be looked at is in the report, and in the exit code.
+/// The exit code: whether everything could be observed.
 fn outcome(model: &Model) -> Result<(), Failure> {
     let unreachable = |link: &&pmp_sync_report::Link| link.state == State::Unreachable;
     let unreachable = model.links.iter().filter(unreachable).count();

@@ -1,4 +1,4 @@
-//! `pmp-sync restore`: plans the rollback to the lists as they were before a run, and holds it.
+//! `pmp-sync restore`: plans a rollback to the lists before a run, and holds it.
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::options::{Common, LinkOption, Patience};
 use crate::{hint, output};
 
-/// What is to be restored.
+/// The rollback to plan.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreOptions {
     /// The run before which the lists were as they are wanted back.
@@ -25,7 +25,6 @@ pub(crate) struct RestoreOptions {
     pub(crate) patience: Patience,
 }
 
-/// `restore`
 pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let entries = context.ledger.lanes().await?.into_iter();

@@ -1,4 +1,4 @@
-//! `pmp-sync resume`: resume, and asks for a run.
+//! `pmp-sync resume`: ends a suspension, and starts a sync.
 
 use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
@@ -10,13 +10,12 @@ use crate::options::Common;
 
 pub(crate) type ResumeOptions = SuspendOptions;
 
-/// `resume`
 pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);
     let suspensions = change(&context, |suspensions| take_off(suspensions, &target)).await?;
     let lanes = mark(&context, &suspensions).await?;
-    // What was held back is planned now rather than with the next hourly run.
+    // What was kept back is planned now, not with the next hourly run.
     let scopes = if target.is_everything() {
         vec![Scope::default()]
     } else {

@@ -1,4 +1,4 @@
-//! `pmp-sync status`: the last runs, and where each lane stands.
+//! `pmp-sync status`: the last runs, and the state of each lane.
 
 mod answer;
 mod overview;
@@ -37,7 +37,6 @@ pub(crate) struct StatusOptions {
     pub(crate) interval: Duration,
 }
 
-/// `status`
 pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     if let Some(run) = options.run {
@@ -119,7 +118,7 @@ async fn show_run(
     tell_gone(context, links).await
 }
 
-/// Of which of the holds that were told there is nothing left to release.
+/// Holds already announced that no longer wait for approval.
 async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failure> {
     let held = |link: &&LinkRecord| link.status == LinkStatus::Held && link.hold.is_some();
     if !links.iter().any(|link| held(&link)) {

@@ -1,5 +1,5 @@
-//! `pmp-sync suspend`: the suspension. After it has returned no change set is started on what it names;
-//! those in flight are left to end.
+//! `pmp-sync suspend`: after it has returned, no change set is started on what it names. Change
+//! sets in flight are left to end.
 
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::lane::Suspension;
@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::progress::Progress;
 
-/// `stop`
 pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);

@@ -1,4 +1,4 @@
-//! `pmp-sync sync`: asks for a run, and waits for it if told so.
+//! `pmp-sync sync`: starts a sync, and with `--wait` waits for it.
 
 use clap::Args;
 use pmp_sync_domain::ports::Bus as _;
@@ -41,20 +41,19 @@ fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What came of asking for a run.
+/// The output of `sync`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum SyncAnswer<'a> {
-    /// Without `--wait`: it is on the bus.
+    /// Without `--wait`: the request is on the bus.
     Requested {
-        /// The request's id, which is in the run that serves it.
+        /// Id of the request, which the run that serves it records.
         request_id: &'a str,
     },
-    /// With `--wait`: the run that has served it.
+    /// With `--wait`: the run that served it.
     Ended(&'a RunRecord),
 }
 
-/// `sync`
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let scope = scope::of(&options.narrowing, &context.stored_config().await?)?;

@@ -1,5 +1,5 @@
-//! `pmp-sync why`: why products stand as they do on the member experiences. The producer answers, which
-//! alone reaches the members.
+//! `pmp-sync why`: explains the state of products on the member experiences. The producer answers,
+//! because it alone reaches the members.
 
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
@@ -41,7 +41,6 @@ pub(crate) struct WhyOptions {
     links: Vec<ExperienceId>,
 }
 
-/// `why`
 pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Failure> {
     let products = products_of(options)?;
     let context = Context::new(common).await;
@@ -138,7 +137,7 @@ fn show(report: &WhyReport) -> Result<(), Failure> {
     output::table(&header, rows(report))
 }
 
-/// Product by product, as they were asked for.
+/// Rows product by product, in the order of the question.
 fn rows(report: &WhyReport) -> Vec<Vec<String>> {
     let most = report.links.iter().map(|link| link.answers.len()).max();
     let places = 0..most.unwrap_or_default();
@@ -151,7 +150,7 @@ fn rows(report: &WhyReport) -> Vec<Vec<String>> {
 
 fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
     let dash = || "-".to_owned();
-    // To the second: nobody compares nanoseconds on a screen.
+    // Rounded down to seconds.
     let second = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
     let experience = link.experience.as_ref();
     let since = answer.why.since();
@@ -167,7 +166,7 @@ fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
     ]
 }
 
-/// The worst answer is the exit code.
+/// The exit code: that of the worst answer.
 fn outcome(report: &WhyReport) -> Result<(), Failure> {
     let answers = report.links.iter().flat_map(|link| &link.answers);
     let verdicts: Vec<_> = answers.map(|answer| answer.why.verdict()).collect();

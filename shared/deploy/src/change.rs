@@ -10,19 +10,10 @@ use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::ports::Entropy as _;
 use serde::Serialize;
 
-<<<<<<<< HEAD:shared/deploy/src/change.rs
 use crate::DeployError;
 use crate::stack::{Found, Pause, Stacks};
 use crate::step::Step;
 use crate::template::Template;
-========
-use super::stack::{Found, Pause, Stacks};
-use super::step::Step;
-use super::template::Template;
-use crate::client::confirm::confirm;
-use crate::failure::Failure;
-use crate::output;
->>>>>>>> origin/main:cli/src/client/deploy/change.rs
 
 /// What our change sets are called, so that those of others are left alone.
 const PREFIX: &str = "pmp-sync-";
@@ -354,11 +345,7 @@ fn change(change: &Change) -> Option<ResourceChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-<<<<<<<< HEAD:shared/deploy/src/change.rs
     use crate::template::MEMBER;
-========
-    use crate::client::deploy::template::MEMBER;
->>>>>>>> origin/main:cli/src/client/deploy/change.rs
 
     fn wanted(parameters: &[(&str, &str)]) -> Wanted {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());

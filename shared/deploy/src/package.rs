@@ -3,21 +3,12 @@
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-<<<<<<<< HEAD:shared/deploy/src/package.rs
-========
-use pmp_sync_local::embedded::compile;
->>>>>>>> origin/main:cli/src/client/deploy/code.rs
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-<<<<<<<< HEAD:shared/deploy/src/package.rs
 use crate::DeployError;
 use crate::elf::{self, Architecture};
-========
-use super::elf::{self, Architecture};
-use crate::failure::Failure;
->>>>>>>> origin/main:cli/src/client/deploy/code.rs
 use crate::progress::Progress;
 
 /// A function whose code is deployed.

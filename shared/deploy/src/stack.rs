@@ -12,16 +12,9 @@ use pmp_sync_aws::service_error;
 use pmp_sync_domain::ids::AccountId;
 use tokio::time::Instant;
 
-<<<<<<<< HEAD:shared/deploy/src/stack.rs
 use crate::Account;
 use crate::DeployError;
 use crate::step::{Step, Wish, next};
-========
-use super::account::Account;
-use super::step::{Step, Wish, next};
-use crate::failure::Failure;
-use crate::progress::Progress;
->>>>>>>> origin/main:cli/src/client/deploy/stack.rs
 
 /// How long CloudFormation may take over one operation on a stack.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -103,12 +96,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-<<<<<<<< HEAD:shared/deploy/src/stack.rs
     /// A stack of that name, in words.
     pub fn thing(&self, stack: &str) -> String {
-========
-    pub(crate) fn thing(&self, stack: &str) -> String {
->>>>>>>> origin/main:cli/src/client/deploy/stack.rs
         format!("stack {stack} of account {}", self.account)
     }
 

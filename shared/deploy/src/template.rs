@@ -16,14 +16,14 @@ pub struct Template {
 /// The management account's.
 pub const MANAGEMENT: Template = Template {
     file: "management.yaml",
-    body: include_str!("../../../../infra/management.yaml"),
+    body: include_str!("../../../infra/management.yaml"),
     set_here: &["Name", "CodeBucket", "ProducerCodeKey"],
 };
 
 /// A member's role in the management account.
 pub const MEMBER_ACCESS: Template = Template {
     file: "member-access.yaml",
-    body: include_str!("../../../../infra/member-access.yaml"),
+    body: include_str!("../../../infra/member-access.yaml"),
     set_here: &[
         "Name",
         "MemberAccountId",
@@ -36,7 +36,7 @@ pub const MEMBER_ACCESS: Template = Template {
 /// A member account's.
 pub const MEMBER: Template = Template {
     file: "member.yaml",
-    body: include_str!("../../../../infra/member.yaml"),
+    body: include_str!("../../../infra/member.yaml"),
     set_here: &[
         "Name",
         "ManagementAccountId",

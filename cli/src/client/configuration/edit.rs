@@ -1,5 +1,5 @@
-//! Edits of the configuration's text: members and links come, change and go; comments and order stay.
-//! Pure. What comes out is valid as a whole, or an error.
+//! Edits of the configuration's text: adds, changes and removes members and links, and keeps
+//! comments and order. Pure. The result is valid as a whole, or an error.
 
 use pmp_sync_domain::config::{Config, InvalidConfig};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
@@ -12,8 +12,8 @@ const MEMBER: &str = "member";
 const LINK: &str = "link";
 const FIRST: &str = "schema = 1\n";
 
-/// A member with its link, as it is to stand in the configuration. What is left open is taken from
-/// what stands there already, or from the defaults.
+/// A member with its link, as wanted in the configuration. Values that are not given are taken from
+/// the existing link, or from the defaults.
 #[derive(Debug, Clone)]
 pub(crate) struct NewMember {
     pub(crate) name: MemberName,
@@ -22,38 +22,38 @@ pub(crate) struct NewMember {
     pub(crate) management_experience: Option<ExperienceId>,
     pub(crate) target: Option<Target>,
     pub(crate) mode: Option<Mode>,
-    /// The target where none is given and none stands there.
+    /// The target if none is given and no link exists.
     pub(crate) default_target: Target,
 }
 
-/// What came of an edit.
+/// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Edit {
-    /// It stands as it is wanted.
+    /// The text is already as wanted.
     Same,
-    /// The text as it is to be.
+    /// The new text.
     Changed(String),
 }
 
-/// An edit that is refused. Nothing was changed.
+/// An edit was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EditError {
-    /// The text that stands is not valid.
+    /// The current text is not valid.
     #[error("{0}")]
     Before(InvalidConfig),
     /// The result would not be valid.
     #[error("it would not be valid any more: {}", words(.0))]
     After(InvalidConfig),
-    /// The member is there, and is not what is wanted.
+    /// The member exists, and differs from what is wanted.
     #[error("member {member} stands in the configuration already, and otherwise: {}", .differences.join("; "))]
     Differs {
         member: MemberName,
         differences: Vec<String>,
     },
-    /// Nothing says which management experience it is to follow.
+    /// It is not clear which management experience the member follows.
     #[error("{0}")]
     WhichManagementExperience(String),
-    /// There is no such member, or it has no such link.
+    /// The member or the link does not exist.
     #[error("{0}")]
     Unknown(String),
 }
@@ -63,7 +63,7 @@ fn words(invalid: &InvalidConfig) -> String {
     messages.collect::<Vec<_>>().join("; ")
 }
 
-/// Adds a member with a link. `text` is the configuration that stands, if one does.
+/// Adds a member with a link. `text` is the current configuration, if there is one.
 pub(crate) fn add(text: Option<&str>, new: &NewMember) -> Result<Edit, EditError> {
     let text = text.unwrap_or(FIRST);
     let config = Config::parse(text).map_err(EditError::Before)?;
@@ -77,7 +77,7 @@ pub(crate) fn add(text: Option<&str>, new: &NewMember) -> Result<Edit, EditError
         };
         compare("account", standing.account.as_str(), new.account.as_str());
         if standing.external_id != new.external_id {
-            // Neither of them belongs on a screen.
+            // Neither external id is shown.
             compare("external id", "of its own", "the one given or generated");
         }
         if !links.is_empty() {
@@ -114,7 +114,7 @@ pub(crate) fn add(text: Option<&str>, new: &NewMember) -> Result<Edit, EditError
     checked(&document)
 }
 
-/// Changes the mode of a member's links, or of the one to that target.
+/// Changes the mode of a member's links, or of the one with that target.
 pub(crate) fn set_mode(
     text: &str,
     name: &MemberName,
@@ -148,7 +148,7 @@ pub(crate) fn set_mode(
     checked(&document)
 }
 
-/// Takes a member and its links away. A member that is not there is as good.
+/// Removes a member and its links. Succeeds if the member does not exist.
 pub(crate) fn remove(text: &str, name: &MemberName) -> Result<Edit, EditError> {
     let config = Config::parse(text).map_err(EditError::Before)?;
     if !config.members.contains_key(name) {
@@ -164,7 +164,7 @@ pub(crate) fn remove(text: &str, name: &MemberName) -> Result<Edit, EditError> {
     checked(&document)
 }
 
-/// The management experience that is given, or else the only one that the links follow.
+/// The given management experience, or the only one that the links follow.
 fn source(config: &Config, given: Option<&ExperienceId>) -> Result<ExperienceId, EditError> {
     if let Some(given) = given {
         return Ok(given.clone());
@@ -196,7 +196,7 @@ fn links_of<'a>(config: &'a Config, name: &MemberName) -> Vec<&'a Link> {
     links.filter(|link| link.member.name == *name).collect()
 }
 
-/// How the links that stand differ from the one that is wanted, if none of them is it.
+/// How the existing links differ from the wanted one, if none of them is it.
 fn link_differences(links: &[&Link], new: &NewMember) -> Vec<String> {
     let of = |link: &Link| {
         let mut differences = Vec::new();
@@ -219,12 +219,12 @@ fn link_differences(links: &[&Link], new: &NewMember) -> Vec<String> {
         differences
     };
     let each = links.iter().map(|link| of(link));
-    // The nearest is what is meant.
+    // The most similar link is the one that is meant.
     each.min_by_key(Vec::len).unwrap_or_default()
 }
 
 fn document(text: &str) -> Result<DocumentMut, EditError> {
-    // It has been read by the other parser: that this one does not is a difference between them.
+    // The other parser has accepted the text, so an error here is a difference between the parsers.
     text.parse::<DocumentMut>().map_err(|error| {
         let problem = pmp_sync_domain::config::Problem {
             line: 1,
@@ -247,7 +247,7 @@ fn has(table: &dyn TableLike, key: &str, wanted: &str) -> bool {
     table.get(key).and_then(Item::as_str) == Some(wanted)
 }
 
-/// Writes a value where it stands, so that the comment behind it stays.
+/// Writes a value in place, so that the comment behind it stays.
 fn write(table: &mut dyn TableLike, key: &str, text: &str) {
     if let Some(standing) = table.get_mut(key).and_then(Item::as_value_mut) {
         let decor = standing.decor().clone();
@@ -258,7 +258,7 @@ fn write(table: &mut dyn TableLike, key: &str, text: &str) {
     }
 }
 
-/// Appends to a list of tables, in the form in which it stands.
+/// Appends to a list of tables, in the form that the text uses.
 fn push(document: &mut DocumentMut, key: &str, fields: &[(&str, &str)]) {
     if let Some(array) = document.get_mut(key).and_then(Item::as_array_mut) {
         let mut table = InlineTable::new();

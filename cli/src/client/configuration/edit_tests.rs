@@ -58,7 +58,7 @@ fn one(id: &str) -> Target {
     Target::One(id.parse().unwrap())
 }
 
-/// The lines of one text that the other does not have.
+/// The lines of one text that are not in the other.
 fn without(text: &str, other: &str) -> Vec<String> {
     let mut rest: Vec<_> = other.lines().collect();
     let mut left = Vec::new();
@@ -209,7 +209,7 @@ fn a_mode_changes_where_it_stands() {
         set_mode(&text, &emea, None, Mode::Mirror).unwrap(),
         Edit::Same
     );
-    // A link without the word is one that mirrors.
+    // A link without a mode mirrors.
     let apac = "apac".parse().unwrap();
     assert_eq!(
         set_mode(TEXT, &apac, None, Mode::Mirror).unwrap(),

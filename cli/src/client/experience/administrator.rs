@@ -1,5 +1,5 @@
-//! Sees to it that an experience is as it is wanted: looks at what is there, starts the next change set,
-//! waits for it, and looks again. Whatever is cut off is taken up where it stands.
+//! Brings an experience to the wanted state: reads what exists, starts the next change set, waits
+//! for it, and reads again. After an interruption it continues from what exists.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::decide::{self, Next, Wanted};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// What the names of these change sets begin with. Not with what the names of the worker's begin with:
-/// its events are for the lanes.
+/// Prefix of the names of these change sets. It differs from the worker's prefix, whose events are
+/// for the lanes.
 const PREFIX: &str = "pmp-sync-admin";
-/// Change sets that are started for one thing: one that fails by a fault of the service is tried again.
+/// The most change sets for one step. One that fails because of the service is tried again.
 const MOST_STARTS: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// An operator at the catalog of one account.
+/// The catalog of one account, in the hands of an operator.
 pub(crate) struct Administrator<'a> {
     pub(crate) catalog: CatalogAdmin,
     progress: &'a Progress,
@@ -31,15 +31,15 @@ pub(crate) struct Administrator<'a> {
     ends: Instant,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) experience: ExperienceId,
-    /// False if it was so already.
+    /// False if the state was as wanted already.
     pub(crate) changed: bool,
 }
 
-/// A pause that grows.
+/// A growing pause.
 struct Pause(Duration);
 
 impl Pause {
@@ -54,7 +54,7 @@ impl Pause {
 }
 
 impl<'a> Administrator<'a> {
-    /// One who waits for at most so many seconds in all.
+    /// `seconds` limits the total wait.
     pub(crate) fn new(config: &SdkConfig, progress: &'a Progress, seconds: u64) -> Self {
         Self {
             catalog: CatalogAdmin::new(config),
@@ -64,7 +64,8 @@ impl<'a> Administrator<'a> {
         }
     }
 
-    /// Makes it so. `which` is the experience; only one that is to be made may be left out.
+    /// Brings an experience to the wanted state. `which` may be none only if the experience is to
+    /// be created.
     pub(crate) async fn settle(
         &self,
         which: Option<&ExperienceId>,
@@ -79,14 +80,14 @@ impl<'a> Administrator<'a> {
         let (mut starts, mut changed) = (0, false);
         let mut pause = Pause::new();
         loop {
-            // Before it is looked at what is there: what has ended by now shows there.
+            // Read before the entities, so that what has ended by now is visible in them.
             let newest = self.catalog.newest(&name).await?;
             let mut ended = None;
             if let Some(found) = &newest {
                 if found.is_under_way {
                     self.progress.step(format!("waiting for {name}"));
                 }
-                // What one has made is read from it as well: a list may not have it yet.
+                // Also reads what the change set created, because a list may not have it yet.
                 let may_have_made = which.is_none();
                 if found.is_under_way || may_have_made {
                     ended = Some(self.wait(&found.id, &name).await?);
@@ -135,7 +136,7 @@ impl<'a> Administrator<'a> {
                     self.in_time("the audience is being changed", &name)?;
                     pause.wait().await;
                 }
-                // Somebody else was faster: if it is what is wanted, there is nothing more to do.
+                // Somebody else was faster. If the state is as wanted, nothing is left to do.
                 Ended::Failed(errors) if exists(&errors) => {
                     let next = self.next(which, wanted, None).await?;
                     if matches!(next, Next::Start(..)) {
@@ -153,7 +154,7 @@ impl<'a> Administrator<'a> {
         }
     }
 
-    /// What is to be done next, by what is there.
+    /// Decides the next step from what exists.
     async fn next(
         &self,
         which: Option<&ExperienceId>,
@@ -182,7 +183,8 @@ impl<'a> Administrator<'a> {
         })
     }
 
-    /// Every experience of that name. One that a change set has just made may not be in the list yet.
+    /// Finds every experience with that name. One that a change set just created may be missing in
+    /// the list.
     async fn named(&self, name: &str, ended: Option<&Ended>) -> Result<Vec<Experience>, Failure> {
         let all = self.catalog.names().await?.into_iter();
         let mut ids: Vec<_> = all
@@ -200,7 +202,7 @@ impl<'a> Administrator<'a> {
         let mut found = Vec::new();
         for id in ids {
             let experience = self.catalog.experience(&id).await?;
-            // It may have been renamed since.
+            // It may have been renamed since then.
             if experience.name == name {
                 found.push(experience);
             }
@@ -233,8 +235,8 @@ impl<'a> Administrator<'a> {
     }
 }
 
-/// The same for the same thing, until what it started has ended: repeated after a crash, it starts
-/// nothing anew.
+/// The token of a step. It stays the same until its change set has ended, so that a repetition
+/// after a crash starts nothing twice.
 fn token(
     name: &str,
     experience: Option<&ExperienceId>,

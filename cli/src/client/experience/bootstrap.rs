@@ -1,5 +1,5 @@
-//! An experience for a member account, with a policy and the account's organization as its audience. It
-//! stays disabled, so that its list is filled before it governs anybody.
+//! Creates an experience for a member account, with a policy and the account's organization as its
+//! audience. It stays disabled, so that its list is filled before it governs anybody.
 
 use aws_config::SdkConfig;
 use pmp_sync_aws::caller;
@@ -16,41 +16,41 @@ use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// How long STS is waited for.
+/// How long to wait for STS.
 const WHO: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// What is to be made, and how.
+/// The wanted experience.
 pub(crate) struct Bootstrap<'a> {
     /// The member account.
     pub(crate) account: &'a AccountId,
-    /// What the experience is called.
+    /// The name of the experience.
     pub(crate) name: &'a str,
-    /// One that is there already, instead of a new one.
+    /// An existing experience to use instead of a new one.
     pub(crate) experience: Option<&'a ExperienceId>,
-    /// Whom it is to govern; the account's organization if nobody is named.
+    /// The audience. The account's organization if it is empty.
     pub(crate) principals: &'a [String],
-    /// Whether it is enabled as well, and whether that has been agreed to.
+    /// Some if it is enabled as well; true if the operator has agreed to that.
     pub(crate) enable: Option<bool>,
-    /// How long to wait for change sets, in seconds.
+    /// Timeout for change sets, in seconds.
     pub(crate) timeout: u64,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Bootstrapped {
     /// The member account.
     pub(crate) account: AccountId,
-    /// Its experience.
+    /// The member experience.
     pub(crate) experience: ExperienceId,
-    /// Whom it governs once it is enabled.
+    /// The principals in its audience.
     pub(crate) principals: Vec<String>,
-    /// False if everything was so already.
+    /// False if everything was as wanted already.
     pub(crate) changed: bool,
-    /// True if it was asked to be enabled, and is.
+    /// True if it was requested to be enabled, and is.
     pub(crate) enabled: bool,
 }
 
-/// Does it, with the member account's `config`.
+/// Creates the experience with the member account's `config`.
 pub(crate) async fn bootstrap(
     context: &Context,
     config: &SdkConfig,
@@ -64,7 +64,7 @@ pub(crate) async fn bootstrap(
     let made = Wanted::Made {
         name: wanted.name.to_owned(),
     };
-    // What an earlier try has made is not made again, whatever it was called.
+    // What an earlier attempt created is used, whatever its name.
     let which = wanted.experience.or(known.experience.as_ref());
     let made = administrator.settle(which, &made).await?;
     let id = made.experience;
@@ -97,7 +97,8 @@ pub(crate) async fn bootstrap(
     })
 }
 
-/// The credentials are those of the account: with others, another organization would get the experience.
+/// Checks that the credentials belong to the account. With others, another organization would get
+/// the experience.
 async fn are_of(config: &SdkConfig, account: &AccountId) -> Result<(), Failure> {
     let principal = caller::principal(config, WHO).await?;
     // arn:aws:sts::<account>:...

@@ -1,26 +1,26 @@
-//! What is there and what is wanted: the next change set, or nothing more to do. Pure.
+//! Decides the next change set from what exists and what is wanted. Pure.
 
 use pmp_sync_aws::catalog::admin::AdminChange;
 use pmp_sync_domain::experience::{Audience, Experience, Status};
 use pmp_sync_domain::ids::ExperienceId;
 
-/// What is wanted of an experience.
+/// The wanted state of an experience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// That one of this name is there, with a procurement policy.
+    /// It exists with this name and has a procurement policy.
     Made { name: String },
-    /// That these are in its audience.
+    /// Its audience contains these principals.
     Audience { principals: Vec<String> },
-    /// That it governs its audience, or does not.
+    /// It governs its audience, or does not.
     Enabled(bool),
-    /// That it is archived.
+    /// It is archived.
     Archived,
-    /// That it is not.
+    /// It is not archived.
     Revived,
 }
 
 impl Wanted {
-    /// The word for it in the names of change sets.
+    /// The verb in the names of change sets.
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Made { .. } => "create",
@@ -33,14 +33,14 @@ impl Wanted {
     }
 }
 
-/// What is to be done.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing: it is as it is wanted.
+    /// Nothing: it is as wanted.
     Done(ExperienceId),
-    /// A change set of these, about this experience; about none if it makes one.
+    /// Start a change set for this experience. None if the change set creates it.
     Start(Option<ExperienceId>, Vec<AdminChange>),
-    /// It cannot be done.
+    /// The wanted state cannot be reached.
     Refuse { message: String, remedy: String },
 }
 
@@ -51,8 +51,8 @@ fn refuse(message: String, remedy: impl Into<String>) -> Next {
     }
 }
 
-/// The next step to an experience of that name. `found` is every one that has it, or the one that is
-/// meant.
+/// The next step to an experience with that name. `found` are all experiences with the name, or the
+/// one that is meant.
 pub(crate) fn made(name: &str, found: &[Experience]) -> Next {
     let usable: Vec<_> = found.iter().filter(|one| !one.archived).collect();
     let policy = || AdminChange::CreatePolicy {
@@ -89,8 +89,8 @@ fn ids<'a>(experiences: impl Iterator<Item = &'a Experience>) -> String {
     ids.join(", ")
 }
 
-/// The next step to an experience with that audience. An organization, a unit or an account belongs
-/// to one experience directly, and which one is nothing that is changed in passing.
+/// The next step to an experience with that audience. A principal belongs to one experience, and
+/// moving it from another one is refused.
 pub(crate) fn audience(of: &Experience, audiences: &[Audience], wanted: &[String]) -> Next {
     let missing: Vec<_> = wanted
         .iter()
@@ -142,11 +142,11 @@ fn is_archived(of: &Experience) -> Next {
     )
 }
 
-/// The next step to an experience that is enabled, or disabled.
+/// The next step to an enabled or disabled experience.
 pub(crate) fn enabled(of: &Experience, wanted: bool) -> Next {
     let is = of.status == Status::Enabled;
     match (is == wanted, of.archived) {
-        // What is archived governs nobody.
+        // An archived experience governs nobody.
         (_, true) if !wanted => Next::Done(of.id.clone()),
         (_, true) => is_archived(of),
         (true, _) => Next::Done(of.id.clone()),
@@ -154,7 +154,7 @@ pub(crate) fn enabled(of: &Experience, wanted: bool) -> Next {
     }
 }
 
-/// The next step to an experience that is archived. Only one that is disabled can be.
+/// The next step to an archived experience. Only a disabled experience can be archived.
 pub(crate) fn archived(of: &Experience) -> Next {
     if of.archived {
         return Next::Done(of.id.clone());
@@ -174,7 +174,6 @@ pub(crate) fn archived(of: &Experience) -> Next {
     )
 }
 
-/// The next step to an experience that is not archived.
 pub(crate) fn revived(of: &Experience) -> Next {
     if of.archived {
         return Next::Start(Some(of.id.clone()), vec![AdminChange::Revive]);
@@ -241,7 +240,7 @@ mod tests {
             &made("Ours", std::slice::from_ref(&archived)),
             "archived: exp-1",
         );
-        // One that is out of use is not what is meant.
+        // An archived experience is not the one that is meant.
         assert_eq!(
             made("Ours", &[archived, experience("exp-2")]),
             done("exp-2")
@@ -298,7 +297,7 @@ mod tests {
         refused(&archived(&live), "not disabled");
         assert_eq!(archived(&disabled), start("exp-1", AdminChange::Restrict));
         assert_eq!(revived(&live), done("exp-1"));
-        // A status that nobody knows is not taken for a disabled one.
+        // An unknown status does not count as disabled.
         let unknown = of("exp-1", |one| {
             one.status = Status::Other("Paused".to_owned());
         });

@@ -1,4 +1,4 @@
-//! Which organization an account is in: whom an experience is to govern if nobody says otherwise.
+//! The organization of an account: the default audience of an experience.
 
 use aws_config::SdkConfig;
 use aws_sdk_organizations::Client;

@@ -1,4 +1,4 @@
-//! What the command shows of experiences, and what it says before one is enabled.
+//! Output about experiences, and the text before one is enabled.
 
 use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_domain::experience::{Audience, Experience, Status};
@@ -9,31 +9,31 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::output;
 
-/// An experience as it stands.
+/// The current state of an experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ExperienceView {
     /// Its id.
     pub(crate) experience: ExperienceId,
     /// Its name.
     pub(crate) name: String,
-    /// `Enabled` or `Disabled`, as the service says it.
+    /// `Enabled` or `Disabled`, in the words of the service.
     pub(crate) status: String,
     /// True when it is archived.
     pub(crate) archived: bool,
-    /// How many products its list allows; none without a policy.
+    /// Number of products that its policy allows. None without a policy.
     pub(crate) allowed: Option<usize>,
-    /// How many it denies.
+    /// Number of products that its policy denies. None without a policy.
     pub(crate) denied: Option<usize>,
-    /// Who is in its audience.
+    /// The principals in its audience.
     pub(crate) principals: Vec<String>,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ExperienceChange {
-    /// False if everything was so already.
+    /// False if everything was as wanted already.
     pub(crate) changed: bool,
-    /// The experience as it stands now.
+    /// The experience after the command.
     #[serde(flatten)]
     pub(crate) now: ExperienceView,
 }
@@ -41,11 +41,11 @@ pub(crate) struct ExperienceChange {
 /// The experiences of an account.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ExperienceList {
-    /// All of them, by their ids.
+    /// All experiences, ordered by id.
     pub(crate) experiences: Vec<ExperienceView>,
 }
 
-/// Looks at an experience.
+/// Reads an experience.
 pub(crate) async fn look(
     catalog: &CatalogAdmin,
     id: &ExperienceId,
@@ -100,7 +100,7 @@ impl ExperienceView {
         ]
     }
 
-    /// What enabling it means for everybody whom it governs.
+    /// What it means for its audience if it is enabled.
     pub(crate) fn consequences(&self) -> String {
         let id = &self.experience;
         let whom = match self.principals.as_slice() {

@@ -1,4 +1,4 @@
-//! Holds as `--json` tells them, wherever it does.
+//! Holds in the form of `--json`, for every command.
 
 use std::collections::BTreeSet;
 
@@ -16,36 +16,36 @@ use super::{Known, rollback};
 /// A plan that waits for approval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldAnswer {
-    /// The member; null if its lane was never planned for.
+    /// The member. Null if its lane was never planned for.
     member: Option<MemberName>,
-    /// Its account.
+    /// The member account.
     account: AccountId,
-    /// Its experience.
+    /// The member experience.
     experience: ExperienceId,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     management_experience: Option<ExperienceId>,
-    /// The run that made the plan.
+    /// The run whose record shows the plan.
     run: RunId,
-    /// The plan's hash.
+    /// Hash of the plan.
     plan_hash: PlanHash,
-    /// Since when it is held.
+    /// When the hold began.
     #[schemars(with = "Time")]
     since: Timestamp,
-    /// Planned allows.
+    /// Number of planned allows.
     allow: usize,
-    /// Planned denies.
+    /// Number of planned denies.
     deny: usize,
-    /// Of these, those of products that the member allows.
+    /// Number of denies of products that the member allows.
     removals: usize,
     /// The run before which the lists are wanted back, if it is a rollback.
     restores: Option<RunId>,
-    /// Why it is held.
+    /// The reasons of the hold.
     reasons: Vec<ReasonAnswer>,
-    /// Who has rejected it: it stays held, and nobody is asked again.
+    /// Who rejected it. It stays held, and is not announced again.
     rejected: Option<Ask>,
-    /// The command that releases it.
+    /// The command that approves the plan.
     approve: String,
-    /// The products, if they are asked for; null once the run's record has expired.
+    /// The products, with `--products`. Null once the record of the run has expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(
         clippy::option_option,
@@ -54,32 +54,31 @@ pub(crate) struct HoldAnswer {
     pub(crate) products: Option<Option<Products>>,
 }
 
-/// What a plan would change.
+/// The products of a plan.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Products {
-    /// The products to be allowed.
+    /// Products to allow.
     allow: BTreeSet<ProductId>,
-    /// The products to be denied.
+    /// Products to deny.
     deny: BTreeSet<ProductId>,
 }
 
-/// Why a plan is held.
+/// A reason of a hold.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ReasonAnswer {
-    /// The stable code; docs/errors has its page.
+    /// The stable code. docs/errors has a page for it.
     code: &'static str,
-    /// The guard; null for what somebody has asked for.
+    /// The guard that stopped the plan. Null for a rollback.
     guard: Option<GuardName>,
-    /// Why, in words.
+    /// The reason, as a sentence.
     message: String,
-    /// What to do, unless the plan is right as it is.
+    /// What to do if the plan is a mistake.
     what_to_do: &'static str,
-    /// Why, in numbers.
+    /// The reason with its numbers.
     details: HoldReason,
 }
 
 impl HoldAnswer {
-    /// A hold on a link.
     pub(crate) fn new(known: &Known, hold: &Hold) -> Self {
         let entry = known.entry.as_ref();
         Self {
@@ -103,7 +102,7 @@ impl HoldAnswer {
 }
 
 impl Products {
-    /// What a plan would change.
+    /// The products of a plan.
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             allow: plan.allow().clone(),
@@ -113,7 +112,6 @@ impl Products {
 }
 
 impl ReasonAnswer {
-    /// Reasons with their codes, words and ways forward.
     pub(crate) fn all(reasons: &[HoldReason]) -> Vec<Self> {
         let of_one = |reason: &HoldReason| Self {
             code: reason.code(),

@@ -1,5 +1,5 @@
-//! How far each member is while a run is waited for: on a terminal in one line that changes, otherwise a
-//! line for each change.
+//! Progress of each member while a command waits for a run: on a terminal one line that changes,
+//! otherwise a line for each change.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -12,14 +12,14 @@ use super::name;
 use crate::output;
 use crate::progress::Progress;
 
-/// Lanes that have a place in one line.
+/// The most lanes in one line.
 const IN_ONE_LINE: usize = 3;
 
-/// What was told of the lanes of a run.
+/// What was shown of the lanes of a run.
 pub(super) struct Live<'a> {
     progress: &'a Progress,
     on_terminal: bool,
-    /// The members' names and experiences, once the run is planned.
+    /// The names of the lanes, once the run is planned.
     names: BTreeMap<LaneId, String>,
     told: BTreeMap<LaneId, String>,
 }
@@ -34,7 +34,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// True until it is known whose the lanes are.
+    /// True until the names of the lanes are known.
     pub(super) fn wants_names(&self) -> bool {
         self.names.is_empty()
     }
@@ -45,7 +45,7 @@ impl<'a> Live<'a> {
         self.names = named.collect();
     }
 
-    /// Tells how far the lanes are that the run waits for.
+    /// Shows the progress of the lanes that the run waits for.
     pub(super) fn tell(&mut self, run: &RunRecord, lanes: &[(LaneId, LaneState)]) {
         let told = lanes.iter().map(|(lane, state)| {
             let name = self.names.get(lane).cloned();
@@ -64,7 +64,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// Where a lane stands: `in flight, 37 of 310 done`.
+/// The progress of a lane, such as `in flight, 37 of 310 done`.
 fn stand(state: &LaneState) -> String {
     let Some(planned) = &state.planned else {
         return state.phase.to_string();
@@ -98,7 +98,7 @@ fn in_one_line(run: &RunRecord, told: &BTreeMap<LaneId, String>) -> String {
     }
 }
 
-/// What is told otherwise than before.
+/// The lines that have changed.
 fn news<'b>(
     before: &BTreeMap<LaneId, String>,
     now: &'b BTreeMap<LaneId, String>,

@@ -8,7 +8,7 @@ use super::check::Check;
 use super::finding::Finding;
 use super::look::Timed;
 
-/// Off by this many seconds is worth telling; AWS takes signatures that are 300 s off.
+/// A difference of this many seconds is a warning. AWS accepts signatures that are 300 s off.
 const WARN: i64 = 60;
 const MOST: i64 = 300;
 
@@ -16,15 +16,15 @@ const MOST: i64 = 300;
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) caller: Timed<Caller>,
-    /// The time of AWS and of this machine when it answered, however it did.
+    /// The time of AWS, and of this machine when AWS answered.
     pub(crate) times: Option<(Timestamp, Timestamp)>,
-    /// Where calls are sent, and by what.
+    /// Endpoints that are set, with the variable or profile that sets each.
     pub(crate) endpoints: Vec<(String, String)>,
-    /// The region that the environment names.
+    /// The region of the environment.
     pub(crate) region: Option<String>,
 }
 
-/// What it means.
+/// Judges what was seen.
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     vec![
         credentials(facts),

@@ -1,4 +1,4 @@
-//! The calls to AWS that no other command makes: each reads one thing.
+//! Calls to AWS that only doctor makes. Each reads one thing.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::deployed::{Function, Queue, Source, Stack};
 use super::management::Schedule;
 use super::organization::PRINCIPAL;
 
-/// Pages of one list that are read at most.
+/// The most pages of one list that are read.
 const MOST_PAGES: usize = 50;
 
-/// Nothing, if the thing is not there.
+/// Converts "not found" to none.
 fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -45,19 +45,19 @@ fn stack_of(stack: &cloudformation::types::Stack) -> Stack {
     }
 }
 
-/// A stack, if it is there.
+/// Reads a stack. None if it does not exist.
 pub(crate) async fn stack(config: &SdkConfig, name: &str) -> Result<Option<Stack>> {
     let client = cloudformation::Client::new(config);
     let sent = client.describe_stacks().stack_name(name).send().await;
     match sent.map_err(|error| service_error("DescribeStacks", name, &error)) {
         Ok(answer) => Ok(answer.stacks().first().map(stack_of)),
-        // CloudFormation has no code of its own for it.
+        // CloudFormation has no error code of its own for this.
         Err(error) if error.message.contains("does not exist") => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Every stack whose name begins like this.
+/// Lists every stack whose name has this prefix.
 pub(crate) async fn stacks(config: &SdkConfig, prefix: &str) -> Result<Vec<Stack>> {
     let client = cloudformation::Client::new(config);
     let (mut found, mut token) = (Vec::new(), None);
@@ -80,7 +80,7 @@ pub(crate) async fn stacks(config: &SdkConfig, prefix: &str) -> Result<Vec<Stack
     ))
 }
 
-/// A function, if it is there.
+/// Reads a function. None if it does not exist.
 pub(crate) async fn function(config: &SdkConfig, name: &str) -> Result<Option<Function>> {
     let client = lambda::Client::new(config);
     let sent = client
@@ -112,7 +112,7 @@ pub(crate) async fn function(config: &SdkConfig, name: &str) -> Result<Option<Fu
     }))
 }
 
-/// What feeds a function.
+/// An event source mapping of a function.
 pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Result<Vec<Source>> {
     use lambda::types::FunctionResponseType::ReportBatchItemFailures;
     let client = lambda::Client::new(config);
@@ -133,7 +133,7 @@ pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Result<Vec<So
     Ok(sources.collect())
 }
 
-/// A queue of the account, if it is there.
+/// Reads a queue of the account. None if it does not exist.
 pub(crate) async fn queue(config: &SdkConfig, name: &str) -> Result<Option<Queue>> {
     let client = aws_sdk_sqs::Client::new(config);
     let sent = client.get_queue_url().queue_name(name).send().await;
@@ -166,7 +166,7 @@ pub(crate) async fn queue(config: &SdkConfig, name: &str) -> Result<Option<Queue
     }))
 }
 
-/// A schedule, if it is there.
+/// Reads a schedule. None if it does not exist.
 pub(crate) async fn schedule(config: &SdkConfig, name: &str) -> Result<Option<Schedule>> {
     let client = scheduler::Client::new(config);
     let sent = client.get_schedule().name(name).send().await;
@@ -177,7 +177,7 @@ pub(crate) async fn schedule(config: &SdkConfig, name: &str) -> Result<Option<Sc
     }))
 }
 
-/// How many subscriptions a topic has, and how many of them are not confirmed.
+/// Number of subscriptions of a topic, and how many of them are not confirmed.
 pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Result<(usize, usize)> {
     let client = aws_sdk_sns::Client::new(config);
     let (mut all, mut pending, mut token) = (0, 0, None);
@@ -191,7 +191,7 @@ pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Result<(us
             .subscriptions()
             .iter()
             .filter_map(|of| of.subscription_arn());
-        // In the place of an ARN, until the subscription is confirmed (SNS reference).
+        // It stands in place of an ARN until the subscription is confirmed (SNS reference).
         pending += arns.filter(|arn| *arn == "PendingConfirmation").count();
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
@@ -201,7 +201,7 @@ pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Result<(us
     Ok((all, pending))
 }
 
-/// The management account of the organization that the credentials' account belongs to.
+/// The management account of the organization.
 pub(crate) async fn owner(config: &SdkConfig) -> Result<String> {
     let thing = "the organization";
     let sent = organizations::Client::new(config)
@@ -261,7 +261,7 @@ pub(crate) async fn trusted(config: &SdkConfig) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The variables and the profile by which calls are sent elsewhere than to AWS.
+/// The variables and the profile that send calls elsewhere than to AWS.
 pub(crate) fn endpoints(
     config: &SdkConfig,
     variables: impl Iterator<Item = (String, String)>,

@@ -1,5 +1,5 @@
-//! What doctor looks at: each check with its id, what to do when it finds something, and what it reads.
-//! docs/doctor.md is generated from it.
+//! The checks of doctor: each with its id, its remedy, and the permissions that it needs.
+//! docs/doctor.md is generated from this list.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a check is about, in the order of the report.
+/// The area of a check, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Area {
@@ -15,11 +15,11 @@ pub(crate) enum Area {
     Account,
     /// The organization of the management account.
     Organization,
-    /// What is deployed in the management account.
+    /// Gathers what is deployed in the management account.
     Management,
     /// What is configured.
     Configuration,
-    /// Runs, and where the lanes stand.
+    /// Runs and lanes.
     Runs,
     /// The members, as the producer reaches them.
     Members,
@@ -43,7 +43,7 @@ impl fmt::Display for Area {
 
 macro_rules! checks {
     ($($check:ident $id:literal $area:ident $what:literal $fix:literal $reads:literal;)*) => {
-        /// A check.
+        /// One check of doctor.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
         pub(crate) enum Check {
             $(#[doc = $what] #[serde(rename = $id)] $check,)*
@@ -58,22 +58,22 @@ macro_rules! checks {
                 match self { $(Self::$check => $id,)* }
             }
 
-            /// What it is about.
+            /// The area of the check.
             pub(crate) fn area(self) -> Area {
                 match self { $(Self::$check => Area::$area,)* }
             }
 
-            /// What has to be right.
+            /// What the check expects, as a clause.
             pub(crate) fn what(self) -> &'static str {
                 match self { $(Self::$check => $what,)* }
             }
 
-            /// What to do when it is not, where the finding does not say it better.
+            /// The remedy, if the finding has none of its own.
             pub(crate) fn fix(self) -> &'static str {
                 match self { $(Self::$check => $fix,)* }
             }
 
-            /// The actions that the credentials need for it.
+            /// The actions that the credentials need.
             pub(crate) fn reads(self) -> &'static str {
                 match self { $(Self::$check => $reads,)* }
             }

@@ -1,5 +1,5 @@
-//! What a stack deploys, as it is found: stacks, functions, what feeds them, queues. The same for the
-//! management account and for a member's own.
+//! What a stack deploys: stacks, functions, event sources, queues. The same for the management
+//! account and for a member's account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The release that it says it is of.
+    /// The release in its tag.
     pub(crate) fn release(&self) -> Option<&str> {
         self.outputs.get("Release").map(String::as_str)
     }
@@ -36,11 +36,11 @@ pub(crate) struct Function {
     pub(crate) last_update: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) timeout: u64,
-    /// The names of its variables that have a value.
+    /// The names of its variables with a value.
     pub(crate) variables: BTreeSet<String>,
 }
 
-/// What feeds a function.
+/// An event source mapping of a function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
     pub(crate) id: String,
@@ -54,13 +54,13 @@ pub(crate) struct Source {
 pub(crate) struct Queue {
     pub(crate) url: String,
     pub(crate) depth: Depth,
-    /// How long a message is hidden that somebody has received, in seconds.
+    /// The visibility timeout, in seconds.
     pub(crate) hidden: u64,
     /// True if it has a dead-letter queue.
     pub(crate) redrives: bool,
 }
 
-/// How a stack stands that has to be there.
+/// Judges a stack that must exist.
 pub(crate) fn stack(check: Check, name: &str, stack: Option<&Stack>) -> Finding {
     let Some(stack) = stack else {
         return Finding::fail(check, format!("there is no stack {name} in this account"));
@@ -68,7 +68,7 @@ pub(crate) fn stack(check: Check, name: &str, stack: Option<&Stack>) -> Finding 
     let seen = format!("{name} is {}", stack.status);
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Finding::ok(check, seen),
-        // What was before the update stands and works.
+        // The state before the update remains and works.
         "UPDATE_ROLLBACK_COMPLETE" => Finding::warn(check, with_reason(seen, stack)),
         status if status.ends_with("_IN_PROGRESS") && !status.starts_with("DELETE") => {
             Finding::warn(check, seen).with_fix("wait until it is deployed, then look again")
@@ -101,7 +101,7 @@ pub(crate) fn release(check: Check, thing: &str, release: Option<&str>) -> Findi
     }
 }
 
-/// How a function stands that has to be there, with these variables.
+/// Judges a function that must exist and have these variables.
 pub(crate) fn function(
     check: Check,
     name: &str,
@@ -113,7 +113,7 @@ pub(crate) fn function(
     };
     let reason = function.reason.as_deref().unwrap_or("no reason is given");
     match function.state.as_deref() {
-        // One that was not used for weeks is Inactive until it is invoked.
+        // A function that was not used for weeks is Inactive until it is invoked.
         None | Some("Active" | "Inactive") => {}
         Some("Pending") => {
             return Finding::warn(check, format!("{name} is being made"))
@@ -144,7 +144,7 @@ pub(crate) fn function(
     Finding::ok(check, format!("{name} is active"))
 }
 
-/// What feeds a function from its queue.
+/// Judges the event source mapping of a function.
 pub(crate) fn source(check: Check, function: &str, sources: &[Source]) -> Finding {
     let [source] = sources else {
         let seen = if sources.is_empty() {
@@ -179,7 +179,7 @@ pub(crate) fn source(check: Check, function: &str, sources: &[Source]) -> Findin
     Finding::ok(check, format!("{seen}, and reports single failures"))
 }
 
-/// What waits in a queue, in words.
+/// The depth of a queue, in words.
 pub(crate) fn depth(depth: Depth) -> String {
     let Depth {
         waiting,

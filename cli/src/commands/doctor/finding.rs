@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::check::{Area, Check};
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
-    /// It is right.
+    /// The expectation is met.
     Ok,
     /// It could not be looked at.
     Unknown,
-    /// Somebody should look at it; syncs go on.
+    /// An operator should look at it. Syncs continue.
     Warn,
     /// Something does not work.
     Fail,
@@ -32,22 +32,22 @@ impl Status {
     }
 }
 
-/// What a check saw.
+/// A finding of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Finding {
     /// The check.
     pub(crate) id: Check,
-    /// What it is about.
+    /// The area of the check.
     pub(crate) area: Area,
     /// The thing concerned, if there are several: a member, an experience, a stack.
     pub(crate) subject: Option<String>,
-    /// How it came out.
+    /// The result.
     pub(crate) status: Status,
     /// What was seen.
     pub(crate) seen: String,
-    /// What to do, if something is to be done.
+    /// What to do, if anything.
     pub(crate) fix: Option<String>,
-    /// How long the look took that it rests on.
+    /// Duration of the check, in milliseconds.
     pub(crate) milliseconds: u64,
 }
 
@@ -76,12 +76,12 @@ impl Finding {
         Self::new(id, Status::Fail, seen).with_fix(id.fix())
     }
 
-    /// Not looked at, because of something else that is found as well.
+    /// A check that was not made, because of another finding.
     pub(crate) fn because(id: Check, because: &str) -> Self {
         Self::new(id, Status::Unknown, format!("not looked at: {because}"))
     }
 
-    /// A look that failed in a way that says nothing about what was to be seen.
+    /// A check that failed without saying anything about its subject.
     pub(crate) fn trouble(id: Check, trouble: &Trouble) -> Self {
         let found = Self::new(id, Status::Unknown, trouble.message.clone());
         let reads = id.reads();
@@ -94,7 +94,7 @@ impl Finding {
         }
     }
 
-    /// What a look came to: judged if it was answered.
+    /// Judges the result of a look, if it was answered.
     pub(crate) fn of<T>(id: Check, look: &Look<T>, judge: impl FnOnce(&T) -> Self) -> Self {
         match look {
             Look::Seen(seen) => judge(seen),
@@ -123,7 +123,7 @@ impl Finding {
 pub(crate) mod tests {
     use super::*;
 
-    /// That a finding is of this status and tells all of this, and has a fix if it needs one.
+    /// Asserts that a finding has this status and contains all parts, and a fix if it needs one.
     #[track_caller]
     pub(crate) fn tells(found: &Finding, status: Status, parts: &[&str]) {
         assert_eq!(found.status, status, "{found:?}");

@@ -28,15 +28,15 @@ use crate::client::{holds, invoke};
 use crate::failure::Failure;
 use pmp_sync_deploy::installation::{management_stack, member_stack};
 
-/// How long the producer is waited for.
+/// How long to wait for the producer.
 const PRODUCER: Duration = Duration::from_secs(35);
-/// How long members' accounts are begun with.
+/// After this time no further member account is checked.
 const SIDES: Duration = Duration::from_secs(15);
-/// Lanes that are read at the same time.
+/// Lanes that are read concurrently.
 const LANES_AT_ONCE: usize = 8;
-/// Members' accounts that are looked at at the same time.
+/// Member accounts that are checked concurrently.
 const SIDES_AT_ONCE: usize = 8;
-/// Runs that have not ended, at most.
+/// The most unfinished runs that are read.
 const MOST_RUNS: u16 = 50;
 
 /// The credentials, and this machine.
@@ -77,7 +77,7 @@ pub(crate) async fn organization(config: &SdkConfig, account: &str) -> organizat
     }
 }
 
-/// What is deployed in the management account.
+/// Gathers what is deployed in the management account.
 pub(crate) async fn management(context: &Context, name: &str) -> management::Facts {
     let config = &context.config;
     let requests = format!("{name}-requests");
@@ -137,7 +137,7 @@ fn skipped<T>(because: &str) -> Timed<T> {
     }
 }
 
-/// What is configured, the last runs, and where the lanes stand.
+/// The configuration, the last runs, and the lanes.
 pub(crate) async fn runs(context: &Context) -> runs::Facts {
     let ledger = &context.ledger;
     let onboarded = async {
@@ -212,7 +212,7 @@ fn service(failure: &Failure) -> ServiceError {
     }
 }
 
-/// What the producer sees of the members.
+/// Asks the producer what it sees of the members.
 pub(crate) async fn producer(context: &Context, members: &[MemberName]) -> Timed<DoctorAnswer> {
     look_for(PRODUCER, async {
         let request = DoctorRequest {
@@ -250,7 +250,7 @@ pub(crate) async fn sides(
     stream::iter(members)
         .map(|member| async move {
             let profile = profiles.get(&member.name);
-            // Boxed: the future of so many looks is large.
+            // Boxed, because the future of so many checks is large.
             Box::pin(side(name, member, profile.map(String::as_str), until)).await
         })
         .buffered(SIDES_AT_ONCE)

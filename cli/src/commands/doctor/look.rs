@@ -10,13 +10,13 @@ use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ports::Result;
 use tokio::time::Instant;
 
-/// How long any look may take.
+/// Timeout of one check.
 const MOST: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(9);
 const ATTEMPT: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// A look, and how long it took.
+/// The result of a check, with its duration.
 #[derive(Debug, Clone)]
 pub(crate) struct Timed<T> {
     pub(crate) look: Look<T>,
@@ -28,7 +28,7 @@ pub(crate) async fn look<T>(answer: impl Future<Output = Result<T>>) -> Timed<T>
     look_for(MOST, answer).await
 }
 
-/// Makes a look, for at most that long.
+/// Makes a check, with a timeout.
 pub(crate) async fn look_for<T>(
     most: Duration,
     answer: impl Future<Output = Result<T>>,
@@ -50,7 +50,7 @@ pub(crate) async fn look_for<T>(
     }
 }
 
-/// The configuration for calls that are not waited for long.
+/// An SDK configuration with short timeouts.
 pub(crate) fn brisk(config: &SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)

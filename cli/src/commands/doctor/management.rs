@@ -1,4 +1,4 @@
-//! What is deployed in the management account.
+//! Gathers what is deployed in the management account.
 
 use pmp_sync_aws::ledger::TableHealth;
 use pmp_sync_domain::answers::doctor::Look;
@@ -10,7 +10,7 @@ use super::finding::{Finding, Status};
 use super::look::Timed;
 use pmp_sync_deploy::installation::{access_stack, management_stack};
 
-/// What the producer needs in its environment.
+/// The variables that the producer needs.
 const VARIABLES: [&str; 6] = [
     "PMP_SYNC_NAME",
     "PMP_SYNC_LEDGER_TABLE",
@@ -19,8 +19,8 @@ const VARIABLES: [&str; 6] = [
     "PMP_SYNC_BUS_NAME",
     "PMP_SYNC_RUN_RETENTION_DAYS",
 ];
-/// So many requests wait at most while all is well: they come from a schedule, from people, and from lanes
-/// that have settled, ten of which are taken at once.
+/// The most requests that wait in a healthy system. They come from the schedule, from operators,
+/// and from settled lanes, and the producer takes ten at once.
 const MOST_REQUESTS: u64 = 500;
 
 /// A schedule.
@@ -31,7 +31,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// From one time to the next, in seconds, if it is a rate.
+    /// The period in seconds, if the schedule is a rate.
     pub(crate) fn period(&self) -> Option<i64> {
         let rate = self.expression.strip_prefix("rate(")?.strip_suffix(')')?;
         let (number, unit) = rate.split_once(' ')?;
@@ -57,23 +57,23 @@ pub(crate) struct Facts {
     pub(crate) inbox: Timed<Option<Queue>>,
     pub(crate) dead_letters: Timed<Option<Queue>>,
     pub(crate) schedule: Timed<Option<Schedule>>,
-    /// By name; the bus of those that are not on the default one.
+    /// Rules by name, with their bus if it is not the default one.
     pub(crate) rules: Vec<(String, Option<String>, Timed<Option<bool>>)>,
     pub(crate) ledger: Timed<TableHealth>,
-    /// How many subscriptions the topic has, and how many are not confirmed.
+    /// Number of subscriptions of the topic, and how many are not confirmed.
     pub(crate) subscriptions: Timed<(usize, usize)>,
 }
 
 impl Facts {
-    /// False if there is certainly nothing of the management stack in this account: by its own name, and by
-    /// the function's, which stays whatever the stack is called.
+    /// False if the management stack is certainly not in this account. It looks for the stack's
+    /// name, and for the function's name, which does not depend on that of the stack.
     pub(crate) fn is_deployed(&self) -> bool {
         !matches!(self.stack.look, Look::Seen(None))
             || matches!(self.function.look, Look::Seen(Some(_)))
     }
 }
 
-/// What it means.
+/// Judges what was seen.
 pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
     let name = &facts.name;
     let title = management_stack(name);

@@ -16,13 +16,14 @@ use super::finding::Finding;
 use super::look::Timed;
 use crate::output::{count, time};
 
-/// Changes and Ticks that wait in a member's queue while all is well, at most: one sync of everything.
+/// The most changes and Ticks that wait in a member's queue in a healthy system: one sync of
+/// everything.
 const MOST_CHANGES: u64 = 10_000;
 
 /// When a change set last succeeded on each lane.
 pub(crate) type Successes = BTreeMap<LaneId, Timestamp>;
 
-/// What the producer's answer means.
+/// Judges the producer's answer.
 pub(crate) fn judge(answer: &Timed<DoctorAnswer>, successes: Option<&Successes>) -> Vec<Finding> {
     let mut found = vec![answers(answer)];
     let Look::Seen(seen) = &answer.look else {
@@ -73,8 +74,8 @@ fn answers(answer: &Timed<DoctorAnswer>) -> Finding {
     found.took(answer.milliseconds)
 }
 
-/// What a look of the producer's came to: it does not work if it was refused, because the producer is to be
-/// able to do all of this.
+/// Judges a check of the producer. A refusal is a failure, because the producer needs all of these
+/// permissions.
 fn reach<T>(check: Check, look: &Look<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
     match look {
         Look::Failed(trouble) if !is_passing(trouble) => {
@@ -88,7 +89,7 @@ fn is_passing(trouble: &Trouble) -> bool {
     matches!(trouble.kind, Kind::Retryable | Kind::Throttled)
 }
 
-/// An experience that is to be enabled and not archived.
+/// Judges an experience, which should be enabled and not archived.
 fn experience(check: Check, seen: &ExperienceSeen) -> Finding {
     let ExperienceSeen {
         name,
@@ -154,7 +155,8 @@ fn policy(link: &LinkLook) -> Finding {
     })
 }
 
-/// Depths are asked for by a permission that stacks of earlier releases do not give.
+/// The finding for a missing permission to read the depth of a queue, which stacks of earlier
+/// releases do not grant.
 fn not_given(check: Check, trouble: &Trouble) -> Finding {
     let found = Finding::trouble(check, trouble);
     if trouble.kind == Kind::Denied {
@@ -184,7 +186,8 @@ fn queue(member: &MemberLook) -> Finding {
     }
 }
 
-/// Sending has an effect: what has arrived shows that it works.
+/// Judges sending, which cannot be tried without an effect: changes that have arrived show that it
+/// works.
 fn sending(member: &MemberLook, successes: Option<&Successes>) -> Finding {
     let check = Check::MemberSending;
     if !matches!(member.role, Look::Seen(())) {

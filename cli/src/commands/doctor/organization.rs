@@ -12,7 +12,7 @@ pub(crate) const PRINCIPAL: &str = "private-marketplace.marketplace.amazonaws.co
 /// What was seen.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// The account that is looked at.
+    /// The account that is checked.
     pub(crate) account: String,
     /// The organization's management account.
     pub(crate) owner: Timed<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Facts {
     pub(crate) trusted: Timed<Vec<String>>,
 }
 
-/// What it means, as these two checks.
+/// Judges what was seen, as these two checks.
 pub(crate) fn judge(facts: &Facts, administrator: Check, trust: Check) -> Vec<Finding> {
     let account = &facts.account;
     let found = match &facts.owner.look {
@@ -135,7 +135,7 @@ mod tests {
             Status::Unknown,
             &["organizations:ListAWSServiceAccessForOrganization"],
         );
-        // The owner of the organization is one whatever can be listed.
+        // The owner of the organization is an administrator, whatever can be listed.
         facts.owner.look = Look::Seen("111111111111".to_owned());
         tells(&judged(&facts)[0], Status::Ok, &[]);
     }

@@ -14,7 +14,7 @@ use crate::output::{self, count};
 /// Equal findings about more things than this are one row of the table.
 const MOST_ROWS: usize = 3;
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Report {
     /// The shape of this value.
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     /// When it was made.
     #[schemars(with = "String")]
     pub(crate) at: Timestamp,
-    /// How long all of it took.
+    /// Duration of all checks, in milliseconds.
     pub(crate) milliseconds: u64,
     /// The worst status of all.
     pub(crate) worst: Status,
@@ -33,7 +33,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// In the order in which they are told: by area, the worst first, by check.
+    /// Sorts the findings for output: by area, the worst first, by check.
     pub(crate) fn new(mut findings: Vec<Finding>, at: Timestamp, milliseconds: u64) -> Self {
         findings.sort_by(|one, other| {
             let key = |found: &Finding| (found.area, std::cmp::Reverse(found.status), found.id);
@@ -50,13 +50,13 @@ impl Report {
         }
     }
 
-    /// How many findings are of a status.
+    /// The number of findings with a status.
     pub(crate) fn count(&self, status: Status) -> usize {
         let of = |found: &&Finding| found.status == status;
         self.findings.iter().filter(of).count()
     }
 
-    /// How it is in one line.
+    /// A summary in one line.
     pub(crate) fn words(&self) -> String {
         format!(
             "{}: {} ok, {} to look at, {} failing, {} not known",
@@ -69,7 +69,7 @@ impl Report {
     }
 }
 
-/// Adds what was not looked at because of something else.
+/// Adds the checks that were not made because of another finding.
 pub(crate) fn complete(found: &mut Vec<Finding>, because: impl Fn(Check) -> Option<&'static str>) {
     let known: BTreeSet<_> = found.iter().map(|found| found.id).collect();
     for check in Check::ALL.iter().filter(|check| !known.contains(check)) {
@@ -79,7 +79,7 @@ pub(crate) fn complete(found: &mut Vec<Finding>, because: impl Fn(Check) -> Opti
     }
 }
 
-/// A row of the table, and what to do about it.
+/// A row of the table, with what to do about it.
 struct Row {
     check: Check,
     subject: String,
@@ -88,12 +88,12 @@ struct Row {
     fix: Option<String>,
 }
 
-/// Rows of findings; those that say the same of many things are one.
+/// Converts findings to rows. Findings that say the same of many things are one row.
 fn rows(findings: &[Finding]) -> Vec<Row> {
     let mut alike: BTreeMap<(Area, std::cmp::Reverse<Status>, Check, String), Vec<&Finding>> =
         BTreeMap::new();
     for found in findings {
-        // That all is well needs no details.
+        // A good result needs no details.
         let seen = if found.status == Status::Ok {
             String::new()
         } else {
@@ -140,7 +140,7 @@ fn rows(findings: &[Finding]) -> Vec<Row> {
     rows
 }
 
-/// The table, and below it what to do.
+/// Prints the table, and below it what to do.
 pub(crate) fn show(report: &Report) -> Result<(), Failure> {
     let rows = rows(&report.findings);
     let table = rows.iter().map(|row| {
@@ -163,7 +163,7 @@ pub(crate) fn show(report: &Report) -> Result<(), Failure> {
     fixes.iter().try_for_each(|fix| output::line(fix))
 }
 
-/// What is to be done, each thing once, the worst first.
+/// The remedies, each once, the worst first.
 fn fixes(rows: &[Row]) -> Vec<String> {
     let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! What is configured, the last runs, and where the lanes stand.
+//! The configuration, the last runs, and the lanes.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ use super::look::Timed;
 use super::management::Schedule;
 use crate::output::{age, count, time};
 
-/// A run that has not ended after this many seconds is told.
+/// A run that has not ended after this many seconds is a finding.
 const LONG: i64 = 3_600;
-/// A schedule whose period is not known is taken to be daily.
+/// A schedule with an unknown period counts as daily.
 const DAILY: i64 = 86_400;
 
-/// Where a lane stands.
+/// A lane with its state.
 #[derive(Debug, Clone)]
 pub(crate) struct LaneSeen {
-    /// Member and experience, for people.
+    /// Member and experience as text.
     pub(crate) name: String,
     pub(crate) lane: LaneId,
     pub(crate) block: Option<Block>,
@@ -33,7 +33,7 @@ pub(crate) struct LaneSeen {
     pub(crate) last_success: Option<Timestamp>,
 }
 
-/// What is remembered of a link.
+/// A link with its state.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkSeen {
     pub(crate) name: String,
@@ -54,14 +54,14 @@ pub(crate) struct Facts {
     pub(crate) links: Timed<Vec<LinkSeen>>,
 }
 
-/// The schedule, and since when there is one.
+/// The period of the schedule, and since when it exists.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rhythm {
     pub(crate) schedule: Option<Schedule>,
     pub(crate) since: Option<Timestamp>,
 }
 
-/// What it means.
+/// Judges what was seen.
 pub(crate) fn judge(facts: &Facts, rhythm: &Rhythm, now: Timestamp) -> Vec<Finding> {
     let mut found = configuration(facts);
     found.push(of(Check::Suspensions, &facts.suspensions, suspensions));
@@ -78,7 +78,7 @@ fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Fi
     Finding::of(check, &seen.look, judge).took(seen.milliseconds)
 }
 
-/// One finding for each that is told of, or one that says how it is with all of them.
+/// One finding for each item, or a single one that says that all are well.
 fn each<T>(
     check: Check,
     seen: &Timed<T>,
@@ -98,7 +98,7 @@ fn each<T>(
         .collect()
 }
 
-/// The configuration, if it can be read.
+/// The configuration, if it is valid.
 pub(crate) fn parsed(facts: &Facts) -> Option<Config> {
     match &facts.config.look {
         pmp_sync_domain::answers::doctor::Look::Seen(Some(stored)) => {

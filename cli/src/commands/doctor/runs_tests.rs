@@ -1,4 +1,4 @@
-//! What is configured, the last runs, and where the lanes stand: each finding.
+//! Each finding about the configuration, the last runs, and the lanes.
 
 use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::error::{FaultRecord, Kind};
@@ -86,7 +86,6 @@ fn hourly() -> Rhythm {
     }
 }
 
-/// The findings of a check.
 fn found(facts: &Facts, check: Check) -> Vec<Finding> {
     let all = judge(facts, &hourly(), now());
     all.into_iter().filter(|found| found.id == check).collect()

@@ -1,4 +1,4 @@
-//! The members' own accounts, as their own credentials see them.
+//! The members' own accounts, seen with their own credentials.
 
 use pmp_sync_aws::caller::Caller;
 use pmp_sync_domain::answers::doctor::Look;
@@ -10,7 +10,7 @@ use super::look::Timed;
 use super::organization;
 use pmp_sync_deploy::installation::member_stack;
 
-/// What the worker needs in its environment.
+/// The variables that the worker needs.
 const VARIABLES: [&str; 10] = [
     "PMP_SYNC_NAME",
     "PMP_SYNC_ACCOUNT",
@@ -23,18 +23,18 @@ const VARIABLES: [&str; 10] = [
     "PMP_SYNC_TIMEOUT_SECONDS",
     "PMP_SYNC_MEMBER_MODE",
 ];
-/// Changes and Ticks that wait while all is well, at most: one sync of everything.
+/// The most changes and Ticks that wait in a healthy system: one sync of everything.
 const MOST_CHANGES: u64 = 10_000;
 
-/// What was seen of one member's account.
+/// A member's account.
 #[derive(Debug)]
 pub(crate) struct Side {
     /// The member's name.
     pub(crate) member: String,
-    /// The account that is configured.
+    /// The configured account.
     pub(crate) account: String,
     pub(crate) caller: Timed<Caller>,
-    /// What is in the account; none if the credentials do not work or are of another one.
+    /// What is in the account. None if the credentials do not work or belong to another account.
     pub(crate) seen: Option<Seen>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Seen {
     pub(crate) rule: Timed<Option<bool>>,
 }
 
-/// What it means.
+/// Judges what was seen.
 pub(crate) fn judge(side: &Side) -> Vec<Finding> {
     let check = Check::MemberCredentials;
     let own = match &side.caller.look {
@@ -145,7 +145,7 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
     found.push(of(Check::ChangeSetRule, &seen.rule, |seen| {
         let mut found = deployed::rule(Check::ChangeSetRule, &rule, *seen, None);
         if found.status == Status::Fail {
-            // The worker's own Ticks do without it.
+            // The worker's Ticks work without it.
             found.status = Status::Warn;
         }
         found

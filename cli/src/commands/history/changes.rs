@@ -1,4 +1,4 @@
-//! What was done on a lane for a run, one for each change set: joined to the history here and nowhere else.
+//! The change sets of a run, joined to the history here and nowhere else.
 
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::ReadSets as _;
@@ -7,7 +7,7 @@ use pmp_sync_domain::records::SetRecord;
 use crate::client::context::Context;
 use crate::failure::Failure;
 
-/// The change sets of these lanes that carried changes of a run, with their lanes.
+/// Reads the change sets of these lanes that contained changes of a run.
 pub(super) async fn changes_of<'a>(
     context: &Context,
     run: RunId,

@@ -1,4 +1,4 @@
-//! One run, with everything that is known of it, for a person.
+//! One run with everything that is known of it, as text.
 
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
@@ -10,7 +10,6 @@ use crate::failure::Failure;
 use crate::hint;
 use crate::output::{self, line, time};
 
-/// Shows it.
 pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
     let run = &whole.run;
     line(&format!("run {}: {}", run.run, run.status.as_str()))?;
@@ -100,7 +99,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
             ApprovalAction::Restore => "the rollback before",
         };
         line(&format!("  wanted      {what} run {}", approval.of))?;
-        // Otherwise it is told below.
+        // If it was not refused, it is shown below.
         let hash = approval.plan_hash.as_ref();
         if let Some(hash) = hash.filter(|hash| link.plan_hash.as_ref() != Some(hash)) {
             line(&format!("  plan        {hash}"))?;
@@ -127,7 +126,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         if let Some(run) = rollback(hold) {
             line(&format!("  restores    the lists before run {run}"))?;
         }
-        // Whether it is held still, `pmp-sync holds` tells.
+        // `pmp-sync holds` shows whether it is still held.
         let since = time(Some(hold.since));
         line(&format!("  held        since {since} by run {}", hold.run))?;
         line(&words(hold, &hint::approve(hold, &lane.experience, None)))?;

@@ -1,4 +1,4 @@
-//! The history for programs: one JSON object on a line for each event, oldest first.
+//! The history for programs: one JSON object per line for each event, the oldest first.
 
 mod event;
 
@@ -14,7 +14,7 @@ use crate::client::holds::{ReasonAnswer, rollback};
 use crate::failure::Failure;
 use crate::output;
 
-/// Runs that are read at once: no more is kept in memory.
+/// The number of runs that are read at once, which limits memory.
 const PAGE: u16 = 25;
 
 /// Writes the events of every run that is kept.
@@ -78,7 +78,7 @@ impl<'a> Events<'a> {
         if let Some(approval) = &link.approval {
             let told = ApprovalEvent::new(approval);
             let what = match verdict(link) {
-                // Of a failure the event below tells.
+                // A failure has an event below.
                 None | Some(Verdict::Failed) => None,
                 Some(Verdict::Refused) => Some(What::Refused(told)),
                 Some(Verdict::Approved) => Some(What::Approved(told)),
@@ -113,7 +113,7 @@ impl<'a> Events<'a> {
             LinkStatus::Failed => Some(What::Failed {
                 fault: link.fault.as_ref(),
             }),
-            // Of requests about holds the event above tells.
+            // A request about a hold has an event above.
             LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => None,
         };
         if let Some(what) = what {
@@ -186,7 +186,7 @@ fn events(whole: &Whole) -> Vec<Event<'_>> {
     }
     events.letters();
     events.end();
-    // Those of one moment stay in the order in which one leads to the other.
+    // The sort is stable: events with the same time stay in their causal order.
     events.found.sort_by_key(|event| event.at);
     events.found
 }

@@ -1,4 +1,4 @@
-//! `member add` and `member mode`: the configuration is edited, and a run about the member asked for.
+//! `member add` and `member mode`: edit the configuration, and request a run for the member.
 
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
@@ -18,33 +18,33 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberChange {
-    /// The member.
+    /// The member's name in the configuration.
     member: MemberName,
-    /// Its account.
+    /// The member account.
     account: AccountId,
     /// The version of the configuration that is in force from the next run on.
     version: u64,
-    /// False if everything stood so already.
+    /// False if the configuration was the same already.
     stored: bool,
-    /// The member's links as they stand.
+    /// The member's links after the command.
     links: Vec<LinkView>,
-    /// The run that was asked for and waited for, if one was.
+    /// The run that was requested and waited for.
     run: Option<RunRecord>,
 }
 
 /// A link of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LinkView {
-    /// The experience that is followed.
+    /// The management experience.
     pub(super) management_experience: ExperienceId,
-    /// The experience that follows, or `*`.
+    /// The member experience, or `*`.
     pub(super) member_experience: String,
     /// How far the link may go.
     pub(super) mode: Mode,
-    /// True while nothing may change.
+    /// True if the link is frozen.
     pub(super) frozen: bool,
 }
 
@@ -71,7 +71,6 @@ impl LinkView {
     }
 }
 
-/// `member add`
 pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let account = &options.account;
@@ -84,7 +83,7 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
             return Err(other_external_id(account));
         }
         (Some(known), _) => known.external_id.clone(),
-        // It was configured by hand.
+        // The member was configured by hand.
         (None, _) => match configured(&context, account).await? {
             Some(external_id) => external_id,
             None => return Err(not_deployed(account)),
@@ -93,7 +92,7 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
     let made = known.and_then(|known| known.experience);
     let new = new_member(options, external_id, made);
     let edited = edit_config(&context, |text| edit::add(text, &new)).await?;
-    // Until somebody says so, nothing of an observed member is to change: a run would find nothing to do.
+    // A link in observe changes nothing, so a run would have nothing to do.
     let acts = |link: &LinkView| link.mode != Mode::Observe;
     let wants_run = links_of(&edited.config, &options.name).iter().any(acts);
     finish(
@@ -140,7 +139,6 @@ fn not_deployed(account: &AccountId) -> Failure {
     }
 }
 
-/// `member mode`
 pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = options.experience.as_ref();
@@ -149,7 +147,7 @@ pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), F
         None => Err(EditError::Unknown("no configuration is stored".to_owned())),
     };
     let edited = edit_config(&context, change).await?;
-    // In observe as well: the run takes back what was planned and has not begun.
+    // Also in observe: the run voids what was planned and has not started.
     finish(
         common,
         &context,
@@ -161,7 +159,7 @@ pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), F
     .await
 }
 
-/// Tells what stands now, and sees it through.
+/// Reports the new configuration, then requests a run and waits for it.
 async fn finish(
     common: &Common,
     context: &Context,
@@ -193,7 +191,7 @@ async fn finish(
             members: vec![name.clone()],
             ..Scope::default()
         };
-        // What is in force stays so, whatever comes of the run: the failure tells about that.
+        // The configuration stays in force, whatever the result of the run. The failure says so.
         change.run = Some(run::about(context, scope, running.timeout).await?);
     }
     if common.json {

@@ -42,7 +42,6 @@ pub(crate) struct BootstrapOptions {
     pub(crate) timeout: u64,
 }
 
-/// `member bootstrap`
 pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let config = sdk_config_for(options.profile.as_deref()).await;

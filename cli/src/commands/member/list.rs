@@ -1,4 +1,4 @@
-//! `member list`: every member that is configured, or that something is known of.
+//! `member list`: every member that is configured or onboarded.
 
 use std::collections::BTreeMap;
 
@@ -20,43 +20,43 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::output::{self, time};
 
-/// What is printed.
+/// The output of `member list`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberList {
-    /// The version of the configuration; none if there is none.
+    /// The version of the configuration. None if there is none.
     version: Option<u64>,
-    /// The members: those of the configuration by name, then accounts that are deployed only.
+    /// The members of the configuration by name, then accounts that are only deployed.
     members: Vec<MemberView>,
 }
 
 /// A member.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberView {
-    /// Its name; none of an account that is deployed and not configured.
+    /// Its name. None for an account that is deployed and not configured.
     member: Option<MemberName>,
-    /// Its account.
+    /// The member account.
     account: AccountId,
-    /// The experience that was made for it, if `member bootstrap` made one.
+    /// The experience that `member bootstrap` created for it.
     bootstrapped: Option<ExperienceId>,
     /// Its links.
     links: Vec<LinkView>,
-    /// Since when it is suspended, and by whom; everything may be.
+    /// The suspension of the member or of everything.
     suspended: Option<Suspension>,
-    /// Its experiences that a run has planned for.
+    /// Its experiences for which a run has planned.
     lanes: Vec<LaneView>,
 }
 
 /// One of its experiences.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LaneView {
-    /// Which.
+    /// The member experience.
     experience: ExperienceId,
-    /// Where it stands.
+    /// What the lane is doing.
     phase: Phase,
-    /// When it was last seen to be as it is to be.
+    /// When it was last in sync.
     #[schemars(with = "Option<String>")]
     last_in_sync: Option<Timestamp>,
-    /// How many seconds ago that was; none if it never was.
+    /// Seconds since it was last in sync. None if it never was.
     stale_seconds: Option<i64>,
 }
 
@@ -181,7 +181,7 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
         .map_or_else(dash, ToString::to_string);
     let row = |link: Option<&LinkView>| {
         let lanes: Vec<_> = member.lanes.iter().filter(|lane| of(link, lane)).collect();
-        // The oldest counts; one that was never in sync is older than all.
+        // The oldest lane counts. A lane that was never in sync is older than all others.
         let oldest = lanes.iter().min_by_key(|lane| lane.last_in_sync);
         let age = oldest.and_then(|lane| lane.stale_seconds);
         vec![

@@ -34,7 +34,6 @@ use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
 
-/// `member remove`
 #[derive(Debug, Args)]
 pub(crate) struct RemoveOptions {
     /// The member, by its name in the configuration, or the number of an account that has none.
@@ -57,7 +56,7 @@ pub(crate) struct RemoveOptions {
     pub(crate) yes: bool,
 }
 
-/// What becomes of the member experience.
+/// What happens to the member experience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Afterwards {
     /// It stays as it is, and goes on governing.
@@ -98,12 +97,12 @@ impl fmt::Display for Who {
     }
 }
 
-/// Versions of the configuration that are looked through for a member that has left it.
+/// The most versions of the configuration that are searched for a removed member.
 const VERSIONS: u64 = 200;
 
-/// A member as it stands in the configuration, or stood there last.
+/// A member as it is in the configuration, or was in it last.
 struct Known {
-    /// Its name; an account that was never configured has none.
+    /// Its name. None for an account that was never configured.
     name: Option<MemberName>,
     account: AccountId,
     /// Explicit links' experiences.
@@ -112,7 +111,6 @@ struct Known {
     is_configured: bool,
 }
 
-/// `member remove`
 pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), Failure> {
     let profile = common.management_profile.as_deref();
     let management = account_of(profile, Part::Management).await?;
@@ -147,7 +145,7 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
     done?.show(common)
 }
 
-/// Looks a member up: in the configuration, in earlier ones, or by its account's number.
+/// Finds a member in the configuration, in earlier versions, or by its account.
 async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
     let stored = context.ledger.current_config().await?;
     let newest = stored.as_ref().map_or(0, |stored| stored.version);
@@ -173,7 +171,7 @@ async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
         let stored = context.ledger.config_version(version).await?;
         let known = stored.and_then(|stored| of(&stored.text, &name, version == newest));
         if let Some(known) = known {
-            // One that is a member under another name by now is not removed under this one.
+            // A member that has another name by now is not removed under this one.
             return match name_of(&in_force, &known.account) {
                 Some(other) if other != name => Err(Failure::Unknown {
                     message: format!("account {} is the member {other}", known.account),
@@ -260,7 +258,7 @@ impl Removal<'_> {
         if let Some(name) = &self.known.name {
             suspension::release(&self.context, name).await?;
         }
-        // Last: it is what the command knows the account by.
+        // Last, because the command finds the account by it.
         self.context
             .ledger
             .forget_onboarding(&self.known.account)
@@ -268,7 +266,7 @@ impl Removal<'_> {
         Ok(answer)
     }
 
-    /// The experiences that its links name, and those that were ever kept in sync.
+    /// The experiences that its links name, and those that were ever planned for.
     async fn experiences(&self) -> Result<BTreeSet<ExperienceId>, Failure> {
         let lanes = self.lanes().await?.into_iter();
         let mut all = self.known.experiences.clone();
@@ -335,7 +333,8 @@ impl Removal<'_> {
         }
     }
 
-    /// Suspensions, configuration, and a run that closes the lanes; then nothing is under way any more.
+    /// Suspends the member, removes it from the configuration, and waits for a run that closes its
+    /// lanes. Then nothing is under way.
     async fn leave_configuration(
         &self,
         member: &MemberName,
@@ -361,7 +360,7 @@ impl Removal<'_> {
         }
         self.progress
             .step("waiting until nothing is in flight any more");
-        // About everything: only such a run looks for links that are gone.
+        // A run over everything, because only such a run looks for removed links.
         let request = SyncRequest {
             request_id: Some(request_id()),
             requester: self.context.requester().await,
@@ -409,7 +408,7 @@ impl Removal<'_> {
         let administrator = Administrator::new(config, self.progress, seconds);
         for experience in experiences {
             let mut changed = false;
-            // Only one that is disabled can be archived.
+            // Only a disabled experience can be archived.
             for wanted in [Wanted::Enabled(false), Wanted::Archived] {
                 changed |= administrator
                     .settle(Some(experience), &wanted)
@@ -466,7 +465,7 @@ impl Removal<'_> {
     }
 }
 
-/// Something is claimed, may still be claimed, or is being changed.
+/// True if something is claimed, may still be claimed, or is in flight.
 fn is_at_work(state: &LaneState, open: &[OpenChange]) -> bool {
     let announced = state
         .planned

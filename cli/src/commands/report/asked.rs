@@ -1,5 +1,5 @@
-//! What the producer is asked for: the standings and the dead letters of a few members at a time, so that each
-//! answer stays below what Lambda lets through. What cannot be answered is a fault of those members only.
+//! The questions to the producer: the standings and dead letters of a few members at a time, so
+//! that each answer stays below the limit of Lambda. An error is a fault of those members only.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +21,9 @@ use crate::client::invoke::{ask, unreadable};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Members that are asked about at once: as many as the producer looks at at the same time.
+/// Members in one question: as many as the producer observes concurrently.
 const MEMBERS_AT_ONCE: usize = 8;
-/// Questions that are under way at the same time.
+/// Questions that are asked concurrently.
 const QUESTIONS_AT_ONCE: usize = 3;
 /// The code of an answer that would be too large.
 const TOO_LARGE: &str = "PMS-8001";
@@ -67,7 +67,7 @@ pub(crate) async fn ask_all(
     let groups: Vec<_> = names.chunks(MEMBERS_AT_ONCE).map(<[_]>::to_vec).collect();
     let mut parts = stream::iter(groups)
         .map(|members| {
-            // Boxed: the future of a call to the SDK is large.
+            // Boxed, because the future of a call to the SDK is large.
             Box::pin(async move {
                 let (parts, letters) = futures::join!(
                     standings(context, config, members.clone()),
@@ -85,7 +85,7 @@ pub(crate) async fn ask_all(
         for part in parts {
             answers.links.extend(part.links);
             for lists in part.management {
-                // One that could be read says more than one that could not.
+                // An answer with lists says more than one with a fault.
                 let known = answers.management.get(&lists.experience);
                 if known.is_none_or(|known| known.fault.is_some()) {
                     answers.management.insert(lists.experience.clone(), lists);
@@ -97,7 +97,7 @@ pub(crate) async fn ask_all(
     answers
 }
 
-/// The standings of these members, in as many answers as it takes.
+/// The standings of these members. A question that is too large is split.
 async fn standings(
     context: &Context,
     config: &Config,
@@ -153,7 +153,7 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     letters
 }
 
-/// Asks once. That nobody answers is a fault like any other.
+/// Asks once. A missing answer is a fault like any other.
 async fn question<T: DeserializeOwned>(
     context: &Context,
     what: &str,
@@ -176,7 +176,7 @@ fn fault(failure: &Failure) -> FaultRecord {
     )
 }
 
-/// What is told of members about which there is no answer.
+/// The standings of members without an answer.
 fn failed(config: &Config, members: &[MemberName], fault: &FaultRecord) -> ReportPart {
     let links = config.links.iter();
     let links = links.filter(|link| members.contains(&link.member.name));

@@ -1,4 +1,4 @@
-//! What was gathered becomes the model of the report. Pure.
+//! Converts what was gathered to the model of the report. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,12 +23,12 @@ use super::words::{Of, reason};
 use crate::client::holds::Known;
 use crate::hint::command;
 
-/// Everything that was read.
+/// Everything that was read for the report.
 pub(crate) struct Gathered {
     pub(crate) now: Timestamp,
     pub(crate) name: String,
     pub(crate) config_version: u64,
-    /// What is longer out of step than this is stale.
+    /// A link that is out of sync for longer than this is stale.
     pub(crate) stale_after_hours: u32,
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
@@ -53,7 +53,7 @@ pub(crate) fn lane_of(link: &LinkStandings) -> Option<LaneId> {
     })
 }
 
-/// Reasons, each once.
+/// The reasons, each once.
 #[derive(Default)]
 struct Reasons {
     list: Vec<Reason>,
@@ -192,7 +192,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     }
 }
 
-/// The same rule by which the producer announces it.
+/// The rule by which the producer announces it.
 fn is_stale(facts: &LaneFacts, known: Option<&Known>, gathered: &Gathered) -> bool {
     let watched = known.and_then(|known| known.link_state.notices.since);
     let since = watched.or(facts.state.last_in_sync);

@@ -15,7 +15,7 @@ use crate::client::holds;
 use crate::hint::{command, named, shell};
 use crate::output;
 
-/// Errors of a lane that are told one by one.
+/// The most errors of a lane that are shown individually.
 const MOST_TOLD: usize = 5;
 
 /// What needs attention. `links` are those of the model, in the same order as the gathered ones.
@@ -32,7 +32,7 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
         all.extend(stale(link, shown, gathered));
     }
     all.extend(letters(gathered));
-    // Stable: within a kind in the order of the configuration.
+    // The sort is stable: within a kind, the order is that of the configuration.
     all.sort_by_key(|item| item.kind);
     all
 }
@@ -110,7 +110,7 @@ fn blocked(
     })
 }
 
-/// What is held, and what the next run would be the first to hold.
+/// Holds, and plans that the next run would be the first to hold.
 fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attention> {
     let known = gathered.known(lane);
     let holds = known.into_iter().flat_map(holds::Known::holds);
@@ -196,7 +196,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     })
 }
 
-/// Dead letters beside those of quarantined changes, by member.
+/// Dead letters other than those of quarantined changes, by member.
 fn letters(gathered: &Gathered) -> Vec<Attention> {
     let of_member = |(member, letters): (&_, &super::asked::Letters)| {
         let letters = letters.as_ref().ok()?;

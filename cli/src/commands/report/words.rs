@@ -1,4 +1,4 @@
-//! Why a product differs, as the report tells it, with the command that resolves it.
+//! Why a product differs, in the words of the report, with the command that resolves it.
 
 use pmp_sync_domain::answers::why::{Why, WhyAnswer};
 use pmp_sync_domain::ids::{LaneId, MemberName};
@@ -7,7 +7,7 @@ use pmp_sync_report::{Kind, Reason};
 
 use crate::hint::{command, named, shell};
 
-/// The command that resume a lane.
+/// The command that resumes a lane.
 pub(crate) fn resume(
     suspensions: &Suspensions,
     name: &str,
@@ -24,14 +24,14 @@ pub(crate) fn resume(
     command(name, &rest)
 }
 
-/// The command for a run on one member experience.
+/// The command for a sync of one member experience.
 pub(crate) fn sync(name: &str, member: &MemberName, lane: &LaneId) -> String {
     let experience = &lane.experience;
     let rest = format!("sync --wait --member {member} --experience {experience}");
     command(name, &rest)
 }
 
-/// What is known of the link of a reason.
+/// The link of a reason.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Of<'a> {
     pub(crate) name: &'a str,

@@ -1,4 +1,4 @@
-//! `status` as `--json` tells it.
+//! `status` in the form of `--json`.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
@@ -11,61 +11,61 @@ use serde::Serialize;
 
 use crate::client::holds::{HoldAnswer, Known};
 
-/// How things stand.
+/// The output of `status`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum StatusAnswer<'a> {
-    /// The last runs, and where each lane stands.
+    /// The last runs, and the state of each lane.
     Overview {
         /// The newest runs, the newest first.
         runs: &'a [RunRecord],
         /// Every lane that was ever planned for.
         lanes: Vec<LaneAnswer>,
-        /// What is suspended.
+        /// The suspensions.
         suspensions: &'a Suspensions,
     },
     /// With `--run`: one run.
     Run {
-        /// The run.
+        /// The record of the run.
         run: &'a RunRecord,
-        /// What became of each link in it.
+        /// The record of each link.
         links: &'a [LinkRecord],
     },
 }
 
-/// Where a lane stands.
+/// The state of a lane.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LaneAnswer {
-    /// The member.
+    /// The member's name in the configuration.
     member: MemberName,
-    /// Its account.
+    /// The member account.
     account: AccountId,
-    /// Its experience.
+    /// The member experience.
     experience: ExperienceId,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     management_experience: ExperienceId,
     /// How far the link may go.
     mode: Mode,
-    /// Where the lane stands.
+    /// What the lane is doing.
     phase: Phase,
-    /// Changes that are claimed and not done.
+    /// Number of claimed changes that are not closed.
     open: usize,
-    /// The run whose plan the lane works on.
+    /// The run of the committed plan.
     planned_run: Option<RunId>,
     /// The change set that is under way.
     change_set: Option<ChangeSetId>,
-    /// Why the lane is blocked, while it is.
+    /// The block, while the lane is blocked.
     block: Option<Block>,
-    /// The operator's suspension, while it stands.
+    /// The suspension, while the lane is suspended.
     suspension: Option<Suspension>,
     /// The plan that waits for approval.
     hold: Option<HoldAnswer>,
     /// The rollback that waits for approval.
     restore: Option<HoldAnswer>,
-    /// Since when a run has seen the link frozen, while it is.
+    /// When a run first saw the link frozen. None if it is not frozen.
     #[schemars(with = "Option<Time>")]
     frozen_since: Option<Timestamp>,
-    /// What the member has chosen by the parameters of its stack.
+    /// The member's own rules.
     pub(super) member_rules: MemberRulesAnswer,
     /// No change set is started before this.
     #[schemars(with = "Option<Time>")]
@@ -76,7 +76,7 @@ pub(crate) struct LaneAnswer {
     /// When a change set last succeeded.
     #[schemars(with = "Option<Time>")]
     last_success: Option<Timestamp>,
-    /// When the producer last found nothing to do.
+    /// When the producer last found the lane in sync.
     #[schemars(with = "Option<Time>")]
     last_in_sync: Option<Timestamp>,
     /// Since when it was not in sync, if it is announced as stale.
@@ -84,14 +84,14 @@ pub(crate) struct LaneAnswer {
     stale_since: Option<Timestamp>,
 }
 
-/// What a member has chosen by the parameters of its stack, as its worker last found them.
+/// The member's own rules, as its worker last found them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberRulesAnswer {
-    /// What its worker may do: `all`, `allow-only`, `suspended`, or what a newer release knows.
+    /// What its worker may apply: `all`, `allow-only`, `suspended`, or a mode of a newer release.
     mode: MemberMode,
-    /// How many denies change sets may apply within 24 hours; null without a limit.
+    /// The most denies within 24 hours. Null for no limit.
     most_denies: Option<u32>,
-    /// How many they have.
+    /// Number of denies of the last 24 hours.
     denies_of_the_last_day: usize,
 }
 

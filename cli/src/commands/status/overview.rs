@@ -1,4 +1,4 @@
-//! The last runs, and where each lane stands: read once, and told.
+//! The last runs, and the state of each lane, read once and shown.
 
 use jiff::Timestamp;
 use pmp_sync_aws::system::SystemClock;
@@ -17,7 +17,7 @@ use crate::output::{self, time};
 /// A lane, its state, and what is open on it.
 type Lane = (LaneEntry, LaneState, Vec<OpenChange>);
 
-/// How things stand.
+/// The output of `status`.
 pub(super) struct Overview {
     runs: Vec<RunRecord>,
     lanes: Vec<Lane>,
@@ -26,17 +26,16 @@ pub(super) struct Overview {
     now: Timestamp,
 }
 
-/// The same in words.
+/// The overview in words.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// For stdout.
+    /// Lines for stdout.
     pub(super) data: Vec<String>,
-    /// What somebody may have to do something about.
+    /// Notes about what may need attention, for stderr.
     pub(super) notes: Vec<String>,
 }
 
 impl Overview {
-    /// Reads it.
     pub(super) async fn read(context: &Context, most_runs: u16) -> Result<Self, Failure> {
         let runs = context.ledger.newest_runs(most_runs).await?;
         let mut lanes = Vec::new();
@@ -54,7 +53,7 @@ impl Overview {
         })
     }
 
-    /// For a program.
+    /// The overview in the form of `--json`.
     pub(super) fn answer(&self) -> StatusAnswer<'_> {
         let lanes = self.lanes.iter().map(|(entry, state, open)| {
             let known = self.known.iter().find(|known| known.lane == entry.lane);
@@ -67,7 +66,7 @@ impl Overview {
         }
     }
 
-    /// For a person.
+    /// The overview in words.
     pub(super) fn told(&self) -> Told {
         let mut data = runs(&self.runs);
         data.push(String::new());
@@ -89,7 +88,7 @@ impl Overview {
     }
 }
 
-/// What waits for approval, and what is frozen.
+/// Lines about holds and frozen links.
 fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     for known in known {
@@ -113,7 +112,7 @@ fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
     notes
 }
 
-/// What is suspended, by the names that `resume` takes.
+/// Lines about suspensions, with the names that `resume` takes.
 fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
     let mut notes = Vec::new();
     let all = suspensions
@@ -180,8 +179,7 @@ pub(super) fn runs(runs: &[RunRecord]) -> Vec<String> {
     output::table_lines(&header, rows)
 }
 
-/// What the member has chosen by the parameters of its stack, as its worker last found them; a dash if
-/// that is nothing.
+/// The member's own rules in a cell of the table; a dash if they restrict nothing.
 fn choice(state: &LaneState, now: Timestamp) -> String {
     let Some(rules) = &state.member else {
         return "-".to_owned();
@@ -196,7 +194,7 @@ fn choice(state: &LaneState, now: Timestamp) -> String {
     }
 }
 
-/// The same in a sentence, where it keeps something back.
+/// The member's own rules as a sentence, if they keep something back.
 fn tell_choice(lane: &LaneId, state: &LaneState, now: Timestamp) -> Option<String> {
     let room = state.room(now);
     let what = match (room.allow, room.deny) {

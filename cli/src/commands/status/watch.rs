@@ -1,5 +1,5 @@
-//! `status --watch`: the same again and again, drawn in place on a terminal, and otherwise one block for
-//! each change.
+//! `status --watch`: repeats the overview, drawn in place on a terminal, and otherwise one block
+//! for each change.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
 
-/// Looks that may fail in a row before it is given up.
+/// Consecutive reads that may fail before it gives up.
 const MOST_FAILURES: usize = 3;
 /// Moves to the first line, and clears the screen.
 const HOME: &str = "\u{1b}[H\u{1b}[2J";
 
-/// Looks until a signal ends it.
+/// Reads and shows until a signal ends it.
 pub(super) async fn run(
     common: &Common,
     context: &Context,
@@ -53,7 +53,7 @@ pub(super) async fn run(
     }
 }
 
-/// What is written for a look. In a file blocks are apart by an empty line.
+/// The text of one read. Without a terminal an empty line separates blocks.
 fn block(told: &Told, in_place: bool, is_first: bool) -> String {
     let start = match (in_place, is_first) {
         (true, _) => HOME,

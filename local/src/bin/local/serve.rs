@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pmp_sync_aws::system::SystemClock;
+use pmp_sync_deploy::local::{State, StateMember, StateOptions, StateOrganization, UpOptions};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::signals::Signals;
 use pmp_sync_domain::ports::Clock as _;
 use pmp_sync_domain::time::later;
 use pmp_sync_local::embedded::{Catalog, Embedded, build};
@@ -13,19 +16,9 @@ use pmp_sync_local::products;
 use pmp_sync_local::scenario::{Installation, Organization, link};
 use tokio::time::Instant;
 
-<<<<<<<< HEAD:local/src/bin/local/serve.rs
 use crate::Common;
 use crate::failure::Failure;
 use crate::state::{self, aws_config_file, state_file};
-========
-use super::UpOptions;
-use super::state::{
-    self, State, StateMember, StateOptions, StateOrganization, aws_config_file, state_file,
-};
-use crate::failure::Failure;
-use crate::options::Common;
-use crate::progress::Progress;
->>>>>>>> origin/main:cli/src/commands/local/daemon.rs
 
 /// How often it is looked whether the state file is still there.
 const LOOK: Duration = Duration::from_millis(300);

@@ -9,28 +9,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-<<<<<<<< HEAD:local/src/bin/local/start.rs
 use pmp_sync_deploy::local::{LocalCommand, PROGRAM, State, UpOptions};
 use pmp_sync_deploy::progress::Progress;
 use pmp_sync_deploy::signals::Signals;
-========
->>>>>>>> origin/main:cli/src/commands/local/start.rs
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-<<<<<<<< HEAD:local/src/bin/local/start.rs
 use crate::Common;
 use crate::failure::Failure;
 use crate::state;
-========
-use super::UpOptions;
-use super::state::{self, State};
-use crate::client::signals::Signals;
-use crate::failure::Failure;
-use crate::options::Common;
-use crate::progress::Progress;
->>>>>>>> origin/main:cli/src/commands/local/start.rs
 
 /// How long a first start may take: the Python environment is made, the Lambdas are built.
 const START: Duration = Duration::from_mins(15);

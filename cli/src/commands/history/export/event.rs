@@ -1,4 +1,4 @@
-//! An event of the history, as it is exported.
+//! The events of the exported history.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Approval, ApprovalAction};
@@ -20,14 +20,14 @@ use crate::client::holds::ReasonAnswer;
 pub(crate) struct Event<'a> {
     /// The schema of the release that wrote it.
     pub(super) schema: u32,
-    /// When.
+    /// Time of the event.
     #[schemars(with = "Time")]
     pub(super) at: Timestamp,
-    /// The run.
+    /// The record of the run.
     pub(super) run: RunId,
-    /// The lane: account and experience, with a slash between them; null where it is not about one.
+    /// The lane: account and experience, separated by a slash. Null if the event is not about one.
     pub(super) lane: Option<String>,
-    /// The member; null where it is not about one.
+    /// The member. Null if the event is not about one.
     pub(super) member: Option<&'a MemberName>,
     #[serde(flatten)]
     pub(super) what: What<'a>,
@@ -37,68 +37,68 @@ pub(crate) struct Event<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum What<'a> {
-    /// Somebody or something asked for the run.
+    /// A person or a trigger requested the run.
     Requested {
-        /// What kind of request.
+        /// The kind of the request.
         kind: &'a str,
-        /// Its own id.
+        /// Id of the request.
         request_id: Option<&'a str>,
-        /// Who asked, as the request says.
+        /// The requester, as the request says.
         requester: Option<&'a str>,
-        /// The account whose credentials sent it, as the bus says.
+        /// The account whose credentials sent it, as the bus reports it.
         account: Option<&'a str>,
-        /// Why frozen links are planned for as if they were not.
+        /// The reason for planning frozen links as if they were not frozen.
         override_reason: Option<&'a str>,
-        /// What the override is about.
+        /// The scope of the override.
         override_scope: Option<&'a Scope>,
-        /// The version of the configuration that the run went by.
+        /// The version of the configuration that the run used.
         config_version: u64,
     },
     /// A held plan was approved.
     Approved(ApprovalEvent<'a>),
     /// A held plan was rejected.
     Rejected(ApprovalEvent<'a>),
-    /// A rollback was planned, and held.
+    /// A rollback was planned and held.
     RestorePlanned(ApprovalEvent<'a>),
-    /// A rollback was asked for, and the lists are what they were.
+    /// A rollback was requested, and the lists already are as they were.
     NothingToRestore(ApprovalEvent<'a>),
     /// A request about a hold was refused.
     Refused(ApprovalEvent<'a>),
     /// What a plan would change.
     Planned {
-        /// The experience that the link follows.
+        /// The management experience that it follows.
         management_experience: &'a ExperienceId,
         /// How far the link may go.
         mode: Mode,
-        /// What became of the link.
+        /// Its status in the run.
         status: LinkStatus,
-        /// The plan's hash.
+        /// Hash of the plan.
         plan_hash: &'a PlanHash,
-        /// The products to be allowed.
+        /// Products to allow.
         allow: &'a [ProductId],
-        /// The products to be denied.
+        /// Products to deny.
         deny: &'a [ProductId],
-        /// Of these, those that are allowed at the time.
+        /// Number of denies of products that were allowed at that time.
         removals: usize,
         /// Products that differ and are left alone.
         left_alone: &'a [LeftAlone],
         /// Products that the management policy both allows and denies.
         contradictory: &'a [ProductId],
     },
-    /// A guard held the plan, or all that could be known of the link.
+    /// A guard held the plan, or everything that could be known of the link.
     Held {
         /// The run that made the plan.
         held_by: Option<RunId>,
-        /// Since when it is held.
+        /// When the hold began.
         #[schemars(with = "Option<Time>")]
         since: Option<Timestamp>,
-        /// The plan's hash.
+        /// Hash of the plan.
         plan_hash: Option<&'a PlanHash>,
-        /// Planned allows.
+        /// Number of planned allows.
         allow: Option<usize>,
-        /// Planned denies.
+        /// Number of planned denies.
         deny: Option<usize>,
-        /// Of these, those of products that the member allows.
+        /// Number of denies of products that the member allows.
         removals: Option<usize>,
         /// The run before which the lists are wanted back, if it is a rollback.
         restores: Option<RunId>,
@@ -109,63 +109,63 @@ pub(super) enum What<'a> {
     },
     /// A change set has ended.
     ChangeSet {
-        /// The intent's number on its lane.
+        /// Number of its intent on the lane.
         seq: u64,
         /// The change set.
         change_set: &'a ChangeSetId,
-        /// How it ended.
+        /// The result.
         outcome: SetOutcome,
-        /// What the service said of it.
+        /// The service's message.
         detail: Option<&'a str>,
-        /// The products that it was to allow.
+        /// Products to allow.
         allow: &'a [ProductId],
-        /// The products that it was to deny.
+        /// Products to deny.
         deny: &'a [ProductId],
-        /// When it was started, or last tried to be.
+        /// When it was started, or last tried.
         #[schemars(with = "Time")]
         started_at: Timestamp,
     },
-    /// A plan became the lane's.
+    /// A plan was committed.
     Committed(Counted<'a>),
-    /// A plan was the lane's already.
+    /// The lane already worked on the plan.
     Underway(Counted<'a>),
     /// The link is suspended.
     Suspended(Counted<'a>),
-    /// The link has left the configuration, and what was open was closed.
+    /// The link was removed from the configuration, and open changes were closed.
     Removed,
     /// The link failed.
     Failed {
-        /// Why.
+        /// The fault.
         fault: Option<&'a FaultRecord>,
     },
-    /// A dead letter was looked at.
+    /// The run handled a dead letter.
     DeadLetter {
-        /// What became of it.
+        /// The record of the letter.
         letter: &'a DeadLetterRecord,
     },
-    /// Nothing more comes of the run.
+    /// The run has ended.
     Ended {
-        /// How it ended.
+        /// The result.
         status: RunStatus,
-        /// What it amounts to.
+        /// Counts of links, changes and messages.
         totals: Totals,
-        /// Why no link could be looked at.
+        /// Why no link could be observed.
         fault: Option<&'a FaultRecord>,
     },
 }
 
-/// What became of a request about a hold.
+/// The result of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ApprovalEvent<'a> {
-    /// What was wanted.
+    /// Approve, reject or restore.
     wanted: ApprovalAction,
     /// The run whose plan was shown, or before which the lists are wanted back.
     of: RunId,
     /// The hash of the plan that was shown.
     plan_hash: Option<&'a PlanHash>,
-    /// Who asked, as the request says.
+    /// The requester, as the request says.
     requester: Option<&'a str>,
-    /// The account whose credentials sent it, as the bus says.
+    /// The account whose credentials sent it, as the bus reports it.
     account: Option<&'a str>,
     /// Why it was refused.
     why: Option<&'a str>,
@@ -184,14 +184,14 @@ impl<'a> ApprovalEvent<'a> {
     }
 }
 
-/// A plan by its hash and its numbers.
+/// A plan with its hash and counts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Counted<'a> {
-    /// The plan's hash.
+    /// Hash of the plan.
     plan_hash: Option<&'a PlanHash>,
-    /// Planned allows.
+    /// Number of planned allows.
     allow: usize,
-    /// Planned denies.
+    /// Number of planned denies.
     deny: usize,
 }
 

@@ -216,6 +216,9 @@ impl Simulator {
         simulator
             .trace
             .line(0, || format!("seed {seed}: {profile}\n{config}"));
+        for link in &simulator.scene.links {
+            simulator.stats.add(scene::counted(link.mode));
+        }
         simulator.fill_schedule();
         Some(simulator)
     }

@@ -1,6 +1,5 @@
 //! Members that set rules of their own: what they choose, whether workers apply it, and what must
-//! be left at rest because of it. What each rule forbids is written here a second time, so that a
-//! mistake in the domain is not repeated.
+//! be left at rest because of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,10 +16,10 @@ use pmp_sync_worker::Worker;
 use super::Simulator;
 use super::invariants::{Invariants, Violation, broken};
 use super::rng::Rng;
-use super::scene::HOUR;
 use super::schedule::ScheduledEvent;
 use super::tasks::WORKER_TIMEOUT;
 use crate::WorkerPorts;
+use crate::reference::forbids;
 use pmp_sync_fakes::{ChangeSetRecord, World};
 
 const DAY: i64 = 24 * 3600;
@@ -31,15 +30,6 @@ const MODES: [(MemberMode, u64); 3] = [
     (MemberMode::AllowOnly, 1),
     (MemberMode::All, 2),
 ];
-
-fn is_forbidden(rules: &MemberRules, action: Action) -> bool {
-    let is_deny = action == Action::Deny;
-    match rules.mode {
-        MemberMode::All => is_deny && rules.most_denies == Some(0),
-        MemberMode::AllowOnly => is_deny,
-        MemberMode::Suspended | MemberMode::Other(_) => true,
-    }
-}
 
 fn random_rules(rng: &mut Rng) -> MemberRules {
     let mode = rng.of("mode").pick_by(&MODES, |(_, weight)| *weight);
@@ -122,7 +112,7 @@ impl Simulator {
 
     /// True if the lane's member forbids this change at present.
     pub(crate) fn is_kept_back(&self, lane: &LaneId, change: &ProductChange) -> bool {
-        is_forbidden(&self.rules_of(lane), change.action)
+        forbids(&self.rules_of(lane), change.action)
     }
 
     /// The newest run reports what the member's rules keep back, and nothing else.
@@ -164,7 +154,7 @@ impl Simulator {
     /// True if the member of any lane keeps something back: runs ask such a lane for its rules.
     pub(crate) fn anything_is_kept_back(&self) -> bool {
         let mut rules = self.rules.iter();
-        rules.any(|rules| is_forbidden(rules, Action::Deny))
+        rules.any(|rules| forbids(rules, Action::Deny))
     }
 }
 
@@ -178,7 +168,7 @@ impl Invariants {
         now: Timestamp,
     ) -> Result<(), Violation> {
         let actions = || set.changes.iter().map(|(_, action)| *action);
-        if actions().any(|action| is_forbidden(rules, action)) {
+        if actions().any(|action| forbids(rules, action)) {
             return broken("member-rules", || {
                 format!("{} is started under {rules:?}: {:?}", set.name, set.changes)
             });
@@ -212,6 +202,3 @@ impl Invariants {
         Ok(())
     }
 }
-
-// A day has more hours than any world: within one nothing that was counted is forgotten.
-const _: () = assert!(DAY * 1_000 > (3 + super::MOST_HOURS) * HOUR);

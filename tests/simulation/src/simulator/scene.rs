@@ -215,6 +215,15 @@ fn likelihood(mode: Mode) -> u64 {
     }
 }
 
+/// How links of this mode are counted.
+pub(crate) fn counted(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Mirror => "links: mirror",
+        Mode::Additive => "links: additive",
+        Mode::Observe => "links: observe",
+    }
+}
+
 fn random_mode(rng: &mut Rng) -> Mode {
     let mode = rng.pick_by(&Mode::ALL, |mode| likelihood(*mode));
     mode.copied().unwrap_or_default()

@@ -9,15 +9,12 @@ use aws_sdk_cloudformation::types::{
 use pmp_sync_aws::service_error;
 use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::ports::Entropy as _;
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::stack::{Found, Pause, Stacks};
-use super::step::Step;
-use super::template::Template;
-use crate::client::confirm::confirm;
-use crate::failure::Failure;
-use crate::output;
+use crate::DeployError;
+use crate::stack::{Found, Pause, Stacks};
+use crate::step::Step;
+use crate::template::Template;
 
 /// Prefix of the names of our change sets. Others are left alone.
 const PREFIX: &str = "pmp-sync-";
@@ -26,58 +23,85 @@ const PAGES: usize = 50;
 
 /// The wanted state of a stack.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) stack: String,
-    pub(crate) template: Template,
+pub struct Wanted {
+    /// The name of the stack.
+    pub stack: String,
+    /// The template to deploy.
+    pub template: Template,
     /// Parameters that the command or the operator sets. Others keep their value.
-    pub(crate) parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
     /// The name of the installation, with which every stack is tagged.
-    pub(crate) name: &'a str,
-    /// Execute without asking.
-    pub(crate) yes: bool,
+    pub name: String,
 }
 
 /// What the command did with a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// The stack was created.
     Created,
+    /// The stack was updated.
     Updated,
+    /// The stack was as wanted already.
     Unchanged,
 }
 
 /// A stack that was deployed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct DeployedStack {
-    pub(crate) stack: String,
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeployedStack {
+    /// The name of the stack.
+    pub stack: String,
     /// The account of the stack.
-    pub(crate) account: String,
-    pub(crate) outcome: Outcome,
+    pub account: String,
+    /// What the command did.
+    pub outcome: Outcome,
     /// Its status in the words of CloudFormation.
-    pub(crate) status: String,
+    pub status: String,
     /// The changes that were executed.
-    pub(crate) changes: Vec<ResourceChange>,
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub changes: Vec<ResourceChange>,
+    /// The outputs of the stack.
+    pub outputs: BTreeMap<String, String>,
 }
 
 /// A change of a resource, as CloudFormation reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct ResourceChange {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResourceChange {
     /// `Add`, `Modify` or `Remove`.
-    pub(crate) action: String,
+    pub action: String,
     /// The name of the resource in the template.
-    pub(crate) resource: String,
+    pub resource: String,
     /// Its type, such as `AWS::SQS::Queue`.
     #[serde(rename = "type")]
-    pub(crate) kind: String,
+    pub kind: String,
     /// Whether the resource is replaced: `True`, `False`, `Conditional`, or null if that does not
     /// apply.
-    pub(crate) replacement: Option<String>,
+    pub replacement: Option<String>,
+}
+
+/// A deployment before it is executed.
+#[derive(Debug)]
+pub struct Review<'a> {
+    /// The name of the stack.
+    pub stack: &'a str,
+    /// The stack in words, with its account.
+    pub thing: String,
+    /// True if the stack is created.
+    pub is_new: bool,
+    /// The changes that would be executed.
+    pub changes: &'a [ResourceChange],
 }
 
 impl Stacks<'_> {
-    /// Brings a stack to the wanted state, and waits until it is there.
-    pub(crate) async fn deploy(&self, wanted: &Wanted<'_>) -> Result<DeployedStack, Failure> {
+    /// Brings a stack to the wanted state, and waits until it is there. It executes nothing that
+    /// `review` refuses.
+    pub async fn deploy<E: From<DeployError>>(
+        &self,
+        wanted: &Wanted,
+        review: impl FnOnce(&Review<'_>) -> Result<(), E>,
+    ) -> Result<DeployedStack, E> {
         let stack = wanted.stack.as_str();
         let (step, standing) = self.prepare(stack).await?;
         let is_new = step == Step::Create;
@@ -92,11 +116,15 @@ impl Stacks<'_> {
         let change_set = self.create(wanted, known).await?;
         let Some(changes) = self.changes(stack, &change_set).await? else {
             self.discard(stack, &change_set).await?;
-            return self.done(stack, Outcome::Unchanged, Vec::new()).await;
+            return Ok(self.done(stack, Outcome::Unchanged, Vec::new()).await?);
         };
-        self.progress.finish();
-        self.show(wanted, &changes, is_new);
-        if let Err(refusal) = confirm(wanted.yes, &format!("Execute this on the stack {stack}?")) {
+        let reviewed = review(&Review {
+            stack,
+            thing: self.thing(stack),
+            is_new,
+            changes: &changes,
+        });
+        if let Err(refusal) = reviewed {
             self.discard(stack, &change_set).await?;
             if is_new {
                 // Only the name exists.
@@ -104,12 +132,22 @@ impl Stacks<'_> {
             }
             return Err(refusal);
         }
+        Ok(self.execute(stack, &change_set, changes, is_new).await?)
+    }
+
+    async fn execute(
+        &self,
+        stack: &str,
+        change_set: &str,
+        changes: Vec<ResourceChange>,
+        is_new: bool,
+    ) -> Result<DeployedStack, DeployError> {
         let doing = if is_new { "creating" } else { "updating" };
         self.progress.step(format!("{doing} the stack {stack}"));
         self.client
             .execute_change_set()
             .stack_name(stack)
-            .change_set_name(&change_set)
+            .change_set_name(change_set)
             .client_request_token(change_set.rsplit('/').next().unwrap_or_default())
             .send()
             .await
@@ -127,7 +165,7 @@ impl Stacks<'_> {
             other => {
                 let status = other.map(|found| found.status.to_string());
                 let reason = self.first_failure(&id).await?;
-                Err(Failure::Stack {
+                Err(DeployError::Failed {
                     message: format!(
                         "{doing} {} failed ({}): {}",
                         self.thing(stack),
@@ -142,7 +180,7 @@ impl Stacks<'_> {
     }
 
     /// Deletes change sets of ours that were never executed.
-    async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), Failure> {
+    async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), DeployError> {
         let answer = self
             .client
             .list_change_sets()
@@ -160,7 +198,7 @@ impl Stacks<'_> {
         Ok(())
     }
 
-    async fn discard(&self, stack: &str, change_set: &str) -> Result<(), Failure> {
+    async fn discard(&self, stack: &str, change_set: &str) -> Result<(), DeployError> {
         self.client
             .delete_change_set()
             .stack_name(stack)
@@ -172,8 +210,8 @@ impl Stacks<'_> {
     }
 
     /// Creates a change set and returns its id. `known` is the stack if it exists.
-    async fn create(&self, wanted: &Wanted<'_>, known: Option<&Found>) -> Result<String, Failure> {
-        let tag = Tag::builder().key("pmp-sync:name").value(wanted.name);
+    async fn create(&self, wanted: &Wanted, known: Option<&Found>) -> Result<String, DeployError> {
+        let tag = Tag::builder().key("pmp-sync:name").value(&wanted.name);
         let kind = match known {
             Some(_) => ChangeSetType::Update,
             None => ChangeSetType::Create,
@@ -194,7 +232,7 @@ impl Stacks<'_> {
         answer
             .id()
             .map(str::to_owned)
-            .ok_or_else(|| Failure::Stack {
+            .ok_or_else(|| DeployError::Failed {
                 message: format!("CloudFormation tells no change set for {}", wanted.stack),
                 remedy: "run the command again".to_owned(),
             })
@@ -205,7 +243,7 @@ impl Stacks<'_> {
         &self,
         stack: &str,
         change_set: &str,
-    ) -> Result<Option<Vec<ResourceChange>>, Failure> {
+    ) -> Result<Option<Vec<ResourceChange>>, DeployError> {
         let mut pause = Pause::new();
         let mut changes = Vec::new();
         let mut token = None;
@@ -225,7 +263,7 @@ impl Stacks<'_> {
                 Some(ChangeSetStatus::CreateComplete) => {}
                 Some(ChangeSetStatus::Failed) if is_empty(reason) => return Ok(None),
                 Some(ChangeSetStatus::Failed) => {
-                    return Err(Failure::Stack {
+                    return Err(DeployError::Failed {
                         message: format!(
                             "CloudFormation cannot tell what would change in {}: {reason}",
                             self.thing(stack)
@@ -235,7 +273,7 @@ impl Stacks<'_> {
                 }
                 _ if pause.take().await => continue,
                 _ => {
-                    return Err(Failure::Late(format!(
+                    return Err(DeployError::Late(format!(
                         "the change set of {} was not computed in time",
                         self.thing(stack)
                     )));
@@ -250,30 +288,13 @@ impl Stacks<'_> {
         }
     }
 
-    fn show(&self, wanted: &Wanted<'_>, changes: &[ResourceChange], is_new: bool) {
-        let doing = if is_new { "created" } else { "updated" };
-        output::note(&format!("{} is {doing}:", self.thing(&wanted.stack)));
-        let rows = changes.iter().map(|change| {
-            vec![
-                change.action.clone(),
-                change.resource.clone(),
-                change.kind.clone(),
-                change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
-            ]
-        });
-        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
-        for line in output::table_lines(&header, rows.collect()) {
-            output::note(&line);
-        }
-    }
-
     async fn done(
         &self,
         stack: &str,
         outcome: Outcome,
         changes: Vec<ResourceChange>,
-    ) -> Result<DeployedStack, Failure> {
-        let found = self.find(stack).await?.ok_or_else(|| Failure::Stack {
+    ) -> Result<DeployedStack, DeployError> {
+        let found = self.find(stack).await?.ok_or_else(|| DeployError::Failed {
             message: format!("{} is gone: somebody has deleted it", self.thing(stack)),
             remedy: "run the command again".to_owned(),
         })?;
@@ -289,7 +310,7 @@ impl Stacks<'_> {
 }
 
 /// Every parameter of the template: the value that is set, or the current one, or the default.
-fn parameters(wanted: &Wanted<'_>, known: Option<&Found>) -> Vec<Parameter> {
+fn parameters(wanted: &Wanted, known: Option<&Found>) -> Vec<Parameter> {
     let one = |name: &'static str| {
         let new = Parameter::builder().parameter_key(name);
         if let Some(value) = wanted.parameters.get(name) {
@@ -327,16 +348,15 @@ fn change(change: &Change) -> Option<ResourceChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::deploy::template::MEMBER;
+    use crate::template::MEMBER;
 
-    fn wanted(parameters: &[(&str, &str)]) -> Wanted<'static> {
+    fn wanted(parameters: &[(&str, &str)]) -> Wanted {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Wanted {
             stack: "pmp-sync-member".to_owned(),
             template: MEMBER,
             parameters: parameters.iter().map(own).collect(),
-            name: "pmp-sync",
-            yes: true,
+            name: "pmp-sync".to_owned(),
         }
     }
 

@@ -10,13 +10,16 @@ const GLIBC: (u32, u32) = (2, 34);
 
 /// The processor architecture: the templates' parameter `Architecture`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Architecture {
+pub enum Architecture {
+    /// `x86_64`
     X86_64,
+    /// `arm64`
     Arm64,
 }
 
 impl Architecture {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Parses the word of the templates.
+    pub fn parse(text: &str) -> Option<Self> {
         match text {
             "x86_64" => Some(Self::X86_64),
             "arm64" => Some(Self::Arm64),
@@ -24,7 +27,8 @@ impl Architecture {
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    /// The word in the templates.
+    pub fn word(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Arm64 => "arm64",

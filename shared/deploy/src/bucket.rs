@@ -15,28 +15,31 @@ use aws_sdk_s3::types::{
 use pmp_sync_aws::service_error;
 use pmp_sync_domain::error::{Kind, ServiceError};
 
-use super::account::Account;
-use super::code::Package;
-use crate::failure::Failure;
+use crate::Account;
+use crate::DeployError;
+use crate::installation::Code;
+use crate::package::Package;
 
 /// How long an upload of some megabytes may take over a slow line.
 const SENDING: Duration = Duration::from_mins(10);
 /// The most pages of objects that are read, with up to 1,000 objects each.
 const PAGES: usize = 100;
 
-pub(crate) struct Bucket<'a> {
+#[derive(Debug)]
+pub struct Bucket<'a> {
     client: Client,
     name: String,
     account: &'a Account,
 }
 
 /// The default name of the bucket.
-pub(crate) fn default_name(name: &str, account: &Account) -> String {
+pub fn default_name(name: &str, account: &Account) -> String {
     format!("{name}-code-{}", account.id)
 }
 
 impl<'a> Bucket<'a> {
-    pub(crate) fn new(account: &'a Account, name: String) -> Self {
+    /// A bucket of an account.
+    pub fn new(account: &'a Account, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(SENDING)
             .operation_timeout(SENDING)
@@ -49,13 +52,18 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The name of the bucket.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Uploads code, unless it is there already.
-    pub(crate) async fn store(&self, package: &Package) -> Result<(), Failure> {
+    pub async fn store(&self, package: &Package) -> Result<Code, DeployError> {
         self.make().await?;
+        let code = Code {
+            bucket: self.name.clone(),
+            key: package.key.clone(),
+        };
         let head = self
             .client
             .head_object()
@@ -65,7 +73,7 @@ impl<'a> Bucket<'a> {
             .send()
             .await;
         match head {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(code),
             Err(error) => {
                 let error = service_error("HeadObject", self.thing(), &error);
                 if error.kind != Kind::NotFound {
@@ -82,7 +90,7 @@ impl<'a> Bucket<'a> {
             .send()
             .await
             .map_err(|error| service_error("PutObject", self.thing(), &error))?;
-        Ok(())
+        Ok(code)
     }
 
     fn thing(&self) -> String {
@@ -111,7 +119,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    async fn make(&self) -> Result<(), Failure> {
+    async fn make(&self) -> Result<(), DeployError> {
         if !self.exists().await.map_err(|error| self.not_ours(error))? {
             let made = self.client.create_bucket().bucket(&self.name).send().await;
             if let Err(error) = made
@@ -157,13 +165,13 @@ impl<'a> Bucket<'a> {
         Ok(())
     }
 
-    fn not_ours(&self, error: ServiceError) -> Failure {
+    fn not_ours(&self, error: ServiceError) -> DeployError {
         let taken =
             error.kind == Kind::Denied || error.code.as_deref() == Some("BucketAlreadyExists");
         if !taken {
             return error.into();
         }
-        Failure::Stack {
+        DeployError::Failed {
             message: format!(
                 "the bucket {} is not of account {}, or may not be used with these credentials: {error}",
                 self.name, self.account.id
@@ -174,7 +182,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// Deletes the bucket with the code in it. Returns false if there is none.
-    pub(crate) async fn remove(&self) -> Result<bool, Failure> {
+    pub async fn remove(&self) -> Result<bool, DeployError> {
         if !self.exists().await? {
             return Ok(false);
         }
@@ -213,7 +221,7 @@ impl<'a> Bucket<'a> {
     }
 }
 
-fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> Failure {
+fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> DeployError {
     ServiceError::new(
         "CreateBucket",
         "the bucket",
@@ -224,7 +232,7 @@ fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> Failure {
 }
 
 /// The account owns every object, whoever uploads it.
-fn ownership() -> Result<OwnershipControls, Failure> {
+fn ownership() -> Result<OwnershipControls, DeployError> {
     let rule = OwnershipControlsRule::builder()
         .object_ownership(ObjectOwnership::BucketOwnerEnforced)
         .build()
@@ -235,7 +243,7 @@ fn ownership() -> Result<OwnershipControls, Failure> {
         .map_err(|error| unbuilt(&error))
 }
 
-fn encryption() -> Result<ServerSideEncryptionConfiguration, Failure> {
+fn encryption() -> Result<ServerSideEncryptionConfiguration, DeployError> {
     let default = ServerSideEncryptionByDefault::builder()
         .sse_algorithm(ServerSideEncryption::Aes256)
         .build()

@@ -112,12 +112,6 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Writes what is generated of the documentation.
-    #[command(hide = true)]
-    Reference {
-        /// The folder `docs` of the repository.
-        folder: PathBuf,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, Ru
 use schemars::JsonSchema;
 use serde::Serialize;
 
+#[cfg(test)]
 pub(crate) use self::export::Event;
 use crate::args::{Common, HistoryOptions};
 use crate::context::Context;

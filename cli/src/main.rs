@@ -24,9 +24,9 @@ mod local;
 mod member;
 mod output;
 mod plan;
+#[cfg(test)]
 mod reference;
 mod report;
-mod schemas;
 mod scope;
 mod signals;
 mod start;
@@ -95,7 +95,6 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             local::down(&common, state.as_deref()).await
         }
         Command::Completions { shell } => completions::run(shell),
-        Command::Reference { folder } => reference::write(&folder),
         Command::Local(LocalCommand::Serve(options)) => daemon::serve(&common, &options).await,
     }
 }

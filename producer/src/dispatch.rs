@@ -1,10 +1,10 @@
-//! The inbox: a batch of requests becomes one run. What can not be understood is buried.
+//! The inbox: a batch of requests becomes one run. What cannot be understood is dead-lettered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{RunError, ServiceError};
-use pmp_sync_domain::hold::ConsentRequest;
+use pmp_sync_domain::hold::ApprovalRequest;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Scope, Trigger};
 use pmp_sync_domain::ports::DeadLetters as _;
@@ -23,11 +23,11 @@ pub struct Record {
 
 /// What is to become of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// It is done with.
     Acknowledge,
     /// It is to come again.
-    Again,
+    Retry,
 }
 
 /// What a batch asks for.
@@ -44,7 +44,7 @@ pub(crate) struct Work {
     /// Requests about dead letters.
     pub(crate) dead_letters: Vec<DeadLetterRequest>,
     /// Requests about holds.
-    pub(crate) consents: Vec<ConsentRequest>,
+    pub(crate) approvals: Vec<ApprovalRequest>,
 }
 
 fn request(kind: &str, id: Option<String>) -> Request {
@@ -85,24 +85,24 @@ impl Work {
             }
             Trigger::Continuation(rest) => self.rests.push(rest),
             Trigger::DeadLetters(request) => self.dead_letters.push(request),
-            Trigger::Consent(request) => self.consents.push(request),
+            Trigger::Approval(request) => self.approvals.push(request),
         }
     }
 }
 
 impl<P: Ports> Producer<P> {
     /// Handles a batch. The inbox is FIFO with one group, so the batch stands or falls as a whole:
-    /// all verdicts are the same. `deadline` is when the invocation ends.
-    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
+    /// all dispositions are the same. `deadline` is when the invocation ends.
+    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Disposition> {
         // Boxed: the future of a run is large.
-        let verdict = match Box::pin(self.serve(records, deadline)).await {
-            Ok(()) => Verdict::Acknowledge,
+        let disposition = match Box::pin(self.serve(records, deadline)).await {
+            Ok(()) => Disposition::Acknowledge,
             Err(error) => {
                 tracing::error!(code = error.code(), %error, "the batch could not be served and will come again");
-                Verdict::Again
+                Disposition::Retry
             }
         };
-        vec![verdict; records.len()]
+        vec![disposition; records.len()]
     }
 
     async fn serve(&self, records: &[Record], deadline: Timestamp) -> Result<(), RunError> {
@@ -110,14 +110,14 @@ impl<P: Ports> Producer<P> {
         for record in records {
             match Trigger::parse(&record.body) {
                 Ok(trigger) => work.add(trigger),
-                Err(error) => self.bury(record, &error.to_string()).await?,
+                Err(error) => self.dead_letter(record, &error.to_string()).await?,
             }
         }
         for rest in std::mem::take(&mut work.rests) {
             self.go_on(rest, deadline).await?;
         }
-        for request in std::mem::take(&mut work.consents) {
-            self.serve_consent(&request).await?;
+        for request in std::mem::take(&mut work.approvals) {
+            self.serve_approval(&request).await?;
         }
         for request in std::mem::take(&mut work.dead_letters) {
             self.serve_dead_letters(request, deadline).await?;
@@ -131,7 +131,7 @@ impl<P: Ports> Producer<P> {
         Ok(())
     }
 
-    async fn bury(&self, record: &Record, detail: &str) -> Result<(), ServiceError> {
+    async fn dead_letter(&self, record: &Record, detail: &str) -> Result<(), ServiceError> {
         tracing::warn!(
             message_id = record.id,
             code = "PMS-5001",
@@ -146,7 +146,7 @@ impl<P: Ports> Producer<P> {
         ]);
         self.ports
             .dead_letters()
-            .bury(&record.body, &attributes)
+            .dead_letter(&record.body, &attributes)
             .await
     }
 }

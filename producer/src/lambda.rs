@@ -26,7 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::{Ports, Producer, Record, Verdict};
+use crate::{Disposition, Ports, Producer, Record};
 
 /// How long the doctor begins with members, in seconds: the command waits for 45 s.
 const LOOKING: i64 = 25;
@@ -106,10 +106,10 @@ async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<V
         })
         .collect();
     // Boxed: the future of a whole run is large.
-    let verdicts = Box::pin(producer.handle(&records, deadline?)).await;
+    let dispositions = Box::pin(producer.handle(&records, deadline?)).await;
     let mut response = SqsBatchResponse::default();
-    for (record, verdict) in records.into_iter().zip(verdicts) {
-        if verdict == Verdict::Again {
+    for (record, disposition) in records.into_iter().zip(dispositions) {
+        if disposition == Disposition::Retry {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = record.id;
             response.batch_item_failures.push(failure);

@@ -18,7 +18,7 @@ use pmp_sync_domain::ports::{
     ReadCatalog, WriteRuns,
 };
 
-pub use self::dispatch::{Record, Verdict};
+pub use self::dispatch::{Disposition, Record};
 
 /// What a producer needs of the world.
 pub trait Ports: Send + Sync {

@@ -15,12 +15,12 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, Quarantined, Refusal, Stop, elapsed};
+use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension, elapsed};
 use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
 use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use crate::reconcile::edits::{edited, remember};
 use crate::reconcile::listings::Inquiry;
@@ -44,7 +44,7 @@ pub(crate) struct Outcome {
     pub(crate) record: LinkRecord,
     pub(crate) messages: usize,
     pub(crate) lane: Option<LaneId>,
-    /// Runs that the lane is done with, in step or not.
+    /// Runs that the lane is done with, in sync or not.
     pub(crate) done: Vec<RunId>,
     pub(crate) superseded: bool,
     /// Products that stay in quarantine.
@@ -72,10 +72,10 @@ pub(crate) struct Errand<'a> {
     pub(crate) desired: &'a Source,
     /// What the link may do in this run.
     pub(crate) policy: LinkPolicy,
-    /// True for a way back that somebody has approved.
-    pub(crate) way_back: bool,
+    /// True for a rollback that somebody has approved.
+    pub(crate) rollback: bool,
     /// What stops the lane, if something does.
-    pub(crate) stop: Option<&'a Stop>,
+    pub(crate) suspension: Option<&'a Suspension>,
     /// Products that are to be tried again although they are quarantined.
     pub(crate) lifted: &'a BTreeSet<ProductId>,
     /// How the run asks whether products are live; without one it goes by what is known.
@@ -90,7 +90,7 @@ impl Errand<'_> {
             experience: self.experience,
             desired: self.desired,
             lifted: self.lifted,
-            way_back: self.way_back,
+            rollback: self.rollback,
         }
     }
 }
@@ -129,9 +129,9 @@ impl<P: Ports> Producer<P> {
                     experience: &experience,
                     desired,
                     policy: setup.policy(link, &experience),
-                    way_back: false,
-                    stop: setup
-                        .brake
+                    rollback: false,
+                    suspension: setup
+                        .suspensions
                         .holds(&link.member.name, &link.lane_of(&experience)),
                     lifted,
                     inquiry: Some(inquiry),
@@ -194,26 +194,32 @@ impl<P: Ports> Producer<P> {
         for _ in 0..MOST_REPLANS {
             let ledger = self.ports.ledger();
             let mut seen = inspect(ledger, connection, &asking, errand.view(), self.now()).await?;
-            if !self.mark_stop(&seen, errand.stop).await? {
+            if !self.mark_suspension(&seen, errand.suspension).await? {
                 continue;
             }
-            if let Some(before) = seen.going_back.filter(|_| !errand.way_back) {
-                match self.go_on_back(errand, before, &seen, connection).await? {
+            if let Some(before) = seen.rolling_back.filter(|_| !errand.rollback) {
+                match self
+                    .resume_rollback(errand, before, &seen, connection)
+                    .await?
+                {
                     Some(outcome) => return Ok(outcome),
                     None => continue,
                 }
             }
             self.release(&seen.lane, &seen.released).await?;
-            if !errand.way_back {
+            if !errand.rollback {
                 seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
             }
             let mut outcome = self.outcome(run, link, &seen);
-            if errand.stop.is_some() && seen.decision != Decision::InStep {
-                outcome.record.status = LinkStatus::Stopped;
-                let mut book = seen.book.clone();
-                remember(&mut book, &seen.edited);
-                book.notices = self.notices(link, &seen, &book);
-                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+            if errand.suspension.is_some() && seen.decision != Decision::InSync {
+                outcome.record.status = LinkStatus::Suspended;
+                let mut link_state = seen.link_state.clone();
+                remember(&mut link_state, &seen.edited);
+                link_state.notices = self.notices(link, &seen, &link_state);
+                if !self
+                    .write_link_state(&seen.lane, &seen.link_state, &link_state)
+                    .await?
+                {
                     continue;
                 }
                 self.keep(&seen.lane, &outcome.record).await?;
@@ -225,26 +231,32 @@ impl<P: Ports> Producer<P> {
                     None => continue,
                 }
             }
-            if errand.way_back && !seen.approved && seen.decision == Decision::Commit {
-                // Something has changed that was not shown: there is no such way back any more.
-                let mut book = seen.book.clone();
-                book.allowance = None;
-                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+            if errand.rollback && !seen.approved && seen.decision == Decision::Commit {
+                // Something has changed that was not shown: there is no such rollback any more.
+                let mut link_state = seen.link_state.clone();
+                link_state.grant = None;
+                if !self
+                    .write_link_state(&seen.lane, &seen.link_state, &link_state)
+                    .await?
+                {
                     continue;
                 }
                 outcome.record.status = LinkStatus::Refused;
                 return Ok(outcome);
             }
             if seen.decision != Decision::Commit {
-                let book = self.after_look(errand.view(), &seen);
-                if !self.write_book(&seen.lane, &seen.book, &book).await? {
+                let link_state = self.after_look(errand.view(), &seen);
+                if !self
+                    .write_link_state(&seen.lane, &seen.link_state, &link_state)
+                    .await?
+                {
                     continue;
                 }
             }
             match seen.decision {
-                Decision::InStep => {
+                Decision::InSync => {
                     self.ask_for_rules(&seen, connection).await;
-                    outcome.done = self.mark_in_step(&seen).await?;
+                    outcome.done = self.mark_in_sync(&seen).await?;
                     if seen.before.state.rev == 0 || !seen.report.left_alone.is_empty() {
                         self.keep(&seen.lane, &outcome.record).await?;
                     }
@@ -256,7 +268,7 @@ impl<P: Ports> Producer<P> {
                     }
                     if is_overdue(&seen.before.state, self.now()) {
                         tracing::info!(%run, lane = %seen.lane, tick = seen.before.state.tick, "the lane's tick is overdue and is sent once more");
-                        self.nudge(&seen.lane, &seen.before.state, connection)
+                        self.wake(&seen.lane, &seen.before.state, connection)
                             .await?;
                     }
                     // Of a run that goes on twice with the same link, the whole plan stays on record.
@@ -324,19 +336,23 @@ impl<P: Ports> Producer<P> {
             .await
     }
 
-    /// Brings the lane's own mark in line with the brake. False if the lane is to be looked at again.
-    async fn mark_stop(&self, seen: &Inspection, stop: Option<&Stop>) -> Result<bool, LinkError> {
+    /// Brings the lane's own mark in line with the suspensions. False if the lane is to be looked at again.
+    async fn mark_suspension(
+        &self,
+        seen: &Inspection,
+        suspension: Option<&Suspension>,
+    ) -> Result<bool, LinkError> {
         let state = &seen.before.state;
-        if state.stop.is_some() == stop.is_some() {
+        if state.suspension.is_some() == suspension.is_some() {
             return Ok(true);
         }
-        transit(
+        try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             &seen.lane,
             state.clone(),
-            |state| match stop {
-                Some(stop) => state.stopped(stop.clone()),
+            |state| match suspension {
+                Some(suspension) => state.suspended(suspension.clone()),
                 None => state.resumed(),
             },
         )
@@ -353,7 +369,7 @@ impl<P: Ports> Producer<P> {
         aside: &[Quarantined],
     ) -> Result<(), LinkError> {
         for quarantined in aside {
-            tracing::info!(%lane, product = %quarantined.product, action = %quarantined.action, "the change stands aside no more");
+            tracing::info!(%lane, product = %quarantined.product, action = %quarantined.action, "the change is no longer quarantined");
             self.ports
                 .ledger()
                 .release(lane, quarantined, self.now())
@@ -364,7 +380,7 @@ impl<P: Ports> Producer<P> {
     }
 
     async fn join(&self, seen: &Inspection, run: RunId, planned: RunId) -> Result<bool, LinkError> {
-        let joined = transit(
+        let joined = try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             &seen.lane,
@@ -383,7 +399,7 @@ impl<P: Ports> Producer<P> {
             return;
         }
         let state = &seen.before.state;
-        if let Err(error) = self.nudge(&seen.lane, state, connection).await {
+        if let Err(error) = self.wake(&seen.lane, state, connection).await {
             tracing::warn!(lane = %seen.lane, code = error.code(), %error, "the worker could not be asked for the member's rules");
         }
     }
@@ -392,7 +408,7 @@ impl<P: Ports> Producer<P> {
         let record = LinkRecord {
             lane: Some(seen.lane.clone()),
             status: match seen.decision {
-                Decision::InStep => LinkStatus::InStep,
+                Decision::InSync => LinkStatus::InSync,
                 Decision::Underway(_) => LinkStatus::Underway,
                 Decision::Commit => LinkStatus::Committed,
             },
@@ -437,7 +453,7 @@ impl<P: Ports> Producer<P> {
             edited_since: None,
             fault: None,
             hold: None,
-            consent: None,
+            approval: None,
             unchecked: 0,
             at: self.now(),
         }
@@ -514,7 +530,7 @@ impl<P: Ports> Producer<P> {
     }
 
     /// Stamps the lane. Returns the runs that waited for it.
-    pub(crate) async fn mark_in_step(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
+    pub(crate) async fn mark_in_sync(&self, seen: &Inspection) -> Result<Vec<RunId>, LinkError> {
         self.mark_rest(seen, seen.is_whole()).await
     }
 
@@ -527,16 +543,16 @@ impl<P: Ports> Producer<P> {
         let now = self.now();
         let state = seen.before.state.clone();
         let read = (state.seq, state.planned_run());
-        let stamped = transit(
+        let stamped = try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             &seen.lane,
             state,
             |state| {
                 if (state.seq, state.planned_run()) == read {
-                    Ok(state.in_step(equal, now))
+                    Ok(state.in_sync(equal, now))
                 } else {
-                    Err(Refusal::Seq)
+                    Err(Rejected::Seq)
                 }
             },
         )

@@ -7,9 +7,8 @@ use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::brake::BrakeAnswer;
+use crate::approval::ApprovalAnswer;
 use crate::config;
-use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
@@ -24,6 +23,7 @@ use crate::member::bootstrap::Bootstrapped;
 use crate::member::list::MemberList;
 use crate::state::State;
 use crate::status::StatusAnswer;
+use crate::suspensions::SuspendAnswer;
 use crate::sync::SyncAnswer;
 
 /// One type of output.
@@ -41,11 +41,11 @@ pub(super) const ALL: &[Output] = &[
     // What any command prints when it fails.
     output::<ErrorAnswer>("error", &[]),
     output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
-    output::<BrakeAnswer<'static>>(
+    output::<SuspendAnswer<'static>>(
         "suspension",
-        &["member resume", "member suspend", "resume", "stop"],
+        &["member resume", "member suspend", "resume", "suspend"],
     ),
-    output::<ConsentAnswer<'static>>("approval", &["approve", "reject", "restore"]),
+    output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
     output::<DeadLetterList>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),
     output::<DlqAnswer<'static>>("dlq-request", &["dlq discard", "dlq replay"]),

@@ -1,6 +1,6 @@
 //! Requests about holds: each is a run of its own, on one lane.
 //!
-//! An approval lets exactly that be done which was shown. It is remembered as the link's allowance until
+//! An approval lets exactly that be done which was shown. It is remembered as the link's grant until
 //! it is done, so that an interrupted one is taken up again; the guards let a plan through only if every
 //! change of it was approved. What has become unnecessary falls away; anything new is refused.
 
@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::guard::{Book, HoldReason};
-use pmp_sync_domain::hold::{Allowance, Ask, Consent, ConsentAction, ConsentRequest, Hold};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
+use pmp_sync_domain::hold::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::link::{Link, Mode};
 use pmp_sync_domain::message::Scope;
@@ -24,14 +24,14 @@ use crate::run::begin::{Setup, UNFINISHED};
 use crate::{Ports, Producer};
 
 /// Why a request about a hold comes to nothing.
-enum Refusal {
+enum Rejected {
     /// What was asked for does not fit what stands now.
     Refused(String),
     /// Something does not answer.
     Failed(LinkError),
 }
 
-impl From<LinkError> for Refusal {
+impl From<LinkError> for Rejected {
     fn from(error: LinkError) -> Self {
         Self::Failed(error)
     }
@@ -40,7 +40,7 @@ impl From<LinkError> for Refusal {
 /// A request on its link.
 struct Case<'a> {
     run: RunId,
-    request: &'a ConsentRequest,
+    request: &'a ApprovalRequest,
     setup: &'a Setup,
     link: &'a Link,
     ask: Ask,
@@ -48,10 +48,10 @@ struct Case<'a> {
 
 impl<P: Ports> Producer<P> {
     /// Serves a request about a hold with a run of its own.
-    pub(crate) async fn serve_consent(&self, request: &ConsentRequest) -> Result<(), RunError> {
+    pub(crate) async fn serve_approval(&self, request: &ApprovalRequest) -> Result<(), RunError> {
         let now = self.now();
-        let chance = self.ports.entropy().bits();
-        let run = self.ports.ledger().next_run(now, chance).await?;
+        let random = self.ports.entropy().bits();
+        let run = self.ports.ledger().next_run(now, random).await?;
         let scope = Scope {
             experiences: vec![request.lane.experience.clone()],
             ..Scope::default()
@@ -91,21 +91,21 @@ impl<P: Ports> Producer<P> {
                 at: now,
             },
         };
-        let outcome = self.consent(&case).await?;
+        let outcome = self.approval(&case).await?;
         self.conclude(&mut record, vec![outcome]).await?;
         record.planned_at = Some(self.now());
         let record = record.concluded(self.now());
         Ok(self.put(&record).await?)
     }
 
-    async fn consent(&self, case: &Case<'_>) -> Result<Outcome, RunError> {
+    async fn approval(&self, case: &Case<'_>) -> Result<Outcome, RunError> {
         let served = match case.request.action {
-            ConsentAction::Approve => self.approve(case).await,
-            ConsentAction::Reject => self.reject(case).await,
-            ConsentAction::Restore => self.plan_way_back(case).await,
+            ApprovalAction::Approve => self.approve(case).await,
+            ApprovalAction::Reject => self.reject(case).await,
+            ApprovalAction::Restore => self.plan_rollback(case).await,
         };
         let lane = &case.request.lane;
-        let mut consent = Consent {
+        let mut approval = Approval {
             action: case.request.action,
             of: case.request.run,
             plan_hash: case.request.plan_hash.clone(),
@@ -115,32 +115,32 @@ impl<P: Ports> Producer<P> {
         let mut outcome = match served {
             Ok(outcome) => outcome,
             // It comes again with its message.
-            Err(Refusal::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
-            Err(Refusal::Failed(error)) => {
+            Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
+            Err(Rejected::Failed(error)) => {
                 self.failed(case.run, case.link, Some(lane.clone()), &error)
                     .await
             }
-            Err(Refusal::Refused(why)) => {
+            Err(Rejected::Refused(why)) => {
                 tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
-                consent.refused = Some(why);
+                approval.refused = Some(why);
                 self.bare(case, LinkStatus::Refused)
             }
         };
         if outcome.record.status == LinkStatus::Held
-            && case.request.action == ConsentAction::Approve
+            && case.request.action == ApprovalAction::Approve
             && outcome.record.fault.is_none()
         {
             let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
-            consent.refused = Some(why.to_owned());
+            approval.refused = Some(why.to_owned());
         }
         // What is on record already stays so: of a run that was cut off, or that has failed halfway, it shows
         // what is held, or committed.
         let known = self.ports.ledger().link(case.run, lane).await?;
         let record = LinkRecord {
-            consent: Some(consent.clone()),
+            approval: Some(approval.clone()),
             ..known.unwrap_or_else(|| outcome.record.clone())
         };
-        outcome.record.consent = Some(consent);
+        outcome.record.approval = Some(approval);
         match self.keep(lane, &record).await {
             Err(LinkError::Ledger(error)) => Err(RunError::Ledger(error)),
             _ => Ok(outcome),
@@ -161,14 +161,14 @@ impl<P: Ports> Producer<P> {
         }
     }
 
-    async fn approve(&self, case: &Case<'_>) -> Result<Outcome, Refusal> {
+    async fn approve(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
         let ledger = self.ports.ledger();
         let lane = &case.request.lane;
-        let book = ledger.book(lane).await.map_err(LinkError::Ledger)?;
-        let found = asked_for(&book, case.request);
-        let again = match &book.allowance {
-            Some(allowance) if allowance.run == case.request.run => {
-                let shown = ledger.link(allowance.run, lane).await;
+        let link_state = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
+        let found = asked_for(&link_state, case.request);
+        let again = match &link_state.grant {
+            Some(grant) if grant.run == case.request.run => {
+                let shown = ledger.link(grant.run, lane).await;
                 let shown = shown.map_err(LinkError::Ledger)?;
                 shown.map(|record| record.shown().hash()) == case.request.plan_hash
             }
@@ -177,25 +177,25 @@ impl<P: Ports> Producer<P> {
         let hold = match (found, again) {
             (Some((hold, _)), _) => Some(hold),
             (None, true) => None,
-            (None, false) => return Err(Refusal::Refused(stale(&book, case.request))),
+            (None, false) => return Err(Rejected::Refused(stale(&link_state, case.request))),
         };
-        let way_back = if let Some(hold) = hold {
-            hold.way_back_to()
+        let rollback = if let Some(hold) = hold {
+            hold.rollback_to()
         } else {
-            let restored = book.restored.as_ref();
+            let restored = link_state.restored.as_ref();
             let is_same = restored.is_some_and(|restored| restored.run == case.request.run);
             match (is_same, ledger.link(case.request.run, lane).await) {
-                (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::way_back_to),
+                (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::rollback_to),
                 (true, Err(error)) => return Err(LinkError::Ledger(error).into()),
                 _ => None,
             }
         };
-        let desired = self.desired(case, way_back).await?;
+        let desired = self.desired(case, rollback).await?;
         let connection = self.ports.members().connect(&case.link.member).await;
         let connection = connection.map_err(|error| {
             LinkError::MemberUnreachable(case.link.member.account.clone(), error)
         })?;
-        let errand = errand_of(case, &desired, way_back.is_some());
+        let errand = errand_of(case, &desired, rollback.is_some());
         if let Some(hold) = hold {
             self.allow(case, &errand, hold, &connection).await?;
         }
@@ -209,7 +209,7 @@ impl<P: Ports> Producer<P> {
         errand: &Errand<'_>,
         hold: &Hold,
         connection: &Connection<P>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejected> {
         let ledger = self.ports.ledger();
         let lane = &case.request.lane;
         let shown = ledger.link(hold.run, lane).await;
@@ -219,29 +219,29 @@ impl<P: Ports> Producer<P> {
             .filter(|shown| shown.hash() == hold.plan_hash);
         let Some(shown) = shown else {
             let why = "what was shown is not on record any more; the next run holds the plan anew";
-            return Err(Refusal::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.to_owned()));
         };
         let seen = inspect(ledger, connection, &Kept(ledger), errand.view(), self.now()).await?;
         if errand.policy.frozen {
             let why = "the link is frozen; lift `freeze` first";
-            return Err(Refusal::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.to_owned()));
         }
-        if errand.stop.is_some() {
-            let why = "the link is stopped; `pmp-sync resume` it first";
-            return Err(Refusal::Refused(why.to_owned()));
+        if errand.suspension.is_some() {
+            let why = "the link is suspended; `pmp-sync resume` it first";
+            return Err(Rejected::Refused(why.to_owned()));
         }
         if !seen.plan.is_part_of(&shown) {
-            if errand.way_back {
+            if errand.rollback {
                 // Nobody can release it any more.
-                let mut next = seen.book.clone();
+                let mut next = seen.link_state.clone();
                 next.restore = None;
-                self.write_book(lane, &seen.book, &next).await?;
-                let why = "the way back has changes that were not shown; ask for it again";
-                return Err(Refusal::Refused(why.to_owned()));
+                self.write_link_state(lane, &seen.link_state, &next).await?;
+                let why = "the rollback has changes that were not shown; ask for it again";
+                return Err(Rejected::Refused(why.to_owned()));
             }
             if seen.reasons.is_empty() {
                 let why = "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)";
-                return Err(Refusal::Refused(why.to_owned()));
+                return Err(Rejected::Refused(why.to_owned()));
             }
             // Served as it is: the plan of today is held, and replaces the hold.
             return Ok(());
@@ -251,18 +251,18 @@ impl<P: Ports> Producer<P> {
             let exempt = |name| case.link.guard.exempt.contains(&name);
             reasons.any(|reason| reason.guard() == odd.guard()) || odd.guard().is_some_and(exempt)
         };
-        if !errand.way_back && !errand.desired.oddities.iter().all(is_shown) {
+        if !errand.rollback && !errand.desired.oddities.iter().all(is_shown) {
             // What somebody accepts has to have been shown: it is held anew, with all its reasons.
             return Ok(());
         }
-        let mut next = seen.book.clone();
-        let allowance = Allowance {
+        let mut next = seen.link_state.clone();
+        let grant = Grant {
             run: hold.run,
             ask: case.ask.clone(),
             executed: case.run,
         };
-        if errand.way_back {
-            next.restored = Some(allowance.clone());
+        if errand.rollback {
+            next.restored = Some(grant.clone());
             next.restore = None;
         } else {
             next.hold = None;
@@ -271,20 +271,20 @@ impl<P: Ports> Producer<P> {
             next.accepted.extend(odd.filter_map(HoldReason::guard));
             next.management_allowed = Some(errand.desired.policy.allowed().len());
         }
-        next.allowance = Some(allowance);
-        if self.write_book(lane, &seen.book, &next).await? {
+        next.grant = Some(grant);
+        if self.write_link_state(lane, &seen.link_state, &next).await? {
             Ok(())
         } else {
             Err(LinkError::Contended(lane.to_string()).into())
         }
     }
 
-    async fn reject(&self, case: &Case<'_>) -> Result<Outcome, Refusal> {
+    async fn reject(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
         let lane = &case.request.lane;
-        let book = self.ports.ledger().book(lane).await;
-        let book = book.map_err(LinkError::Ledger)?;
-        let mut next = book.clone();
-        match asked_for(&book, case.request) {
+        let link_state = self.ports.ledger().link_state(lane).await;
+        let link_state = link_state.map_err(LinkError::Ledger)?;
+        let mut next = link_state.clone();
+        match asked_for(&link_state, case.request) {
             Some((_, true)) => next.restore = None,
             Some((hold, false)) => {
                 next.hold = Some(Hold {
@@ -292,9 +292,9 @@ impl<P: Ports> Producer<P> {
                     ..hold.clone()
                 });
             }
-            None => return Err(Refusal::Refused(stale(&book, case.request))),
+            None => return Err(Rejected::Refused(stale(&link_state, case.request))),
         }
-        if !self.write_book(lane, &book, &next).await? {
+        if !self.write_link_state(lane, &link_state, &next).await? {
             return Err(LinkError::Contended(lane.to_string()).into());
         }
         let mut outcome = self.bare(case, LinkStatus::Rejected);
@@ -302,8 +302,8 @@ impl<P: Ports> Producer<P> {
         Ok(outcome)
     }
 
-    /// Plans the way back, and holds it: it is shown before it is gone.
-    async fn plan_way_back(&self, case: &Case<'_>) -> Result<Outcome, Refusal> {
+    /// Plans the rollback, and holds it: it is shown before it is gone.
+    async fn plan_rollback(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
         let desired = self.desired(case, Some(case.request.run)).await?;
         let connection = self.ports.members().connect(&case.link.member).await;
         let connection = connection.map_err(|error| {
@@ -312,11 +312,11 @@ impl<P: Ports> Producer<P> {
         let errand = errand_of(case, &desired, true);
         if errand.policy.frozen {
             let why = "the link is frozen: nothing would go back; lift `freeze` first";
-            return Err(Refusal::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.to_owned()));
         }
         if errand.policy.mode == Mode::Observe {
             let why = "the link only observes: nothing would go back; change its `mode` first";
-            return Err(Refusal::Refused(why.to_owned()));
+            return Err(Rejected::Refused(why.to_owned()));
         }
         let ledger = self.ports.ledger();
         let seen = inspect(
@@ -328,8 +328,8 @@ impl<P: Ports> Producer<P> {
         )
         .await?;
         let mut outcome = self.outcome(case.run, case.link, &seen);
-        if seen.plan.is_empty() && seen.decision == Decision::InStep {
-            outcome.record.status = LinkStatus::InStep;
+        if seen.plan.is_empty() && seen.decision == Decision::InSync {
+            outcome.record.status = LinkStatus::InSync;
             return Ok(outcome);
         }
         let reason = HoldReason::Restore {
@@ -340,9 +340,12 @@ impl<P: Ports> Producer<P> {
         outcome.record.hold = Some(hold.clone());
         // What would be approved is on record before it can be.
         self.keep(&seen.lane, &outcome.record).await?;
-        let mut next = seen.book.clone();
+        let mut next = seen.link_state.clone();
         next.restore = Some(hold);
-        if self.write_book(&seen.lane, &seen.book, &next).await? {
+        if self
+            .write_link_state(&seen.lane, &seen.link_state, &next)
+            .await?
+        {
             Ok(outcome)
         } else {
             Err(LinkError::Contended(seen.lane.to_string()).into())
@@ -350,7 +353,7 @@ impl<P: Ports> Producer<P> {
     }
 
     /// What the lane is to equal: the management experience, or the lists as they were before a run.
-    async fn desired(&self, case: &Case<'_>, before: Option<RunId>) -> Result<Source, Refusal> {
+    async fn desired(&self, case: &Case<'_>, before: Option<RunId>) -> Result<Source, Rejected> {
         let Some(run) = before else {
             let experience = &case.link.management_experience;
             let only = BTreeSet::from([experience.clone()]);
@@ -362,7 +365,7 @@ impl<P: Ports> Producer<P> {
         };
         let lists = self.ports.ledger().lists(run, &case.request.lane).await;
         let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
-            Refusal::Refused(format!(
+            Rejected::Refused(format!(
                 "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
                 case.request.lane
             ))
@@ -374,7 +377,7 @@ impl<P: Ports> Producer<P> {
     }
 }
 
-fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, way_back: bool) -> Errand<'a> {
+fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, rollback: bool) -> Errand<'a> {
     let experience = &case.request.lane.experience;
     Errand {
         run: case.run,
@@ -382,10 +385,10 @@ fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, way_back: bool) -> Err
         experience,
         desired,
         policy: case.setup.policy(case.link, experience),
-        way_back,
-        stop: case
+        rollback,
+        suspension: case
             .setup
-            .brake
+            .suspensions
             .holds(&case.link.member.name, &case.request.lane),
         lifted: &NOTHING,
         // What was shown is executed, and an answer could only add to it.
@@ -395,19 +398,19 @@ fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, way_back: bool) -> Err
 
 static NOTHING: BTreeSet<pmp_sync_domain::ids::ProductId> = BTreeSet::new();
 
-/// The hold that the request names, and whether it is a way back.
-fn asked_for<'a>(book: &'a Book, request: &ConsentRequest) -> Option<(&'a Hold, bool)> {
-    let of_plan = book.hold.as_ref().map(|hold| (hold, false));
-    let of_way_back = book.restore.as_ref().map(|hold| (hold, true));
+/// The hold that the request names, and whether it is a rollback.
+fn asked_for<'a>(link_state: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a Hold, bool)> {
+    let of_plan = link_state.hold.as_ref().map(|hold| (hold, false));
+    let of_rollback = link_state.restore.as_ref().map(|hold| (hold, true));
     let is_asked_for = |(hold, _): &(&Hold, bool)| {
         hold.run == request.run && Some(&hold.plan_hash) == request.plan_hash.as_ref()
     };
-    of_plan.into_iter().chain(of_way_back).find(is_asked_for)
+    of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
 /// Why a request that fits no hold is refused, and the way forward.
-fn stale(book: &Book, request: &ConsentRequest) -> String {
-    let held = book.hold.iter().chain(&book.restore);
+fn stale(link_state: &LinkState, request: &ApprovalRequest) -> String {
+    let held = link_state.hold.iter().chain(&link_state.restore);
     let commands: Vec<_> = held
         .map(|hold| hold.command(&request.lane.experience))
         .collect();

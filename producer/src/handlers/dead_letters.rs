@@ -34,8 +34,8 @@ impl<P: Ports> Producer<P> {
         deadline: Timestamp,
     ) -> Result<(), RunError> {
         let now = self.now();
-        let chance = self.ports.entropy().bits();
-        let run = self.ports.ledger().next_run(now, chance).await?;
+        let random = self.ports.entropy().bits();
+        let run = self.ports.ledger().next_run(now, random).await?;
         let scope = Scope {
             members: request.filter.members.clone(),
             ..Scope::default()
@@ -103,7 +103,7 @@ impl<P: Ports> Producer<P> {
             failed: false,
         };
         let unreachable = |error: &pmp_sync_domain::error::ServiceError| {
-            tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member can not be read");
+            tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member cannot be read");
         };
         let connection = match self.ports.members().connect(case.member).await {
             Ok(connection) => connection,
@@ -127,7 +127,7 @@ impl<P: Ports> Producer<P> {
                     self.release_of(&change.lane(), [change]).await?;
                 }
                 let why = "somebody asked for it".to_owned();
-                self.bury_for_good(case, &connection, read, (DeadLetterOutcome::Discarded, why))
+                self.discard_for_good(case, &connection, read, (DeadLetterOutcome::Discarded, why))
                     .await?;
             }
             return Ok(served);
@@ -168,15 +168,15 @@ impl<P: Ports> Producer<P> {
                 .await?;
             for (read, _) in letters {
                 let fate = (DeadLetterOutcome::Dropped, why.to_owned());
-                self.bury_for_good(case, connection, read, fate).await?;
+                self.discard_for_good(case, connection, read, fate).await?;
             }
             return Ok(None);
         };
-        // `*` takes what is live; what can not be looked at now is kept.
+        // `*` takes what is live; what cannot be looked at now is kept.
         if link.target == Target::EveryLive {
             let live = connection.experience(&lane.experience).await;
             if !live.is_ok_and(|experience| experience.is_live()) {
-                let why = "its experience is not live, or can not be read: no link takes it now";
+                let why = "its experience is not live, or cannot be read: no link takes it now";
                 for (read, _) in letters {
                     self.keep_letter(case, connection, read, why.to_owned())
                         .await?;
@@ -196,8 +196,8 @@ impl<P: Ports> Producer<P> {
                     experience: &lane.experience,
                     desired,
                     policy: setup.policy(link, &lane.experience),
-                    way_back: false,
-                    stop: setup.brake.holds(&link.member.name, lane),
+                    rollback: false,
+                    suspension: setup.suspensions.holds(&link.member.name, lane),
                     lifted: &lifted,
                     inquiry: Some(case.inquiry),
                 };
@@ -211,14 +211,14 @@ impl<P: Ports> Producer<P> {
             if fate == DeadLetterOutcome::Kept {
                 self.keep_letter(case, connection, read, why).await?;
             } else {
-                self.bury_for_good(case, connection, read, (fate, why))
+                self.discard_for_good(case, connection, read, (fate, why))
                     .await?;
             }
         }
         Ok(Some(outcome))
     }
 
-    /// Takes the changes of letters that go out of quarantine: nothing may stand aside whose letter is
+    /// Takes the changes of letters that go out of quarantine: nothing may stay in quarantine whose letter is
     /// gone, or no replay would find it. What is still wanted is tried again by the next run.
     async fn release_of<'a>(
         &self,
@@ -237,7 +237,7 @@ impl<P: Ports> Producer<P> {
 
     /// Writes down what became of a letter, then deletes it. If that fails it is looked at again with
     /// the next request, and found to be under way or in place.
-    async fn bury_for_good(
+    async fn discard_for_good(
         &self,
         case: Case<'_>,
         connection: &Connection<P>,

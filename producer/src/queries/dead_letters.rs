@@ -115,7 +115,7 @@ impl<P: Ports> Producer<P> {
                     experience: &lane.experience,
                     desired: &desired,
                     lifted: &lifted,
-                    way_back: false,
+                    rollback: false,
                 },
                 self.now(),
             )
@@ -130,9 +130,9 @@ impl<P: Ports> Producer<P> {
             },
             Ok(seen) => LinkRecord {
                 status: match seen.decision {
-                    Decision::InStep => LinkStatus::InStep,
-                    _ if setup.brake.holds(&link.member.name, lane).is_some() => {
-                        LinkStatus::Stopped
+                    Decision::InSync => LinkStatus::InSync,
+                    _ if setup.suspensions.holds(&link.member.name, lane).is_some() => {
+                        LinkStatus::Suspended
                     }
                     _ if !seen.reasons.is_empty() => LinkStatus::Held,
                     Decision::Underway(_) => LinkStatus::Underway,

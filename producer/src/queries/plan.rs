@@ -65,8 +65,8 @@ impl<P: Ports> Producer<P> {
         let (desired, connection, experiences) = self.reach(setup, link, scopes, desired).await?;
         let mut links = Vec::new();
         for experience in experiences {
-            let stopped = setup
-                .brake
+            let suspended = setup
+                .suspensions
                 .holds(&link.member.name, &link.lane_of(&experience))
                 .is_some();
             let seen = inspect(
@@ -79,7 +79,7 @@ impl<P: Ports> Producer<P> {
                     experience: &experience,
                     desired,
                     lifted: &BTreeSet::new(),
-                    way_back: false,
+                    rollback: false,
                 },
                 self.now(),
             )
@@ -87,7 +87,7 @@ impl<P: Ports> Producer<P> {
             links.push(match seen {
                 Ok(mut seen) => {
                     seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
-                    preview_of(link, experience, seen, stopped)
+                    preview_of(link, experience, seen, suspended)
                 }
                 Err(error) => failed(link, Some(experience), &error),
             });
@@ -100,15 +100,15 @@ fn preview_of(
     link: &Link,
     experience: ExperienceId,
     seen: Inspection,
-    stopped: bool,
+    suspended: bool,
 ) -> PreviewLink {
     PreviewLink {
         experience: Some(experience),
         decision: match seen.decision {
-            Decision::InStep if seen.reasons.is_empty() => PreviewDecision::InStep,
-            _ if stopped => PreviewDecision::Stopped,
+            Decision::InSync if seen.reasons.is_empty() => PreviewDecision::InSync,
+            _ if suspended => PreviewDecision::Suspended,
             _ if !seen.reasons.is_empty() => PreviewDecision::Held,
-            Decision::InStep => PreviewDecision::InStep,
+            Decision::InSync => PreviewDecision::InSync,
             Decision::Underway(_) => PreviewDecision::Underway,
             Decision::Commit => PreviewDecision::Commit,
         },

@@ -125,7 +125,7 @@ impl<P: Ports> Producer<P> {
             experience: &lane.experience,
             desired,
             lifted: &BTreeSet::new(),
-            way_back: false,
+            rollback: false,
         };
         let seen = inspect(
             ledger,
@@ -153,9 +153,9 @@ impl<P: Ports> Producer<P> {
             committed: committed.as_ref(),
             held_for: &seen.reasons,
             goes_on: matches!(seen.halted, Decision::Underway(_)),
-            book: &seen.book,
-            stop: setup.brake.holds(&link.member.name, lane),
-            edited: &Edited::new(edits, &seen.book.edited, self.now()),
+            link_state: &seen.link_state,
+            suspension: setup.suspensions.holds(&link.member.name, lane),
+            edited: &Edited::new(edits, &seen.link_state.edited, self.now()),
             at: seen.at,
         };
         Ok(tell(&facts))

@@ -2,13 +2,13 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::{Edited, LastChange, Look};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ports::Products;
 
 use crate::reconcile::observe::Inspection;
 
-/// The outside edits of a link. The products are read only if something differs, so that a link in step
-/// costs nothing more. If they can not be read, what is remembered stays: a link is not to fail because
+/// The outside edits of a link. The products are read only if something differs, so that a link in sync
+/// costs nothing more. If they cannot be read, what is remembered stays: a link is not to fail because
 /// of what only reports need.
 pub(crate) async fn edited<L: Products>(ledger: &L, seen: &Inspection, now: Timestamp) -> Edited {
     if seen.plan.is_empty() && seen.report.left_alone.is_empty() {
@@ -17,13 +17,13 @@ pub(crate) async fn edited<L: Products>(ledger: &L, seen: &Inspection, now: Time
     let changes = match ledger.products(&seen.lane).await {
         Ok(changes) => changes,
         Err(error) => {
-            tracing::warn!(lane = %seen.lane, %error, "outside edits can not be told: the lane's products can not be read");
+            tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be told: the lane's products cannot be read");
             return Edited {
-                since: seen.book.edited.clone(),
+                since: seen.link_state.edited.clone(),
             };
         }
     };
-    Edited::new(look(seen, &changes).edits(), &seen.book.edited, now)
+    Edited::new(look(seen, &changes).edits(), &seen.link_state.edited, now)
 }
 
 /// What was found, as it is compared with the last changes of the lane's products.
@@ -39,6 +39,6 @@ pub(crate) fn look<'a>(seen: &'a Inspection, changes: &'a [LastChange]) -> Look<
 }
 
 /// Writes down what was found, for the next look.
-pub(crate) fn remember(book: &mut Book, edited: &Edited) {
-    (book.edited, book.edited_beyond) = edited.kept();
+pub(crate) fn remember(link_state: &mut LinkState, edited: &Edited) {
+    (link_state.edited, link_state.edited_beyond) = edited.kept();
 }

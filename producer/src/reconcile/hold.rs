@@ -2,7 +2,7 @@
 
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{Kind, LinkError};
-use pmp_sync_domain::guard::{Book, GuardName, HoldReason};
+use pmp_sync_domain::guard::{GuardName, HoldReason, LinkState};
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
@@ -18,13 +18,13 @@ use crate::reconcile::{Connection, Errand, Outcome};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {
-    /// Writes a book, if it says anything new, and announces what follows. False if somebody else wrote it
+    /// Writes a link state, if it says anything new, and announces what follows. False if somebody else wrote it
     /// meanwhile.
-    pub(crate) async fn write_book(
+    pub(crate) async fn write_link_state(
         &self,
         lane: &LaneId,
-        old: &Book,
-        new: &Book,
+        old: &LinkState,
+        new: &LinkState,
     ) -> Result<bool, LinkError> {
         let is_news = !new.notices.pending.is_empty();
         if old == new {
@@ -33,11 +33,11 @@ impl<P: Ports> Producer<P> {
             }
             return Ok(true);
         }
-        match self.ports.ledger().put_book(lane, new).await {
+        match self.ports.ledger().put_link_state(lane, new).await {
             Ok(()) => {
                 if is_news {
                     let rev = new.rev + 1;
-                    let written = Book { rev, ..new.clone() };
+                    let written = LinkState { rev, ..new.clone() };
                     self.announce(lane, written).await;
                 }
                 Ok(true)
@@ -47,59 +47,62 @@ impl<P: Ports> Producer<P> {
         }
     }
 
-    /// The book after a look at which nothing was held.
-    pub(crate) fn after_look(&self, view: View<'_>, seen: &Inspection) -> Book {
-        let book = self.looked(view, seen);
-        let notices = self.notices(view.link, seen, &book);
-        Book { notices, ..book }
+    /// The link state after a look at which nothing was held.
+    pub(crate) fn after_look(&self, view: View<'_>, seen: &Inspection) -> LinkState {
+        let link_state = self.looked(view, seen);
+        let notices = self.notices(view.link, seen, &link_state);
+        LinkState {
+            notices,
+            ..link_state
+        }
     }
 
-    fn looked(&self, view: View<'_>, seen: &Inspection) -> Book {
+    fn looked(&self, view: View<'_>, seen: &Inspection) -> LinkState {
         let now = self.now();
-        let mut book = seen.book.clone();
-        look(&mut book, seen, now);
-        book.frozen_since = frozen_since(&book, view.link, now);
-        if view.way_back {
-            if seen.decision == Decision::InStep {
-                book.allowance = None;
+        let mut link_state = seen.link_state.clone();
+        look(&mut link_state, seen, now);
+        link_state.frozen_since = frozen_since(&link_state, view.link, now);
+        if view.rollback {
+            if seen.decision == Decision::InSync {
+                link_state.grant = None;
             }
-            return book;
+            return link_state;
         }
-        remember(&mut book, &seen.edited);
-        book.hold = None;
+        remember(&mut link_state, &seen.edited);
+        link_state.hold = None;
         let odd = |name: &GuardName| is_odd(&view.desired.oddities, *name);
-        book.accepted.retain(odd);
-        // A frozen link is in step with anything: what was before it was frozen is what it goes by.
-        let settled = seen.decision == Decision::InStep || !seen.plan.is_empty();
+        link_state.accepted.retain(odd);
+        // A frozen link is in sync with anything: what was before it was frozen is what it goes by.
+        let settled = seen.decision == Decision::InSync || !seen.plan.is_empty();
         if view.desired.oddities.is_empty() && !view.policy.frozen && settled {
-            book.management_allowed = Some(view.desired.policy.allowed().len());
+            link_state.management_allowed = Some(view.desired.policy.allowed().len());
         }
         let wanted = |restored: &Plan| {
             let mut changes = restored.changes();
             changes.all(|change| view.policy.agrees(&view.desired.policy, &change))
         };
-        if seen.decision == Decision::InStep && seen.restored.as_ref().is_none_or(wanted) {
+        if seen.decision == Decision::InSync && seen.restored.as_ref().is_none_or(wanted) {
             // What was restored is what is wanted now.
-            book.restored = None;
+            link_state.restored = None;
         }
         if !seen.approved {
             // It is done with, or something else is wanted by now: it was approved once.
-            book.allowance = None;
+            link_state.grant = None;
         }
-        book
+        link_state
     }
 
     /// Before a plan is committed: what it takes away counts from now on, and the lists are kept for the
-    /// way back. False if the lane is to be looked at again.
+    /// rollback. False if the lane is to be looked at again.
     pub(crate) async fn before_commit(
         &self,
         errand: &Errand<'_>,
         seen: &Inspection,
     ) -> Result<bool, LinkError> {
-        let mut book = self.after_look(errand.view(), seen);
+        let mut link_state = self.after_look(errand.view(), seen);
         if !seen.approved {
             // Under their limits, so that they are few.
-            book.taking_away(seen.removals.clone(), self.now());
+            link_state.taking_away(seen.removals.clone(), self.now());
         }
         // Of an experience that had no policy there are no lists to go back to: it allowed everything.
         if !seen.plan.deny().is_empty() && seen.first_policy.is_none() {
@@ -109,7 +112,8 @@ impl<P: Ports> Producer<P> {
                 .await
                 .map_err(LinkError::Ledger)?;
         }
-        self.write_book(&seen.lane, &seen.book, &book).await
+        self.write_link_state(&seen.lane, &seen.link_state, &link_state)
+            .await
     }
 
     /// Holds a plan: records it, which announces it once, and lets nothing of the lane's go on that the plan
@@ -127,7 +131,7 @@ impl<P: Ports> Producer<P> {
             // on record, and only a newer run can take its place.
             return Err(LinkError::Contended(seen.lane.to_string()));
         }
-        // What was to be tried again waits with the rest of the plan: were it left aside, the next run
+        // What was to be tried again waits with the rest of the plan: were it left in quarantine, the next run
         // would not plan it, and nobody could approve it. Its letter stays.
         self.release(&seen.lane, &seen.lifted).await?;
         let hold = self.present_hold(errand, seen).await?;
@@ -135,17 +139,23 @@ impl<P: Ports> Producer<P> {
         outcome.record.hold = Some(hold.clone());
         outcome.messages = 0;
         self.keep(&seen.lane, &outcome.record).await?;
-        let mut book = seen.book.clone();
-        look(&mut book, seen, self.now());
-        book.frozen_since = frozen_since(&book, errand.link, self.now());
-        remember(&mut book, &seen.edited);
+        let mut link_state = seen.link_state.clone();
+        look(&mut link_state, seen, self.now());
+        link_state.frozen_since = frozen_since(&link_state, errand.link, self.now());
+        remember(&mut link_state, &seen.edited);
         if !seen.approved {
-            book.allowance = None;
+            link_state.grant = None;
         }
-        let is_new = book.hold.as_ref().is_none_or(|old| !old.is_same(&hold));
-        book.hold = Some(hold);
-        book.notices = self.notices(errand.link, seen, &book);
-        if !self.write_book(&seen.lane, &seen.book, &book).await? {
+        let is_new = link_state
+            .hold
+            .as_ref()
+            .is_none_or(|old| !old.is_same(&hold));
+        link_state.hold = Some(hold);
+        link_state.notices = self.notices(errand.link, seen, &link_state);
+        if !self
+            .write_link_state(&seen.lane, &seen.link_state, &link_state)
+            .await?
+        {
             return Ok(None);
         }
         if is_new {
@@ -162,7 +172,12 @@ impl<P: Ports> Producer<P> {
         seen: &Inspection,
     ) -> Result<Hold, LinkError> {
         let new = self.new_hold(errand.run, seen, seen.reasons.clone());
-        let Some(old) = seen.book.hold.as_ref().filter(|old| old.is_same(&new)) else {
+        let Some(old) = seen
+            .link_state
+            .hold
+            .as_ref()
+            .filter(|old| old.is_same(&new))
+        else {
             return Ok(new);
         };
         if old.run == errand.run {
@@ -189,10 +204,10 @@ impl<P: Ports> Producer<P> {
         }
     }
 
-    /// Goes on with a way back that somebody has approved and that is not done: whoever was to send it may
+    /// Goes on with a rollback that somebody has approved and that is not done: whoever was to send it may
     /// have been cut off, and nothing else is planned for the lane before it is. Nothing if there is
     /// nothing to go on with, and the lane is to be looked at again.
-    pub(crate) async fn go_on_back(
+    pub(crate) async fn resume_rollback(
         &self,
         errand: &Errand<'_>,
         before: RunId,
@@ -201,9 +216,10 @@ impl<P: Ports> Producer<P> {
     ) -> Result<Option<Outcome>, LinkError> {
         let lists = self.ports.ledger().lists(before, &seen.lane).await;
         let Some(policy) = lists.map_err(LinkError::Ledger)? else {
-            let mut book = seen.book.clone();
-            book.allowance = None;
-            self.write_book(&seen.lane, &seen.book, &book).await?;
+            let mut link_state = seen.link_state.clone();
+            link_state.grant = None;
+            self.write_link_state(&seen.lane, &seen.link_state, &link_state)
+                .await?;
             return Ok(None);
         };
         let desired = Source {
@@ -212,14 +228,14 @@ impl<P: Ports> Producer<P> {
         };
         let back = Errand {
             desired: &desired,
-            way_back: true,
+            rollback: true,
             policy: errand.policy.clone(),
             ..*errand
         };
         let outcome = Box::pin(self.serve_lane(&back, connection)).await?;
         let over = matches!(
             outcome.record.status,
-            LinkStatus::InStep | LinkStatus::Refused
+            LinkStatus::InSync | LinkStatus::Refused
         );
         Ok((!over).then_some(outcome))
     }
@@ -234,7 +250,7 @@ impl<P: Ports> Producer<P> {
         connection: &Connection<P>,
     ) -> Result<Option<Outcome>, LinkError> {
         match seen.halted {
-            Decision::InStep => {
+            Decision::InSync => {
                 // What the member keeps back would be in what is held.
                 self.ask_for_rules(seen, connection).await;
                 outcome.done = self.mark_rest(seen, false).await?;
@@ -259,7 +275,7 @@ impl<P: Ports> Producer<P> {
 }
 
 /// What every look writes down: how long the list is, and what is still being taken away from it.
-fn look(book: &mut Book, seen: &Inspection, now: pmp_sync_domain::Timestamp) {
+fn look(link_state: &mut LinkState, seen: &Inspection, now: pmp_sync_domain::Timestamp) {
     let denies = |product: &ProductId| {
         let mut open = seen.before.open.iter();
         seen.plan.deny().contains(product)
@@ -267,17 +283,17 @@ fn look(book: &mut Book, seen: &Inspection, now: pmp_sync_domain::Timestamp) {
     };
     let still_taken =
         |product: &ProductId| seen.actual.allowed().contains(product) && denies(product);
-    book.looked(still_taken, now);
-    book.sized(seen.actual.allowed().len(), now);
+    link_state.looked(still_taken, now);
+    link_state.sized(seen.actual.allowed().len(), now);
 }
 
 fn frozen_since(
-    book: &Book,
+    link_state: &LinkState,
     link: &Link,
     now: pmp_sync_domain::Timestamp,
 ) -> Option<pmp_sync_domain::Timestamp> {
     let frozen = link.policy.frozen;
-    frozen.then(|| book.frozen_since.unwrap_or(now))
+    frozen.then(|| link_state.frozen_since.unwrap_or(now))
 }
 
 fn is_odd(oddities: &[HoldReason], name: GuardName) -> bool {

@@ -10,8 +10,8 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::experience::Status;
-use pmp_sync_domain::guard::{Book, Case, HoldReason};
-use pmp_sync_domain::hold::{Allowance, Hold};
+use pmp_sync_domain::guard::{Case, HoldReason, LinkState};
+use pmp_sync_domain::hold::{Grant, Hold};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{BlockReason, Phase, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
@@ -32,7 +32,7 @@ const READS_AT_ONCE: usize = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) policy: PolicySnapshot,
-    /// What is odd about where it comes from: nothing is done because of it without consent.
+    /// What is odd about where it comes from: nothing is done because of it without approval.
     pub(crate) oddities: Vec<HoldReason>,
 }
 
@@ -49,9 +49,9 @@ pub(crate) struct View<'a> {
     pub(crate) desired: &'a Source,
     /// Products that are to be tried again although they are quarantined.
     pub(crate) lifted: &'a BTreeSet<ProductId>,
-    /// True for a way back, which no guard looks at: it is held or approved by itself. Nobody is asked
+    /// True for a rollback, which no guard looks at: it is held or approved by itself. Nobody is asked
     /// whether its products are live either, which were allowed before.
-    pub(crate) way_back: bool,
+    pub(crate) rollback: bool,
 }
 
 /// What was found on a link.
@@ -67,18 +67,18 @@ pub(crate) struct Inspection {
     pub(crate) first_policy: Option<bool>,
     /// What is about to change in them.
     pub(crate) overlay: LaneView,
-    pub(crate) book: Book,
+    pub(crate) link_state: LinkState,
     pub(crate) plan: Plan,
     pub(crate) report: Report,
     pub(crate) decision: Decision,
-    /// Why the plan needs consent; none if it does not.
+    /// Why the plan needs approval; none if it does not.
     pub(crate) reasons: Vec<HoldReason>,
     /// True if every change of the plan was approved.
     pub(crate) approved: bool,
-    /// The way back that was gone, or is to be, as it was shown.
+    /// The rollback that was gone, or is to be, as it was shown.
     pub(crate) restored: Option<Plan>,
     /// The run before which the lists are wanted back, if somebody has approved it and it is not done.
-    pub(crate) going_back: Option<RunId>,
+    pub(crate) rolling_back: Option<RunId>,
     /// What people would lose.
     pub(crate) removals: BTreeSet<ProductId>,
     /// What to do with the lane while the plan is held: as if nothing were to be changed.
@@ -99,13 +99,13 @@ impl Inspection {
     /// True if the member's own rules keep something back.
     pub(crate) fn is_kept_back(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        left.any(|left| left.reason == Reason::MemberBrake)
+        left.any(|left| left.reason == Reason::MemberRules)
     }
 
     /// True if the member has everything that the link is to bring, once the plan is empty.
     pub(crate) fn is_whole(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberBrake);
+        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberRules);
         self.quarantined == 0 && !left.any(|left| is_missing(left.reason))
     }
 }
@@ -218,7 +218,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let state = ledger.state(&lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
-    let book = ledger.book(&lane).await.map_err(LinkError::Ledger)?;
+    let link_state = ledger.link_state(&lane).await.map_err(LinkError::Ledger)?;
     let (actual, first_policy) = read_member(catalog, view.link, view.experience).await?;
     let (again, quarantined): (Vec<_>, Vec<_>) = quarantined
         .into_iter()
@@ -234,7 +234,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
     let is_wanted_still = |aside: &&Quarantined| is_wanted(aside);
     let released = quarantined.iter().filter(|aside| !is_wanted(aside));
     let staying = quarantined.len() - released.clone().count();
-    // One that is lifted and not in the plan loses its dead letter now. Were it left aside, and its
+    // One that is lifted and not in the plan loses its dead letter now. Were it left in quarantine, and its
     // change wanted again, no replay would ever find it.
     let is_planned = |aside: &&Quarantined| plan.contains(&aside.change());
     let lost = again.iter().filter(|aside| !is_planned(aside));
@@ -247,10 +247,10 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         removals: BTreeSet::new(),
         approved: false,
         restored: None,
-        going_back: None,
+        rolling_back: None,
         reasons: Vec::new(),
-        decision: Decision::InStep,
-        halted: Decision::InStep,
+        decision: Decision::InSync,
+        halted: Decision::InSync,
         quarantined: staying,
         aside,
         edited: Edited::default(),
@@ -259,7 +259,7 @@ pub(crate) async fn inspect<L: Lanes + ReadRuns, C: ReadCatalog>(
         actual,
         first_policy,
         overlay,
-        book,
+        link_state,
         plan,
         report,
         released,
@@ -288,7 +288,7 @@ async fn check_live(
 ) -> Result<(Plan, Report), LinkError> {
     let products = in_question(&plan, actual);
     let check = view.link.live_check;
-    if products.is_empty() || check == LiveCheck::Off || view.way_back {
+    if products.is_empty() || check == LiveCheck::Off || view.rollback {
         return Ok((plan, report));
     }
     let answers = informant.answers(&products).await?;
@@ -329,7 +329,7 @@ async fn overridden_plan_under_way<L: ReadRuns>(
     };
     Ok(match decide(ledger, seen, &plan, view, now).await? {
         Decision::Underway(planned) => Some(planned),
-        Decision::InStep | Decision::Commit => None,
+        Decision::InSync | Decision::Commit => None,
     })
 }
 
@@ -364,9 +364,9 @@ async fn decide<L: ReadRuns>(
 }
 
 /// True if what was approved was committed, and the lane has come to rest since: it was approved once.
-fn is_spent(allowance: &Allowance, lane: &Lane) -> bool {
+fn is_spent(grant: &Grant, lane: &Lane) -> bool {
     let state = &lane.state;
-    state.planned_run() >= Some(allowance.executed)
+    state.planned_run() >= Some(grant.executed)
         && state.phase != Phase::Blocked
         && state.intent.is_none()
         && lane.open.is_empty()
@@ -380,26 +380,26 @@ async fn judge<L: ReadRuns>(
     view: View<'_>,
     now: Timestamp,
 ) -> Result<(), LinkError> {
-    let record = async |allowance: Option<&Allowance>| match allowance {
-        Some(allowance) => {
-            let record = ledger.link(allowance.run, &seen.lane).await;
+    let record = async |grant: Option<&Grant>| match grant {
+        Some(grant) => {
+            let record = ledger.link(grant.run, &seen.lane).await;
             record.map_err(LinkError::Ledger)
         }
         None => Ok::<_, LinkError>(None),
     };
-    let allowance = seen.book.allowance.as_ref();
-    let allowance = allowance.filter(|allowance| !is_spent(allowance, &seen.before));
-    let approved = record(allowance).await?;
-    let going_back = approved.as_ref().and_then(|record| record.hold.as_ref());
+    let grant = seen.link_state.grant.as_ref();
+    let grant = grant.filter(|grant| !is_spent(grant, &seen.before));
+    let approved = record(grant).await?;
+    let rolling_back = approved.as_ref().and_then(|record| record.hold.as_ref());
     // If all that is left of it fails, it has gone as far as it goes.
     let failed = seen.before.state.block.as_ref();
     let failed = failed.is_some_and(|block| block.reason == BlockReason::ChangeSetFailed);
     let tried =
-        allowance.is_some_and(|allowed| seen.before.state.planned_run() >= Some(allowed.executed));
-    let going_back = going_back.filter(|_| !(tried && failed));
-    let going_back = going_back.and_then(Hold::way_back_to);
+        grant.is_some_and(|allowed| seen.before.state.planned_run() >= Some(allowed.executed));
+    let rolling_back = rolling_back.filter(|_| !(tried && failed));
+    let rolling_back = rolling_back.and_then(Hold::rollback_to);
     let approved = approved.map(|record| record.shown());
-    let restored = record(seen.book.restored.as_ref()).await?;
+    let restored = record(seen.link_state.restored.as_ref()).await?;
     let restored = restored.map(|record| record.shown());
     let open = &seen.before.open;
     let open = open.iter().filter(|open| open.action == Action::Deny);
@@ -411,7 +411,7 @@ async fn judge<L: ReadRuns>(
         first_policy: seen.first_policy == Some(true),
         oddities: &view.desired.oddities,
         management_allowed: view.desired.policy.allowed().len(),
-        book: &seen.book,
+        link_state: &seen.link_state,
         approved: approved.as_ref(),
         restored: restored.as_ref(),
         guard: &view.link.guard,
@@ -420,10 +420,10 @@ async fn judge<L: ReadRuns>(
     let removals = case.removals();
     let (is_approved, reasons) = (case.is_approved(), case.reasons());
     seen.restored = restored;
-    seen.going_back = going_back;
+    seen.rolling_back = rolling_back;
     seen.removals = removals;
     seen.approved = is_approved;
-    if !view.way_back {
+    if !view.rollback {
         seen.reasons = reasons;
     }
     Ok(())

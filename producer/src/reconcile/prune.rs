@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -14,7 +14,7 @@ use pmp_sync_domain::ports::{
     Close as _, Closing, Lanes as _, Members as _, ReadCatalog as _, ReadRuns as _, WriteRuns as _,
 };
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use crate::reconcile::Outcome;
 use crate::reconcile::send::waiting;
@@ -22,13 +22,13 @@ use crate::run::begin::Setup;
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {
-    /// Halts every lane that no link serves any more. What can not be looked at now is left to the
+    /// Halts every lane that no link serves any more. What cannot be looked at now is left to the
     /// next run.
     pub(crate) async fn retire(&self, run: RunId, setup: &Setup) -> Vec<Outcome> {
         let entries = match self.ports.ledger().lanes().await {
             Ok(entries) => entries,
             Err(error) => {
-                tracing::warn!(%run, %error, "the lanes can not be listed; the next run looks for removed links");
+                tracing::warn!(%run, %error, "the lanes cannot be listed; the next run looks for removed links");
                 return Vec::new();
             }
         };
@@ -63,19 +63,25 @@ impl<P: Ports> Producer<P> {
         let ledger = self.ports.ledger();
         let state = ledger.state(&entry.lane).await.map_err(LinkError::Ledger)?;
         let open = ledger.open(&entry.lane).await.map_err(LinkError::Ledger)?;
-        let book = ledger.book(&entry.lane).await.map_err(LinkError::Ledger)?;
+        let link_state = ledger
+            .link_state(&entry.lane)
+            .await
+            .map_err(LinkError::Ledger)?;
         let subject = Subject {
             member: entry.member.clone(),
             lane: entry.lane.clone(),
             management_experience: entry.management_experience.clone(),
         };
-        let notices = book.notices.clone().with_announced(book.hold.as_ref());
-        let forgotten = Book {
+        let notices = link_state
+            .notices
+            .clone()
+            .with_announced(link_state.hold.as_ref());
+        let forgotten = LinkState {
             notices: notices.removed(&subject, self.now()),
-            ..without_holds(&book)
+            ..without_holds(&link_state)
         };
         let is_told = forgotten.notices.pending.is_empty();
-        if !is_unfinished(&state, &open) && forgotten == book && is_told {
+        if !is_unfinished(&state, &open) && forgotten == link_state && is_told {
             return Ok(None);
         }
         // `*` takes what is live: only what is known not to be has left it.
@@ -84,7 +90,10 @@ impl<P: Ports> Producer<P> {
         {
             return Ok(None);
         }
-        if !self.write_book(&entry.lane, &book, &forgotten).await? {
+        if !self
+            .write_link_state(&entry.lane, &link_state, &forgotten)
+            .await?
+        {
             return Err(LinkError::Contended(entry.lane.to_string()));
         }
         if !is_unfinished(&state, &open) {
@@ -137,7 +146,7 @@ impl<P: Ports> Producer<P> {
             proved: BTreeSet::default(),
             at: self.now(),
         };
-        let halted = transit(
+        let halted = try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             &entry.lane,
@@ -194,7 +203,7 @@ impl<P: Ports> Producer<P> {
             edited_since: None,
             fault: None,
             hold: None,
-            consent: None,
+            approval: None,
             unchecked: 0,
             at: self.now(),
         }
@@ -204,14 +213,14 @@ impl<P: Ports> Producer<P> {
 /// Without a link there is nothing to approve, and nothing that was approved: should there be a link again,
 /// it is held and approved for what it is then. What was taken away still counts, and what was restored
 /// stays guarded.
-fn without_holds(book: &Book) -> Book {
-    Book {
+fn without_holds(link_state: &LinkState) -> LinkState {
+    LinkState {
         hold: None,
         restore: None,
-        allowance: None,
+        grant: None,
         accepted: BTreeSet::new(),
         frozen_since: None,
-        ..book.clone()
+        ..link_state.clone()
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
+use pmp_sync_domain::lane::{LaneState, Planned, Rejected};
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Lanes as _, SendChanges};
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use crate::reconcile::observe::Inspection;
 use crate::{Ports, Producer};
@@ -56,7 +56,7 @@ impl<P: Ports> Producer<P> {
             at: self.now(),
         };
         let mine = (run, planned.hash.clone());
-        let stored = transit(
+        let stored = try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             &inspection.lane,
@@ -67,15 +67,15 @@ impl<P: Ports> Producer<P> {
                     && state.intent == read.intent
                     && state.member == read.member;
                 if !is_as_read {
-                    return Err(Refusal::Phase);
+                    return Err(Rejected::Phase);
                 }
                 state.committed(planned.clone())
             },
         )
         .await
         .map_err(LinkError::Ledger)?;
-        if let Some(transited) = stored {
-            return Ok(Committed::Yes(waiting(&transited.before)));
+        if let Some(transitioned) = stored {
+            return Ok(Committed::Yes(waiting(&transitioned.before)));
         }
         // Written after all, if the answer to the first attempt was lost.
         let state = self.ports.ledger().state(&inspection.lane).await;
@@ -114,7 +114,7 @@ impl<P: Ports> Producer<P> {
             })
             .collect();
         if messages.is_empty() {
-            self.nudge(lane, state, connection).await?;
+            self.wake(lane, state, connection).await?;
         } else {
             connection.send(&messages).await.map_err(|error| {
                 LinkError::NotSent(lane.account.clone(), error.count, error.error)
@@ -126,7 +126,7 @@ impl<P: Ports> Producer<P> {
             .state(lane)
             .await
             .map_err(LinkError::Ledger)?;
-        transit(
+        try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             lane,
@@ -139,14 +139,14 @@ impl<P: Ports> Producer<P> {
     }
 
     /// Sends the live Tick once more: never a new chain.
-    pub(crate) async fn nudge<C: SendChanges>(
+    pub(crate) async fn wake<C: SendChanges>(
         &self,
         lane: &LaneId,
         state: &LaneState,
         connection: &C,
     ) -> Result<(), LinkError> {
         connection
-            .nudge(&TickMessage::new(lane, state.tick))
+            .wake(&TickMessage::new(lane, state.tick))
             .await
             .map_err(|error| LinkError::NotSent(lane.account.clone(), 1, error))
     }

@@ -8,7 +8,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
-use pmp_sync_domain::lane::{Brake, LaneState, elapsed};
+use pmp_sync_domain::lane::{LaneState, Suspensions, elapsed};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::{Continuation, Scope};
 use pmp_sync_domain::ports::{Entropy as _, Inbox as _, Lanes as _, ReadRuns as _, WriteRuns as _};
@@ -29,11 +29,11 @@ pub(crate) const UNFINISHED: u16 = 200;
 /// After this the rest of a run is not expected any more, in seconds.
 const LOST: f64 = 3.0 * 3600.0;
 
-/// A configuration, its version, and what is stopped.
+/// A configuration, its version, and what is suspended.
 pub(crate) struct Setup {
     pub(crate) version: u64,
     pub(crate) config: Config,
-    pub(crate) brake: Brake,
+    pub(crate) suspensions: Suspensions,
     /// What is planned for as if it were not frozen.
     pub(crate) overridden: Vec<Scope>,
 }
@@ -74,7 +74,7 @@ impl<P: Ports> Producer<P> {
         Ok(Setup {
             version: stored.version,
             config,
-            brake: self.ports.ledger().brake().await?,
+            suspensions: self.ports.ledger().suspensions().await?,
             overridden: Vec::new(),
         })
     }
@@ -132,7 +132,7 @@ impl<P: Ports> Producer<P> {
                 let setup = Setup {
                     version: stored.version,
                     config,
-                    brake: self.ports.ledger().brake().await?,
+                    suspensions: self.ports.ledger().suspensions().await?,
                     overridden: overridden(&record.requests),
                 };
                 self.work_through(record, &setup, rest.links, deadline)

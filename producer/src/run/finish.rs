@@ -41,11 +41,11 @@ impl<P: Ports> Producer<P> {
                 tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are to be allowed although nobody could be asked whether they are live");
             }
             match outcome.record.status {
-                LinkStatus::InStep => totals.in_step += 1,
+                LinkStatus::InSync => totals.in_sync += 1,
                 LinkStatus::Committed => totals.committed += 1,
                 LinkStatus::Underway => totals.underway += 1,
                 LinkStatus::Failed => totals.failed += 1,
-                LinkStatus::Stopped => totals.stopped += 1,
+                LinkStatus::Suspended => totals.suspended += 1,
                 LinkStatus::Removed => totals.removed += 1,
                 LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
             }
@@ -111,7 +111,7 @@ impl<P: Ports> Producer<P> {
             Ok(setup) => setup,
             Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
             Err(error) => {
-                tracing::error!(code = error.code(), %error, "a settled lane can not be looked at");
+                tracing::error!(code = error.code(), %error, "a settled lane cannot be looked at");
                 return Ok(());
             }
         };
@@ -142,7 +142,7 @@ impl<P: Ports> Producer<P> {
             let connection = match self.ports.members().connect(&link.member).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    tracing::warn!(member = %link.member.name, %error, "a settled lane can not be looked at");
+                    tracing::warn!(member = %link.member.name, %error, "a settled lane cannot be looked at");
                     continue;
                 }
             };
@@ -156,23 +156,23 @@ impl<P: Ports> Producer<P> {
                     experience: &experience,
                     desired,
                     lifted: &BTreeSet::new(),
-                    way_back: false,
+                    rollback: false,
                 };
                 let ledger = self.ports.ledger();
                 let looked = inspect(ledger, &connection, &Kept(ledger), view, self.now()).await;
                 seen_lanes.extend(looked.as_ref().ok().map(|seen| seen.lane.clone()));
                 match looked {
                     Ok(seen) if !seen.reasons.is_empty() => {
-                        let known = seen.book.hold.as_ref();
+                        let known = seen.link_state.hold.as_ref();
                         if !known.is_some_and(|hold| hold.plan_hash == seen.plan.hash()) {
                             again.push(Scope {
                                 members: vec![link.member.name.clone()],
                                 experiences: vec![experience],
                             });
                         }
-                        if seen.halted == Decision::InStep {
+                        if seen.halted == Decision::InSync {
                             let rests = self.mark_rest(&seen, false).await.unwrap_or_default();
-                            // A way back that is held against is one that is gone.
+                            // A rollback that is held against is one that is gone.
                             let is_back = |reason| matches!(reason, &HoldReason::Restored { .. });
                             let end = if seen.reasons.iter().all(is_back) {
                                 LaneEnd::Rests {
@@ -187,10 +187,13 @@ impl<P: Ports> Producer<P> {
                             }
                         }
                     }
-                    Ok(seen) if seen.decision == Decision::InStep => {
+                    Ok(seen) if seen.decision == Decision::InSync => {
                         // What was approved is done, and what was held is so no more.
-                        let book = self.after_look(view, &seen);
-                        match self.write_book(&seen.lane, &seen.book, &book).await {
+                        let link_state = self.after_look(view, &seen);
+                        match self
+                            .write_link_state(&seen.lane, &seen.link_state, &link_state)
+                            .await
+                        {
                             Ok(true) => {}
                             Ok(false) => continue,
                             Err(error) => {
@@ -198,7 +201,7 @@ impl<P: Ports> Producer<P> {
                                 continue;
                             }
                         }
-                        match self.mark_in_step(&seen).await {
+                        match self.mark_in_sync(&seen).await {
                             Ok(runs) => runs.into_iter().for_each(|run| {
                                 let end = LaneEnd::Rests {
                                     quarantined: seen.quarantined,
@@ -219,7 +222,7 @@ impl<P: Ports> Producer<P> {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at");
+                        tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane cannot be looked at");
                     }
                 }
             }
@@ -243,7 +246,7 @@ impl<P: Ports> Producer<P> {
         self.begin(&work, deadline).await
     }
 
-    /// A lane that rests and can not be looked at: its link has left the configuration, or a side of it
+    /// A lane that rests and cannot be looked at: its link has left the configuration, or a side of it
     /// does not answer or says nothing. Whoever waits for it would wait for the next run otherwise.
     async fn end_unseen(
         &self,

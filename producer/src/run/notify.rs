@@ -4,7 +4,7 @@
 
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::{Link, Mode};
@@ -17,25 +17,32 @@ use crate::run::begin::{Setup, is_done};
 use crate::{Ports, Producer};
 
 impl<P: Ports> Producer<P> {
-    /// What stands announced after a look, once `book` has been written.
-    pub(crate) fn notices(&self, link: &Link, seen: &Inspection, book: &Book) -> Notices {
+    /// What stands announced after a look, once `link state` has been written.
+    pub(crate) fn notices(
+        &self,
+        link: &Link,
+        seen: &Inspection,
+        link_state: &LinkState,
+    ) -> Notices {
         let state = &seen.before.state;
         let subject = subject(link, &seen.lane);
-        let known = book.notices.clone();
-        known.with_announced(seen.book.hold.as_ref()).after(&Seen {
-            subject: &subject,
-            now: self.now(),
-            hold: book.hold.as_ref(),
-            fault: None,
-            is_guarded: false,
-            state,
-            is_done: state.intent.is_none() && seen.before.open.is_empty() && is_done(state),
-            aside: Some(&seen.aside),
-            in_step: seen.decision == Decision::InStep
-                && seen.reasons.is_empty()
-                && seen.is_whole(),
-            stale_after_hours: stale_after_hours(link, state),
-        })
+        let known = link_state.notices.clone();
+        known
+            .with_announced(seen.link_state.hold.as_ref())
+            .after(&Seen {
+                subject: &subject,
+                now: self.now(),
+                hold: link_state.hold.as_ref(),
+                fault: None,
+                is_guarded: false,
+                state,
+                is_done: state.intent.is_none() && seen.before.open.is_empty() && is_done(state),
+                quarantined: Some(&seen.aside),
+                in_sync: seen.decision == Decision::InSync
+                    && seen.reasons.is_empty()
+                    && seen.is_whole(),
+                stale_after_hours: stale_after_hours(link, state),
+            })
     }
 
     /// A link could not be looked at: what is known of its lane without that. Takes two reads.
@@ -51,7 +58,7 @@ impl<P: Ports> Producer<P> {
             return;
         }
         if let Err(error) = self.notice_unseen(link, lane, error, record).await {
-            tracing::warn!(%lane, %error, "whether the link is stale can not be told");
+            tracing::warn!(%lane, %error, "whether the link is stale cannot be told");
         }
     }
 
@@ -67,7 +74,7 @@ impl<P: Ports> Producer<P> {
         let entries = match self.ports.ledger().lanes().await {
             Ok(entries) => entries,
             Err(error) => {
-                tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale can not be told");
+                tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be told");
                 return;
             }
         };
@@ -87,23 +94,23 @@ impl<P: Ports> Producer<P> {
     ) -> Result<(), LinkError> {
         let ledger = self.ports.ledger();
         let state = ledger.state(lane).await.map_err(LinkError::Ledger)?;
-        let book = ledger.book(lane).await.map_err(LinkError::Ledger)?;
-        let known = book.notices.clone();
-        let notices = known.with_announced(book.hold.as_ref()).after(&Seen {
+        let link_state = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
+        let known = link_state.notices.clone();
+        let notices = known.with_announced(link_state.hold.as_ref()).after(&Seen {
             subject: &subject(link, lane),
             now: self.now(),
-            hold: book.hold.as_ref(),
+            hold: link_state.hold.as_ref(),
             fault: Some(&error.record()),
             is_guarded: error.is_guarded(),
             state: &state,
             is_done: false,
-            aside: None,
-            in_step: false,
+            quarantined: None,
+            in_sync: false,
             stale_after_hours: stale_after_hours(link, &state),
         });
-        let next = Book {
+        let next = LinkState {
             notices,
-            ..book.clone()
+            ..link_state.clone()
         };
         if !next.notices.pending.is_empty() {
             // It may never have been planned for. Without its entry nobody would tell of its end, should the
@@ -112,13 +119,15 @@ impl<P: Ports> Producer<P> {
             registered.map_err(LinkError::Ledger)?;
         }
         // Written by somebody else meanwhile: the next look compares again.
-        self.write_book(lane, &book, &next).await.map(drop)
+        self.write_link_state(lane, &link_state, &next)
+            .await
+            .map(drop)
     }
 
-    /// Puts on the bus what is recorded in a book as it stands, and writes down that it is there. What the
+    /// Puts on the bus what is recorded in a link state as it stands, and writes down that it is there. What the
     /// bus does not take is left to the next look.
-    pub(crate) async fn announce(&self, lane: &LaneId, mut book: Book) {
-        let mut pending = std::mem::take(&mut book.notices.pending).into_iter();
+    pub(crate) async fn announce(&self, lane: &LaneId, mut link_state: LinkState) {
+        let mut pending = std::mem::take(&mut link_state.notices.pending).into_iter();
         let mut announced = 0;
         while let Some(notice) = pending.next() {
             let event = notice.event();
@@ -126,7 +135,7 @@ impl<P: Ports> Producer<P> {
             if let Err(error) = self.ports.bus().put(event.clone()).await {
                 let error = LinkError::Bus(error);
                 tracing::error!(%lane, event = name, id = about.id, code = error.code(), %error, "the event waits for the next look at the link");
-                book.notices.pending = std::iter::once(notice).chain(pending).collect();
+                link_state.notices.pending = std::iter::once(notice).chain(pending).collect();
                 break;
             }
             tracing::info!(%lane, event = name, id = about.id, detail = about.message, "announced");
@@ -135,13 +144,13 @@ impl<P: Ports> Producer<P> {
         if announced == 0 {
             return;
         }
-        let Book { hold, notices, .. } = &mut book;
+        let LinkState { hold, notices, .. } = &mut link_state;
         if let (Some(hold), Some(mark)) = (hold, &notices.held) {
             hold.announced |= notices.pending.is_empty() && mark.run == hold.run;
         }
         // Written by somebody else meanwhile, or not at all: it is announced once more at worst, with the
         // same id.
-        if let Err(error) = self.ports.ledger().put_book(lane, &book).await {
+        if let Err(error) = self.ports.ledger().put_link_state(lane, &link_state).await {
             tracing::warn!(%lane, %error, "what was announced could not be written down, and is announced once more");
         }
     }
@@ -181,10 +190,10 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
     }
 }
 
-/// After how many hours without being in step somebody should know. Nobody expects that of a link that is
-/// stopped, frozen, or only observes.
+/// After how many hours without being in sync somebody should know. Nobody expects that of a link that is
+/// suspended, frozen, or only observes.
 fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
     let is_expected =
-        state.stop.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+        state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
     is_expected.then_some(link.stale_after_hours)
 }

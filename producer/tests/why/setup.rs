@@ -2,7 +2,7 @@
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{OpenChange, later};
 use pmp_sync_domain::message::Scope;
@@ -11,7 +11,7 @@ use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::run::{LinkRecord, RunRecord};
 use pmp_sync_domain::why::{Why, WhyAnswer, WhyReport, WhyRequest};
 use pmp_sync_fakes::{ItemState, World};
-use pmp_sync_producer::{Producer, Record, Verdict};
+use pmp_sync_producer::{Disposition, Producer, Record};
 
 use crate::fakes::ProducerPorts;
 
@@ -100,8 +100,8 @@ impl Setting {
             body: SCHEDULED.to_owned(),
         }];
         let deadline = later(self.world.time(), 900);
-        let verdicts = block_on(self.producer.handle(&records, deadline));
-        assert_eq!(verdicts, [Verdict::Acknowledge]);
+        let dispositions = block_on(self.producer.handle(&records, deadline));
+        assert_eq!(dispositions, [Disposition::Acknowledge]);
     }
 
     pub(crate) fn wait(&self, seconds: i64) {
@@ -155,11 +155,11 @@ impl Setting {
         self.world.ledger(|ledger| ledger.links[&key].clone())
     }
 
-    pub(crate) fn book(&self) -> Book {
-        let book = self
+    pub(crate) fn link_state(&self) -> LinkState {
+        let link_state = self
             .world
-            .ledger(|ledger| ledger.books.get(&lane()).cloned());
-        book.unwrap_or_default()
+            .ledger(|ledger| ledger.link_states.get(&lane()).cloned());
+        link_state.unwrap_or_default()
     }
 
     pub(crate) fn calls(&self, operation: &str) -> u64 {

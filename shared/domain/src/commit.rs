@@ -17,7 +17,7 @@ pub const TRUST: f64 = 3.0 * 3600.0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Nothing to do and nothing open: the lane is left alone.
-    InStep,
+    InSync,
     /// The lane works on this very plan, committed under that run.
     Underway(RunId),
     /// Commit and send it.
@@ -59,13 +59,13 @@ impl Question<'_> {
     pub fn decide(&self, now: Timestamp) -> Decision {
         let Some(planned) = &self.state.planned else {
             return if self.plan.is_empty() {
-                Decision::InStep
+                Decision::InSync
             } else {
                 Decision::Commit
             };
         };
         if !self.is_busy() && self.plan.is_empty() {
-            return Decision::InStep;
+            return Decision::InSync;
         }
         if !self.is_trusted(now) || !self.is_busy() || self.renewed {
             return Decision::Commit;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use clap::CommandFactory as _;
 use pmp_sync_domain::config;
-use pmp_sync_domain::message::catalogue;
+use pmp_sync_domain::wire::catalogue;
 
 use crate::args::Arguments;
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::ApprovalRequest;
 use pmp_sync_domain::error::{RunError, ServiceError};
-use pmp_sync_domain::hold::ApprovalRequest;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Scope, Trigger};
 use pmp_sync_domain::ports::DeadLetters as _;
-use pmp_sync_domain::run::Request;
+use pmp_sync_domain::records::Request;
+use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, Scope, Trigger};
 
 use crate::{Ports, Producer};
 

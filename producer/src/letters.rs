@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::{Link, Member, Target};
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter, WorkerMessage};
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
-use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use crate::reconcile::listings::Inquiry;
 

@@ -10,17 +10,18 @@ pub(crate) mod send;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension, elapsed};
+use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension};
 use pmp_sync_domain::link::{Link, LinkPolicy};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Members, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::{LaneEnd, LinkStatus};
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::try_transition::try_transition;
+use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use crate::reconcile::edits::{edited, remember};
 use crate::reconcile::listings::Inquiry;

@@ -9,8 +9,8 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::message::{ChangeMessage, WorkerMessage};
 use pmp_sync_domain::ports::{Claims as _, Clock as _, DeadLetters as _, Lanes as _};
+use pmp_sync_domain::wire::{ChangeMessage, WorkerMessage};
 
 use crate::advance::Wake;
 use crate::{Ports, Worker};

@@ -6,15 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pmp_sync_domain::approval::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::link::{Link, Mode};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 
 use crate::letters::link_of;
 use crate::reconcile::listings::Kept;

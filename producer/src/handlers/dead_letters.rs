@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::Target;
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 use pmp_sync_domain::ports::{
     DeadLetterBox as _, Entropy as _, Lanes as _, Members as _, ReadCatalog as _, WriteRuns as _,
 };
-use pmp_sync_domain::run::{DeadLetterOutcome, Request, RunRecord};
+use pmp_sync_domain::records::{DeadLetterOutcome, Request, RunRecord};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 
 use crate::letters::{Case, Read, by_lane, fate, link_of, put_back, receive};
 use crate::reconcile::listings::Inquiry;

@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::commit::Decision;
-use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::{Link, Member};
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter};
 use pmp_sync_domain::ports::Members as _;
-use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter};
 
 use crate::letters::{Read, by_lane, fate, link_of, put_back, receive};
 use crate::reconcile::Connection;

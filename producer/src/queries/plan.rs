@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::wire::Scope;
 
 use crate::reconcile::edits::edited;
 use crate::reconcile::listings::Kept;

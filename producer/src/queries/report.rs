@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::report::{
+    LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
+};
+use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::report::{
-    LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
-};
-use pmp_sync_domain::why::Seen;
+use pmp_sync_domain::wire::Scope;
 
 use crate::queries::why::{LANES_AT_ONCE, LINKS_AT_ONCE, MOST_BYTES};
 use crate::reconcile::observe::{Desired, read_management};

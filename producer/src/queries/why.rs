@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::why::{
+    Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why,
+};
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Products as _, ReadRuns as _};
-use pmp_sync_domain::why::{
-    Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why,
-};
+use pmp_sync_domain::wire::Scope;
 
 use crate::reconcile::Connection;
 use crate::reconcile::observe::{Desired, Source, View, inspect, read_management};

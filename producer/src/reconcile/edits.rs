@@ -1,9 +1,9 @@
 //! What a look at a link finds of outside edits.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::drift::{Edited, LastChange, Look};
-use pmp_sync_domain::guard::LinkState;
+use pmp_sync_domain::drift::{Edited, Look};
 use pmp_sync_domain::ports::Products;
+use pmp_sync_domain::records::{LastChange, LinkState};
 
 use crate::reconcile::observe::Inspection;
 

@@ -1,14 +1,15 @@
 //! What is remembered of a link from run to run: the guards' memory, and holds.
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{Kind, LinkError};
-use pmp_sync_domain::guard::{GuardName, HoldReason, LinkState};
-use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::records::LinkState;
 use pmp_sync_domain::run::LinkStatus;
 
 use crate::reconcile::edits::remember;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -13,7 +12,8 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{
     Close as _, Closing, Lanes as _, Members as _, ReadCatalog as _, ReadRuns as _, WriteRuns as _,
 };
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState};
+use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::try_transition::try_transition;
 
 use crate::reconcile::Outcome;
@@ -139,8 +139,8 @@ impl<P: Ports> Producer<P> {
         let planned = Planned {
             run,
             hash: Plan::default().hash(),
-            totals: pmp_sync_domain::batch::Counts::default(),
-            taken: pmp_sync_domain::batch::Counts::default(),
+            totals: pmp_sync_domain::lane::Counts::default(),
+            taken: pmp_sync_domain::lane::Counts::default(),
             creates_policy: false,
             sent: true,
             proved: BTreeSet::default(),

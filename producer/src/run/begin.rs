@@ -8,11 +8,13 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Suspensions, elapsed};
+use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
-use pmp_sync_domain::message::{Continuation, Scope};
 use pmp_sync_domain::ports::{Entropy as _, Inbox as _, Lanes as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LaneEnd, Request, RunRecord, RunStatus};
+use pmp_sync_domain::records::{Request, RunRecord, Suspensions};
+use pmp_sync_domain::run::{LaneEnd, RunStatus};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::{Continuation, Scope};
 
 use crate::dispatch::Work;
 use crate::reconcile::listings::Inquiry;

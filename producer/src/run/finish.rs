@@ -8,9 +8,10 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Lanes as _, Members as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LaneEnd, LinkStatus, Request, RunRecord};
+use pmp_sync_domain::records::{Request, RunRecord};
+use pmp_sync_domain::run::{LaneEnd, LinkStatus};
+use pmp_sync_domain::wire::Scope;
 
 use crate::dispatch::Work;
 use crate::reconcile::Outcome;

@@ -4,13 +4,13 @@
 
 use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::{Link, Mode};
-use pmp_sync_domain::notify::{Notices, Seen, Subject, SyncCompleted};
+use pmp_sync_domain::notify::{Seen, Subject};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, LinkState, Notices, RunRecord};
+use pmp_sync_domain::wire::events::SyncCompleted;
 
 use crate::reconcile::observe::Inspection;
 use crate::run::begin::{Setup, is_done};

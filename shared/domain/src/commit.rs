@@ -1,16 +1,16 @@
-//! Whether a plan is committed to its lane: rule 4 of the producer (docs/lane-protocol.md).
+//! Whether a plan is committed to its lane: producer rule 4 (docs/lane-protocol.md).
 
 use jiff::Timestamp;
 
-use crate::batch::Counts;
 use crate::ids::RunId;
-use crate::lane::{LaneState, OpenChange, Phase, elapsed};
+use crate::lane::{Counts, LaneState, OpenChange, Phase};
 use crate::link::LinkPolicy;
-use crate::plan::{Plan, ProductChange};
-use crate::policy::PolicySnapshot;
+use crate::plan::Plan;
+use crate::policy::{PolicySnapshot, ProductChange};
+use crate::time::elapsed;
 
-/// How long a plan that was sent whole is trusted to be at work, in seconds. After that it is
-/// committed anew, so that messages which ended in the dead-letter queue heal by themselves.
+/// How long a plan that was sent completely counts as under way, in seconds. After that it is
+/// committed anew, which repairs messages that ended in the dead-letter queue.
 pub const TRUST: f64 = 3.0 * 3600.0;
 
 /// What the producer does with a plan.
@@ -24,28 +24,28 @@ pub enum Decision {
     Commit,
 }
 
-/// What is known when a plan is to be decided on.
+/// The inputs of the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The new plan.
     pub plan: &'a Plan,
     /// The lane, as it was read before the member's policy.
     pub state: &'a LaneState,
-    /// Its claimed changes.
+    /// Claimed changes of the lane.
     pub open: &'a [OpenChange],
-    /// The plan that is committed now, if it could be found.
+    /// The committed plan, if it was found.
     pub committed: Option<&'a Plan>,
     /// The management policy.
     pub desired: &'a PolicySnapshot,
     /// What the link may do.
     pub link: &'a LinkPolicy,
-    /// True when the plan has changes that stand in quarantine and are to be tried again: the plan that
-    /// the lane works on may have had them, and is done with them.
+    /// True if the plan contains quarantined changes that are to be tried again. The committed plan
+    /// may have contained them, and is done with them.
     pub renewed: bool,
 }
 
 impl Question<'_> {
-    /// True when the committed plan has to be read to answer.
+    /// True if the decision needs the committed plan.
     pub fn needs_committed(&self, now: Timestamp) -> bool {
         let in_question = if self.plan.is_empty() {
             self.is_announced()
@@ -71,8 +71,8 @@ impl Question<'_> {
             return Decision::Commit;
         }
         let going_on = if self.plan.is_empty() {
-            // What is still open either holds already or is void, and so does what is still on its
-            // way; if any of it is neither, the lane has to be halted by an empty plan.
+            // What is still open or on its way either holds already or is void. If any of it does
+            // neither, an empty plan must halt the lane.
             let agrees = |change: &ProductChange| self.agrees(change);
             let open = self.open.iter().all(|open| {
                 let change = ProductChange {
@@ -99,12 +99,12 @@ impl Question<'_> {
         }
     }
 
-    /// Something is claimed, under way, or announced and not taken yet.
+    /// True if something is claimed, under way, or announced and not taken yet.
     pub fn is_busy(&self) -> bool {
         !self.open.is_empty() || self.state.intent.is_some() || self.is_announced()
     }
 
-    /// Not everything that the committed plan announced has been taken.
+    /// True if not everything that the committed plan announced has been taken.
     fn is_announced(&self) -> bool {
         self.state
             .planned
@@ -113,7 +113,7 @@ impl Question<'_> {
     }
 
     fn is_trusted(&self, now: Timestamp) -> bool {
-        // A blocked lane is tried again by every run.
+        // Every run tries a blocked lane again.
         self.state.phase != Phase::Blocked
             && self
                 .state
@@ -129,8 +129,8 @@ impl Question<'_> {
             .is_some_and(|planned| planned.hash == self.plan.hash())
     }
 
-    /// The new plan is what is left of the committed one: it has nothing new, and what it has no
-    /// more is still wanted, so must be in place.
+    /// True if the new plan is the rest of the committed one: it has nothing new, and what it no
+    /// longer has is still wanted, so it must be in place.
     fn is_rest_of(&self, committed: &Plan) -> bool {
         self.plan
             .changes()
@@ -141,8 +141,8 @@ impl Question<'_> {
                 .all(|change| self.agrees(&change))
     }
 
-    /// The change is still wanted, and the lane may still make it: one that the member's own rules
-    /// keep back would be waited for as long as they do.
+    /// True if the change is still wanted, and the lane may still make it. A lane would wait for a
+    /// change that the member's own rules keep back for as long as they do.
     fn agrees(&self, change: &ProductChange) -> bool {
         self.link.agrees(self.desired, change) && !self.state.is_forbidden(change.action)
     }

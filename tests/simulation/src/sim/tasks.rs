@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_domain::message::WorkerMessage;
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::ProductChange;
+use pmp_sync_domain::wire::WorkerMessage;
 
 use super::scene::{at, since_begin};
 use super::watch::{Violation, broken};

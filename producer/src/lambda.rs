@@ -8,11 +8,11 @@ use pmp_sync_aws::catalog::ReadOnlyCatalog;
 use pmp_sync_aws::config::sdk_config;
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::discovery::ProductDirectory;
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy, variable};
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
 use pmp_sync_aws::members::MemberRoles;
 use pmp_sync_aws::queue::RequestsInbox;
+use pmp_sync_aws::system::{SystemClock, SystemEntropy, variable};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::answers::report::ReportRequest;
@@ -170,7 +170,7 @@ async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> 
     };
     match answer {
         Ok(answer) => Ok(answer?),
-        // An answer, so that the code and the way forward reach the operator as they are.
+        // An answer, so that the code and the remedy reach the operator as they are.
         Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
     }
 }

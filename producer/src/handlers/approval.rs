@@ -409,7 +409,7 @@ fn asked_for<'a>(link_state: &'a LinkState, request: &ApprovalRequest) -> Option
     of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
-/// Why a request that fits no hold is refused, and the way forward.
+/// Why a request that fits no hold is refused, and the remedy.
 fn stale(link_state: &LinkState, request: &ApprovalRequest) -> String {
     let held = link_state.hold.iter().chain(&link_state.restore);
     let commands: Vec<_> = held

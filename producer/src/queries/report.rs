@@ -124,7 +124,7 @@ fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> L
     }
 }
 
-/// An answer that Lambda would not let through would be an error without a way forward.
+/// An answer that Lambda would not let through would be an error without a remedy.
 fn fits(part: &ReportPart) -> Result<(), RunError> {
     let bytes = serde_json::to_vec(part).map_or(usize::MAX, |text| text.len());
     if bytes <= MOST_BYTES {

@@ -193,7 +193,7 @@ fn link_of(link: &Link, experience: Option<ExperienceId>, answers: Vec<WhyAnswer
     }
 }
 
-/// An answer that Lambda would not let through would be an error without a way forward.
+/// An answer that Lambda would not let through would be an error without a remedy.
 fn fits(report: &WhyReport, products: usize) -> Result<(), RunError> {
     let bytes = serde_json::to_vec(report).map_or(usize::MAX, |text| text.len());
     if bytes <= MOST_BYTES {

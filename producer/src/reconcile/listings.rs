@@ -138,7 +138,7 @@ impl<P: Ports> Informant for Asking<'_, P> {
 }
 
 fn tell(error: &ServiceError) {
-    tracing::warn!(%error, "AWS Marketplace cannot be asked whether products are live; the run asks no more");
+    tracing::warn!(%error, "AWS Marketplace cannot be asked whether products are live; the run stops asking");
 }
 
 #[cfg(test)]

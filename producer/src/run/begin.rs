@@ -115,7 +115,7 @@ impl<P: Ports> Producer<P> {
         deadline: Timestamp,
     ) -> Result<(), RunError> {
         let Some(record) = self.ports.ledger().run(rest.run).await? else {
-            tracing::warn!(run = %rest.run, "a run that has expired is not gone on with");
+            tracing::warn!(run = %rest.run, "an expired run is not continued");
             return Ok(());
         };
         if record.planned_at.is_some() {
@@ -282,7 +282,7 @@ impl<P: Ports> Producer<P> {
                 } else {
                     continue;
                 };
-                tracing::warn!(run = %older.run, %lane, ?end, "the end of a lane's work for a run is made up for");
+                tracing::warn!(run = %older.run, %lane, ?end, "the missed end of a lane's work for a run is recorded");
                 after = after.without(&lane, end, self.now());
             }
             if after != *older {

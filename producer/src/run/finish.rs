@@ -39,7 +39,7 @@ impl<P: Ports> Producer<P> {
             totals.deny += plan.deny().len();
             let unchecked = outcome.record.unchecked;
             if unchecked > 0 {
-                tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are to be allowed although nobody could be asked whether they are live");
+                tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are allowed although AWS Marketplace could not be asked whether they are live");
             }
             match outcome.record.status {
                 LinkStatus::InSync => totals.in_sync += 1,

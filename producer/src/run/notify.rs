@@ -58,7 +58,7 @@ impl<P: Ports> Producer<P> {
             return;
         }
         if let Err(error) = self.notice_unseen(link, lane, error, record).await {
-            tracing::warn!(%lane, %error, "whether the link is stale cannot be told");
+            tracing::warn!(%lane, %error, "whether the link is stale cannot be determined");
         }
     }
 
@@ -74,7 +74,7 @@ impl<P: Ports> Producer<P> {
         let entries = match self.ports.ledger().lanes().await {
             Ok(entries) => entries,
             Err(error) => {
-                tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be told");
+                tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be determined");
                 return;
             }
         };

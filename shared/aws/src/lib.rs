@@ -8,12 +8,12 @@ pub mod catalog;
 pub mod config;
 pub mod dead_letters;
 pub mod discovery;
-pub mod edge;
 mod errors;
 pub mod keys;
 pub mod ledger;
 pub mod logs;
 pub mod members;
 pub mod queue;
+pub mod system;
 
 pub use self::errors::{error_chain, service_error};

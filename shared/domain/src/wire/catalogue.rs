@@ -94,7 +94,7 @@ pub fn all() -> Vec<EventKind> {
         ),
         told(
             RECOVERED,
-            "something of that is no more",
+            "one of these conditions has ended",
             written::<Recovered>(),
         ),
         told(
@@ -124,7 +124,7 @@ pub fn all() -> Vec<EventKind> {
             by: By::Worker,
             ..asked(
                 LANE_SETTLED,
-                "a lane rests, or its member's own rules are others",
+                "a lane rests, or its member's own rules have changed",
                 read::<SettledDetail>(),
             )
         },

@@ -14,7 +14,7 @@ use clap::CommandFactory as _;
 use pmp_sync_domain::config;
 use pmp_sync_domain::wire::catalogue;
 
-use crate::args::Arguments;
+use crate::cli::Arguments;
 
 /// Each file, by its path in docs/.
 fn files() -> BTreeMap<String, String> {

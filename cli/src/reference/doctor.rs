@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::doctor::Check;
+use crate::commands::doctor::Check;
 
 /// The page.
 pub(super) fn page() -> String {

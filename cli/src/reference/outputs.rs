@@ -7,24 +7,24 @@ use pmp_sync_domain::schema::tidy;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::approval::ApprovalAnswer;
-use crate::config;
-use crate::deploy::DeployAnswer;
-use crate::destroy::RemovalAnswer;
-use crate::dlq::DlqAnswer;
-use crate::doctor::Report;
-use crate::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::approval::ApprovalAnswer;
+use crate::client::experience::bootstrap::Bootstrapped;
+use crate::client::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::removal::RemovalAnswer;
+use crate::client::suspension::SuspendAnswer;
+use crate::commands::config;
+use crate::commands::deploy::DeployAnswer;
+use crate::commands::dlq::DlqAnswer;
+use crate::commands::doctor::Report;
+use crate::commands::history::{Event, HistoryAnswer};
+use crate::commands::holds::HoldsAnswer;
+use crate::commands::local::Ended;
+use crate::commands::local::state::State;
+use crate::commands::member::add::MemberChange;
+use crate::commands::member::list::MemberList;
+use crate::commands::status::StatusAnswer;
+use crate::commands::sync::SyncAnswer;
 use crate::failure::ErrorAnswer;
-use crate::history::{Event, HistoryAnswer};
-use crate::holds::HoldsAnswer;
-use crate::local::Ended;
-use crate::member::add::MemberChange;
-use crate::member::bootstrap::Bootstrapped;
-use crate::member::list::MemberList;
-use crate::state::State;
-use crate::status::StatusAnswer;
-use crate::suspensions::SuspendAnswer;
-use crate::sync::SyncAnswer;
 
 /// One type of output.
 pub(super) struct Output {
@@ -102,7 +102,7 @@ mod tests {
     use clap::{Command, CommandFactory as _};
 
     use super::*;
-    use crate::args::Arguments;
+    use crate::cli::Arguments;
 
     /// Commands whose output is no value of ours.
     const OTHERS: [&str; 2] = ["completions", "config schema"];

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pmp_sync_domain::message::catalogue::EventKind;
+use pmp_sync_domain::wire::catalogue::EventKind;
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 

@@ -15,7 +15,7 @@ impl ProducerPorts {
     pub(crate) fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),
-            catalog: world.told_catalog(account),
+            catalog: world.observed_catalog(account),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use pmp_sync_domain::ids::AccountId;
 
-use pmp_sync_fakes::OrgCatalog;
-use pmp_sync_fakes::{MemberSide, World};
+use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
 
 /// What a producer needs, from a world.
 #[derive(Debug, Clone)]
@@ -17,7 +16,7 @@ impl ProducerPorts {
     pub fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),
-            catalog: world.told_catalog(account),
+            catalog: world.observed_catalog(account),
         }
     }
 }

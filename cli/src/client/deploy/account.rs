@@ -1,0 +1,90 @@
+//! The account to which credentials belong.
+
+use aws_config::SdkConfig;
+use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_aws::{error_chain, service_error};
+use pmp_sync_domain::ids::AccountId;
+
+use crate::failure::Failure;
+
+/// An account in which the command acts.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) config: SdkConfig,
+}
+
+/// The role of the account, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Management,
+    Member,
+}
+
+impl Part {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Management => ("management", "--management-profile"),
+            Self::Member => ("member", "--profile"),
+        }
+    }
+}
+
+impl Account {
+    /// Asks STS for the account of a profile, or of the default chain.
+    pub(crate) async fn of(profile: Option<&str>, part: Part) -> Result<Self, Failure> {
+        let (words, option) = part.words();
+        let config = sdk_config_for(profile).await;
+        let asked = aws_sdk_sts::Client::new(&config)
+            .get_caller_identity()
+            .send()
+            .await;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some() => {
+                let whose = format!("the credentials for the {words} account");
+                return Err(service_error("GetCallerIdentity", whose, &error).into());
+            }
+            Err(error) => {
+                let from = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
+                return Err(Failure::Stack {
+                    message: format!(
+                        "AWS cannot be asked with the credentials for the {words} account{from}: {}",
+                        error_chain(&error)
+                    ),
+                    remedy: format!(
+                        "sign in, or name a profile with {option}; check the network as well"
+                    ),
+                });
+            }
+        };
+        let account = answer.account().unwrap_or_default();
+        let id = AccountId::new(account).map_err(|error| Failure::Stack {
+            message: format!("STS tells no account: {error}"),
+            remedy: "check where AWS_ENDPOINT_URL leads".to_owned(),
+        })?;
+        Ok(Self { id, config })
+    }
+
+    /// Like [`Self::of`], for a member account. An error if it is another account.
+    pub(crate) async fn of_member(
+        profile: Option<&str>,
+        wanted: &AccountId,
+    ) -> Result<Self, Failure> {
+        let found = Self::of(profile, Part::Member).await?;
+        if found.id == *wanted {
+            return Ok(found);
+        }
+        let from = profile.map_or_else(
+            || "the default credentials".to_owned(),
+            |name| format!("the credentials of profile {name}"),
+        );
+        Err(Failure::CommandLine {
+            message: format!(
+                "{from} are of account {}, and the member account is {wanted}",
+                found.id
+            ),
+            remedy: format!("name a profile of account {wanted} with --profile"),
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! How the process that holds the embedded AWS is started and waited for; it does not outlive a start
+//! that fails or is interrupted.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::UpOptions;
+use super::state::{self, State};
+use crate::client::signals::Signals;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::progress::Progress;
+
+/// How long a first start may take: the Python environment is made, the Lambdas are built.
+const START: Duration = Duration::from_mins(15);
+/// How long the process may take to end: it waits for ministack, which it gives 8 s.
+const END: Duration = Duration::from_secs(12);
+/// What is told of a log.
+const TAIL: usize = 12;
+
+/// The process, and where it says what came of it.
+struct Serving {
+    child: Child,
+    log: PathBuf,
+    /// What it prints; read all the time, or a long text would hold it up.
+    outcome: Option<JoinHandle<String>>,
+}
+
+/// The JSON that the process prints when it fails.
+#[derive(Deserialize)]
+struct Outcome {
+    error: OutcomeError,
+}
+
+#[derive(Deserialize)]
+struct OutcomeError {
+    message: String,
+}
+
+/// Starts it and waits until its state file is there.
+pub(crate) async fn start(
+    common: &Common,
+    options: &UpOptions,
+    path: &Path,
+    progress: &Progress,
+) -> Result<State, Failure> {
+    // Before there is anything that a signal could leave behind.
+    let mut signals = Signals::new()?;
+    let mut serving = spawn(common, options, path)?;
+    progress.step("starting (the first time takes some minutes)");
+    let outcome = tokio::select! {
+        outcome = wait_until_ready(path, &mut serving, progress) => outcome,
+        number = signals.next() => Err(Failure::Interrupted {
+            signal: number,
+            message: "interrupted; what was started has been ended",
+        }),
+    };
+    if outcome.is_err() {
+        // It hangs by no thread of ours, so it is ended here.
+        end(&mut serving.child, &mut signals, progress).await;
+        state::remove_of(path, serving.child.id());
+    }
+    outcome
+}
+
+fn spawn(common: &Common, options: &UpOptions, path: &Path) -> Result<Serving, Failure> {
+    let log_path = path.with_extension("log");
+    let log = File::create(&log_path).map_err(Failure::file(&log_path))?;
+    let program = std::env::current_exe().map_err(Failure::file(Path::new("pmp-sync")))?;
+    let mut serve = Command::new(program);
+    serve
+        .args(["--json", "--name", &common.name, "local", "serve"])
+        .args(["--ttl", &format!("{}s", options.ttl().as_secs())])
+        .args([
+            "--change-set-seconds",
+            &options.change_set_seconds().to_string(),
+        ])
+        .arg("--state")
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // Ctrl-C at this terminal is not for it. What it builds with is in the same group.
+        .process_group(0);
+    if let Some(url) = &options.catalog_endpoint {
+        serve.args(["--catalog-endpoint", url]);
+    }
+    let mut child = serve
+        .spawn()
+        .map_err(Failure::file(Path::new("pmp-sync local serve")))?;
+    let outcome = child.stdout.take().map(|mut stdout| {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            // What could be read is what counts.
+            let _ = stdout.read_to_string(&mut text);
+            text
+        })
+    });
+    Ok(Serving {
+        child,
+        log: log_path,
+        outcome,
+    })
+}
+
+async fn wait_until_ready(
+    path: &Path,
+    serving: &mut Serving,
+    progress: &Progress,
+) -> Result<State, Failure> {
+    let ends = Instant::now() + START;
+    let mut shown = String::new();
+    while Instant::now() < ends {
+        if let Some(state) = state::read(path)? {
+            return Ok(state);
+        }
+        if let Ok(Some(status)) = serving.child.try_wait() {
+            return Err(ended(serving, status));
+        }
+        let text = std::fs::read_to_string(&serving.log).unwrap_or_default();
+        // Why it fails is told when it has failed.
+        let steps = text.lines().take_while(|line| !line.starts_with("error: "));
+        if let Some(last) = steps.last().filter(|last| *last != shown) {
+            last.clone_into(&mut shown);
+            progress.step(last);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(failure(
+        format!("it was not ready within {} s", START.as_secs()),
+        &serving.log,
+    ))
+}
+
+/// Why it has ended, in its own words if it had any.
+fn ended(serving: &mut Serving, status: ExitStatus) -> Failure {
+    let said = serving.outcome.take().and_then(|read| read.join().ok());
+    let reason = said.and_then(|text| serde_json::from_str::<Outcome>(&text).ok());
+    let message = if let Some(outcome) = reason {
+        format!("it did not start: {}", outcome.error.message.trim_end())
+    } else {
+        let text = std::fs::read_to_string(&serving.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(TAIL)..);
+        let tail = tail.unwrap_or_default().join("\n");
+        format!("it ended with {status} before it was ready; the last that it wrote:\n{tail}")
+    };
+    failure(message, &serving.log)
+}
+
+fn failure(message: String, log: &Path) -> Failure {
+    Failure::Local {
+        message,
+        remedy: format!("see the log {}, then try again", log.display()),
+    }
+}
+
+/// Ends the process and what is in its group, at the latest when another signal asks for it.
+async fn end(child: &mut Child, signals: &mut Signals, progress: &Progress) {
+    // Once it has been waited for, its number may be another's.
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
+    }
+    progress.step("ending what was started");
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let tell = |signal| group.map(|group| kill_process_group(group, signal));
+    // That there is none any more is as good.
+    let _ = tell(ProcessSignal::TERM);
+    let gone = async {
+        while matches!(child.try_wait(), Ok(None)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::select! {
+        () = gone => true,
+        () = tokio::time::sleep(END) => false,
+        _ = signals.next() => false,
+    };
+    if !in_time {
+        let _ = tell(ProcessSignal::KILL);
+        let _ = child.wait();
+    }
+}

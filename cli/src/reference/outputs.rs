@@ -1,5 +1,6 @@
 //! What each command prints with `--json`: docs/schemas is generated from this list.
 
+use pmp_sync_deploy::local::{Ended, State};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::plan::Preview;
 use pmp_sync_domain::answers::why::WhyReport;
@@ -18,8 +19,6 @@ use crate::commands::dlq::DlqAnswer;
 use crate::commands::doctor::Report;
 use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
-use crate::commands::local::Ended;
-use crate::commands::local::state::State;
 use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
 use crate::commands::status::StatusAnswer;

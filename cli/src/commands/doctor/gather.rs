@@ -24,9 +24,9 @@ use super::look::{Timed, brisk, look, look_for};
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::client::context::Context;
-use crate::client::deploy::{management_stack, member_stack};
 use crate::client::{holds, invoke};
 use crate::failure::Failure;
+use pmp_sync_deploy::installation::{management_stack, member_stack};
 
 /// How long to wait for the producer.
 const PRODUCER: Duration = Duration::from_secs(35);

@@ -8,7 +8,7 @@ use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
 use super::organization;
-use crate::client::deploy::member_stack;
+use pmp_sync_deploy::installation::member_stack;
 
 /// The variables that the worker needs.
 const VARIABLES: [&str; 10] = [

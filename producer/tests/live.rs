@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
@@ -25,9 +26,9 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::preview::PreviewLink;
 use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use pmp_sync_fakes::{Fate, World};
-use pmp_sync_producer::{Producer, Record, Verdict};
+use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 const SCHEDULED: &str =
     r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
@@ -82,7 +83,7 @@ live_check = "{check}"
 
 struct Setting {
     world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
 }
 
 impl Setting {
@@ -102,21 +103,21 @@ impl Setting {
             world.open_member(&account(digit), &format!("external-{digit}"));
         }
         world.ledger(|ledger| ledger.configs.push(config(checks)));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         Self { world, producer }
     }
 
-    fn handle(&self, body: &str) -> Vec<Verdict> {
+    fn handle(&self, body: &str) -> Vec<Disposition> {
         let record = Record {
             id: "1".to_owned(),
             body: body.to_owned(),
         };
         let deadline = later(self.world.time(), 900);
-        block_on(self.producer.handle(&[record], deadline))
+        block_on(dispatch(&self.producer, &[record], deadline))
     }
 
     fn sync(&self) {
-        assert_eq!(self.handle(SCHEDULED), [Verdict::Acknowledge]);
+        assert_eq!(self.handle(SCHEDULED), [Disposition::Acknowledge]);
     }
 
     fn last_run(&self) -> RunId {
@@ -167,7 +168,7 @@ impl Setting {
     }
 
     fn preview(&self, digit: char) -> PreviewLink {
-        let preview = block_on(self.producer.preview(&Scope::default())).unwrap();
+        let preview = block_on(queries::plan(&self.producer, &Scope::default())).unwrap();
         let mut links = preview.links.into_iter();
         links
             .find(|link| link.account == account(digit))
@@ -189,7 +190,7 @@ impl Setting {
         });
         let body =
             serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
-        assert_eq!(self.handle(&body.to_string()), [Verdict::Acknowledge]);
+        assert_eq!(self.handle(&body.to_string()), [Disposition::Acknowledge]);
     }
 }
 

@@ -11,6 +11,7 @@
 mod fakes;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::later;
@@ -18,16 +19,16 @@ use pmp_sync_domain::message::{Scope, WorkerMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
 use pmp_sync_fakes::World;
-use pmp_sync_producer::{Producer, Record, Verdict};
+use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");
 
 struct Setting {
     world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
 }
 
 fn account(digit: char) -> AccountId {
@@ -85,16 +86,16 @@ impl Setting {
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         Self { world, producer }
     }
 
-    fn handle(&self, bodies: &[&str]) -> Vec<Verdict> {
+    fn handle(&self, bodies: &[&str]) -> Vec<Disposition> {
         let deadline = later(self.world.time(), 900);
         self.handle_until(bodies, deadline)
     }
 
-    fn handle_until(&self, bodies: &[&str], deadline: Timestamp) -> Vec<Verdict> {
+    fn handle_until(&self, bodies: &[&str], deadline: Timestamp) -> Vec<Disposition> {
         let records: Vec<_> = bodies
             .iter()
             .enumerate()
@@ -103,7 +104,7 @@ impl Setting {
                 body: (*body).to_owned(),
             })
             .collect();
-        futures::executor::block_on(self.producer.handle(&records, deadline))
+        futures::executor::block_on(dispatch(&self.producer, &records, deadline))
     }
 
     fn runs(&self) -> Vec<RunRecord> {
@@ -142,7 +143,7 @@ fn expected() -> Vec<(String, String)> {
 #[test]
 fn a_run_commits_and_sends_the_difference_to_every_member() {
     let setting = Setting::new();
-    assert_eq!(setting.handle(&[SCHEDULED]), [Verdict::Acknowledge]);
+    assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Acknowledge]);
     assert_eq!(
         (setting.sent('2'), setting.sent('3')),
         (expected(), expected())
@@ -282,7 +283,10 @@ fn nothing_is_denied_because_the_management_experience_is_empty() {
 #[test]
 fn what_is_not_understood_is_buried_and_the_rest_is_served() {
     let setting = Setting::new();
-    assert_eq!(setting.handle(&["{", SCHEDULED]), [Verdict::Acknowledge; 2]);
+    assert_eq!(
+        setting.handle(&["{", SCHEDULED]),
+        [Disposition::Acknowledge; 2]
+    );
     assert_eq!(setting.world.dead().len(), 1);
     assert_eq!(setting.sent('2').len(), 4);
 }
@@ -312,7 +316,8 @@ fn a_preview_shows_what_a_run_would_send_and_writes_nothing() {
     let before = setting
         .world
         .ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone()));
-    let preview = futures::executor::block_on(setting.producer.preview(&Scope::default())).unwrap();
+    let preview =
+        futures::executor::block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
     let links: Vec<_> = preview
         .links
         .iter()
@@ -348,5 +353,5 @@ fn an_outage_of_the_ledger_leaves_the_request_in_the_inbox() {
     setting
         .world
         .failing(|failing| failing.fail_nth(1, Kind::Retryable));
-    assert_eq!(setting.handle(&[SCHEDULED]), [Verdict::Again]);
+    assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Retry]);
 }

@@ -3,6 +3,8 @@
 //! Where the calls go is decided by the SDK's standard endpoint variables and nothing else. Retries
 //! are the SDK's standard ones; nothing here calls again what the SDK has given up on.
 
+#[cfg(feature = "lambda")]
+pub mod batch;
 pub mod bus;
 pub mod caller;
 pub mod catalog;
@@ -14,7 +16,9 @@ mod errors;
 pub mod keys;
 pub mod ledger;
 pub mod logs;
+pub mod marketplace;
 pub mod members;
+pub mod outbox;
 pub mod queue;
 
 pub use self::errors::{error_chain, service_error};

@@ -5,9 +5,9 @@
 //! The words are those of `docs/architecture.md`.
 
 pub mod batch;
-pub mod commit;
 pub mod config;
 pub mod dead_letters;
+pub mod delivery;
 pub mod doctor;
 pub mod drift;
 pub mod error;
@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod preview;
+pub mod reconcile;
 pub mod report;
 pub mod run;
 #[cfg(feature = "schema")]

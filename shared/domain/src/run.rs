@@ -80,6 +80,16 @@ pub struct Request {
     pub scope: Option<Scope>,
 }
 
+/// What the requests want planned for as if it were not frozen.
+pub fn overridden(requests: &[Request]) -> Vec<Scope> {
+    let overriding = requests
+        .iter()
+        .filter(|request| request.override_reason.is_some());
+    overriding
+        .map(|request| request.scope.clone().unwrap_or_default())
+        .collect()
+}
+
 /// What a run amounts to so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

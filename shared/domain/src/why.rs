@@ -30,7 +30,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::report::{WhyAnswer, WhyLink, WhyReport, WhyRequest};
-use crate::commit::TRUST;
 use crate::drift::{ChangeState, Edited, LastChange};
 use crate::error::FaultRecord;
 use crate::guard::{Book, HoldReason};
@@ -39,6 +38,7 @@ use crate::ids::{ChangeSetId, ExperienceId, ProductId, RunId};
 use crate::lane::{BlockReason, LaneState, Phase, Stop, elapsed};
 use crate::plan::{LeftAlone, Plan, ProductChange, Reason};
 use crate::policy::{Action, PolicySnapshot, Standing};
+use crate::reconcile::TRUST;
 
 /// Products that are answered at once at most.
 pub const MOST_PRODUCTS: usize = 2_000;

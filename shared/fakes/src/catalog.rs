@@ -11,7 +11,7 @@ use pmp_sync_domain::ids::{
 };
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
+use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, Discovery, ReadCatalog};
 
 use crate::world::World;
 
@@ -446,6 +446,12 @@ impl ReadCatalog for OrgCatalog {
             .iter()
             .filter(|(_, entity)| entity.owner == self.account);
         effect.answer(mine.map(|(id, _)| id.clone()).collect())
+    }
+}
+
+impl Discovery for OrgCatalog {
+    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+        self.world.is_live(product).await
     }
 }
 

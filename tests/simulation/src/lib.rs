@@ -4,4 +4,4 @@ pub mod explore;
 mod ports;
 pub mod sim;
 
-pub use self::ports::{ProducerPorts, WorkerPorts};
+pub use self::ports::{Producer, WorkerPorts, producer};

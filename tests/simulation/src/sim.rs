@@ -29,7 +29,6 @@ use pmp_sync_domain::ids::ChangeSetName;
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::message::LANE_SETTLED;
 use pmp_sync_domain::ports::ChangeSetStatus;
-use pmp_sync_producer::Producer;
 use pmp_sync_worker::Worker;
 
 use self::agenda::Happening;
@@ -43,7 +42,7 @@ use self::tally::Trace;
 use self::tasks::{Task, WORKER_TIMEOUT};
 pub use self::watch::Violation;
 use self::watch::{Watch, broken};
-use crate::{ProducerPorts, WorkerPorts};
+use crate::{Producer, WorkerPorts, producer};
 use pmp_sync_fakes::World;
 use pmp_sync_fakes::{Kept, Written};
 
@@ -118,7 +117,7 @@ struct Sim {
     chance: Chance,
     /// Milliseconds since the beginning.
     now: i64,
-    producer: Arc<Producer<ProducerPorts>>,
+    producer: Arc<Producer>,
     workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
@@ -186,7 +185,7 @@ impl Sim {
             Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
         });
         let mut sim = Self {
-            producer: Arc::new(Producer::new(ProducerPorts::new(&world, &scene.account))),
+            producer: Arc::new(producer(&world, &scene.account)),
             workers: workers.collect(),
             rules: vec![MemberRules::default(); scene.members.len()],
             ruled: BTreeSet::new(),

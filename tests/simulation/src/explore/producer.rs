@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::batch::Counts;
-use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
 use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
 use pmp_sync_domain::link::LinkPolicy;
@@ -13,6 +12,7 @@ use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Answer, Clock as _, Lanes as _, ReadCatalog as _, SendTicks as _};
+use pmp_sync_domain::reconcile::{Course, PlanOnLane};
 use pmp_sync_domain::transit::{Transited, transit};
 
 use super::hands::Hands;
@@ -37,7 +37,7 @@ impl Errand {
             let open = hands.open(&self.lane).await?;
             let actual = hands.policy(&self.policy).await?;
             let (plan, _) = plan(&self.desired, &actual, &read.view(Vec::new()), &link);
-            let question = Question {
+            let question = PlanOnLane {
                 plan: &plan,
                 state: &read,
                 open: &open,
@@ -46,8 +46,8 @@ impl Errand {
                 link: &link,
                 renewed: false,
             };
-            let done = match question.decide(hands.now()) {
-                Decision::InStep => {
+            let done = match question.course(hands.now()) {
+                Course::InSync => {
                     let (seq, planned) = (read.seq, read.planned_run());
                     let stamped = self.transit(hands, read, |state| {
                         if (state.seq, state.planned_run()) == (seq, planned) {
@@ -59,11 +59,11 @@ impl Errand {
                     stamped.await?;
                     true
                 }
-                Decision::Underway(planned) => {
+                Course::Underway(planned) => {
                     let joined = self.transit(hands, read, |state| state.joined(self.run, planned));
                     joined.await?.is_some()
                 }
-                Decision::Commit => {
+                Course::Commit => {
                     hands.keep(self.run, &plan).await?;
                     let committed = self.commit(hands, &read, &plan).await?;
                     if committed {

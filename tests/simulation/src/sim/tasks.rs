@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::message::WorkerMessage;
 use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_producer::dispatch;
 
 use super::scene::{at, since_begin};
 use super::watch::{Violation, broken};
@@ -75,7 +77,7 @@ impl Sim {
         let records: Vec<_> = bodies
             .iter()
             .zip(0_u64..)
-            .map(|(body, number)| pmp_sync_producer::Record {
+            .map(|(body, number)| Record {
                 id: number.to_string(),
                 body: body.clone(),
             })
@@ -84,8 +86,8 @@ impl Sim {
         let producer = Arc::clone(&self.producer);
         let ends = at(deadline);
         let handling = async move {
-            let verdicts = producer.handle(&records, ends).await;
-            let again = |verdict| verdict == pmp_sync_producer::Verdict::Again;
+            let verdicts = dispatch(&producer, &records, ends).await;
+            let again = |verdict| verdict == Disposition::Retry;
             verdicts.into_iter().map(again).collect()
         };
         self.tally.add("producer invocations");

@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::dead_letters::DeadLetterList;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::guard::Book;
 use pmp_sync_domain::hold::Hold;
@@ -17,8 +18,8 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, ReadSets as _};
 use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
 use pmp_sync_fakes::World;
-use pmp_sync_producer::{Producer, Record};
-use pmp_sync_simulation::{ProducerPorts, WorkerPorts};
+use pmp_sync_producer::{dispatch, queries};
+use pmp_sync_simulation::{Producer, WorkerPorts, producer};
 use pmp_sync_worker::{Verdict, Worker};
 
 pub(crate) const CONFIG: &str = r#"schema = 1
@@ -75,7 +76,7 @@ fn lane(digit: char) -> LaneId {
 
 pub(crate) struct System {
     pub(crate) world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
     workers: Vec<(char, Worker<WorkerPorts>)>,
 }
 
@@ -102,7 +103,7 @@ impl System {
             world.open_member(&account(member), external_id);
         }
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         let workers = MEMBERS
             .into_iter()
             .map(|member| {
@@ -137,8 +138,8 @@ impl System {
                 body: body.clone(),
             })
             .collect();
-        let verdicts = block_on(self.producer.handle(&records, deadline));
-        if verdicts.contains(&pmp_sync_producer::Verdict::Again) {
+        let verdicts = block_on(dispatch(&self.producer, &records, deadline));
+        if verdicts.contains(&Disposition::Retry) {
             for body in bodies {
                 self.world.request(body.clone());
             }
@@ -232,7 +233,11 @@ impl System {
     }
 
     pub(crate) fn dead_letters(&self) -> DeadLetterList {
-        block_on(self.producer.dead_letters(&DeadLetterFilter::default())).unwrap()
+        block_on(queries::dead_letters(
+            &self.producer,
+            &DeadLetterFilter::default(),
+        ))
+        .unwrap()
     }
 
     /// A run in which something happens as soon as a plan for the member is on record, and before it is
@@ -244,7 +249,7 @@ impl System {
             id: "m".to_owned(),
             body: SCHEDULED.to_owned(),
         }];
-        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
         let mut context = std::task::Context::from_waker(&waker);
         let is_on_record = || {
@@ -295,7 +300,7 @@ impl System {
             id: "m".to_owned(),
             body: body.to_owned(),
         }];
-        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
         let mut context = std::task::Context::from_waker(&waker);
         let mut pending = true;

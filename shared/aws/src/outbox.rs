@@ -1,0 +1,44 @@
+//! Everything that a Lambda sends with its own credentials: its queue, its dead-letter queue, the bus.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::message::{Continuation, Event, TickMessage};
+use pmp_sync_domain::ports::{Answer, Bus, DeadLetters, Inbox, SendTicks};
+
+use crate::bus::EventBus;
+use crate::dead_letters::DeadLetterQueue;
+
+/// Where a Lambda sends; `Q` is its own queue.
+#[derive(Debug, Clone)]
+pub struct Outbox<Q> {
+    /// Its own queue.
+    pub queue: Q,
+    /// The dead-letter queue of that.
+    pub dead_letters: DeadLetterQueue,
+    /// The bus in the management account.
+    pub bus: EventBus,
+}
+
+impl<Q: Inbox> Inbox for Outbox<Q> {
+    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+        self.queue.go_on(rest).await
+    }
+}
+
+impl<Q: SendTicks> SendTicks for Outbox<Q> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+        self.queue.tick(tick, delay_seconds).await
+    }
+}
+
+impl<Q: Send + Sync> DeadLetters for Outbox<Q> {
+    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+        self.dead_letters.bury(body, attributes).await
+    }
+}
+
+impl<Q: Send + Sync> Bus for Outbox<Q> {
+    async fn put(&self, event: Event) -> Answer<()> {
+        self.bus.put(event).await
+    }
+}

@@ -1,4 +1,4 @@
-//! Products to try things with: real ids first, then as many made-up ones as asked for.
+//! Products for tests and the demo: real ids first, then any number of made-up ones.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,9 +7,9 @@ const REAL: &str = include_str!("../data/products.csv");
 /// A product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// Its id.
+    /// As AWS Marketplace assigns it, or made up.
     pub id: String,
-    /// Its title.
+    /// As shown in AWS Marketplace, or made up.
     pub title: String,
 }
 
@@ -24,7 +24,7 @@ pub fn real() -> impl Iterator<Item = Product> {
     })
 }
 
-/// `count` products, always the same.
+/// The first `count` products, the same at every call.
 pub fn some(count: usize) -> Vec<Product> {
     let made = (1_u32..).map(|number| {
         let hash = Sha256::digest(format!("pmp-sync product {number}"));

@@ -1,5 +1,5 @@
-//! An installation to try things with: stacks, organizations, experiences, a configuration, and the
-//! questions that an operator has.
+//! A complete installation for tests and the demo: stacks, organizations, experiences, a
+//! configuration, and the requests of an operator.
 
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ use crate::embedded::{
 use crate::marketplace::{Lists, NewExperience};
 use crate::progress::Progress;
 
-/// `Name` of the stacks, unless told otherwise.
+/// The default `Name` of the stacks.
 pub const NAME: &str = "pmp-sync";
 
-/// An organization in a scenario: the account where pmp-sync runs, and the one that owns the experiences.
+/// An organization in a scenario, with the account where pmp-sync runs and the account that owns
+/// the experiences.
 #[derive(Debug, Clone)]
 pub struct Organization {
-    /// Its name.
+    /// The name in the configuration.
     pub name: String,
     /// The delegated administrator, where the stack is deployed.
     pub account: String,
@@ -36,7 +37,7 @@ pub struct Organization {
 }
 
 impl Organization {
-    /// The organization with that number: each has accounts of its own.
+    /// The organization with that number. Each number has its own accounts.
     pub fn numbered(name: &str, number: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -71,22 +72,22 @@ pub struct Installation<'a> {
     pub ledger: Ledger,
 }
 
-/// What went wrong with a request.
+/// An error of a scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// The embedded AWS.
+    /// The emulated AWS failed.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// A call that an operator makes.
+    /// A call of the operator failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// It took too long.
+    /// A request was not done in time.
     #[error("{0} did not happen within {1} s")]
     Late(String, u64),
 }
 
 impl<'a> Installation<'a> {
-    /// Deploys everything and makes the organizations known to the emulator.
+    /// Deploys everything, and adds the organizations to the emulator.
     pub async fn deploy(
         embedded: &'a Embedded,
         binaries: &Binaries,
@@ -106,7 +107,7 @@ impl<'a> Installation<'a> {
         .await
     }
 
-    /// The same, with parameters of the members' stacks as well.
+    /// Like [`Self::deploy`], with parameters of the members' stacks.
     pub async fn deploy_with(
         embedded: &'a Embedded,
         binaries: &Binaries,
@@ -152,7 +153,7 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// Makes a live experience of an organization with these lists. Returns its id.
+    /// Creates a live experience of an organization with these lists. Returns its id.
     pub fn add_experience(&self, org: &Organization, lists: Lists) -> String {
         let new = NewExperience {
             owner: org.owner.clone(),
@@ -168,7 +169,7 @@ impl<'a> Installation<'a> {
             .unwrap_or_default()
     }
 
-    /// The lists of an experience as they stand.
+    /// The current lists of an experience.
     pub fn lists(&self, experience: &str) -> Lists {
         self.embedded
             .emulator()
@@ -176,7 +177,7 @@ impl<'a> Installation<'a> {
             .unwrap_or_default()
     }
 
-    /// Begins a configuration: the members, without links.
+    /// The beginning of a configuration: the members, without links.
     pub fn config(&self) -> String {
         let mut text = "schema = 1\n".to_owned();
         for member in &self.members {
@@ -189,7 +190,7 @@ impl<'a> Installation<'a> {
         text
     }
 
-    /// Stores a configuration as the newest one.
+    /// Stores a configuration as the newest version, and returns its number.
     pub async fn apply(&self, config: &str) -> Result<u64, ScenarioError> {
         let seen = self
             .ledger
@@ -202,7 +203,7 @@ impl<'a> Installation<'a> {
             .await?)
     }
 
-    /// Asks for a run. Returns the request's id.
+    /// Requests a run. Returns the id of the request.
     pub async fn request(&self, scope: Scope) -> Result<String, ScenarioError> {
         let id = format!("{:032x}", SystemEntropy.bits());
         let bus = EventBus::new(
@@ -241,13 +242,13 @@ impl<'a> Installation<'a> {
             .map_err(|_| late())?
     }
 
-    /// Asks for a run about everything and waits for its end.
+    /// Requests a run over everything, and waits for its end.
     pub async fn sync(&self, most: Duration) -> Result<RunRecord, ScenarioError> {
         let request = self.request(Scope::default()).await?;
         self.wait(&request, most).await
     }
 
-    /// A lane's state.
+    /// Reads the state of a lane.
     pub async fn lane(&self, lane: &LaneId) -> Result<LaneState, ScenarioError> {
         Ok(self.ledger.state(lane).await?)
     }

@@ -1,5 +1,5 @@
-//! Moving a lane on: reads what stands, makes the next step, and goes on until somebody else has to
-//! do something. docs/lane-protocol.md has the rules; the order of the calls here is part of them.
+//! Advances a lane: reads its state, takes the next step, and repeats until the lane has to wait.
+//! docs/lane-protocol.md has the rules. The order of the calls here is part of them.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -15,30 +15,31 @@ use pmp_sync_domain::transit::transit;
 
 use crate::{Ports, Worker};
 
-/// Steps of one invocation on one lane. A settle and the next start are three; more than a few
-/// rounds mean that other writers are faster each time, and the message better comes again.
+/// Steps of one invocation on one lane. A settle and the next start are three steps. More than a
+/// few rounds mean that other writers are faster each time; the message is better delivered again.
 const MOST_STEPS: usize = 12;
-/// What has to be left of an invocation's time for another step, in seconds. What is cut off is safe,
-/// but is taken up again only when its message comes again.
+/// The time that must be left of an invocation for another step, in seconds. An interrupted step is
+/// safe, but continues only when its message is delivered again.
 const ROOM: f64 = 10.0;
-/// A Tick that is due this much later than needed is good enough, in seconds: SQS delays by whole ones.
+/// A Tick that is due this much later than needed is accepted, in seconds, because SQS delays by
+/// whole seconds.
 const TICK_SLACK: i64 = 1;
 
-/// What the messages say besides their changes.
+/// What the messages of a lane say, apart from changes.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    /// The highest number of the Ticks.
+    /// The highest Tick number.
     pub(crate) tick: Option<u64>,
-    /// Change sets of ours that have ended, with the intent that each was of.
+    /// Our change sets that have ended, each with the `seq` of its intent.
     pub(crate) ended: Vec<(u64, ChangeSetId)>,
 }
 
 pub(crate) type Step<T> = Result<T, ServiceError>;
 
 impl<P: Ports> Worker<P> {
-    /// Moves the lane on as far as it goes. `ended` are change sets that are said to have ended, with
-    /// the intent that each was of; `live_tick` is true if the live Tick is among the messages.
-    /// `deadline` is when the invocation ends.
+    /// Advances the lane as far as possible. `ended` are change sets that are reported to have
+    /// ended, each with the `seq` of its intent. `live_tick` is true if the live Tick is among the
+    /// messages. The invocation ends at `deadline`.
     pub(crate) async fn advance(
         &self,
         lane: &LaneId,
@@ -46,7 +47,7 @@ impl<P: Ports> Worker<P> {
         live_tick: bool,
         deadline: Timestamp,
     ) -> Step<()> {
-        // What has just been applied: the policy may not show it yet.
+        // What was just applied: the policy may not show it yet.
         let mut applied = Vec::new();
         for _ in 0..MOST_STEPS {
             if elapsed(self.now(), deadline) < ROOM {
@@ -70,7 +71,8 @@ impl<P: Ports> Worker<P> {
                     }
                     continue;
                 }
-                // The event was faster than whoever started it.
+                // The event arrived before the invocation that started the change set recorded its
+                // id.
                 Phase::Starting if ended.is_some() => {
                     let seq = state.seq;
                     if let Some(id) = ended {
@@ -128,8 +130,8 @@ impl<P: Ports> Worker<P> {
         ))
     }
 
-    /// The live Tick goes on before any work. True if the Tick is the live one, and so drives the
-    /// lane; one that is not drives nothing. `succeeded` is set once the next one is on its way.
+    /// Sends the successor of the live Tick before any work. Returns true if this Tick is the live
+    /// one; any other Tick drives nothing. `succeeded` is set once the successor has been sent.
     pub(crate) async fn renew(
         &self,
         lane: &LaneId,
@@ -158,7 +160,7 @@ impl<P: Ports> Worker<P> {
         }
     }
 
-    /// Sees to it that a Tick is due when the lane can go on. True if there is one.
+    /// Ensures that a Tick is due when the lane can continue. Returns true if there is one.
     async fn wait(&self, lane: &LaneId, state: LaneState, until: Timestamp) -> Step<bool> {
         let now = self.now();
         let good_enough = pmp_sync_domain::lane::later(until, TICK_SLACK);
@@ -176,7 +178,8 @@ impl<P: Ports> Worker<P> {
             .is_some())
     }
 
-    /// Makes a transition on the state as it stands. Nothing if it is refused: somebody was faster.
+    /// Makes a transition from the current state. Returns none if the state rejects it because
+    /// another writer was faster.
     pub(crate) async fn transit(
         &self,
         lane: &LaneId,
@@ -229,7 +232,7 @@ impl<P: Ports> Worker<P> {
             .await
     }
 
-    /// When a lane that is put off now is tried again.
+    /// When a lane that backs off now tries again.
     pub(crate) fn put_off_until(&self, state: &LaneState) -> Timestamp {
         state.put_off_until(self.now(), self.ports.entropy().bits())
     }

@@ -1,5 +1,5 @@
-//! The inbox: sorts a batch of messages by lane, buries what can not be understood, and says which
-//! messages are to come again.
+//! The inbox: sorts a batch of messages by lane, sends those that cannot be understood to the
+//! dead-letter queue, and says which messages must be delivered again.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use pmp_sync_domain::ports::{Claims as _, Clock as _, DeadLetters as _, Lanes as
 use crate::advance::Wake;
 use crate::{Ports, Worker};
 
-/// Lanes of one batch that are worked on at the same time. A batch has ten messages.
+/// Lanes of one batch that are processed concurrently. A batch has ten messages.
 const LANES_AT_ONCE: usize = 4;
 
 /// One message of a batch.
@@ -41,15 +41,15 @@ pub enum Verdict {
 struct Mail {
     changes: Vec<(usize, ChangeMessage)>,
     wake: Wake,
-    /// The places of all its messages.
+    /// Indexes of all its messages in the batch.
     places: Vec<usize>,
-    /// Of these, those of its Ticks.
+    /// Indexes of its Ticks.
     ticks: Vec<usize>,
 }
 
 impl<P: Ports> Worker<P> {
-    /// Handles a batch. One verdict for each message, in their order. `deadline` is when the
-    /// invocation ends.
+    /// Handles a batch, and returns one verdict for each message, in their order. The invocation
+    /// ends at `deadline`.
     pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::Acknowledge; records.len()];
         let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
@@ -70,7 +70,7 @@ impl<P: Ports> Worker<P> {
         verdicts
     }
 
-    /// Puts a message to its lane's mail, or buries it.
+    /// Adds a message to its lane's mail, or sends it to the dead-letter queue.
     async fn sort(
         &self,
         place: usize,
@@ -124,10 +124,11 @@ impl<P: Ports> Worker<P> {
         Ok(())
     }
 
-    /// Claims a lane's changes and moves the lane on. Returns the places of messages that are to
-    /// come again: every message ends in *advance*, and if that fails none is acknowledged, except
-    /// Ticks whose successor is on its way. Such a Tick would come again as well as its successor, and
-    /// each of the two would send another: while the ledger takes no writes, twice as many every minute.
+    /// Claims a lane's changes and advances the lane. Returns the indexes of messages that must be
+    /// delivered again. Every message ends in *advance*. If that fails, no message is acknowledged,
+    /// except a Tick whose successor has been sent. If such a Tick came again beside its successor,
+    /// each of the two would send another one, and the number of Ticks would double every minute
+    /// while the ledger takes no writes.
     async fn deliver(
         &self,
         lane: &LaneId,
@@ -187,8 +188,8 @@ impl<P: Ports> Worker<P> {
         outcomes.into_iter().flatten().collect()
     }
 
-    /// A change is claimed only under the plan that the lane works on: one of an older run is void,
-    /// one of a newer run can not be genuine, because plans are committed before they are sent.
+    /// Claims a change only under the lane's current plan. A change of an older run is void. A
+    /// change of a newer run cannot be genuine, because plans are committed before they are sent.
     async fn claim(
         &self,
         record: &Record,

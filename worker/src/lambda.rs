@@ -74,7 +74,7 @@ async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchR
         request_id = event.context.request_id,
         messages = records.len()
     );
-    // An unreadable deadline is no reason to do nothing.
+    // An unreadable deadline must not stop the work.
     let deadline = i64::try_from(event.context.deadline)
         .ok()
         .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
@@ -91,7 +91,7 @@ async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchR
     response
 }
 
-/// Serves the function until the environment is taken down.
+/// Serves the function until Lambda ends the environment.
 pub async fn run() -> Result<(), Error> {
     logs::init();
     let account: AccountId = variable("PMP_SYNC_ACCOUNT")?;
@@ -100,13 +100,14 @@ pub async fn run() -> Result<(), Error> {
     let role: String = variable("PMP_SYNC_LANE_ROLE_ARN")?;
     let external_id: String = variable("PMP_SYNC_EXTERNAL_ID")?;
     let management = in_role(&config, &role, &external_id, "pmp-sync-worker").await;
-    // Whatever the management account sends: a worker that can not read them does nothing at all.
+    // A worker that cannot read the member's rules does nothing, whatever the management account
+    // sends.
     let rules = MemberRules::parse(
         &variable::<String>("PMP_SYNC_MEMBER_MODE")?,
         &variable::<String>("PMP_SYNC_MEMBER_MOST_DENIES")?,
     )?;
     let ports = Aws {
-        // Of what the worker writes, the records of change sets expire.
+        // Only the records of change sets expire of what the worker writes.
         ledger: Ledger::new(
             &management,
             variable::<String>("PMP_SYNC_LEDGER_TABLE")?,

@@ -1,7 +1,8 @@
-//! The worker: takes changes from its queue, brings them into one change set at a time on each
+//! The worker: takes changes from its queue, applies them in one change set at a time on each
 //! member experience, and settles them. One instance serves one member account.
 //!
-//! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
+//! It is written against the ports. The feature `lambda` adds the AWS adapters and the Lambda
+//! runtime.
 
 mod advance;
 mod inbox;
@@ -62,8 +63,8 @@ pub struct Worker<P> {
 }
 
 impl<P: Ports> Worker<P> {
-    /// A worker for the lanes of `account`. `timeout_seconds` is that of the function: after it no
-    /// invocation that wrote an intent can be running any more.
+    /// Creates a worker for the lanes of `account`. `timeout_seconds` is the timeout of the
+    /// function: after that time the invocation that wrote an intent has ended.
     pub fn new(ports: P, account: AccountId, timeout_seconds: u16) -> Self {
         Self {
             ports,
@@ -73,8 +74,8 @@ impl<P: Ports> Worker<P> {
         }
     }
 
-    /// The same under rules of the member's own, which hold whatever is planned. Without them it does
-    /// everything that it is asked for.
+    /// Applies the member's own rules, whatever is planned. Without rules the worker applies
+    /// everything that is planned.
     #[must_use]
     pub fn obeying(self, rules: MemberRules) -> Self {
         Self { rules, ..self }

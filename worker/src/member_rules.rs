@@ -1,5 +1,4 @@
-//! The member's own brake: the rules that the stack's parameters give this worker, and the lane's mark of
-//! them.
+//! The member's own rules: parameters of the stack, and the lane's mark of them.
 
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
@@ -11,11 +10,11 @@ use crate::advance::Step;
 use crate::{Ports, Worker};
 
 impl<P: Ports> Worker<P> {
-    /// Brings the lane's mark in line with the member's rules, before anything is decided by it: what is
-    /// kept back, and that an intent is refused which they forbid, follows from the mark. The state as it
-    /// stands then; nothing if the lane is to be read again.
+    /// Brings the lane's mark in line with the member's rules before anything is decided by it: the
+    /// mark decides which changes are kept back and which intents are rejected. Returns the state
+    /// after that, or none if the lane must be read again.
     ///
-    /// A lane that was never planned for has nothing to keep back, and gets no state by this.
+    /// A lane that was never planned for has nothing to keep back, and gets no state here.
     pub(crate) async fn obey(&self, lane: &LaneId, state: LaneState) -> Step<Option<LaneState>> {
         let mark = self.rules.mark();
         if state.planned.is_none() || state.member == mark {
@@ -33,7 +32,8 @@ impl<P: Ports> Worker<P> {
         };
         tracing::info!(%lane, mode = %self.rules.mode, most_denies = self.rules.most_denies, "the member's own rules are others than before");
         if forbidden(&state) != before {
-            // A hint: what is to be left alone, or no more, is planned anew at once and not in an hour.
+            // A hint, so that what must be left alone, or no longer, is planned anew at once and
+            // not in an hour.
             let run = state.planned_run();
             self.ports.bus().put(lane_settled(lane, run)).await?;
         }

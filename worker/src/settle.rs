@@ -1,5 +1,5 @@
-//! Settling a change set: asks how it stands, closes its changes if it has succeeded, puts it on record,
-//! frees the lane; and setting aside what failed by itself.
+//! Settles a change set: reads its status, closes its changes if it has succeeded, records it, and
+//! frees the lane. Quarantines changes that were rejected individually.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ use crate::advance::Step;
 use crate::start::Reading;
 use crate::{Ports, Worker};
 
-/// How long a change set may be unknown to the service after its start, in seconds: what was just
-/// written need not be seen everywhere at once.
+/// How long a change set may be unknown to the service after its start, in seconds: the service is
+/// eventually consistent.
 const UNSEEN: f64 = 120.0;
 
 impl<P: Ports> Worker<P> {
-    /// Asks how the change set stands; if it has ended, closes its changes and frees the lane.
-    /// Returns what has been applied, or nothing while it is under way.
+    /// Reads the status of the change set. If it has ended, closes its changes and frees the lane.
+    /// Returns what was applied, or none while it is under way.
     pub(crate) async fn settle(
         &self,
         lane: &LaneId,
@@ -44,7 +44,7 @@ impl<P: Ports> Worker<P> {
             Ok(ChangeSetStatus::Failed(failed)) => {
                 let detail = failed.to_string();
                 let ending = match self.read_policy(lane, state).await {
-                    // What fails the whole lane splits nothing.
+                    // A failure of the whole lane starts no bisect.
                     Reading::NoPolicy(block) | Reading::Blocked(block)
                         if !intent.creates_policy =>
                     {
@@ -52,7 +52,8 @@ impl<P: Ports> Worker<P> {
                     }
                     Reading::Blocked(block) => Ending::Blocked(block),
                     Reading::Later => return Ok(None),
-                    // The policy came from elsewhere, or could not be created: no product is at fault.
+                    // Somebody else created the policy, or it could not be created: no product is
+                    // at fault.
                     Reading::Policy(_) | Reading::NoPolicy(_)
                         if intent.creates_policy && failed.errors.is_empty() =>
                     {
@@ -98,7 +99,8 @@ impl<P: Ports> Worker<P> {
             tracing::warn!(%lane, seq = state.seq, change_set = %id, ?ending, "the change set has not succeeded");
         }
         let (seq, now) = (state.seq, self.now());
-        // Before the lane is free: whoever is cut off here comes back to it, and writes it again.
+        // Before the lane is freed: an invocation that is interrupted here repeats this step and
+        // writes the record again.
         if let Some(record) = SetRecord::of(state, outcome, detail.as_deref(), now) {
             self.ports.ledger().keep_set(lane, &record).await?;
         }
@@ -133,9 +135,10 @@ impl<P: Ports> Worker<P> {
         Ok(applied.collect())
     }
 
-    /// Sets changes aside that failed by themselves. First the dead letter: a change that stands aside
-    /// without one is found by no replay, and if a newer plan came after a crash in between, nobody would
-    /// send it. Then the item, so that plans see it; then the lane forgets. A crash in between repeats it.
+    /// Quarantines changes that were rejected individually. The dead letter comes first: no replay
+    /// finds a quarantined change without one, and if a newer plan came after a crash in between,
+    /// no run would send the change. Then the item, so that plans see it. Then the lane forgets the
+    /// change. A crash in between repeats the steps.
     pub(crate) async fn quarantine(
         &self,
         lane: &LaneId,

@@ -1,5 +1,5 @@
-//! Starting a change set: reads the member's policy, chooses, writes the intent, starts it. The order
-//! of the calls is part of the lane protocol.
+//! Starts a change set: reads the member's policy, chooses a batch, writes the intent, starts it.
+//! The order of the calls is part of the lane protocol.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -17,18 +17,18 @@ use pmp_sync_domain::ports::{
 use crate::advance::Step;
 use crate::{Ports, Worker};
 
-/// What a policy reading came to.
+/// The result of reading the member's policy.
 pub(crate) enum Reading {
     Policy(PolicySnapshot),
-    /// There is none, which blocks the lane unless its plan is to create it.
+    /// There is no policy, which blocks the lane unless its plan creates one.
     NoPolicy(Block),
     Blocked(Block),
     Later,
 }
 
 impl<P: Ports> Worker<P> {
-    /// Chooses a batch, writes the intent and starts it. True when the lane is not ours to move any
-    /// more; false to look at it again.
+    /// Chooses a batch, writes the intent and starts it. Returns true if this invocation is done
+    /// with the lane, and false if the lane must be read again.
     pub(crate) async fn go(
         &self,
         lane: &LaneId,
@@ -46,7 +46,7 @@ impl<P: Ports> Worker<P> {
                     .iter()
                     .map(|change| (&change.product, change.action)),
             ),
-            // The plan was made, and let through, with this in mind.
+            // The plan takes this into account, and passed the guards with it.
             Reading::NoPolicy(_) if state.creates_policy() => {
                 creates_policy = true;
                 PolicySnapshot::default()
@@ -67,7 +67,7 @@ impl<P: Ports> Worker<P> {
         let now = self.now();
         let choice = choose(&state, claimed, &policy, now);
         if choice.batch.is_empty() && choice.holding.is_empty() {
-            // What was worth a batch by number alone is not, now that the policy is known.
+            // The number of changes was worth a batch, but with the policy known it is not.
             return Ok(false);
         }
         let intent = Intent {
@@ -95,13 +95,13 @@ impl<P: Ports> Worker<P> {
             .await?;
         let state = match intended {
             Some(state) => state,
-            // Written after all, if the answer to the first attempt was lost.
+            // The intent was written if only the answer to the first attempt was lost.
             None => match self.ports.ledger().state(lane).await? {
                 state if state.is_at(&intent) => state,
                 _ => return Ok(false),
             },
         };
-        // Only now: another worker's batch might have been about to change them.
+        // Only after the intent: another worker's batch might have been about to change them.
         if !choice.holding.is_empty() {
             self.close(lane, &choice.holding, Closing::Holding).await?;
         }
@@ -113,8 +113,9 @@ impl<P: Ports> Worker<P> {
         self.start(lane, state, &intent).await
     }
 
-    /// Sends StartChangeSet with the intent's own token and changes, and writes down what came of it.
-    /// True when a change set is under way, or may be; false to look at the lane again.
+    /// Sends StartChangeSet with the token and changes of the intent, and records the result.
+    /// Returns true if a change set is or may be under way, and false if the lane must be read
+    /// again.
     async fn start(&self, lane: &LaneId, state: LaneState, intent: &Intent) -> Step<bool> {
         let name = state.change_set_name(&lane.experience);
         let seq = state.seq;
@@ -130,7 +131,7 @@ impl<P: Ports> Worker<P> {
         tracing::warn!(%lane, seq, %error, "the change set was not started");
         let now = self.now();
         let ending = match error.kind {
-            // It may have had its effect: the lane stays at `starting` until a Tick finds out.
+            // The call may have taken effect: the lane stays at `starting` until a Tick finds out.
             Kind::Retryable | Kind::Conflict => return Ok(true),
             Kind::Locked => {
                 if let Some(id) = self.ports.catalog().find(&name).await? {
@@ -150,8 +151,8 @@ impl<P: Ports> Worker<P> {
         Ok(false)
     }
 
-    /// An intent of which nobody knows whether it was started: looks for its change set by name
-    /// first, then starts it again with the same token and changes.
+    /// Resolves an intent that may or may not have been started: looks up its change set by name,
+    /// then starts it again with the same token and changes.
     pub(crate) async fn start_again(&self, lane: &LaneId, state: &LaneState) -> Step<()> {
         let Some(intent) = state.intent.clone() else {
             return Ok(());

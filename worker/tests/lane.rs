@@ -1,5 +1,5 @@
 //! The worker over the stateful fakes: one lane from the commit of a plan to Lane Settled, with
-//! everything delivered twice, and with each single call made to fail.
+//! every message delivered twice, and with each single call failing once.
 
 #![allow(
     clippy::unwrap_used,
@@ -417,7 +417,8 @@ fn every_change_set_is_on_record_by_the_time_its_lane_is_free() {
     assert!(lane.records(Some(run(2))).is_empty());
 }
 
-/// The lane is not freed without it, and goes on by its Ticks once it can be written.
+/// The lane is not freed without its record, and continues by its Ticks once the record can be
+/// written.
 #[test]
 fn a_change_set_that_can_not_be_put_on_record_is_settled_once_it_can() {
     for lost in [false, true] {

@@ -42,7 +42,7 @@ fn a_stopped_member_starts_nothing_and_goes_on_when_it_is_asked_again() {
     };
     assert_eq!(state.member, Some(mark));
     assert_eq!(lane.settled(), 1, "the hint that something is kept back");
-    // Others wake it, and find it as it was.
+    // A wake-up finds the lane unchanged.
     lane.nudge();
     lane.drive(1);
     assert_eq!((lane.sets().len(), lane.settled()), (0, 1));
@@ -61,7 +61,7 @@ fn rules_that_restrict_nothing_leave_no_mark_and_no_hint() {
     lane.drive(1);
     assert_eq!((lane.policy(), lane.settled()), (done(3, 2), 1));
     assert_eq!(lane.state().member, None);
-    // Nor does a lane that was never planned for get a state by them.
+    // A lane that was never planned for gets no state.
     let unplanned = Lane::new(PolicySnapshot::default());
     unplanned.rule("stopped", "");
     unplanned.nudge();
@@ -83,7 +83,7 @@ fn what_is_in_flight_when_a_member_stops_is_left_to_end() {
     assert_eq!(lane.open(), 120 - lane.sets()[0].0);
 }
 
-/// Whether its start had an effect is not known: it is looked for by name first.
+/// Whether its start took effect is unknown, so it is looked up by name first.
 #[test]
 fn an_intent_that_was_not_started_is_given_up_and_one_that_was_is_left_to_end() {
     for (mode, started) in [

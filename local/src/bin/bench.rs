@@ -1,5 +1,6 @@
-//! How close a sync comes to what the service allows: 200 allows and 110 denies on one experience, as
-//! a ratio to the time that the fewest change sets take one after the other, with and without events.
+//! Measures how close a sync comes to what the service allows: 200 allows and 110 denies on one
+//! experience. The result is the ratio to the time that the fewest change sets take one after the
+//! other, with and without events.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -122,8 +123,8 @@ async fn measure(
     let source = installation.add_experience(&installation.management, wanted.clone());
     let member = installation.members.first().ok_or("there is no member")?;
     let experience = installation.add_experience(member, before);
-    // Asking for each product takes a fifth of a second, before the first change set is started: not
-    // what is measured here. Nor is the time that somebody takes to approve 110 removals.
+    // The check of each product takes a fifth of a second before the first change set starts, and
+    // the approval of 110 removals takes somebody's time. Neither is measured here.
     let more = "live_check = \"off\"\nguard = { removals = 5000, most_removals = 5000 }";
     let config = installation.config() + &link(&source, &member.name, &experience, more);
     installation.apply(&config).await?;

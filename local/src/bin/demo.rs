@@ -1,4 +1,5 @@
-//! `cargo demo`: one management and several member organizations on the embedded AWS, brought in step.
+//! `cargo demo`: one management and several member organizations on the emulated AWS, brought in
+//! sync.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -14,7 +15,7 @@ use pmp_sync_local::progress::Progress;
 use pmp_sync_local::scenario::{Installation, NAME, Organization, ScenarioError, link};
 use serde::Serialize;
 
-/// Brings member organizations in step with a management organization, on an AWS that runs on this
+/// Brings member organizations in sync with a management organization, on an AWS that runs on this
 /// machine only.
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo")]
@@ -66,9 +67,9 @@ struct MemberOutcome {
     last_success: Option<String>,
 }
 
-/// What the organizations begin with.
+/// The lists at the beginning.
 struct Products {
-    /// What the management experience says.
+    /// The lists of the management experience.
     management: Lists,
     ids: Vec<String>,
 }
@@ -92,7 +93,7 @@ impl Products {
         }
     }
 
-    /// The `number`th member has some of what is approved, and much of what is not.
+    /// The lists of the `number`th member: some approved products, and many that are not approved.
     fn member(&self, number: usize) -> Lists {
         let allow = self.ids.iter().enumerate().filter(|(place, _)| {
             (place + number).is_multiple_of(4) || *place >= self.ids.len() * 5 / 6
@@ -104,7 +105,7 @@ impl Products {
     }
 }
 
-/// The fewest change sets that bring `before` to what `management` says.
+/// The fewest change sets that change `before` to `management`.
 fn fewest(management: &Lists, before: &Lists) -> usize {
     let allow = management.allow.difference(&before.allow).count();
     let unwanted = before.allow.difference(&management.allow);
@@ -205,8 +206,8 @@ async fn bring_in_step(
     for (number, member) in installation.members.iter().enumerate() {
         let before = products.member(number);
         let experience = installation.add_experience(member, before.clone());
-        // Asking for so many products would take ten seconds, at the rate of the real service; and much is
-        // taken away, which would be held otherwise.
+        // At the rate of the real service, checking so many products would take ten seconds. The
+        // plan removes much, and would be held with the default limits.
         let more = "live_check = \"off\"\nguard = { removals = 5000, most_removals = 5000 }";
         config.push_str(&link(&source, &member.name, &experience, more));
         members.push(MemberOutcome {

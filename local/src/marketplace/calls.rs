@@ -1,33 +1,32 @@
-//! The log of calls: what was asked by whom, and what came of it.
+//! The log of calls: who called what, with which result.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::faults::Fault;
 
-/// Calls that are kept; the oldest go first.
+/// The number of calls that are kept; the oldest are dropped first.
 const MOST: usize = 200_000;
 
-/// One call.
+/// A call to the emulator.
 #[derive(Debug, Clone, Serialize)]
 pub struct Call {
     /// When it was answered.
     pub at: Timestamp,
     /// The caller's account; empty if it is not known.
     pub account: String,
-    /// The operation.
+    /// `StartChangeSet`, for example.
     pub operation: &'static str,
-    /// The entity or change set, if the call names one.
+    /// The id of the entity or change set; empty if the call names none.
     pub thing: String,
-    /// The HTTP status of the answer; of a dropped one, what it would have been.
+    /// The HTTP status of the answer. For a dropped answer, the status that it would have had.
     pub status: u16,
-    /// The error's name, if there was one.
+    /// The name of the error, if the answer is one.
     pub error: Option<&'static str>,
     /// The fault that hit it, if one did.
     pub fault: Option<Fault>,
 }
 
-/// The log.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     kept: std::collections::VecDeque<Call>,

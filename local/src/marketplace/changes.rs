@@ -1,4 +1,4 @@
-//! Change sets: what may be asked for at once, and what each change does in the end.
+//! Change sets: which changes a request may combine, and what each change does.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,7 +11,6 @@ use super::error::ApiError;
 
 const MOST_IDS: usize = 50;
 
-/// Where a change set stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Status {
@@ -38,18 +37,18 @@ impl Status {
     }
 }
 
-/// One change, as it was asked for.
+/// One change of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) kind: String,
     pub(crate) name: Option<String>,
-    /// The experience; none of one that is to be made.
+    /// The experience that is changed, or [`Target::New`].
     pub(crate) experience: Target,
     pub(crate) details: Value,
     pub(crate) errors: Vec<(String, String)>,
 }
 
-/// The ids that a change's new entities get, should it make some.
+/// Ids for the entities that a change may create.
 pub(crate) struct MadeIds {
     pub(crate) policy: String,
     pub(crate) audience: String,
@@ -58,15 +57,14 @@ pub(crate) struct MadeIds {
 /// The entity of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
-    /// It is to be made.
+    /// The change creates it.
     New,
-    /// It is there, with the revision that the change was made for.
+    /// It exists. The revision is the one that the change expects.
     Existing { id: String, revision: Option<u64> },
-    /// It is made by an earlier change of that name in the same set.
+    /// An earlier change with that name in the same set creates it.
     Made(String),
 }
 
-/// A change set.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangeSet {
     pub(crate) id: String,
@@ -78,30 +76,30 @@ pub(crate) struct ChangeSet {
     pub(crate) failure: Option<(&'static str, Option<String>)>,
     pub(crate) started: Timestamp,
     pub(crate) ended: Option<Timestamp>,
-    /// Made by `foreign_lock`, for an administrator who is none of ours.
+    /// True for a change set of `foreign_lock`, which belongs to another administrator.
     pub(crate) foreign: bool,
 }
 
-/// A change set in the log, with the moments to the millisecond.
+/// A change set in the log, with times in milliseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChangeSetLog {
-    /// Its id.
+    /// As the API returned it.
     pub id: String,
-    /// Its name.
+    /// As the request named it.
     pub name: String,
-    /// Who started it.
+    /// The account that started it.
     pub account: String,
-    /// The experiences.
+    /// Ids of its experiences.
     pub experiences: Vec<String>,
-    /// Products to be allowed.
+    /// The number of products to allow.
     pub allow: usize,
-    /// Products to be denied.
+    /// The number of products to deny.
     pub deny: usize,
-    /// Where it stands, as the API says it.
+    /// Its status in the words of the API, such as `PREPARING`.
     pub status: &'static str,
     /// When it was started.
     pub started: Timestamp,
-    /// When it ended.
+    /// None while it is under way.
     pub ended: Option<Timestamp>,
 }
 
@@ -110,7 +108,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 impl Change {
-    /// Reads a change of the request. Checks everything that does not need the entities.
+    /// Parses a change of a request, and checks everything that does not depend on the entities.
     pub(crate) fn parse(raw: &Value) -> Result<Self, ApiError> {
         let kind = text(raw, "ChangeType")
             .ok_or_else(|| ApiError::validation("ChangeType is required"))?;
@@ -217,7 +215,7 @@ impl Change {
     fn check_principals(&self) -> Result<(), ApiError> {
         let given = self.details.get("Principals").and_then(Value::as_array);
         let principals = self.principals();
-        // What is no text is not among them.
+        // Values that are no strings were left out.
         if given.map(Vec::len) == Some(principals.len())
             && (1..=MOST_IDS).contains(&principals.len())
         {
@@ -228,7 +226,6 @@ impl Change {
         ))
     }
 
-    /// The principals of a change of an audience.
     pub(crate) fn principals(&self) -> Vec<String> {
         let principals = self.details.get("Principals").and_then(Value::as_array);
         let texts = principals.into_iter().flatten().filter_map(Value::as_str);
@@ -272,7 +269,6 @@ impl Change {
         Ok(())
     }
 
-    /// The products of an allow or a deny.
     pub(crate) fn products(&self) -> Vec<String> {
         let products = self
             .details
@@ -290,7 +286,7 @@ impl Change {
         self.kind == "AllowProductProcurement"
     }
 
-    /// Makes the change. An error is a code and a message of the change's `ErrorDetailList`.
+    /// Applies the change. An error is a code and a message for the change's `ErrorDetailList`.
     pub(crate) fn apply(
         &self,
         experience: &mut Experience,
@@ -299,7 +295,7 @@ impl Change {
     ) -> Result<(), (String, String)> {
         let fail = |code: &str, message: &str| Err((code.to_owned(), message.to_owned()));
         if experience.archived && self.kind != "ReviveExperience" {
-            // That it fails is documented, with which code is not.
+            // It is documented that this fails, but not with which code.
             return fail("ENTITY_RESTRICTED", "The experience is archived");
         }
         let own = |name: &str| text(&self.details, name).map(str::to_owned);
@@ -404,7 +400,7 @@ fn requests(details: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads all changes of a request and checks them against each other.
+/// Parses all changes of a request, and checks them against each other.
 pub(crate) fn parse_all(raw: &[Value]) -> Result<Vec<Change>, ApiError> {
     if !(1..=20).contains(&raw.len()) {
         return Err(ApiError::validation("ChangeSet must have 1 to 20 changes"));

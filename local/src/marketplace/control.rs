@@ -1,5 +1,5 @@
-//! `/_control`: what a real service has no API for. Organizations, experiences without change sets,
-//! the emulator's behaviour, and its logs.
+//! `/_control`: what the real service has no API for: organizations, experiences without change
+//! sets, the emulator's behaviour, its logs.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ struct NewOrg {
     management_account: String,
     #[serde(default)]
     delegated_admins: Vec<String>,
-    /// Whether the organization lets Private Marketplace in; left as it is if not given.
+    /// True if the organization trusts Private Marketplace. None leaves it unchanged.
     trusted_access: Option<bool>,
 }
 

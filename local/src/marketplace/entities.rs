@@ -1,4 +1,4 @@
-//! Experiences and their procurement policies, and how DescribeEntity shows them.
+//! Experiences and their procurement policies, in the form of DescribeEntity.
 
 use std::collections::BTreeSet;
 
@@ -9,42 +9,43 @@ use serde_json::{Value, json};
 /// The Allow and the Deny list of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lists {
-    /// The products that are allowed.
+    /// Ids of the allowed products.
     #[serde(default)]
     pub allow: BTreeSet<String>,
-    /// The products that are denied.
+    /// Ids of the denied products.
     #[serde(default)]
     pub deny: BTreeSet<String>,
 }
 
-/// An experience to be made without a change set.
+/// An experience to create without a change set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewExperience {
     /// The account that owns it: the organization's management account.
     pub owner: String,
-    /// Its id; one is made if there is none.
+    /// Its id. None generates one.
     #[serde(default)]
     pub id: Option<String>,
-    /// Its name.
+    /// None gives it a default name.
     #[serde(default)]
     pub name: Option<String>,
     /// True for Enabled.
     #[serde(default)]
     pub enabled: bool,
-    /// True for archived.
+    /// True for an archived experience.
     #[serde(default)]
     pub archived: bool,
-    /// Its policy; none leaves it without one.
+    /// The lists of its policy. None creates no policy.
     #[serde(default)]
     pub lists: Option<Lists>,
 }
 
-/// The value of `AdminStatus` of an experience that can be changed.
+/// `AdminStatus` of an experience that can be changed.
 const EDITABLE: &str = "Editable";
-/// That of an archived one. Its true value is not documented: an assumption, kept here.
+/// `AdminStatus` of an archived experience. The real value is not documented; this is an
+/// assumption.
 const RESTRICTED: &str = "Restricted";
-/// Products in one resource of a statement. The service's grouping is not documented; several
-/// resources make readers flatten them.
+/// Products in one resource of a statement. How the service groups them is not documented. Several
+/// resources make sure that readers flatten them.
 const IDS_IN_A_RESOURCE: usize = 50;
 
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ pub(crate) struct Policy {
     pub(crate) modified: Timestamp,
 }
 
-/// Whom an experience governs.
+/// The principals that an experience governs.
 #[derive(Debug, Clone)]
 pub(crate) struct Audience {
     pub(crate) id: String,
@@ -79,12 +80,12 @@ pub(crate) struct Experience {
     pub(crate) enabled: bool,
     pub(crate) archived: bool,
     pub(crate) policy: Option<Policy>,
-    /// Kept even when nobody is left in it: entities are never deleted.
+    /// It is kept even if it is empty, because entities are never deleted.
     pub(crate) audience: Option<Audience>,
     pub(crate) modified: Timestamp,
 }
 
-/// An entity as DescribeEntity gives it.
+/// An entity in the form of DescribeEntity.
 pub(crate) struct Described {
     pub(crate) entity_type: &'static str,
     pub(crate) id: String,
@@ -98,7 +99,7 @@ pub(crate) fn arn(owner: &str, kind: &str, id: &str) -> String {
     format!("arn:aws:aws-marketplace:us-east-1:{owner}:AWSMarketplace/{kind}/{id}")
 }
 
-/// The service's timestamps have no fraction.
+/// Formats a time without a fraction, as the service does.
 pub(crate) fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)

@@ -1,6 +1,6 @@
-//! Events of finished change sets: to every target of the matching rules on the default bus of the
-//! owning account and of its delegated administrators. The embedded AWS takes no event whose source
-//! begins with `aws.`, as AWS itself does not, so the targets are reached directly.
+//! Events of finished change sets. They go to every target of the matching rules on the default bus
+//! of the owning account and of its delegated administrators. Like AWS, ministack accepts no event
+//! whose source begins with `aws.`, so the emulator delivers to the targets directly.
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::{RuleState, Target};
@@ -10,13 +10,13 @@ use super::changes::{ChangeSet, Status};
 use super::entities::seconds;
 use super::pattern::matches;
 
-/// Rules of one bus that are looked at, in pages of 100.
+/// The most pages of a bus's rules that are read, with 100 rules each.
 const MOST_PAGES: usize = 10;
 
-/// The way to the embedded AWS: a configuration for each account.
+/// Access to the emulated AWS: an SDK configuration for each account.
 pub(crate) type Accounts = std::sync::Arc<dyn Fn(&str) -> SdkConfig + Send + Sync>;
 
-/// The event of a finished change set, as the bus of `account` has it.
+/// The event of a finished change set on the bus of `account`.
 pub(crate) fn envelope(set: &ChangeSet, account: &str) -> Option<Value> {
     let detail_type = match set.status {
         Status::Succeeded => "Change Set Succeeded",
@@ -48,8 +48,8 @@ pub(crate) fn envelope(set: &ChangeSet, account: &str) -> Option<Value> {
     }))
 }
 
-/// Delivers the event to one account's bus. What can not be delivered is logged and lost, as the
-/// service's events are best effort.
+/// Delivers the event to one account's bus. An event that cannot be delivered is logged and lost,
+/// because events of the service are best effort.
 pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str) {
     let Some(event) = envelope(set, account) else {
         return;

@@ -1,4 +1,4 @@
-//! Faults on demand: calls that are refused, late or never answered, and change sets that fail.
+//! Injected faults: calls that are refused, late or never answered, and change sets that fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -25,37 +25,38 @@ const OPERATIONS: [&str; 8] = [
 ];
 /// The name of the rule for all operations.
 const ALL: &str = "*";
-/// The longest delay, in milliseconds: beyond any client's patience.
+/// The longest delay, in milliseconds: longer than any client waits.
 const MOST_DELAY: u64 = 120_000;
-/// Products that can be bad at the same time.
+/// The most products that can be bad at the same time.
 const MOST_BAD: usize = 10_000;
-/// What a change set of an administrator who is none of ours is called.
+/// The name of a change set of another administrator.
 const FOREIGN_NAME: &str = "Maria - rename before the audit";
-/// The longest message of an error, as the API has it.
+/// The API's limit for the length of an error message.
 const MOST_MESSAGE: usize = 2_048;
 
-/// What is to go wrong. Everything is left out by default: nothing goes wrong.
+/// The faults to inject. The default injects none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
-    /// Where the generator begins that probabilities are drawn from: the same calls in the same
-    /// order meet the same faults.
+    /// The seed of the generator for probabilities. The same calls in the same order meet the same
+    /// faults.
     pub seed: u64,
-    /// Rules by the operation's name, and `*` for all. Both apply: the operation's own first.
+    /// Rules by the name of the operation, and `*` for all. Both apply, the operation's own first.
     pub operations: BTreeMap<String, CallFaults>,
     /// Change sets that allow or deny one of these products fail with `CLIENT_ERROR`.
     pub bad_products: BTreeMap<String, BadProduct>,
     /// That many of the next change sets to end fail with `SERVER_FAULT`.
     pub server_fault_next: u32,
-    /// `DescribeEntity` tells only that many products of each statement of the policies of these
-    /// experiences, as if an answer were cut off and still well-formed.
+    /// For the policies of these experiences, `DescribeEntity` returns only that many products of
+    /// each statement: an answer that is incomplete and still well-formed.
     pub short_answers: BTreeMap<String, usize>,
-    /// True to tell of bad products in `FailureDescription` only, not at the change that has them.
+    /// True to report bad products in `FailureDescription` only, and not at the change that
+    /// contains them.
     pub unattributed_failures: bool,
 }
 
-/// What is to go wrong with calls of an operation. Of the refusals and the dropped answer the first
-/// that is due hits a call, in this order; a delay comes on top.
+/// The faults of an operation. The first refusal or dropped answer that is due hits a call, in this
+/// order. A delay is added on top.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallFaults {
@@ -69,23 +70,23 @@ pub struct CallFaults {
     pub denied: When,
     /// Answer 402 `ServiceQuotaExceededException`, without effect. `StartChangeSet` only.
     pub quota: When,
-    /// Do what was asked for and close the connection without a byte of an answer.
+    /// Apply the call and close the connection without a byte of an answer.
     pub drop_response: When,
-    /// Do what was asked for and answer late.
+    /// Apply the call and answer late.
     pub delay: When,
-    /// How late, in milliseconds.
+    /// The delay in milliseconds.
     pub delay_ms: u64,
 }
 
-/// Which calls are hit: those for which any of the three is true.
+/// Which calls a fault hits: those for which any of the three conditions is true.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
-    /// With this probability, 0.0 to 1.0.
+    /// A probability, 0.0 to 1.0.
     pub probability: f64,
-    /// Every nth; 0 is never.
+    /// Every nth call; 0 for never.
     pub every: u32,
-    /// The next n. It counts down.
+    /// The next n calls. It counts down.
     pub next: u32,
 }
 
@@ -111,7 +112,7 @@ impl When {
         }
     }
 
-    /// Calls by chance.
+    /// Random calls.
     pub fn chance(probability: f64) -> Self {
         Self {
             probability,
@@ -136,7 +137,7 @@ fn default_message() -> String {
 }
 
 impl BadProduct {
-    /// With this code and a message that does not name the product.
+    /// A failure with this code, and a message that does not name the product.
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -162,7 +163,8 @@ pub enum Fault {
     Quota,
     /// See [`CallFaults::drop_response`].
     DropResponse,
-    /// See [`CallFaults::delay`]; a call that is refused or dropped besides is told as that.
+    /// See [`CallFaults::delay`]. A call that is also refused or dropped is logged with that fault
+    /// instead.
     Delay,
     /// The change set was made to vanish.
     Vanished,
@@ -181,13 +183,13 @@ impl Fault {
     }
 }
 
-/// Why the emulator did not do what its control was asked for.
+/// The emulator refused a control request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {message}")]
 pub struct Refused {
     /// The API's name of the error.
     pub name: &'static str,
-    /// What is wrong.
+    /// What is wrong with the request.
     pub message: String,
 }
 
@@ -253,7 +255,7 @@ impl Faults {
     }
 }
 
-/// What is done to one call.
+/// The faults that hit one call.
 #[derive(Debug, Default)]
 pub(crate) struct Drawn {
     pub(crate) fault: Option<Fault>,
@@ -263,26 +265,26 @@ pub(crate) struct Drawn {
 
 /// How a change set fails.
 pub(crate) enum Verdict {
-    /// As if nothing had been set.
+    /// No injected fault.
     Natural,
     ServerFault,
-    /// For each change in order, the errors that it has.
+    /// The errors of each change, in order.
     Bad(Vec<Vec<(String, String)>>),
 }
 
-/// The faults in force, and how far they have come.
+/// The active faults with their counters.
 #[derive(Debug, Default)]
 pub(crate) struct FaultState {
     faults: Faults,
     random: u64,
-    /// Calls that a rule was asked about, for the nth.
+    /// The number of calls that each rule has seen, for `every`.
     seen: HashMap<(String, Fault), u32>,
     /// Change sets that the API no longer knows.
     pub(crate) vanished: BTreeSet<String>,
 }
 
 impl FaultState {
-    /// Begins anew with these faults. What has vanished stays so.
+    /// Replaces the faults and resets the counters. Vanished change sets stay vanished.
     pub(crate) fn set(&mut self, faults: Faults) -> Result<(), ApiError> {
         faults.check()?;
         self.random = faults.seed;
@@ -295,7 +297,7 @@ impl FaultState {
         &self.faults
     }
 
-    /// Cuts the lists of a policy that is told short.
+    /// Shortens the lists of a policy with `short_answers`.
     pub(crate) fn shorten(&self, experience: &str, details: &mut Value) {
         let Some(most) = self.faults.short_answers.get(experience) else {
             return;
@@ -312,7 +314,7 @@ impl FaultState {
         }
     }
 
-    /// What is to be done to a call.
+    /// Draws the faults that hit a call.
     pub(crate) fn draw(&mut self, operation: &str, input: &Value) -> Drawn {
         let mut drawn = Drawn::default();
         for key in [operation, ALL] {
@@ -357,7 +359,7 @@ impl FaultState {
         drawn
     }
 
-    /// How a change set that is about to end is to fail.
+    /// Decides how a change set that is about to end fails.
     pub(crate) fn judge(&mut self, set: &ChangeSet) -> Verdict {
         if set.foreign {
             return Verdict::Natural;
@@ -383,7 +385,7 @@ impl FaultState {
 }
 
 impl Verdict {
-    /// Writes the failure to the change set. False if there is none.
+    /// Writes the failure to the change set. Returns false if there is none.
     pub(crate) fn write(self, set: &mut ChangeSet, unattributed: bool) -> bool {
         match self {
             Self::Natural => return false,
@@ -414,7 +416,7 @@ impl Verdict {
 }
 
 impl Store {
-    /// A change set of an administrator who is none of ours: it holds the lock and changes nothing.
+    /// Starts a change set of another administrator. It holds the lock and changes nothing.
     pub(crate) fn foreign_lock(
         &mut self,
         experience: &str,
@@ -425,7 +427,7 @@ impl Store {
             .get(experience)
             .ok_or_else(|| ApiError::not_found(format!("Entity {experience} does not exist")))?;
         if found.archived {
-            // Its change set would fail.
+            // The change set would fail.
             return Err(ApiError::validation(format!("{experience} is archived")));
         }
         if let Some(lock) = self.lock_on(experience) {
@@ -446,7 +448,7 @@ impl Store {
                     id: experience.to_owned(),
                     revision: None,
                 },
-                // The name that it has.
+                // It renames the experience to its own name.
                 details: json!({ "Name": name }),
                 errors: Vec::new(),
             }],
@@ -461,7 +463,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Lets the API forget a change set. It still ends, and the emulator's log keeps it.
+    /// Makes the API forget a change set. It still ends, and the emulator's log keeps it.
     pub(crate) fn vanish(&mut self, id: &str) -> Result<(), ApiError> {
         if !self.change_sets.contains_key(id) {
             return Err(ApiError::not_found(format!(
@@ -472,7 +474,7 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels a change set as an administrator of its organization does, through the API.
+    /// Cancels a change set through the API, as an administrator of its organization.
     pub(crate) fn cancel(&mut self, id: &str, now: Timestamp) -> Result<Answer, ApiError> {
         let owner = self.change_sets.get(id).map(|set| set.owner.clone());
         let input = json!({ "catalog": "AWSMarketplace", "changeSetId": id });
@@ -480,14 +482,14 @@ impl Store {
     }
 }
 
-/// `count` is asked only of rules that are in use, so that an idle one leaves no trace.
+/// `count` is called only for rules that are in use, so that an idle rule leaves no trace.
 fn is_due(when: &mut When, random: &mut u64, count: impl FnOnce() -> u32) -> bool {
     if when.next > 0 {
         when.next -= 1;
         return true;
     }
     let nth = when.every > 0 && count().is_multiple_of(when.every);
-    // Drawn even if the nth is due: what is drawn later does not depend on it.
+    // Drawn even if the nth call is due, so that later draws do not depend on it.
     let drawn = when.probability > 0.0 && unit(random) < when.probability;
     nth || drawn
 }

@@ -1,4 +1,4 @@
-//! The wire: paths and methods of the operations, who calls, what is logged.
+//! The HTTP layer: paths and methods of the operations, the caller, the log.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::faults::{Drawn, Fault};
 use super::server::{Shared, now};
 
-/// The largest request that is read, in bytes: 20 changes of 16 KB and what is around them.
+/// The largest request that is read, in bytes: 20 changes of 16 KB with their envelope.
 const MOST_BYTES: usize = 1 << 20;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -63,7 +63,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What a call is about, for the log.
+/// The entity or change set of a call, for the log.
 fn thing(input: &Value) -> String {
     let named = [
         "entityId",
@@ -126,7 +126,7 @@ async fn answer(
         }
         Err(error) => error.into_response(),
     };
-    // After the effect: a caller that no longer waits is to find it there.
+    // After the effect, so that a caller that no longer waits finds it done.
     if let Some(delay) = drawn.delay {
         tokio::time::sleep(delay).await;
     }
@@ -136,8 +136,8 @@ async fn answer(
     response
 }
 
-/// A response whose body fails at once: the server ends the connection before it has sent anything,
-/// not even the head.
+/// A response whose body fails at once. The server closes the connection before it has sent
+/// anything, even the head.
 fn broken() -> Response {
     let failing =
         futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("a fault")) });

@@ -7,7 +7,7 @@ use aws_sdk_sts::Client;
 
 use super::error::ApiError;
 
-/// Accounts by access key. A key of twelve digits is itself the account; others are asked for.
+/// Accounts by access key. A key of twelve digits is the account itself; STS resolves others.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     known: Mutex<HashMap<String, String>>,

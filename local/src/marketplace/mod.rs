@@ -1,11 +1,11 @@
-//! An emulator of Private Marketplace: the AWS Marketplace Catalog API as far as experiences go, and
-//! `GetProduct` of the Discovery API, over HTTP on loopback; and as much of AWS Organizations as tells
-//! which organization an account is in.
+//! An emulator of Private Marketplace over HTTP on loopback: the part of the AWS Marketplace
+//! Catalog API that concerns experiences, `GetProduct` of the Discovery API, and the part of AWS
+//! Organizations that says which organization an account is in.
 //!
-//! It keeps the service's contract: entities that belong to the organization's management account and
-//! are shared with delegated administrators, one change set at a time on each experience, limits that
-//! are checked at once (422) and errors that show up later, optimistic revisions, idempotency tokens,
-//! and events to the default bus of the accounts concerned.
+//! It follows the contract of the service: entities belong to the organization's management account
+//! and are shared with delegated administrators; an experience has one change set at a time; limits
+//! are checked at once (422), other errors appear later; revisions are optimistic; tokens make
+//! requests idempotent; events go to the default bus of the accounts concerned.
 
 mod calls;
 mod changes;

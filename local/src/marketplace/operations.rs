@@ -1,4 +1,5 @@
-//! The operations of the API on the store. Inputs are the request's body, or its query as an object.
+//! The operations of the API on the store. The input of an operation is the body of the request, or
+//! its query as an object.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use super::changes::{ChangeSet, Status, Target, parse_all};
 use super::error::ApiError;
 use super::store::Store;
 
-/// What a call answers, and the change set that it has started or cancelled.
+/// The answer to a call, and the change set that the call has started or cancelled.
 pub(crate) struct Answer {
     pub(crate) body: Value,
     pub(crate) started: Option<String>,
@@ -319,7 +320,7 @@ impl Store {
             .concat(),
         )?;
         let org = self.org(caller)?;
-        // Shared means: of the organization, owned by another account.
+        // Shared entities belong to the organization and are owned by another account.
         let visible = (org.management_account != caller) == wants_shared(input);
         let bound = |name: &str| {
             filter(input, name).and_then(|values| values.first()?.parse::<Timestamp>().ok())
@@ -429,7 +430,7 @@ impl Store {
             "ProcurementPolicy" => mine
                 .filter_map(super::entities::Experience::describe_policy)
                 .collect(),
-            // Types with an @ and a version are not understood either.
+            // Types with an @ and a version are unknown too.
             other => {
                 return Err(ApiError::not_found(format!(
                     "The entity type {other} does not exist"

@@ -1,6 +1,6 @@
-//! AWS Organizations as far as Private Marketplace needs it, in its own protocol (JSON 1.1): which
-//! organization an account is in, its root, delegated administrators, trusted access. The embedded AWS
-//! itself has no organizations with several accounts.
+//! The part of AWS Organizations that Private Marketplace needs, in its own protocol (JSON 1.1):
+//! the organization of an account, its root, delegated administrators, trusted access. ministack
+//! has no organizations with several accounts.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use super::server::Shared;
 use super::store::{Org, Store};
 
-/// What delegated administrators of Private Marketplace are registered for (buyer guide).
+/// The service principal of delegated administrators of Private Marketplace (buyer guide).
 pub(crate) const SERVICE: &str = "private-marketplace.marketplace.amazonaws.com";
-/// What the service's requests are named after.
+/// Prefix of `X-Amz-Target`.
 const TARGET: &str = "AWSOrganizationsV20161128.";
-/// When everything was arranged: nobody looks closer.
+/// The date of every registration; no caller depends on it.
 const ARRANGED: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// An error: a name and a message, always with status 400.
+/// An error with a name and a message. Its status is always 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusal {
     name: &'static str,
@@ -44,7 +44,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Served at `/`, where the protocol has all of its operations.
+/// The protocol serves all operations at `/`.
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new().route("/", post(call))
 }
@@ -71,12 +71,12 @@ async fn call(State(shared): State<Arc<Shared>>, headers: HeaderMap, bytes: Byte
 }
 
 impl Org {
-    /// Its id: one for each management account.
+    /// The id of the organization, derived from its management account.
     pub(crate) fn id(&self) -> String {
         format!("o-{}", self.management_account)
     }
 
-    /// The id of its root.
+    /// The id of the organization's root.
     pub(crate) fn root(&self) -> String {
         format!("r-{}", self.management_account)
     }
@@ -85,9 +85,10 @@ impl Org {
         format!("arn:aws:organizations::{}:{rest}", self.management_account)
     }
 
-    /// True for what an audience may have: the organization, one of its units, one of its accounts.
+    /// True if an audience may contain the principal: the organization, one of its units or
+    /// accounts.
     pub(crate) fn has_principal(&self, principal: &str) -> bool {
-        // The id of a unit begins with that of its root, without the letter.
+        // The id of a unit contains the id of its root, without the letter.
         let unit = format!("ou-{}-", self.management_account);
         principal == self.id()
             || principal.starts_with(&unit)

@@ -1,4 +1,4 @@
-//! EventBridge event patterns, as far as rules on finished change sets use them.
+//! EventBridge event patterns: the part that rules on finished change sets use.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Rates of the operations, enforced when asked: requests in any second, for each account.
+//! Request rates for each account and second, enforced if the settings say so.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 
-/// The service's quotas (AWS Marketplace Catalog API quotas page), or none.
+/// Which quotas are enforced (AWS Marketplace Catalog API quotas page).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quotas {
     /// True to answer 429 above the documented rates.
     pub rates: bool,
-    /// Open change sets for each account, above which StartChangeSet answers 402.
+    /// The number of open change sets of an account above which StartChangeSet answers 402.
     pub open_change_sets: usize,
 }
 
@@ -33,7 +33,7 @@ fn per_second(operation: &str) -> usize {
     }
 }
 
-/// What was asked in the last second.
+/// Requests of the last second.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     seen: HashMap<(String, &'static str), VecDeque<Timestamp>>,

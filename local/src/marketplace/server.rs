@@ -1,5 +1,5 @@
-//! The server: the store behind the API, change sets that end after their time, and the handle by
-//! which the process that runs it looks in.
+//! The server: the store behind the API, change sets that end after their time, and a handle for
+//! the process that runs it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::quotas::Quotas;
 use super::store::Store;
 
-/// The longest that somebody else's change set may hold a lock, in seconds.
+/// The longest time that a foreign change set may hold a lock, in seconds.
 const MOST_LOCKED: f64 = 3_600.0;
 
 /// How the emulator behaves.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub change_set_seconds: f64,
     /// False to deliver no events.
     pub events: bool,
-    /// Rates and limits.
+    /// The quotas that are enforced.
     #[serde(default)]
     pub quotas: Quotas,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Mutex<Settings>,
     pub(crate) identity: Identity,
     pub(crate) accounts: OnceLock<Accounts>,
-    /// Change sets run there, whoever starts them.
+    /// Change sets run on this runtime, whichever thread starts them.
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
@@ -69,7 +69,7 @@ impl Shared {
 
     /// The account behind the signature of a request.
     pub(crate) async fn caller(&self, authorization: Option<&str>) -> Result<String, ApiError> {
-        // Any account may ask STS whose key another one is.
+        // Any account may ask STS for the account of a key.
         let sts = self
             .accounts
             .get()
@@ -77,13 +77,13 @@ impl Shared {
         self.identity.account(authorization, sts.as_ref()).await
     }
 
-    /// Lets a change set take its time, end, and be announced.
+    /// Runs a change set: it takes its time, ends, and is announced.
     pub(crate) fn run(self: &Arc<Self>, id: String) {
         let seconds = self.settings().change_set_seconds;
         self.run_for(id, seconds);
     }
 
-    /// The same in a certain time.
+    /// Like [`Self::run`], within `seconds`.
     pub(crate) fn run_for(self: &Arc<Self>, id: String, seconds: f64) {
         let shared = Arc::clone(self);
         let seconds = seconds.clamp(0.0, 86_400.0);
@@ -99,7 +99,7 @@ impl Shared {
         });
     }
 
-    /// A change set of somebody else holds the lock for so many seconds. Returns its id.
+    /// Starts a foreign change set that holds the lock for `seconds`. Returns its id.
     pub(crate) fn foreign_lock(
         self: &Arc<Self>,
         experience: &str,
@@ -114,7 +114,7 @@ impl Shared {
         Ok(id)
     }
 
-    /// An administrator cancels a change set, which is announced.
+    /// Cancels a change set as an administrator, and announces that.
     pub(crate) fn cancel(self: &Arc<Self>, id: &str) -> Result<(), ApiError> {
         let answer = self.with(|store| store.cancel(id, now()))?;
         if let Some(set) = answer.cancelled {
@@ -207,7 +207,7 @@ impl Emulator {
         format!("http://{}", self.address)
     }
 
-    /// Tells where STS, EventBridge and SQS are: a configuration for each account. Once.
+    /// Sets the access to STS, EventBridge and SQS: a configuration for each account. Call it once.
     pub fn connect(
         &self,
         accounts: impl Fn(&str) -> aws_config::SdkConfig + Send + Sync + 'static,
@@ -220,33 +220,33 @@ impl Emulator {
         self.shared.set(settings);
     }
 
-    /// What is to go wrong from now on. Counts and the generator of chances begin anew.
+    /// Replaces the faults. Counters and the generator of probabilities start again.
     pub fn set_faults(&self, faults: Faults) -> Result<(), Refused> {
         Ok(self.shared.with(|store| store.faults.set(faults))?)
     }
 
-    /// The faults in force, with what is left of the counts.
+    /// The active faults, with what is left of their counts.
     pub fn faults(&self) -> Faults {
         self.shared.with(|store| store.faults.get().clone())
     }
 
-    /// Starts a change set of an administrator who is none of ours: it holds the lock on the
-    /// experience for so many seconds and succeeds, changing nothing. Returns its id.
+    /// Starts a change set of another administrator. It holds the lock on the experience for
+    /// `seconds`, succeeds, and changes nothing. Returns its id.
     pub fn foreign_lock(&self, experience: &str, seconds: f64) -> Result<String, Refused> {
         Ok(self.shared.foreign_lock(experience, seconds)?)
     }
 
-    /// From now on the API answers that the change set does not exist. It still ends.
+    /// Makes the API answer that the change set does not exist. It still ends.
     pub fn vanish(&self, change_set: &str) -> Result<(), Refused> {
         Ok(self.shared.with(|store| store.vanish(change_set))?)
     }
 
-    /// Cancels a change set as an administrator: possible while it is PREPARING, refused with 423 later.
+    /// Cancels a change set as an administrator. Refused with 423 unless it is PREPARING.
     pub fn cancel(&self, change_set: &str) -> Result<(), Refused> {
         Ok(self.shared.cancel(change_set)?)
     }
 
-    /// Makes an organization known, or adds delegated administrators to it.
+    /// Adds an organization, or delegated administrators to it.
     pub fn add_org(
         &self,
         management_account: &str,
@@ -256,12 +256,12 @@ impl Emulator {
             .with(|store| store.add_org(management_account, delegated_admins));
     }
 
-    /// Makes an experience without a change set. Returns its id.
+    /// Creates an experience without a change set. Returns its id.
     pub fn add_experience(&self, new: NewExperience) -> String {
         self.shared.with(|store| store.add_experience(new, now()))
     }
 
-    /// The lists of an experience; none without a policy.
+    /// The lists of an experience. None if it has no policy.
     pub fn lists(&self, experience: &str) -> Option<Lists> {
         self.shared.with(|store| store.lists(experience))
     }
@@ -284,19 +284,19 @@ impl Emulator {
         })
     }
 
-    /// Every call, in the order of the answers.
+    /// Every call, in the order in which they were answered.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.with(|store| store.calls.all())
     }
 
-    /// Makes products known to the Discovery API again.
+    /// Makes the Discovery API know products again.
     pub fn add_products(&self, ids: impl IntoIterator<Item = String>) {
         self.shared
             .with(|store| ids.into_iter().for_each(|id| store.set_live(&id, true)));
     }
 
-    /// Says whether the Discovery API has a product. It has every one by default: the ids of tests are
-    /// made up.
+    /// Sets whether the Discovery API has a product. By default it has every product, because the
+    /// ids of tests are made up.
     pub fn set_live(&self, product: &str, live: bool) {
         self.shared.with(|store| store.set_live(product, live));
     }

@@ -1,4 +1,4 @@
-//! Everything that the emulator knows.
+//! The state of the emulator.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ use super::quotas::{Quotas, Rates};
 pub(crate) struct Org {
     pub(crate) management_account: String,
     pub(crate) delegated_admins: BTreeSet<String>,
-    /// True while the organization lets Private Marketplace in.
+    /// True while the organization trusts Private Marketplace.
     pub(crate) trusted_access: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Store {
     pub(crate) change_sets: BTreeMap<String, ChangeSet>,
     /// Ids of the change sets, in the order in which they were started.
     pub(crate) started: Vec<String>,
-    /// Tokens with the request that each was used for.
+    /// Idempotency tokens by account, with the request and the change set of each.
     pub(crate) tokens: HashMap<(String, String), (Value, String)>,
-    /// Products that the Discovery API does not have; it has every other.
+    /// Products that the Discovery API does not have. It has every other product.
     pub(crate) gone: BTreeSet<String>,
     pub(crate) calls: Calls,
     pub(crate) rates: Rates,
@@ -46,7 +46,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// An id that looks like the service's: 13 lower-case letters and digits.
+    /// Creates an id in the form of the service: 13 lower-case letters and digits.
     pub(crate) fn make_id(&mut self, prefix: &str) -> String {
         self.made += 1;
         let mut x = self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -121,7 +121,7 @@ impl Store {
         id
     }
 
-    /// Says whether the Discovery API has a product.
+    /// Sets whether the Discovery API has a product.
     pub(crate) fn set_live(&mut self, id: &str, live: bool) {
         if live {
             self.gone.remove(id);
@@ -138,7 +138,8 @@ impl Store {
             .map(|policy| policy.lists.clone())
     }
 
-    /// Changes the lists behind the API's back, as the console would. No effect without a policy.
+    /// Changes the lists without a change set, as the console would. Has no effect without a
+    /// policy.
     pub(crate) fn set_lists(&mut self, id: &str, lists: Lists, now: Timestamp) {
         if let Some(experience) = self.experiences.get_mut(id)
             && let Some(policy) = &mut experience.policy
@@ -150,7 +151,7 @@ impl Store {
         }
     }
 
-    /// An entity that the caller's organization owns.
+    /// Describes an entity that the caller's organization owns.
     pub(crate) fn describe(&self, caller: &str, id: &str) -> Result<Described, ApiError> {
         let org = self.org(caller)?;
         let by_id = self.experiences.get(id).map(Experience::describe);
@@ -179,7 +180,7 @@ impl Store {
         }
     }
 
-    /// Why the organization does not take a change of an audience: a code and a message.
+    /// The error of a change of an audience, as a code and a message.
     fn audience_error(
         &self,
         set: &str,

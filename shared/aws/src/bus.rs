@@ -9,7 +9,7 @@ use pmp_sync_domain::ports::{Answer, Bus};
 
 use crate::service_error;
 
-/// A bus, by its name in the account of the credentials.
+/// An event bus, identified by its name in the account of the credentials.
 #[derive(Debug, Clone)]
 pub struct EventBus {
     client: Client,
@@ -17,7 +17,7 @@ pub struct EventBus {
 }
 
 impl EventBus {
-    /// The bus of that name.
+    /// A client of the bus `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),
@@ -26,7 +26,8 @@ impl EventBus {
     }
 }
 
-/// Whether a rule of a bus is enabled, of the default one if none is named; none if it is not there.
+/// True if a rule is enabled on a bus, or on the default bus if `bus` is none. None if the rule
+/// does not exist.
 pub async fn is_rule_enabled(
     config: &SdkConfig,
     bus: Option<&str>,

@@ -1,4 +1,4 @@
-//! Whose credentials are used.
+//! The principal whose credentials are used.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,19 +20,19 @@ use pmp_sync_domain::ports::{Answer, Clock as _};
 use crate::edge::SystemClock;
 use crate::service_error;
 
-/// Whose credentials are used.
+/// The principal whose credentials are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The account.
+    /// The account id, 12 digits.
     pub account: String,
     /// The ARN of the principal.
     pub arn: String,
 }
 
-/// The time of AWS, and that of this machine when it was told.
+/// The time of AWS, and the time of this machine when the answer arrived.
 pub type Times = (Timestamp, Timestamp);
 
-/// Whose credentials are used, and what time it is where STS is. The time is told by refusals as well.
+/// Asks STS for the principal, and for its time. A refusal contains the time as well.
 pub async fn identify(config: &SdkConfig) -> (Answer<Caller>, Option<Times>) {
     let times = Arc::new(Mutex::new(None));
     let sent = aws_sdk_sts::Client::new(config)
@@ -60,7 +60,7 @@ pub async fn identify(config: &SdkConfig) -> (Answer<Caller>, Option<Times>) {
     (caller, times)
 }
 
-/// Keeps the `Date` of the last response, with when it came.
+/// Keeps the `Date` of the last response, and when it arrived.
 #[derive(Debug)]
 struct TimeTeller(Arc<Mutex<Option<Times>>>);
 
@@ -86,8 +86,8 @@ impl Intercept for TimeTeller {
     }
 }
 
-/// The ARN of the principal that the credentials belong to, as STS tells it: no permission is needed
-/// for that. Asked once, and not longer than `most`.
+/// Asks STS for the ARN of the principal, which needs no permission. It asks once, and waits at
+/// most `most`.
 pub async fn principal(config: &SdkConfig, most: Duration) -> Answer<String> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(most)

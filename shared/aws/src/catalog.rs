@@ -18,19 +18,20 @@ use serde_json::{Value, json};
 
 use crate::service_error;
 
-/// The only catalog there is.
+/// The only catalog of the API.
 const CATALOG: &str = "AWSMarketplace";
-/// The entity type with its version, as changes name it.
+/// The entity type with its version, in the form that changes need.
 const EXPERIENCE: &str = "Experience@1.0";
 /// The change types.
 const ALLOW: &str = "AllowProductProcurement";
 const DENY: &str = "DenyProductProcurement";
 const CREATE_POLICY: &str = "CreateProcurementPolicy";
-/// The most pages of a list that are read: 50 experiences or 20 change sets each.
+/// The most pages of a list that are read, with 50 experiences or 20 change sets each.
 const MOST_PAGES: usize = 40;
 
-/// Private Marketplace entities belong to the organization's management account and are shared with
-/// the delegated administrator, who sees them in lists only with this filter (catalog API guide).
+/// Private Marketplace entities belong to the organization's management account. They are shared
+/// with the delegated administrator, who sees them in lists only with this filter (Catalog API
+/// guide).
 fn shared_with_me() -> Filter {
     Filter::builder()
         .name("Scope")
@@ -38,7 +39,7 @@ fn shared_with_me() -> Filter {
         .build()
 }
 
-/// Experiences and policies, to be read only.
+/// Read-only access to experiences and policies.
 #[derive(Debug, Clone)]
 pub struct ReadOnlyCatalog {
     client: Client,
@@ -161,7 +162,7 @@ impl ReadCatalog for ReadOnlyCatalog {
     }
 }
 
-/// The catalog with change sets: what a worker holds.
+/// The catalog with change sets, for the worker.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     read: ReadOnlyCatalog,
@@ -188,7 +189,8 @@ impl ReadCatalog for Catalog {
     }
 }
 
-/// One Allow and one Deny change at most: a change type may stand only once for an entity.
+/// At most one Allow and one Deny change: a change set may contain a change type only once for each
+/// entity.
 fn to_changes(name: &ChangeSetName, intent: &Intent) -> Answer<Vec<Change>> {
     let refused = |message: String| {
         ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message)
@@ -200,7 +202,7 @@ fn to_changes(name: &ChangeSetName, intent: &Intent) -> Answer<Vec<Change>> {
         .map_err(|error| refused(error.to_string()))?;
     let mut list = Vec::new();
     if intent.creates_policy {
-        // A name is all that the guide's own example sends.
+        // The guide's example sends only a name.
         let change = Change::builder()
             .change_type(CREATE_POLICY)
             .entity(entity.clone())
@@ -320,7 +322,7 @@ fn duration(answer: &DescribeChangeSetOutput) -> Option<u32> {
     u32::try_from(seconds).ok()
 }
 
-/// What the service says of the failure: of the set as a whole, and of each change.
+/// What the service says about the failure, of the whole set and of each change.
 fn failure(answer: &DescribeChangeSetOutput) -> Failed {
     let errors = answer.change_set().iter().flat_map(|change| {
         let action = match change.change_type() {

@@ -1,4 +1,4 @@
-//! The SDK's configuration: region, retries, timeouts, HTTP client; and roles.
+//! The SDK's configuration: region, retries, timeouts, HTTP client, roles.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 
 use crate::service_error;
 
-/// Private Marketplace works in this region only (AWS Marketplace buyer guide).
+/// The only region of Private Marketplace (AWS Marketplace buyer guide).
 pub const REGION: &str = "us-east-1";
 
-/// Attempts at one call, the first included: the SDK's standard.
+/// Attempts at one call, including the first: the SDK's standard.
 const ATTEMPTS: u32 = 3;
-/// The longest that one attempt may take.
+/// Timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(6);
-/// The longest that a call may take with all its attempts: below the worker's timeout.
+/// Timeout of a call with all its attempts: below the worker's timeout.
 const CALL: Duration = Duration::from_secs(18);
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// The configuration of every client, with the default credentials.
+/// The configuration of every client, with the credentials of the default chain.
 pub async fn sdk_config() -> SdkConfig {
     sdk_config_for(None).await
 }
 
-/// The same with the credentials of a profile of the shared AWS configuration, if one is named. A
-/// named profile wins over credentials in the environment.
+/// Like [`sdk_config`], with the credentials of a profile of the shared AWS configuration if one is
+/// named. A named profile takes precedence over credentials in the environment.
 pub async fn sdk_config_for(profile: Option<&str>) -> SdkConfig {
     let http = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -50,7 +50,7 @@ pub async fn sdk_config_for(profile: Option<&str>) -> SdkConfig {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts);
     if let Some(profile) = profile {
-        // Not the default chain, in which keys in the environment come first.
+        // The default chain does not fit: in it, keys in the environment come first.
         let configuration = ProviderConfig::default()
             .with_region(Some(Region::from_static(REGION)))
             .with_http_client(http);
@@ -63,7 +63,7 @@ pub async fn sdk_config_for(profile: Option<&str>) -> SdkConfig {
     loader.load().await
 }
 
-/// The same configuration with credentials of another role, renewed by themselves.
+/// The same configuration with the credentials of another role, which are renewed automatically.
 pub async fn in_role(
     config: &SdkConfig,
     role: &str,
@@ -82,8 +82,8 @@ pub async fn in_role(
         .build()
 }
 
-/// Assumes a role now, so that a refusal is known at once and by its own name. The credentials last
-/// for an hour, four times the longest invocation.
+/// Assumes a role now, so that a refusal is reported at once as an error of its own. The
+/// credentials last for an hour, four times the longest invocation.
 pub async fn assume_role(
     config: &SdkConfig,
     role: &str,

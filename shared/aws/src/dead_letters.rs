@@ -1,4 +1,4 @@
-//! Dead-letter queues: buried by hand with the reason, looked through, deleted one by one.
+//! Dead-letter queues: messages are sent there with the reason, looked at, and deleted one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use pmp_sync_domain::ports::{Answer, DeadLetter, DeadLetterBox, DeadLetters, Dep
 
 use crate::service_error;
 
-/// How long a letter that is looked at is hidden, in seconds: longer than the producer runs.
+/// How long a letter is hidden while it is looked at, in seconds: longer than the producer runs.
 const HIDDEN: i32 = 180;
 /// Messages in one `ReceiveMessage` (SQS reference).
 const BATCH: i32 = 10;
-/// Receives in a row without anything new, after which the queue counts as looked through: a short
-/// poll asks only some of the queue's hosts, a long one all of them.
+/// After this many consecutive receives without a new message the queue counts as read completely.
+/// A short poll asks only some of the queue's hosts, a long poll all of them.
 const EMPTY: usize = 2;
-/// How long one receive waits, in seconds.
+/// Wait time of one receive, in seconds.
 const WAIT: i32 = 1;
 
-/// A dead-letter queue that messages are put into by hand, with the reason.
+/// A dead-letter queue to which messages are sent with their reason.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
     client: Client,
@@ -41,7 +41,7 @@ impl DeadLetterQueue {
         crate::queue::depth(&self.client, &self.url).await
     }
 
-    /// Receives one message without hiding it from anybody: whether it may be done is known then.
+    /// Receives one message without hiding it, to find out whether the credentials may receive.
     pub async fn glance(&self) -> Answer<bool> {
         let answer = self
             .client
@@ -135,7 +135,7 @@ impl DeadLetters for DeadLetterQueue {
             call = call.message_attributes(*name, value);
         }
         if is_fifo(&self.url) {
-            // The same message, delivered twice, is buried once.
+            // A message that was delivered twice counts once.
             let id = attributes.get("message_id").cloned().unwrap_or_default();
             call = call.message_group_id("dead").message_deduplication_id(id);
         }

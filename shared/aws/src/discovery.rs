@@ -1,4 +1,4 @@
-//! The AWS Marketplace Discovery API: whether a product is there.
+//! The AWS Marketplace Discovery API, which says whether a product is live.
 
 use std::time::Duration;
 
@@ -16,15 +16,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::service_error;
 
-/// From one call to the next: `GetProduct` takes 5 a second (Discovery API quotas).
+/// Time between two calls: the quota of `GetProduct` is 5 a second (Discovery API quotas).
 const APART: Duration = Duration::from_millis(200);
-/// A run waits for an answer: it is shorter here than elsewhere, and one who does not get it goes on
-/// without.
+/// Fewer attempts than elsewhere, because a run waits for the answer and continues without it.
 const ATTEMPTS: u32 = 2;
 const ATTEMPT: Duration = Duration::from_millis(2_500);
 const CALL: Duration = Duration::from_secs(6);
 
-/// AWS Marketplace, asked about its products at the service's rate.
+/// A client that keeps to the rate of the service.
 #[derive(Debug)]
 pub struct ProductDirectory {
     client: Client,
@@ -32,7 +31,7 @@ pub struct ProductDirectory {
 }
 
 impl ProductDirectory {
-    /// As the credentials of `config` may ask.
+    /// A client with the credentials of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT)
@@ -54,7 +53,8 @@ impl Discovery for ProductDirectory {
         self.pace.wait().await;
         let sent = self.client.get_product().product_id(product.as_str());
         match sent.send().await {
-            // Something else that answers 200 to everything says nothing of the product.
+            // An endpoint that answers everything with 200 is no Discovery API and says nothing
+            // about the product.
             Ok(answer) if answer.product_id().is_empty() => Err(ServiceError::new(
                 "GetProduct",
                 product.as_str(),
@@ -75,8 +75,8 @@ impl Discovery for ProductDirectory {
     }
 }
 
-/// Only what the API itself says of the request is about the product. Any other refusal, and a 404
-/// without its name, comes from something that is no Discovery API.
+/// Only a refusal with the API's own error code is about the product. Any other refusal, and a 404
+/// without a code, comes from an endpoint that is no Discovery API.
 fn of_product_or_not(error: ServiceError) -> ServiceError {
     let is_of_product = error.code.as_deref() == Some("ValidationException");
     match error.kind {
@@ -89,7 +89,7 @@ fn of_product_or_not(error: ServiceError) -> ServiceError {
     }
 }
 
-/// A bucket of one token, filled every [`APART`]: whoever comes sooner waits for the next.
+/// A bucket with one token, refilled every [`APART`]. A caller that finds it empty waits.
 #[derive(Debug, Default)]
 struct Pace {
     next: Mutex<Option<Instant>>,

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use jiff::Timestamp;
 use pmp_sync_domain::ports::{Clock, Entropy};
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -19,7 +19,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The machine's randomness.
+/// The system's random numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
@@ -29,7 +29,7 @@ impl Entropy for SystemEntropy {
         if getrandom::fill(&mut bytes).is_ok() {
             return u128::from_ne_bytes(bytes);
         }
-        // Tokens must differ, not be secret: the seeds of the standard hasher do as well.
+        // Tokens must be unique, not secret, so the seeds of the standard hasher suffice.
         let draw = || u128::from(RandomState::new().hash_one(0));
         (draw() << 64) | draw()
     }
@@ -51,17 +51,17 @@ impl Entropy for System {
     }
 }
 
-/// A variable of the environment that is missing or wrong.
+/// A variable of the environment is missing or not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name} {problem}; the template of the stack sets it")]
 pub struct EnvError {
-    /// Which one.
+    /// The name of the variable.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with its value.
     pub problem: String,
 }
 
-/// Reads a variable of the environment.
+/// Reads and parses a variable of the environment.
 pub fn variable<T: std::str::FromStr>(name: &'static str) -> Result<T, EnvError>
 where
     T::Err: std::fmt::Display,

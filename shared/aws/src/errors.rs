@@ -33,15 +33,15 @@ where
     }
 }
 
-/// How the SDK begins to say that there are none.
+/// The beginning of the SDK's message that there are no credentials.
 const NO_CREDENTIALS: &str = "no credentials found in chain";
 
-/// What went wrong in the words of an error and of its sources, from the outermost on, each once.
+/// The texts of an error and of its sources, from the outermost to the innermost, each once.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for error in std::iter::successors(Some(error), |error| error.source()) {
         let text = match error.downcast_ref::<ErrorMetadata>() {
-            // Its own text is a dump of its fields; the code is in the text of the error above it.
+            // Its own text is a dump of its fields. The text of the error above it has the code.
             Some(metadata) => metadata.message().unwrap_or_default().to_owned(),
             None => error.to_string(),
         };
@@ -51,7 +51,7 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
                 .to_owned();
         }
         let part = text.trim();
-        // Some tell their source themselves.
+        // Some errors include the text of their source.
         let ends_one = |said: &String| said.ends_with(&format!(": {part}"));
         if !(part.is_empty() || parts.iter().any(|said| said == part || ends_one(said))) {
             parts.push(part.to_owned());
@@ -85,7 +85,7 @@ fn kind(code: Option<&str>, status: Option<u16>) -> Kind {
         Some("ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue") => {
             return Kind::NotFound;
         }
-        // Credentials that have just run out are renewed for the next call.
+        // The SDK renews expired credentials for the next call.
         Some("ExpiredTokenException" | "ExpiredToken" | "RequestExpired") => {
             return Kind::Retryable;
         }
@@ -97,7 +97,7 @@ fn kind(code: Option<&str>, status: Option<u16>) -> Kind {
         Some(401 | 403) => Kind::Denied,
         Some(404) => Kind::NotFound,
         Some(400..=499) => Kind::Refused,
-        // No answer, or one that tells of a failure on the other side.
+        // No answer, or an answer that reports a failure of the service.
         _ => Kind::Retryable,
     }
 }

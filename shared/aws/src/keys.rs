@@ -2,21 +2,22 @@
 
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 
-/// Partition key.
+/// Attribute name of the partition key.
 pub const PK: &str = "pk";
-/// Sort key.
+/// Attribute name of the sort key.
 pub const SK: &str = "sk";
-/// The local secondary index over [`OPEN_RANK`]. Sparse: only claimed changes have the attribute.
+/// The local secondary index over [`OPEN_RANK`]. It is sparse: only claimed and quarantined
+/// changes, and runs that have not ended, have the attribute.
 pub const OPEN_INDEX: &str = "open";
 /// Sort key of the index.
 pub const OPEN_RANK: &str = "open_rank";
-/// When an item may be removed, in seconds since 1970.
+/// When DynamoDB may remove an item, in seconds since 1970.
 pub const EXPIRES_AT: &str = "expires_at";
 /// Sort key of a lane's state.
 pub const STATE: &str = "STATE";
 /// Partition of the runs.
 pub const RUN: &str = "RUN";
-/// Sort key of the last run id that was given out. Sorts before every run.
+/// Sort key of the last run id that was assigned. It sorts before every run.
 pub const LAST_RUN: &str = "#last";
 /// Partition of the configuration.
 pub const CONFIG: &str = "CONFIG";
@@ -24,25 +25,25 @@ pub const CONFIG: &str = "CONFIG";
 pub const CURRENT: &str = "current";
 /// Partition of the lanes that were ever planned for.
 pub const LANES: &str = "LANES";
-/// Partition of what AWS Marketplace has said of products, by their ids.
+/// Partition of the listings, by product id.
 pub const LIVE: &str = "LIVE";
-/// Partition of what is remembered of the links.
+/// Partition of the link states.
 pub const BOOKS: &str = "BOOKS";
 
-/// Partition of the member accounts that are being taken in, or have been.
+/// Partition of the member accounts that are being onboarded, or have been.
 pub const MEMBER: &str = "MEMBER";
 
-/// What the rank of a claimed change begins with.
+/// Prefix of the rank of a claimed change.
 pub const OPEN_PREFIX: &str = "O#";
 
-/// What the rank of a quarantined change begins with.
+/// Prefix of the rank of a quarantined change.
 pub const QUARANTINE_PREFIX: &str = "Q#";
-/// What the sort key of a change set that has ended begins with.
+/// Prefix of the sort key of a change set that has ended.
 pub const SET_PREFIX: &str = "SET#";
-/// Sort key of what is stopped.
+/// Sort key of the suspensions.
 pub const BRAKE: &str = "brake";
 
-/// Partition of a lane. A member's role may touch only those that begin with its own account.
+/// Partition of a lane. A member's role may access only partitions that begin with its own account.
 pub fn lane(lane: &LaneId) -> String {
     format!("LANE#{}#{}", lane.account, lane.experience)
 }
@@ -57,14 +58,15 @@ pub fn product(product: &ProductId) -> String {
     format!("PRODUCT#{product}")
 }
 
-/// Sort key of a change set that has ended, so that they sort as they were started.
+/// Sort key of a change set that has ended. Sort keys have the order in which change sets were
+/// started.
 pub fn set(seq: u64) -> String {
     format!("{SET_PREFIX}{seq:012}")
 }
-/// What the sort keys of a lane's products lie between: `$` follows `#`.
+/// Bounds of the sort keys of a lane's products: `$` follows `#`.
 pub const PRODUCTS: [&str; 2] = ["PRODUCT#", "PRODUCT$"];
 
-/// The rank of a claimed change: older runs first, then in their order.
+/// The rank of a claimed change: older runs first, then the sending order of the run.
 pub fn open_rank(run: RunId, ordinal: u32) -> String {
     format!("{OPEN_PREFIX}{run}#{ordinal:06}")
 }
@@ -74,12 +76,12 @@ pub fn quarantine_rank(product: &ProductId) -> String {
     format!("{QUARANTINE_PREFIX}{product}")
 }
 
-/// Sort key of a part of the member's lists as they were before a run.
+/// Sort key of one part of the member's lists before a run.
 pub fn lists(lane: &LaneId, part: usize) -> String {
     format!("LISTS#{}#{}#{part:04}", lane.account, lane.experience)
 }
 
-/// Sort key of what became of a dead letter.
+/// Sort key of the record of a dead letter.
 pub fn dead_letter(id: &str) -> String {
     format!("DEAD#{id}")
 }
@@ -89,7 +91,7 @@ pub fn config_version(version: u64) -> String {
     format!("v#{version:08}")
 }
 
-/// Partition of what a run planned.
+/// Partition of the records of a run: links, dead letters, lists.
 pub fn run_links(run: RunId) -> String {
     format!("RUN#{run}")
 }

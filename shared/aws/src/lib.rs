@@ -1,7 +1,6 @@
 //! The adapters of pmp-sync's ports to AWS: Marketplace Catalog and Discovery, SQS, DynamoDB, STS, EventBridge.
 //!
-//! Where the calls go is decided by the SDK's standard endpoint variables and nothing else. Retries
-//! are the SDK's standard ones; nothing here calls again what the SDK has given up on.
+//! Only the SDK's standard endpoint variables decide where calls go. Only the SDK retries calls.
 
 #[cfg(feature = "lambda")]
 pub mod batch;

@@ -2,13 +2,13 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// The variable that chooses what is logged, in the syntax of `RUST_LOG`.
+/// The variable that selects what is logged, in the syntax of `RUST_LOG`.
 pub const LOG_VARIABLE: &str = "PMP_SYNC_LOG";
 
-/// Begins to log to stdout, which Lambda hands to `CloudWatch` Logs. Once in a process.
+/// Starts logging to stdout, which Lambda forwards to `CloudWatch` Logs. Call it once per process.
 pub fn init() {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second call changes nothing.
+    // A second call has no effect.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

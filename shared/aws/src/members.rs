@@ -1,4 +1,4 @@
-//! The way into the members' accounts: the role that each member's stack has for the producer.
+//! Access to the members' accounts, through the role that each member's stack has for the producer.
 
 use aws_config::SdkConfig;
 use pmp_sync_domain::experience::Experience;
@@ -24,7 +24,7 @@ pub struct MemberRoles {
 }
 
 impl MemberRoles {
-    /// Members whose roles and queues are named after `name`, the stacks' parameter Name.
+    /// `name` is the stacks' parameter `Name`, from which the names of roles and queues derive.
     pub fn new(config: SdkConfig, name: impl Into<String>) -> Self {
         Self {
             config,
@@ -52,7 +52,7 @@ impl MemberRoles {
 }
 
 impl MemberRoles {
-    /// URL of a member's dead-letter queue: that of the changes queue with `-dlq`, as the stack names it.
+    /// URL of a member's dead-letter queue: that of the changes queue with the suffix `-dlq`.
     pub fn dead_letters_url(&self, member: &Member) -> String {
         format!("{}-dlq", self.queue_url(member))
     }

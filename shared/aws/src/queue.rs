@@ -14,13 +14,13 @@ use crate::service_error;
 
 /// Messages in one `SendMessageBatch` (SQS reference).
 const BATCH: usize = 10;
-/// Batches on their way at the same time.
+/// Batches that are sent concurrently.
 const BATCHES_AT_ONCE: usize = 4;
-/// How often the entries are sent that an otherwise successful batch did not take: the SDK retries
-/// calls, not entries.
+/// How often an entry is sent that a successful batch did not accept: the SDK retries calls, not
+/// entries.
 const SENDINGS: usize = 3;
 
-/// How many messages a queue has, as far as it knows.
+/// The approximate number of messages in a queue.
 pub(crate) async fn depth(client: &Client, url: &str) -> Answer<Depth> {
     use QueueAttributeName as Name;
     let answer = client
@@ -47,7 +47,7 @@ pub(crate) async fn depth(client: &Client, url: &str) -> Answer<Depth> {
     })
 }
 
-/// The changes queue of a member, as the producer sends to it.
+/// The producer's side of a member's changes queue.
 #[derive(Debug, Clone)]
 pub struct ChangesQueue {
     client: Client,
@@ -55,7 +55,7 @@ pub struct ChangesQueue {
 }
 
 impl ChangesQueue {
-    /// The queue with that URL.
+    /// A client of the queue with that URL.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),
@@ -63,12 +63,12 @@ impl ChangesQueue {
         }
     }
 
-    /// How many messages it has.
+    /// The approximate number of messages in it.
     pub async fn depth(&self) -> Answer<Depth> {
         depth(&self.client, &self.url).await
     }
 
-    /// Sends one batch. Returns how many of it were not taken, and why.
+    /// Sends one batch. Returns how many entries were not accepted, and the reason.
     async fn send_batch(&self, changes: &[ChangeMessage]) -> Option<NotSent> {
         let mut left: Vec<(String, String)> = changes
             .iter()
@@ -189,18 +189,18 @@ impl SendTicks for ChangesQueue {
     }
 }
 
-/// The producer's own inbox: a FIFO queue with one message group.
+/// The producer's inbox: a FIFO queue with one message group.
 #[derive(Debug, Clone)]
 pub struct RequestsInbox {
     client: Client,
     url: String,
 }
 
-/// The one message group of the inbox; the template names the same for its other senders.
+/// The message group of the inbox. The template names the same group for the other senders.
 pub const INBOX_GROUP: &str = "inbox";
 
 impl RequestsInbox {
-    /// The queue with that URL.
+    /// A client of the queue with that URL.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),

@@ -12,14 +12,17 @@ mod system;
 
 use std::collections::BTreeSet;
 
+use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::lane::later;
+use pmp_sync_domain::message::RECOVERED;
 use pmp_sync_domain::plan::{Plan, Reason};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_fakes::Failing;
 
 use crate::system::{CONFIG, System, product, products};
 
@@ -480,15 +483,19 @@ fn an_approval_is_used_once_even_if_nobody_has_looked_since() {
     }
 }
 
+/// The configuration without the link of member 2.
+fn without_first_link() -> String {
+    CONFIG.split("[[link]]").next().unwrap().to_owned()
+        + "[[link]]"
+        + CONFIG.rsplit("[[link]]").next().unwrap()
+}
+
 #[test]
 fn a_link_that_leaves_the_configuration_leaves_nothing_to_approve() {
     let system = in_step(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     let hold = held_after(&system);
-    let without = CONFIG.split("[[link]]").next().unwrap().to_owned()
-        + "[[link]]"
-        + CONFIG.rsplit("[[link]]").next().unwrap();
-    system.configure(&without);
+    system.configure(&without_first_link());
     system.sync();
     system.rest();
     assert_eq!(system.book('2').hold, None);
@@ -502,6 +509,28 @@ fn a_link_that_leaves_the_configuration_leaves_nothing_to_approve() {
     assert_ne!(held.run, hold.run);
 }
 
+/// The bus refuses that the hold has ended with its link: the next run announces it, although the lane has
+/// nothing else left to do.
+#[test]
+fn the_end_of_a_hold_is_announced_although_its_link_is_gone_and_the_bus_was_down() {
+    let system = in_step(30);
+    system.manage(PolicySnapshot::new(products("p", 10), []));
+    held_after(&system);
+    system.configure(&without_first_link());
+    let refused = |failing: &mut Failing| failing.fail_next("PutEvents", 1, Kind::Retryable);
+    system.world.failing(refused);
+    system.sync();
+    system.rest();
+    assert_eq!(system.book('2').notices.pending.len(), 1, "nothing told it");
+    system.wait(3600);
+    system.sync();
+    system.rest();
+    assert!(system.book('2').notices.pending.is_empty());
+    let events = system.world.events();
+    let recovered = events.iter().filter(|(_, what, _)| *what == RECOVERED);
+    assert_eq!(recovered.count(), 1);
+}
+
 /// An approval that is under way ends with its link: it does not come to life again.
 #[test]
 fn an_approval_ends_with_its_link() {
@@ -510,10 +539,7 @@ fn an_approval_ends_with_its_link() {
     held_after(&system);
     system.approve('2');
     system.rest_until(|system| system.sets('2') > 3);
-    let without = CONFIG.split("[[link]]").next().unwrap().to_owned()
-        + "[[link]]"
-        + CONFIG.rsplit("[[link]]").next().unwrap();
-    system.configure(&without);
+    system.configure(&without_first_link());
     system.sync();
     system.rest();
     let left = allowed(&system, '2').len();

@@ -64,7 +64,7 @@ impl Lane {
         }
     }
 
-    /// The member's parameters are others from now on: by their words in its stack.
+    /// Changes the parameters of the member's stack.
     pub(crate) fn rule(&self, mode: &str, most_denies: &str) {
         let rules = MemberRules::parse(mode, most_denies).unwrap();
         let ports = WorkerPorts::new(&self.world, &self.id.account);
@@ -76,7 +76,7 @@ impl Lane {
         futures::executor::block_on(self.worker.borrow().handle(records, deadline))
     }
 
-    /// What the hourly run does about a lane that keeps something back.
+    /// Wakes the lane as the hourly run wakes a lane that keeps something back.
     pub(crate) fn nudge(&self) {
         let number = self.state().tick;
         self.push(&TickMessage::new(&self.id, number).to_body());
@@ -132,12 +132,12 @@ impl Lane {
             .changes(&self.id.account, |queue| queue.push(body.to_owned(), now));
     }
 
-    /// Delivers what is due, `times` over, and moves the clock on, until nothing is left to happen.
+    /// Delivers each due message `times` times and advances the clock, until nothing is left to do.
     pub(crate) fn drive(&self, times: usize) {
         self.drive_with(times, || {});
     }
 
-    /// The same, with something happening before each delivery.
+    /// Like [`Self::drive`], and calls `meanwhile` before each delivery.
     pub(crate) fn drive_with(&self, times: usize, mut meanwhile: impl FnMut()) {
         for _ in 0..5_000 {
             meanwhile();
@@ -218,7 +218,7 @@ impl Lane {
             .count()
     }
 
-    /// The change sets on record, of one run or of all.
+    /// The recorded change sets, of one run or of all.
     pub(crate) fn records(&self, run: Option<RunId>) -> Vec<SetRecord> {
         futures::executor::block_on(self.world.sets(&self.id, run)).unwrap()
     }

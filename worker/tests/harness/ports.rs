@@ -3,7 +3,7 @@
 use pmp_sync_domain::ids::AccountId;
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
 
-/// What a worker needs, from a world.
+/// The worker's ports over the fakes of a world.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerPorts {
     world: World,
@@ -12,7 +12,7 @@ pub(crate) struct WorkerPorts {
 }
 
 impl WorkerPorts {
-    /// In that member account.
+    /// The ports of the worker in a member account.
     pub(crate) fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),

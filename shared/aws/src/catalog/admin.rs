@@ -1,5 +1,5 @@
-//! What only an operator does with the catalog: experiences are made, get an audience, are enabled,
-//! disabled, archived and revived. Neither Lambda holds this.
+//! The catalog operations of an operator: create experiences, give them an audience, enable,
+//! disable, archive and revive them. Neither Lambda function has them.
 
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
@@ -17,33 +17,33 @@ use serde_json::{Value, json};
 use super::{CATALOG, CREATE_POLICY, EXPERIENCE, MOST_PAGES, ReadOnlyCatalog, shared_with_me};
 use crate::service_error;
 
-/// What the change that makes an experience is called within its change set, so that the others can
-/// refer to what it makes.
+/// The name of the change that creates an experience, by which other changes of its change set
+/// refer to it.
 const NEW: &str = "NewExperience";
 
-/// What is done to an experience.
+/// One step on an experience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminChange {
-    /// It is made, under this name. Disabled, without a policy, without an audience.
+    /// Create it: disabled, without a policy, without an audience.
     Create {
         /// 1 to 50 letters, digits, spaces, _ or -.
         name: String,
     },
-    /// It gets its procurement policy, which allows nothing yet.
+    /// Create its procurement policy, which allows nothing yet.
     CreatePolicy {
-        /// The policy's name.
+        /// As shown in the console.
         name: String,
     },
-    /// These come into its audience.
+    /// Add principals to its audience.
     Associate {
-        /// Organizations, units or accounts.
+        /// ARNs of organizations, organizational units or accounts.
         principals: Vec<String>,
     },
-    /// It governs its audience from now on, or does no more.
+    /// Make it govern its audience, or stop it.
     SetEnabled(bool),
-    /// It is archived.
+    /// Archive it.
     Restrict,
-    /// It is taken back from the archive.
+    /// Restore it from the archive.
     Revive,
 }
 
@@ -70,66 +70,66 @@ impl AdminChange {
     }
 }
 
-/// A change set that is to be started.
+/// A change set to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminChangeSet {
-    /// By which it is found again.
+    /// Unique name, by which the change set is found again.
     pub name: String,
-    /// The same one never starts two.
+    /// `ClientRequestToken`: the service starts one change set for each token.
     pub token: String,
-    /// The experience; none of one that its first change makes.
+    /// None if the first change creates the experience.
     pub experience: Option<ExperienceId>,
-    /// What is done.
+    /// In the order of the request.
     pub changes: Vec<AdminChange>,
 }
 
-/// How a change set ended.
+/// How a change set of an operator ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything was done; to these experiences.
+    /// Every change was applied, to these experiences.
     Succeeded(Vec<ExperienceId>),
-    /// Nothing was done, because of these: codes and messages.
+    /// Nothing was applied. Error codes with their messages.
     Failed(Vec<(String, String)>),
-    /// Nothing was done, by a fault of the service.
+    /// Nothing was applied, because of a fault of the service. The service's description.
     ServerFault(String),
-    /// An administrator cancelled it.
+    /// An administrator cancelled it; nothing was applied.
     Cancelled,
 }
 
-/// A change set that was found.
+/// A change set that was found by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its id.
+    /// As the service assigned it.
     pub id: ChangeSetId,
     /// True until it has ended.
     pub is_under_way: bool,
 }
 
-/// The catalog in an operator's hand.
+/// The catalog with the operations of an operator.
 #[derive(Debug, Clone)]
 pub struct CatalogAdmin {
     read: ReadOnlyCatalog,
 }
 
 impl CatalogAdmin {
-    /// The catalog as the credentials of `config` see it.
+    /// A client with the credentials of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             read: ReadOnlyCatalog::new(config),
         }
     }
 
-    /// An experience.
+    /// Reads an experience.
     pub async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
         self.read.experience(id).await
     }
 
-    /// A procurement policy.
+    /// Reads the product lists of a procurement policy.
     pub async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
         self.read.policy(id).await
     }
 
-    /// Every experience that the account may administer, with its name.
+    /// Lists every experience that the account may administer, with its name.
     pub async fn names(&self) -> Answer<Vec<(ExperienceId, String)>> {
         let entities = self.entities("Experience").await?;
         let read = |(id, name): (String, String)| {
@@ -142,7 +142,7 @@ impl CatalogAdmin {
         entities.into_iter().map(read).collect()
     }
 
-    /// Every audience.
+    /// Lists every audience that the account may administer.
     pub async fn audiences(&self) -> Answer<Vec<Audience>> {
         let mut audiences = Vec::new();
         for (id, _) in self.entities("Audience").await? {
@@ -155,8 +155,9 @@ impl CatalogAdmin {
         Ok(audiences)
     }
 
-    /// Ids and names of what the account owns and of what is shared with it: the organization's
-    /// management account sees its own without a scope, a delegated administrator with one.
+    /// Lists ids and names of the entities that the account owns and of those that are shared with
+    /// it. The organization's management account sees its own without a scope, a delegated
+    /// administrator with one.
     async fn entities(&self, entity_type: &str) -> Answer<Vec<(String, String)>> {
         let mut found: Vec<(String, String)> = Vec::new();
         for scope in [None, Some(vec![shared_with_me()])] {
@@ -197,7 +198,7 @@ impl CatalogAdmin {
         Ok(found)
     }
 
-    /// The newest change set of that name, if there is one.
+    /// Finds the newest change set with that name.
     pub async fn newest(&self, name: &str) -> Answer<Option<Found>> {
         for scope in [None, Some(shared_with_me())] {
             let by_name = Filter::builder().name("ChangeSetName").value_list(name);
@@ -233,7 +234,7 @@ impl CatalogAdmin {
         Ok(None)
     }
 
-    /// Starts a change set.
+    /// Starts a change set, and returns its id.
     pub async fn start(&self, set: &AdminChangeSet) -> Answer<ChangeSetId> {
         let answer = self
             .read
@@ -253,7 +254,7 @@ impl CatalogAdmin {
         })
     }
 
-    /// How a change set ended; none until it has.
+    /// Describes how a change set ended. None while it is under way.
     pub async fn ended(&self, id: &ChangeSetId) -> Answer<Option<Ended>> {
         let answer = self
             .read
@@ -314,7 +315,7 @@ fn changes(set: &AdminChangeSet) -> Answer<Vec<Change>> {
     set.changes.iter().map(change).collect()
 }
 
-/// The experiences that a change set was about, each once. They are named with their revisions.
+/// The experiences of a change set, each once. The service names them with their revisions.
 fn experiences(answer: &DescribeChangeSetOutput) -> Vec<ExperienceId> {
     let entities = answer
         .change_set()

@@ -1,4 +1,4 @@
-//! What the producer remembers of links, and the members' lists as they were before runs.
+//! Link states, and the members' lists before runs.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -14,14 +14,14 @@ use super::{Ledger, from_item, to_item};
 use crate::keys::{self, BOOKS, SK};
 use crate::service_error;
 
-/// Products in one part: each has at most 60 bytes, so a part at most 300 KB.
+/// Products in one part: each has at most 60 bytes, so a part has at most 300 KB.
 const PRODUCTS: usize = 5_000;
 
 /// A part of a member's lists.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct ListsPart {
     schema: u32,
-    /// How many parts there are.
+    /// The number of parts.
     parts: usize,
     #[serde(default)]
     allowed: Vec<ProductId>,
@@ -30,7 +30,7 @@ struct ListsPart {
 }
 
 impl Ledger {
-    /// The books of all links, by their lanes.
+    /// Reads the states of all links, by lane.
     pub async fn books(&self) -> Answer<Vec<(LaneId, Book)>> {
         let items = self.between(BOOKS, "0", "~").await?;
         let mut books = Vec::new();
@@ -73,7 +73,7 @@ impl Ledger {
         sent.map_err(|error| service_error("PutItem", format!("the book of {lane}"), &error))
     }
 
-    /// The first part comes last: where it is, all are.
+    /// Writes the first part last: if it exists, all parts exist.
     pub(super) async fn store_lists(
         &self,
         run: RunId,
@@ -130,7 +130,7 @@ fn cut(lists: &PolicySnapshot, most: usize) -> Vec<ListsPart> {
     all.chunks(most).map(part).collect()
 }
 
-/// Nothing if the first part is not there; an error if it is and another is not.
+/// None if the first part is missing; an error if only another part is missing.
 fn join(parts: Vec<ListsPart>) -> Result<Option<PolicySnapshot>, String> {
     let Some(first) = parts.first() else {
         return Ok(None);

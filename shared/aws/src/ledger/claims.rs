@@ -1,4 +1,4 @@
-//! The items of single products on a lane: claimed and closed.
+//! The items of single products on a lane: claim and close.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -57,7 +57,8 @@ impl Ledger {
             .await
             .map_err(|error| service_error("UpdateItem", product.as_str(), &error))
         {
-            // Closed before, or claimed anew under a later run: either way not ours to close.
+            // It was closed before, or claimed again under a later run. In both cases this run must
+            // not close it.
             Err(error) if error.kind == Kind::Conflict => Ok(()),
             answer => answer.map(drop),
         }
@@ -125,7 +126,7 @@ impl Claims for Ledger {
                 "SET #state = :state, #open_rank = :rank, #change_set = :change_set, \
                  #error_code = :error_code, #error_message = :error_message, #quarantined_at = :now",
             )
-            // Open, or set aside before by a worker that was cut off.
+            // It is open, or was quarantined by a worker that was then interrupted.
             .condition_expression("#run = :run AND attribute_exists(#open_rank)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)

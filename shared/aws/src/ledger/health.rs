@@ -1,4 +1,4 @@
-//! How the table itself is set up, for the operator's command.
+//! The setup of the table itself, for the operator's command.
 
 use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, TableStatus, TimeToLiveStatus as TimeToLive,
@@ -8,24 +8,24 @@ use pmp_sync_domain::ports::Answer;
 use super::Ledger;
 use crate::service_error;
 
-/// How the table is set up.
+/// The setup of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableHealth {
-    /// Its status, as the service has it.
+    /// `TableStatus`, as the service reports it.
     pub status: String,
-    /// True if it can be read and written.
+    /// True if the table can be read and written.
     pub active: bool,
-    /// True if nobody can delete it by mistake.
+    /// True if deletion protection is on.
     pub protected: bool,
-    /// True if any state of the last days can be had back.
+    /// True if point-in-time recovery is on.
     pub recoverable: Answer<bool>,
-    /// True if old runs are forgotten.
+    /// True if expired items are removed.
     pub forgets: Answer<bool>,
 }
 
 impl Ledger {
-    /// How the table is set up. What it is backed up by and forgets is asked for at the same time, and may
-    /// be refused by itself.
+    /// Reads the setup of the table. Backup and expiry are separate calls, made concurrently, and
+    /// each may be refused.
     pub async fn health(&self) -> Answer<TableHealth> {
         let table = async {
             let sent = self.client.describe_table().table_name(&self.table).send();

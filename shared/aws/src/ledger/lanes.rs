@@ -14,7 +14,7 @@ use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
 use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STATE};
 use crate::service_error;
 
-/// The fields of a state that may be absent, and so have to be removed by name.
+/// The optional fields of a state, which an update must remove by name.
 const OPTIONAL: [&str; 17] = [
     "intent",
     "change_set",
@@ -35,7 +35,7 @@ const OPTIONAL: [&str; 17] = [
     "updated_at",
 ];
 
-/// A claimed change as its item has it.
+/// The item of a claimed change.
 #[derive(Deserialize)]
 struct ProductItem {
     product: ProductId,
@@ -45,8 +45,8 @@ struct ProductItem {
     claimed_at: Timestamp,
 }
 
-/// The update that makes an item of the state: what it has is set, what it lacks is removed, and
-/// what a newer release added stays.
+/// The update that writes a state. It sets the fields that the state has, removes those that it
+/// lacks, and keeps those that a newer release added.
 pub(super) struct StateUpdate {
     pub(super) expression: String,
     pub(super) names: Vec<(String, String)>,
@@ -97,7 +97,7 @@ pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<
 }
 
 impl Ledger {
-    /// The product items of a lane whose rank begins with `prefix`, read with strong consistency.
+    /// Reads the product items of a lane whose rank begins with `prefix`, with strong consistency.
     async fn ranked(&self, lane: &LaneId, prefix: &str) -> Answer<Vec<Item>> {
         let mut items = Vec::new();
         let mut start = None;

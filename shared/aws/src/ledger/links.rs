@@ -1,4 +1,4 @@
-//! What a run planned for a link, in parts below the 400 KB that an item may have.
+//! Records of links, in parts below the 400 KB limit of an item.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::{Item, Ledger, from_item};
 use crate::keys::{self, SK};
 
-/// Entries of the lists in one part: an entry has at most 200 bytes, so a part at most 300 KB.
+/// Entries of the lists in one part: an entry has at most 200 bytes, so a part has at most 300 KB.
 const ENTRIES: usize = 1_500;
 
-/// A further part of a link's lists.
+/// Another part of a link's lists.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Part {
     schema: u32,
@@ -32,7 +32,7 @@ pub(super) struct Part {
     edited: Vec<ProductId>,
 }
 
-/// The first part: everything but the lists, and how many parts follow.
+/// The first part: everything except the lists, and the number of parts that follow.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head {
     #[serde(flatten)]
@@ -58,7 +58,7 @@ impl Part {
         plan + self.left_alone.len() + self.contradictory.len() + self.edited.len()
     }
 
-    /// Cuts the lists into parts.
+    /// Splits the lists into parts.
     fn cut(mut self, most: usize) -> Vec<Self> {
         let mut parts = Vec::new();
         while self.len() > 0 {
@@ -95,7 +95,7 @@ fn head<T>(list: &mut Vec<T>, room: &mut usize) -> Vec<T> {
     list.drain(..count).collect()
 }
 
-/// The head and the parts of a record.
+/// Splits a record into its head and its parts.
 pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
     let parts = Part::of(record).cut(most);
     let record = LinkRecord {
@@ -115,7 +115,7 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
     )
 }
 
-/// The record of a head and its parts, which are in their order.
+/// Joins a head and its parts, which are in order, to a record.
 pub(super) fn join(head: Head, parts: Vec<Part>) -> Answer<LinkRecord> {
     let mut record = head.record;
     if parts.len() < head.parts {
@@ -150,7 +150,7 @@ impl Ledger {
         );
         let expires_at = Some(self.expiry(now));
         let (head, parts) = split(record, ENTRIES);
-        // The head comes last: where it is, its parts are.
+        // Writes the head last: if it exists, its parts exist.
         for (part, number) in parts.iter().zip(1..) {
             self.put(&pk, &format!("{sk}#{number:04}"), part, expires_at)
                 .await?;
@@ -166,7 +166,7 @@ impl Ledger {
         Ok(assemble(items)?.into_iter().next())
     }
 
-    /// What a run planned, for each link that was not idle.
+    /// Reads the records of a run's links, except those that were idle.
     pub async fn links(&self, run: RunId) -> Answer<Vec<LinkRecord>> {
         assemble(
             self.between(&keys::run_links(run), "LINK#", "LINK#~")
@@ -175,7 +175,7 @@ impl Ledger {
     }
 }
 
-/// Heads with their parts.
+/// Groups heads with their parts.
 fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
     let mut found: BTreeMap<String, (Option<Head>, Vec<Part>)> = BTreeMap::new();
     for item in items {
@@ -184,7 +184,7 @@ fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
             .and_then(|value| value.as_s().ok())
             .cloned()
             .unwrap_or_default();
-        // LINK#account#experience and LINK#account#experience#part
+        // The sort keys are LINK#account#experience and LINK#account#experience#part.
         let mut fields = sk.splitn(4, '#');
         let key = fields.by_ref().take(3).collect::<Vec<_>>().join("#");
         let entry = found.entry(key).or_default();

@@ -1,4 +1,4 @@
-//! What AWS Marketplace has said of products.
+//! Listings: what AWS Marketplace has said of products.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -15,10 +15,9 @@ use crate::service_error;
 
 /// Keys in one `BatchGetItem` (DynamoDB reference).
 const KEYS: usize = 100;
-/// How often the keys are asked for that an otherwise successful batch left out: the SDK retries calls,
-/// not keys.
+/// How often a key is requested that a successful batch left out: the SDK retries calls, not keys.
 const ASKINGS: u32 = 5;
-/// How long it waits before the second time, twice as long before each further one.
+/// The wait before the second request. It doubles for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Ledger {

@@ -1,7 +1,7 @@
-//! The ledger: one DynamoDB table. docs/ledger.md has its items; [`crate::keys`] their keys.
+//! The ledger: one DynamoDB table. docs/ledger.md lists its items, [`crate::keys`] their keys.
 //!
-//! States are written on condition that nothing was written in between; fields that this release
-//! does not know are left as they are.
+//! A state is written on condition that nothing was written since it was read. Fields that this
+//! release does not know are kept.
 
 mod books;
 mod claims;
@@ -29,15 +29,15 @@ use serde::de::DeserializeOwned;
 use crate::keys::{PK, SK};
 use crate::service_error;
 
-/// An item as the SDK has it.
+/// An item in the form of the SDK.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// Pages of one query that are read at most: each has up to 1 MB.
+/// The most pages of one query that are read: each has up to 1 MB.
 const MOST_PAGES: usize = 100;
-/// Writes of single items that are under way at the same time.
+/// Writes of single items that are made concurrently.
 const WRITES_AT_ONCE: usize = 16;
 
-/// The table.
+/// A client of the table.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     client: Client,
@@ -46,7 +46,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The table of that name, or with that ARN. Runs and the records of change sets expire after `retention_days`.
+    /// `table` is a name or an ARN. Runs and the records of change sets expire after
+    /// `retention_days`.
     pub fn new(config: &SdkConfig, table: impl Into<String>, retention_days: u32) -> Self {
         Self {
             client: Client::new(config),
@@ -102,7 +103,8 @@ impl Ledger {
             .map_err(|error| service_error("PutItem", thing(pk, sk), &error))
     }
 
-    /// Every item of a partition whose sort key lies between two, read with strong consistency.
+    /// Reads every item of a partition whose sort key is between `from` and `to`, with strong
+    /// consistency.
     async fn between(&self, pk: &str, from: &str, to: &str) -> Answer<Vec<Item>> {
         let mut items = Vec::new();
         let mut start = None;
@@ -134,7 +136,7 @@ impl Ledger {
         ))
     }
 
-    /// When what is written at `now` may be removed.
+    /// When an item that is written at `now` may be removed, in seconds since 1970.
     fn expiry(&self, now: jiff::Timestamp) -> i64 {
         now.as_second()
             .saturating_add(i64::from(self.retention_days) * 86_400)
@@ -153,14 +155,14 @@ fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize)
     let mut item: Item = serde_dynamo::to_item(record).map_err(|error| {
         ServiceError::new(operation, thing(pk, sk), Kind::Refused, error.to_string())
     })?;
-    // An absent field and an empty one are the same to every reader.
+    // Every reader treats an absent field like an empty one.
     item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
     item.insert(PK.to_owned(), text(pk));
     item.insert(SK.to_owned(), text(sk));
     Ok(item)
 }
 
-/// Reads an item. One of a newer schema is refused rather than misunderstood.
+/// Reads an item. Refuses an item of a newer schema, which this release could misunderstand.
 fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Answer<T> {
     let name = |key: &str| {
         item.get(key)

@@ -1,4 +1,4 @@
-//! Member accounts that are being taken in. Only the operator's command reads and writes them.
+//! Member accounts that are being onboarded. Only the operator's command reads and writes them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -13,13 +13,13 @@ use crate::keys::{MEMBER, PK, SK};
 use crate::service_error;
 
 impl Ledger {
-    /// What is known of a member account, if anything is.
+    /// Reads what is known of a member account.
     pub async fn onboarding(&self, account: &AccountId) -> Answer<Option<Onboarding>> {
         let item = self.get(MEMBER, account.as_str()).await?;
         item.map(|item| from_item("GetItem", item)).transpose()
     }
 
-    /// Every member account that something is known of.
+    /// Reads every member account that has an item.
     pub async fn onboardings(&self) -> Answer<Vec<Onboarding>> {
         // Accounts are digits only.
         let items = self.between(MEMBER, "0", ":").await?;
@@ -27,8 +27,8 @@ impl Ledger {
         items.into_iter().map(read).collect()
     }
 
-    /// Makes the item of an account, with this external id unless it has one: what stands is returned,
-    /// so that every repetition and everybody else gets the first one.
+    /// Creates the item of an account with this external id, unless it has one. Returns the stored
+    /// item, so that every repetition and every other caller gets the first external id.
     pub async fn begin_onboarding(
         &self,
         account: &AccountId,
@@ -50,7 +50,7 @@ impl Ledger {
             .map_err(|error| service_error("PutItem", thing(account), &error));
         match made {
             Ok(_) => Ok(new),
-            // Somebody else was faster, or it was this very call, whose first answer was lost.
+            // Another caller was faster, or the first answer to this call was lost.
             Err(error) if error.kind == Kind::Conflict => match self.onboarding(account).await? {
                 Some(known) => Ok(known),
                 None => Err(error),
@@ -59,14 +59,15 @@ impl Ledger {
         }
     }
 
-    /// Remembers the experience of an account whose item stands. [`Kind::Conflict`] if it does not.
+    /// Stores the experience of an account. Fails with [`Kind::Conflict`] if the account has no
+    /// item.
     pub async fn set_onboarding_experience(
         &self,
         account: &AccountId,
         experience: &ExperienceId,
         now: Timestamp,
     ) -> Answer<()> {
-        // An update: what a newer release has written beside it stays.
+        // An update keeps fields that a newer release has written.
         self.client
             .update_item()
             .table_name(&self.table)
@@ -88,7 +89,7 @@ impl Ledger {
             .map_err(|error| service_error("UpdateItem", thing(account), &error))
     }
 
-    /// Forgets an account; that nothing is known of it is as good.
+    /// Deletes the item of an account. Succeeds if there is none.
     pub async fn forget_onboarding(&self, account: &AccountId) -> Answer<()> {
         self.client
             .delete_item()

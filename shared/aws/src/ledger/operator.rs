@@ -1,5 +1,5 @@
-//! What only the operator's command does with the ledger: applying configurations, the brake, looking
-//! for the run of a request.
+//! What only the operator's command does with the ledger: apply configurations, write suspensions,
+//! find the run of a request.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -17,8 +17,8 @@ use crate::keys::{self, BRAKE, CONFIG, CURRENT};
 use crate::service_error;
 
 impl Ledger {
-    /// Stores a configuration as the next version and makes it the current one. Refused with
-    /// [`Kind::Conflict`] if somebody else has applied one since `seen` was read.
+    /// Stores a configuration as the next version and makes it the current one. Fails with
+    /// [`Kind::Conflict`] if another one was applied since `seen` was read.
     pub async fn put_config(&self, config: &str, seen: Option<u64>, now: Timestamp) -> Answer<u64> {
         let version = seen.unwrap_or_default() + 1;
         let refused = |error: &dyn std::fmt::Display| {
@@ -72,12 +72,12 @@ impl Ledger {
         Ok(version)
     }
 
-    /// The newest configuration, if there is one.
+    /// Reads the newest configuration.
     pub async fn current_config(&self) -> Answer<Option<StoredConfig>> {
         self.config().await
     }
 
-    /// The newest of the last `most` runs that serves a request.
+    /// Finds the newest run that serves a request, among the last `most`.
     pub async fn run_of_request(&self, request: &str, most: u16) -> Answer<Option<RunRecord>> {
         let runs = self.newest_runs(most).await?;
         let serves = |run: &RunRecord| {
@@ -88,8 +88,8 @@ impl Ledger {
         Ok(runs.into_iter().find(serves))
     }
 
-    /// Up to `most` runs after that one, or from the oldest kept one on; oldest first. Only after the
-    /// newest one there are none.
+    /// Reads up to `most` runs after `run`, or from the oldest one on, oldest first. The result is
+    /// empty only after the newest run.
     pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Answer<Vec<RunRecord>> {
         let after = run.map_or_else(|| BEFORE_RUNS.to_owned(), |run| run.to_string());
         let following = |query: QueryFluentBuilder| {
@@ -100,7 +100,7 @@ impl Ledger {
         self.runs(most, following).await
     }
 
-    /// Writes what is stopped, on condition that nobody has written it since it was read.
+    /// Writes the suspensions, on condition that they are unchanged since they were read.
     pub async fn put_brake(&self, brake: &Brake) -> Answer<()> {
         let next = Brake {
             schema: SCHEMA,
@@ -123,7 +123,7 @@ impl Ledger {
         sent.map_err(|error| service_error("PutItem", "the brake", &error))
     }
 
-    /// What became of the dead letters that a run looked at.
+    /// Reads what became of the dead letters that a run looked at.
     pub async fn dead_letters(&self, run: RunId) -> Answer<Vec<DeadLetterRecord>> {
         let items = self
             .between(&keys::run_links(run), "DEAD#", "DEAD#~")

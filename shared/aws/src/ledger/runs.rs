@@ -22,7 +22,7 @@ use crate::keys::{
 };
 use crate::service_error;
 
-/// Run ids are given out by one producer at a time; a few conflicts are more than can happen.
+/// One producer at a time assigns run ids, so even a few conflicts cannot happen.
 const MOST_CONFLICTS: usize = 5;
 
 #[derive(Serialize, Deserialize)]
@@ -45,11 +45,11 @@ struct LastRun {
     run: RunId,
 }
 
-/// Above [`LAST_RUN`], below every run id.
+/// Sorts after [`LAST_RUN`] and before every run id.
 pub(super) const BEFORE_RUNS: &str = "$";
 
 impl Ledger {
-    /// One page of runs, at most, as `narrow` chooses them, read with strong consistency.
+    /// Reads at most one page of runs, selected by `narrow`, with strong consistency.
     pub(super) async fn runs(
         &self,
         most: u16,
@@ -203,7 +203,7 @@ impl WriteRuns for Ledger {
         let sk = run.run.to_string();
         let mut item = to_item("PutItem", RUN, &sk, run)?;
         if run.is_unfinished() {
-            // So that it is found by its index, however many runs come after it.
+            // The index finds it, however many runs come after it.
             item.insert(OPEN_RANK.to_owned(), text(sk.clone()));
         }
         let expires_at = Some(self.expiry(run.started_at));
@@ -259,7 +259,7 @@ impl WriteRuns for Ledger {
             .await
             .map_err(|error| service_error("UpdateItem", product.as_str(), &error));
         match sent {
-            // Released before, or claimed anew.
+            // It was released before, or claimed again.
             Err(error) if error.kind == Kind::Conflict => Ok(()),
             answer => answer.map(drop),
         }

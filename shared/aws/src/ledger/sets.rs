@@ -1,4 +1,4 @@
-//! What was done with which change set: items of the lane's partition, one for each that has ended.
+//! Records of change sets: items of the lane's partition, one for each change set that has ended.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -10,12 +10,13 @@ use super::{Ledger, MOST_PAGES, from_item, text, to_item};
 use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};
 use crate::service_error;
 
-/// Fields that keep what was written first: of two workers that find the end of a change set, the first
-/// one's time counts.
+/// Fields that keep their first value: if two workers find the end of a change set, the time of the
+/// first counts.
 const FIRST: [&str; 2] = ["ended_at", EXPIRES_AT];
 
 impl Ledger {
-    /// Writes the record of a change set with `UpdateItem`, which is all that a member's role may do.
+    /// Writes the record of a change set. It uses `UpdateItem`, the only write that a member's role
+    /// permits.
     pub(super) async fn put_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
         let (pk, sk) = (keys::lane(lane), keys::set(record.seq));
         let mut item = to_item("UpdateItem", &pk, &sk, record)?;

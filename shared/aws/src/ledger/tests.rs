@@ -1,5 +1,5 @@
-//! Stored items keep their form: what an earlier release wrote is read, what this one writes is as
-//! its fixture says.
+//! Stored items keep their form: this release reads what an earlier one wrote, and writes what its
+//! fixture says.
 
 use pmp_sync_domain::drift::LastChange;
 use pmp_sync_domain::guard::Book;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{from_item, lanes, links, to_item};
 
-// What the first releases wrote, and the same schema with the fields that came later.
+// What the first releases wrote, and the same schema with fields that were added later.
 const STATE_BEFORE: &str = include_str!("../../fixtures/state-1.json");
 const STATE: &str = include_str!("../../fixtures/state-1-b.json");
 const RUN_BEFORE: &str = include_str!("../../fixtures/run-1.json");
@@ -31,7 +31,7 @@ const BOOK: &str = include_str!("../../fixtures/book-1.json");
 const BOOK_NOTICED: &str = include_str!("../../fixtures/book-1-b.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
-/// Through the item and back, and equal to the fixture.
+/// Converts to an item and back, and compares with the fixture.
 fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
     fixture: &str,
 ) {
@@ -47,7 +47,8 @@ fn a_lanes_state_is_kept() {
     kept::<LaneState>(STATE);
 }
 
-/// A field that a state lacks has to be removed from the item: the one before may have had it.
+/// A field that a state lacks must be removed from the item, because the previous state may have
+/// had it.
 #[test]
 fn every_field_of_a_state_is_set_or_removed_by_its_update() {
     let whole: Value = serde_json::from_str(STATE).unwrap();

@@ -1,6 +1,6 @@
 //! The command line.
 
-mod consent;
+mod approval;
 pub(crate) mod deploy;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use pmp_sync_domain::message::Scope;
 use crate::failure::{ErrorAnswer, INVALID_INPUT};
 use crate::output;
 
-pub(crate) use self::consent::{ConsentOptions, HashDigits, HoldsOptions, RestoreOptions};
+pub(crate) use self::approval::{ApprovalOptions, HashDigits, HoldsOptions, RestoreOptions};
 
 /// The stacks' parameter Name when nobody says otherwise.
 pub(crate) const DEFAULT_NAME: &str = "pmp-sync";
@@ -81,23 +81,23 @@ pub(crate) enum Command {
     Sync(SyncOptions),
     /// The last runs, and where each lane stands.
     Status(StatusOptions),
-    /// Plans that wait for somebody's consent, why, and how each is released. Changes nothing.
+    /// Plans that wait for approval, why, and how each is released. Changes nothing.
     Holds(HoldsOptions),
     /// Has a held plan executed, exactly as it was shown, and waits until it is done.
-    Approve(ConsentOptions),
+    Approve(ApprovalOptions),
     /// Leaves a held plan undone: nobody is asked about it again.
-    Reject(ConsentOptions),
-    /// Plans the way back to the lists as they were before a run, and holds it for approval.
+    Reject(ApprovalOptions),
+    /// Plans the rollback to the lists as they were before a run, and holds it for approval.
     Restore(RestoreOptions),
     /// Who asked for what, what was planned, held, approved and done. Changes nothing.
     History(HistoryOptions),
     /// Dead letters: changes that failed by themselves, and messages that nobody understands.
     #[command(subcommand)]
     Dlq(DlqCommand),
-    /// The emergency brake: no change set is started from now on; those in flight are left to end.
-    Stop(BrakeOptions),
-    /// Takes the brake off, and asks for a run.
-    Resume(BrakeOptions),
+    /// The suspension: no change set is started from now on; those in flight are left to end.
+    Suspend(SuspendOptions),
+    /// Resumes, and asks for a run.
+    Resume(SuspendOptions),
     /// Creates or updates the stacks of an account, with their code. What would change is shown first.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),
@@ -218,9 +218,9 @@ pub(crate) struct HistoryOptions {
     pub(crate) export: bool,
 }
 
-/// What the brake is about; everything if nothing is named.
+/// What the suspension is about; everything if nothing is named.
 #[derive(Debug, Args)]
-pub(crate) struct BrakeOptions {
+pub(crate) struct SuspendOptions {
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     pub(crate) members: Vec<MemberName>,
@@ -240,7 +240,7 @@ pub(crate) enum DlqCommand {
         #[command(flatten)]
         filter: DlqFilter,
     },
-    /// Issues again what is still wanted, drops what is not, and keeps what can not be understood.
+    /// Issues again what is still wanted, drops what is not, and keeps what cannot be understood.
     Replay(ReplayOptions),
     /// Deletes them for good; a change that is still wanted is tried again by the next run. A dry run
     /// unless --yes is given.
@@ -256,7 +256,7 @@ pub(crate) struct DlqFilter {
     /// Only changes of this product. May be given several times.
     #[arg(long = "product", value_name = "ID")]
     pub(crate) products: Vec<ProductId>,
-    /// Only those buried for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
+    /// Only those dead-lettered for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
     /// receive-count. May be given several times.
     #[arg(long = "reason", value_name = "REASON")]
     pub(crate) reasons: Vec<String>,

@@ -16,7 +16,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
         });
     }
     let mut stderr = std::io::stderr();
-    // Whoever can not read the question does not answer it with yes.
+    // Whoever cannot read the question does not answer it with yes.
     let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);

@@ -64,7 +64,7 @@ fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> 
 /// It is valid, but hardly what is wanted.
 fn remark_missing_links(config: &Config) {
     if config.links.is_empty() {
-        output::note("no link is configured: nothing will be kept in step");
+        output::note("no link is configured: nothing will be kept in sync");
     }
 }
 

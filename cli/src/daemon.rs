@@ -202,7 +202,7 @@ async fn describe(
         let source = installation.add_experience(&installation.management, wanted);
         let mut config = installation.config();
         for (member, entry) in installation.members.iter().zip(&mut state.members) {
-            // Few enough to go without anybody's consent.
+            // Few enough to go without approval.
             let before: BTreeSet<_> = all.iter().rev().take(8).cloned().collect();
             let experience = installation.add_experience(
                 member,

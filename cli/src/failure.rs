@@ -27,7 +27,7 @@ pub(crate) enum Failure {
         file: String,
         problems: Vec<Problem>,
     },
-    /// A file can not be read or written.
+    /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
     /// The state file of the embedded AWS is not one.
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
-    /// The command line can not be followed.
+    /// The command line cannot be followed.
     #[error("{message}")]
     CommandLine { message: String, remedy: String },
     /// What was asked for has been shown, and how it stands is in the exit code too.
@@ -60,7 +60,7 @@ pub(crate) enum Failure {
     /// Something would be changed, or is at work; it has been shown.
     #[error("{0}")]
     Differs(String),
-    /// Plans wait for somebody's consent; they have been shown.
+    /// Plans wait for approval; they have been shown.
     #[error("{0}")]
     Held(String),
     /// What was named is not what is held.
@@ -69,7 +69,7 @@ pub(crate) enum Failure {
     /// The producer has refused a request about a hold: nothing was done.
     #[error("refused: {0}")]
     Refused(String),
-    /// Some links or the whole run failed, or can not go on; it has been shown.
+    /// Some links or the whole run failed, or cannot go on; it has been shown.
     #[error("{0}")]
     Partial(String),
     /// It did not happen in time.

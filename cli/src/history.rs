@@ -4,7 +4,7 @@ mod changes;
 mod detail;
 mod export;
 
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadRuns as _;
@@ -46,7 +46,7 @@ pub(crate) struct RunAnswer<'a> {
     /// The run.
     run: &'a RunRecord,
     /// What became of the requests about holds that it served.
-    consent: &'a [Verdict],
+    approval: &'a [Verdict],
 }
 
 /// What was done on a lane by one change set.
@@ -72,7 +72,7 @@ pub(crate) enum Verdict {
     Rejected,
     /// The lists are what they were before the run.
     NothingToRestore,
-    /// The way back is planned, and held.
+    /// The rollback is planned, and held.
     RestorePlanned,
 }
 
@@ -148,22 +148,22 @@ pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Fail
 
 /// What became of the request about a hold that a run served on a link, in one word.
 fn verdict(link: &LinkRecord) -> Option<Verdict> {
-    let consent = link.consent.as_ref()?;
-    Some(match (consent.action, link.status) {
+    let approval = link.approval.as_ref()?;
+    Some(match (approval.action, link.status) {
         _ if link.fault.is_some() => Verdict::Failed,
-        _ if consent.refused.is_some() => Verdict::Refused,
-        (ConsentAction::Approve, _) => Verdict::Approved,
-        (ConsentAction::Reject, _) => Verdict::Rejected,
-        (ConsentAction::Restore, LinkStatus::InStep) => Verdict::NothingToRestore,
-        (ConsentAction::Restore, _) => Verdict::RestorePlanned,
+        _ if approval.refused.is_some() => Verdict::Refused,
+        (ApprovalAction::Approve, _) => Verdict::Approved,
+        (ApprovalAction::Reject, _) => Verdict::Rejected,
+        (ApprovalAction::Restore, LinkStatus::InSync) => Verdict::NothingToRestore,
+        (ApprovalAction::Restore, _) => Verdict::RestorePlanned,
     })
 }
 
 fn is_about_a_hold(request: &Request) -> bool {
     [
-        ConsentAction::Approve,
-        ConsentAction::Reject,
-        ConsentAction::Restore,
+        ApprovalAction::Approve,
+        ApprovalAction::Reject,
+        ApprovalAction::Restore,
     ]
     .iter()
     .any(|action| action.kind() == request.kind)
@@ -203,7 +203,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     if common.json {
         let runs: Vec<_> = runs
             .iter()
-            .map(|(run, consent)| RunAnswer { run, consent })
+            .map(|(run, approval)| RunAnswer { run, approval })
             .collect();
         return output::json(&HistoryAnswer::Newest { runs });
     }
@@ -211,7 +211,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
         return output::line("no run yet");
     }
     let header = [
-        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "CONSENT",
+        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "APPROVAL",
     ];
     let rows = runs.iter().map(|(run, verdicts)| {
         let requests = run.requests.iter();

@@ -1,4 +1,4 @@
-//! `pmp-sync holds`: plans that wait for somebody's consent, why, and how each is released.
+//! `pmp-sync holds`: plans that wait for approval, why, and how each is released.
 
 mod answer;
 
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
 use pmp_sync_domain::hold::{Ask, Hold};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
 use pmp_sync_domain::lane::elapsed;
@@ -28,7 +28,7 @@ use crate::{hints, output};
 /// What is remembered of a link, and what is known of its lane.
 pub(crate) struct Known {
     pub(crate) lane: LaneId,
-    pub(crate) book: Book,
+    pub(crate) link_state: LinkState,
     pub(crate) entry: Option<LaneEntry>,
     /// True if another member has an experience of that id.
     pub(crate) is_ambiguous: bool,
@@ -52,14 +52,14 @@ impl Known {
         hints::approve(hold, &self.lane.experience, member)
     }
 
-    /// What is held: the plan, and a way back that somebody has asked for.
+    /// What is held: the plan, and a rollback that somebody has asked for.
     pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.book.hold.iter().chain(&self.book.restore)
+        self.link_state.hold.iter().chain(&self.link_state.restore)
     }
 }
 
 /// What is remembered of all links, by member and experience. A link that has left the configuration is
-/// none any more: what is held of it can not be released.
+/// none any more: what is held of it cannot be released.
 pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let entries = context.ledger.lanes().await?;
     let mut entries: BTreeMap<_, _> = entries
@@ -68,14 +68,14 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
         .collect();
     let stored = context.ledger.current_config().await?;
     let config = stored.and_then(|stored| Config::parse(&stored.text).ok());
-    let books = context.ledger.books().await?.into_iter();
-    let mut known: Vec<_> = books
+    let link_states = context.ledger.link_states().await?.into_iter();
+    let mut known: Vec<_> = link_states
         .filter(|(lane, _)| config.as_ref().is_none_or(|config| is_served(config, lane)))
-        .map(|(lane, book)| Known {
+        .map(|(lane, link_state)| Known {
             entry: entries.remove(&lane),
             is_ambiguous: false,
             lane,
-            book,
+            link_state,
         })
         .collect();
     known.sort_by_key(Known::name);
@@ -140,7 +140,7 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
             .collect();
         let frozen: Vec<_> = known
             .iter()
-            .filter_map(|known| Some(Frozen::new(known, known.book.frozen_since?, now)))
+            .filter_map(|known| Some(Frozen::new(known, known.link_state.frozen_since?, now)))
             .collect();
         output::json(&HoldsAnswer { holds, frozen })?;
     } else {
@@ -161,8 +161,8 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
     }
     match held.len() {
         0 => Ok(()),
-        1 => Err(Failure::Held("1 plan waits for consent".to_owned())),
-        count => Err(Failure::Held(format!("{count} plans wait for consent"))),
+        1 => Err(Failure::Held("1 plan waits for approval".to_owned())),
+        count => Err(Failure::Held(format!("{count} plans wait for approval"))),
     }
 }
 
@@ -183,8 +183,8 @@ fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The run before which the lists are wanted back, if the hold is of a way back.
-pub(crate) fn way_back(hold: &Hold) -> Option<RunId> {
+/// The run before which the lists are wanted back, if the hold is of a rollback.
+pub(crate) fn rollback(hold: &Hold) -> Option<RunId> {
     hold.reasons.iter().find_map(|reason| match reason {
         HoldReason::Restore { run } => Some(*run),
         _ => None,
@@ -193,7 +193,7 @@ pub(crate) fn way_back(hold: &Hold) -> Option<RunId> {
 
 /// That a link is frozen, and for how long, if it is.
 pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
-    let since = known.book.frozen_since?;
+    let since = known.link_state.frozen_since?;
     Some(format!(
         "{} is frozen since {} ({})",
         known.name(),
@@ -203,8 +203,8 @@ pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
 }
 
 fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
-    let what = match way_back(hold) {
-        Some(run) => format!("the way back before run {run} is held"),
+    let what = match rollback(hold) {
+        Some(run) => format!("the rollback before run {run} is held"),
         None => "held".to_owned(),
     };
     output::line(&format!(

@@ -1,13 +1,12 @@
 //! `pmp-sync`, the operator's command: configuration, plan, sync, holds, status,
-//! history, dead letters, the brake, and an AWS on this machine.
+//! history, dead letters, the suspensions, and an AWS on this machine.
 //! Data goes to stdout, everything else to stderr. docs/command-guide.md has the exit codes.
 
+mod approval;
 mod args;
 mod ask;
-mod brake;
 mod completions;
 mod config;
-mod consent;
 mod context;
 mod daemon;
 mod deploy;
@@ -32,6 +31,7 @@ mod signals;
 mod start;
 mod state;
 mod status;
+mod suspensions;
 mod sync;
 mod why;
 
@@ -81,13 +81,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
         Command::Holds(options) => holds::run(&common, &options).await,
-        Command::Approve(options) => consent::approve(&common, &options).await,
-        Command::Reject(options) => consent::reject(&common, &options).await,
-        Command::Restore(options) => consent::restore(&common, &options).await,
+        Command::Approve(options) => approval::approve(&common, &options).await,
+        Command::Reject(options) => approval::reject(&common, &options).await,
+        Command::Restore(options) => approval::restore(&common, &options).await,
         Command::History(options) => history::run(&common, &options).await,
         Command::Dlq(command) => dlq::run(&common, &command).await,
-        Command::Stop(options) => brake::stop(&common, &options).await,
-        Command::Resume(options) => brake::resume(&common, &options).await,
+        Command::Suspend(options) => suspensions::suspend(&common, &options).await,
+        Command::Resume(options) => suspensions::resume(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Destroy(options) => destroy::run(&common, &options).await,
         Command::Local(LocalCommand::Up(options)) => local::up(&common, &options).await,

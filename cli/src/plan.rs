@@ -54,10 +54,10 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     let all = output::count(links.len(), "link");
     let failed = of(|link| link.fault.is_some());
     let held = of(|link| link.decision == PreviewDecision::Held);
-    let differing = of(|link| link.decision != PreviewDecision::InStep);
+    let differing = of(|link| link.decision != PreviewDecision::InSync);
     if failed > 0 {
         return Err(Failure::Partial(format!(
-            "{failed} of {all} can not be planned"
+            "{failed} of {all} cannot be planned"
         )));
     }
     if held > 0 {
@@ -133,7 +133,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
         }
         if link.unchecked > 0 {
             output::note(&format!(
-                "{name}: it is not known of {} to be allowed whether AWS Marketplace has them; a run asks first, and allows them if it can not",
+                "{name}: it is not known of {} to be allowed whether AWS Marketplace has them; a run asks first, and allows them if it cannot",
                 output::count(link.unchecked, "product")
             ));
         }

@@ -73,7 +73,7 @@ pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), 
     outcome(&model)
 }
 
-/// The file, if a page is wanted; refused before anything is read if it can not be written.
+/// The file, if a page is wanted; refused before anything is read if it cannot be written.
 fn destination<'o>(
     common: &Common,
     options: &'o ReportOptions,
@@ -92,7 +92,7 @@ fn destination<'o>(
     };
     if is_stdout(page) {
         if common.json {
-            let what = "the page and the JSON can not both go to stdout";
+            let what = "the page and the JSON cannot both go to stdout";
             return Err(refused(what, "name a file with --html"));
         }
     } else {
@@ -138,7 +138,7 @@ fn write(page: &Path, text: &str, force: bool) -> Result<(), Failure> {
         .and_then(|()| refuse_to_replace(page, force))
         .and_then(|()| std::fs::rename(&part, page).map_err(&wrong));
     if moved.is_err() {
-        // What can not be removed either is not worth another message.
+        // What cannot be removed either is not worth another message.
         let _ = std::fs::remove_file(&part);
     }
     moved
@@ -164,7 +164,7 @@ async fn gather(
     progress.step("reading the ledger");
     let lanes = lanes(context, &answers.links).await;
     let known = holds::known(context).await;
-    let brake = context.ledger.brake().await;
+    let suspensions = context.ledger.suspensions().await;
     let runs = context.ledger.newest_runs(options.runs).await;
     progress.finish();
     let Answers {
@@ -185,7 +185,7 @@ async fn gather(
         letters,
         lanes: lanes?,
         known: known?,
-        brake: brake?,
+        suspensions: suspensions?,
         runs: runs?,
     }))
 }
@@ -207,7 +207,7 @@ async fn lanes(
     facts.buffered(LANES_AT_ONCE).try_collect().await
 }
 
-/// What can not be looked at is in the report, and in the exit code.
+/// What cannot be looked at is in the report, and in the exit code.
 fn outcome(model: &Model) -> Result<(), Failure> {
     let unreachable = |link: &&pmp_sync_report::Link| link.state == State::Unreachable;
     let unreachable = model.links.iter().filter(unreachable).count();
@@ -218,11 +218,11 @@ fn outcome(model: &Model) -> Result<(), Failure> {
     let uncounted = uncounted.count();
     let all = output::count(model.links.len(), "member experience");
     if unreachable > 0 {
-        let words = format!("{unreachable} of {all} can not be looked at; the report tells why");
+        let words = format!("{unreachable} of {all} cannot be looked at; the report tells why");
         return Err(Failure::Partial(words));
     }
     if uncounted > 0 {
-        let words = format!("the dead letters of {uncounted} of {all} can not be counted");
+        let words = format!("the dead letters of {uncounted} of {all} cannot be counted");
         return Err(Failure::Partial(words));
     }
     Ok(())

@@ -8,9 +8,8 @@ use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::brake::BrakeAnswer;
+use crate::approval::ApprovalAnswer;
 use crate::config;
-use crate::consent::ConsentAnswer;
 use crate::deploy::DeployAnswer;
 use crate::destroy::RemovalAnswer;
 use crate::dlq::DlqAnswer;
@@ -25,6 +24,7 @@ use crate::member::bootstrap::Bootstrapped;
 use crate::member::list::MemberList;
 use crate::state::State;
 use crate::status::StatusAnswer;
+use crate::suspensions::SuspendAnswer;
 use crate::sync::SyncAnswer;
 
 /// What is printed by one command.
@@ -38,13 +38,13 @@ pub(crate) struct Printed {
 /// Every command that prints JSON.
 pub(crate) const ALL: &[Printed] = &[
     printed::<Bootstrapped>("member bootstrap"),
-    printed::<BrakeAnswer<'static>>("member resume"),
-    printed::<BrakeAnswer<'static>>("member suspend"),
-    printed::<BrakeAnswer<'static>>("resume"),
-    printed::<BrakeAnswer<'static>>("stop"),
-    printed::<ConsentAnswer<'static>>("approve"),
-    printed::<ConsentAnswer<'static>>("reject"),
-    printed::<ConsentAnswer<'static>>("restore"),
+    printed::<SuspendAnswer<'static>>("member resume"),
+    printed::<SuspendAnswer<'static>>("member suspend"),
+    printed::<SuspendAnswer<'static>>("resume"),
+    printed::<SuspendAnswer<'static>>("suspend"),
+    printed::<ApprovalAnswer<'static>>("approve"),
+    printed::<ApprovalAnswer<'static>>("reject"),
+    printed::<ApprovalAnswer<'static>>("restore"),
     printed::<DeadLetterList>("dlq list"),
     printed::<DeployAnswer>("deploy management"),
     printed::<DeployAnswer>("deploy member"),

@@ -89,8 +89,8 @@ async fn show_run(
         ));
     }
     for link in links {
-        let consent = link.consent.as_ref();
-        if let Some(why) = consent.and_then(|consent| consent.refused.as_ref()) {
+        let approval = link.approval.as_ref();
+        if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
             output::note(&format!("{} is refused: {why}", name(link)));
         }
     }

@@ -119,10 +119,10 @@ fn reasons(run: &RunRecord) -> String {
     if totals.failed > 0 {
         reasons.push(format!("{} failed", output::count(totals.failed, "link")));
     }
-    if totals.stopped > 0 {
+    if totals.suspended > 0 {
         reasons.push(format!(
-            "{} stopped (`pmp-sync resume`)",
-            output::count(totals.stopped, "link")
+            "{} suspended (`pmp-sync resume`)",
+            output::count(totals.suspended, "link")
         ));
     }
     if totals.held > 0 {
@@ -208,7 +208,7 @@ async fn wait_for(
 /// The lanes that a run waits for.
 async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, LaneState)>, Failure> {
     let mut lanes = Vec::new();
-    // One that can not be read is of a newer release.
+    // One that cannot be read is of a newer release.
     for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
         let state = context.ledger.state(&lane).await?;
         lanes.push((lane, state));
@@ -216,7 +216,7 @@ async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, Lan
     Ok(lanes)
 }
 
-/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or stopped.
+/// Why nothing more will come of a run by itself: every lane that it waits for is blocked or suspended.
 fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<String> {
     if lanes.is_empty() || lanes.len() < run.open.len() {
         return None;
@@ -228,12 +228,14 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
                 "{lane} is blocked: {}: {}",
                 block.reason, block.detail
             )),
-            (Phase::Stopped, _) => Some(format!("{lane} is stopped, `pmp-sync resume` resumes it")),
+            (Phase::Suspended, _) => {
+                Some(format!("{lane} is suspended, `pmp-sync resume` resumes it"))
+            }
             _ => None,
         });
     let reasons: Vec<_> = reasons.collect::<Option<_>>()?;
     Some(format!(
-        "run {} can not go on: {}; the next run looks at blocked lanes again",
+        "run {} cannot go on: {}; the next run looks at blocked lanes again",
         run.run,
         reasons.join("; ")
     ))
@@ -243,9 +245,9 @@ pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(
-        "  links     {} ({} in step, {} changed, {} at work, {} failed{})",
+        "  links     {} ({} in sync, {} changed, {} at work, {} failed{})",
         totals.links,
-        totals.in_step,
+        totals.in_sync,
         totals.committed,
         totals.underway,
         totals.failed,
@@ -278,7 +280,7 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     }
     for link in context.ledger.links(run.run).await? {
         let what = name(&link);
-        // A guard stops some faults as well: nothing is known of the plan then.
+        // A guard holds some faults as well: nothing is known of the plan then.
         let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
         if let Some(fault) = link.fault.filter(|_| counts) {
             output::note(&format!(

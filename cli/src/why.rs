@@ -170,7 +170,7 @@ fn outcome(report: &WhyReport) -> Result<(), Failure> {
     let verdicts: Vec<_> = answers.map(|answer| answer.why.verdict()).collect();
     let count = |of: Verdict| verdicts.iter().filter(|verdict| **verdict == of).count();
     let exit = match verdicts.iter().max() {
-        None | Some(Verdict::InStep) => return Ok(()),
+        None | Some(Verdict::InSync) => return Ok(()),
         Some(Verdict::Differs) => 2,
         Some(Verdict::Held) => 3,
         Some(Verdict::Fails) => 4,
@@ -178,9 +178,9 @@ fn outcome(report: &WhyReport) -> Result<(), Failure> {
     Err(Failure::Told {
         exit,
         message: format!(
-            "of {}, {} in step; {} differ, {} held, {} failing",
+            "of {}, {} in sync; {} differ, {} held, {} failing",
             output::count(verdicts.len(), "answer"),
-            count(Verdict::InStep),
+            count(Verdict::InSync),
             count(Verdict::Differs),
             count(Verdict::Held),
             count(Verdict::Fails)

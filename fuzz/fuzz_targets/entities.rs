@@ -3,7 +3,7 @@
 //! The input is read as lines: the management policy, the member's policy, then three more policy
 //! documents that stand for what is in flight, what is quarantined, and what the link protects (its
 //! Allow list) and excludes (its Deny list). Every line is read as an experience, too. What is
-//! missing or can not be read counts as empty.
+//! missing or cannot be read counts as empty.
 
 #![no_main]
 
@@ -150,8 +150,8 @@ fn check_plan(
         let (second, report) = plan(desired, &after(&before, &applied), &rest, link);
         assert!(second.is_empty(), "left to do: {second:?}");
         assert_eq!(report.removals, 0);
-        let nothing_aside = lane.quarantined.is_empty() && link.protect.is_empty();
-        if link.mode == Mode::Mirror && nothing_aside && link.exclude.is_empty() {
+        let nothing_quarantined = lane.quarantined.is_empty() && link.protect.is_empty();
+        if link.mode == Mode::Mirror && nothing_quarantined && link.exclude.is_empty() {
             assert_eq!(report.left_alone, []);
         }
     }

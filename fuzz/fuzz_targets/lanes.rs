@@ -18,7 +18,7 @@ use pmp_sync_domain::batch::{BATCH, Counts};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, ProductId, RunId};
 use pmp_sync_domain::lane::{
     Block, BlockReason, ChangeError, Ending, Failed, Intent, IntentChange, LaneState, Next, OnTick,
-    OpenChange, Phase, Refusal, Stop, choose, counts, first_tick, later, later_tick, next, on_tick,
+    OpenChange, Phase, Rejected, Suspension, choose, counts, first_tick, later, later_tick, next, on_tick,
     outstanding, restart_is_due,
 };
 use pmp_sync_domain::plan::{Plan, ProductChange};
@@ -123,7 +123,7 @@ impl Scene {
             }
             b'e' => {
                 let equal = bytes.number().is_multiple_of(2);
-                self.make(|lane, _, now| Ok(lane.in_step(equal, now)));
+                self.make(|lane, _, now| Ok(lane.in_sync(equal, now)));
             }
             // The worker.
             b'm' => self.deliver(bytes.number(), bytes.number()),
@@ -134,7 +134,7 @@ impl Scene {
             b'x' | b'p' | b'b' => self.end(letter, bytes.number()),
             b'w' => {
                 let until = self.until(bytes.number());
-                self.make(|lane, _, _| lane.put_off(until));
+                self.make(|lane, _, _| lane.back_off(until));
             }
             b'k' => {
                 let block = self.block(bytes.number());
@@ -151,11 +151,11 @@ impl Scene {
             }
             // The operator, the administrator and the clock.
             b'h' => {
-                let stop = Stop {
+                let suspension = Suspension {
                     by: None,
                     since: self.now,
                 };
-                self.make(|lane, _, _| lane.stopped(stop));
+                self.make(|lane, _, _| lane.suspended(suspension));
             }
             b'r' => self.make(|lane, _, _| lane.resumed()),
             b'l' => self.edit(bytes.number(), bytes.number()),
@@ -173,7 +173,7 @@ impl Scene {
     fn try_to(
         &mut self,
         transition: impl FnOnce(&LaneState, i64, Timestamp) -> Made,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejected> {
         let after = transition(&self.lane, self.run, self.now)?;
         check_step(&self.lane, &after);
         check_state(&after);
@@ -220,7 +220,7 @@ impl Scene {
     fn commit_again(&mut self, older_by: i64) {
         if self.run > 0 {
             let planned = self.planned((self.run - older_by).max(0), &Plan::default());
-            assert_eq!(self.lane.committed(planned), Err(Refusal::NotNewer));
+            assert_eq!(self.lane.committed(planned), Err(Rejected::NotNewer));
         }
     }
 
@@ -301,7 +301,7 @@ impl Scene {
                 for (product, by) in &done {
                     self.close(product, *by);
                 }
-                self.try_to(|lane, _, _| lane.set_aside(&done))
+                self.try_to(|lane, _, _| lane.quarantined(&done))
                     .expect("they are in the search");
             }
             Next::Block(block) => self
@@ -353,7 +353,7 @@ impl Scene {
         let stale = self
             .lane
             .intending(seq.wrapping_sub(1), by, intent.clone(), holding, tick_at);
-        assert_eq!(stale, Err(Refusal::Seq));
+        assert_eq!(stale, Err(Rejected::Seq));
         self.try_to(|lane, _, _| lane.intending(seq, by, intent.clone(), holding, tick_at))
             .expect("nothing stands in its way");
         assert_eq!(self.lane.seq, seq + 1);
@@ -383,10 +383,10 @@ impl Scene {
         self.make(|lane, _, _| lane.started(seq, id));
     }
 
-    fn until(&self, chance: u8) -> Timestamp {
+    fn until(&self, random: u8) -> Timestamp {
         let until = self
             .lane
-            .put_off_until(self.now, u128::from(chance).wrapping_mul(u128::MAX / 256));
+            .back_off_until(self.now, u128::from(random).wrapping_mul(u128::MAX / 256));
         let wait = until.duration_since(self.now).as_secs();
         assert!((2..=900).contains(&wait), "put off for {wait} s");
         until
@@ -450,7 +450,7 @@ impl Scene {
                 change_set: self.change_set(),
                 until,
             },
-            b'p' => Ending::PutOff(until),
+            b'p' => Ending::BackOff(until),
             _ => Ending::Blocked(self.block(number)),
         };
         self.make(|lane, _, now| lane.ended(seq, ending, now));
@@ -482,9 +482,9 @@ impl Scene {
     }
 
     fn leave_in_peace(&mut self) {
-        if self.lane.stop.is_some() {
+        if self.lane.suspension.is_some() {
             self.try_to(|lane, _, _| lane.resumed())
-                .expect("it is stopped");
+                .expect("it is suspended");
         }
         // What may still be under way ends.
         self.start(0);
@@ -530,7 +530,7 @@ impl Scene {
     }
 }
 
-type Made = Result<LaneState, Refusal>;
+type Made = Result<LaneState, Rejected>;
 
 /// What holds of every state, however it was come to.
 fn check_state(lane: &LaneState) {
@@ -539,8 +539,8 @@ fn check_state(lane: &LaneState) {
     assert_eq!(lane.change_set.is_some(), lane.phase == Phase::InFlight);
     assert_eq!(lane.block.is_some(), lane.phase == Phase::Blocked);
     match lane.phase {
-        Phase::Stopped => assert!(lane.stop.is_some()),
-        Phase::Idle | Phase::Blocked => assert!(lane.stop.is_none()),
+        Phase::Suspended => assert!(lane.suspension.is_some()),
+        Phase::Idle | Phase::Blocked => assert!(lane.suspension.is_none()),
         Phase::Starting | Phase::InFlight => {}
     }
     if let Some(planned) = &lane.planned {
@@ -603,7 +603,7 @@ fn check_stored(lane: &LaneState) {
     for due in [first_tick(lane, now), later_tick(lane, now)] {
         assert!(due > now);
     }
-    assert!(lane.put_off_until(now, u128::MAX) > now);
+    assert!(lane.back_off_until(now, u128::MAX) > now);
     let view = lane.view(Vec::new());
     assert_eq!(
         view.in_flight.len(),

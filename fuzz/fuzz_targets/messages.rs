@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::message::{
     CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage,
-    consent_requested, dead_letters_requested, lane_settled, sync_requested,
+    approval_requested, dead_letters_requested, lane_settled, sync_requested,
 };
 use serde_json::json;
 
@@ -64,8 +64,8 @@ fn producer(body: &str) {
                    "account": request.account})
             .to_string()
         }
-        Trigger::Consent(request) => {
-            let (source, detail_type, detail) = consent_requested(request.clone());
+        Trigger::Approval(request) => {
+            let (source, detail_type, detail) = approval_requested(request.clone());
             json!({"source": source, "detail-type": detail_type, "detail": detail,
                    "account": request.account})
             .to_string()

@@ -19,7 +19,7 @@ const GONE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    /// The path of its program, or its command where that can not be read.
+    /// The path of its program, or its command where that cannot be read.
     pub(crate) program: String,
     /// Its command line, with spaces.
     pub(crate) command: String,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record, Undeliverable, dead_letter_record};
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::hold::ConsentRequest;
+use pmp_sync_domain::hold::ApprovalRequest;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Trigger};
 use pmp_sync_domain::ports::Members;
@@ -21,7 +21,7 @@ struct Batch {
     settled: BTreeSet<LaneId>,
     rests: Vec<Continuation>,
     dead_letters: Vec<DeadLetterRequest>,
-    approvals: Vec<ConsentRequest>,
+    approvals: Vec<ApprovalRequest>,
 }
 
 impl Batch {
@@ -35,7 +35,7 @@ impl Batch {
             }
             Trigger::Continuation(rest) => self.rests.push(rest),
             Trigger::DeadLetters(request) => self.dead_letters.push(request),
-            Trigger::Consent(request) => self.approvals.push(request),
+            Trigger::Approval(request) => self.approvals.push(request),
         }
     }
 }

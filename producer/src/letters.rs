@@ -38,7 +38,7 @@ impl Read {
         Self { letter, change }
     }
 
-    /// Why it was buried; the queue's own redrive says nothing.
+    /// Why it was dead-lettered; the queue's own redrive says nothing.
     pub(crate) fn reason(&self) -> &str {
         let reason = self.letter.attributes.get("reason");
         reason.map_or("receive-count", String::as_str)
@@ -139,9 +139,9 @@ pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
             DeadLetterOutcome::Kept,
             "the plan of its link is held: it waits for approval".to_owned(),
         ),
-        LinkStatus::Stopped if wanted => (
+        LinkStatus::Suspended if wanted => (
             DeadLetterOutcome::Kept,
-            "it is wanted, and its link is stopped".to_owned(),
+            "it is wanted, and its link is suspended".to_owned(),
         ),
         LinkStatus::Committed if wanted => (
             DeadLetterOutcome::Reissued,

@@ -170,7 +170,7 @@ where
     let lists = ledger.lists(before, &seen.lane).await;
     let Some(policy) = lists.map_err(LinkError::Ledger)? else {
         let mut next = seen.link_state.clone();
-        next.allowance = None;
+        next.grant = None;
         remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await?;
         return Ok(None);
     };
@@ -187,7 +187,7 @@ where
     let outcome = Box::pin(reconcile(context, &back, listings, connection)).await?;
     let over = matches!(
         outcome.record.status,
-        LinkStatus::InStep | LinkStatus::Refused
+        LinkStatus::InSync | LinkStatus::Refused
     );
     Ok((!over).then_some(outcome))
 }

@@ -3,7 +3,7 @@
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::lane::{Brake, Stop};
+use pmp_sync_domain::lane::{Suspension, Suspensions};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{ReadRuns, StoredConfig};
@@ -12,7 +12,7 @@ use pmp_sync_domain::ports::{ReadRuns, StoredConfig};
 pub(crate) struct Setup {
     pub(crate) version: u64,
     pub(crate) config: Config,
-    pub(crate) suspensions: Brake,
+    pub(crate) suspensions: Suspensions,
     /// What is planned for as if it were not frozen.
     pub(crate) overridden: Vec<Scope>,
 }
@@ -33,7 +33,7 @@ impl Setup {
         Ok(Self {
             version: stored.version,
             config,
-            suspensions: ledger.brake().await?,
+            suspensions: ledger.suspensions().await?,
             overridden: Vec::new(),
         })
     }
@@ -49,7 +49,7 @@ impl Setup {
     }
 
     /// What suspends the link on one experience.
-    pub(crate) fn suspension(&self, link: &Link, experience: &ExperienceId) -> Option<&Stop> {
+    pub(crate) fn suspension(&self, link: &Link, experience: &ExperienceId) -> Option<&Suspension> {
         let lane = link.lane_of(experience);
         self.suspensions.holds(&link.member.name, &lane)
     }

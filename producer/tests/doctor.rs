@@ -227,7 +227,7 @@ fn the_state_of_an_experience_is_told_as_it_is() {
 fn dead_letters_are_counted_and_left_where_everybody_sees_them() {
     let setting = Setting::new();
     let side = setting.world.member(&account('2'));
-    block_on(side.bury("a body", &std::collections::BTreeMap::new())).unwrap();
+    block_on(side.dead_letter("a body", &std::collections::BTreeMap::new())).unwrap();
     for _ in 0..2 {
         let one = setting.one();
         assert!(matches!(&one.dead_letters, Look::Seen(depth) if depth.waiting == 1));

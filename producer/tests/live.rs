@@ -16,11 +16,11 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::later;
 use pmp_sync_domain::live::{Listing, OTHERS_FOR};
-use pmp_sync_domain::message::{Scope, WorkerMessage, consent_requested};
+use pmp_sync_domain::message::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::preview::PreviewLink;
@@ -175,11 +175,11 @@ impl Setting {
             .expect("the link is previewed")
     }
 
-    fn ask_for(&self, action: ConsentAction, run: RunId) {
+    fn ask_for(&self, action: ApprovalAction, run: RunId) {
         let link = self
             .world
             .ledger(|ledger| ledger.links[&(run, lane('2').to_string())].clone());
-        let (source, detail_type, detail) = consent_requested(ConsentRequest {
+        let (source, detail_type, detail) = approval_requested(ApprovalRequest {
             action,
             lane: lane('2'),
             run,
@@ -227,11 +227,11 @@ fn a_product_that_the_member_has_is_never_denied_because_it_is_not_live() {
     });
     setting.sync();
     let link = setting.link('2');
-    assert_eq!((link.status, link.deny.len()), (LinkStatus::InStep, 0));
+    assert_eq!((link.status, link.deny.len()), (LinkStatus::InSync, 0));
     let link = setting.link('3');
     assert_eq!(
         (link.status, link.left_alone.len()),
-        (LinkStatus::InStep, 3)
+        (LinkStatus::InSync, 3)
     );
 }
 
@@ -353,7 +353,7 @@ fn a_look_asks_nobody_and_comes_to_the_plan_of_the_run() {
 
 /// Otherwise the next look would come to another plan, and begin another run.
 #[test]
-fn an_answer_that_can_not_be_kept_is_not_gone_by() {
+fn an_answer_that_cannot_be_kept_is_not_gone_by() {
     let setting = Setting::new(["warn", "off"], 1, 0);
     setting.world.set_live(&product("prod-p0000"), false);
     setting.world.failing(|failing| {
@@ -372,7 +372,7 @@ fn an_answer_that_can_not_be_kept_is_not_gone_by() {
 }
 
 #[test]
-fn a_lane_that_waits_for_an_answer_is_not_said_to_be_in_step() {
+fn a_lane_that_waits_for_an_answer_is_not_said_to_be_in_sync() {
     for (check, stamped) in [("require", false), ("warn", true)] {
         let setting = Setting::new([check, "off"], 3, 0);
         setting.world.experiences(|experiences| {
@@ -386,11 +386,11 @@ fn a_lane_that_waits_for_an_answer_is_not_said_to_be_in_step() {
             setting.world.set_live(&product("prod-p0002"), false);
         }
         setting.sync();
-        assert_eq!(setting.link('2').status, LinkStatus::InStep);
+        assert_eq!(setting.link('2').status, LinkStatus::InSync);
         let state = setting
             .world
             .ledger(|ledger| ledger.lanes[&lane('2')].clone());
-        assert_eq!(state.last_in_step.is_some(), stamped, "{check}");
+        assert_eq!(state.last_in_sync.is_some(), stamped, "{check}");
     }
 }
 
@@ -403,10 +403,10 @@ fn held(check: &str) -> Setting {
 }
 
 fn hold_of(setting: &Setting) -> (RunId, String) {
-    let book = setting
+    let link_state = setting
         .world
-        .ledger(|ledger| ledger.books[&lane('2')].clone());
-    let hold = book.hold.expect("a plan is held");
+        .ledger(|ledger| ledger.link_states[&lane('2')].clone());
+    let hold = link_state.hold.expect("a plan is held");
     (hold.run, hold.plan_hash.to_string())
 }
 
@@ -442,9 +442,9 @@ fn what_was_approved_is_executed_as_it_was_shown() {
     setting.sync();
     let shown = setting.link('2');
     assert_eq!((shown.status, shown.allow.len()), (LinkStatus::Held, 1));
-    setting.ask_for(ConsentAction::Approve, setting.last_run());
+    setting.ask_for(ApprovalAction::Approve, setting.last_run());
     let done = setting.link('2');
-    assert_eq!(done.consent.unwrap().refused, None);
+    assert_eq!(done.approval.unwrap().refused, None);
     assert_eq!(
         (done.status, done.plan_hash),
         (LinkStatus::Committed, shown.plan_hash)
@@ -454,7 +454,7 @@ fn what_was_approved_is_executed_as_it_was_shown() {
 }
 
 #[test]
-fn a_way_back_allows_what_was_allowed_before() {
+fn a_rollback_allows_what_was_allowed_before() {
     let setting = Setting::new(["require", "off"], 3, 1);
     setting.sync();
     let (run, old) = (setting.last_run(), product("prod-old0000"));
@@ -463,7 +463,7 @@ fn a_way_back_allows_what_was_allowed_before() {
         experiences.edit(&lane('2').experience, |_, policy| *policy = after);
     });
     setting.world.set_live(&old, false);
-    setting.ask_for(ConsentAction::Restore, run);
+    setting.ask_for(ApprovalAction::Restore, run);
     let link = setting.link('2');
     assert_eq!((link.status, link.allow), (LinkStatus::Held, vec![old]));
 }

@@ -205,14 +205,14 @@ fn members_that_are_equal_get_nothing_and_are_stamped() {
     setting.handle(&[SCHEDULED]);
     let run = &setting.runs()[0];
     assert_eq!(
-        (run.status, run.totals.in_step, run.totals.messages),
+        (run.status, run.totals.in_sync, run.totals.messages),
         (RunStatus::Completed, 2, 0)
     );
     assert!(setting.sent('2').is_empty() && setting.sent('3').is_empty());
     assert_eq!(setting.world.events(), [], "nothing has changed");
 }
 
-/// What is announced is found in what a run reads anyway: of a link that can not be looked at in two reads more.
+/// What is announced is found in what a run reads anyway: of a link that cannot be looked at in two reads more.
 #[test]
 fn looking_for_what_is_to_be_announced_costs_an_idle_run_nothing() {
     let setting = Setting::new();
@@ -232,14 +232,14 @@ fn looking_for_what_is_to_be_announced_costs_an_idle_run_nothing() {
     };
     let idle = calls(&setting);
     assert_eq!(idle, calls(&setting));
-    // Configuration and brake, two links with state and book each; the run when it begins and ends.
+    // Configuration and suspensions, two links with state and link state each; the run when it begins and ends.
     assert_eq!(idle, [6, 2, 0]);
     setting
         .world
         .open_member(&account('2'), "another external id");
     // Its first failure begins to count the hours.
     setting.handle(&[SCHEDULED]);
-    // State and book of the failing one as well; the record of its failure is written.
+    // State and link state of the failing one as well; the record of its failure is written.
     assert_eq!(calls(&setting), [6, 3, 0]);
 }
 
@@ -281,7 +281,7 @@ fn nothing_is_denied_because_the_management_experience_is_empty() {
 }
 
 #[test]
-fn what_is_not_understood_is_buried_and_the_rest_is_served() {
+fn what_is_not_understood_is_dead_lettered_and_the_rest_is_served() {
     let setting = Setting::new();
     assert_eq!(
         setting.handle(&["{", SCHEDULED]),

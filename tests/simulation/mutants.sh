@@ -57,20 +57,20 @@ mutate commits-without-a-record no-unasked-deny producer/src/reconcile.rs \
 mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/advance.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
-    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::PutOff(self.put_off_until(state)), SetOutcome::ServerFault, None),/'
+    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
-mutate wakes-lanes-in-step idempotent producer/src/reconcile.rs \
-    's/outcome\.done = self\.mark_in_step/self.nudge(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_step/'
+mutate wakes-lanes-in-sync idempotent producer/src/reconcile.rs \
+    's/outcome\.done = self\.mark_in_sync/self.wake(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_sync/'
 mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
-mutate starts-although-stopped braked shared/domain/src/lane/transitions.rs \
+mutate starts-although-suspended suspended shared/domain/src/lane/transitions.rs \
     's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Stopped;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Stopped;/'
-mutate obeys-no-member member-brake worker/src/member_rules.rs \
+mutate applies-no-member-rules member-rules worker/src/member_rules.rs \
     's/state\.planned\.is_none\(\) \|\| state\.member == mark/true/'
-mutate forgets-the-limit member-brake shared/domain/src/lane/transitions.rs \
+mutate forgets-the-limit member-rules shared/domain/src/lane/transitions.rs \
     's/next\.denied\.add\(intent\.counts\(\)\.deny, now\);//'
-mutate never-asks-for-rules member-brake producer/src/reconcile.rs \
+mutate never-asks-for-rules member-rules producer/src/reconcile.rs \
     's/if !seen\.is_kept_back\(\) \{/if true {/'
 mutate keeps-no-record audited worker/src/settle.rs \
     's/self\.ports\.ledger\(\)\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
@@ -82,20 +82,20 @@ mutate commits-what-is-held held-is-not-sent producer/src/reconcile.rs \
     's/if !seen\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once producer/src/reconcile/observe.rs \
     's/fn is_spent\((.*?)\{\n/fn is_spent($1\{\n    if true { return false; }\n/s'
-mutate counts-no-slices guarded shared/domain/src/guard/book.rs \
+mutate counts-no-slices guarded shared/domain/src/guard/link_state.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
-mutate counts-from-the-commit guarded shared/domain/src/guard/book.rs \
+mutate counts-from-the-commit guarded shared/domain/src/guard/link_state.rs \
     's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-way-back restored producer/src/reconcile/observe.rs \
-    's/seen\.going_back = going_back;/seen.going_back = going_back.filter(|_| false);/'
+    's/seen\.rolling_back = rolling_back;/seen.rolling_back = rolling_back.filter(|_| false);/'
 mutate thaws-frozen-links frozen producer/src/run/begin.rs \
     's/frozen: link\.policy\.frozen && !overridden,/frozen: link.policy.frozen \&\& !overridden \&\& link.policy.exclude.is_empty(),/'
 mutate keeps-an-old-hold converged producer/src/reconcile/hold.rs \
     's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
 mutate announces-every-hour idempotent producer/src/run/notify.rs \
-    's/self\.ports\.ledger\(\)\.put_book\(lane, &book\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
+    's/self\.ports\.ledger\(\)\.put_link_state\(lane, &link_state\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
 mutate tells-of-a-block-every-hour told-once shared/domain/src/notify.rs \
     's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
 mutate leaves-what-was-recorded told producer/src/reconcile/hold.rs \

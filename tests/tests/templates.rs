@@ -298,7 +298,7 @@ fn cross_account_roles_ask_for_the_external_id_and_the_one_role() {
 }
 
 #[test]
-fn the_producer_can_not_change_an_experience_anywhere() {
+fn the_producer_cannot_change_an_experience_anywhere() {
     let (management, member) = (management(), member());
     for role in [
         at(&management, "Resources/ProducerRole"),

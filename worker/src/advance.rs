@@ -5,13 +5,13 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::lane::{
-    LaneState, Next, OnTick, OpenChange, Phase, Refusal, elapsed, next, on_tick, restart_is_due,
+    LaneState, Next, OnTick, OpenChange, Phase, Rejected, elapsed, next, on_tick, restart_is_due,
 };
 use pmp_sync_domain::message::{TickMessage, lane_settled};
 use pmp_sync_domain::ports::{
     Bus as _, Clock as _, Close as _, Closing, Entropy as _, Lanes as _, SendTicks as _,
 };
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use crate::{Ports, Worker};
 
@@ -56,7 +56,7 @@ impl<P: Ports> Worker<P> {
                 return Err(error);
             }
             let state = self.ports.ledger().state(lane).await?;
-            let Some(state) = self.obey(lane, state).await? else {
+            let Some(state) = self.apply_member_rules(lane, state).await? else {
                 continue;
             };
             let ended = ended
@@ -76,7 +76,7 @@ impl<P: Ports> Worker<P> {
                 Phase::Starting if ended.is_some() => {
                     let seq = state.seq;
                     if let Some(id) = ended {
-                        self.transit(lane, state, |state| state.started(seq, id.clone()))
+                        self.try_transition(lane, state, |state| state.started(seq, id.clone()))
                             .await?;
                     }
                     continue;
@@ -98,7 +98,7 @@ impl<P: Ports> Worker<P> {
                 Next::Rest(Some(run)) => {
                     tracing::info!(%lane, %run, "the lane has settled");
                     self.ports.bus().put(lane_settled(lane, Some(run))).await?;
-                    self.transit(lane, state, |state| Ok(state.announced(run)))
+                    self.try_transition(lane, state, |state| Ok(state.announced(run)))
                         .await?;
                     return Ok(());
                 }
@@ -107,7 +107,7 @@ impl<P: Ports> Worker<P> {
                 Next::Quarantine(failed) => self.quarantine(lane, state, &failed).await?,
                 Next::Block(block) => {
                     tracing::error!(%lane, reason = %block.reason, detail = block.detail, "the lane is blocked");
-                    self.transit(lane, state, |state| state.blocked(block.clone()))
+                    self.try_transition(lane, state, |state| state.blocked(block.clone()))
                         .await?;
                 }
                 Next::Wait { until } => {
@@ -116,7 +116,7 @@ impl<P: Ports> Worker<P> {
                     }
                 }
                 Next::Choose(claimed) => {
-                    if self.go(lane, state, &claimed, &applied).await? {
+                    if self.start_batch(lane, state, &claimed, &applied).await? {
                         return Ok(());
                     }
                 }
@@ -153,7 +153,7 @@ impl<P: Ports> Worker<P> {
                 self.send_tick(lane, next, due).await?;
                 *succeeded = true;
                 let renewed = self
-                    .transit(lane, state, |state| state.ticked(next, due))
+                    .try_transition(lane, state, |state| state.ticked(next, due))
                     .await?;
                 Ok(renewed.is_some())
             }
@@ -173,20 +173,20 @@ impl<P: Ports> Worker<P> {
         let number = state.tick + 1;
         self.send_tick(lane, number, until).await?;
         Ok(self
-            .transit(lane, state, |state| state.ticked(number, until))
+            .try_transition(lane, state, |state| state.ticked(number, until))
             .await?
             .is_some())
     }
 
     /// Makes a transition from the current state. Returns none if the state rejects it because
     /// another writer was faster.
-    pub(crate) async fn transit(
+    pub(crate) async fn try_transition(
         &self,
         lane: &LaneId,
         state: LaneState,
-        transition: impl Fn(&LaneState) -> Result<LaneState, Refusal> + Send + Sync,
+        transition: impl Fn(&LaneState) -> Result<LaneState, Rejected> + Send + Sync,
     ) -> Step<Option<LaneState>> {
-        let transited = transit(
+        let transitioned = try_transition(
             self.ports.ledger(),
             self.ports.clock(),
             lane,
@@ -194,7 +194,7 @@ impl<P: Ports> Worker<P> {
             transition,
         )
         .await?;
-        Ok(transited.map(|transited| transited.after))
+        Ok(transitioned.map(|transitioned| transitioned.after))
     }
 
     pub(crate) async fn close(
@@ -233,8 +233,8 @@ impl<P: Ports> Worker<P> {
     }
 
     /// When a lane that backs off now tries again.
-    pub(crate) fn put_off_until(&self, state: &LaneState) -> Timestamp {
-        state.put_off_until(self.now(), self.ports.entropy().bits())
+    pub(crate) fn back_off_until(&self, state: &LaneState) -> Timestamp {
+        state.back_off_until(self.now(), self.ports.entropy().bits())
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -29,11 +29,11 @@ pub struct Record {
 
 /// What is to become of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// It is done with.
     Acknowledge,
     /// It is to come again.
-    Again,
+    Retry,
 }
 
 /// A lane's messages of one batch.
@@ -48,15 +48,15 @@ struct Mail {
 }
 
 impl<P: Ports> Worker<P> {
-    /// Handles a batch, and returns one verdict for each message, in their order. The invocation
+    /// Handles a batch, and returns one disposition for each message, in their order. The invocation
     /// ends at `deadline`.
-    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::Acknowledge; records.len()];
+    pub async fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Disposition> {
+        let mut dispositions = vec![Disposition::Acknowledge; records.len()];
         let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
         for (place, record) in records.iter().enumerate() {
             if let Err(error) = self.sort(place, record, &mut lanes).await {
-                tracing::error!(message_id = record.id, %error, "a message could not be buried and will come again");
-                again(&mut verdicts, place);
+                tracing::error!(message_id = record.id, %error, "a message could not be dead-lettered and will come again");
+                again(&mut dispositions, place);
             }
         }
         let outcomes: Vec<_> = stream::iter(lanes)
@@ -65,9 +65,9 @@ impl<P: Ports> Worker<P> {
             .collect()
             .await;
         for place in outcomes.into_iter().flatten() {
-            again(&mut verdicts, place);
+            again(&mut dispositions, place);
         }
-        verdicts
+        dispositions
     }
 
     /// Adds a message to its lane's mail, or sends it to the dead-letter queue.
@@ -81,7 +81,7 @@ impl<P: Ports> Worker<P> {
             Ok(message) => message,
             Err(error) => {
                 return self
-                    .bury(record, "unreadable", "PMS-5001", &error.to_string())
+                    .dead_letter(record, "unreadable", "PMS-5001", &error.to_string())
                     .await;
             }
         };
@@ -108,7 +108,7 @@ impl<P: Ports> Worker<P> {
                 lane.account, self.account
             );
             return self
-                .bury(record, "wrong-account", "PMS-5002", &detail)
+                .dead_letter(record, "wrong-account", "PMS-5002", &detail)
                 .await;
         }
         let mail = lanes.entry(lane).or_default();
@@ -216,12 +216,13 @@ impl<P: Ports> Worker<P> {
                     change.run,
                     change.lane()
                 );
-                self.bury(record, "unknown-run", "PMS-5003", &detail).await
+                self.dead_letter(record, "unknown-run", "PMS-5003", &detail)
+                    .await
             }
         }
     }
 
-    async fn bury(
+    async fn dead_letter(
         &self,
         record: &Record,
         reason: &str,
@@ -243,13 +244,13 @@ impl<P: Ports> Worker<P> {
         ]);
         self.ports
             .dead_letters()
-            .bury(&record.body, &attributes)
+            .dead_letter(&record.body, &attributes)
             .await
     }
 }
 
-fn again(verdicts: &mut [Verdict], place: usize) {
-    if let Some(verdict) = verdicts.get_mut(place) {
-        *verdict = Verdict::Again;
+fn again(dispositions: &mut [Disposition], place: usize) {
+    if let Some(disposition) = dispositions.get_mut(place) {
+        *disposition = Disposition::Retry;
     }
 }

@@ -15,7 +15,7 @@ use pmp_sync_domain::ids::AccountId;
 use pmp_sync_domain::lane::MemberRules;
 use tracing::Instrument as _;
 
-use crate::{Ports, Record, Verdict, Worker};
+use crate::{Disposition, Ports, Record, Worker};
 
 struct Aws {
     ledger: Ledger,
@@ -79,10 +79,10 @@ async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchR
         .ok()
         .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
         .unwrap_or(Timestamp::MAX);
-    let verdicts = worker.handle(&records, deadline).instrument(span).await;
+    let dispositions = worker.handle(&records, deadline).instrument(span).await;
     let mut response = SqsBatchResponse::default();
-    for (record, verdict) in records.into_iter().zip(verdicts) {
-        if verdict == Verdict::Again {
+    for (record, disposition) in records.into_iter().zip(dispositions) {
+        if disposition == Disposition::Retry {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = record.id;
             response.batch_item_failures.push(failure);
@@ -120,7 +120,7 @@ pub async fn run() -> Result<(), Error> {
         clock: SystemClock,
         entropy: SystemEntropy,
     };
-    let worker = &Worker::new(ports, account, timeout_seconds).obeying(rules);
+    let worker = &Worker::new(ports, account, timeout_seconds).with_member_rules(rules);
     lambda_runtime::run(service_fn(|event| async move {
         Ok::<_, Error>(handle(worker, event).await)
     }))

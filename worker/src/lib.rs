@@ -18,7 +18,7 @@ use pmp_sync_domain::ports::{
     Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
 };
 
-pub use self::inbox::{Record, Verdict};
+pub use self::inbox::{Disposition, Record};
 
 /// What a worker needs of the world.
 pub trait Ports: Send + Sync {
@@ -77,7 +77,7 @@ impl<P: Ports> Worker<P> {
     /// Applies the member's own rules, whatever is planned. Without rules the worker applies
     /// everything that is planned.
     #[must_use]
-    pub fn obeying(self, rules: MemberRules) -> Self {
+    pub fn with_member_rules(self, rules: MemberRules) -> Self {
         Self { rules, ..self }
     }
 }

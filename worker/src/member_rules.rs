@@ -15,7 +15,11 @@ impl<P: Ports> Worker<P> {
     /// after that, or none if the lane must be read again.
     ///
     /// A lane that was never planned for has nothing to keep back, and gets no state here.
-    pub(crate) async fn obey(&self, lane: &LaneId, state: LaneState) -> Step<Option<LaneState>> {
+    pub(crate) async fn apply_member_rules(
+        &self,
+        lane: &LaneId,
+        state: LaneState,
+    ) -> Step<Option<LaneState>> {
         let mark = self.rules.mark();
         if state.planned.is_none() || state.member == mark {
             return Ok(Some(state));
@@ -25,7 +29,7 @@ impl<P: Ports> Worker<P> {
         };
         let before = forbidden(&state);
         let marked = self
-            .transit(lane, state, |state| state.ruled(mark.clone()))
+            .try_transition(lane, state, |state| state.ruled(mark.clone()))
             .await?;
         let Some(state) = marked else {
             return Ok(None);

@@ -57,7 +57,7 @@ impl<P: Ports> Worker<P> {
                     Reading::Policy(_) | Reading::NoPolicy(_)
                         if intent.creates_policy && failed.errors.is_empty() =>
                     {
-                        Ending::PutOff(self.put_off_until(state))
+                        Ending::BackOff(self.back_off_until(state))
                     }
                     Reading::Policy(_) | Reading::NoPolicy(_) => Ending::Failed {
                         change_set: id.clone(),
@@ -69,12 +69,12 @@ impl<P: Ports> Worker<P> {
             Ok(ChangeSetStatus::Cancelled) => {
                 let ending = Ending::Cancelled {
                     change_set: id.clone(),
-                    until: self.put_off_until(state),
+                    until: self.back_off_until(state),
                 };
                 (ending, SetOutcome::Cancelled, None)
             }
             Ok(ChangeSetStatus::ServerFault(words)) => {
-                let ending = Ending::PutOff(self.put_off_until(state));
+                let ending = Ending::BackOff(self.back_off_until(state));
                 (ending, SetOutcome::ServerFault, Some(words))
             }
             Err(error) if error.kind == Kind::NotFound => {
@@ -87,11 +87,11 @@ impl<P: Ports> Worker<P> {
                     return Ok(None);
                 }
                 tracing::error!(%lane, seq = state.seq, change_set = %id, "the service does not know the change set any more");
-                let ending = Ending::Vanished(self.put_off_until(state));
+                let ending = Ending::Vanished(self.back_off_until(state));
                 (ending, SetOutcome::Vanished, Some(error.to_string()))
             }
             Err(error) => {
-                tracing::warn!(%lane, change_set = %id, %error, "the change set can not be looked at; the next tick tries again");
+                tracing::warn!(%lane, change_set = %id, %error, "the change set cannot be looked at; the next tick tries again");
                 return Ok(None);
             }
         };
@@ -104,7 +104,7 @@ impl<P: Ports> Worker<P> {
         if let Some(record) = SetRecord::of(state, outcome, detail.as_deref(), now) {
             self.ports.ledger().keep_set(lane, &record).await?;
         }
-        self.transit(lane, state.clone(), |state| {
+        self.try_transition(lane, state.clone(), |state| {
             state.ended(seq, ending.clone(), now)
         })
         .await?;
@@ -165,15 +165,15 @@ impl<P: Ports> Worker<P> {
             ]);
             self.ports
                 .dead_letters()
-                .bury(&message.to_body(), &attributes)
+                .dead_letter(&message.to_body(), &attributes)
                 .await?;
-            let aside = self
+            let quarantined = self
                 .ports
                 .ledger()
                 .quarantine(lane, failed, self.now())
                 .await?;
-            if aside {
-                tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is set aside");
+            if quarantined {
+                tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is quarantined");
             } else {
                 tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change failed by itself, and is closed or claimed anew: its dead letter says nothing any more");
             }
@@ -182,7 +182,7 @@ impl<P: Ports> Worker<P> {
             .iter()
             .map(|failed| (failed.change.product.clone(), failed.change.run))
             .collect();
-        self.transit(lane, state, |state| state.set_aside(&done))
+        self.try_transition(lane, state, |state| state.quarantined(&done))
             .await?;
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(crate) enum Reading {
 impl<P: Ports> Worker<P> {
     /// Chooses a batch, writes the intent and starts it. Returns true if this invocation is done
     /// with the lane, and false if the lane must be read again.
-    pub(crate) async fn go(
+    pub(crate) async fn start_batch(
         &self,
         lane: &LaneId,
         state: LaneState,
@@ -53,13 +53,13 @@ impl<P: Ports> Worker<P> {
             }
             Reading::NoPolicy(block) | Reading::Blocked(block) => {
                 tracing::error!(%lane, run = %planned, reason = %block.reason, detail = block.detail, "the lane is blocked");
-                self.transit(lane, state, |state| state.blocked(block.clone()))
+                self.try_transition(lane, state, |state| state.blocked(block.clone()))
                     .await?;
                 return Ok(false);
             }
             Reading::Later => {
-                let until = self.put_off_until(&state);
-                self.transit(lane, state, |state| state.put_off(until))
+                let until = self.back_off_until(&state);
+                self.try_transition(lane, state, |state| state.back_off(until))
                     .await?;
                 return Ok(false);
             }
@@ -89,7 +89,7 @@ impl<P: Ports> Worker<P> {
         let tick_at = first_tick(&state, now);
         let holding = counts(choice.holding.iter().map(|change| change.action));
         let intended = self
-            .transit(lane, state, |state| {
+            .try_transition(lane, state, |state| {
                 state.intending(seq, planned, intent.clone(), holding, tick_at)
             })
             .await?;
@@ -122,7 +122,7 @@ impl<P: Ports> Worker<P> {
         let error = match self.ports.catalog().start(&name, intent).await {
             Ok(id) => {
                 tracing::info!(%lane, seq, change_set = %id, "the change set is under way");
-                self.transit(lane, state, |state| state.started(seq, id.clone()))
+                self.try_transition(lane, state, |state| state.started(seq, id.clone()))
                     .await?;
                 return Ok(true);
             }
@@ -135,18 +135,18 @@ impl<P: Ports> Worker<P> {
             Kind::Retryable | Kind::Conflict => return Ok(true),
             Kind::Locked => {
                 if let Some(id) = self.ports.catalog().find(&name).await? {
-                    self.transit(lane, state, |state| state.started(seq, id.clone()))
+                    self.try_transition(lane, state, |state| state.started(seq, id.clone()))
                         .await?;
                     return Ok(true);
                 }
-                Ending::PutOff(self.put_off_until(&state))
+                Ending::BackOff(self.back_off_until(&state))
             }
-            Kind::Throttled => Ending::PutOff(self.put_off_until(&state)),
+            Kind::Throttled => Ending::BackOff(self.back_off_until(&state)),
             Kind::Denied => Ending::Blocked(block(BlockReason::AccessDenied, &error, now)),
             Kind::NotFound => Ending::Blocked(block(BlockReason::NotFound, &error, now)),
             Kind::Refused => Ending::Blocked(block(BlockReason::Refused, &error, now)),
         };
-        self.transit(lane, state, |state| state.ended(seq, ending.clone(), now))
+        self.try_transition(lane, state, |state| state.ended(seq, ending.clone(), now))
             .await?;
         Ok(false)
     }
@@ -161,14 +161,14 @@ impl<P: Ports> Worker<P> {
         let seq = state.seq;
         if let Some(id) = self.ports.catalog().find(&name).await? {
             tracing::info!(%lane, seq, change_set = %id, "the change set was started after all");
-            self.transit(lane, state.clone(), |state| state.started(seq, id.clone()))
+            self.try_transition(lane, state.clone(), |state| state.started(seq, id.clone()))
                 .await?;
             return Ok(());
         }
-        if state.stop.is_some() || !state.permits(&intent, self.now()) {
-            tracing::info!(%lane, seq, "the lane is stopped, or the member's own rules forbid it: the change set is not started");
-            let ending = Ending::PutOff(self.now());
-            self.transit(lane, state.clone(), |state| {
+        if state.suspension.is_some() || !state.permits(&intent, self.now()) {
+            tracing::info!(%lane, seq, "the lane is suspended, or the member's own rules forbid it: the change set is not started");
+            let ending = Ending::BackOff(self.now());
+            self.try_transition(lane, state.clone(), |state| {
                 state.ended(seq, ending.clone(), self.now())
             })
             .await?;
@@ -176,7 +176,7 @@ impl<P: Ports> Worker<P> {
         }
         let (tried, now) = (intent.at, self.now());
         let mine = self
-            .transit(lane, state.clone(), |state| {
+            .try_transition(lane, state.clone(), |state| {
                 state.restarting(seq, tried, now)
             })
             .await?;
@@ -216,7 +216,7 @@ impl<P: Ports> Worker<P> {
                 Kind::NotFound => Reading::Blocked(block(BlockReason::NotFound, &error, now)),
                 Kind::Refused => Reading::Blocked(block(BlockReason::Refused, &error, now)),
                 Kind::Retryable | Kind::Throttled | Kind::Locked | Kind::Conflict => {
-                    tracing::warn!(%lane, put_off = state.put_off, %error, "the member experience can not be read now");
+                    tracing::warn!(%lane, back_off = state.back_off, %error, "the member experience cannot be read now");
                     Reading::Later
                 }
             },

@@ -13,12 +13,12 @@ mod harness;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::AccountId;
-use pmp_sync_domain::lane::{BlockReason, Phase, SetOutcome, Stop, later};
+use pmp_sync_domain::lane::{BlockReason, Phase, SetOutcome, Suspension, later};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_worker::{Record, Verdict};
+use pmp_sync_worker::{Disposition, Record};
 
 use crate::harness::{Lane, product, products, run};
 
@@ -105,7 +105,7 @@ fn a_lane_does_not_wait_for_ever_for_changes_that_never_come() {
 }
 
 #[test]
-fn what_can_not_be_claimed_is_buried_with_its_code() {
+fn what_cannot_be_claimed_is_dead_lettered_with_its_code() {
     let lane = Lane::new(PolicySnapshot::default());
     let foreign = ChangeMessage {
         run: run(1),
@@ -139,7 +139,7 @@ fn what_can_not_be_claimed_is_buried_with_its_code() {
 }
 
 #[test]
-fn a_bad_product_is_set_aside_and_the_others_get_through() {
+fn a_bad_product_is_quarantined_and_the_others_get_through() {
     let lane = Lane::new(PolicySnapshot::default());
     lane.world
         .experiences(|experiences| experiences.make_bad(product("prod-a0031")));
@@ -272,24 +272,24 @@ fn a_change_set_that_vanishes_is_given_up_after_a_while_and_the_rest_is_done() {
 }
 
 #[test]
-fn a_stopped_lane_starts_nothing_and_lets_what_is_in_flight_end() {
+fn a_suspended_lane_starts_nothing_and_lets_what_is_in_flight_end() {
     let lane = Lane::new(PolicySnapshot::default());
     let plan = lane.commit(run(1), &products("a", 120), &[]);
     lane.send(run(1), &plan);
-    let mut stopped = false;
+    let mut suspended = false;
     lane.drive_with(1, || {
-        if lane.state().phase == Phase::InFlight && !stopped {
-            stopped = true;
-            let by = Stop {
+        if lane.state().phase == Phase::InFlight && !suspended {
+            suspended = true;
+            let by = Suspension {
                 by: None,
                 since: lane.world.time(),
             };
-            lane.change(|state| state.stopped(by.clone()).unwrap());
+            lane.change(|state| state.suspended(by.clone()).unwrap());
         }
     });
     assert_eq!(lane.sets().len(), 1);
     assert_eq!(lane.policy().allowed().len(), lane.sets()[0].0);
-    assert_eq!(lane.state().phase, Phase::Stopped);
+    assert_eq!(lane.state().phase, Phase::Suspended);
 }
 
 #[test]
@@ -310,8 +310,8 @@ fn an_invocation_without_time_leaves_its_messages() {
         body: message.to_body(),
     }];
     let deadline = later(lane.world.time(), 5);
-    let verdicts = lane.handle(&records, deadline);
-    assert_eq!(verdicts, [Verdict::Again]);
+    let dispositions = lane.handle(&records, deadline);
+    assert_eq!(dispositions, [Disposition::Retry]);
     assert!(lane.sets().is_empty());
 }
 
@@ -420,7 +420,7 @@ fn every_change_set_is_on_record_by_the_time_its_lane_is_free() {
 /// The lane is not freed without its record, and continues by its Ticks once the record can be
 /// written.
 #[test]
-fn a_change_set_that_can_not_be_put_on_record_is_settled_once_it_can() {
+fn a_change_set_that_cannot_be_put_on_record_is_settled_once_it_can() {
     for lost in [false, true] {
         let lane = Lane::new(PolicySnapshot::default());
         lane.world.failing(|failing| {

@@ -30,25 +30,25 @@ fn done(allows: usize, denies: usize) -> PolicySnapshot {
 }
 
 #[test]
-fn a_stopped_member_starts_nothing_and_goes_on_when_it_is_asked_again() {
-    let lane = planned("stopped", "", 3, 2);
+fn a_suspended_member_starts_nothing_and_goes_on_when_it_is_asked_again() {
+    let lane = planned("suspended", "", 3, 2);
     lane.drive(1);
     let state = lane.state();
     assert!(lane.sets().is_empty());
     assert_eq!((state.phase, lane.open()), (Phase::Idle, 5));
     let mark = MemberRules {
-        mode: MemberMode::Stopped,
+        mode: MemberMode::Suspended,
         most_denies: None,
     };
     assert_eq!(state.member, Some(mark));
     assert_eq!(lane.settled(), 1, "the hint that something is kept back");
     // A wake-up finds the lane unchanged.
-    lane.nudge();
+    lane.wake();
     lane.drive(1);
     assert_eq!((lane.sets().len(), lane.settled()), (0, 1));
 
     lane.rule("all", "");
-    lane.nudge();
+    lane.wake();
     lane.drive(1);
     assert_eq!(lane.policy(), done(3, 2));
     assert_eq!((lane.state().member, lane.open()), (None, 0));
@@ -63,8 +63,8 @@ fn rules_that_restrict_nothing_leave_no_mark_and_no_hint() {
     assert_eq!(lane.state().member, None);
     // A lane that was never planned for gets no state.
     let unplanned = Lane::new(PolicySnapshot::default());
-    unplanned.rule("stopped", "");
-    unplanned.nudge();
+    unplanned.rule("suspended", "");
+    unplanned.wake();
     unplanned.drive(1);
     assert_eq!((unplanned.state().rev, unplanned.settled()), (0, 0));
 }
@@ -74,7 +74,7 @@ fn what_is_in_flight_when_a_member_stops_is_left_to_end() {
     let lane = planned("all", "", 120, 0);
     lane.drive_with(1, || {
         if lane.state().phase == Phase::InFlight {
-            lane.rule("stopped", "");
+            lane.rule("suspended", "");
         }
     });
     assert_eq!(lane.sets().len(), 1);
@@ -87,8 +87,8 @@ fn what_is_in_flight_when_a_member_stops_is_left_to_end() {
 #[test]
 fn an_intent_that_was_not_started_is_given_up_and_one_that_was_is_left_to_end() {
     for (mode, started) in [
-        ("stopped", false),
-        ("stopped", true),
+        ("suspended", false),
+        ("suspended", true),
         ("allow-only", false),
         ("allow-only", true),
     ] {
@@ -107,7 +107,7 @@ fn an_intent_that_was_not_started_is_given_up_and_one_that_was_is_left_to_end() 
         });
         let (expected, open) = match (mode, started) {
             (_, true) => (vec![(3, 2)], 0),
-            ("stopped", false) => (vec![], 5),
+            ("suspended", false) => (vec![], 5),
             (_, false) => (vec![(3, 0)], 2),
         };
         assert_eq!(lane.sets(), expected, "{mode}, started: {started}");
@@ -128,7 +128,7 @@ fn a_member_that_takes_allows_only_gets_them_in_the_fewest_change_sets() {
     assert_eq!(lane.sets().len(), 3, "{:?}", lane.sets());
     assert_eq!((lane.open(), lane.settled()), (60, 1));
     lane.rule("all", "");
-    lane.nudge();
+    lane.wake();
     lane.drive(1);
     assert_eq!(lane.policy(), done(130, 60));
     assert_eq!((lane.open(), lane.settled()), (0, 3));
@@ -211,7 +211,7 @@ fn any_single_call_may_fail_and_nothing_is_started_that_the_member_forbids() {
             assert_eq!(lane.policy().allowed().len(), 65, "{told}");
             assert_eq!(lane.open(), 5, "{told}");
             lane.rule("all", "");
-            lane.nudge();
+            lane.wake();
             lane.drive(1);
             assert_eq!(lane.policy(), done(60, 5), "{told}");
             assert_eq!(

@@ -49,7 +49,7 @@ impl Account {
                 let from = profile.map_or_else(String::new, |name| format!(" in profile {name}"));
                 return Err(Failure::Stack {
                     message: format!(
-                        "AWS can not be asked with the credentials for the {words} account{from}: {}",
+                        "AWS cannot be asked with the credentials for the {words} account{from}: {}",
                         error_chain(&error)
                     ),
                     remedy: format!(

@@ -225,7 +225,7 @@ impl Stacks<'_> {
                 Some(ChangeSetStatus::Failed) => {
                     return Err(Failure::Stack {
                         message: format!(
-                            "CloudFormation can not tell what would change in {}: {reason}",
+                            "CloudFormation cannot tell what would change in {}: {reason}",
                             self.thing(stack)
                         ),
                         remedy: "deal with that, then run the command again".to_owned(),
@@ -344,7 +344,7 @@ mod tests {
             id: String::new(),
             status: StackStatus::CreateComplete,
             reason: None,
-            parameters: [("MemberMode", "stopped"), ("Gone", "x"), ("Name", "old")]
+            parameters: [("MemberMode", "suspended"), ("Gone", "x"), ("Name", "old")]
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
             outputs: BTreeMap::new(),

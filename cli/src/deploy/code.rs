@@ -59,7 +59,7 @@ pub(crate) async fn package(
     progress.step(format!("packing {}", path.display()));
     let binary = std::fs::read(&path).map_err(Failure::file(&path))?;
     elf::check(&binary, architecture).map_err(|unfit| Failure::CommandLine {
-        message: format!("{} can not run on Lambda: {unfit}", path.display()),
+        message: format!("{} cannot run on Lambda: {unfit}", path.display()),
         remedy: format!(
             "build it for Lambda, such as with `cargo lambda build --release --{arch}`, or with cargo for {target}; then name its folder with --code, and the processor with --parameter Architecture={word}",
             arch = if architecture == Architecture::Arm64 { "arm64" } else { "x86-64" },

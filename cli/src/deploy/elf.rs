@@ -31,7 +31,7 @@ impl Architecture {
     }
 }
 
-/// Why a binary can not run there.
+/// Why a binary cannot run there.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
     #[error("it is no 64-bit Linux program")]
@@ -62,7 +62,7 @@ pub(crate) fn check(binary: &[u8], wanted: Architecture) -> Result<(), Unfit> {
     }
 }
 
-/// The newest version of glibc that it can not do without; none if it is linked statically.
+/// The newest version of glibc that it cannot do without; none if it is linked statically.
 fn newest_glibc(
     header: &FileHeader64<Endianness>,
     endian: Endianness,

@@ -184,6 +184,6 @@ impl<'a> Table<'a> {
     }
 }
 
-/// How long a queue that was deleted keeps its name: one of that name can not be made sooner (SQS
+/// How long a queue that was deleted keeps its name: one of that name cannot be made sooner (SQS
 /// reference, `DeleteQueue`).
 pub(crate) const NAME_KEPT: Duration = Duration::from_mins(1);

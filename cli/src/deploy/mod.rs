@@ -310,7 +310,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::CommandLine {
-        message: format!("{name:?} can not be the name of an installation"),
+        message: format!("{name:?} cannot be the name of an installation"),
         remedy: "take 2 to 31 lowercase letters, digits and hyphens, the first a letter".to_owned(),
     })
 }

@@ -57,7 +57,7 @@ pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
             _,
         ) => Step::Wait,
         (_, Wish::Gone) => Step::Delete,
-        // It never was: it can not be updated, only deleted.
+        // It never was: it cannot be updated, only deleted.
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed | S::DeleteFailed, _) => {
             Step::Delete
         }

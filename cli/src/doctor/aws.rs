@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use pmp_sync_aws::service_error;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::{Answer, Depth};
+use pmp_sync_domain::ports::{Depth, Result};
 
 use super::deployed::{Function, Queue, Source, Stack};
 use super::management::Schedule;
@@ -21,7 +21,7 @@ use super::organization::PRINCIPAL;
 const MOST_PAGES: usize = 50;
 
 /// Nothing, if the thing is not there.
-fn if_there<T>(answer: Answer<T>) -> Answer<Option<T>> {
+fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind == Kind::NotFound => Ok(None),
@@ -46,7 +46,7 @@ fn stack_of(stack: &cloudformation::types::Stack) -> Stack {
 }
 
 /// A stack, if it is there.
-pub(crate) async fn stack(config: &SdkConfig, name: &str) -> Answer<Option<Stack>> {
+pub(crate) async fn stack(config: &SdkConfig, name: &str) -> Result<Option<Stack>> {
     let client = cloudformation::Client::new(config);
     let sent = client.describe_stacks().stack_name(name).send().await;
     match sent.map_err(|error| service_error("DescribeStacks", name, &error)) {
@@ -58,7 +58,7 @@ pub(crate) async fn stack(config: &SdkConfig, name: &str) -> Answer<Option<Stack
 }
 
 /// Every stack whose name begins like this.
-pub(crate) async fn stacks(config: &SdkConfig, prefix: &str) -> Answer<Vec<Stack>> {
+pub(crate) async fn stacks(config: &SdkConfig, prefix: &str) -> Result<Vec<Stack>> {
     let client = cloudformation::Client::new(config);
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MOST_PAGES {
@@ -81,7 +81,7 @@ pub(crate) async fn stacks(config: &SdkConfig, prefix: &str) -> Answer<Vec<Stack
 }
 
 /// A function, if it is there.
-pub(crate) async fn function(config: &SdkConfig, name: &str) -> Answer<Option<Function>> {
+pub(crate) async fn function(config: &SdkConfig, name: &str) -> Result<Option<Function>> {
     let client = lambda::Client::new(config);
     let sent = client
         .get_function_configuration()
@@ -113,7 +113,7 @@ pub(crate) async fn function(config: &SdkConfig, name: &str) -> Answer<Option<Fu
 }
 
 /// What feeds a function.
-pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Answer<Vec<Source>> {
+pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Result<Vec<Source>> {
     use lambda::types::FunctionResponseType::ReportBatchItemFailures;
     let client = lambda::Client::new(config);
     let sent = client.list_event_source_mappings().function_name(function);
@@ -134,7 +134,7 @@ pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Answer<Vec<So
 }
 
 /// A queue of the account, if it is there.
-pub(crate) async fn queue(config: &SdkConfig, name: &str) -> Answer<Option<Queue>> {
+pub(crate) async fn queue(config: &SdkConfig, name: &str) -> Result<Option<Queue>> {
     let client = aws_sdk_sqs::Client::new(config);
     let sent = client.get_queue_url().queue_name(name).send().await;
     let answer = sent.map_err(|error| service_error("GetQueueUrl", name, &error));
@@ -167,7 +167,7 @@ pub(crate) async fn queue(config: &SdkConfig, name: &str) -> Answer<Option<Queue
 }
 
 /// A schedule, if it is there.
-pub(crate) async fn schedule(config: &SdkConfig, name: &str) -> Answer<Option<Schedule>> {
+pub(crate) async fn schedule(config: &SdkConfig, name: &str) -> Result<Option<Schedule>> {
     let client = scheduler::Client::new(config);
     let sent = client.get_schedule().name(name).send().await;
     let answer = sent.map_err(|error| service_error("GetSchedule", name, &error));
@@ -178,7 +178,7 @@ pub(crate) async fn schedule(config: &SdkConfig, name: &str) -> Answer<Option<Sc
 }
 
 /// How many subscriptions a topic has, and how many of them are not confirmed.
-pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Answer<(usize, usize)> {
+pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Result<(usize, usize)> {
     let client = aws_sdk_sns::Client::new(config);
     let (mut all, mut pending, mut token) = (0, 0, None);
     for _ in 0..MOST_PAGES {
@@ -202,7 +202,7 @@ pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Answer<(us
 }
 
 /// The management account of the organization that the credentials' account belongs to.
-pub(crate) async fn owner(config: &SdkConfig) -> Answer<String> {
+pub(crate) async fn owner(config: &SdkConfig) -> Result<String> {
     let thing = "the organization";
     let sent = organizations::Client::new(config)
         .describe_organization()
@@ -218,7 +218,7 @@ pub(crate) async fn owner(config: &SdkConfig) -> Answer<String> {
 }
 
 /// The delegated administrators of Private Marketplace.
-pub(crate) async fn administrators(config: &SdkConfig) -> Answer<Vec<String>> {
+pub(crate) async fn administrators(config: &SdkConfig) -> Result<Vec<String>> {
     let client = organizations::Client::new(config);
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MOST_PAGES {
@@ -238,7 +238,7 @@ pub(crate) async fn administrators(config: &SdkConfig) -> Answer<Vec<String>> {
 }
 
 /// The services that the organization trusts.
-pub(crate) async fn trusted(config: &SdkConfig) -> Answer<Vec<String>> {
+pub(crate) async fn trusted(config: &SdkConfig) -> Result<Vec<String>> {
     let client = organizations::Client::new(config);
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MOST_PAGES {

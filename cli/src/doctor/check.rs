@@ -166,9 +166,9 @@ checks! {
         "every account that was taken in is configured"
         "go on with `pmp-sync member add`, or take it out with `pmp-sync member remove`"
         "dynamodb:Query";
-    Brake "brake" Configuration
-        "nothing is stopped"
-        "take the brake off with `pmp-sync resume`"
+    Suspensions "suspensions" Configuration
+        "nothing is suspended"
+        "resume with `pmp-sync resume`"
         "dynamodb:GetItem";
     LastRun "last-run" Runs
         "the last run is not older than two periods of the schedule, and did not fail"
@@ -176,18 +176,18 @@ checks! {
         "dynamodb:Query";
     UnfinishedRuns "unfinished-runs" Runs
         "no run is unfinished for more than an hour"
-        "see `pmp-sync status --run RUN`: a lane may be blocked, stopped, or slow"
+        "see `pmp-sync status --run RUN`: a lane may be blocked, suspended, or slow"
         "dynamodb:Query";
     Blocked "blocked-lanes" Runs
         "no lane is blocked"
         "see `pmp-sync status`; once the cause is gone, `pmp-sync sync` unblocks the lane"
         "dynamodb:GetItem";
     Quarantine "quarantine" Runs
-        "no change is set aside"
+        "no change is quarantined"
         "see `pmp-sync dlq list`; issue what is to be tried again with `pmp-sync dlq replay`"
         "dynamodb:Query";
     Holds "holds" Runs
-        "no plan waits for consent"
+        "no plan waits for approval"
         "see `pmp-sync holds`"
         "dynamodb:Query";
     Frozen "frozen-links" Runs
@@ -228,7 +228,7 @@ checks! {
         "";
     MemberSending "member-sending" Members
         "the role may send changes: shown by those that have arrived"
-        "nothing: it can not be tried without an effect; the first change set of a sync shows it"
+        "nothing: it cannot be tried without an effect; the first change set of a sync shows it"
         "dynamodb:GetItem";
     MemberDeadLetters "member-dead-letters" Members
         "the role can receive each member's dead letters, and there are none"

@@ -14,7 +14,7 @@ use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{DOCTOR_REQUESTED, SOURCE};
-use pmp_sync_domain::ports::{Answer, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _, Result};
 use pmp_sync_domain::run::LaneEntry;
 use serde::Deserialize as _;
 use serde_json::json;
@@ -148,10 +148,10 @@ pub(crate) async fn runs(context: &Context) -> runs::Facts {
         let newest = ledger.newest_runs(1).await?;
         Ok(newest.into_iter().next())
     };
-    let (config, onboarded, brake, last, unfinished, lanes, links) = futures::join!(
+    let (config, onboarded, suspensions, last, unfinished, lanes, links) = futures::join!(
         look(ledger.current_config()),
         look(onboarded),
-        look(ledger.brake()),
+        look(ledger.suspensions()),
         look(last),
         look(ledger.unfinished_runs(MOST_RUNS)),
         look(lanes(context)),
@@ -160,7 +160,7 @@ pub(crate) async fn runs(context: &Context) -> runs::Facts {
     runs::Facts {
         config,
         onboarded,
-        brake,
+        suspensions,
         last,
         unfinished,
         lanes,
@@ -168,7 +168,7 @@ pub(crate) async fn runs(context: &Context) -> runs::Facts {
     }
 }
 
-async fn lanes(context: &Context) -> Answer<Vec<LaneSeen>> {
+async fn lanes(context: &Context) -> Result<Vec<LaneSeen>> {
     let entries = context.ledger.lanes().await?;
     let seen: Vec<_> = stream::iter(entries)
         .map(|entry| lane(context, entry))
@@ -178,7 +178,7 @@ async fn lanes(context: &Context) -> Answer<Vec<LaneSeen>> {
     seen.into_iter().collect()
 }
 
-async fn lane(context: &Context, entry: LaneEntry) -> Answer<LaneSeen> {
+async fn lane(context: &Context, entry: LaneEntry) -> Result<LaneSeen> {
     let ledger = &context.ledger;
     let (state, quarantined) =
         futures::join!(ledger.state(&entry.lane), ledger.quarantined(&entry.lane));
@@ -192,14 +192,14 @@ async fn lane(context: &Context, entry: LaneEntry) -> Answer<LaneSeen> {
     })
 }
 
-async fn links(context: &Context) -> Answer<Vec<LinkSeen>> {
+async fn links(context: &Context) -> Result<Vec<LinkSeen>> {
     let known = holds::known(context)
         .await
         .map_err(|failure| service(&failure))?;
     let seen = known.into_iter().map(|known| LinkSeen {
         name: known.name(),
         holds: known.holds().cloned().collect(),
-        frozen_since: known.book.frozen_since,
+        frozen_since: known.link_state.frozen_since,
         lane: known.lane,
     });
     Ok(seen.collect())

@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use pmp_sync_domain::doctor::{Look, Trouble};
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 use tokio::time::Instant;
 
 /// How long any look may take.
@@ -24,14 +24,14 @@ pub(crate) struct Timed<T> {
 }
 
 /// Makes a look, for at most 10 s.
-pub(crate) async fn look<T>(answer: impl Future<Output = Answer<T>>) -> Timed<T> {
+pub(crate) async fn look<T>(answer: impl Future<Output = Result<T>>) -> Timed<T> {
     look_for(MOST, answer).await
 }
 
 /// Makes a look, for at most that long.
 pub(crate) async fn look_for<T>(
     most: Duration,
-    answer: impl Future<Output = Answer<T>>,
+    answer: impl Future<Output = Result<T>>,
 ) -> Timed<T> {
     let began = Instant::now();
     let answered = tokio::time::timeout(most, answer).await;

@@ -201,7 +201,7 @@ fn sending(member: &MemberLook, successes: Option<&Successes>) -> Finding {
         }
         None => Finding::because(
             check,
-            "it can not be tried without an effect, and no change has arrived yet",
+            "it cannot be tried without an effect, and no change has arrived yet",
         ),
     }
 }

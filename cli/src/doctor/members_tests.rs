@@ -178,7 +178,7 @@ fn a_marketplace_that_refuses_is_found() {
 }
 
 #[test]
-fn a_role_that_can_not_be_assumed_fails_and_what_depends_on_it_is_not_known() {
+fn a_role_that_cannot_be_assumed_fails_and_what_depends_on_it_is_not_known() {
     let gone = |answer: &mut DoctorAnswer| {
         let member = &mut answer.members[0];
         member.role = failed(Kind::Denied, "AssumeRole failed");
@@ -308,7 +308,7 @@ fn sending_is_shown_by_what_has_arrived() {
 }
 
 #[test]
-fn dead_letters_are_told_and_so_is_that_they_can_not_be_received() {
+fn dead_letters_are_told_and_so_is_that_they_cannot_be_received() {
     let of = |depth, receive| {
         one(
             |answer| {

@@ -6,7 +6,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{AccountId, LaneId};
-use pmp_sync_domain::lane::{Block, Brake};
+use pmp_sync_domain::lane::{Block, Suspensions};
 use pmp_sync_domain::ports::StoredConfig;
 use pmp_sync_domain::run::{RunRecord, RunStatus};
 
@@ -46,7 +46,7 @@ pub(crate) struct LinkSeen {
 pub(crate) struct Facts {
     pub(crate) config: Timed<Option<StoredConfig>>,
     pub(crate) onboarded: Timed<Vec<AccountId>>,
-    pub(crate) brake: Timed<Brake>,
+    pub(crate) suspensions: Timed<Suspensions>,
     pub(crate) last: Timed<Option<RunRecord>>,
     pub(crate) unfinished: Timed<Vec<RunRecord>>,
     pub(crate) lanes: Timed<Vec<LaneSeen>>,
@@ -63,7 +63,7 @@ pub(crate) struct Rhythm {
 /// What it means.
 pub(crate) fn judge(facts: &Facts, rhythm: &Rhythm, now: Timestamp) -> Vec<Finding> {
     let mut found = configuration(facts);
-    found.push(of(Check::Brake, &facts.brake, brake));
+    found.push(of(Check::Suspensions, &facts.suspensions, suspensions));
     found.push(of(Check::LastRun, &facts.last, |run| {
         last_run(run.as_ref(), rhythm, now)
     }));
@@ -140,7 +140,7 @@ fn configuration(facts: &Facts) -> Vec<Finding> {
     let mut found = vec![stored];
     let before = found.len();
     found.extend(alone.map(|name| {
-        let seen = "the member has no link: nothing is kept in step there";
+        let seen = "the member has no link: nothing is kept in sync there";
         Finding::warn(Check::MemberLinks, seen).about(name.as_str())
     }));
     if found.len() == before {
@@ -167,25 +167,31 @@ fn configuration(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn brake(brake: &Brake) -> Finding {
-    let members = brake.members.iter();
-    let members = members.map(|(name, stop)| (format!("member {name}"), stop));
-    let links = brake.links.iter();
-    let links = links.map(|(link, stop)| (format!("link {link}"), stop));
-    let all = brake.all.iter().map(|stop| ("everything".to_owned(), stop));
+fn suspensions(suspensions: &Suspensions) -> Finding {
+    let members = suspensions.members.iter();
+    let members = members.map(|(name, suspension)| (format!("member {name}"), suspension));
+    let links = suspensions.links.iter();
+    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
+    let all = suspensions
+        .all
+        .iter()
+        .map(|suspension| ("everything".to_owned(), suspension));
     let told: Vec<_> = all
         .chain(members)
         .chain(links)
-        .map(|(what, stop)| {
-            let by = stop.by.as_deref();
+        .map(|(what, suspension)| {
+            let by = suspension.by.as_deref();
             let by = by.map_or_else(String::new, |by| format!(" by {by}"));
-            format!("{what} is stopped since {}{by}", time(Some(stop.since)))
+            format!(
+                "{what} is suspended since {}{by}",
+                time(Some(suspension.since))
+            )
         })
         .collect();
     if told.is_empty() {
-        return Finding::ok(Check::Brake, "nothing is stopped");
+        return Finding::ok(Check::Suspensions, "nothing is suspended");
     }
-    Finding::warn(Check::Brake, told.join("; "))
+    Finding::warn(Check::Suspensions, told.join("; "))
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {
@@ -292,7 +298,7 @@ fn lanes(facts: &Facts) -> Vec<Finding> {
         |lanes| {
             let some = lanes.iter().filter(|lane| lane.quarantined > 0);
             let told = some.map(|lane| {
-                let seen = format!("{} set aside", count(lane.quarantined, "change"));
+                let seen = format!("{} quarantined", count(lane.quarantined, "change"));
                 Finding::warn(Check::Quarantine, seen).about(&lane.name)
             });
             told.collect()

@@ -4,7 +4,7 @@ use pmp_sync_domain::doctor::Look;
 use pmp_sync_domain::error::{FaultRecord, Kind};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::{BlockReason, Stop};
+use pmp_sync_domain::lane::{BlockReason, Suspension};
 use pmp_sync_domain::plan::Plan;
 
 use super::super::finding::Status;
@@ -57,7 +57,7 @@ fn facts() -> Facts {
             text: CONFIG.to_owned(),
         })),
         onboarded: timed(vec![AccountId::new("222222222222").unwrap()]),
-        brake: timed(Brake::default()),
+        suspensions: timed(Suspensions::default()),
         last: timed(Some(run(RunStatus::Completed, 60))),
         unfinished: timed(Vec::new()),
         lanes: timed(vec![LaneSeen {
@@ -156,18 +156,18 @@ fn a_member_without_a_link_and_an_account_without_a_member_are_told() {
 }
 
 #[test]
-fn the_brake_is_told_with_who_put_it_on() {
+fn the_suspension_is_told_with_who_put_it_on() {
     let mut facts = facts();
-    let stop = Stop {
+    let suspension = Suspension {
         by: Some("alice".to_owned()),
         since: before(10),
     };
-    facts.brake = timed(Brake {
-        all: Some(stop),
-        ..Brake::default()
+    facts.suspensions = timed(Suspensions {
+        all: Some(suspension),
+        ..Suspensions::default()
     });
     tells(
-        &one(&facts, Check::Brake),
+        &one(&facts, Check::Suspensions),
         Status::Warn,
         &["everything", "alice", "pmp-sync resume"],
     );
@@ -238,7 +238,7 @@ fn a_run_that_does_not_end_is_told_after_an_hour() {
 }
 
 #[test]
-fn a_blocked_lane_and_what_is_set_aside_are_told_by_lane() {
+fn a_blocked_lane_and_what_is_quarantined_are_told_by_lane() {
     let mut seen = facts();
     let Look::Seen(lanes) = &mut seen.lanes.look else {
         unreachable!()

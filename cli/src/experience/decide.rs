@@ -40,7 +40,7 @@ pub(crate) enum Next {
     Done(ExperienceId),
     /// A change set of these, about this experience; about none if it makes one.
     Start(Option<ExperienceId>, Vec<AdminChange>),
-    /// It can not be done.
+    /// It cannot be done.
     Refuse { message: String, remedy: String },
 }
 
@@ -134,7 +134,7 @@ fn has(audiences: &[Audience], experience: &ExperienceId, principal: &str) -> bo
 
 fn is_archived(of: &Experience) -> Next {
     refuse(
-        format!("{} is archived, and can not be changed", of.id),
+        format!("{} is archived, and cannot be changed", of.id),
         format!(
             "take it back with `pmp-sync experience revive --experience {}`",
             of.id

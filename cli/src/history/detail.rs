@@ -1,6 +1,6 @@
 //! One run, with everything that is known of it, for a person.
 
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, Request};
@@ -8,7 +8,7 @@ use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, Request};
 use super::{Whole, verdict};
 use crate::failure::Failure;
 use crate::hints;
-use crate::holds::{counts, way_back, who, words};
+use crate::holds::{counts, rollback, who, words};
 use crate::output::{self, line, time};
 
 /// Shows it.
@@ -93,21 +93,21 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         output::word(&link.status)
     ))?;
     line(&format!("  follows     {}", link.management_experience))?;
-    if let Some(consent) = &link.consent {
+    if let Some(approval) = &link.approval {
         let verdict = verdict(link).as_ref().map(output::word).unwrap_or_default();
-        let what = match consent.action {
-            ConsentAction::Approve => "approval of the plan of",
-            ConsentAction::Reject => "rejection of the plan of",
-            ConsentAction::Restore => "the way back before",
+        let what = match approval.action {
+            ApprovalAction::Approve => "approval of the plan of",
+            ApprovalAction::Reject => "rejection of the plan of",
+            ApprovalAction::Restore => "the rollback before",
         };
-        line(&format!("  wanted      {what} run {}", consent.of))?;
+        line(&format!("  wanted      {what} run {}", approval.of))?;
         // Otherwise it is told below.
-        let hash = consent.plan_hash.as_ref();
+        let hash = approval.plan_hash.as_ref();
         if let Some(hash) = hash.filter(|hash| link.plan_hash.as_ref() != Some(hash)) {
             line(&format!("  plan        {hash}"))?;
         }
-        line(&format!("  {verdict:<11} {}", who(&consent.ask)))?;
-        if let Some(why) = &consent.refused {
+        line(&format!("  {verdict:<11} {}", who(&approval.ask)))?;
+        if let Some(why) = &approval.refused {
             line(&format!("  because     {why}"))?;
         }
     }
@@ -125,7 +125,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         line(&format!("  plan        {hash}"))?;
     }
     if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
-        if let Some(run) = way_back(hold) {
+        if let Some(run) = rollback(hold) {
             line(&format!("  restores    the lists before run {run}"))?;
         }
         // Whether it is held still, `pmp-sync holds` tells.

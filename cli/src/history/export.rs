@@ -6,11 +6,11 @@ use pmp_sync_domain::run::{LinkRecord, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;
-use self::event::{ConsentEvent, Counted, What};
+use self::event::{ApprovalEvent, Counted, What};
 use super::{Verdict, Whole, verdict};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::holds::{ReasonAnswer, way_back};
+use crate::holds::{ReasonAnswer, rollback};
 use crate::output;
 
 /// Runs that are read at once: no more is kept in memory.
@@ -74,8 +74,8 @@ impl<'a> Events<'a> {
     }
 
     fn link(&mut self, link: &'a LinkRecord) {
-        if let Some(consent) = &link.consent {
-            let told = ConsentEvent::new(consent);
+        if let Some(approval) = &link.approval {
+            let told = ApprovalEvent::new(approval);
             let what = match verdict(link) {
                 // Of a failure the event below tells.
                 None | Some(Verdict::Failed) => None,
@@ -86,7 +86,7 @@ impl<'a> Events<'a> {
                 Some(Verdict::RestorePlanned) => Some(What::RestorePlanned(told)),
             };
             if let Some(what) = what {
-                self.add(consent.ask.at, Some(link), what);
+                self.add(approval.ask.at, Some(link), what);
             }
         }
         if let Some(plan_hash) = &link.plan_hash {
@@ -107,13 +107,13 @@ impl<'a> Events<'a> {
             LinkStatus::Held => Some(held(link)),
             LinkStatus::Committed => Some(What::Committed(Counted::new(link))),
             LinkStatus::Underway => Some(What::Underway(Counted::new(link))),
-            LinkStatus::Stopped => Some(What::Stopped(Counted::new(link))),
+            LinkStatus::Suspended => Some(What::Suspended(Counted::new(link))),
             LinkStatus::Removed => Some(What::Removed),
             LinkStatus::Failed => Some(What::Failed {
                 fault: link.fault.as_ref(),
             }),
             // Of requests about holds the event above tells.
-            LinkStatus::InStep | LinkStatus::Rejected | LinkStatus::Refused => None,
+            LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => None,
         };
         if let Some(what) = what {
             self.add(link.at, Some(link), what);
@@ -168,7 +168,7 @@ fn held(link: &LinkRecord) -> What<'_> {
         allow: hold.map(|hold| hold.allow),
         deny: hold.map(|hold| hold.deny),
         removals: hold.map(|hold| hold.removals),
-        restores: hold.and_then(way_back),
+        restores: hold.and_then(rollback),
         reasons: hold.map(|hold| ReasonAnswer::all(&hold.reasons)),
         fault: link.fault.as_ref(),
     }

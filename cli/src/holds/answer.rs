@@ -11,18 +11,18 @@ use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Known, way_back};
+use super::{Known, rollback};
 
 /// What is held, and what is frozen.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldsAnswer {
-    /// The plans that wait for somebody's consent.
+    /// The plans that wait for approval.
     pub(super) holds: Vec<HoldAnswer>,
     /// The links that are frozen.
     pub(super) frozen: Vec<Frozen>,
 }
 
-/// A plan that waits for somebody's consent.
+/// A plan that waits for approval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldAnswer {
     /// The member; null if its lane was never planned for.
@@ -46,7 +46,7 @@ pub(crate) struct HoldAnswer {
     deny: usize,
     /// Of these, those of products that the member allows.
     removals: usize,
-    /// The run before which the lists are wanted back, if it is a way back.
+    /// The run before which the lists are wanted back, if it is a rollback.
     restores: Option<RunId>,
     /// Why it is held.
     reasons: Vec<ReasonAnswer>,
@@ -118,7 +118,7 @@ impl HoldAnswer {
             allow: hold.allow,
             deny: hold.deny,
             removals: hold.removals,
-            restores: way_back(hold),
+            restores: rollback(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
             approve: known.approve(hold),

@@ -190,7 +190,7 @@ fn which_management_experience_is_meant_has_to_be_said_when_there_are_several() 
 }
 
 #[test]
-fn an_account_can_not_be_that_of_two_members() {
+fn an_account_cannot_be_that_of_two_members() {
     let told = add(Some(TEXT), &new("latam", "222222222222")).unwrap_err();
     assert!(
         told.to_string().contains("already that of member"),

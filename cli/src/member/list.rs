@@ -7,7 +7,7 @@ use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
+use pmp_sync_domain::lane::{LaneState, Phase, Suspension, Suspensions};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
@@ -41,7 +41,7 @@ pub(crate) struct MemberView {
     /// Its links.
     links: Vec<LinkView>,
     /// Since when it is suspended, and by whom; everything may be.
-    suspended: Option<Stop>,
+    suspended: Option<Suspension>,
     /// Its experiences that a run has planned for.
     lanes: Vec<LaneView>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct LaneView {
     phase: Phase,
     /// When it was last seen to be as it is to be.
     #[schemars(with = "Option<String>")]
-    last_in_step: Option<Timestamp>,
+    last_in_sync: Option<Timestamp>,
     /// How many seconds ago that was; none if it never was.
     stale_seconds: Option<i64>,
 }
@@ -71,7 +71,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
         None => Config::default(),
     };
     let known = context.ledger.onboardings().await?;
-    let brake = context.ledger.brake().await?;
+    let suspensions = context.ledger.suspensions().await?;
     let mut lanes = Vec::new();
     for entry in context.ledger.lanes().await? {
         if config.links.iter().any(|link| serves(link, &entry.lane)) {
@@ -81,7 +81,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     }
     let list = MemberList {
         version: stored.map(|stored| stored.version),
-        members: members(&config, known, &brake, &lanes, SystemClock.now()),
+        members: members(&config, known, &suspensions, &lanes, SystemClock.now()),
     };
     if common.json {
         return output::json(&list);
@@ -97,7 +97,7 @@ fn serves(link: &Link, lane: &LaneId) -> bool {
 fn members(
     config: &Config,
     known: Vec<Onboarding>,
-    brake: &Brake,
+    suspensions: &Suspensions,
     lanes: &[(LaneId, LaneState)],
     now: Timestamp,
 ) -> Vec<MemberView> {
@@ -105,7 +105,12 @@ fn members(
         .into_iter()
         .map(|known| (known.account.clone(), known))
         .collect();
-    let stop_of = |name: &MemberName| brake.all.as_ref().or_else(|| brake.members.get(name));
+    let suspension_of = |name: &MemberName| {
+        suspensions
+            .all
+            .as_ref()
+            .or_else(|| suspensions.members.get(name))
+    };
     let configured = config.members.values().map(|member| MemberView {
         member: Some(member.name.clone()),
         account: member.account.clone(),
@@ -113,7 +118,7 @@ fn members(
             .remove(&member.account)
             .and_then(|known| known.experience),
         links: links_of(config, &member.name),
-        suspended: stop_of(&member.name).cloned(),
+        suspended: suspension_of(&member.name).cloned(),
         lanes: lanes
             .iter()
             .filter(|(lane, _)| lane.account == member.account)
@@ -136,9 +141,9 @@ fn lane_view(lane: &LaneId, state: &LaneState, now: Timestamp) -> LaneView {
     LaneView {
         experience: lane.experience.clone(),
         phase: state.phase,
-        last_in_step: state.last_in_step,
+        last_in_sync: state.last_in_sync,
         stale_seconds: state
-            .last_in_step
+            .last_in_sync
             .map(|at| now.duration_since(at).as_secs().max(0)),
     }
 }
@@ -154,7 +159,7 @@ fn show(list: &MemberList) -> Result<(), Failure> {
         "EXPERIENCE",
         "MODE",
         "STATE",
-        "LAST IN STEP",
+        "LAST IN SYNC",
         "AGO",
     ];
     output::table(&header, list.members.iter().flat_map(rows).collect())?;
@@ -176,8 +181,8 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
         .map_or_else(dash, ToString::to_string);
     let row = |link: Option<&LinkView>| {
         let lanes: Vec<_> = member.lanes.iter().filter(|lane| of(link, lane)).collect();
-        // The oldest counts; one that was never in step is older than all.
-        let oldest = lanes.iter().min_by_key(|lane| lane.last_in_step);
+        // The oldest counts; one that was never in sync is older than all.
+        let oldest = lanes.iter().min_by_key(|lane| lane.last_in_sync);
         let age = oldest.and_then(|lane| lane.stale_seconds);
         vec![
             name.clone(),
@@ -186,7 +191,7 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
             link.map_or_else(dash, |link| link.member_experience.clone()),
             link.map_or_else(dash, |link| link.mode.to_string()),
             state(member, link),
-            time(oldest.and_then(|lane| lane.last_in_step)),
+            time(oldest.and_then(|lane| lane.last_in_sync)),
             age.map_or_else(dash, |seconds| {
                 output::age(std::time::Duration::from_secs(seconds.unsigned_abs()).as_secs_f64())
             }),
@@ -257,15 +262,17 @@ freeze = true
             known.experience = Some("exp-made".parse().unwrap());
             known
         };
-        let mut brake = Brake::default();
-        let stop = Stop {
+        let mut suspensions = Suspensions::default();
+        let suspension = Suspension {
             by: None,
             since: at("2026-01-01T00:00:00Z"),
         };
-        brake.members.insert("emea".parse().unwrap(), stop);
-        let lane = |id: &str, in_step: Option<&str>, phase| {
+        suspensions
+            .members
+            .insert("emea".parse().unwrap(), suspension);
+        let lane = |id: &str, in_sync: Option<&str>, phase| {
             let state = LaneState {
-                last_in_step: in_step.map(at),
+                last_in_sync: in_sync.map(at),
                 phase,
                 ..LaneState::default()
             };
@@ -277,7 +284,7 @@ freeze = true
         ];
         let known = vec![known("444444444444"), known("333333333333")];
         let now = at("2026-01-01T12:00:00Z");
-        let members = members(&config, known, &brake, &lanes, now);
+        let members = members(&config, known, &suspensions, &lanes, now);
         let shown: Vec<_> = members.iter().flat_map(rows).collect();
         let expected = [
             ["apac", "333333333333", "-", "-", "-", "no link", "-", "-"],
@@ -310,18 +317,18 @@ freeze = true
     }
 
     #[test]
-    fn an_experience_that_was_never_in_step_is_the_one_that_is_told() {
+    fn an_experience_that_was_never_in_sync_is_the_one_that_is_told() {
         let config = Config::parse(TEXT).unwrap();
-        let lane = |id: &str, last_in_step| {
+        let lane = |id: &str, last_in_sync| {
             let state = LaneState {
-                last_in_step,
+                last_in_sync,
                 ..LaneState::default()
             };
             (format!("222222222222/{id}").parse().unwrap(), state)
         };
         let now = at("2026-01-01T12:00:00Z");
         let lanes = [lane("exp-1", Some(now)), lane("exp-2", None)];
-        let members = members(&config, Vec::new(), &Brake::default(), &lanes, now);
+        let members = members(&config, Vec::new(), &Suspensions::default(), &lanes, now);
         let shown: Vec<_> = members.iter().flat_map(rows).collect();
         assert_eq!(shown[1][6..], ["-", "-"]);
     }

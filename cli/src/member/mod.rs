@@ -14,9 +14,9 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 
 use crate::args::deploy::RemoveOptions;
-use crate::args::{BrakeOptions, Common};
-use crate::brake;
+use crate::args::{Common, SuspendOptions};
 use crate::failure::Failure;
+use crate::suspensions;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
@@ -27,16 +27,16 @@ pub(crate) enum MemberCommand {
     Bootstrap(bootstrap::BootstrapOptions),
     /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
     Remove(RemoveOptions),
-    /// The members: their links, what is suspended, and how long ago they were in step. Changes nothing.
+    /// The members: their links, what is suspended, and how long ago they were in sync. Changes nothing.
     List,
     /// Changes how far a member's links may go.
     Mode(ModeOptions),
-    /// Puts the brake on a member, as `pmp-sync stop --member` does.
+    /// Suspends a member, as `pmp-sync suspend --member` does.
     Suspend {
         /// Its name.
         name: MemberName,
     },
-    /// Takes the brake off a member, as `pmp-sync resume --member` does, and asks for a run.
+    /// Resumes a member, as `pmp-sync resume --member` does, and asks for a run.
     Resume {
         /// Its name.
         name: MemberName,
@@ -109,7 +109,7 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
 
 /// `member`
 pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {
-    let one = |name: &MemberName| BrakeOptions {
+    let one = |name: &MemberName| SuspendOptions {
         members: vec![name.clone()],
         links: Vec::new(),
     };
@@ -119,8 +119,8 @@ pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), 
         MemberCommand::Remove(options) => remove::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,
-        MemberCommand::Suspend { name } => brake::stop(common, &one(name)).await,
-        MemberCommand::Resume { name } => brake::resume(common, &one(name)).await,
+        MemberCommand::Suspend { name } => suspensions::suspend(common, &one(name)).await,
+        MemberCommand::Resume { name } => suspensions::resume(common, &one(name)).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `pmp-sync member remove`: a member goes in the order in which nothing is cut off in the middle. Brake,
+//! `pmp-sync member remove`: a member goes in the order in which nothing is cut off in the middle. Suspensions,
 //! configuration, a run that closes its lanes, its experiences, its account, its role, its item.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,6 @@ use super::edit::{self, Edit};
 use crate::args::Common;
 use crate::args::deploy::{Afterwards, RemoveOptions, Who};
 use crate::ask::confirm;
-use crate::brake;
 use crate::context::{Context, request_id};
 use crate::deploy::account::{Account, Part};
 use crate::deploy::bucket::{Bucket, default_name};
@@ -30,6 +29,7 @@ use crate::experience::Wanted;
 use crate::experience::administrator::Administrator;
 use crate::failure::Failure;
 use crate::output;
+use crate::suspensions;
 
 /// Versions of the configuration that are looked through for a member that has left it.
 const VERSIONS: u64 = 200;
@@ -191,7 +191,7 @@ impl Removal<'_> {
         let here = Stacks::new(self.management, self.progress);
         answer.note(format!("stack {stack}"), here.remove(&stack).await?);
         if let Some(name) = &self.known.name {
-            brake::release(&self.context, name).await?;
+            suspensions::release(&self.context, name).await?;
         }
         // Last: it is what the command knows the account by.
         self.context
@@ -201,7 +201,7 @@ impl Removal<'_> {
         Ok(answer)
     }
 
-    /// The experiences that its links name, and those that were ever kept in step.
+    /// The experiences that its links name, and those that were ever kept in sync.
     async fn experiences(&self) -> Result<BTreeSet<ExperienceId>, Failure> {
         let lanes = self.lanes().await?.into_iter();
         let mut all = self.known.experiences.clone();
@@ -268,14 +268,14 @@ impl Removal<'_> {
         }
     }
 
-    /// Brake, configuration, and a run that closes the lanes; then nothing is under way any more.
+    /// Suspensions, configuration, and a run that closes the lanes; then nothing is under way any more.
     async fn leave_configuration(
         &self,
         member: &MemberName,
         answer: &mut RemovalAnswer,
     ) -> Result<(), Failure> {
         self.progress.step(format!("stopping {member}"));
-        brake::engage(&self.context, member, self.progress).await?;
+        suspensions::engage(&self.context, member, self.progress).await?;
         let edited = edit_config(&self.context, |text| match text {
             Some(text) => edit::remove(text, member),
             None => Ok(Edit::Same),

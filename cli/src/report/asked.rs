@@ -1,5 +1,5 @@
 //! What the producer is asked for: the standings and the dead letters of a few members at a time, so that each
-//! answer stays below what Lambda lets through. What can not be answered is a fault of those members only.
+//! answer stays below what Lambda lets through. What cannot be answered is a fault of those members only.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ const QUESTIONS_AT_ONCE: usize = 3;
 /// The code of an answer that would be too large.
 const TOO_LARGE: &str = "PMS-8001";
 
-/// The dead letters of a member, or why they can not be counted.
+/// The dead letters of a member, or why they cannot be counted.
 pub(crate) type Letters = Result<Vec<DeadLetterRecord>, FaultRecord>;
 
 /// Everything that the producer has answered.
@@ -172,7 +172,7 @@ async fn question<T: DeserializeOwned>(
 
 fn fault(failure: &Failure) -> FaultRecord {
     failure.record(
-        "see the message; a producer of an earlier release can not answer: deploy the management stack anew",
+        "see the message; a producer of an earlier release cannot answer: deploy the management stack anew",
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::lane::{Brake, Phase};
+use pmp_sync_domain::lane::{Phase, Suspensions};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::policy::{Action, Standing};
@@ -13,7 +13,7 @@ use pmp_sync_domain::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::run::RunRecord;
 use pmp_sync_domain::why::WhyAnswer;
 use pmp_sync_report::{
-    Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Stop,
+    Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Suspension,
 };
 
 use super::LaneFacts;
@@ -34,7 +34,7 @@ pub(crate) struct Gathered {
     pub(crate) letters: BTreeMap<MemberName, Letters>,
     pub(crate) lanes: BTreeMap<LaneId, LaneFacts>,
     pub(crate) known: Vec<Known>,
-    pub(crate) brake: Brake,
+    pub(crate) suspensions: Suspensions,
     pub(crate) runs: Vec<RunRecord>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn assemble(gathered: &Gathered) -> Model {
         attention: attention(gathered, &links),
         management: gathered.management.values().map(of_management).collect(),
         reasons: reasons.list,
-        stops: stops(&gathered.brake, &gathered.name),
+        suspensions: suspensions(&gathered.suspensions, &gathered.name),
         runs: gathered.runs.iter().map(of_run).collect(),
         links,
     }
@@ -123,18 +123,18 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     let facts = lane.as_ref().and_then(|lane| gathered.lanes.get(lane));
     let facts = facts.unwrap_or(&nothing);
     let known = lane.as_ref().and_then(|lane| gathered.known(lane));
-    let frozen_since = known.and_then(|known| known.book.frozen_since);
+    let frozen_since = known.and_then(|known| known.link_state.frozen_since);
     let cells = lane.as_ref().map_or_else(Vec::new, |lane| {
         let of = Of {
             name: &gathered.name,
             member: &link.member,
             lane,
-            brake: &gathered.brake,
+            suspensions: &gathered.suspensions,
         };
         cells(link, of, reasons)
     });
-    let stop = lane.as_ref();
-    let stop = stop.and_then(|lane| gathered.brake.holds(&link.member, lane));
+    let suspension = lane.as_ref();
+    let suspension = suspension.and_then(|lane| gathered.suspensions.holds(&link.member, lane));
     let held = !link.held_for.is_empty() || known.is_some_and(|known| known.holds().count() > 0);
     let is_underway = |cell: &Cell| {
         let reason = reasons.list.get(cell.reason);
@@ -142,20 +142,20 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     };
     let state = if link.fault.is_some() {
         State::Unreachable
-    } else if stop.is_some() {
-        State::Stopped
+    } else if suspension.is_some() {
+        State::Suspended
     } else if held {
         State::Held
     } else if facts.state.phase == Phase::Blocked {
         State::Blocked
     } else if cells.is_empty() && facts.open == 0 {
-        State::InStep
+        State::InSync
     } else if cells.iter().all(is_underway) {
         State::Underway
     } else {
         State::Differs
     };
-    let is_watched = link.mode != Mode::Observe && stop.is_none() && frozen_since.is_none();
+    let is_watched = link.mode != Mode::Observe && suspension.is_none() && frozen_since.is_none();
     let letters = match gathered.letters.get(&link.member) {
         Some(Ok(letters)) => {
             let of_lane = letters.iter().filter(|letter| letter.lane == lane);
@@ -174,8 +174,8 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
             Mode::Observe => pmp_sync_report::Mode::Observe,
         },
         state,
-        stale: is_watched && state != State::InStep && is_stale(facts, known, gathered),
-        last_in_step: facts.state.last_in_step,
+        stale: is_watched && state != State::InSync && is_stale(facts, known, gathered),
+        last_in_sync: facts.state.last_in_sync,
         last_success: facts.state.last_success,
         frozen_since,
         open: facts.open,
@@ -193,8 +193,8 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
 
 /// The same rule by which the producer announces it.
 fn is_stale(facts: &LaneFacts, known: Option<&Known>, gathered: &Gathered) -> bool {
-    let watched = known.and_then(|known| known.book.notices.since);
-    let since = watched.or(facts.state.last_in_step);
+    let watched = known.and_then(|known| known.link_state.notices.since);
+    let since = watched.or(facts.state.last_in_sync);
     let (hours, now) = (gathered.stale_after_hours, gathered.now);
     since.is_some_and(|since| stale_since(&facts.state, since, hours, now).is_some())
 }
@@ -224,21 +224,22 @@ fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Cell> {
     differing.filter_map(cell).collect()
 }
 
-fn stops(brake: &Brake, name: &str) -> Vec<Stop> {
-    let stop = |what: String, rest: &str, stop: &pmp_sync_domain::lane::Stop| Stop {
-        what,
-        by: stop.by.clone(),
-        since: stop.since,
-        command: command(name, rest),
-    };
-    let all = brake.all.iter();
-    let all = all.map(|on| stop("everything".to_owned(), "resume", on));
-    let members = brake.members.iter();
-    let members =
-        members.map(|(of, on)| stop(format!("member {of}"), &format!("resume --member {of}"), on));
-    let links = brake.links.iter();
+fn suspensions(suspensions: &Suspensions, name: &str) -> Vec<Suspension> {
+    let suspension =
+        |what: String, rest: &str, suspension: &pmp_sync_domain::lane::Suspension| Suspension {
+            what,
+            by: suspension.by.clone(),
+            since: suspension.since,
+            command: command(name, rest),
+        };
+    let all = suspensions.all.iter();
+    let all = all.map(|on| suspension("everything".to_owned(), "resume", on));
+    let members = suspensions.members.iter();
+    let members = members
+        .map(|(of, on)| suspension(format!("member {of}"), &format!("resume --member {of}"), on));
+    let links = suspensions.links.iter();
     let links =
-        links.map(|(of, on)| stop(format!("link {of}"), &format!("resume --link {of}"), on));
+        links.map(|(of, on)| suspension(format!("link {of}"), &format!("resume --link {of}"), on));
     all.chain(members).chain(links).collect()
 }
 

@@ -136,8 +136,8 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
 fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered) -> Attention {
     let counts = holds::counts(hold.allow, hold.deny);
     let removals = output::count(hold.removals, "removal");
-    let plan = match hold.way_back_to() {
-        Some(run) => format!("The way back before run {run}: {counts} ({removals})."),
+    let plan = match hold.rollback_to() {
+        Some(run) => format!("The rollback before run {run}: {counts} ({removals})."),
         None => format!("The plan: {counts} ({removals})."),
     };
     let mut message = vec![plan];
@@ -230,16 +230,16 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
 fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {
     let hours = gathered.stale_after_hours;
     shown.stale.then(|| Attention {
-        message: vec![match shown.last_in_step {
-            Some(_) => format!("It was last known in step more than {hours} h ago."),
-            None => "It was never known in step.".to_owned(),
+        message: vec![match shown.last_in_sync {
+            Some(_) => format!("It was last known in sync more than {hours} h ago."),
+            None => "It was never known in sync.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),
         command: Some(command(
             &gathered.name,
             &format!("plan --member {}", link.member),
         )),
-        since: shown.last_in_step,
+        since: shown.last_in_sync,
         ..item(AttentionKind::Stale, link)
     })
 }

@@ -1,7 +1,7 @@
 //! Why a product differs, as the report tells it, with the command that resolves it.
 
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::Brake;
+use pmp_sync_domain::lane::Suspensions;
 use pmp_sync_domain::why::{Why, WhyAnswer};
 use pmp_sync_report::{Kind, Reason};
 
@@ -30,11 +30,16 @@ pub(crate) fn shell(word: &str) -> String {
     }
 }
 
-/// The command that takes the brake off a lane.
-pub(crate) fn resume(brake: &Brake, name: &str, member: &MemberName, lane: &LaneId) -> String {
-    let rest = if brake.all.is_some() {
+/// The command that resume a lane.
+pub(crate) fn resume(
+    suspensions: &Suspensions,
+    name: &str,
+    member: &MemberName,
+    lane: &LaneId,
+) -> String {
+    let rest = if suspensions.all.is_some() {
         "resume".to_owned()
-    } else if brake.members.contains_key(member) {
+    } else if suspensions.members.contains_key(member) {
         format!("resume --member {member}")
     } else {
         format!("resume --link {}", lane.experience)
@@ -55,7 +60,7 @@ pub(crate) struct Of<'a> {
     pub(crate) name: &'a str,
     pub(crate) member: &'a MemberName,
     pub(crate) lane: &'a LaneId,
-    pub(crate) brake: &'a Brake,
+    pub(crate) suspensions: &'a Suspensions,
 }
 
 /// The reason of an answer.
@@ -64,7 +69,7 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         name,
         member,
         lane,
-        brake,
+        suspensions,
     } = of;
     let (kind, run, change_set, resolves) = match &answer.why {
         Why::Open {
@@ -83,16 +88,16 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
             (Kind::Quarantined, Some(run), change_set.as_ref(), replay)
         }
         Why::Blocked { .. } => (Kind::Blocked, None, None, Some(sync(name, member, lane))),
-        Why::Stopped { .. } => {
-            let resume = resume(brake, name, member, lane);
-            (Kind::Stopped, None, None, Some(resume))
+        Why::Suspended { .. } => {
+            let resume = resume(suspensions, name, member, lane);
+            (Kind::Suspended, None, None, Some(resume))
         }
         Why::Superseded { run, .. } => {
             let sync = sync(name, member, lane);
             (Kind::Planned, Some(run), None, Some(sync))
         }
         Why::Planned => (Kind::Planned, None, None, Some(sync(name, member, lane))),
-        Why::InStep { .. }
+        Why::InSync { .. }
         | Why::Excluded
         | Why::Protected
         | Why::Observed

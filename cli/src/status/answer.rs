@@ -2,7 +2,9 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
-use pmp_sync_domain::lane::{Block, Brake, LaneState, MemberMode, OpenChange, Phase, Stop};
+use pmp_sync_domain::lane::{
+    Block, LaneState, MemberMode, OpenChange, Phase, Suspension, Suspensions,
+};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
 use pmp_sync_domain::schema::Time;
@@ -21,8 +23,8 @@ pub(crate) enum StatusAnswer<'a> {
         runs: &'a [RunRecord],
         /// Every lane that was ever planned for.
         lanes: Vec<LaneAnswer>,
-        /// What is stopped.
-        brake: &'a Brake,
+        /// What is suspended.
+        suspensions: &'a Suspensions,
     },
     /// With `--run`: one run.
     Run {
@@ -56,11 +58,11 @@ pub(crate) struct LaneAnswer {
     change_set: Option<ChangeSetId>,
     /// Why the lane is blocked, while it is.
     block: Option<Block>,
-    /// The operator's brake, while it is on.
-    stop: Option<Stop>,
-    /// The plan that waits for somebody's consent.
+    /// The operator's suspension, while it stands.
+    suspension: Option<Suspension>,
+    /// The plan that waits for approval.
     hold: Option<HoldAnswer>,
-    /// The way back that waits for somebody's consent.
+    /// The rollback that waits for approval.
     restore: Option<HoldAnswer>,
     /// Since when a run has seen the link frozen, while it is.
     #[schemars(with = "Option<Time>")]
@@ -78,8 +80,8 @@ pub(crate) struct LaneAnswer {
     last_success: Option<Timestamp>,
     /// When the producer last found nothing to do.
     #[schemars(with = "Option<Time>")]
-    last_in_step: Option<Timestamp>,
-    /// Since when it was not in step, if it is announced as stale.
+    last_in_sync: Option<Timestamp>,
+    /// Since when it was not in sync, if it is announced as stale.
     #[schemars(with = "Option<Time>")]
     stale_since: Option<Timestamp>,
 }
@@ -87,7 +89,7 @@ pub(crate) struct LaneAnswer {
 /// What a member has chosen by the parameters of its stack, as its worker last found them.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberRulesAnswer {
-    /// What its worker may do: `all`, `allow-only`, `stopped`, or what a newer release knows.
+    /// What its worker may do: `all`, `allow-only`, `suspended`, or what a newer release knows.
     mode: MemberMode,
     /// How many denies change sets may apply within 24 hours; null without a limit.
     most_denies: Option<u32>,
@@ -105,7 +107,7 @@ impl LaneAnswer {
         now: Timestamp,
     ) -> Self {
         let rules = state.member.clone().unwrap_or_default();
-        let book = known.map(|known| &known.book);
+        let link_state = known.map(|known| &known.link_state);
         let told = |hold| {
             let (known, hold) = known.zip(hold)?;
             Some(HoldAnswer::new(known, hold))
@@ -121,10 +123,10 @@ impl LaneAnswer {
             planned_run: state.planned_run(),
             change_set: state.change_set.clone(),
             block: state.block.clone(),
-            stop: state.stop.clone(),
-            hold: told(book.and_then(|book| book.hold.as_ref())),
-            restore: told(book.and_then(|book| book.restore.as_ref())),
-            frozen_since: book.and_then(|book| book.frozen_since),
+            suspension: state.suspension.clone(),
+            hold: told(link_state.and_then(|link_state| link_state.hold.as_ref())),
+            restore: told(link_state.and_then(|link_state| link_state.restore.as_ref())),
+            frozen_since: link_state.and_then(|link_state| link_state.frozen_since),
             member_rules: MemberRulesAnswer {
                 mode: rules.mode,
                 most_denies: rules.most_denies,
@@ -133,8 +135,9 @@ impl LaneAnswer {
             not_before: state.not_before,
             last_attempt: state.last_attempt,
             last_success: state.last_success,
-            last_in_step: state.last_in_step,
-            stale_since: book.and_then(|book| book.notices.stale.as_ref().map(|mark| mark.since)),
+            last_in_sync: state.last_in_sync,
+            stale_since: link_state
+                .and_then(|link_state| link_state.notices.stale.as_ref().map(|mark| mark.since)),
         }
     }
 }

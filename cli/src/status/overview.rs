@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::lane::{Brake, LaneState, OpenChange};
+use pmp_sync_domain::lane::{LaneState, OpenChange, Suspensions};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LaneEntry, RunRecord};
@@ -22,7 +22,7 @@ pub(super) struct Overview {
     runs: Vec<RunRecord>,
     lanes: Vec<Lane>,
     known: Vec<Known>,
-    brake: Brake,
+    suspensions: Suspensions,
     now: Timestamp,
 }
 
@@ -49,7 +49,7 @@ impl Overview {
             runs,
             lanes,
             known: holds::known(context).await?,
-            brake: context.ledger.brake().await?,
+            suspensions: context.ledger.suspensions().await?,
             now: SystemClock.now(),
         })
     }
@@ -63,7 +63,7 @@ impl Overview {
         StatusAnswer::Overview {
             runs: &self.runs,
             lanes: lanes.collect(),
-            brake: &self.brake,
+            suspensions: &self.suspensions,
         }
     }
 
@@ -84,12 +84,12 @@ impl Overview {
             notes.extend(tell_choice(&entry.lane, state, self.now));
         }
         notes.extend(told_holds(&self.known, self.now));
-        notes.extend(told_brake(&self.brake));
+        notes.extend(suspension_lines(&self.suspensions));
         Told { data, notes }
     }
 }
 
-/// What waits for somebody's consent, and what is frozen.
+/// What waits for approval, and what is frozen.
 fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     for known in known {
@@ -102,33 +102,36 @@ fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
         if let Some(words) = holds::frozen(known, now) {
             notes.push(words);
         }
-        if let Some(stale) = &known.book.notices.stale {
+        if let Some(stale) = &known.link_state.notices.stale {
             let since = time(Some(stale.since));
             let (name, reason) = (known.name(), &stale.reason);
             notes.push(format!(
-                "{name} is stale: it was last known in step {since} ({reason})"
+                "{name} is stale: it was last known in sync {since} ({reason})"
             ));
         }
     }
     notes
 }
 
-/// What is stopped, by the names that `resume` takes.
-fn told_brake(brake: &Brake) -> Vec<String> {
+/// What is suspended, by the names that `resume` takes.
+fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
     let mut notes = Vec::new();
-    let all = brake.all.iter().map(|stop| ("everything".to_owned(), stop));
-    let members = brake.members.iter();
-    let members = members.map(|(member, stop)| (format!("member {member}"), stop));
-    let links = brake.links.iter();
-    let links = links.map(|(link, stop)| (format!("link {link}"), stop));
-    for (what, stop) in all.chain(members).chain(links) {
-        let by = stop
+    let all = suspensions
+        .all
+        .iter()
+        .map(|suspension| ("everything".to_owned(), suspension));
+    let members = suspensions.members.iter();
+    let members = members.map(|(member, suspension)| (format!("member {member}"), suspension));
+    let links = suspensions.links.iter();
+    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
+    for (what, suspension) in all.chain(members).chain(links) {
+        let by = suspension
             .by
             .as_ref()
             .map_or_else(String::new, |by| format!(" by {by}"));
         notes.push(format!(
-            "{what} is stopped since {}{by}; `pmp-sync resume` resumes it",
-            time(Some(stop.since))
+            "{what} is suspended since {}{by}; `pmp-sync resume` resumes it",
+            time(Some(suspension.since))
         ));
     }
     notes
@@ -220,7 +223,7 @@ fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
         "MEMBER'S CHOICE",
         "LAST ATTEMPT",
         "LAST SUCCESS",
-        "LAST IN STEP",
+        "LAST IN SYNC",
     ];
     let rows = lanes
         .iter()
@@ -233,7 +236,7 @@ fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
                 choice(state, now),
                 time(state.last_attempt),
                 time(state.last_success),
-                time(state.last_in_step),
+                time(state.last_in_sync),
             ]
         })
         .collect();
@@ -271,8 +274,8 @@ mod tests {
         for (member, column, note) in [
             ("null", "-", None),
             (
-                r#"{"mode":"stopped"}"#,
-                "stopped",
+                r#"{"mode":"suspended"}"#,
+                "suspended",
                 Some("starts no change set"),
             ),
             (

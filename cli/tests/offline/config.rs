@@ -100,7 +100,7 @@ fn config_validate_tells_where_a_file_that_is_not_toml_goes_wrong() {
 }
 
 #[test]
-fn a_file_that_can_not_be_read_is_named() {
+fn a_file_that_cannot_be_read_is_named() {
     let home = Home::new();
     let missing = home.path().join("not-there.toml");
     let folder = home.path().join("folder");
@@ -230,7 +230,7 @@ fn one_is_told_in_the_singular_and_a_configuration_without_links_is_remarked() {
     let member = "schema = 1\n[[member]]\nname = \"emea\"\naccount = \"222222222222\"\nexternal_id = \"3f6c7f0e-emea\"\n";
     let link = "[[link]]\nmanagement_experience = \"exp-4s8kd0qmw1x2y\"\nmember = \"emea\"\nmember_experience = \"*\"\n";
     let linked = format!("{member}{link}");
-    let remark = "no link is configured: nothing will be kept in step\n";
+    let remark = "no link is configured: nothing will be kept in sync\n";
     for (toml, counts, stderr) in [
         (both.as_str(), "2 members, 2 links", ""),
         (&linked, "1 member, 1 link", ""),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::hold::ConsentAction;
+use pmp_sync_domain::hold::ApprovalAction;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::run::{
     DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus, RunStatus,
@@ -10,7 +10,7 @@ use pmp_sync_domain::run::{
 use serde_json::{Value, json};
 
 use crate::ledger::{
-    EXPERIENCE, NOON, Table, command, consent, ended, hold, lane, link, plan, run,
+    EXPERIENCE, NOON, Table, approval, command, ended, hold, lane, link, plan, run,
 };
 use crate::setup::{FakeAws, Home, PRINCIPAL};
 
@@ -25,18 +25,18 @@ fn told() -> Table {
     table.put_run(&first);
     table.put_link(&link(1, LinkStatus::Held));
     for (number, action, status, refused) in [
-        (2, ConsentAction::Reject, LinkStatus::Rejected, None),
-        (3, ConsentAction::Approve, LinkStatus::Committed, None),
+        (2, ApprovalAction::Reject, LinkStatus::Rejected, None),
+        (3, ApprovalAction::Approve, LinkStatus::Committed, None),
         (
             4,
-            ConsentAction::Approve,
+            ApprovalAction::Approve,
             LinkStatus::Refused,
             Some("too late"),
         ),
     ] {
         table.put_run(&ended(number, action.kind(), None, RunStatus::Completed));
         table.put_link(&LinkRecord {
-            consent: Some(consent(action, 1, refused)),
+            approval: Some(approval(action, 1, refused)),
             ..link(number, status)
         });
     }
@@ -90,10 +90,10 @@ fn history_lists_the_newest_runs_with_who_asked_and_what_came_of_it() {
         (1, "schedule", "-", "held", "-"),
     ];
     assert_eq!(rows.len(), 6, "{answer:?}");
-    for (row, (number, kind, by, status, consent)) in rows[1..].iter().zip(expected) {
+    for (row, (number, kind, by, status, approval)) in rows[1..].iter().zip(expected) {
         let id = run(number).to_string();
         assert_eq!(row[..5], [id.as_str(), NOON, kind, by, status]);
-        assert_eq!(*row.last().unwrap(), consent);
+        assert_eq!(*row.last().unwrap(), approval);
     }
     assert_eq!((rows[1][6], rows[5][7]), ("2", "1"));
 
@@ -101,7 +101,7 @@ fn history_lists_the_newest_runs_with_who_asked_and_what_came_of_it() {
     let value = aws.run(&home, &two).ended_with(0).json();
     let runs = value["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2);
-    assert_eq!(runs[1]["consent"], json!(["refused"]));
+    assert_eq!(runs[1]["approval"], json!(["refused"]));
     assert_eq!(runs[1]["run"]["requests"][0]["requester"], PRINCIPAL);
 }
 

@@ -1,6 +1,6 @@
 //! `pmp-sync holds` and what `status` tells of holds and freezes.
 
-use pmp_sync_domain::guard::{Book, HoldReason};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
 use pmp_sync_domain::hold::{Ask, Hold};
 use pmp_sync_domain::run::LinkStatus;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::ledger::{EXPERIENCE, NOON, Table, command, hold, lane, link, other_lane, plan, run};
 use crate::setup::{FakeAws, Home};
 
-/// A plan that is held on the first link, and a way back on the same one.
+/// A plan that is held on the first link, and a rollback on the same one.
 fn held() -> Table {
     let mut table = Table::linked();
     let restore = Hold {
@@ -20,23 +20,23 @@ fn held() -> Table {
         }),
         ..hold(4)
     };
-    table.put_book(
+    table.put_link_state(
         &lane(),
-        &Book {
+        &LinkState {
             schema: 1,
             rev: 3,
             hold: Some(hold(3)),
             restore: Some(restore),
-            ..Book::default()
+            ..LinkState::default()
         },
     );
-    table.put_book(
+    table.put_link_state(
         &other_lane(),
-        &Book {
+        &LinkState {
             schema: 1,
             rev: 1,
             frozen_since: Some(NOON.parse().unwrap()),
-            ..Book::default()
+            ..LinkState::default()
         },
     );
     table.put_link(&link(3, LinkStatus::Held));
@@ -55,7 +55,7 @@ fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
         "12 allowed products would be gone within 24 hours, of 40 that were allowed",
         "what to do  put back what should not have gone",
         &command(&hold(3)),
-        &format!("the way back before run {} is held", run(1)),
+        &format!("the rollback before run {} is held", run(1)),
         "PMS-7005",
         "rejected    by bob, account 111111111111",
         &command(&hold(4)),
@@ -64,7 +64,7 @@ fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!told.contains("prod-"), "{told}");
-    assert_eq!(answer.stderr, "2 plans wait for consent\n");
+    assert_eq!(answer.stderr, "2 plans wait for approval\n");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_command_that_releases_names_the_stacks_and_the_member_where_it_has_to() {
     let mut table = held();
     let twin = format!("333333333333/{EXPERIENCE}").parse().unwrap();
     table.put_lane(&twin, "apac");
-    table.put_book(&twin, &Book::default());
+    table.put_link_state(&twin, &LinkState::default());
     let (home, aws) = (Home::new(), FakeAws::with_table(table));
     let told = command(&hold(3));
     let told = told.strip_prefix("pmp-sync ").unwrap();
@@ -190,12 +190,12 @@ fn what_was_held_of_a_link_that_is_not_configured_any_more_is_not_listed() {
     let mut table = held();
     let gone = format!("222222222222/{}", "exp-gone").parse().unwrap();
     table.put_lane(&gone, "emea");
-    let book = Book {
+    let link_state = LinkState {
         schema: 1,
         hold: Some(hold(5)),
-        ..Book::default()
+        ..LinkState::default()
     };
-    table.put_book(&gone, &book);
+    table.put_link_state(&gone, &link_state);
     let (home, aws) = (Home::new(), FakeAws::with_table(table));
     let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
     assert_eq!(value["holds"].as_array().unwrap().len(), 2, "{value}");

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{Book, HoldReason};
-use pmp_sync_domain::hold::{Ask, Consent, ConsentAction, Hold};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
+use pmp_sync_domain::hold::{Approval, ApprovalAction, Ask, Hold};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
@@ -69,8 +69,8 @@ impl Table {
         self.put("LANES", &key(lane), &entry);
     }
 
-    pub(crate) fn put_book(&mut self, lane: &LaneId, book: &Book) {
-        self.put("BOOKS", &key(lane), book);
+    pub(crate) fn put_link_state(&mut self, lane: &LaneId, link_state: &LinkState) {
+        self.put("LINK_STATES", &key(lane), link_state);
     }
 
     pub(crate) fn put_run(&mut self, record: &RunRecord) {
@@ -218,7 +218,7 @@ pub(crate) fn ended(number: i64, kind: &str, id: Option<&str>, status: RunStatus
 /// What a run has on record of the link.
 pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
     let plan = match status {
-        LinkStatus::InStep | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+        LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
         _ => plan(),
     };
     LinkRecord {
@@ -238,7 +238,7 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         contradictory: Vec::new(),
         fault: None,
         hold: (status == LinkStatus::Held).then(|| hold(number)),
-        consent: None,
+        approval: None,
         unchecked: 0,
         edited: Vec::new(),
         edited_since: None,
@@ -247,11 +247,11 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
 }
 
 /// What became of a request about a hold.
-pub(crate) fn consent(action: ConsentAction, of: i64, refused: Option<&str>) -> Consent {
-    Consent {
+pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -> Approval {
+    Approval {
         action,
         of: run(of),
-        plan_hash: (action != ConsentAction::Restore).then(|| plan().hash()),
+        plan_hash: (action != ApprovalAction::Restore).then(|| plan().hash()),
         ask: Ask {
             by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
             account: Some("111111111111".to_owned()),

@@ -141,7 +141,7 @@ fn a_second_start_with_other_options_is_refused() {
         let hint = "what to do: end it with `pmp-sync local down`";
         assert!(answer.stderr.contains(hint), "{answer:?}");
     }
-    // One of a release that did not record them can not be compared.
+    // One of a release that did not record them cannot be compared.
     let mut unknown = recorded;
     unknown.as_object_mut().unwrap().remove("options");
     home.file("state.json", &unknown.to_string());

@@ -8,10 +8,10 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod approval;
 mod calls;
 mod command_line;
 mod config;
-mod consent;
 mod doctor;
 mod history;
 mod holds;

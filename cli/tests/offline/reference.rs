@@ -61,18 +61,18 @@ fn what_a_schema_does_not_know_is_told_by_the_tests() {
     }
     let error = json!({ "error": { "code": "aws", "message": "", "what_to_do": null } });
     assert_eq!(schemas::complaint(&arguments, &error), None);
-    let consent = json!({
+    let approval = json!({
         "schema": 1, "at": "2026-01-01T00:00:00Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "lane": null,
         "member": "emea", "event": "approved", "wanted": "approve", "plan_hash": null,
         "of": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "requester": null, "account": null, "why": null,
     });
-    assert_eq!(schemas::of("history-export", &consent), None);
+    assert_eq!(schemas::of("history-export", &approval), None);
     for (key, value) in [
         ("more", json!(1)),
         ("at", json!("today")),
         ("run", json!("x")),
     ] {
-        let mut wrong = consent.clone();
+        let mut wrong = approval.clone();
         wrong[key] = value;
         assert!(schemas::of("history-export", &wrong).is_some(), "{wrong}");
     }

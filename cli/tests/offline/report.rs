@@ -152,7 +152,7 @@ fn nothing_is_replaced_unasked_and_a_place_is_needed() {
 }
 
 #[test]
-fn a_member_that_can_not_be_looked_at_is_in_the_report_with_its_way_forward() {
+fn a_member_that_cannot_be_looked_at_is_in_the_report_with_its_way_forward() {
     let home = Home::new();
     let fault = json!({ "fault": { "code": "PMS-3001", "message": "no role", "remedy": "check external_id" } });
     let aws = aws(&fault);
@@ -172,7 +172,7 @@ fn a_member_that_can_not_be_looked_at_is_in_the_report_with_its_way_forward() {
     assert!(
         answer
             .stderr
-            .contains("1 of 1 member experience can not be looked at"),
+            .contains("1 of 1 member experience cannot be looked at"),
         "{answer:?}"
     );
     let html = std::fs::read_to_string(&page).unwrap();

@@ -85,7 +85,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("restore", vec![RUN, "--link", "exp-1"], Aws),
         ("resume", vec![], Aws),
         ("status", vec![], Aws),
-        ("stop", vec![], Aws),
+        ("suspend", vec![], Aws),
         ("sync", vec![], Aws),
         ("why", vec!["prod-a"], Aws),
     ]

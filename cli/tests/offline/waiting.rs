@@ -66,13 +66,13 @@ fn status_is_watched_one_block_for_each_change() {
     std::thread::sleep(std::time::Duration::from_millis(2_500));
     watch.signal("-INT");
     let answer = watch.answer().ended_with(130);
-    let heads = answer.stdout.matches("LAST IN STEP").count();
+    let heads = answer.stdout.matches("LAST IN SYNC").count();
     assert_eq!(heads, 2, "{answer:?}");
     assert!(!answer.stdout.contains('\u{1b}'), "{answer:?}");
 }
 
 #[test]
-fn status_can_not_be_watched_where_it_is_not_understood() {
+fn status_cannot_be_watched_where_it_is_not_understood() {
     let (home, aws) = (Home::new(), busy());
     let answer = aws.run(&home, &["status", "--watch", "--json"]);
     answer.ended_with(5).is_json_failure("command-line");

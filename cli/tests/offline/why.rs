@@ -16,10 +16,10 @@ fn report(answers: &Value) -> Value {
     }] })
 }
 
-fn in_step(product: &str) -> Value {
+fn in_sync(product: &str) -> Value {
     json!({
         "product": product, "desired": "allowed", "standing": "allowed",
-        "why": { "answer": "in_step", "since": "2026-01-01T00:00:00.5Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "change_set": "cs1" },
+        "why": { "answer": "in_sync", "since": "2026-01-01T00:00:00.5Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "change_set": "cs1" },
     })
 }
 
@@ -51,7 +51,7 @@ fn the_worst_answer_is_the_exit_code() {
     let home = Home::new();
     let planned = differs("prod-p", &json!({ "answer": "planned" }));
     let held = differs("prod-h", &held());
-    let (calm, failing) = (in_step("prod-a"), failing());
+    let (calm, failing) = (in_sync("prod-a"), failing());
     for (answers, code) in [
         (json!([calm]), 0),
         (json!([calm, planned]), 2),
@@ -76,7 +76,7 @@ fn the_worst_answer_is_the_exit_code() {
 #[test]
 fn the_table_says_what_since_when_and_what_to_do() {
     let home = Home::new();
-    let answers = json!([in_step("prod-a"), differs("prod-h", &held()), failing()]);
+    let answers = json!([in_sync("prod-a"), differs("prod-h", &held()), failing()]);
     let aws = aws(&report(&answers));
     let shown = aws.run(&home, &["why", "prod-a", "prod-h", "prod-f"]);
     let shown = shown.ended_with(4);
@@ -99,7 +99,7 @@ fn the_table_says_what_since_when_and_what_to_do() {
                 "prod-a",
                 "emea",
                 EMEA,
-                "allowed, in step by run 01ARZ3NDEKTSV4RRFFQ69G5FAV, change set cs1",
+                "allowed, in sync by run 01ARZ3NDEKTSV4RRFFQ69G5FAV, change set cs1",
                 "2026-01-01T00:00:00Z",
             ],
         ),
@@ -120,7 +120,7 @@ fn the_table_says_what_since_when_and_what_to_do() {
     assert!(
         shown
             .stderr
-            .ends_with("of 3 answers, 1 in step; 0 differ, 1 held, 1 failing\n"),
+            .ends_with("of 3 answers, 1 in sync; 0 differ, 1 held, 1 failing\n"),
         "{shown:?}"
     );
 }
@@ -150,7 +150,7 @@ fn the_producer_is_asked_for_the_products_of_arguments_and_file_each_once() {
 }
 
 #[test]
-fn what_can_not_be_asked_is_refused_before_anything_is_asked() {
+fn what_cannot_be_asked_is_refused_before_anything_is_asked() {
     let home = Home::new();
     let aws = aws(&report(&json!([])));
     let wrong = home.file("wrong", "prod-a\nprod b\n");

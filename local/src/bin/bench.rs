@@ -131,7 +131,7 @@ async fn measure(
     progress.step("measuring a sync");
     installation.sync(Duration::from_mins(5)).await?;
     if installation.lists(&experience) != wanted {
-        return Err("the member is not in step".into());
+        return Err("the member is not in sync".into());
     }
     let sets: Vec<_> = embedded
         .emulator()

@@ -56,7 +56,7 @@ struct MemberOutcome {
     denied: usize,
     change_sets: usize,
     fewest_change_sets: usize,
-    last_in_step: Option<String>,
+    last_in_sync: Option<String>,
     #[serde(skip)]
     name: String,
     #[serde(skip)]
@@ -172,7 +172,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
         progress,
     )
     .await?;
-    let outcome = bring_in_step(options, &installation, count, progress).await;
+    let outcome = bring_in_sync(options, &installation, count, progress).await;
     progress.step("ending the embedded AWS");
     let log = std::fs::read_to_string(embedded.log()).unwrap_or_default();
     embedded.stop().await;
@@ -193,7 +193,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
     }
 }
 
-async fn bring_in_step(
+async fn bring_in_sync(
     options: &Options,
     installation: &Installation<'_>,
     count: usize,
@@ -217,7 +217,7 @@ async fn bring_in_step(
             allowed: 0,
             denied: 0,
             change_sets: 0,
-            last_in_step: None,
+            last_in_sync: None,
             name: member.name.clone(),
             before,
             after: Lists::default(),
@@ -225,7 +225,7 @@ async fn bring_in_step(
         });
     }
     installation.apply(&config).await?;
-    progress.step("Sync Requested: bringing the members in step");
+    progress.step("Sync Requested: bringing the members in sync");
     let sets = members
         .iter()
         .map(|member| member.fewest_change_sets)
@@ -258,11 +258,11 @@ async fn bring_in_step(
             experience: member.experience.parse()?,
         };
         let state = installation.lane(&lane).await?;
-        member.last_in_step = state.last_in_step.map(|at| at.to_string());
+        member.last_in_sync = state.last_in_sync.map(|at| at.to_string());
         member.last_success = state.last_success.map(|at| at.to_string());
         converged &= member.after.allow == products.management.allow
             && member.after.deny.is_superset(&products.management.deny)
-            && member.last_in_step.is_some();
+            && member.last_in_sync.is_some();
     }
     Ok((converged, members))
 }
@@ -308,14 +308,14 @@ fn print(options: &Options, outcome: &Outcome) -> Result<(), AnyError> {
         )?;
         writeln!(
             out,
-            "  last in step  {}",
-            member.last_in_step.as_deref().unwrap_or("never")
+            "  last in sync  {}",
+            member.last_in_sync.as_deref().unwrap_or("never")
         )?;
     }
     let verdict = if outcome.converged {
-        "every member is in step"
+        "every member is in sync"
     } else {
-        "NOT every member is in step"
+        "NOT every member is in sync"
     };
     writeln!(out, "{verdict}, after {:.1} s", outcome.seconds)?;
     Ok(())

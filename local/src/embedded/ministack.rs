@@ -19,7 +19,7 @@ use crate::proxy::Proxy;
 const SUPERVISE: &str = include_str!("../../python/supervise.py");
 /// How long the server may take to be ready.
 const READY: Duration = Duration::from_secs(30);
-/// The longest time that the server may be stopped for.
+/// The longest time that the server may be suspended for.
 const MOST_PAUSE: Duration = Duration::from_mins(1);
 /// A free port may be taken by somebody else between looking and listening.
 const STARTS: usize = 3;
@@ -34,16 +34,16 @@ pub(crate) struct Ministack {
     work: TempDir,
 }
 
-/// Lets a stopped process go on when it is dropped.
-struct Stopped {
+/// Lets a suspended process go on when it is dropped.
+struct Suspended {
     pid: u32,
     ancestor: u32,
 }
 
-impl Drop for Stopped {
+impl Drop for Suspended {
     fn drop(&mut self) {
         if let Err(reason) = process::signal(self.pid, self.ancestor, Signal::CONT) {
-            tracing::warn!(reason, "ministack can not be told to go on");
+            tracing::warn!(reason, "ministack cannot be told to go on");
         }
     }
 }
@@ -168,9 +168,9 @@ impl Ministack {
             return Err(failed("its server process is not found"));
         };
         process::signal(pid, ancestor, Signal::STOP).map_err(|reason| failed(&reason))?;
-        let stopped = Stopped { pid, ancestor };
+        let suspended = Suspended { pid, ancestor };
         tokio::time::sleep(time.min(MOST_PAUSE)).await;
-        drop(stopped);
+        drop(suspended);
         Ok(())
     }
 
@@ -217,7 +217,7 @@ fn kill_group(leader: u32, ancestor: u32) {
     if let Some(pid) = pid.filter(|_| process::is_below(leader, ancestor))
         && let Err(error) = kill_process_group(pid, Signal::KILL)
     {
-        tracing::warn!(%error, "the process group of ministack can not be killed");
+        tracing::warn!(%error, "the process group of ministack cannot be killed");
     }
 }
 

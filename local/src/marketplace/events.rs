@@ -61,7 +61,7 @@ pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str)
         let page = match client.list_rules().set_next_token(token).send().await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(account, ?error, "the rules of an account can not be listed");
+                tracing::warn!(account, ?error, "the rules of an account cannot be listed");
                 return;
             }
         };
@@ -86,7 +86,7 @@ pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str)
                     account,
                     rule = name,
                     ?error,
-                    "the targets of a rule can not be listed"
+                    "the targets of a rule cannot be listed"
                 ),
             }
         }

@@ -113,7 +113,7 @@ impl When {
     }
 
     /// Random calls.
-    pub fn chance(probability: f64) -> Self {
+    pub fn random(probability: f64) -> Self {
         Self {
             probability,
             ..Self::default()

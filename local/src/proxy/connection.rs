@@ -33,7 +33,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(shared: Arc<Shared>, client: TcpStream, peer: SocketAddr) -> Self {
-        // Small answers are not to wait; if it can not be set they do.
+        // Small answers are not to wait; if it cannot be set they do.
         let _ = client.set_nodelay(true);
         let (reader, writer) = client.into_split();
         Self {

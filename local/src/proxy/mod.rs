@@ -271,7 +271,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let (client, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "the proxy can not accept a connection");
+                tracing::warn!(%error, "the proxy cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }

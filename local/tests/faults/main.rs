@@ -86,7 +86,7 @@ async fn chances_are_the_same_for_the_same_seed() {
     let world = World::new(0.1).await;
     let mut runs = Vec::new();
     for seed in [7, 7, 8] {
-        let throttle = When::chance(0.5);
+        let throttle = When::random(0.5);
         let mut faults = Faults::default().on(
             "ListChangeSets",
             CallFaults {

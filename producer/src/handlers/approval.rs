@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::guard::{Book, HoldReason};
-use pmp_sync_domain::hold::{Allowance, Ask, Consent, ConsentAction, ConsentRequest, Hold};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
+use pmp_sync_domain::hold::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::link::{Link, LinkPolicy, Mode};
 use pmp_sync_domain::message::Scope;
@@ -32,27 +32,27 @@ use crate::run::finish::{add_outcomes, fail_run, finish_run};
 use crate::setup::Setup;
 
 /// Why a request about a hold comes to nothing.
-enum Refusal {
+enum Rejected {
     /// What was asked for does not fit what stands now.
     Refused(String),
     /// Something does not answer.
     Failed(LinkError),
 }
 
-impl From<LinkError> for Refusal {
+impl From<LinkError> for Rejected {
     fn from(error: LinkError) -> Self {
         Self::Failed(error)
     }
 }
 
-fn refused<T>(why: &str) -> Result<T, Refusal> {
-    Err(Refusal::Refused(why.to_owned()))
+fn refused<T>(why: &str) -> Result<T, Rejected> {
+    Err(Rejected::Refused(why.to_owned()))
 }
 
 /// A request on its link.
 struct Case<'a> {
     run: RunId,
-    request: &'a ConsentRequest,
+    request: &'a ApprovalRequest,
     setup: &'a Setup,
     link: &'a Link,
     policy: LinkPolicy,
@@ -78,7 +78,7 @@ impl Case<'_> {
 /// Serves a request about a hold with a run of its own.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
-    request: &ConsentRequest,
+    request: &ApprovalRequest,
 ) -> Result<(), RunError> {
     let kind = request.action.kind();
     let scope = Scope {
@@ -128,33 +128,33 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     case: &Case<'_>,
 ) -> Result<LinkOutcome, RunError> {
     let served = match case.request.action {
-        ConsentAction::Approve => approve(context, case).await,
-        ConsentAction::Reject => reject(context, case).await,
-        ConsentAction::Restore => plan_rollback(context, case).await,
+        ApprovalAction::Approve => approve(context, case).await,
+        ApprovalAction::Reject => reject(context, case).await,
+        ApprovalAction::Restore => plan_rollback(context, case).await,
     };
     let lane = &case.request.lane;
     let mut refused = None;
     let mut outcome = match served {
         Ok(outcome) => outcome,
         // It comes again with its message.
-        Err(Refusal::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
-        Err(Refusal::Failed(error)) => {
+        Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
+        Err(Rejected::Failed(error)) => {
             fail_link(context, case.run, case.link, Some(lane.clone()), &error).await
         }
-        Err(Refusal::Refused(why)) => {
+        Err(Rejected::Refused(why)) => {
             tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
             refused = Some(why);
             bare(context, case, LinkStatus::Refused)
         }
     };
     if outcome.record.status == LinkStatus::Held
-        && case.request.action == ConsentAction::Approve
+        && case.request.action == ApprovalAction::Approve
         && outcome.record.fault.is_none()
     {
         let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
         refused = Some(why.to_owned());
     }
-    let answered = Some(Consent {
+    let answered = Some(Approval {
         action: case.request.action,
         of: case.request.run,
         plan_hash: case.request.plan_hash.clone(),
@@ -165,10 +165,10 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     // what is held, or committed.
     let known = context.ledger.link(case.run, lane).await?;
     let record = LinkRecord {
-        consent: answered.clone(),
+        approval: answered.clone(),
         ..known.unwrap_or_else(|| outcome.record.clone())
     };
-    outcome.record.consent = answered;
+    outcome.record.approval = answered;
     keep(&context.ledger, lane, &record).await?;
     Ok(outcome)
 }
@@ -189,9 +189,9 @@ fn bare<L, A, M, O, S: Clock>(
 async fn write<L: WriteRuns, A, M, O: Bus, S>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
-    old: &Book,
-    next: &Book,
-) -> Result<(), Refusal> {
+    old: &LinkState,
+    next: &LinkState,
+) -> Result<(), Rejected> {
     let lane = &case.request.lane;
     if remember(&context.ledger, &context.outbox, lane, old, next).await? {
         Ok(())
@@ -203,15 +203,15 @@ async fn write<L: WriteRuns, A, M, O: Bus, S>(
 async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
-) -> Result<LinkOutcome, Refusal> {
+) -> Result<LinkOutcome, Rejected> {
     let (ledger, lane) = (&context.ledger, &case.request.lane);
-    let known = ledger.book(lane).await.map_err(LinkError::Ledger)?;
+    let known = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
     let hold = asked_for(&known, case.request).map(|(hold, _)| hold);
     if hold.is_none() && !is_granted(ledger, case.request, &known).await? {
-        return Err(Refusal::Refused(stale(&known, case.request)));
+        return Err(Rejected::Refused(stale(&known, case.request)));
     }
     let rollback = match hold {
-        Some(hold) => hold.way_back_to(),
+        Some(hold) => hold.rollback_to(),
         None => granted_rollback(ledger, case.request, &known).await?,
     };
     let desired = desired(context, case, rollback).await?;
@@ -231,10 +231,10 @@ async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
 /// True if the very plan was approved before, and is not done.
 async fn is_granted<L: ReadRuns>(
     ledger: &L,
-    request: &ConsentRequest,
-    known: &Book,
+    request: &ApprovalRequest,
+    known: &LinkState,
 ) -> Result<bool, LinkError> {
-    match &known.allowance {
+    match &known.grant {
         Some(grant) if grant.run == request.run => {
             let shown = ledger.link(grant.run, &request.lane).await;
             let shown = shown.map_err(LinkError::Ledger)?;
@@ -247,8 +247,8 @@ async fn is_granted<L: ReadRuns>(
 /// The run before which the lists are wanted back, if that is what was approved before.
 async fn granted_rollback<L: ReadRuns>(
     ledger: &L,
-    request: &ConsentRequest,
-    known: &Book,
+    request: &ApprovalRequest,
+    known: &LinkState,
 ) -> Result<Option<RunId>, LinkError> {
     let restored = known.restored.as_ref();
     if restored.is_none_or(|restored| restored.run != request.run) {
@@ -258,7 +258,7 @@ async fn granted_rollback<L: ReadRuns>(
     let hold = record
         .map_err(LinkError::Ledger)?
         .and_then(|record| record.hold);
-    Ok(hold.as_ref().and_then(Hold::way_back_to))
+    Ok(hold.as_ref().and_then(Hold::rollback_to))
 }
 
 /// Remembers the approval, if the plan as it is now has nothing that was not shown.
@@ -268,7 +268,7 @@ async fn grant<L, A, M, O, S, C>(
     goal: Goal<'_>,
     hold: &Hold,
     connection: &C,
-) -> Result<(), Refusal>
+) -> Result<(), Rejected>
 where
     L: Lanes + WriteRuns,
     O: Bus,
@@ -292,7 +292,7 @@ where
         return refused("the link is frozen; lift `freeze` first");
     }
     if goal.suspension.is_some() {
-        return refused("the link is stopped; `pmp-sync resume` it first");
+        return refused("the link is suspended; `pmp-sync resume` it first");
     }
     if !seen.plan.is_part_of(&shown) {
         if goal.rollback {
@@ -301,7 +301,7 @@ where
             next.restore = None;
             let (bus, lane) = (&context.outbox, &seen.lane);
             remember(ledger, bus, lane, &seen.link_state, &next).await?;
-            return refused("the way back has changes that were not shown; ask for it again");
+            return refused("the rollback has changes that were not shown; ask for it again");
         }
         if seen.guards.reasons.is_empty() {
             return refused(
@@ -326,9 +326,9 @@ where
 }
 
 /// What is remembered once a hold is approved.
-fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> Book {
+fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> LinkState {
     let mut next = seen.link_state.clone();
-    let grant = Allowance {
+    let grant = Grant {
         run: hold.run,
         ask: case.ask.clone(),
         executed: case.run,
@@ -344,15 +344,15 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> 
             .extend(conditions.filter_map(HoldReason::guard));
         next.management_allowed = Some(goal.desired.policy.allowed().len());
     }
-    next.allowance = Some(grant);
+    next.grant = Some(grant);
     next
 }
 
 async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
-) -> Result<LinkOutcome, Refusal> {
-    let known = context.ledger.book(&case.request.lane).await;
+) -> Result<LinkOutcome, Rejected> {
+    let known = context.ledger.link_state(&case.request.lane).await;
     let known = known.map_err(LinkError::Ledger)?;
     let mut next = known.clone();
     match asked_for(&known, case.request) {
@@ -363,7 +363,7 @@ async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
                 ..hold.clone()
             });
         }
-        None => return Err(Refusal::Refused(stale(&known, case.request))),
+        None => return Err(Rejected::Refused(stale(&known, case.request))),
     }
     write(context, case, &known, &next).await?;
     let mut outcome = bare(context, case, LinkStatus::Rejected);
@@ -375,7 +375,7 @@ async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
 async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
-) -> Result<LinkOutcome, Refusal> {
+) -> Result<LinkOutcome, Rejected> {
     let desired = desired(context, case, Some(case.request.run)).await?;
     let connection = connect(&context.members, &case.link.member).await?;
     let goal = case.goal(&desired, true);
@@ -390,7 +390,7 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     let seen = observe(ledger, &connection, &listings, goal, now).await?;
     let nothing_to_do = seen.plan.is_empty() && seen.course == Course::InSync;
     let status = if nothing_to_do {
-        LinkStatus::InStep
+        LinkStatus::InSync
     } else {
         LinkStatus::Held
     };
@@ -420,14 +420,14 @@ async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
     before: Option<RunId>,
-) -> Result<DesiredState, Refusal> {
+) -> Result<DesiredState, Rejected> {
     let Some(run) = before else {
         let read = read_management(&context.marketplace, [case.link]).await;
         return Ok(desired_for(case.link, &read)?.clone());
     };
     let lists = context.ledger.lists(run, &case.request.lane).await;
     let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
-        Refusal::Refused(format!(
+        Rejected::Refused(format!(
             "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
             case.request.lane
         ))
@@ -439,7 +439,7 @@ async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
 }
 
 /// The hold that the request names, and whether it is a rollback.
-fn asked_for<'a>(known: &'a Book, request: &ConsentRequest) -> Option<(&'a Hold, bool)> {
+fn asked_for<'a>(known: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a Hold, bool)> {
     let of_plan = known.hold.as_ref().map(|hold| (hold, false));
     let of_rollback = known.restore.as_ref().map(|hold| (hold, true));
     let is_asked_for = |(hold, _): &(&Hold, bool)| {
@@ -449,7 +449,7 @@ fn asked_for<'a>(known: &'a Book, request: &ConsentRequest) -> Option<(&'a Hold,
 }
 
 /// Why a request that fits no hold is refused, and the way forward.
-fn stale(known: &Book, request: &ConsentRequest) -> String {
+fn stale(known: &LinkState, request: &ApprovalRequest) -> String {
     let held = known.hold.iter().chain(&known.restore);
     let commands: Vec<_> = held
         .map(|hold| hold.command(&request.lane.experience))

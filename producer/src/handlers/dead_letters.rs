@@ -107,7 +107,7 @@ async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
     let (connection, reads) = match received.await {
         Ok(received) => received,
         Err(error) => {
-            tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member can not be read");
+            tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member cannot be read");
             return Ok(None);
         }
     };
@@ -176,7 +176,7 @@ where
     if link.target == Target::EveryLive {
         let live = connection.experience(&lane.experience).await;
         if !live.is_ok_and(|experience| experience.is_live()) {
-            let why = "its experience is not live, or can not be read: no link takes it now";
+            let why = "its experience is not live, or cannot be read: no link takes it now";
             for (read, _) in letters {
                 keep(context, case, connection, read, why.to_owned()).await?;
             }

@@ -49,7 +49,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         Ok(setup) => setup,
         Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
         Err(error) => {
-            tracing::error!(code = error.code(), %error, "a settled lane can not be looked at");
+            tracing::error!(code = error.code(), %error, "a settled lane cannot be looked at");
             return Ok(());
         }
     };
@@ -67,7 +67,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         let connection = match connect(&context.members, &link.member).await {
             Ok(connection) => connection,
             Err(error) => {
-                tracing::warn!(member = %link.member.name, %error, "a settled lane can not be looked at");
+                tracing::warn!(member = %link.member.name, %error, "a settled lane cannot be looked at");
                 continue;
             }
         };
@@ -114,7 +114,7 @@ async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
     let seen = match observe(ledger, connection, &listings, goal, context.now()).await {
         Ok(seen) => seen,
         Err(error) => {
-            tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane can not be looked at");
+            tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane cannot be looked at");
             return;
         }
     };

@@ -98,8 +98,8 @@ fn preview_of(
     PreviewLink {
         experience: Some(experience),
         decision: match decision {
-            Decision::InSync => PreviewDecision::InStep,
-            Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Stopped,
+            Decision::InSync => PreviewDecision::InSync,
+            Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Suspended,
             Decision::Hold { .. } => PreviewDecision::Held,
             Decision::Underway(_) | Decision::ResumeRollback(_) => PreviewDecision::Underway,
             Decision::Commit => PreviewDecision::Commit,

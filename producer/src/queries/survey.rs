@@ -125,8 +125,8 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
         committed: committed.as_ref(),
         held_for: &seen.guards.reasons,
         goes_on: seen.goes_on_while_held(),
-        book: &seen.link_state,
-        stop: goal.suspension,
+        link_state: &seen.link_state,
+        suspension: goal.suspension,
         edited: &edited,
         at: seen.at,
     }))

@@ -4,7 +4,7 @@
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::lane::{LaneState, elapsed};
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Products, SendChanges, WriteRuns};
@@ -82,7 +82,7 @@ where
 async fn write<L: WriteRuns, A, M, O: Bus, S>(
     context: &Context<L, A, M, O, S>,
     seen: &Observation,
-    next: &Book,
+    next: &LinkState,
 ) -> Result<bool, LinkError> {
     let (ledger, bus) = (&context.ledger, &context.outbox);
     remember(ledger, bus, &seen.lane, &seen.link_state, next).await
@@ -93,7 +93,7 @@ async fn tell_suspended<L: WriteRuns, A, M, O: Bus, S: Clock>(
     attempt: &Attempt<'_>,
 ) -> Applied {
     let (seen, now) = (attempt.seen, context.now());
-    let outcome = attempt.outcome(LinkStatus::Stopped, now);
+    let outcome = attempt.outcome(LinkStatus::Suspended, now);
     let next = after_suspension(&attempt.goal, seen, &attempt.edited, now);
     if !write(context, seen, &next).await? {
         return Ok(None);
@@ -110,7 +110,7 @@ async fn refuse_rollback<L: WriteRuns, A, M, O: Bus, S: Clock>(
 ) -> Applied {
     let seen = attempt.seen;
     let mut next = seen.link_state.clone();
-    next.allowance = None;
+    next.grant = None;
     let written = write(context, seen, &next).await?;
     Ok(written.then(|| attempt.outcome(LinkStatus::Refused, context.now())))
 }
@@ -127,7 +127,7 @@ where
     C: SendChanges,
 {
     let (ledger, seen, now) = (&context.ledger, attempt.seen, context.now());
-    let mut outcome = attempt.outcome(LinkStatus::InStep, now);
+    let mut outcome = attempt.outcome(LinkStatus::InSync, now);
     let next = after_observing(&attempt.goal, seen, &attempt.edited, now);
     if !write(context, seen, &next).await? {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! Links that could not be reconciled: recorded, and what is known of their lanes announced.
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, WriteRuns};
@@ -76,7 +76,7 @@ async fn notice_failure<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         return;
     }
     if let Err(error) = notice_unseen(context, link, lane, error, record).await {
-        tracing::warn!(%lane, %error, "whether the link is stale can not be told");
+        tracing::warn!(%lane, %error, "whether the link is stale cannot be told");
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock
     let entries = match context.ledger.lanes().await {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale can not be told");
+            tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be told");
             return;
         }
     };
@@ -112,9 +112,9 @@ async fn notice_unseen<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
 ) -> Result<(), LinkError> {
     let ledger = &context.ledger;
     let state = ledger.state(lane).await.map_err(LinkError::Ledger)?;
-    let known = ledger.book(lane).await.map_err(LinkError::Ledger)?;
+    let known = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
     let notices = notices_of_fault(link, lane, &state, &known, error, context.now());
-    let next = Book {
+    let next = LinkState {
         notices,
         ..known.clone()
     };

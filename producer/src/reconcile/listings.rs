@@ -142,7 +142,7 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
 }
 
 fn tell(error: &ServiceError) {
-    tracing::warn!(%error, "AWS Marketplace can not be asked whether products are live; the run asks no more");
+    tracing::warn!(%error, "AWS Marketplace cannot be asked whether products are live; the run asks no more");
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Quarantined, Refusal, Stop};
+use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension};
 use pmp_sync_domain::ports::{Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::Observation;
 use pmp_sync_domain::run::LinkRecord;
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 /// The runs that wait for what the lane works on.
 pub(crate) fn waiting(state: &LaneState) -> Vec<RunId> {
@@ -22,18 +22,19 @@ pub(crate) async fn mark_suspension<L: Lanes, K: Clock>(
     ledger: &L,
     clock: &K,
     seen: &Observation,
-    suspension: Option<&Stop>,
+    suspension: Option<&Suspension>,
 ) -> Result<(), LinkError> {
-    let marked = transit(
-        ledger,
-        clock,
-        &seen.lane,
-        seen.state().clone(),
-        |state| match suspension {
-            Some(suspension) => state.stopped(suspension.clone()),
-            None => state.resumed(),
-        },
-    );
+    let marked =
+        try_transition(
+            ledger,
+            clock,
+            &seen.lane,
+            seen.state().clone(),
+            |state| match suspension {
+                Some(suspension) => state.suspended(suspension.clone()),
+                None => state.resumed(),
+            },
+        );
     marked.await.map(drop).map_err(LinkError::Ledger)
 }
 
@@ -46,7 +47,7 @@ pub(crate) async fn join<L: Lanes, K: Clock>(
     planned: RunId,
 ) -> Result<bool, LinkError> {
     let state = seen.state().clone();
-    let joined = transit(ledger, clock, &seen.lane, state, |state| {
+    let joined = try_transition(ledger, clock, &seen.lane, state, |state| {
         state.joined(run, planned)
     });
     let joined = joined.await.map_err(LinkError::Ledger)?;
@@ -62,11 +63,11 @@ pub(crate) async fn mark_rest<L: Lanes, K: Clock>(
 ) -> Result<Vec<RunId>, LinkError> {
     let (state, now) = (seen.state().clone(), clock.now());
     let read = (state.seq, state.planned_run());
-    let stamped = transit(ledger, clock, &seen.lane, state, |state| {
+    let stamped = try_transition(ledger, clock, &seen.lane, state, |state| {
         if (state.seq, state.planned_run()) == read {
-            Ok(state.in_step(equal, now))
+            Ok(state.in_sync(equal, now))
         } else {
-            Err(Refusal::Seq)
+            Err(Rejected::Seq)
         }
     });
     let stamped = stamped.await.map_err(LinkError::Ledger)?;

@@ -25,7 +25,7 @@ pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
     let state = ledger.state(&lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
-    let link_state = ledger.book(&lane).await.map_err(LinkError::Ledger)?;
+    let link_state = ledger.link_state(&lane).await.map_err(LinkError::Ledger)?;
     let (actual, first_policy) = read_member(member, goal).await?;
     let reads = Reads {
         at: now,
@@ -98,7 +98,7 @@ pub(crate) async fn outside_edits<L: Products>(
     let changes = match ledger.products(&seen.lane).await {
         Ok(changes) => changes,
         Err(error) => {
-            tracing::warn!(lane = %seen.lane, %error, "outside edits can not be told: the lane's products can not be read");
+            tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be told: the lane's products cannot be read");
             return Edited {
                 since: seen.link_state.edited.clone(),
             };

@@ -84,7 +84,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
         edited_since: None,
         fault: None,
         hold: None,
-        consent: None,
+        approval: None,
         unchecked: 0,
         at: now,
     }

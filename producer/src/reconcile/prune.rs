@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -16,7 +16,7 @@ use pmp_sync_domain::ports::{
 };
 use pmp_sync_domain::reconcile::is_announced;
 use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use super::marks::waiting;
 use super::outcome::LinkOutcome;
@@ -41,7 +41,7 @@ where
     let entries = match context.ledger.lanes().await {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!(%run, %error, "the lanes can not be listed; the next run looks for removed links");
+            tracing::warn!(%run, %error, "the lanes cannot be listed; the next run looks for removed links");
             return Vec::new();
         }
     };
@@ -82,14 +82,14 @@ where
     let (ledger, lane) = (&context.ledger, &entry.lane);
     let state = ledger.state(lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(lane).await.map_err(LinkError::Ledger)?;
-    let known = ledger.book(lane).await.map_err(LinkError::Ledger)?;
+    let known = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
     let subject = Subject {
         member: entry.member.clone(),
         lane: lane.clone(),
         management_experience: entry.management_experience.clone(),
     };
     let notices = known.notices.clone().with_announced(known.hold.as_ref());
-    let forgotten = Book {
+    let forgotten = LinkState {
         notices: notices.removed(&subject, context.now()),
         ..without_holds(&known)
     };
@@ -151,7 +151,7 @@ async fn halt<L: Lanes, K: Clock>(
         sent: true,
         ..planned(run, &Plan::default(), clock.now())
     };
-    let halted = transit(ledger, clock, lane, state, |state| {
+    let halted = try_transition(ledger, clock, lane, state, |state| {
         state.committed(planned.clone())
     });
     let halted = halted.await.map_err(LinkError::Ledger)?;
@@ -203,7 +203,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
         edited_since: None,
         fault: None,
         hold: None,
-        consent: None,
+        approval: None,
         unchecked: 0,
         at: now,
     }
@@ -212,11 +212,11 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
 /// Without a link there is nothing to approve, and nothing that was approved: should there be a link again,
 /// it is held and approved for what it is then. What was taken away still counts, and what was restored
 /// stays guarded.
-fn without_holds(known: &Book) -> Book {
-    Book {
+fn without_holds(known: &LinkState) -> LinkState {
+    LinkState {
         hold: None,
         restore: None,
-        allowance: None,
+        grant: None,
         accepted: BTreeSet::new(),
         frozen_since: None,
         ..known.clone()

@@ -3,7 +3,7 @@
 //! no link: what is to be announced waits in the ledger.
 
 use pmp_sync_domain::error::{Kind, LinkError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
 
@@ -13,8 +13,8 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
     ledger: &L,
     bus: &B,
     lane: &LaneId,
-    old: &Book,
-    new: &Book,
+    old: &LinkState,
+    new: &LinkState,
 ) -> Result<bool, LinkError> {
     let is_news = !new.notices.pending.is_empty();
     if old == new {
@@ -23,11 +23,11 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
         }
         return Ok(true);
     }
-    match ledger.put_book(lane, new).await {
+    match ledger.put_link_state(lane, new).await {
         Ok(()) => {
             if is_news {
                 let rev = new.rev + 1;
-                let written = Book { rev, ..new.clone() };
+                let written = LinkState { rev, ..new.clone() };
                 announce(ledger, bus, lane, written).await;
             }
             Ok(true)
@@ -39,7 +39,12 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
 
 /// Puts on the bus what is recorded as it stands, and writes down that it is there. What the bus does not
 /// take is left to the next observation.
-async fn announce<L: WriteRuns, B: Bus>(ledger: &L, bus: &B, lane: &LaneId, mut written: Book) {
+async fn announce<L: WriteRuns, B: Bus>(
+    ledger: &L,
+    bus: &B,
+    lane: &LaneId,
+    mut written: LinkState,
+) {
     let mut pending = std::mem::take(&mut written.notices.pending).into_iter();
     let mut announced = 0;
     while let Some(notice) = pending.next() {
@@ -57,13 +62,13 @@ async fn announce<L: WriteRuns, B: Bus>(ledger: &L, bus: &B, lane: &LaneId, mut 
     if announced == 0 {
         return;
     }
-    let Book { hold, notices, .. } = &mut written;
+    let LinkState { hold, notices, .. } = &mut written;
     if let (Some(hold), Some(mark)) = (hold, &notices.held) {
         hold.announced |= notices.pending.is_empty() && mark.run == hold.run;
     }
     // Written by somebody else meanwhile, or not at all: it is announced once more at worst, with the
     // same id.
-    if let Err(error) = ledger.put_book(lane, &written).await {
+    if let Err(error) = ledger.put_link_state(lane, &written).await {
         tracing::warn!(%lane, %error, "what was announced could not be written down, and is announced once more");
     }
 }

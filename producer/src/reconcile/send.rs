@@ -6,12 +6,12 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
+use pmp_sync_domain::lane::{LaneState, Planned, Rejected};
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock, Lanes, SendChanges};
 use pmp_sync_domain::reconcile::Observation;
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 
 use super::marks::waiting;
 
@@ -56,13 +56,13 @@ pub(crate) async fn commit<L: Lanes, K: Clock>(
         ..planned(run, plan, clock.now())
     };
     let mine = (run, planned.hash.clone());
-    let stored = transit(ledger, clock, &seen.lane, read.clone(), |state| {
+    let stored = try_transition(ledger, clock, &seen.lane, read.clone(), |state| {
         let is_as_read = state.phase == read.phase
             && state.seq == read.seq
             && state.intent == read.intent
             && state.member == read.member;
         if !is_as_read {
-            return Err(Refusal::Phase);
+            return Err(Rejected::Phase);
         }
         state.committed(planned.clone())
     });
@@ -114,7 +114,7 @@ pub(crate) async fn send<L: Lanes, K: Clock, C: SendChanges>(
             .map_err(|error| LinkError::NotSent(lane.account.clone(), error.count, error.error))?;
     }
     let state = ledger.state(lane).await.map_err(LinkError::Ledger)?;
-    transit(ledger, clock, lane, state, |state| state.sent(run))
+    try_transition(ledger, clock, lane, state, |state| state.sent(run))
         .await
         .map_err(LinkError::Ledger)?;
     Ok(messages.len())
@@ -127,7 +127,7 @@ pub(crate) async fn wake<C: SendChanges>(
     state: &LaneState,
 ) -> Result<(), LinkError> {
     connection
-        .nudge(&TickMessage::new(lane, state.tick))
+        .wake(&TickMessage::new(lane, state.tick))
         .await
         .map_err(|error| LinkError::NotSent(lane.account.clone(), 1, error))
 }

@@ -54,11 +54,11 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
     totals.allow += plan.allow().len();
     totals.deny += plan.deny().len();
     match outcome.record.status {
-        LinkStatus::InStep => totals.in_step += 1,
+        LinkStatus::InSync => totals.in_sync += 1,
         LinkStatus::Committed => totals.committed += 1,
         LinkStatus::Underway => totals.underway += 1,
         LinkStatus::Failed => totals.failed += 1,
-        LinkStatus::Stopped => totals.stopped += 1,
+        LinkStatus::Suspended => totals.suspended += 1,
         LinkStatus::Removed => totals.removed += 1,
         LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
     }

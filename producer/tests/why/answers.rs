@@ -3,7 +3,9 @@
 use futures::executor::block_on;
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{ProductId, RunId};
-use pmp_sync_domain::lane::{Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Stop};
+use pmp_sync_domain::lane::{
+    Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Suspension,
+};
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
@@ -16,7 +18,7 @@ fn old_run() -> RunId {
     RunId::next(None, 1, 1)
 }
 
-/// `a` is to be allowed, `d` to be denied, `b` is in step.
+/// `a` is to be allowed, `d` to be denied, `b` is in sync.
 fn differing() -> Setting {
     Setting::new(lists(["a", "b"], []), &lists(["b", "d"], []))
 }
@@ -45,8 +47,8 @@ fn every_product_is_answered_on_every_member_experience() {
             .iter()
             .map(|answer| answer.why.verdict())
             .collect();
-        let (in_step, differs) = (Verdict::InStep, Verdict::Differs);
-        assert_eq!(verdicts, [differs, in_step, differs, in_step]);
+        let (in_sync, differs) = (Verdict::InSync, Verdict::Differs);
+        assert_eq!(verdicts, [differs, in_sync, differs, in_sync]);
         assert_eq!(link.answers[3].standing, Some(Standing::Unlisted));
     }
 }
@@ -111,7 +113,7 @@ fn a_change_is_followed_from_the_plan_to_its_end() {
     assert_eq!(stage(&setting), (Stage::InFlight, run));
     setting.edit(lists(["a", "b"], ["d"]));
     setting.closed("a", Action::Allow, run, Closing::Applied);
-    let Why::InStep {
+    let Why::InSync {
         run: by,
         since,
         change_set,
@@ -137,7 +139,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
     };
     assert_eq!(reasons.len(), 1);
     setting.sync();
-    let hold = setting.book().hold.unwrap();
+    let hold = setting.link_state().hold.unwrap();
     let Why::Held {
         run,
         command,
@@ -175,7 +177,7 @@ fn what_the_lane_goes_on_with_is_open_although_a_newer_plan_is_held() {
 }
 
 #[test]
-fn what_is_quarantined_blocked_or_stopped_is_told_so() {
+fn what_is_quarantined_blocked_or_suspended_is_told_so() {
     let setting = differing();
     setting.closed("a", Action::Allow, old_run(), Closing::Applied);
     setting.world.ledger(|ledger| {
@@ -216,26 +218,26 @@ fn what_is_quarantined_blocked_or_stopped_is_told_so() {
     });
     assert!(matches!(setting.why("d"), Why::Blocked { since, .. } if since == now));
     setting.world.ledger(|ledger| {
-        ledger.brake.links.insert(
+        ledger.suspensions.links.insert(
             lane().experience,
-            Stop {
+            Suspension {
                 by: Some("ann".to_owned()),
                 since: now,
             },
         );
     });
-    let stopped = Why::Stopped {
+    let suspended = Why::Suspended {
         by: Some("ann".to_owned()),
         since: now,
     };
-    assert_eq!(setting.why("d"), stopped);
+    assert_eq!(setting.why("d"), suspended);
     // The other member's link is not.
     let report = setting.report(["d"]);
     assert_eq!(report.links[1].answers[0].why, Why::Planned);
 }
 
 #[test]
-fn a_link_that_can_not_be_looked_at_is_told_for_every_product_and_holds_up_no_other() {
+fn a_link_that_cannot_be_looked_at_is_told_for_every_product_and_holds_up_no_other() {
     let setting = differing();
     setting
         .world
@@ -254,7 +256,7 @@ fn a_link_that_can_not_be_looked_at_is_told_for_every_product_and_holds_up_no_ot
 }
 
 #[test]
-fn a_lane_whose_products_can_not_be_read_fails() {
+fn a_lane_whose_products_cannot_be_read_fails() {
     let setting = differing();
     setting
         .world
@@ -305,10 +307,10 @@ fn a_link_to_every_live_experience_answers_for_each() {
     });
     let mut verdicts: Vec<_> = verdicts.collect();
     verdicts.sort_unstable();
-    let (in_step, differs) = (Verdict::InStep, Verdict::Differs);
+    let (in_sync, differs) = (Verdict::InSync, Verdict::Differs);
     assert_eq!(
         verdicts,
-        [("exp-1", differs), ("exp-2", differs), ("exp-3", in_step)]
+        [("exp-1", differs), ("exp-2", differs), ("exp-3", in_sync)]
     );
     setting
         .world
@@ -332,7 +334,7 @@ fn too_much_at_once_is_refused_with_the_way_forward() {
     assert_eq!(error.code(), "PMS-8001");
     assert!(error.record().remedy.contains("--member"));
 
-    // Twenty members that can not be reached: each product has the whole fault.
+    // Twenty members that cannot be reached: each product has the whole fault.
     let mut config = "schema = 1\n".to_owned();
     for number in 10..30 {
         use std::fmt::Write as _;

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::Stop;
+use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::Closing;
@@ -35,7 +35,7 @@ fn a_run_tells_what_was_edited_and_since_when_it_has_been_seen() {
     assert_eq!(link.status, LinkStatus::Committed);
     assert_eq!(link.edited, products(["a"]));
     assert_eq!(link.edited_since, Some(first));
-    assert_eq!(setting.book().edited[&product("a")], first);
+    assert_eq!(setting.link_state().edited[&product("a")], first);
     setting.wait(600);
     setting.sync();
     assert_eq!(setting.link().edited_since, Some(first));
@@ -55,7 +55,7 @@ fn an_edit_that_was_put_right_is_forgotten() {
     });
     setting.wait(600);
     setting.sync();
-    assert!(setting.book().edited.is_empty());
+    assert!(setting.link_state().edited.is_empty());
     setting.edit(lists(["b"], ["a"]));
     setting.wait(600);
     setting.sync();
@@ -63,7 +63,7 @@ fn an_edit_that_was_put_right_is_forgotten() {
 }
 
 #[test]
-fn a_link_in_step_costs_no_further_read() {
+fn a_link_in_sync_costs_no_further_read() {
     let setting = Setting::new(lists(["a"], []), &lists(["a"], []));
     setting.closed("a", Action::Allow, old_run(), Closing::Applied);
     setting.sync();
@@ -89,7 +89,7 @@ fn what_is_left_alone_is_remembered_as_edited_from_run_to_run() {
     setting.wait(3_600);
     setting.sync();
     let link = setting.link();
-    assert_eq!(link.status, LinkStatus::InStep);
+    assert_eq!(link.status, LinkStatus::InSync);
     assert_eq!(
         (link.edited, link.edited_since),
         (products(["a"]), Some(first))
@@ -98,7 +98,7 @@ fn what_is_left_alone_is_remembered_as_edited_from_run_to_run() {
 }
 
 #[test]
-fn a_held_plan_and_a_stopped_link_tell_it_as_well() {
+fn a_held_plan_and_a_suspended_link_tell_it_as_well() {
     let setting = edited();
     // Nothing is allowed any more: everything would be denied.
     setting.manage(lists([], []));
@@ -109,10 +109,10 @@ fn a_held_plan_and_a_stopped_link_tell_it_as_well() {
     let link = setting.link();
     assert_eq!(link.status, LinkStatus::Held);
     assert_eq!(link.edited, products(["a"]));
-    assert_eq!(setting.book().edited[&product("a")], first);
+    assert_eq!(setting.link_state().edited[&product("a")], first);
 
     setting.world.ledger(|ledger| {
-        ledger.brake.all = Some(Stop {
+        ledger.suspensions.all = Some(Suspension {
             by: None,
             since: first,
         });
@@ -122,16 +122,19 @@ fn a_held_plan_and_a_stopped_link_tell_it_as_well() {
     setting.wait(60);
     setting.sync();
     let link = setting.link();
-    assert_eq!(link.status, LinkStatus::Stopped);
+    assert_eq!(link.status, LinkStatus::Suspended);
     assert_eq!(
         (link.edited, link.edited_since),
         (products(["a", "b"]), Some(first))
     );
-    assert_eq!(setting.book().edited[&product("b")], setting.world.time());
+    assert_eq!(
+        setting.link_state().edited[&product("b")],
+        setting.world.time()
+    );
 }
 
 #[test]
-fn a_run_goes_on_if_the_products_can_not_be_read_and_forgets_nothing() {
+fn a_run_goes_on_if_the_products_cannot_be_read_and_forgets_nothing() {
     let setting = edited();
     setting.sync();
     let first = setting.world.time();
@@ -143,7 +146,7 @@ fn a_run_goes_on_if_the_products_can_not_be_read_and_forgets_nothing() {
     let link = setting.link();
     assert_ne!(link.status, LinkStatus::Failed);
     assert_eq!(link.edited_since, Some(first));
-    assert_eq!(setting.book().edited[&product("a")], first);
+    assert_eq!(setting.link_state().edited[&product("a")], first);
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn a_preview_tells_it_and_writes_nothing() {
     assert_eq!(link.edited, products(["a"]));
     assert_eq!(link.edited_since, Some(setting.world.time()));
     assert!(preview.links[1].edited.is_empty());
-    assert!(setting.book().edited.is_empty());
+    assert!(setting.link_state().edited.is_empty());
     setting.sync();
     let first = setting.world.time();
     setting.wait(600);

@@ -76,7 +76,7 @@ fn it_is_narrowed_to_members_and_writes_nothing() {
 }
 
 #[test]
-fn a_link_that_can_not_be_looked_at_is_told_with_its_fault() {
+fn a_link_that_cannot_be_looked_at_is_told_with_its_fault() {
     let setting = Setting::new(lists(["a"], []), &lists([], []));
     let config = crate::setup::CONFIG.replace("\"exp-2\"", "\"exp-9\"");
     setting.configure(&config);

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{OpenChange, later};
 use pmp_sync_domain::message::Scope;
@@ -101,8 +101,8 @@ impl Setting {
             body: SCHEDULED.to_owned(),
         }];
         let deadline = later(self.world.time(), 900);
-        let verdicts = block_on(dispatch(&self.producer, &records, deadline));
-        assert_eq!(verdicts, [Disposition::Acknowledge]);
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        assert_eq!(dispositions, [Disposition::Acknowledge]);
     }
 
     pub(crate) fn wait(&self, seconds: i64) {
@@ -156,11 +156,11 @@ impl Setting {
         self.world.ledger(|ledger| ledger.links[&key].clone())
     }
 
-    pub(crate) fn book(&self) -> Book {
-        let book = self
+    pub(crate) fn link_state(&self) -> LinkState {
+        let link_state = self
             .world
-            .ledger(|ledger| ledger.books.get(&lane()).cloned());
-        book.unwrap_or_default()
+            .ledger(|ledger| ledger.link_states.get(&lane()).cloned());
+        link_state.unwrap_or_default()
     }
 
     pub(crate) fn calls(&self, operation: &str) -> u64 {

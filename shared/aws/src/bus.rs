@@ -5,7 +5,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::message::Event;
-use pmp_sync_domain::ports::{Answer, Bus};
+use pmp_sync_domain::ports::{Bus, Result};
 
 use crate::service_error;
 
@@ -32,7 +32,7 @@ pub async fn is_rule_enabled(
     config: &SdkConfig,
     bus: Option<&str>,
     rule: &str,
-) -> Answer<Option<bool>> {
+) -> Result<Option<bool>> {
     let sent = Client::new(config)
         .describe_rule()
         .set_event_bus_name(bus.map(str::to_owned))
@@ -52,7 +52,7 @@ pub async fn is_rule_enabled(
 }
 
 impl Bus for EventBus {
-    async fn put(&self, (source, detail_type, detail): Event) -> Answer<()> {
+    async fn put(&self, (source, detail_type, detail): Event) -> Result<()> {
         let thing = format!("{detail_type} on {}", self.name);
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)

@@ -15,7 +15,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::{Answer, Clock as _};
+use pmp_sync_domain::ports::{Clock as _, Result};
 
 use crate::edge::SystemClock;
 use crate::service_error;
@@ -33,7 +33,7 @@ pub struct Caller {
 pub type Times = (Timestamp, Timestamp);
 
 /// Asks STS for the principal, and for its time. A refusal contains the time as well.
-pub async fn identify(config: &SdkConfig) -> (Answer<Caller>, Option<Times>) {
+pub async fn identify(config: &SdkConfig) -> (Result<Caller>, Option<Times>) {
     let times = Arc::new(Mutex::new(None));
     let sent = aws_sdk_sts::Client::new(config)
         .get_caller_identity()
@@ -88,7 +88,7 @@ impl Intercept for TimeTeller {
 
 /// Asks STS for the ARN of the principal, which needs no permission. It asks once, and waits at
 /// most `most`.
-pub async fn principal(config: &SdkConfig, most: Duration) -> Answer<String> {
+pub async fn principal(config: &SdkConfig, most: Duration) -> Result<String> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(most)
         .operation_attempt_timeout(most)

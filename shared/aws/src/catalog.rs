@@ -13,7 +13,7 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, ReadCatalog};
+use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
 use serde_json::{Value, json};
 
 use crate::service_error;
@@ -53,7 +53,7 @@ impl ReadOnlyCatalog {
         }
     }
 
-    async fn details(&self, id: &str, entity_type: &str) -> Answer<String> {
+    async fn details(&self, id: &str, entity_type: &str) -> Result<String> {
         let entity = self
             .client
             .describe_entity()
@@ -97,7 +97,7 @@ fn to_json(document: &Document) -> Value {
 }
 
 impl ReadCatalog for ReadOnlyCatalog {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         let details = self.details(id.as_str(), "Experience").await?;
         Experience::from_details(id.clone(), &details).map_err(|error| {
             ServiceError::new(
@@ -109,7 +109,7 @@ impl ReadCatalog for ReadOnlyCatalog {
         })
     }
 
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         let details = self.details(id.as_str(), "ProcurementPolicy").await?;
         PolicySnapshot::from_details(&details).map_err(|error| {
             ServiceError::new(
@@ -121,7 +121,7 @@ impl ReadCatalog for ReadOnlyCatalog {
         })
     }
 
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         let mut ids = Vec::new();
         let mut token = None;
         for _ in 0..MOST_PAGES {
@@ -178,20 +178,20 @@ impl Catalog {
 }
 
 impl ReadCatalog for Catalog {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         self.read.experience(id).await
     }
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         self.read.policy(id).await
     }
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         self.read.experiences().await
     }
 }
 
 /// At most one Allow and one Deny change: a change set may contain a change type only once for each
 /// entity.
-fn to_changes(name: &ChangeSetName, intent: &Intent) -> Answer<Vec<Change>> {
+fn to_changes(name: &ChangeSetName, intent: &Intent) -> Result<Vec<Change>> {
     let refused = |message: String| {
         ServiceError::new("StartChangeSet", name.to_string(), Kind::Refused, message)
     };
@@ -227,7 +227,7 @@ fn to_changes(name: &ChangeSetName, intent: &Intent) -> Answer<Vec<Change>> {
 }
 
 impl ChangeSets for Catalog {
-    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Result<ChangeSetId> {
         let thing = name.to_string();
         let answer = self
             .read
@@ -245,7 +245,7 @@ impl ChangeSets for Catalog {
         })
     }
 
-    async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
+    async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
         let answer = self
             .read
             .client
@@ -277,7 +277,7 @@ impl ChangeSets for Catalog {
         }
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
+    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
         let thing = name.to_string();
         let filter = |key: &str, value: &str| Filter::builder().name(key).value_list(value).build();
         let mut token = None;

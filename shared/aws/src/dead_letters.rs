@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::{Answer, DeadLetter, DeadLetterBox, DeadLetters, Depth};
+use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox, DeadLetters, Depth, Result};
 
 use crate::service_error;
 
@@ -37,12 +37,12 @@ impl DeadLetterQueue {
     }
 
     /// How many messages it has.
-    pub async fn depth(&self) -> Answer<Depth> {
+    pub async fn depth(&self) -> Result<Depth> {
         crate::queue::depth(&self.client, &self.url).await
     }
 
     /// Receives one message without hiding it, to find out whether the credentials may receive.
-    pub async fn glance(&self) -> Answer<bool> {
+    pub async fn glance(&self) -> Result<bool> {
         let answer = self
             .client
             .receive_message()
@@ -68,7 +68,7 @@ fn letter(message: Message) -> Option<DeadLetter> {
 }
 
 impl DeadLetterBox for DeadLetterQueue {
-    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
         let (mut letters, mut seen, mut empty) = (Vec::new(), BTreeSet::new(), 0);
         while letters.len() < most && empty < EMPTY {
             let answer = self
@@ -102,14 +102,14 @@ impl DeadLetterBox for DeadLetterQueue {
         Ok(letters)
     }
 
-    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         let call = self.client.delete_message().queue_url(&self.url);
         let sent = call.receipt_handle(&letter.receipt).send().await;
         sent.map(drop)
             .map_err(|error| service_error("DeleteMessage", &letter.id, &error))
     }
 
-    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Result<()> {
         let call = self.client.change_message_visibility().queue_url(&self.url);
         let call = call.receipt_handle(&letter.receipt).visibility_timeout(0);
         let sent = call.send().await.map(drop);
@@ -118,7 +118,11 @@ impl DeadLetterBox for DeadLetterQueue {
 }
 
 impl DeadLetters for DeadLetterQueue {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
         let mut call = self
             .client
             .send_message()

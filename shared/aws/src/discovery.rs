@@ -10,7 +10,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::ports::{Answer, Discovery};
+use pmp_sync_domain::ports::{Discovery, Result};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -49,7 +49,7 @@ impl ProductDirectory {
 }
 
 impl Discovery for ProductDirectory {
-    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
         self.pace.wait().await;
         let sent = self.client.get_product().product_id(product.as_str());
         match sent.send().await {

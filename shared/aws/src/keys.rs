@@ -28,7 +28,7 @@ pub const LANES: &str = "LANES";
 /// Partition of the listings, by product id.
 pub const LIVE: &str = "LIVE";
 /// Partition of the link states.
-pub const BOOKS: &str = "BOOKS";
+pub const LINK_STATES: &str = "LINK_STATES";
 
 /// Partition of the member accounts that are being onboarded, or have been.
 pub const MEMBER: &str = "MEMBER";
@@ -41,7 +41,7 @@ pub const QUARANTINE_PREFIX: &str = "Q#";
 /// Prefix of the sort key of a change set that has ended.
 pub const SET_PREFIX: &str = "SET#";
 /// Sort key of the suspensions.
-pub const BRAKE: &str = "brake";
+pub const SUSPENSIONS: &str = "suspensions";
 
 /// Partition of a lane. A member's role may access only partitions that begin with its own account.
 pub fn lane(lane: &LaneId) -> String {

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, Discovery, ReadCatalog};
+use pmp_sync_domain::ports::{Discovery, ReadCatalog, Result};
 
 use crate::catalog::ReadOnlyCatalog;
 use crate::discovery::ProductDirectory;
@@ -27,19 +27,19 @@ impl Marketplace {
 }
 
 impl ReadCatalog for Marketplace {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         self.catalog.experience(id).await
     }
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         self.catalog.policy(id).await
     }
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         self.catalog.experiences().await
     }
 }
 
 impl Discovery for Marketplace {
-    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
         self.discovery.is_live(product).await
     }
 }

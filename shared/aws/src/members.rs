@@ -7,7 +7,7 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadCatalog,
+    DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadCatalog, Result,
     SendChanges,
 };
 
@@ -61,7 +61,7 @@ impl MemberRoles {
 impl Members for MemberRoles {
     type Connection = MemberAccount;
 
-    async fn connect(&self, member: &Member) -> Answer<MemberAccount> {
+    async fn connect(&self, member: &Member) -> Result<MemberAccount> {
         let external_id = member.external_id.as_str();
         let config = assume_role(
             &self.config,
@@ -87,13 +87,13 @@ pub struct MemberAccount {
 }
 
 impl ReadCatalog for MemberAccount {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         self.catalog.experience(id).await
     }
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         self.catalog.policy(id).await
     }
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         self.catalog.experiences().await
     }
 }
@@ -102,31 +102,31 @@ impl SendChanges for MemberAccount {
     async fn send(&self, changes: &[ChangeMessage]) -> Result<(), NotSent> {
         self.queue.send(changes).await
     }
-    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
-        self.queue.nudge(tick).await
+    async fn wake(&self, tick: &TickMessage) -> Result<()> {
+        self.queue.wake(tick).await
     }
 }
 
 impl DeadLetterBox for MemberAccount {
-    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
         self.dead_letters.dead_letters(most).await
     }
-    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         self.dead_letters.delete_dead_letter(letter).await
     }
-    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Result<()> {
         self.dead_letters.put_dead_letter_back(letter).await
     }
 }
 
 impl LookAtQueues for MemberAccount {
-    async fn changes_depth(&self) -> Answer<Depth> {
+    async fn changes_depth(&self) -> Result<Depth> {
         self.queue.depth().await
     }
-    async fn dead_letters_depth(&self) -> Answer<Depth> {
+    async fn dead_letters_depth(&self) -> Result<Depth> {
         self.dead_letters.depth().await
     }
-    async fn glance(&self) -> Answer<bool> {
+    async fn glance(&self) -> Result<bool> {
         self.dead_letters.glance().await
     }
 }

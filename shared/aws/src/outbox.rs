@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::message::{Continuation, Event, TickMessage};
-use pmp_sync_domain::ports::{Answer, Bus, DeadLetters, Inbox, SendTicks};
+use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
 
 use crate::bus::EventBus;
 use crate::dead_letters::DeadLetterQueue;
@@ -20,25 +20,29 @@ pub struct Outbox<Q> {
 }
 
 impl<Q: Inbox> Inbox for Outbox<Q> {
-    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+    async fn go_on(&self, rest: &Continuation) -> Result<()> {
         self.queue.go_on(rest).await
     }
 }
 
 impl<Q: SendTicks> SendTicks for Outbox<Q> {
-    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         self.queue.tick(tick, delay_seconds).await
     }
 }
 
 impl<Q: Send + Sync> DeadLetters for Outbox<Q> {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
-        self.dead_letters.bury(body, attributes).await
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
+        self.dead_letters.dead_letter(body, attributes).await
     }
 }
 
 impl<Q: Send + Sync> Bus for Outbox<Q> {
-    async fn put(&self, event: Event) -> Answer<()> {
+    async fn put(&self, event: Event) -> Result<()> {
         self.bus.put(event).await
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::message::{ChangeMessage, Continuation, TickMessage};
-use pmp_sync_domain::ports::{Answer, Depth, Inbox, NotSent, SendChanges, SendTicks};
+use pmp_sync_domain::ports::{Depth, Inbox, NotSent, Result, SendChanges, SendTicks};
 
 use crate::service_error;
 
@@ -21,7 +21,7 @@ const BATCHES_AT_ONCE: usize = 4;
 const SENDINGS: usize = 3;
 
 /// The approximate number of messages in a queue.
-pub(crate) async fn depth(client: &Client, url: &str) -> Answer<Depth> {
+pub(crate) async fn depth(client: &Client, url: &str) -> Result<Depth> {
     use QueueAttributeName as Name;
     let answer = client
         .get_queue_attributes()
@@ -64,7 +64,7 @@ impl ChangesQueue {
     }
 
     /// The approximate number of messages in it.
-    pub async fn depth(&self) -> Answer<Depth> {
+    pub async fn depth(&self) -> Result<Depth> {
         depth(&self.client, &self.url).await
     }
 
@@ -170,13 +170,13 @@ impl SendChanges for ChangesQueue {
             .await
     }
 
-    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
+    async fn wake(&self, tick: &TickMessage) -> Result<()> {
         self.tick(tick, 0).await
     }
 }
 
 impl SendTicks for ChangesQueue {
-    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         self.client
             .send_message()
             .queue_url(&self.url)
@@ -210,7 +210,7 @@ impl RequestsInbox {
 }
 
 impl Inbox for RequestsInbox {
-    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+    async fn go_on(&self, rest: &Continuation) -> Result<()> {
         self.client
             .send_message()
             .queue_url(&self.url)

@@ -20,8 +20,8 @@ use pmp_sync_domain::ids::{
     AccountId, ChangeSetName, ExperienceId, ExternalId, LaneId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{
-    Brake, ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, SetOutcome,
-    SetRecord, Stop,
+    ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, SetOutcome, SetRecord,
+    Suspension, Suspensions,
 };
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
@@ -612,7 +612,7 @@ async fn dead_letters_are_received_until_nothing_new_comes_and_deleted_by_their_
 }
 
 #[tokio::test]
-async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
+async fn the_suspension_is_written_on_condition_that_nobody_wrote_in_between() {
     let (script, config) = Script::new([
         (200, None, json!({})),
         (200, None, json!({})),
@@ -620,17 +620,17 @@ async fn the_brake_is_written_on_condition_that_nobody_wrote_in_between() {
     ])
     .await;
     let ledger = Ledger::new(&config, "ledger", 90);
-    assert_eq!(ledger.brake().await.unwrap(), Brake::default());
-    let mut brake = Brake {
-        all: Some(Stop {
+    assert_eq!(ledger.suspensions().await.unwrap(), Suspensions::default());
+    let mut suspensions = Suspensions {
+        all: Some(Suspension {
             by: None,
             since: "2026-01-01T00:00:00Z".parse().unwrap(),
         }),
-        ..Brake::default()
+        ..Suspensions::default()
     };
-    ledger.put_brake(&brake).await.unwrap();
-    brake.rev = 3;
-    ledger.put_brake(&brake).await.unwrap();
+    ledger.put_suspensions(&suspensions).await.unwrap();
+    suspensions.rev = 3;
+    ledger.put_suspensions(&suspensions).await.unwrap();
     let seen = script.seen();
     assert_eq!(
         seen[1].body["ConditionExpression"],

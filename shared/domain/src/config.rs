@@ -18,7 +18,7 @@ use crate::link::{Link, LinkPolicy, Member, Target};
 /// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
 
-/// After how many hours a link that is not in step is stale, unless the configuration says otherwise.
+/// After how many hours a link that is not in sync is stale, unless the configuration says otherwise.
 pub const STALE_AFTER_HOURS: u32 = 24;
 /// The most that it may say: a year.
 pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
@@ -167,7 +167,7 @@ fn at(text: &str, offset: usize, message: String) -> Problem {
     }
 }
 
-/// The JSON Schema of the text, for editors. What it can not say, such as that no two members share an
+/// The JSON Schema of the text, for editors. What it cannot say, such as that no two members share an
 /// account, [`Config::parse`] finds.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
@@ -355,7 +355,7 @@ fn read_links(
             (management_experience, target, member)
         {
             if target == Target::One(management_experience.clone()) {
-                let message = format!("{target} can not follow itself");
+                let message = format!("{target} cannot follow itself");
                 reader.problem(&raw.member_experience.span(), message);
             }
             links.push(Link {

@@ -47,5 +47,5 @@ pub async fn dead_letter_record<D: DeadLetters>(
         ("detail", why.detail.chars().take(500).collect()),
         ("message_id", record.id.clone()),
     ]);
-    queue.bury(&record.body, &attributes).await
+    queue.dead_letter(&record.body, &attributes).await
 }

@@ -35,7 +35,7 @@ pub enum ChangeState {
     Holding,
     /// A newer plan took its place.
     Superseded,
-    /// It failed by itself and stands aside.
+    /// It failed by itself and is quarantined.
     Quarantined,
 }
 
@@ -58,7 +58,7 @@ pub struct LastChange {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// When it was set aside.
+    /// When it was quarantined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_at: Option<Timestamp>,
     /// The service's error code, if it failed by itself.
@@ -103,7 +103,7 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     /// The products that somebody else has changed: the last change of each was done, and it stands
-    /// otherwise now. One that is in step all the same concerns nobody, and one that a change set of
+    /// otherwise now. One that is in sync all the same concerns nobody, and one that a change set of
     /// ours may just be changing is not told.
     pub fn edits(&self) -> BTreeSet<ProductId> {
         let left_alone = self.report.left_alone.iter();

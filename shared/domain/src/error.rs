@@ -81,7 +81,7 @@ pub enum RunError {
     /// A request is about a lane that no link serves.
     #[error("no link of the configuration serves {0}")]
     NoLink(String),
-    /// A question that can not be answered at once.
+    /// A question that cannot be answered at once.
     #[error("too much is asked for at once: {0}")]
     TooLarge(String),
     /// The ledger did not answer, or refused.
@@ -132,11 +132,11 @@ pub enum LinkError {
         "the management experience {0} does not exist, or the management account may not see it"
     )]
     ManagementNotFound(ExperienceId),
-    /// The management experience or its policy can not be read.
-    #[error("the management experience {0} can not be read: {1}")]
+    /// The management experience or its policy cannot be read.
+    #[error("the management experience {0} cannot be read: {1}")]
     ManagementUnreadable(ExperienceId, ServiceError),
-    /// The member's role can not be assumed.
-    #[error("the role of the member account {0} can not be assumed: {1}")]
+    /// The member's role cannot be assumed.
+    #[error("the role of the member account {0} cannot be assumed: {1}")]
     MemberUnreachable(AccountId, ServiceError),
     /// The member experience is not there.
     #[error("the member experience {1} does not exist in the organization of account {0}")]
@@ -144,8 +144,8 @@ pub enum LinkError {
     /// The member experience is archived.
     #[error("the member experience {1} of account {0} is archived")]
     MemberArchived(AccountId, ExperienceId),
-    /// The member experience can not be read.
-    #[error("the member organization of account {0} can not be read: {1}")]
+    /// The member experience cannot be read.
+    #[error("the member organization of account {0} cannot be read: {1}")]
     MemberUnreadable(AccountId, ServiceError),
     /// The changes queue takes nothing.
     #[error("the changes queue of account {0} did not take {1} messages: {2}")]
@@ -225,7 +225,7 @@ impl LinkError {
         }
     }
 
-    /// True for what a guard stops although no plan could be made: what is known of the experience can
+    /// True for what a guard holds although no plan could be made: what is known of the experience can
     /// not be trusted, or what would be done to it is not safe.
     pub fn is_guarded(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! An experience as the catalog describes it, and whether it may be mirrored or kept in step.
+//! An experience as the catalog describes it, and whether it may be mirrored or kept in sync.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ impl Audience {
     }
 }
 
-/// Details of an experience that can not be understood.
+/// Details of an experience that cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperienceError {
     /// Not JSON of the shape that the service documents.

@@ -1,11 +1,11 @@
-//! The guards: what a plan must not do without somebody's consent. A wrong Deny stops a company from
+//! The guards: what a plan must not do without approval. A wrong Deny stops a company from
 //! buying, so they are on unless a link is exempt from one by its name. Pure.
 //!
-//! A guard stops the whole plan of a link, never a part of it. Removals (denies of products that the
+//! A guard holds the whole plan of a link, never a part of it. Removals (denies of products that the
 //! member allows) are counted as planned, open, and taken away in the last 24 hours, so that no limit
 //! can be passed in slices; percentages are of the list as it stood when that window began.
 
-mod book;
+mod link_state;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::book::{Book, Removal, Size};
+pub use self::link_state::{LinkState, Removal, Size};
 use crate::batch::BATCH;
 use crate::ids::{ProductId, RunId};
 use crate::plan::Plan;
@@ -283,7 +283,7 @@ impl fmt::Display for HoldReason {
             ),
             Self::Restored { run, count } => write!(
                 f,
-                "{count} changes would take back what was restored (the way back that run {run} shows)"
+                "{count} changes would take back what was restored (the rollback that run {run} shows)"
             ),
             Self::FirstPolicy { allow } => write!(
                 f,
@@ -313,10 +313,10 @@ pub struct Case<'a> {
     /// How many products it allows.
     pub management_allowed: usize,
     /// What is remembered of the link.
-    pub book: &'a Book,
+    pub link_state: &'a LinkState,
     /// What was approved and is not done yet, as it was shown.
     pub approved: Option<&'a Plan>,
-    /// The way back that was gone, as it was shown.
+    /// The rollback that was gone, as it was shown.
     pub restored: Option<&'a Plan>,
     /// The link's guard.
     pub guard: &'a Guard,
@@ -331,7 +331,7 @@ impl Case<'_> {
         self.plan.deny().intersection(allowed).cloned().collect()
     }
 
-    /// True if every change of the plan was approved: it needs no further consent.
+    /// True if every change of the plan was approved: it needs no further approval.
     pub fn is_approved(&self) -> bool {
         !self.plan.is_empty()
             && self
@@ -339,7 +339,7 @@ impl Case<'_> {
                 .is_some_and(|approved| self.plan.is_part_of(approved))
     }
 
-    /// Why the plan needs somebody's consent; none if it does not.
+    /// Why the plan needs approval; none if it does not.
     ///
     /// What is odd about the management experience is told even if nothing would change because of it,
     /// until somebody has accepted it: from then on it is told only of a plan that would change something.
@@ -350,7 +350,7 @@ impl Case<'_> {
         let exempt = |name: GuardName| self.guard.exempt.contains(&name);
         let is_odd = |reason: &&HoldReason| {
             let accepted =
-                |name: GuardName| self.plan.is_empty() && self.book.accepted.contains(&name);
+                |name: GuardName| self.plan.is_empty() && self.link_state.accepted.contains(&name);
             !reason.guard().is_some_and(accepted)
         };
         let mut reasons: Vec<_> = self.oddities.iter().filter(is_odd).cloned().collect();
@@ -374,10 +374,10 @@ impl Case<'_> {
         }
         let allowed = self.actual.allowed();
         let open = self.open.intersection(allowed);
-        let mut all = self.book.removed(self.now);
+        let mut all = self.link_state.removed(self.now);
         all.extend(planned.iter().chain(open));
         let count = all.len();
-        let of = self.book.size_at_window(allowed.len(), self.now);
+        let of = self.link_state.size_at_window(allowed.len(), self.now);
         let Limits {
             removals: limit,
             removals_percent: percent,
@@ -400,7 +400,7 @@ impl Case<'_> {
     }
 
     fn shrunk(&self) -> Option<HoldReason> {
-        let from = self.book.management_allowed?;
+        let from = self.link_state.management_allowed?;
         let (to, percent) = (self.management_allowed, self.guard.limits.shrink_percent);
         let lost = from.saturating_sub(to);
         (lost > 0 && exceeds(lost, from, percent)).then_some(HoldReason::Shrink {
@@ -411,7 +411,7 @@ impl Case<'_> {
     }
 
     fn against_restored(&self) -> Option<HoldReason> {
-        let run = self.book.restored.as_ref()?.run;
+        let run = self.link_state.restored.as_ref()?.run;
         let restored = self.restored?;
         let count = self.plan.opposites(restored);
         (count > 0).then_some(HoldReason::Restored { run, count })

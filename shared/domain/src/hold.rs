@@ -1,4 +1,4 @@
-//! Holds: plans that wait for somebody's consent, and what becomes of them.
+//! Holds: plans that wait for approval, and what becomes of them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Ask {
     pub at: Timestamp,
 }
 
-/// A plan that waits for somebody's consent. Its products are in the run's record of the link.
+/// A plan that waits for approval. Its products are in the run's record of the link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
@@ -58,8 +58,8 @@ impl Hold {
         self.plan_hash == other.plan_hash && guards(self) == guards(other)
     }
 
-    /// The run before which the lists are wanted back, if it is a way back.
-    pub fn way_back_to(&self) -> Option<RunId> {
+    /// The run before which the lists are wanted back, if it is a rollback.
+    pub fn rollback_to(&self) -> Option<RunId> {
         self.reasons.iter().find_map(|reason| match reason {
             HoldReason::Restore { run } => Some(*run),
             _ => None,
@@ -77,7 +77,7 @@ impl Hold {
 
 /// A plan that was approved: what its run's record shows may be done, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Allowance {
+pub struct Grant {
     /// The run whose record shows the plan.
     pub run: RunId,
     /// Who approved it.
@@ -90,16 +90,16 @@ pub struct Allowance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum ConsentAction {
+pub enum ApprovalAction {
     /// Execute what was shown.
     Approve,
     /// Leave it, and ask no more.
     Reject,
-    /// Plan the way back to the lists as they were before the run, and hold it.
+    /// Plan the rollback to the lists as they were before the run, and hold it.
     Restore,
 }
 
-impl ConsentAction {
+impl ApprovalAction {
     /// As it stands in a run's request.
     pub fn kind(self) -> &'static str {
         match self {
@@ -112,14 +112,14 @@ impl ConsentAction {
 
 /// A request about a hold, or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsentRequest {
+pub struct ApprovalRequest {
     /// What is wanted.
-    pub action: ConsentAction,
+    pub action: ApprovalAction,
     /// The lane.
     pub lane: LaneId,
     /// The run whose plan was shown; the run before which the lists are wanted back.
     pub run: RunId,
-    /// The hash of the plan that was shown; none for a way back, which is not planned yet.
+    /// The hash of the plan that was shown; none for a rollback, which is not planned yet.
     pub plan_hash: Option<PlanHash>,
     /// The request's own id, by which its run is found.
     pub request_id: Option<String>,
@@ -132,9 +132,9 @@ pub struct ConsentRequest {
 /// What became of a request about a hold, in the record of the link of the run that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Consent {
+pub struct Approval {
     /// What was wanted.
-    pub action: ConsentAction,
+    pub action: ApprovalAction,
     /// The run whose plan was shown, or before which the lists are wanted back.
     pub of: RunId,
     /// The hash of the plan that was shown.

@@ -153,8 +153,8 @@ id!(
 impl ExternalId {
     /// A new external id, made of 128 random bits: 32 hexadecimal digits.
     #[must_use]
-    pub fn generate(chance: u128) -> Self {
-        Self(format!("{chance:032x}"))
+    pub fn generate(random: u128) -> Self {
+        Self(format!("{random:032x}"))
     }
 }
 
@@ -171,11 +171,11 @@ impl RunId {
     /// The run id that follows `last`: `max(now, last + 1)`. A clock that steps back must not make a
     /// run that is older than one whose plans are committed, or all its changes would be refused.
     ///
-    /// `now_ms` is Unix time in milliseconds; of `chance` the lowest 80 bits are used.
+    /// `now_ms` is Unix time in milliseconds; of `random` the lowest 80 bits are used.
     #[must_use]
-    pub fn next(last: Option<Self>, now_ms: i64, chance: u128) -> Self {
+    pub fn next(last: Option<Self>, now_ms: i64, random: u128) -> Self {
         let time = u128::from(now_ms.max(0).unsigned_abs()) & ((1 << ULID_BITS_OF_TIME) - 1);
-        let fresh = (time << ULID_BITS_OF_CHANCE) | (chance & ((1 << ULID_BITS_OF_CHANCE) - 1));
+        let fresh = (time << ULID_BITS_OF_CHANCE) | (random & ((1 << ULID_BITS_OF_CHANCE) - 1));
         match last {
             Some(Self(last)) if last >= fresh => Self(last.saturating_add(1)),
             _ => Self(fresh),
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn run_ids_are_ulids() {
-        // The example of the ULID specification, by its own time and chance.
+        // The example of the ULID specification, by its own time and random.
         let text = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let id: RunId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);

@@ -30,7 +30,7 @@ pub mod report;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
-pub mod transit;
+pub mod try_transition;
 pub mod why;
 
 pub use jiff::Timestamp;

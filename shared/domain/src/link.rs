@@ -94,7 +94,7 @@ pub struct Link {
     pub guard: Guard,
     /// Whether products have to be live before they are allowed.
     pub live_check: LiveCheck,
-    /// After how many hours without being in step somebody is told.
+    /// After how many hours without being in sync somebody is told.
     pub stale_after_hours: u32,
 }
 

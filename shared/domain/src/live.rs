@@ -3,7 +3,7 @@
 //!
 //! An answer is asked for again after a while, and counts until another one takes its place, or a month
 //! has passed: that nobody can be asked for some hours changes no plan, so none that is held, and waits
-//! for somebody's consent, is held anew because of it.
+//! for approval, is held anew because of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub const OTHERS_FOR: i64 = 6 * 3600;
 /// How long an answer counts at most if nobody can be asked again, in seconds.
 pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 
-/// What it means for a link that AWS Marketplace can not be asked about a product. One that is
+/// What it means for a link that AWS Marketplace cannot be asked about a product. One that is
 /// certainly not there is never allowed, unless nobody asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,21 +3,21 @@
 //! Each of our own carries `schema`; fields that are not known are ignored, a newer `schema` is not
 //! understood. What is not understood is told with the reason, and goes to the dead-letter queue.
 
+mod approval;
 #[cfg(feature = "schema")]
 pub mod catalogue;
-mod consent;
 mod dead_letters;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::consent::consent_requested;
+pub use self::approval::approval_requested;
 pub use self::dead_letters::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
 };
 use crate::SCHEMA;
-use crate::hold::ConsentRequest;
+use crate::hold::ApprovalRequest;
 use crate::ids::{
     AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, LaneId, MemberName,
     ProductId, RunId,
@@ -304,7 +304,7 @@ pub enum Trigger {
     /// Somebody wants dead letters to be looked at again.
     DeadLetters(DeadLetterRequest),
     /// Somebody wants something done about a hold.
-    Consent(ConsentRequest),
+    Approval(ApprovalRequest),
 }
 
 /// A request for a run.
@@ -351,15 +351,15 @@ pub const DISCARD_REQUESTED: &str = "Discard Requested";
 pub const APPROVAL_REQUESTED: &str = "Approval Requested";
 /// `detail-type` of a request to leave a held plan.
 pub const REJECTION_REQUESTED: &str = "Rejection Requested";
-/// `detail-type` of a request for the way back.
+/// `detail-type` of a request for the rollback.
 pub const RESTORE_REQUESTED: &str = "Restore Requested";
 /// `detail-type` of the announcement of a hold.
 pub const HELD: &str = "Held";
 /// `detail-type` of the announcement that a lane is blocked.
 pub const BLOCKED: &str = "Blocked";
-/// `detail-type` of the announcement that changes were set aside.
+/// `detail-type` of the announcement that changes were quarantined.
 pub const QUARANTINED: &str = "Quarantined";
-/// `detail-type` of the announcement that a link was last known in step too long ago.
+/// `detail-type` of the announcement that a link was last known in sync too long ago.
 pub const MEMBER_STALE: &str = "Member Stale";
 /// `detail-type` of the announcement that something which was announced is no more.
 pub const RECOVERED: &str = "Recovered";
@@ -477,7 +477,7 @@ impl Trigger {
                 dead_letters::parse(envelope).map(Self::DeadLetters)
             }
             (SOURCE, APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED) => {
-                consent::parse(envelope).map(Self::Consent)
+                approval::parse(envelope).map(Self::Approval)
             }
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;

@@ -1,7 +1,7 @@
 //! Notices: which changes of a link's state are announced on the bus, and what stands announced of it.
 //!
 //! Nothing is announced twice for the same state, and nothing is lost: [`Notices::after`] compares what
-//! stands announced with what a look has found, and what follows is written into the link's book together
+//! stands announced with what a look has found, and what follows is written into the link's link state together
 //! with the new record, before it is put on the bus. Whoever is cut off in between finds it there. Pure.
 
 mod details;
@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::events::{
-    About, AsideProduct, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale,
-    Notice, Quarantined, Recovered, SyncCompleted,
+    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Notice,
+    Quarantined, QuarantinedProduct, Recovered, SyncCompleted,
 };
 use crate::error::FaultRecord;
 use crate::hold::Hold;
@@ -23,7 +23,7 @@ use crate::lane::{self, BlockReason, LaneState, Phase, elapsed};
 use crate::plan::PlanHash;
 
 /// Products in quarantine that are remembered of one link; more of them are only counted.
-pub const MOST_ASIDE: usize = 500;
+pub const MOST_QUARANTINED: usize = 500;
 /// Notices of one link that wait for the bus. While there are so many nothing more is compared: what has
 /// changed by then is found once they are gone.
 pub const MOST_PENDING: usize = 10;
@@ -60,17 +60,17 @@ pub struct Seen<'a> {
     pub hold: Option<&'a Hold>,
     /// Why the link could not be looked at, if it could not.
     pub fault: Option<&'a FaultRecord>,
-    /// True if the fault counts as a hold: the management experience can not be trusted.
+    /// True if the fault counts as a hold: the management experience cannot be trusted.
     pub is_guarded: bool,
     /// The lane.
     pub state: &'a LaneState,
     /// True if nothing is claimed, under way, or announced and still to come.
     pub is_done: bool,
     /// What stands in quarantine, if that was looked at.
-    pub aside: Option<&'a [lane::Quarantined]>,
-    /// True if the member experience was found in step.
-    pub in_step: bool,
-    /// After how many hours without being in step the link is stale; none if nobody expects it to be.
+    pub quarantined: Option<&'a [lane::Quarantined]>,
+    /// True if the member experience was found in sync.
+    pub in_sync: bool,
+    /// After how many hours without being in sync the link is stale; none if nobody expects it to be.
     pub stale_after_hours: Option<u32>,
 }
 
@@ -106,8 +106,8 @@ pub struct Mark<R> {
 
 /// Changes in quarantine that were announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AsideMark {
-    /// Since when the first of them stands aside.
+pub struct QuarantineMark {
+    /// Since when the first of them is quarantined.
     pub since: Timestamp,
     /// The products, each with the run that its change was claimed under: one that is replayed and fails
     /// again is announced again.
@@ -137,8 +137,8 @@ pub struct Notices {
     pub blocked: Option<Mark<BlockReason>>,
     /// The quarantine that stands announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aside: Option<AsideMark>,
-    /// Since when the link was not in step, if it stands announced as stale.
+    pub quarantined: Option<QuarantineMark>,
+    /// Since when the link was not in sync, if it stands announced as stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Mark<String>>,
     /// What is recorded and not known to be on the bus.
@@ -160,7 +160,7 @@ impl Notices {
                 self.held.is_some() || self.distrusted.is_some(),
             ),
             (Condition::Blocked, self.blocked.is_some()),
-            (Condition::Quarantined, self.aside.is_some()),
+            (Condition::Quarantined, self.quarantined.is_some()),
             (Condition::Stale, self.stale.is_some()),
         ];
         let standing = all.into_iter().filter(|(_, stands)| *stands);
@@ -213,7 +213,7 @@ impl Notices {
     }
 }
 
-/// Since when a link was not in step, if that is longer ago than it may be. `since` is when it was first
+/// Since when a link was not in sync, if that is longer ago than it may be. `since` is when it was first
 /// watched: before that nobody expected anything of it.
 pub fn stale_since(
     state: &LaneState,
@@ -221,7 +221,7 @@ pub fn stale_since(
     after_hours: u32,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let last = state.last_in_step.map_or(since, |last| last.max(since));
+    let last = state.last_in_sync.map_or(since, |last| last.max(since));
     (elapsed(last, now) > f64::from(after_hours) * 3600.0).then_some(last)
 }
 
@@ -273,7 +273,7 @@ impl<'a> Draft<'a> {
             let reason = mark.reason.to_string();
             self.end(Condition::Blocked, &reason, mark.since, by);
         }
-        if let Some(mark) = self.next.aside.take() {
+        if let Some(mark) = self.next.quarantined.take() {
             self.end(Condition::Quarantined, QUARANTINED, mark.since, by);
         }
         if let Some(mark) = self.next.stale.take() {
@@ -315,8 +315,8 @@ impl<'a> Draft<'a> {
         // What was replayed has come to its end as well if the lane is blocked now.
         let is_over = seen.rests() || seen.state.phase == Phase::Blocked;
         if is_over
-            && seen.aside.is_some_and(<[_]>::is_empty)
-            && let Some(mark) = self.next.aside.take()
+            && seen.quarantined.is_some_and(<[_]>::is_empty)
+            && let Some(mark) = self.next.quarantined.take()
         {
             self.end(
                 Condition::Quarantined,
@@ -331,8 +331,8 @@ impl<'a> Draft<'a> {
         let Some(mark) = self.next.stale.take() else {
             return;
         };
-        let in_step = seen.in_step || seen.state.last_in_step > Some(mark.since);
-        if in_step {
+        let in_sync = seen.in_sync || seen.state.last_in_sync > Some(mark.since);
+        if in_sync {
             self.end(
                 Condition::Stale,
                 &mark.reason,
@@ -344,7 +344,7 @@ impl<'a> Draft<'a> {
                 Condition::Stale,
                 &mark.reason,
                 mark.since,
-                EndedBy::SetAside,
+                EndedBy::NotExpected,
             );
         } else {
             self.next.stale = Some(mark);
@@ -354,7 +354,7 @@ impl<'a> Draft<'a> {
     fn is_stale(&self, seen: &Seen<'_>) -> Option<Timestamp> {
         let (hours, since) = seen.stale_after_hours.zip(self.next.since)?;
         let stale = || stale_since(seen.state, since, hours, self.now);
-        (!seen.in_step).then(stale).flatten()
+        (!seen.in_sync).then(stale).flatten()
     }
 
     /// Tells what is no more, all of it at once.
@@ -423,23 +423,31 @@ impl<'a> Draft<'a> {
     }
 
     fn begin_quarantine(&mut self, seen: &Seen<'_>) {
-        let Some(aside) = seen.aside.filter(|aside| !aside.is_empty()) else {
+        let Some(quarantined) = seen
+            .quarantined
+            .filter(|quarantined| !quarantined.is_empty())
+        else {
             return;
         };
-        let old = self.next.aside.take();
+        let old = self.next.quarantined.take();
         let (known, beyond, since) = match &old {
             Some(mark) => (mark.products.clone(), mark.beyond, Some(mark.since)),
             None => (BTreeMap::new(), 0, None),
         };
-        let is_known = |aside: &&lane::Quarantined| known.get(&aside.product) == Some(&aside.run);
-        let (kept, others): (Vec<_>, Vec<_>) = aside.iter().partition(is_known);
-        let first = others.iter().map(|aside| aside.quarantined_at).min();
-        let remembered = kept.iter().chain(&others).take(MOST_ASIDE);
-        let products = remembered.map(|aside| (aside.product.clone(), aside.run));
+        let is_known = |quarantined: &&lane::Quarantined| {
+            known.get(&quarantined.product) == Some(&quarantined.run)
+        };
+        let (kept, others): (Vec<_>, Vec<_>) = quarantined.iter().partition(is_known);
+        let first = others
+            .iter()
+            .map(|quarantined| quarantined.quarantined_at)
+            .min();
+        let remembered = kept.iter().chain(&others).take(MOST_QUARANTINED);
+        let products = remembered.map(|quarantined| (quarantined.product.clone(), quarantined.run));
         let products: BTreeMap<_, _> = products.collect();
-        self.next.aside = Some(AsideMark {
+        self.next.quarantined = Some(QuarantineMark {
             since: since.or(first).unwrap_or(self.now),
-            beyond: aside.len().saturating_sub(products.len()),
+            beyond: quarantined.len().saturating_sub(products.len()),
             products,
         });
         // Those that are only counted are not known one by one.
@@ -447,7 +455,7 @@ impl<'a> Draft<'a> {
         if new > 0 {
             let about = self.about();
             let since = first.unwrap_or(self.now);
-            let quarantined = details::quarantined(about, &others, (new, aside.len()), since);
+            let quarantined = details::quarantined(about, &others, (new, quarantined.len()), since);
             self.next.pending.push(Notice::Quarantined(quarantined));
         }
     }

@@ -207,7 +207,7 @@ pub enum Reason {
     /// Whether AWS Marketplace has it is not known yet, and the link requires that it is.
     LiveUnknown,
     /// The member's own rules forbid it.
-    MemberBrake,
+    MemberRules,
 }
 
 impl fmt::Display for Reason {
@@ -221,7 +221,7 @@ impl fmt::Display for Reason {
             Self::Frozen => "frozen",
             Self::NotLive => "not-live",
             Self::LiveUnknown => "live-unknown",
-            Self::MemberBrake => "member-brake",
+            Self::MemberRules => "member-rules",
         })
     }
 }
@@ -347,13 +347,13 @@ pub fn plan(
             product: product.clone(),
             action,
         };
-        let is_aside = lane.quarantined.contains(&change);
+        let is_quarantined = lane.quarantined.contains(&change);
         let rules = lane.member.as_ref();
         let is_kept_back = rules.is_some_and(|rules| rules.forbids(action));
         let reason = link
             .forbids(product, action)
-            .or(is_aside.then_some(Reason::Quarantined))
-            .or(is_kept_back.then_some(Reason::MemberBrake));
+            .or(is_quarantined.then_some(Reason::Quarantined))
+            .or(is_kept_back.then_some(Reason::MemberRules));
         if let Some(reason) = reason {
             report.left_alone.push(LeftAlone {
                 product: change.product,

@@ -73,7 +73,7 @@ pub struct PolicySnapshot {
     contradictory: BTreeSet<ProductId>,
 }
 
-/// A policy document that can not be understood. Nothing is planned from one.
+/// A policy document that cannot be understood. Nothing is planned from one.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Not JSON of the shape that the service documents.

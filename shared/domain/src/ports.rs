@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::drift::LastChange;
 use crate::error::ServiceError;
 use crate::experience::Experience;
-use crate::guard::Book;
+use crate::guard::LinkState;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
 use crate::lane::{
-    Brake, Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord,
+    Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord, Suspensions,
 };
 use crate::link::Member;
 use crate::live::{Answers, LiveRecord};
@@ -24,7 +24,7 @@ use crate::policy::PolicySnapshot;
 use crate::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
 /// The outcome of a call through a port.
-pub type Answer<T> = Result<T, ServiceError>;
+pub type Result<T, E = ServiceError> = std::result::Result<T, E>;
 
 /// The present moment.
 pub trait Clock: Send + Sync {
@@ -41,11 +41,11 @@ pub trait Entropy: Send + Sync {
 /// Experiences and policies of one organization, to be read.
 pub trait ReadCatalog: Send + Sync {
     /// An experience.
-    fn experience(&self, id: &ExperienceId) -> impl Future<Output = Answer<Experience>> + Send;
+    fn experience(&self, id: &ExperienceId) -> impl Future<Output = Result<Experience>> + Send;
     /// The lists of a procurement policy.
-    fn policy(&self, id: &PolicyId) -> impl Future<Output = Answer<PolicySnapshot>> + Send;
+    fn policy(&self, id: &PolicyId) -> impl Future<Output = Result<PolicySnapshot>> + Send;
     /// The ids of the organization's experiences, archived and disabled ones included.
-    fn experiences(&self) -> impl Future<Output = Answer<Vec<ExperienceId>>> + Send;
+    fn experiences(&self) -> impl Future<Output = Result<Vec<ExperienceId>>> + Send;
 }
 
 /// AWS Marketplace, asked about its products. Whoever implements it keeps to the service's rate.
@@ -54,7 +54,7 @@ pub trait Discovery: Send + Sync {
     /// says that nobody can be asked for now.
     ///
     /// [`Kind::Refused`]: crate::error::Kind::Refused
-    fn is_live(&self, product: &ProductId) -> impl Future<Output = Answer<bool>> + Send;
+    fn is_live(&self, product: &ProductId) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// What a change set came to.
@@ -79,14 +79,14 @@ pub trait ChangeSets: Send + Sync {
         &self,
         name: &ChangeSetName,
         intent: &Intent,
-    ) -> impl Future<Output = Answer<ChangeSetId>> + Send;
+    ) -> impl Future<Output = Result<ChangeSetId>> + Send;
     /// How a change set stands.
-    fn status(&self, id: &ChangeSetId) -> impl Future<Output = Answer<ChangeSetStatus>> + Send;
+    fn status(&self, id: &ChangeSetId) -> impl Future<Output = Result<ChangeSetStatus>> + Send;
     /// The change set of that name on the experience, if there is one.
     fn find(
         &self,
         name: &ChangeSetName,
-    ) -> impl Future<Output = Answer<Option<ChangeSetId>>> + Send;
+    ) -> impl Future<Output = Result<Option<ChangeSetId>>> + Send;
 }
 
 /// How a change was closed.
@@ -124,11 +124,11 @@ pub struct Lane {
 /// The lanes of the ledger.
 pub trait Lanes: Send + Sync {
     /// The state of a lane, read with strong consistency; the default state if there is none.
-    fn state(&self, lane: &LaneId) -> impl Future<Output = Answer<LaneState>> + Send;
+    fn state(&self, lane: &LaneId) -> impl Future<Output = Result<LaneState>> + Send;
     /// The claimed changes of a lane, read with strong consistency.
-    fn open(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<OpenChange>>> + Send;
+    fn open(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<OpenChange>>> + Send;
     /// The quarantined changes of a lane, read with strong consistency.
-    fn quarantined(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<Quarantined>>> + Send;
+    fn quarantined(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<Quarantined>>> + Send;
     /// Writes `next` with `rev + 1` on condition that the item still has `rev`. [`Kind::Conflict`]
     /// if it has not.
     ///
@@ -138,13 +138,13 @@ pub trait Lanes: Send + Sync {
         lane: &LaneId,
         rev: u64,
         next: &LaneState,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The products of the lanes, as the worker has written them.
 pub trait Products: Send + Sync {
     /// The last change of every product that was ever changed on a lane, read with strong consistency.
-    fn products(&self, lane: &LaneId) -> impl Future<Output = Answer<Vec<LastChange>>> + Send;
+    fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<LastChange>>> + Send;
 }
 
 /// The changes of the ledger, as the worker writes them.
@@ -155,21 +155,21 @@ pub trait Claims: Close {
         &self,
         change: &ChangeMessage,
         now: Timestamp,
-    ) -> impl Future<Output = Answer<bool>> + Send;
-    /// Sets a claimed change aside, if its item still has that run. True if it stands aside now; false
+    ) -> impl Future<Output = Result<bool>> + Send;
+    /// Sets a claimed change quarantined, if its item still has that run. True if it is quarantined now; false
     /// if it has been closed, or claimed anew.
     fn quarantine(
         &self,
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> impl Future<Output = Answer<bool>> + Send;
+    ) -> impl Future<Output = Result<bool>> + Send;
     /// Writes down what became of a change set. Repeated for the same one it is the same record.
     fn keep_set(
         &self,
         lane: &LaneId,
         record: &SetRecord,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// What was done with which change set, to be read.
@@ -180,7 +180,7 @@ pub trait ReadSets: Send + Sync {
         &self,
         lane: &LaneId,
         run: Option<RunId>,
-    ) -> impl Future<Output = Answer<Vec<SetRecord>>> + Send;
+    ) -> impl Future<Output = Result<Vec<SetRecord>>> + Send;
 }
 
 /// Closing claimed changes, as the worker does, and the producer for lanes that nobody serves any more.
@@ -193,7 +193,7 @@ pub trait Close: Send + Sync {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// A version of the configuration, as it is stored.
@@ -208,53 +208,57 @@ pub struct StoredConfig {
 /// The runs of the ledger, to be read.
 pub trait ReadRuns: Send + Sync {
     /// The newest configuration.
-    fn config(&self) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
+    fn config(&self) -> impl Future<Output = Result<Option<StoredConfig>>> + Send;
     /// A certain version of the configuration.
     fn config_version(
         &self,
         version: u64,
-    ) -> impl Future<Output = Answer<Option<StoredConfig>>> + Send;
-    /// What is stopped; nothing if nothing ever was.
-    fn brake(&self) -> impl Future<Output = Answer<Brake>> + Send;
+    ) -> impl Future<Output = Result<Option<StoredConfig>>> + Send;
+    /// What is suspended; nothing if nothing ever was.
+    fn suspensions(&self) -> impl Future<Output = Result<Suspensions>> + Send;
     /// Every lane that was ever planned for.
-    fn lanes(&self) -> impl Future<Output = Answer<Vec<LaneEntry>>> + Send;
+    fn lanes(&self) -> impl Future<Output = Result<Vec<LaneEntry>>> + Send;
     /// The newest runs, the newest first.
-    fn newest_runs(&self, most: u16) -> impl Future<Output = Answer<Vec<RunRecord>>> + Send;
+    fn newest_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
     /// The runs that have not ended, the oldest first; however many have ended since.
-    fn unfinished_runs(&self, most: u16) -> impl Future<Output = Answer<Vec<RunRecord>>> + Send;
+    fn unfinished_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
     /// A run.
-    fn run(&self, run: RunId) -> impl Future<Output = Answer<Option<RunRecord>>> + Send;
+    fn run(&self, run: RunId) -> impl Future<Output = Result<Option<RunRecord>>> + Send;
     /// What a run planned for a lane.
     fn link(
         &self,
         run: RunId,
         lane: &LaneId,
-    ) -> impl Future<Output = Answer<Option<LinkRecord>>> + Send;
-    /// What is remembered of a link; an empty book if there is none.
-    fn book(&self, lane: &LaneId) -> impl Future<Output = Answer<Book>> + Send;
+    ) -> impl Future<Output = Result<Option<LinkRecord>>> + Send;
+    /// What is remembered of a link; an empty link state if there is none.
+    fn link_state(&self, lane: &LaneId) -> impl Future<Output = Result<LinkState>> + Send;
     /// The member's lists as they were before a run denied anything there, if it did.
     fn lists(
         &self,
         run: RunId,
         lane: &LaneId,
-    ) -> impl Future<Output = Answer<Option<PolicySnapshot>>> + Send;
+    ) -> impl Future<Output = Result<Option<PolicySnapshot>>> + Send;
     /// What AWS Marketplace has said of these products, as far as it was asked.
-    fn live(&self, products: &BTreeSet<ProductId>) -> impl Future<Output = Answer<Answers>> + Send;
+    fn live(&self, products: &BTreeSet<ProductId>) -> impl Future<Output = Result<Answers>> + Send;
 }
 
 /// The runs of the ledger, as the producer writes them.
 pub trait WriteRuns: ReadRuns {
     /// A new run id, after every one that was given out before.
-    fn next_run(&self, now: Timestamp, chance: u128) -> impl Future<Output = Answer<RunId>> + Send;
+    fn next_run(&self, now: Timestamp, random: u128) -> impl Future<Output = Result<RunId>> + Send;
     /// Writes a run as it stands now.
-    fn put_run(&self, run: &RunRecord) -> impl Future<Output = Answer<()>> + Send;
+    fn put_run(&self, run: &RunRecord) -> impl Future<Output = Result<()>> + Send;
     /// Writes what a run planned for a link.
-    fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Answer<()>> + Send;
-    /// Writes `book` with `rev + 1` on condition that the item still has its `rev`. [`Kind::Conflict`]
+    fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Result<()>> + Send;
+    /// Writes `link state` with `rev + 1` on condition that the item still has its `rev`. [`Kind::Conflict`]
     /// if it has not.
     ///
     /// [`Kind::Conflict`]: crate::error::Kind::Conflict
-    fn put_book(&self, lane: &LaneId, book: &Book) -> impl Future<Output = Answer<()>> + Send;
+    fn put_link_state(
+        &self,
+        lane: &LaneId,
+        link_state: &LinkState,
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Keeps the member's lists as they are before the run denies anything there. What is kept already
     /// stays as it is: the run may go on in another invocation.
     fn put_lists(
@@ -263,25 +267,25 @@ pub trait WriteRuns: ReadRuns {
         lane: &LaneId,
         lists: &PolicySnapshot,
         now: Timestamp,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Keeps what AWS Marketplace has said of a product.
-    fn put_live(&self, record: &LiveRecord) -> impl Future<Output = Answer<()>> + Send;
+    fn put_live(&self, record: &LiveRecord) -> impl Future<Output = Result<()>> + Send;
     /// Takes a change out of quarantine, if it still is the one that was read: something else is wanted.
     fn release(
         &self,
         lane: &LaneId,
         quarantined: &Quarantined,
         now: Timestamp,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Writes down what became of a dead letter.
     fn put_dead_letter(
         &self,
         run: RunId,
         record: &DeadLetterRecord,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Makes a lane known, so that it is found without its configuration.
     fn register(&self, lane: &LaneId, link: &LinkRecord)
-    -> impl Future<Output = Answer<()>> + Send;
+    -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The changes queue of a member, as the producer sends to it.
@@ -289,7 +293,7 @@ pub trait SendChanges: Send + Sync {
     /// Sends every change, in batches. The places of those that were not taken, with the last reason.
     fn send(&self, changes: &[ChangeMessage]) -> impl Future<Output = Result<(), NotSent>> + Send;
     /// Sends a Tick without a delay.
-    fn nudge(&self, tick: &TickMessage) -> impl Future<Output = Answer<()>> + Send;
+    fn wake(&self, tick: &TickMessage) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Messages that a queue did not take.
@@ -308,7 +312,7 @@ pub trait SendTicks: Send + Sync {
         &self,
         tick: &TickMessage,
         delay_seconds: u16,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// A message of a dead-letter queue, hidden from others for a while.
@@ -320,18 +324,18 @@ pub struct DeadLetter {
     pub receipt: String,
     /// Its body.
     pub body: String,
-    /// What was said when it was buried; empty if the queue moved it by itself.
+    /// What was said when it was dead-lettered; empty if the queue moved it by itself.
     pub attributes: BTreeMap<String, String>,
 }
 
 /// A member's dead-letter queue, as the producer reads it.
 pub trait DeadLetterBox: Send + Sync {
     /// Receives up to `most` messages, hidden from others for a few minutes.
-    fn dead_letters(&self, most: usize) -> impl Future<Output = Answer<Vec<DeadLetter>>> + Send;
+    fn dead_letters(&self, most: usize) -> impl Future<Output = Result<Vec<DeadLetter>>> + Send;
     /// Deletes one for good.
-    fn delete_dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Answer<()>> + Send;
+    fn delete_dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<()>> + Send;
     /// Makes one visible again at once.
-    fn put_dead_letter_back(&self, letter: &DeadLetter) -> impl Future<Output = Answer<()>> + Send;
+    fn put_dead_letter_back(&self, letter: &DeadLetter) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// How many messages a queue has, as far as it knows.
@@ -357,34 +361,34 @@ impl Depth {
 /// A member's queues, looked at without an effect.
 pub trait LookAtQueues: Send + Sync {
     /// How many messages its changes queue has.
-    fn changes_depth(&self) -> impl Future<Output = Answer<Depth>> + Send;
+    fn changes_depth(&self) -> impl Future<Output = Result<Depth>> + Send;
     /// How many messages its dead-letter queue has.
-    fn dead_letters_depth(&self) -> impl Future<Output = Answer<Depth>> + Send;
+    fn dead_letters_depth(&self) -> impl Future<Output = Result<Depth>> + Send;
     /// Receives a dead letter without hiding it from anybody. True if there was one; that there was none
     /// says nothing, because not every host of the queue is asked.
-    fn glance(&self) -> impl Future<Output = Answer<bool>> + Send;
+    fn glance(&self) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// A dead-letter queue.
 pub trait DeadLetters: Send + Sync {
     /// Puts a message there, with attributes that say why.
-    fn bury(
+    fn dead_letter(
         &self,
         body: &str,
         attributes: &BTreeMap<&'static str, String>,
-    ) -> impl Future<Output = Answer<()>> + Send;
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The event bus of pmp-sync.
 pub trait Bus: Send + Sync {
     /// Puts an event on it.
-    fn put(&self, event: Event) -> impl Future<Output = Answer<()>> + Send;
+    fn put(&self, event: Event) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The producer's own inbox.
 pub trait Inbox: Send + Sync {
     /// Puts the rest of a run there.
-    fn go_on(&self, rest: &Continuation) -> impl Future<Output = Answer<()>> + Send;
+    fn go_on(&self, rest: &Continuation) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The way into the members' accounts.
@@ -392,5 +396,5 @@ pub trait Members: Send + Sync {
     /// What is reached there.
     type Connection: ReadCatalog + SendChanges + DeadLetterBox + LookAtQueues;
     /// Assumes the member's role.
-    fn connect(&self, member: &Member) -> impl Future<Output = Answer<Self::Connection>> + Send;
+    fn connect(&self, member: &Member) -> impl Future<Output = Result<Self::Connection>> + Send;
 }

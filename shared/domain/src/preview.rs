@@ -18,15 +18,15 @@ use crate::plan::{LeftAlone, PlanHash};
 #[non_exhaustive]
 pub enum PreviewDecision {
     /// Nothing is to be done.
-    InStep,
+    InSync,
     /// The lane is at work on this very plan.
     Underway,
     /// It would be committed and sent.
     Commit,
-    /// It would wait for somebody's consent.
+    /// It would wait for approval.
     Held,
-    /// The brake is on: nothing of it would be sent.
-    Stopped,
+    /// It is suspended: nothing of it would be sent.
+    Suspended,
     /// Nothing can be planned.
     Failed,
 }
@@ -34,11 +34,11 @@ pub enum PreviewDecision {
 impl fmt::Display for PreviewDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::InStep => "in_step",
+            Self::InSync => "in_sync",
             Self::Underway => "underway",
             Self::Commit => "commit",
             Self::Held => "held",
-            Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
             Self::Failed => "failed",
         })
     }

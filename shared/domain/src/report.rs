@@ -33,10 +33,10 @@ pub struct ManagementLists {
     /// The products that it denies.
     #[serde(default)]
     pub denied: Vec<ProductId>,
-    /// What is odd about it: nothing is done because of it without consent.
+    /// What is odd about it: nothing is done because of it without approval.
     #[serde(default)]
     pub oddities: Vec<HoldReason>,
-    /// Why it can not be read.
+    /// Why it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
 }
@@ -64,7 +64,7 @@ pub struct LinkStandings {
     pub member: MemberName,
     /// Its account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that can not be looked at.
+    /// Its experience; none of a `*` link that cannot be looked at.
     pub experience: Option<ExperienceId>,
     /// The experience that it follows.
     pub management_experience: ExperienceId,
@@ -76,7 +76,7 @@ pub struct LinkStandings {
     /// Why: each reason once.
     #[serde(default)]
     pub whys: Vec<Why>,
-    /// Products that it denies and the management experience does not list: these are in step, there is no
+    /// Products that it denies and the management experience does not list: these are in sync, there is no
     /// un-list.
     #[serde(default)]
     pub denied_besides: Vec<ProductId>,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
-use crate::hold::{Consent, Hold};
+use crate::hold::{Approval, Hold};
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use crate::link::Mode;
 use crate::message::Scope;
@@ -23,11 +23,11 @@ pub enum RunStatus {
     Planning,
     /// Everything is sent; lanes are at work.
     Applying,
-    /// Every link is in step.
+    /// Every link is in sync.
     Completed,
-    /// Every link that could be is in step; others failed, are stopped, or have changes in quarantine.
+    /// Every link that could be is in sync; others failed, are suspended, or have changes in quarantine.
     Partial,
-    /// Every link that could be is in step; the plans of others wait for somebody's consent.
+    /// Every link that could be is in sync; the plans of others wait for approval.
     Held,
     /// No link could be looked at.
     Failed,
@@ -97,17 +97,17 @@ pub struct Totals {
     /// Member experiences that were looked at.
     pub links: usize,
     /// Of these, those with nothing to do.
-    pub in_step: usize,
+    pub in_sync: usize,
     /// Of these, those to which a plan was committed.
     pub committed: usize,
     /// Of these, those that were at work on the very plan.
     pub underway: usize,
     /// Links that failed.
     pub failed: usize,
-    /// Links that are stopped and differ.
+    /// Links that are suspended and differ.
     #[serde(default)]
-    pub stopped: usize,
-    /// Links whose plans wait for somebody's consent.
+    pub suspended: usize,
+    /// Links whose plans wait for approval.
     #[serde(default)]
     pub held: usize,
     /// Products whose changes are quarantined.
@@ -187,7 +187,7 @@ pub enum LaneEnd {
     },
     /// A newer plan took over.
     Superseded,
-    /// It rests, and whether it is equal could not be seen: a side of its link can not be looked at.
+    /// It rests, and whether it is equal could not be seen: a side of its link cannot be looked at.
     NotSeen,
 }
 
@@ -215,7 +215,7 @@ impl RunRecord {
         }
     }
 
-    /// True if it has ended and has sent changes: that is announced. A run that found everything in step, or
+    /// True if it has ended and has sent changes: that is announced. A run that found everything in sync, or
     /// already under way, is not.
     pub fn has_news(&self) -> bool {
         self.status.is_final() && self.totals.messages > 0
@@ -239,7 +239,7 @@ impl RunRecord {
             RunStatus::Failed
         } else if !self.superseded.is_empty() {
             RunStatus::Superseded
-        } else if self.totals.failed + self.totals.stopped + self.totals.quarantined > 0
+        } else if self.totals.failed + self.totals.suspended + self.totals.quarantined > 0
             || !self.not_seen.is_empty()
         {
             RunStatus::Partial
@@ -282,18 +282,18 @@ impl RunRecord {
 #[serde(rename_all = "snake_case")]
 pub enum LinkStatus {
     /// The plan is empty and the lane at rest.
-    InStep,
+    InSync,
     /// The plan was committed and sent.
     Committed,
     /// The lane is at work on this very plan.
     Underway,
     /// Nothing was planned or sent; `fault` says why.
     Failed,
-    /// The link is stopped: what would be changed is on record, and nothing of it was sent.
-    Stopped,
+    /// The link is suspended: what would be changed is on record, and nothing of it was sent.
+    Suspended,
     /// The link has left the configuration: what was still open on its lane was closed.
     Removed,
-    /// The plan waits for somebody's consent, or the management experience can not be trusted: nothing
+    /// The plan waits for approval, or the management experience cannot be trusted: nothing
     /// of it was sent.
     Held,
     /// A hold was rejected.
@@ -358,7 +358,7 @@ pub struct DeadLetterRecord {
     /// The run that had sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_by: Option<RunId>,
-    /// Why it was buried.
+    /// Why it was dead-lettered.
     pub reason: String,
     /// Everything else that was said then.
     #[serde(default)]
@@ -426,7 +426,7 @@ pub struct LinkRecord {
     pub hold: Option<Hold>,
     /// The request about a hold that this run served on the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<Consent>,
+    pub approval: Option<Approval>,
     /// Allowed although nobody could be asked whether they are live.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,
@@ -504,8 +504,8 @@ mod tests {
 
     #[test]
     fn a_run_with_a_change_in_quarantine_is_partial() {
-        let aside = LaneEnd::Rests { quarantined: 2 };
-        let record = planned(2, 0, &[1, 2]).without(&lane(1), aside, at(20));
+        let quarantined = LaneEnd::Rests { quarantined: 2 };
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), quarantined, at(20));
         assert_eq!(record.totals.quarantined, 2);
         let record = record.without(&lane(2), RESTS, at(30));
         assert_eq!(record.status, RunStatus::Partial);

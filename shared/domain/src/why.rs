@@ -3,16 +3,16 @@
 //! Several things may stand in the way of one product at once. The answer is the first of these that
 //! holds, so that it names what has to be dealt with first:
 //!
-//! 1. *failing*: the link can not be looked at, so nothing else is known.
-//! 2. *in step*: nothing is to be done, whatever else is going on.
+//! 1. *failing*: the link cannot be looked at, so nothing else is known.
+//! 2. *in sync*: nothing is to be done, whatever else is going on.
 //! 3. *open*, in flight: a change set is changing it now, and nothing ends that.
 //! 4. *frozen, excluded, protected, observed, additive, quarantined, not live, …*: the plan leaves the
 //!    product alone. No approval, no resume and no further run would change it.
-//! 5. *stopped*: the brake is on. It comes before holds, as it does in runs: nothing of an approved plan
+//! 5. *suspended*: it is suspended. It comes before holds, as it does in runs: nothing of an approved plan
 //!    would start either.
 //! 6. *open*, waiting or sent: its change is claimed or on its way under the lane's plan, and the lane
 //!    goes on with it even if a newer plan is held.
-//! 7. *held*: the plan that it is in waits for somebody's consent. It comes before a block: a block is
+//! 7. *held*: the plan that it is in waits for approval. It comes before a block: a block is
 //!    lifted by the next plan that is committed, and a held one is not.
 //! 8. *blocked*: the lane is; every run tries again.
 //! 9. *superseded*: its change was closed, or is void, because a newer plan took its place.
@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 pub use self::report::{WhyAnswer, WhyLink, WhyReport, WhyRequest};
 use crate::drift::{ChangeState, Edited, LastChange};
 use crate::error::FaultRecord;
-use crate::guard::{Book, HoldReason};
+use crate::guard::{HoldReason, LinkState};
 use crate::hold::{Ask, Hold};
 use crate::ids::{ChangeSetId, ExperienceId, ProductId, RunId};
-use crate::lane::{BlockReason, LaneState, Phase, Stop, elapsed};
+use crate::lane::{BlockReason, LaneState, Phase, Suspension, elapsed};
 use crate::plan::{LeftAlone, Plan, ProductChange, Reason};
 use crate::policy::{Action, PolicySnapshot, Standing};
 use crate::reconcile::TRUST;
@@ -62,7 +62,7 @@ pub enum Stage {
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Why {
     /// It stands as the management experience wants it. What is known of how it came to.
-    InStep {
+    InSync {
         /// Since when, if pmp-sync did it or found it so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
@@ -150,9 +150,9 @@ pub enum Why {
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
-    /// The brake is on.
-    Stopped {
-        /// Who stopped it.
+    /// It is suspended.
+    Suspended {
+        /// Who suspended it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
         /// Since when.
@@ -171,7 +171,7 @@ pub enum Why {
         /// Why.
         reason: Reason,
     },
-    /// The link can not be looked at.
+    /// The link cannot be looked at.
     Failing {
         /// The stable code.
         code: String,
@@ -200,10 +200,10 @@ pub enum Why {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Nothing is to be done.
-    InStep,
+    InSync,
     /// It differs: it is under way, planned, or left alone.
     Differs,
-    /// It differs, and waits for somebody's consent.
+    /// It differs, and waits for approval.
     Held,
     /// It differs, and something has failed.
     Fails,
@@ -233,9 +233,9 @@ pub struct Seen<'a> {
     /// False if a run that holds the plan would take back what the lane works on.
     pub goes_on: bool,
     /// What is remembered of the link.
-    pub book: &'a Book,
-    /// The brake.
-    pub stop: Option<&'a Stop>,
+    pub link_state: &'a LinkState,
+    /// The suspensions.
+    pub suspension: Option<&'a Suspension>,
     /// Outside edits.
     pub edited: &'a Edited,
     /// When the look began.
@@ -245,7 +245,7 @@ pub struct Seen<'a> {
 /// What is known of a link.
 #[derive(Debug, Clone, Copy)]
 pub enum Facts<'a> {
-    /// It can not be looked at.
+    /// It cannot be looked at.
     Failing(&'a FaultRecord),
     /// What was found.
     Seen(&'a Seen<'a>),
@@ -255,7 +255,7 @@ impl Why {
     /// What it amounts to.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::InStep { .. } => Verdict::InStep,
+            Self::InSync { .. } => Verdict::InSync,
             Self::Held { .. } => Verdict::Held,
             Self::Failing { .. } | Self::Quarantined { .. } | Self::Blocked { .. } => {
                 Verdict::Fails
@@ -267,7 +267,7 @@ impl Why {
             | Self::Additive
             | Self::NotLive
             | Self::LiveUnknown
-            | Self::Stopped { .. }
+            | Self::Suspended { .. }
             | Self::Frozen { .. }
             | Self::LeftAlone { .. }
             | Self::Superseded { .. }
@@ -278,14 +278,14 @@ impl Why {
     /// Since when it is so, if that is known.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::InStep { since, .. }
+            Self::InSync { since, .. }
             | Self::Held { since, .. }
             | Self::Frozen { since }
             | Self::Superseded { since, .. } => *since,
             Self::Open { since, .. }
             | Self::Quarantined { since, .. }
             | Self::Blocked { since, .. }
-            | Self::Stopped { since, .. } => Some(*since),
+            | Self::Suspended { since, .. } => Some(*since),
             Self::Excluded
             | Self::Protected
             | Self::Observed
@@ -334,7 +334,7 @@ impl Seen<'_> {
             standing: Some(standing),
             wanted,
             why: match wanted {
-                None => self.in_step(product, standing),
+                None => self.in_sync(product, standing),
                 Some(action) => {
                     let change = ProductChange {
                         product: product.clone(),
@@ -360,11 +360,11 @@ impl Seen<'_> {
         }
     }
 
-    fn in_step(&self, product: &ProductId, standing: Standing) -> Why {
+    fn in_sync(&self, product: &ProductId, standing: Standing) -> Why {
         // Another change than what stands says nothing of how it came to.
         let told = |last: &&LastChange| last.is_done() && last.action.outcome() == standing;
         let last = self.last.get(product).filter(told);
-        Why::InStep {
+        Why::InSync {
             since: last.and_then(|last| last.closed_at),
             run: last.map(|last| last.run),
             change_set: last.and_then(|last| last.change_set.clone()),
@@ -387,11 +387,11 @@ impl Seen<'_> {
 
     /// Why the plan leaves the product alone. A reason without an answer of its own is told as it is.
     fn left(&self, product: &ProductId, reason: Reason) -> Why {
-        let aside = self.last.get(product);
-        let aside = aside.filter(|last| last.state == ChangeState::Quarantined);
-        match (reason, aside) {
+        let quarantined = self.last.get(product);
+        let quarantined = quarantined.filter(|last| last.state == ChangeState::Quarantined);
+        match (reason, quarantined) {
             (Reason::Frozen, _) => Why::Frozen {
-                since: self.book.frozen_since,
+                since: self.link_state.frozen_since,
             },
             (Reason::Excluded, _) => Why::Excluded,
             (Reason::Protected, _) => Why::Protected,
@@ -399,13 +399,13 @@ impl Seen<'_> {
             (Reason::Additive, _) => Why::Additive,
             (Reason::NotLive, _) => Why::NotLive,
             (Reason::LiveUnknown, _) => Why::LiveUnknown,
-            (Reason::Quarantined, Some(aside)) => Why::Quarantined {
-                action: aside.action,
-                error_code: aside.error_code.clone().unwrap_or_default(),
-                error_message: aside.error_message.clone().unwrap_or_default(),
-                change_set: aside.change_set.clone(),
-                run: aside.run,
-                since: aside.quarantined_at.unwrap_or(aside.claimed_at),
+            (Reason::Quarantined, Some(quarantined)) => Why::Quarantined {
+                action: quarantined.action,
+                error_code: quarantined.error_code.clone().unwrap_or_default(),
+                error_message: quarantined.error_message.clone().unwrap_or_default(),
+                change_set: quarantined.change_set.clone(),
+                run: quarantined.run,
+                since: quarantined.quarantined_at.unwrap_or(quarantined.claimed_at),
             },
             (reason, _) => Why::LeftAlone { reason },
         }
@@ -413,10 +413,10 @@ impl Seen<'_> {
 
     /// What is in the way of a planned change.
     fn in_the_way(&self, change: &ProductChange) -> Why {
-        if let Some(stop) = self.stop {
-            return Why::Stopped {
-                by: stop.by.clone(),
-                since: stop.since,
+        if let Some(suspension) = self.suspension {
+            return Why::Suspended {
+                by: suspension.by.clone(),
+                since: suspension.since,
             };
         }
         if let Some(open) = self.at_work(change) {
@@ -474,7 +474,7 @@ impl Seen<'_> {
             |reasons: &[HoldReason]| -> Vec<_> { reasons.iter().map(HoldReason::code).collect() };
         let is_it =
             |hold: &&Hold| hold.plan_hash == hash && codes(&hold.reasons) == codes(self.held_for);
-        let hold = self.book.hold.as_ref().filter(is_it);
+        let hold = self.link_state.hold.as_ref().filter(is_it);
         Why::Held {
             reasons: self.held_for.to_vec(),
             run: hold.map(|hold| hold.run),

@@ -229,7 +229,7 @@ fn what_the_member_keeps_back_is_left_alone_and_told() {
         assert_eq!(report.left_alone.len(), free.deny().len() + 1);
         assert_eq!(report.removals, 0);
         let last = reasons(&report);
-        assert_eq!(last[&Action::Deny], Reason::MemberBrake);
+        assert_eq!(last[&Action::Deny], Reason::MemberRules);
         assert!(
             report
                 .left_alone
@@ -238,11 +238,11 @@ fn what_the_member_keeps_back_is_left_alone_and_told() {
             "what the link forbids is told first"
         );
     }
-    let (plan, report) = of("stopped", "");
+    let (plan, report) = of("suspended", "");
     assert!(plan.is_empty());
     assert_eq!(report.left_alone.len(), free.len() + 1);
-    assert_eq!(reasons(&report)[&Action::Allow], Reason::MemberBrake);
-    assert_eq!(Reason::MemberBrake.to_string(), "member-brake");
+    assert_eq!(reasons(&report)[&Action::Allow], Reason::MemberRules);
+    assert_eq!(Reason::MemberRules.to_string(), "member-rules");
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let about_one = (lists(), lists(), action(), action(), flags);
     let products = prop::collection::vec(about_one, 0..14);
-    let rules = prop::sample::select(vec!["all", "all", "allow-only", "stopped"]);
+    let rules = prop::sample::select(vec!["all", "all", "allow-only", "suspended"]);
     let scenes = (prop::sample::select(MODES.to_vec()), rules, products);
     scenes.prop_map(|(mode, rules, products)| {
         let mut scene = Scene::default();
@@ -428,7 +428,7 @@ proptest! {
                 Reason::Protected => scene.link.protect.contains(&left.product) && left.wanted == Action::Deny,
                 Reason::Excluded => scene.link.exclude.contains(&left.product),
                 Reason::Quarantined => scene.lane.quarantined.contains(&change),
-                Reason::MemberBrake => scene.lane.member.as_ref().is_some_and(|rules| rules.forbids(left.wanted)),
+                Reason::MemberRules => scene.lane.member.as_ref().is_some_and(|rules| rules.forbids(left.wanted)),
                 _ => false,
             };
             prop_assert!(holds, "{:?}", left);
@@ -444,7 +444,7 @@ proptest! {
         for change in plan.changes() {
             prop_assert!(scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }
-        for left in report.left_alone.iter().filter(|left| !matches!(left.reason, Reason::Quarantined | Reason::MemberBrake)) {
+        for left in report.left_alone.iter().filter(|left| !matches!(left.reason, Reason::Quarantined | Reason::MemberRules)) {
             let change = ProductChange { product: left.product.clone(), action: left.wanted };
             prop_assert!(!scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }

@@ -11,7 +11,7 @@ use pmp_sync_domain::ids::{
 };
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::{Answer, ChangeSetStatus, ChangeSets, Discovery, ReadCatalog};
+use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, Discovery, ReadCatalog, Result};
 
 use crate::world::World;
 
@@ -282,7 +282,7 @@ impl Experiences {
                 .map(|(product, action)| ChangeError {
                     action: *action,
                     code: "INVALID_PRODUCT".to_owned(),
-                    message: format!("{product} can not be changed"),
+                    message: format!("{product} cannot be changed"),
                 })
                 .collect();
             if archived || !errors.is_empty() {
@@ -313,7 +313,7 @@ impl Experiences {
         caller: &AccountId,
         operation: &'static str,
         id: &ExperienceId,
-    ) -> Answer<&Entity> {
+    ) -> Result<&Entity> {
         let error = |kind, message| ServiceError::new(operation, id.to_string(), kind, message);
         match self.entities.get(id) {
             None => Err(error(Kind::NotFound, "no such entity")),
@@ -330,7 +330,7 @@ impl Experiences {
         name: &ChangeSetName,
         intent: &Intent,
         now: Timestamp,
-    ) -> Answer<ChangeSetId> {
+    ) -> Result<ChangeSetId> {
         let token = &intent.token;
         let error = |kind, message: &str| {
             ServiceError::new("StartChangeSet", name.to_string(), kind, message)
@@ -400,7 +400,7 @@ pub struct OrgCatalog {
 }
 
 impl ReadCatalog for OrgCatalog {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         let effect = self.world.call("DescribeEntity", id.as_str()).await?;
         let mut inner = self.world.lock();
         let entity = inner
@@ -413,7 +413,7 @@ impl ReadCatalog for OrgCatalog {
         effect.answer(experience)
     }
 
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         let effect = self.world.call("DescribeEntity", id.as_str()).await?;
         let mut inner = self.world.lock();
         let mut entities = inner.experiences.entities.values();
@@ -437,7 +437,7 @@ impl ReadCatalog for OrgCatalog {
         effect.answer(policy)
     }
 
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         let effect = self.world.call("ListEntities", "Experience").await?;
         let inner = self.world.lock();
         let mine = inner
@@ -450,13 +450,13 @@ impl ReadCatalog for OrgCatalog {
 }
 
 impl Discovery for OrgCatalog {
-    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
         self.world.is_live(product).await
     }
 }
 
 impl ChangeSets for OrgCatalog {
-    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Result<ChangeSetId> {
         let effect = self.world.call("StartChangeSet", &name.to_string()).await?;
         let mut inner = self.world.lock();
         let now = inner.now;
@@ -465,7 +465,7 @@ impl ChangeSets for OrgCatalog {
         effect.answer(id)
     }
 
-    async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
+    async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
         let effect = self.world.call("DescribeChangeSet", id.as_str()).await?;
         let mut inner = self.world.lock();
         let now = inner.now;
@@ -482,7 +482,7 @@ impl ChangeSets for OrgCatalog {
         effect.answer(set.status.clone().unwrap_or(ChangeSetStatus::Underway))
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
+    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
         let effect = self.world.call("ListChangeSets", &name.to_string()).await?;
         let inner = self.world.lock();
         let name = name.to_string();

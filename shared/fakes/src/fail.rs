@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Failing {
         self.total
     }
 
-    pub(crate) fn call(&mut self, operation: &'static str, thing: &str) -> Answer<Effect> {
+    pub(crate) fn call(&mut self, operation: &'static str, thing: &str) -> Result<Effect> {
         self.total += 1;
         *self.calls.entry(operation).or_default() += 1;
         let nth = self
@@ -130,7 +130,7 @@ impl Failing {
 pub(crate) struct Effect(Option<ServiceError>);
 
 impl Effect {
-    pub(crate) fn answer<T>(self, value: T) -> Answer<T> {
+    pub(crate) fn answer<T>(self, value: T) -> Result<T> {
         self.0.map_or(Ok(value), Err)
     }
 }

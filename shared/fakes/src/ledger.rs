@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use pmp_sync_domain::drift::{ChangeState, LastChange};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, FailedAlone, LaneState, OpenChange, Quarantined, SetRecord};
+use pmp_sync_domain::lane::{
+    FailedAlone, LaneState, OpenChange, Quarantined, SetRecord, Suspensions,
+};
 use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Claims, Close, Closing, Lanes, Products, ReadRuns, ReadSets, StoredConfig, WriteRuns,
+    Claims, Close, Closing, Lanes, Products, ReadRuns, ReadSets, Result, StoredConfig, WriteRuns,
 };
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 
@@ -27,7 +29,7 @@ pub struct ItemState {
     pub closed: Option<Closing>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
-    /// Why it was set aside.
+    /// Why it was quarantined.
     pub quarantined: Option<Quarantined>,
     /// The change set that applied it.
     pub change_set: Option<ChangeSetId>,
@@ -41,26 +43,26 @@ impl ItemState {
 
     /// The item as readers of the ledger have it.
     pub fn last_change(&self) -> LastChange {
-        let aside = self.quarantined.as_ref();
+        let quarantined = self.quarantined.as_ref();
         LastChange {
             product: self.change.product.clone(),
             action: self.change.action,
             run: self.change.run,
-            state: match (self.closed, aside) {
+            state: match (self.closed, quarantined) {
                 (_, Some(_)) => ChangeState::Quarantined,
                 (None, None) => ChangeState::Open,
                 (Some(Closing::Applied), None) => ChangeState::Applied,
                 (Some(Closing::Holding), None) => ChangeState::Holding,
                 (Some(Closing::Superseded), None) => ChangeState::Superseded,
             },
-            change_set: aside
-                .map(|aside| aside.change_set.clone())
+            change_set: quarantined
+                .map(|quarantined| quarantined.change_set.clone())
                 .or_else(|| self.change_set.clone()),
             claimed_at: self.change.claimed_at,
             closed_at: self.closed_at,
-            quarantined_at: aside.map(|aside| aside.quarantined_at),
-            error_code: aside.map(|aside| aside.error_code.clone()),
-            error_message: aside.map(|aside| aside.error_message.clone()),
+            quarantined_at: quarantined.map(|quarantined| quarantined.quarantined_at),
+            error_code: quarantined.map(|quarantined| quarantined.error_code.clone()),
+            error_message: quarantined.map(|quarantined| quarantined.error_message.clone()),
         }
     }
 }
@@ -83,29 +85,29 @@ pub struct MemoryLedger {
     /// The lanes that were ever planned for.
     pub entries: BTreeMap<LaneId, LaneEntry>,
     /// What is remembered of the links.
-    pub books: BTreeMap<LaneId, Book>,
+    pub link_states: BTreeMap<LaneId, LinkState>,
     /// The lists as they were before runs.
     pub lists: BTreeMap<(RunId, LaneId), PolicySnapshot>,
     /// What AWS Marketplace has said of products.
     pub live: Answers,
-    /// What is stopped.
-    pub brake: Brake,
+    /// What is suspended.
+    pub suspensions: Suspensions,
     /// What became of dead letters, by run.
     pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
     /// The last run id that was given out.
     pub last_run: Option<RunId>,
     /// Every state of a lane since it was last taken, if somebody watches.
     pub watched: Option<Vec<Written>>,
-    /// Every book, and every list of a way back, since they were last taken, if somebody watches.
-    pub watched_books: Option<Vec<Kept>>,
+    /// Every link state, and every list of a rollback, since they were last taken, if somebody watches.
+    pub watched_link_states: Option<Vec<Kept>>,
 }
 
 /// What the producer wrote down about a link.
 #[derive(Debug, Clone)]
 pub enum Kept {
     /// What it remembers of it.
-    Book(LaneId, Box<Book>),
-    /// The lists for the way back to before a run.
+    LinkState(LaneId, Box<LinkState>),
+    /// The lists for the rollback to before a run.
     Lists(RunId, LaneId),
 }
 
@@ -140,7 +142,7 @@ impl MemoryLedger {
 }
 
 impl Products for World {
-    async fn products(&self, lane: &LaneId) -> Answer<Vec<LastChange>> {
+    async fn products(&self, lane: &LaneId) -> Result<Vec<LastChange>> {
         let effect = self.call("Products", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
@@ -150,12 +152,12 @@ impl Products for World {
 }
 
 impl Lanes for World {
-    async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
+    async fn state(&self, lane: &LaneId) -> Result<LaneState> {
         let effect = self.call("GetItem", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default()))
     }
 
-    async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
         let effect = self.call("Query", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
@@ -166,7 +168,7 @@ impl Lanes for World {
         }))
     }
 
-    async fn quarantined(&self, lane: &LaneId) -> Answer<Vec<Quarantined>> {
+    async fn quarantined(&self, lane: &LaneId) -> Result<Vec<Quarantined>> {
         let effect = self.call("Query", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
@@ -176,7 +178,7 @@ impl Lanes for World {
         }))
     }
 
-    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
+    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
         let effect = self.call("UpdateItem", &lane.to_string()).await?;
         self.ledger(|ledger| {
             if ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
@@ -199,7 +201,7 @@ impl Lanes for World {
 }
 
 impl Claims for World {
-    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
+    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Result<bool> {
         let effect = self.call("Claim", change.product.as_str()).await?;
         let key = (change.lane(), change.product.clone());
         let claimed = self.ledger(|ledger| {
@@ -232,10 +234,10 @@ impl Claims for World {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Answer<bool> {
+    ) -> Result<bool> {
         let change = &failed.change;
         let effect = self.call("Quarantine", change.product.as_str()).await?;
-        let aside = self.ledger(|ledger| {
+        let quarantined = self.ledger(|ledger| {
             let key = (lane.clone(), change.product.clone());
             let item = ledger.items.get_mut(&key);
             let Some(item) =
@@ -254,10 +256,10 @@ impl Claims for World {
             });
             true
         });
-        effect.answer(aside)
+        effect.answer(quarantined)
     }
 
-    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Result<()> {
         let thing = format!("{lane} {}", record.seq);
         let effect = self.call("KeepSet", &thing).await?;
         self.ledger(|ledger| {
@@ -276,7 +278,7 @@ impl Claims for World {
 }
 
 impl ReadSets for World {
-    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Answer<Vec<SetRecord>> {
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Vec<SetRecord>> {
         let effect = self.call("Query", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| {
             let of_lane = ledger.sets.iter().filter(|((of, _), _)| of == lane);
@@ -297,7 +299,7 @@ impl Close for World {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         for (product, run) in changes {
             let effect = self.call("Close", product.as_str()).await?;
             self.ledger(|ledger| {
@@ -322,7 +324,7 @@ fn link_key(record: &LinkRecord) -> String {
 }
 
 impl ReadRuns for World {
-    async fn config(&self) -> Answer<Option<StoredConfig>> {
+    async fn config(&self) -> Result<Option<StoredConfig>> {
         let effect = self.call("GetItem", "config").await?;
         effect.answer(self.ledger(|ledger| {
             let text = ledger.configs.last().cloned()?;
@@ -333,7 +335,7 @@ impl ReadRuns for World {
         }))
     }
 
-    async fn config_version(&self, version: u64) -> Answer<Option<StoredConfig>> {
+    async fn config_version(&self, version: u64) -> Result<Option<StoredConfig>> {
         let effect = self.call("GetItem", "config version").await?;
         let place = usize::try_from(version)
             .ok()
@@ -346,17 +348,17 @@ impl ReadRuns for World {
         }))
     }
 
-    async fn brake(&self) -> Answer<Brake> {
-        let effect = self.call("GetItem", "brake").await?;
-        effect.answer(self.ledger(|ledger| ledger.brake.clone()))
+    async fn suspensions(&self) -> Result<Suspensions> {
+        let effect = self.call("GetItem", "suspensions").await?;
+        effect.answer(self.ledger(|ledger| ledger.suspensions.clone()))
     }
 
-    async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
+    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
         let effect = self.call("Query", "lanes").await?;
         effect.answer(self.ledger(|ledger| ledger.entries.values().cloned().collect()))
     }
 
-    async fn unfinished_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+    async fn unfinished_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {
             let all = ledger.runs.values();
@@ -365,7 +367,7 @@ impl ReadRuns for World {
         }))
     }
 
-    async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+    async fn newest_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {
             let newest = ledger.runs.values().rev();
@@ -373,27 +375,28 @@ impl ReadRuns for World {
         }))
     }
 
-    async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>> {
         let effect = self.call("GetItem", "run").await?;
         effect.answer(self.ledger(|ledger| ledger.runs.get(&run).cloned()))
     }
 
-    async fn link(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
+    async fn link(&self, run: RunId, lane: &LaneId) -> Result<Option<LinkRecord>> {
         let effect = self.call("Query", "link").await?;
         effect.answer(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
     }
 
-    async fn book(&self, lane: &LaneId) -> Answer<Book> {
-        let effect = self.call("GetItem", "book").await?;
-        effect.answer(self.ledger(|ledger| ledger.books.get(lane).cloned().unwrap_or_default()))
+    async fn link_state(&self, lane: &LaneId) -> Result<LinkState> {
+        let effect = self.call("GetItem", "link_state").await?;
+        effect
+            .answer(self.ledger(|ledger| ledger.link_states.get(lane).cloned().unwrap_or_default()))
     }
 
-    async fn lists(&self, run: RunId, lane: &LaneId) -> Answer<Option<PolicySnapshot>> {
+    async fn lists(&self, run: RunId, lane: &LaneId) -> Result<Option<PolicySnapshot>> {
         let effect = self.call("Query", "lists").await?;
         effect.answer(self.ledger(|ledger| ledger.lists.get(&(run, lane.clone())).cloned()))
     }
 
-    async fn live(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
         let effect = self.call("BatchGetItem", "live").await?;
         effect.answer(self.ledger(|ledger| {
             let known = ledger.live.iter();
@@ -406,44 +409,49 @@ impl ReadRuns for World {
 }
 
 impl WriteRuns for World {
-    async fn next_run(&self, now: Timestamp, chance: u128) -> Answer<RunId> {
+    async fn next_run(&self, now: Timestamp, random: u128) -> Result<RunId> {
         let effect = self.call("UpdateItem", "last run").await?;
         effect.answer(self.ledger(|ledger| {
-            let next = RunId::next(ledger.last_run, now.as_millisecond(), chance);
+            let next = RunId::next(ledger.last_run, now.as_millisecond(), random);
             ledger.last_run = Some(next);
             next
         }))
     }
 
-    async fn put_run(&self, run: &RunRecord) -> Answer<()> {
+    async fn put_run(&self, run: &RunRecord) -> Result<()> {
         let effect = self.call("PutItem", "run").await?;
         self.ledger(|ledger| ledger.runs.insert(run.run, run.clone()));
         effect.answer(())
     }
 
-    async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
+    async fn put_link(&self, link: &LinkRecord) -> Result<()> {
         let effect = self.call("PutItem", "link").await?;
         let key = (link.run, link_key(link));
         self.ledger(|ledger| ledger.links.insert(key, link.clone()));
         effect.answer(())
     }
 
-    async fn put_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
-        let effect = self.call("PutItem", "book").await?;
+    async fn put_link_state(&self, lane: &LaneId, link_state: &LinkState) -> Result<()> {
+        let effect = self.call("PutItem", "link_state").await?;
         self.ledger(|ledger| {
-            if ledger.books.get(lane).map_or(0, |book| book.rev) != book.rev {
+            if ledger
+                .link_states
+                .get(lane)
+                .map_or(0, |link_state| link_state.rev)
+                != link_state.rev
+            {
                 let words = "the condition does not hold";
                 let thing = lane.to_string();
                 return Err(ServiceError::new("PutItem", thing, Kind::Conflict, words));
             }
-            let next = Book {
-                rev: book.rev + 1,
-                ..book.clone()
+            let next = LinkState {
+                rev: link_state.rev + 1,
+                ..link_state.clone()
             };
-            if let Some(watched) = &mut ledger.watched_books {
-                watched.push(Kept::Book(lane.clone(), Box::new(next.clone())));
+            if let Some(watched) = &mut ledger.watched_link_states {
+                watched.push(Kept::LinkState(lane.clone(), Box::new(next.clone())));
             }
-            ledger.books.insert(lane.clone(), next);
+            ledger.link_states.insert(lane.clone(), next);
             Ok(())
         })?;
         effect.answer(())
@@ -455,11 +463,11 @@ impl WriteRuns for World {
         lane: &LaneId,
         lists: &PolicySnapshot,
         _now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let effect = self.call("PutItem", "lists").await?;
         let key = (run, lane.clone());
         self.ledger(|ledger| {
-            if let Some(watched) = &mut ledger.watched_books {
+            if let Some(watched) = &mut ledger.watched_link_states {
                 watched.push(Kept::Lists(run, lane.clone()));
             }
             ledger.lists.entry(key).or_insert_with(|| lists.clone());
@@ -467,7 +475,7 @@ impl WriteRuns for World {
         effect.answer(())
     }
 
-    async fn put_live(&self, record: &LiveRecord) -> Answer<()> {
+    async fn put_live(&self, record: &LiveRecord) -> Result<()> {
         let effect = self.call("PutItem", "live").await?;
         let key = record.product.clone();
         self.ledger(|ledger| ledger.live.insert(key, record.clone()));
@@ -479,7 +487,7 @@ impl WriteRuns for World {
         lane: &LaneId,
         quarantined: &Quarantined,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let effect = self.call("Release", quarantined.product.as_str()).await?;
         self.ledger(|ledger| {
             let key = (lane.clone(), quarantined.product.clone());
@@ -498,7 +506,7 @@ impl WriteRuns for World {
         effect.answer(())
     }
 
-    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Answer<()> {
+    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Result<()> {
         let effect = self.call("PutItem", "dead letter").await?;
         self.ledger(|ledger| {
             let same = |(of, kept): &(RunId, DeadLetterRecord)| *of == run && kept.id == record.id;
@@ -508,7 +516,7 @@ impl WriteRuns for World {
         effect.answer(())
     }
 
-    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Answer<()> {
+    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Result<()> {
         let effect = self.call("PutItem", "lane").await?;
         let entry = LaneEntry {
             schema: link.schema,

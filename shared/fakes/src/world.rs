@@ -12,8 +12,8 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Depth, Discovery, Entropy, Inbox,
-    LookAtQueues, Members, NotSent, ReadCatalog, SendChanges, SendTicks,
+    Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Depth, Discovery, Entropy, Inbox,
+    LookAtQueues, Members, NotSent, ReadCatalog, Result, SendChanges, SendTicks,
 };
 
 use crate::catalog::{Experiences, OrgCatalog};
@@ -25,7 +25,7 @@ use crate::queue::Queue;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) now: Timestamp,
-    pub(crate) chance: u128,
+    pub(crate) random: u128,
     pub(crate) experiences: Experiences,
     pub(crate) ledger: MemoryLedger,
     /// The changes queue of each member account.
@@ -34,10 +34,10 @@ pub(crate) struct Inner {
     pub(crate) requests: VecDeque<String>,
     /// The dead-letter queue of each member account, with when each is visible again.
     pub(crate) boxes: BTreeMap<AccountId, Vec<(Timestamp, DeadLetter)>>,
-    pub(crate) buried: u64,
-    /// Member accounts that can not be reached for now.
+    pub(crate) dead_lettered: u64,
+    /// Member accounts that cannot be reached for now.
     pub(crate) closed: BTreeSet<AccountId>,
-    /// Messages that the producer buried, with their attributes.
+    /// Messages that the producer dead-lettered, with their attributes.
     pub(crate) dead: Vec<(String, BTreeMap<String, String>)>,
     /// Everything that was put on the bus.
     pub(crate) events: Vec<Event>,
@@ -57,13 +57,13 @@ impl World {
     pub fn new(now: Timestamp, seed: u64, change_set_seconds: i64) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             now,
-            chance: u128::from(seed) | 1,
+            random: u128::from(seed) | 1,
             experiences: Experiences::new(SignedDuration::from_secs(change_set_seconds)),
             ledger: MemoryLedger::default(),
             changes: BTreeMap::new(),
             requests: VecDeque::new(),
             boxes: BTreeMap::new(),
-            buried: 0,
+            dead_lettered: 0,
             closed: BTreeSet::new(),
             dead: Vec::new(),
             events: Vec::new(),
@@ -139,7 +139,7 @@ impl World {
         work(&mut self.lock().requests)
     }
 
-    /// What the producer buried, with the attributes.
+    /// What the producer dead-lettered, with the attributes.
     pub fn dead(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.lock().dead.clone()
     }
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// Counts a call, gives way if calls are interleaved, and fails it if it is to fail.
-    pub(crate) async fn call(&self, operation: &'static str, thing: &str) -> Answer<Effect> {
+    pub(crate) async fn call(&self, operation: &'static str, thing: &str) -> Result<Effect> {
         let interleaved = self.lock().failing.interleaved;
         if interleaved {
             give_way().await;
@@ -237,8 +237,8 @@ impl Entropy for World {
         // SplitMix64 twice: any sequence will do, as long as it is the same each time.
         let mut inner = self.lock();
         let mut draw = || {
-            inner.chance = inner.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = u64::try_from(inner.chance & u128::from(u64::MAX)).unwrap_or_default();
+            inner.random = inner.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = u64::try_from(inner.random & u128::from(u64::MAX)).unwrap_or_default();
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             u128::from(z ^ (z >> 31))
@@ -248,7 +248,7 @@ impl Entropy for World {
 }
 
 impl Bus for World {
-    async fn put(&self, event: Event) -> Answer<()> {
+    async fn put(&self, event: Event) -> Result<()> {
         let effect = self.call("PutEvents", event.1).await?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
@@ -262,14 +262,14 @@ impl Bus for World {
 }
 
 impl Discovery for World {
-    async fn is_live(&self, product: &ProductId) -> Answer<bool> {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
         let effect = self.call("GetProduct", product.as_str()).await?;
         effect.answer(!self.lock().not_live.contains(product))
     }
 }
 
 impl Inbox for World {
-    async fn go_on(&self, rest: &Continuation) -> Answer<()> {
+    async fn go_on(&self, rest: &Continuation) -> Result<()> {
         let effect = self.call("SendMessage", "inbox").await?;
         self.request(rest.to_body());
         effect.answer(())
@@ -282,7 +282,11 @@ fn owned(attributes: &BTreeMap<&'static str, String>) -> BTreeMap<String, String
 }
 
 impl DeadLetters for World {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
         let effect = self.call("SendMessage", "dead letters").await?;
         self.lock().dead.push((body.to_owned(), owned(attributes)));
         effect.answer(())
@@ -297,11 +301,15 @@ pub struct MemberSide {
 }
 
 impl DeadLetters for MemberSide {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
         let effect = self.world.call("SendMessage", "dead letters").await?;
         let mut inner = self.world.lock();
-        inner.buried += 1;
-        let (now, number) = (inner.now, inner.buried);
+        inner.dead_lettered += 1;
+        let (now, number) = (inner.now, inner.dead_lettered);
         let letter = DeadLetter {
             id: format!("dead-{number}"),
             receipt: format!("receipt-{number}"),
@@ -315,7 +323,7 @@ impl DeadLetters for MemberSide {
 }
 
 impl SendTicks for MemberSide {
-    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         let effect = self.world.call("SendMessage", "tick").await?;
         let mut inner = self.world.lock();
         let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
@@ -328,7 +336,7 @@ impl SendTicks for MemberSide {
 impl Members for World {
     type Connection = MemberAccess;
 
-    async fn connect(&self, member: &Member) -> Answer<MemberAccess> {
+    async fn connect(&self, member: &Member) -> Result<MemberAccess> {
         let thing = format!("the role of {}", member.account);
         let effect = self.call("AssumeRole", &thing).await?;
         let (closed, allowed) = {
@@ -365,13 +373,13 @@ pub struct MemberAccess {
 }
 
 impl ReadCatalog for MemberAccess {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         self.catalog.experience(id).await
     }
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         self.catalog.policy(id).await
     }
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         self.catalog.experiences().await
     }
 }
@@ -397,14 +405,14 @@ impl SendChanges for MemberAccess {
         Ok(())
     }
 
-    async fn nudge(&self, tick: &TickMessage) -> Answer<()> {
+    async fn wake(&self, tick: &TickMessage) -> Result<()> {
         let side = self.catalog.world.member(&self.catalog.account);
         side.tick(tick, 0).await
     }
 }
 
 impl LookAtQueues for MemberAccess {
-    async fn changes_depth(&self) -> Answer<Depth> {
+    async fn changes_depth(&self) -> Result<Depth> {
         let world = &self.catalog.world;
         let effect = world.call("GetQueueAttributes", "changes").await?;
         let inner = world.lock();
@@ -416,7 +424,7 @@ impl LookAtQueues for MemberAccess {
         })
     }
 
-    async fn dead_letters_depth(&self) -> Answer<Depth> {
+    async fn dead_letters_depth(&self) -> Result<Depth> {
         let world = &self.catalog.world;
         let effect = world.call("GetQueueAttributes", "dead letters").await?;
         let inner = world.lock();
@@ -432,7 +440,7 @@ impl LookAtQueues for MemberAccess {
         })
     }
 
-    async fn glance(&self) -> Answer<bool> {
+    async fn glance(&self) -> Result<bool> {
         let world = &self.catalog.world;
         let effect = world.call("ReceiveMessage", "a dead letter").await?;
         let inner = world.lock();
@@ -447,7 +455,7 @@ impl LookAtQueues for MemberAccess {
 const HIDDEN: i64 = 180;
 
 impl DeadLetterBox for MemberAccess {
-    async fn dead_letters(&self, most: usize) -> Answer<Vec<DeadLetter>> {
+    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
         let effect = self.catalog.world.call("ReceiveMessage", "dead letters");
         let effect = effect.await?;
         let mut inner = self.catalog.world.lock();
@@ -463,7 +471,7 @@ impl DeadLetterBox for MemberAccess {
         effect.answer(received)
     }
 
-    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         let effect = self.catalog.world.call("DeleteMessage", &letter.id).await?;
         let mut inner = self.catalog.world.lock();
         if let Some(letters) = inner.boxes.get_mut(&self.catalog.account) {
@@ -472,7 +480,7 @@ impl DeadLetterBox for MemberAccess {
         effect.answer(())
     }
 
-    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Answer<()> {
+    async fn put_dead_letter_back(&self, letter: &DeadLetter) -> Result<()> {
         let call = self
             .catalog
             .world

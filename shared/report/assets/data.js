@@ -12,14 +12,14 @@ const SIGNS = {
   left_alone: ["○", "left alone"],
   quarantined: ["!", "quarantined"],
   blocked: ["■", "blocked"],
-  stopped: ["◼", "stopped"],
+  suspended: ["◼", "suspended"],
 };
 const STATES = {
-  in_step: "in step", underway: "under way", differs: "differs", held: "held",
-  blocked: "blocked", stopped: "stopped", unreachable: "unreachable",
+  in_sync: "in sync", underway: "under way", differs: "differs", held: "held",
+  blocked: "blocked", suspended: "suspended", unreachable: "unreachable",
 };
 const STATE_SIGNS = {
-  in_step: "✓", underway: "▸", differs: "≠", held: "‖", blocked: "■", stopped: "◼", unreachable: "?",
+  in_sync: "✓", underway: "▸", differs: "≠", held: "‖", blocked: "■", suspended: "◼", unreachable: "?",
 };
 const STANDINGS = { A: "allowed", D: "denied", U: "unlisted" };
 const LETTERS = ["", "A", "D", "U"];
@@ -88,8 +88,8 @@ function cellOf(data, product, link) {
 
 /** The same for somebody who hears it. */
 function spoken(cell) {
-  if (cell.kind === "unknown") return "not known: the member can not be looked at";
-  if (!cell.reason) return `${cell.standing}, in step`;
+  if (cell.kind === "unknown") return "not known: the member cannot be looked at";
+  if (!cell.reason) return `${cell.standing}, in sync`;
   const goal = cell.wanted === "allow" ? "allowed" : "denied";
   return `${cell.standing}, should be ${goal}: ${SIGNS[cell.kind][1]}${cell.edited ? ", edited outside" : ""}`;
 }

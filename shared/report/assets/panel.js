@@ -121,11 +121,11 @@ class Panel {
         ["Open changes", number(link.open)],
         ["Quarantined", number(link.quarantined)],
         ["Dead letters", link.letters === null ? "not known" : number(link.letters)],
-        ["Last in step", this.time(link.step) ?? "never"],
+        ["Last in sync", this.time(link.step) ?? "never"],
         ["Frozen since", this.time(link.frozen)],
       ]);
       if (link.fault) {
-        this.tell("Why it can not be looked at", `${link.fault.code}: ${link.fault.message}`);
+        this.tell("Why it cannot be looked at", `${link.fault.code}: ${link.fault.message}`);
         this.tell("What to do", link.fault.what_to_do);
       }
       this.command("Ask again", `pmp-sync plan --member ${shell(link.member)}`);

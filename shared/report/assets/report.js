@@ -98,8 +98,8 @@ class Report {
   tile(state) {
     const chosen = by("state").value === state ? "" : state;
     by("state").value = chosen;
-    // What is in step does not differ.
-    by("diff").checked = chosen !== "in_step";
+    // What is in sync does not differ.
+    by("diff").checked = chosen !== "in_sync";
     this.changed();
     by("matrix").scrollIntoView({ block: "start" });
   }
@@ -125,7 +125,7 @@ class Report {
   why(wanted, columns) {
     if (!wanted.diff) return "No product and member is like that.";
     const unknown = columns.filter((at) => this.data.links[at].unknown).length;
-    if (unknown > 0) return `Nothing that is known differs; ${counted(unknown, "member experience")} can not be looked at.`;
+    if (unknown > 0) return `Nothing that is known differs; ${counted(unknown, "member experience")} cannot be looked at.`;
     return "Nothing like that differs. Without “Only what differs”, everything is shown.";
   }
 

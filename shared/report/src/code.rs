@@ -21,7 +21,7 @@ pub(crate) struct Coded<'a> {
 #[derive(Debug, Serialize)]
 struct CodedManagement<'a> {
     id: &'a str,
-    /// One letter for each product; null if it can not be read.
+    /// One letter for each product; null if it cannot be read.
     s: Option<String>,
 }
 
@@ -143,7 +143,7 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
         mode: link.mode,
         state: link.state,
         stale: link.stale,
-        step: link.last_in_step.map(|at| at.to_string()),
+        step: link.last_in_sync.map(|at| at.to_string()),
         frozen: link.frozen_since.map(|at| at.to_string()),
         open: link.open,
         quarantined: link.quarantined,

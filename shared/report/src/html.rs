@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn json_in_a_script_stays_the_same_and_can_not_end_it() {
+    fn json_in_a_script_stays_the_same_and_cannot_end_it() {
         let hostile = "</script><!--<script>&\u{2028}\u{2029}\"\\";
         let json = serde_json::to_string(hostile).unwrap();
         let safe = in_script(&json);

@@ -12,6 +12,6 @@ mod plot;
 
 pub use self::model::{
     Action, Attention, AttentionKind, Cell, Counts, Fault, Kind, Link, Management, Mode, Model,
-    Reason, Run, SCHEMA, Standing, State, Stop,
+    Reason, Run, SCHEMA, Standing, State, Suspension,
 };
 pub use self::page::render;

@@ -1,4 +1,4 @@
-//! The members, the one that was known in step the longest ago first. A table, so that it is there without
+//! The members, the one that was known in sync the longest ago first. A table, so that it is there without
 //! scripts and for everybody; the bars only repeat what it says.
 
 use std::fmt::Write as _;
@@ -13,12 +13,12 @@ const WIDTH: i64 = 104;
 
 pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
     match state {
-        State::InStep => ("in_step", "✓", "in step"),
+        State::InSync => ("in_sync", "✓", "in sync"),
         State::Underway => ("underway", "▸", "under way"),
         State::Differs => ("differs", "≠", "differs"),
         State::Held => ("held", "‖", "held"),
         State::Blocked => ("blocked", "■", "blocked"),
-        State::Stopped => ("stopped", "◼", "stopped"),
+        State::Suspended => ("suspended", "◼", "suspended"),
         State::Unreachable => ("unreachable", "?", "unreachable"),
     }
 }
@@ -31,9 +31,9 @@ fn mode(mode: Mode) -> &'static str {
     }
 }
 
-/// Seconds since it was known in step; the longest of all if it never was.
+/// Seconds since it was known in sync; the longest of all if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
-    let since = link.last_in_step.map(Timestamp::as_second);
+    let since = link.last_in_sync.map(Timestamp::as_second);
     since.map_or(i64::MAX, |since| {
         now.as_second().saturating_sub(since).max(0)
     })
@@ -55,11 +55,11 @@ pub(crate) fn section(model: &Model) -> String {
     let longest = longest.unwrap_or_default().max(86_400);
     let mut text = format!(
         "<section id=\"members\" aria-labelledby=\"members-title\">\n<h2 id=\"members-title\">Members <span class=\"n\">{}</span></h2>\n\
-         <p class=\"note\">By how long ago each was last known in step. Stale after {} h; observed, stopped and frozen links never are.</p>\n\
+         <p class=\"note\">By how long ago each was last known in sync. Stale after {} h; observed, suspended and frozen links never are.</p>\n\
          <div class=\"scroll\" role=\"region\" aria-label=\"Members, as a table\" tabindex=\"0\"><table>\n<thead><tr>\
          <th scope=\"col\">Member</th><th scope=\"col\">Experience</th><th scope=\"col\">Mode</th><th scope=\"col\">State</th>\
          <th scope=\"col\" class=\"r\">Differ</th><th scope=\"col\" class=\"r\">Open</th><th scope=\"col\" class=\"r\">Quarantined</th>\
-         <th scope=\"col\" class=\"r\">Dead letters</th><th scope=\"col\">Last in step (UTC)</th><th scope=\"col\">Behind</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\" class=\"r\">Dead letters</th><th scope=\"col\">Last in sync (UTC)</th><th scope=\"col\">Behind</th></tr></thead>\n<tbody>\n",
         count(model.links.len(), "experience"),
         model.stale_after_hours
     );
@@ -98,9 +98,9 @@ fn row(link: &Link, now: Timestamp, longest: i64) -> String {
     let seconds = behind(link, now);
     let width = (seconds.min(longest) * WIDTH / longest).max(1);
     let told = link
-        .last_in_step
+        .last_in_sync
         .map_or_else(|| "never".to_owned(), |at| age(at, now));
-    let when = link.last_in_step.map_or_else(|| "–".to_owned(), time);
+    let when = link.last_in_sync.map_or_else(|| "–".to_owned(), time);
     let stale = if link.stale {
         " <b class=\"s-stale\">◷ stale</b>"
     } else {

@@ -19,7 +19,7 @@ pub struct Model {
     pub name: String,
     /// The version of the configuration that it went by.
     pub config_version: u64,
-    /// A link that was last known in step longer ago than this is stale, in hours.
+    /// A link that was last known in sync longer ago than this is stale, in hours.
     pub stale_after_hours: u32,
     /// How many member experiences stand how.
     pub counts: Counts,
@@ -27,12 +27,12 @@ pub struct Model {
     pub attention: Vec<Attention>,
     /// The management experiences.
     pub management: Vec<Management>,
-    /// The member experiences, and links that can not be looked at.
+    /// The member experiences, and links that cannot be looked at.
     pub links: Vec<Link>,
     /// Why products differ: each reason once.
     pub reasons: Vec<Reason>,
-    /// What is stopped.
-    pub stops: Vec<Stop>,
+    /// What is suspended.
+    pub suspensions: Vec<Suspension>,
     /// The newest runs, the newest first.
     pub runs: Vec<Run>,
 }
@@ -41,20 +41,20 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Nothing is to be done.
-    pub in_step: usize,
+    pub in_sync: usize,
     /// Changes are under way.
     pub underway: usize,
     /// Something differs.
     pub differs: usize,
-    /// A plan waits for somebody's consent.
+    /// A plan waits for approval.
     pub held: usize,
     /// The lane is blocked.
     pub blocked: usize,
-    /// The brake is on.
-    pub stopped: usize,
-    /// It can not be looked at.
+    /// It is suspended.
+    pub suspended: usize,
+    /// It cannot be looked at.
     pub unreachable: usize,
-    /// It was last known in step too long ago.
+    /// It was last known in sync too long ago.
     pub stale: usize,
     /// Changes that failed by themselves.
     pub quarantined: usize,
@@ -65,12 +65,12 @@ impl Counts {
     pub fn of(links: &[Link]) -> Self {
         let count = |state: State| links.iter().filter(|link| link.state == state).count();
         Self {
-            in_step: count(State::InStep),
+            in_sync: count(State::InSync),
             underway: count(State::Underway),
             differs: count(State::Differs),
             held: count(State::Held),
             blocked: count(State::Blocked),
-            stopped: count(State::Stopped),
+            suspended: count(State::Suspended),
             unreachable: count(State::Unreachable),
             stale: links.iter().filter(|link| link.stale).count(),
             quarantined: links.iter().map(|link| link.quarantined).sum(),
@@ -84,21 +84,21 @@ impl Counts {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionKind {
-    /// A management experience can not be read, or is odd.
+    /// A management experience cannot be read, or is odd.
     Management,
-    /// A link can not be looked at.
+    /// A link cannot be looked at.
     Unreachable,
     /// A lane is blocked.
     Blocked,
-    /// A plan waits for somebody's consent.
+    /// A plan waits for approval.
     Held,
     /// Changes failed by themselves.
     Quarantined,
     /// Messages that nobody can work on.
     DeadLetters,
-    /// The brake is on.
-    Stopped,
-    /// A link was last known in step too long ago.
+    /// It is suspended.
+    Suspended,
+    /// A link was last known in sync too long ago.
     Stale,
 }
 
@@ -133,7 +133,7 @@ pub struct Management {
     pub allowed: Vec<String>,
     /// The products that it denies.
     pub denied: Vec<String>,
-    /// Why it can not be read.
+    /// Why it cannot be read.
     pub fault: Option<Fault>,
 }
 
@@ -154,29 +154,29 @@ pub enum Mode {
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nothing is to be done.
-    InStep,
+    InSync,
     /// Changes are under way.
     Underway,
     /// Something differs.
     Differs,
-    /// A plan waits for somebody's consent.
+    /// A plan waits for approval.
     Held,
     /// The lane is blocked.
     Blocked,
-    /// The brake is on.
-    Stopped,
-    /// It can not be looked at.
+    /// It is suspended.
+    Suspended,
+    /// It cannot be looked at.
     Unreachable,
 }
 
-/// A member experience, or a link that can not be looked at.
+/// A member experience, or a link that cannot be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The member.
     pub member: String,
     /// Its account.
     pub account: String,
-    /// Its experience; none of a link for every live one that can not be looked at.
+    /// Its experience; none of a link for every live one that cannot be looked at.
     pub experience: Option<String>,
     /// The experience that it follows.
     pub management_experience: String,
@@ -184,11 +184,11 @@ pub struct Link {
     pub mode: Mode,
     /// How it stands as a whole.
     pub state: State,
-    /// True if it was last known in step too long ago.
+    /// True if it was last known in sync too long ago.
     pub stale: bool,
     /// When the producer last found nothing to do.
     #[schemars(with = "Option<String>")]
-    pub last_in_step: Option<Timestamp>,
+    pub last_in_sync: Option<Timestamp>,
     /// When a change set last succeeded.
     #[schemars(with = "Option<String>")]
     pub last_success: Option<Timestamp>,
@@ -203,9 +203,9 @@ pub struct Link {
     pub dead_letters: Option<usize>,
     /// The products that stand otherwise than they are wanted.
     pub differing: Vec<Cell>,
-    /// Products that it denies and the management experience does not list; they are in step.
+    /// Products that it denies and the management experience does not list; they are in sync.
     pub denied_besides: Vec<String>,
-    /// Why it can not be looked at.
+    /// Why it cannot be looked at.
     pub fault: Option<Fault>,
 }
 
@@ -255,7 +255,7 @@ pub enum Kind {
     Planned,
     /// Its change is under way.
     Underway,
-    /// The plan that it is in waits for somebody's consent.
+    /// The plan that it is in waits for approval.
     Held,
     /// The plan leaves it alone.
     LeftAlone,
@@ -263,8 +263,8 @@ pub enum Kind {
     Quarantined,
     /// The lane is blocked.
     Blocked,
-    /// The brake is on.
-    Stopped,
+    /// It is suspended.
+    Suspended,
 }
 
 /// Why a product differs.
@@ -287,17 +287,17 @@ pub struct Reason {
     pub command: Option<String>,
 }
 
-/// Something that is stopped.
+/// Something that is suspended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Stop {
+pub struct Suspension {
     /// What: everything, a member or a link.
     pub what: String,
-    /// Who stopped it.
+    /// Who suspended it.
     pub by: Option<String>,
     /// Since when.
     #[schemars(with = "String")]
     pub since: Timestamp,
-    /// The command that takes the brake off.
+    /// The command that resume.
     pub command: String,
 }
 
@@ -331,7 +331,7 @@ pub struct Run {
     pub allow: usize,
     /// Planned denies.
     pub deny: usize,
-    /// Links whose plans wait for somebody's consent.
+    /// Links whose plans wait for approval.
     pub held: usize,
     /// Links that failed.
     pub failed: usize,

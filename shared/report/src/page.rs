@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::code::{coded, products};
 use crate::html::{age, count, escaped, in_script, number, source_hash, time};
 use crate::members;
-use crate::model::{Attention, AttentionKind, Model, Stop};
+use crate::model::{Attention, AttentionKind, Model, Suspension};
 use crate::plot;
 
 const STYLE: &str = include_str!("../assets/report.css");
@@ -77,12 +77,12 @@ fn head(model: &Model, name: &str) -> String {
 fn glance(model: &Model) -> String {
     let counts = &model.counts;
     let tiles = [
-        ("in_step", "✓", "in step", counts.in_step),
+        ("in_sync", "✓", "in sync", counts.in_sync),
         ("underway", "▸", "under way", counts.underway),
         ("differs", "≠", "differ", counts.differs),
         ("held", "‖", "held", counts.held),
         ("blocked", "■", "blocked", counts.blocked),
-        ("stopped", "◼", "stopped", counts.stopped),
+        ("suspended", "◼", "suspended", counts.suspended),
         ("unreachable", "?", "unreachable", counts.unreachable),
         ("stale", "◷", "stale", counts.stale),
     ];
@@ -110,14 +110,14 @@ fn kind(kind: AttentionKind) -> (&'static str, &'static str, &'static str) {
         AttentionKind::Held => ("held", "‖", "Held"),
         AttentionKind::Quarantined => ("quarantined", "!", "Quarantined"),
         AttentionKind::DeadLetters => ("quarantined", "✉", "Dead letters"),
-        AttentionKind::Stopped => ("stopped", "◼", "Stopped"),
+        AttentionKind::Suspended => ("suspended", "◼", "Suspended"),
         AttentionKind::Stale => ("stale", "◷", "Stale"),
     }
 }
 
 /// What needs somebody, by its kind.
 fn attention(model: &Model) -> String {
-    let total = model.attention.len() + model.stops.len();
+    let total = model.attention.len() + model.suspensions.len();
     let mut text = format!(
         "<section id=\"attention\" aria-labelledby=\"attention-title\">\n<h2 id=\"attention-title\">Needs somebody <span class=\"n\">{}</span></h2>\n",
         number(total)
@@ -133,13 +133,13 @@ fn attention(model: &Model) -> String {
         let items = items.map(|item| card(item, model)).collect();
         text.push_str(&group(of, items));
     }
-    if !model.stops.is_empty() {
+    if !model.suspensions.is_empty() {
         let items = model
-            .stops
+            .suspensions
             .iter()
-            .map(|stop| stopped(stop, model))
+            .map(|suspension| suspended(suspension, model))
             .collect();
-        text.push_str(&group(AttentionKind::Stopped, items));
+        text.push_str(&group(AttentionKind::Suspended, items));
     }
     text.push_str("</section>\n");
     text
@@ -200,15 +200,15 @@ fn card(item: &Attention, model: &Model) -> String {
     text
 }
 
-fn stopped(stop: &Stop, model: &Model) -> String {
+fn suspended(suspension: &Suspension, model: &Model) -> String {
     let item = Attention {
-        kind: AttentionKind::Stopped,
-        about: stop.what.clone(),
+        kind: AttentionKind::Suspended,
+        about: suspension.what.clone(),
         experience: None,
-        message: stop.by.iter().map(|by| format!("by {by}")).collect(),
+        message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
         what_to_do: None,
-        command: Some(stop.command.clone()),
-        since: Some(stop.since),
+        command: Some(suspension.command.clone()),
+        since: Some(suspension.since),
         run: None,
     };
     card(&item, model)
@@ -229,8 +229,8 @@ const MATRIX: &str = r#"<section id="matrix" aria-labelledby="matrix-title">
 <form id="filters" class="filters" role="search" aria-label="What the matrix shows" hidden>
 <label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of an id"></label>
 <label>Member<input id="m" type="search" autocomplete="off" spellcheck="false" placeholder="name, account, experience"></label>
-<label>Members that are<select id="state"><option value="">anything</option><option value="in_step">in step</option><option value="underway">under way</option><option value="differs">differing</option><option value="held">held</option><option value="blocked">blocked</option><option value="stopped">stopped</option><option value="unreachable">unreachable</option><option value="stale">stale</option></select></label>
-<label>Products that are<select id="why"><option value="">anything</option><option value="planned">planned</option><option value="underway">under way</option><option value="held">held</option><option value="left_alone">left alone</option><option value="quarantined">quarantined</option><option value="blocked">blocked</option><option value="stopped">stopped</option></select></label>
+<label>Members that are<select id="state"><option value="">anything</option><option value="in_sync">in sync</option><option value="underway">under way</option><option value="differs">differing</option><option value="held">held</option><option value="blocked">blocked</option><option value="suspended">suspended</option><option value="unreachable">unreachable</option><option value="stale">stale</option></select></label>
+<label>Products that are<select id="why"><option value="">anything</option><option value="planned">planned</option><option value="underway">under way</option><option value="held">held</option><option value="left_alone">left alone</option><option value="quarantined">quarantined</option><option value="blocked">blocked</option><option value="suspended">suspended</option></select></label>
 <label>Mode<select id="mode"><option value="">any</option><option value="mirror">mirror</option><option value="additive">additive</option><option value="observe">observe</option></select></label>
 <label>Size<select id="zoom"><option value="words">words</option><option value="signs">signs</option><option value="dense">dense</option></select></label>
 <label class="check"><input id="diff" type="checkbox" checked> Only what differs</label>

@@ -5,8 +5,8 @@
 //! `docs/simulator.md` says what is checked, and what the fault model leaves out.
 
 mod agenda;
+mod approvals;
 mod chance;
-mod consents;
 mod describe;
 mod guards;
 mod held;
@@ -33,7 +33,7 @@ use pmp_sync_worker::Worker;
 
 use self::agenda::Happening;
 use self::chance::Chance;
-use self::describe::{describe, describe_book};
+use self::describe::{describe, describe_link_state};
 use self::guards::Guards;
 use self::judge::Bench;
 use self::scene::{HOUR, Nature, Scene, at, since_begin};
@@ -121,7 +121,7 @@ struct Sim {
     workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
-    /// Members that have had any: what they kept back of a way back, nobody brings back later.
+    /// Members that have had any: what they kept back of a rollback, nobody brings back later.
     ruled: BTreeSet<usize>,
     tasks: Vec<Task>,
     /// Invocations that were begun.
@@ -163,7 +163,7 @@ impl Sim {
         world.ledger(|ledger| {
             ledger.configs.push(scene.config());
             ledger.watched = Some(Vec::new());
-            ledger.watched_books = Some(Vec::new());
+            ledger.watched_link_states = Some(Vec::new());
         });
         let mut watch = Watch::default();
         let mut guards = Guards::default();
@@ -428,7 +428,7 @@ impl Sim {
                 self.watch.disturb(member, self.now);
             }
         }
-        self.see_books()?;
+        self.see_link_states()?;
         let written = self
             .world
             .ledger(|ledger| ledger.watched.as_mut().map(std::mem::take));
@@ -445,7 +445,7 @@ impl Sim {
         Ok(())
     }
 
-    /// A plan became the lane's: nothing that needs consent may, without it.
+    /// A plan became the lane's: nothing that needs approval may, without it.
     fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
         let known = self.watch.lanes.get(&written.lane);
         let known = known.and_then(|lane| lane.state.planned_run());
@@ -461,17 +461,18 @@ impl Sim {
         }
     }
 
-    fn see_books(&mut self) -> Result<(), Violation> {
+    fn see_link_states(&mut self) -> Result<(), Violation> {
         let kept = self
             .world
-            .ledger(|ledger| ledger.watched_books.as_mut().map(std::mem::take));
+            .ledger(|ledger| ledger.watched_link_states.as_mut().map(std::mem::take));
         for kept in kept.into_iter().flatten() {
             match kept {
                 Kept::Lists(run, lane) => self.guards.kept_lists(&self.world, run, &lane),
-                Kept::Book(lane, book) => {
-                    self.trace.line(self.now, || describe_book(&lane, &book));
+                Kept::LinkState(lane, link_state) => {
+                    self.trace
+                        .line(self.now, || describe_link_state(&lane, &link_state));
                     let guards = &mut self.guards;
-                    if guards.wrote_book(&self.world, &lane, &book, self.now)? {
+                    if guards.wrote_link_state(&self.world, &lane, &link_state, self.now)? {
                         self.tell_of_hold(&lane);
                     }
                 }

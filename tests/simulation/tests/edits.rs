@@ -26,8 +26,8 @@ fn edit(system: &System, lists: PolicySnapshot) {
 fn edited(system: &System) -> Vec<ProductId> {
     let lane: LaneId = "222222222222/exp-2".parse().unwrap();
     system.world.ledger(|ledger| {
-        let book = ledger.books.get(&lane).cloned().unwrap_or_default();
-        book.edited.into_keys().collect()
+        let link_state = ledger.link_states.get(&lane).cloned().unwrap_or_default();
+        link_state.edited.into_keys().collect()
     })
 }
 

@@ -11,7 +11,7 @@
 mod system;
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::lane::{Brake, Phase, Stop};
+use pmp_sync_domain::lane::{Phase, Suspension, Suspensions};
 use pmp_sync_domain::message::DeadLetterFilter;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
@@ -54,9 +54,9 @@ fn a_quarantined_product_is_reported_and_not_sent_again() {
     );
     assert_eq!(system.dead('2').len(), 1);
     assert_eq!(
-        system.state('2').last_in_step,
+        system.state('2').last_in_sync,
         None,
-        "a lane with something in quarantine is not in step"
+        "a lane with something in quarantine is not in sync"
     );
 }
 
@@ -84,7 +84,7 @@ fn replay_after_the_cause_is_gone_brings_it_in() {
             PolicySnapshot::new(products("p", 5), [])
         );
         assert!(system.dead(member).is_empty());
-        assert!(system.state(member).last_in_step.is_some());
+        assert!(system.state(member).last_in_sync.is_some());
     }
     let outcomes = system.outcomes();
     assert_eq!(outcomes, [DeadLetterOutcome::Reissued; 2]);
@@ -105,7 +105,7 @@ fn replay_while_it_is_still_bad_sets_it_aside_again() {
         Phase::Blocked,
         "it was alone in its plan"
     );
-    // The next run has nothing else either; as soon as it has, the product is set aside again.
+    // The next run has nothing else either; as soon as it has, the product is quarantined again.
     system.manage(PolicySnapshot::new(products("p", 7), []));
     system.sync();
     system.rest();
@@ -153,7 +153,7 @@ fn what_is_not_understood_stays_until_it_is_discarded() {
     );
 }
 
-/// Nothing stands aside without a letter: no replay would find it.
+/// Nothing is quarantined without a letter: no replay would find it.
 #[test]
 fn a_discarded_change_is_tried_again_if_it_is_still_wanted() {
     let system = System::new(products("p", 3), []);
@@ -168,7 +168,7 @@ fn a_discarded_change_is_tried_again_if_it_is_still_wanted() {
     assert_eq!(
         system.dead('2').len(),
         1,
-        "it has failed again, and is set aside again"
+        "it has failed again, and is quarantined again"
     );
     system.make_good("prod-p0001");
     system.discard("{}");
@@ -233,15 +233,15 @@ fn a_message_is_deleted_from_the_dead_letters_only_after_its_change_has_been_sen
 }
 
 #[test]
-fn a_stopped_member_is_left_as_it_is_and_goes_on_when_it_is_resumed() {
+fn a_suspended_member_is_left_as_it_is_and_goes_on_when_it_is_resumed() {
     let system = System::new(products("p", 60), []);
-    let stop = Stop {
+    let suspension = Suspension {
         by: Some("somebody".to_owned()),
         since: system.world.time(),
     };
-    system.brake(Brake {
-        members: [("one".parse().unwrap(), stop)].into(),
-        ..Brake::default()
+    system.suspensions(Suspensions {
+        members: [("one".parse().unwrap(), suspension)].into(),
+        ..Suspensions::default()
     });
     system.sync();
     system.rest();
@@ -251,12 +251,12 @@ fn a_stopped_member_is_left_as_it_is_and_goes_on_when_it_is_resumed() {
         PolicySnapshot::new(products("p", 60), [])
     );
     let run = system.last_full_run();
-    assert_eq!((run.status, run.totals.stopped), (RunStatus::Partial, 1));
+    assert_eq!((run.status, run.totals.suspended), (RunStatus::Partial, 1));
     let link = system.link(run.run, '2');
-    assert_eq!((link.status, link.allow.len()), (LinkStatus::Stopped, 60));
-    assert_eq!(system.state('2').phase, Phase::Stopped);
+    assert_eq!((link.status, link.allow.len()), (LinkStatus::Suspended, 60));
+    assert_eq!(system.state('2').phase, Phase::Suspended);
 
-    system.brake(Brake::default());
+    system.suspensions(Suspensions::default());
     system.sync();
     system.rest();
     assert_eq!(
@@ -433,7 +433,11 @@ fn a_request_about_dead_letters_with_a_misspelt_filter_is_not_taken_for_everythi
     system.rest();
     system.discard(r#"{"member":["two"]}"#);
     assert_eq!(system.dead('2').len(), 1);
-    assert_eq!(system.world.dead().len(), 1, "the request itself is buried");
+    assert_eq!(
+        system.world.dead().len(),
+        1,
+        "the request itself is dead-lettered"
+    );
     let everything = DeadLetterFilter::default();
     assert!(everything.members.is_empty());
 }

@@ -12,9 +12,9 @@ mod system;
 
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::{GuardName, HoldReason};
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::message::consent_requested;
+use pmp_sync_domain::message::approval_requested;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::RunStatus;
 
@@ -41,9 +41,9 @@ fn without_policy(status: Status) -> System {
 fn approve(system: &System) {
     let hold = system
         .world
-        .ledger(|ledger| ledger.books[&lane()].hold.clone().unwrap());
-    let (source, detail_type, detail) = consent_requested(ConsentRequest {
-        action: ConsentAction::Approve,
+        .ledger(|ledger| ledger.link_states[&lane()].hold.clone().unwrap());
+    let (source, detail_type, detail) = approval_requested(ApprovalRequest {
+        action: ApprovalAction::Approve,
         lane: lane(),
         run: hold.run,
         plan_hash: Some(hold.plan_hash),
@@ -88,7 +88,7 @@ fn a_live_one_waits_for_approval_and_then_gets_exactly_one_policy() {
     assert_eq!(system.last_full_run().status, RunStatus::Held);
     let hold = system
         .world
-        .ledger(|ledger| ledger.books[&lane()].hold.clone().unwrap());
+        .ledger(|ledger| ledger.link_states[&lane()].hold.clone().unwrap());
     let guards: Vec<_> = hold.reasons.iter().filter_map(HoldReason::guard).collect();
     assert_eq!(guards, [GuardName::FirstPolicy]);
     // The other member is not concerned.
@@ -124,7 +124,7 @@ fn a_policy_that_somebody_else_creates_meanwhile_is_filled_and_nothing_is_search
 }
 
 #[test]
-fn a_bad_product_among_the_first_stands_aside_and_the_others_get_in() {
+fn a_bad_product_among_the_first_is_quarantined_and_the_others_get_in() {
     let system = without_policy(Status::Disabled);
     system.make_bad("prod-p0003");
     system.sync();

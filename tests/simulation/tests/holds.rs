@@ -27,7 +27,7 @@ use pmp_sync_fakes::Failing;
 use crate::system::{CONFIG, System, product, products};
 
 /// Both members allow `count` products, as the management experience does.
-fn in_step(count: usize) -> System {
+fn in_sync(count: usize) -> System {
     let system = System::new(products("p", count), []);
     system.sync();
     system.rest();
@@ -53,7 +53,7 @@ fn held_after(system: &System) -> Hold {
     assert_eq!(record.status, LinkStatus::Held);
     assert_eq!(system.sets('2'), sets, "nothing is started");
     assert_eq!(system.policy('2'), before, "nothing is denied");
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     assert_eq!(record.hold.map(|hold| hold.run), Some(hold.run));
     hold
 }
@@ -67,16 +67,16 @@ fn stale_is_refused_and_exact_is_applied(system: &System, hold: &Hold) {
     let sets = system.sets('2');
     let other = Plan::default().hash();
     assert_ne!(other, hold.plan_hash);
-    system.consent("Approval", '2', hold.run, Some(&other));
+    system.approval("Approval", '2', hold.run, Some(&other));
     let run = system.last_run();
     let record = system.link(run.run, '2');
     assert_eq!(record.status, LinkStatus::Refused);
-    let why = record.consent.unwrap().refused.unwrap();
+    let why = record.approval.unwrap().refused.unwrap();
     assert!(why.contains("pmp-sync approve"), "{why}");
-    system.consent("Approval", '2', run.run, Some(&hold.plan_hash));
+    system.approval("Approval", '2', run.run, Some(&hold.plan_hash));
     system.rest();
     assert_eq!(system.sets('2'), sets);
-    assert_eq!(system.book('2').hold.as_ref(), Some(hold));
+    assert_eq!(system.link_state('2').hold.as_ref(), Some(hold));
 
     let shown = system.link(hold.run, '2').shown();
     let before = allowed(system, '2');
@@ -85,14 +85,14 @@ fn stale_is_refused_and_exact_is_applied(system: &System, hold: &Hold) {
     let mut expected = before;
     expected.retain(|product| !shown.deny().contains(product));
     assert_eq!(allowed(system, '2'), expected);
-    assert_eq!(system.book('2').hold, None);
-    assert_eq!(system.book('2').allowance, None, "it is used up");
+    assert_eq!(system.link_state('2').hold, None);
+    assert_eq!(system.link_state('2').grant, None, "it is used up");
     assert!(system.unfinished_runs().is_empty());
 }
 
 #[test]
 fn an_emptied_list_denies_nothing_until_its_plan_is_approved() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::default());
     let hold = held_after(&system);
     assert_eq!(codes(&hold)[0], "PMS-2005");
@@ -104,7 +104,7 @@ fn an_emptied_list_denies_nothing_until_its_plan_is_approved() {
 
 #[test]
 fn a_deleted_policy_denies_nothing() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.edit_management(|experience| experience.policy = None);
     let hold = held_after(&system);
     assert_eq!(codes(&hold)[0], "PMS-2004");
@@ -113,7 +113,7 @@ fn a_deleted_policy_denies_nothing() {
 
 #[test]
 fn a_disabled_experience_changes_nothing() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::new(products("p", 19), []));
     system.edit_management(|experience| experience.status = Status::Disabled);
     let hold = held_after(&system);
@@ -124,7 +124,7 @@ fn a_disabled_experience_changes_nothing() {
 
 #[test]
 fn an_archived_experience_changes_nothing() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::new(products("p", 19), []));
     system.edit_management(|experience| experience.archived = true);
     let hold = held_after(&system);
@@ -134,7 +134,7 @@ fn an_archived_experience_changes_nothing() {
 
 #[test]
 fn a_truncated_answer_is_held_and_forgotten_when_the_list_comes_back_whole() {
-    let system = in_step(60);
+    let system = in_sync(60);
     system.read_short(5);
     let hold = held_after(&system);
     assert_eq!(codes(&hold), ["PMS-7001", "PMS-7002", "PMS-7003"]);
@@ -144,9 +144,9 @@ fn a_truncated_answer_is_held_and_forgotten_when_the_list_comes_back_whole() {
     system.rest();
     assert_eq!(system.last_full_run().status, RunStatus::Completed);
     assert_eq!(system.sets('2'), sets);
-    assert_eq!(system.book('2').hold, None);
+    assert_eq!(system.link_state('2').hold, None);
     // Whoever approves it now is too late.
-    system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+    system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
     system.rest();
     let record = system.link(system.last_run().run, '2');
     assert_eq!(record.status, LinkStatus::Refused);
@@ -155,26 +155,26 @@ fn a_truncated_answer_is_held_and_forgotten_when_the_list_comes_back_whole() {
 
 #[test]
 fn a_further_run_holds_the_same_and_announces_nothing_new() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::default());
     let hold = held_after(&system);
     assert_eq!(system.announced(), 2);
-    let in_step = system.state('2').last_in_step;
+    let in_sync = system.state('2').last_in_sync;
     for _ in 0..3 {
         system.wait(3600);
         assert_eq!(held_after(&system), hold);
     }
     assert_eq!(system.announced(), 2);
-    assert_eq!(system.state('2').last_in_step, in_step);
+    assert_eq!(system.state('2').last_in_sync, in_sync);
 }
 
 /// Whoever was cut off before it had written down that the hold is announced: once more, and then no more.
 #[test]
 fn a_hold_whose_announcement_failed_is_announced_once_more_and_not_every_hour() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::default());
     let calls = {
-        let other = in_step(20);
+        let other = in_sync(20);
         other.manage(PolicySnapshot::default());
         let before = other.world.failing(|failing| failing.total());
         other.sync();
@@ -196,8 +196,8 @@ fn a_hold_whose_announcement_failed_is_announced_once_more_and_not_every_hour() 
 }
 
 #[test]
-fn removals_in_slices_are_stopped_by_the_count_of_a_day() {
-    let system = in_step(100);
+fn removals_in_slices_are_held_by_the_count_of_a_day() {
+    let system = in_sync(100);
     for hour in 1..=60 {
         system.manage(PolicySnapshot::new(products("p", 100 - hour), []));
         system.sync();
@@ -206,7 +206,7 @@ fn removals_in_slices_are_stopped_by_the_count_of_a_day() {
         assert!(allowed(&system, '2').len() >= 90, "hour {hour}");
         system.wait(3600);
     }
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     assert!(codes(&hold).contains(&"PMS-7001"), "{hold:?}");
     assert_eq!(allowed(&system, '2').len(), 90);
 }
@@ -214,7 +214,7 @@ fn removals_in_slices_are_stopped_by_the_count_of_a_day() {
 /// The change sets of a plan may come about hours after its commit: the day begins when they do.
 #[test]
 fn what_comes_about_late_counts_from_then() {
-    let system = in_step(100);
+    let system = in_sync(100);
     system.manage(PolicySnapshot::new(products("p", 90), []));
     system.sync();
     let committed = system.world.time();
@@ -227,7 +227,7 @@ fn what_comes_about_late_counts_from_then() {
     system.sync();
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 90);
-    assert_eq!(codes(&system.book('2').hold.unwrap()), ["PMS-7001"]);
+    assert_eq!(codes(&system.link_state('2').hold.unwrap()), ["PMS-7001"]);
     system.wait(86_400);
     system.sync();
     system.rest();
@@ -252,16 +252,16 @@ fn a_wrong_approval_is_undone_product_for_product() {
         products("n", 3).into_iter().collect()
     );
 
-    system.consent("Restore", '2', executed, None);
+    system.approval("Restore", '2', executed, None);
     system.rest();
-    let back = system.book('2').restore.unwrap();
+    let back = system.link_state('2').restore.unwrap();
     assert_eq!(codes(&back), ["PMS-7005"]);
     assert_eq!(
         allowed(&system, '2').len(),
         3,
         "it is shown before it is gone"
     );
-    system.consent("Approval", '2', back.run, Some(&back.plan_hash));
+    system.approval("Approval", '2', back.run, Some(&back.plan_hash));
     system.rest();
     assert_eq!(allowed(&system, '2'), before);
 
@@ -272,24 +272,24 @@ fn a_wrong_approval_is_undone_product_for_product() {
         system.rest();
         assert_eq!(allowed(&system, '2'), before);
     }
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     assert!(codes(&hold).contains(&"PMS-7004"), "{hold:?}");
     system.approve('2');
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 3);
 }
 
-/// Every hour's run goes on with a way back whose messages were not sent, and voids nothing of it.
+/// Every hour's run goes on with a rollback whose messages were not sent, and voids nothing of it.
 #[test]
-fn a_way_back_that_could_not_be_sent_is_gone_on_with_by_the_next_run() {
-    let system = in_step(30);
+fn a_rollback_that_could_not_be_sent_is_gone_on_with_by_the_next_run() {
+    let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 2), []));
     held_after(&system);
     system.approve('2');
     let executed = system.last_run().run;
     system.rest();
-    system.consent("Restore", '2', executed, None);
-    let back = system.book('2').restore.unwrap();
+    system.approval("Restore", '2', executed, None);
+    let back = system.link_state('2').restore.unwrap();
     system.world.failing(|failing| {
         failing.fail_next(
             "SendMessageBatch",
@@ -297,7 +297,7 @@ fn a_way_back_that_could_not_be_sent_is_gone_on_with_by_the_next_run() {
             pmp_sync_domain::error::Kind::Retryable,
         );
     });
-    system.consent("Approval", '2', back.run, Some(&back.plan_hash));
+    system.approval("Approval", '2', back.run, Some(&back.plan_hash));
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 2);
     system.wait(3600);
@@ -312,10 +312,10 @@ fn a_way_back_that_could_not_be_sent_is_gone_on_with_by_the_next_run() {
 
 #[test]
 fn a_rejected_hold_stays_and_nobody_is_asked_again() {
-    let system = in_step(20);
+    let system = in_sync(20);
     system.manage(PolicySnapshot::default());
     let hold = held_after(&system);
-    system.consent("Rejection", '2', hold.run, Some(&hold.plan_hash));
+    system.approval("Rejection", '2', hold.run, Some(&hold.plan_hash));
     let record = system.link(system.last_run().run, '2');
     assert_eq!(record.status, LinkStatus::Rejected);
     for _ in 0..3 {
@@ -329,7 +329,7 @@ fn a_rejected_hold_stays_and_nobody_is_asked_again() {
 
 #[test]
 fn a_frozen_link_changes_nothing_but_for_who_overrides_it() {
-    let system = in_step(20);
+    let system = in_sync(20);
     let frozen = CONFIG.replacen(
         "member_experience = \"exp-2\"",
         "member_experience = \"exp-2\"\nfreeze = true",
@@ -355,17 +355,17 @@ fn a_frozen_link_changes_nothing_but_for_who_overrides_it() {
     system.sync_overriding();
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 25);
-    assert_eq!(codes(&system.book('2').hold.unwrap())[0], "PMS-2005");
+    assert_eq!(codes(&system.link_state('2').hold.unwrap())[0], "PMS-2005");
 }
 
-/// A frozen link is in step with anything: what was long before still counts when it thaws.
+/// A frozen link is in sync with anything: what was long before still counts when it thaws.
 #[test]
 fn a_freeze_hides_neither_a_shrunken_list_nor_what_was_restored() {
     let generous = CONFIG.replace(
         "schema = 1",
         "schema = 1\nguard = { removals = 100, removals_percent = 100, most_removals = 100 }",
     );
-    let system = in_step(30);
+    let system = in_sync(30);
     system.configure(&generous);
     let frozen = generous.replace("schema = 1", "schema = 1\nfreeze = true");
     system.configure(&frozen);
@@ -379,18 +379,18 @@ fn a_freeze_hides_neither_a_shrunken_list_nor_what_was_restored() {
 
 #[test]
 fn a_hold_that_is_out_of_date_replaces_itself() {
-    let system = in_step(30);
+    let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     let first = held_after(&system);
     system.manage(PolicySnapshot::new(products("p", 5), []));
     // The approval of what was shown finds another plan: that one waits from now on.
-    system.consent("Approval", '2', first.run, Some(&first.plan_hash));
+    system.approval("Approval", '2', first.run, Some(&first.plan_hash));
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 30);
-    let second = system.book('2').hold.unwrap();
+    let second = system.link_state('2').hold.unwrap();
     assert_ne!(second.plan_hash, first.plan_hash);
     let record = system.link(second.run, '2');
-    assert!(record.consent.unwrap().refused.is_some());
+    assert!(record.approval.unwrap().refused.is_some());
     assert_eq!(record.hold.unwrap().plan_hash, second.plan_hash);
     assert_eq!(system.announced(), 3, "the new one is announced");
     system.approve('2');
@@ -401,7 +401,7 @@ fn a_hold_that_is_out_of_date_replaces_itself() {
 /// What has become unnecessary falls away.
 #[test]
 fn an_approval_does_what_is_left_of_what_was_shown() {
-    let system = in_step(30);
+    let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     held_after(&system);
     system.manage(PolicySnapshot::new(products("p", 12), []));
@@ -417,15 +417,15 @@ fn an_approval_that_was_cut_off_is_taken_up_again_once() {
     for redelivered in [true, false] {
         let mut taken_up = 0;
         for calls in 1.. {
-            let system = in_step(30);
+            let system = in_sync(30);
             system.manage(PolicySnapshot::new(products("p", 10), []));
             let hold = held_after(&system);
             if !system.approve_cut_off('2', &hold, calls) {
                 break;
             }
-            let taken = system.book('2').allowance.is_some();
+            let taken = system.link_state('2').grant.is_some();
             if redelivered {
-                system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+                system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
             }
             system.rest();
             system.wait(3600);
@@ -438,7 +438,7 @@ fn an_approval_that_was_cut_off_is_taken_up_again_once() {
             assert!(system.sets('2') <= 3, "call {calls}");
             assert!(system.unfinished_runs().is_empty(), "call {calls}");
             if !applied {
-                assert_eq!(system.book('2').hold, Some(hold), "call {calls}");
+                assert_eq!(system.link_state('2').hold, Some(hold), "call {calls}");
                 continue;
             }
             // It was approved once.
@@ -449,7 +449,7 @@ fn an_approval_that_was_cut_off_is_taken_up_again_once() {
             system.sync();
             system.rest();
             assert_eq!(allowed(&system, '2').len(), 30, "call {calls}");
-            assert!(system.book('2').hold.is_some(), "call {calls}");
+            assert!(system.link_state('2').hold.is_some(), "call {calls}");
         }
         assert!(taken_up > 3, "{taken_up}");
     }
@@ -459,7 +459,7 @@ fn an_approval_that_was_cut_off_is_taken_up_again_once() {
 #[test]
 fn an_approval_is_used_once_even_if_nobody_has_looked_since() {
     for settled in [true, false] {
-        let system = in_step(30);
+        let system = in_sync(30);
         system.manage(PolicySnapshot::new(products("p", 10), []));
         let hold = held_after(&system);
         system.approve('2');
@@ -474,12 +474,12 @@ fn an_approval_is_used_once_even_if_nobody_has_looked_since() {
         for product in products("p", 30) {
             system.edit_member('2', &product, Action::Allow);
         }
-        system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+        system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
         system.rest();
         system.sync();
         system.rest();
         assert_eq!(allowed(&system, '2').len(), 30, "settled: {settled}");
-        assert!(system.book('2').hold.is_some());
+        assert!(system.link_state('2').hold.is_some());
     }
 }
 
@@ -492,17 +492,20 @@ fn without_first_link() -> String {
 
 #[test]
 fn a_link_that_leaves_the_configuration_leaves_nothing_to_approve() {
-    let system = in_step(30);
+    let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     let hold = held_after(&system);
     system.configure(&without_first_link());
     system.sync();
     system.rest();
-    assert_eq!(system.book('2').hold, None);
-    assert!(system.book('3').hold.is_some(), "the other link's stays");
+    assert_eq!(system.link_state('2').hold, None);
+    assert!(
+        system.link_state('3').hold.is_some(),
+        "the other link's stays"
+    );
     // Back again, it is held anew: what was shown before is not approved any more.
     system.configure(CONFIG);
-    system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+    system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 30);
     let held = held_after(&system);
@@ -513,7 +516,7 @@ fn a_link_that_leaves_the_configuration_leaves_nothing_to_approve() {
 /// nothing else left to do.
 #[test]
 fn the_end_of_a_hold_is_announced_although_its_link_is_gone_and_the_bus_was_down() {
-    let system = in_step(30);
+    let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     held_after(&system);
     system.configure(&without_first_link());
@@ -521,11 +524,15 @@ fn the_end_of_a_hold_is_announced_although_its_link_is_gone_and_the_bus_was_down
     system.world.failing(refused);
     system.sync();
     system.rest();
-    assert_eq!(system.book('2').notices.pending.len(), 1, "nothing told it");
+    assert_eq!(
+        system.link_state('2').notices.pending.len(),
+        1,
+        "nothing told it"
+    );
     system.wait(3600);
     system.sync();
     system.rest();
-    assert!(system.book('2').notices.pending.is_empty());
+    assert!(system.link_state('2').notices.pending.is_empty());
     let events = system.world.events();
     let recovered = events.iter().filter(|(_, what, _)| *what == RECOVERED);
     assert_eq!(recovered.count(), 1);
@@ -534,7 +541,7 @@ fn the_end_of_a_hold_is_announced_although_its_link_is_gone_and_the_bus_was_down
 /// An approval that is under way ends with its link: it does not come to life again.
 #[test]
 fn an_approval_ends_with_its_link() {
-    let system = in_step(130);
+    let system = in_sync(130);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     held_after(&system);
     system.approve('2');
@@ -548,13 +555,13 @@ fn an_approval_ends_with_its_link() {
     system.sync();
     system.rest();
     assert_eq!(allowed(&system, '2').len(), left);
-    assert!(system.book('2').hold.is_some());
+    assert!(system.link_state('2').hold.is_some());
 }
 
-/// A change that stands aside, whose plan needs consent by now: it waits with the rest.
+/// A change that is quarantined, whose plan needs approval by now: it waits with the rest.
 #[test]
 fn a_replayed_removal_that_is_held_can_be_approved() {
-    let system = in_step(30);
+    let system = in_sync(30);
     system.make_bad("prod-p0029");
     system.manage(PolicySnapshot::new(products("p", 10), []));
     held_after(&system);
@@ -569,12 +576,12 @@ fn a_replayed_removal_that_is_held_can_be_approved() {
     system.replay("{}");
     system.rest();
     assert_eq!(system.dead('2').len(), 1, "its letter stays");
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     assert_eq!(hold.deny, 11);
     system.wait(3600);
     system.sync();
     system.rest();
-    assert_eq!(system.book('2').hold.as_ref(), Some(&hold));
+    assert_eq!(system.link_state('2').hold.as_ref(), Some(&hold));
     system.approve('2');
     system.rest();
     assert!(allowed(&system, '2').is_empty());

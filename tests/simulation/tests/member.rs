@@ -1,4 +1,4 @@
-//! The member's own brake through the whole system: what its worker keeps back is left alone by plans,
+//! The member's own rules through the whole system: what its worker keeps back is left alone by plans,
 //! every run comes to its end, and once it may everything is made up for.
 
 #![allow(
@@ -33,7 +33,7 @@ fn kept_back(system: &System, count: usize) {
     let link = system.link(run.run, '2');
     assert_eq!(link.left_alone.len(), count);
     let mut left = link.left_alone.iter();
-    assert!(left.all(|left| left.reason == Reason::MemberBrake));
+    assert!(left.all(|left| left.reason == Reason::MemberRules));
     assert!(link.allow.is_empty() && link.deny.is_empty());
     assert_eq!((run.totals.messages, run.totals.failed), (0, 0));
 }
@@ -63,7 +63,7 @@ fn a_member_that_takes_allows_only_is_planned_for_without_denies_until_it_takes_
     // Whatever was committed before the mark was known, and after.
     let statuses: Vec<_> = system.runs().iter().map(|run| run.status).collect();
     assert_eq!(statuses[0], RunStatus::Superseded);
-    assert_eq!(system.state('2').last_in_step, None);
+    assert_eq!(system.state('2').last_in_sync, None);
 
     let sets = system.sets('2');
     for _ in 0..3 {
@@ -82,7 +82,7 @@ fn a_member_that_takes_allows_only_is_planned_for_without_denies_until_it_takes_
     system.rest();
     assert_eq!(system.policy('2'), whole());
     assert_eq!(system.state('2').member, None);
-    assert!(system.state('2').last_in_step.is_some());
+    assert!(system.state('2').last_in_sync.is_some());
     all_has_ended(&system);
 }
 
@@ -95,7 +95,7 @@ fn a_member_that_stops_while_a_plan_is_at_work_ends_what_is_in_flight_and_no_mor
             system.state('2').phase == Phase::InFlight && system.open('2') == 190
         });
         let set = system.state('2').intent.unwrap().counts().total();
-        system.rule('2', "stopped", "");
+        system.rule('2', "suspended", "");
         if hint_is_lost {
             system
                 .world
@@ -129,7 +129,7 @@ fn rules_that_come_and_go_between_two_runs_cost_nothing_but_time() {
     system
         .world
         .failing(|failing| failing.fail_next("PutEvents", 1, Kind::Retryable));
-    system.rule('2', "stopped", "");
+    system.rule('2', "suspended", "");
     system.rest_until(|system| system.state('2').phase == Phase::Idle);
     system.rule('2', "all", "");
     system.rest();

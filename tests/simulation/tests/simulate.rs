@@ -41,7 +41,7 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "approvals given twice",
         "approvals of what does not stand",
         "approvals taken",
-        "brakes",
+        "suspensions",
         "calls refused: throttled",
         "calls with a lost answer",
         "change set events lost",
@@ -76,7 +76,7 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "kept back at the end",
         "requests: rejection",
         "requests: restore",
-        "ways back that were gone",
+        "rollbacks that were gone",
     ] {
         assert!(tally.count(name) > 0, "there were no {name}:\n{tally}");
     }

@@ -39,7 +39,7 @@ fn what_is_shown_is_searched_and_filtered_and_the_address_keeps_it() {
         sees(&page, rows, columns).await;
         assert!(
             rows < 121 && columns < 9,
-            "{rows} x {columns}: the sample has nothing in step"
+            "{rows} x {columns}: the sample has nothing in sync"
         );
         let listed = page
             .value("document.querySelectorAll('#grid [role=rowheader]').length")

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pmp_sync_report::{
     Action, Attention, AttentionKind, Cell, Counts, Fault, Kind, Link, Management, Mode, Model,
-    Reason, Run, SCHEMA, Standing, State, Stop,
+    Reason, Run, SCHEMA, Standing, State, Suspension,
 };
 
 pub(crate) const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
@@ -75,17 +75,17 @@ fn reason(kind: Kind, words: &str, what_to_do: &str, command: Option<String>) ->
 fn state(number: usize) -> State {
     match number {
         0 => State::Held,
-        1 => State::InStep,
+        1 => State::InSync,
         2 => State::Differs,
         3 => State::Blocked,
         4 => State::Unreachable,
         5 => State::Underway,
-        6 => State::Stopped,
+        6 => State::Suspended,
         _ => match scattered(number) % 20 {
             0 => State::Held,
             1 | 2 => State::Underway,
             3..=5 => State::Differs,
-            _ => State::InStep,
+            _ => State::InSync,
         },
     }
 }
@@ -102,7 +102,7 @@ fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
     let name = member(number);
     let sync = format!("pmp-sync sync --wait --member {name}");
     match state(number) {
-        State::InStep | State::Unreachable => Vec::new(),
+        State::InSync | State::Unreachable => Vec::new(),
         State::Held => vec![(
             13,
             reason(
@@ -159,12 +159,12 @@ fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
                 Some(sync),
             ),
         )],
-        State::Stopped => vec![(
+        State::Suspended => vec![(
             37,
             reason(
-                Kind::Stopped,
-                "stopped by alice",
-                "take the brake off",
+                Kind::Suspended,
+                "suspended by alice",
+                "resume",
                 Some(format!("pmp-sync resume --member {name}")),
             ),
         )],
@@ -202,7 +202,7 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
     }
     let state = state(number);
     let hours = match state {
-        State::InStep | State::Underway => 0,
+        State::InSync | State::Underway => 0,
         _ => i64::try_from(scattered(number) % 70).unwrap(),
     };
     let mode = match number % 9 {
@@ -217,8 +217,8 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
         management_experience: MANAGEMENT.to_owned(),
         mode,
         state,
-        stale: hours > 24 && mode != Mode::Observe && state != State::Stopped,
-        last_in_step: (number != 4).then(|| hours_ago(hours) - SignedDuration::from_mins(7)),
+        stale: hours > 24 && mode != Mode::Observe && state != State::Suspended,
+        last_in_sync: (number != 4).then(|| hours_ago(hours) - SignedDuration::from_mins(7)),
         last_success: Some(hours_ago(hours)),
         frozen_since: None,
         open: if state == State::Underway { 12 } else { 0 },
@@ -228,7 +228,7 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
         denied_besides: vec![product(products)],
         fault: (state == State::Unreachable).then(|| Fault {
             code: "PMS-3001".to_owned(),
-            message: "the role of account 222222222226 can not be assumed: AccessDenied".to_owned(),
+            message: "the role of account 222222222226 cannot be assumed: AccessDenied".to_owned(),
             what_to_do: "check external_id, and that the member's stack is deployed".to_owned(),
         }),
     }
@@ -252,7 +252,7 @@ fn attention(links: &[Link]) -> Vec<Attention> {
             ),
             State::Unreachable => (
                 AttentionKind::Unreachable,
-                "PMS-3001: the role of account 222222222226 can not be assumed: AccessDenied"
+                "PMS-3001: the role of account 222222222226 cannot be assumed: AccessDenied"
                     .to_owned(),
                 "check external_id, and that the member's stack is deployed",
                 format!("pmp-sync plan --member {}", link.member),
@@ -263,7 +263,7 @@ fn attention(links: &[Link]) -> Vec<Attention> {
                 "mend the cause, then have it tried again",
                 format!("pmp-sync dlq replay --member {}", link.member),
             ),
-            State::InStep | State::Underway | State::Stopped => continue,
+            State::InSync | State::Underway | State::Suspended => continue,
         };
         all.push(Attention {
             kind,
@@ -339,8 +339,8 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
             fault: None,
         }],
         reasons,
-        stops: if members > 6 {
-            vec![Stop {
+        suspensions: if members > 6 {
+            vec![Suspension {
                 what: format!("member {}", member(6)),
                 by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
                 since: hours_ago(3),

@@ -29,11 +29,11 @@ fn five_hundred_changes_get_through_whatever_goes_wrong() {
             ..Faults::default()
         };
         let any = CallFaults {
-            throttle: When::chance(0.1),
-            server_error: When::chance(0.05),
-            unavailable: When::chance(0.03),
-            drop_response: When::chance(0.05),
-            delay: When::chance(0.1),
+            throttle: When::random(0.1),
+            server_error: When::random(0.05),
+            unavailable: When::random(0.03),
+            drop_response: When::random(0.05),
+            delay: When::random(0.1),
             delay_ms: 300,
             ..CallFaults::default()
         };

@@ -1,4 +1,4 @@
-//! One bad product among fifty; a message that can not be understood among others.
+//! One bad product among fifty; a message that cannot be understood among others.
 
 use pmp_sync_domain::message::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
@@ -37,9 +37,9 @@ fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
         let sets = change_sets(&experiences[0]).len();
         assert!(sets - 1 <= 12, "{sets} change sets, the fewest is one");
         let lane = lane(&installation, 0, &experiences[0]);
-        let aside = installation.ledger.quarantined(&lane).await.unwrap();
+        let quarantined = installation.ledger.quarantined(&lane).await.unwrap();
         assert_eq!(
-            (aside.len(), aside[0].error_code.as_str()),
+            (quarantined.len(), quarantined[0].error_code.as_str()),
             (1, "INVALID_PRODUCT")
         );
 
@@ -89,7 +89,7 @@ fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
 }
 
 #[test]
-fn a_message_that_can_not_be_understood_is_buried_at_once_and_the_rest_is_applied() {
+fn a_message_that_cannot_be_understood_is_dead_lettered_at_once_and_the_rest_is_applied() {
     beside_others(async {
         let installation = install(42, 1).await;
         let allow = ids("a", 9);

@@ -91,15 +91,15 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     assert_eq!(outcomes(&again), expected("unchanged"));
 
     // A parameter is changed and stays so.
-    let stopped = [
+    let suspended = [
         "--profile",
         "latam",
         "--yes",
         "--parameter",
-        "MemberMode=stopped",
+        "MemberMode=suspended",
     ];
-    let stopped = deploy(&local, code, &stopped).ended_with(0);
-    assert_eq!(outcomes(&stopped)[1].1, "updated");
+    let suspended = deploy(&local, code, &suspended).ended_with(0);
+    assert_eq!(outcomes(&suspended)[1].1, "updated");
     let again = deploy(&local, code, &["--profile", "latam", "--yes"]).ended_with(0);
     assert_eq!(outcomes(&again), expected("unchanged"));
 

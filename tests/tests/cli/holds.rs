@@ -112,7 +112,7 @@ impl Setting {
         self.local.run(&arguments).ended_with(0)
     }
 
-    /// The management experience is as it should be, and everybody is in step.
+    /// The management experience is as it should be, and everybody is in sync.
     fn is_well_again(&self) {
         self.manage(&json!({}));
         self.local.run(&["sync", "--wait"]).ended_with(0);
@@ -223,9 +223,9 @@ fn a_wrong_approval_is_undone_product_for_product() {
     assert_eq!(setting.allowed()[0], BTreeSet::new(), "it is only shown");
     let holds = ["holds", "--link", setting.emea(), "--json"];
     let holds = setting.local.run(&holds).ended_with(3).json();
-    let way_back = holds["holds"].as_array().unwrap().iter();
-    let mut way_back = way_back.filter(|hold| hold["restores"] == run);
-    let command = way_back.next().unwrap()["approve"].as_str().unwrap();
+    let rollback = holds["holds"].as_array().unwrap().iter();
+    let mut rollback = rollback.filter(|hold| hold["restores"] == run);
+    let command = rollback.next().unwrap()["approve"].as_str().unwrap();
     let arguments: Vec<_> = command.split(' ').skip(1).collect();
     setting.local.run(&arguments).ended_with(0);
     assert_eq!(setting.allowed(), before);

@@ -234,7 +234,7 @@ fn a_member_goes_on_to_mirror(local: &Local) {
     let member = listed(local, EMEA);
     assert_eq!(member["suspended"], Value::Null);
     assert_eq!(member["links"][0]["mode"], "mirror");
-    assert!(member["lanes"][0]["last_in_step"].is_string(), "{member}");
+    assert!(member["lanes"][0]["last_in_sync"].is_string(), "{member}");
     let table = local.run(&["member", "list"]).ended_with(0).stdout;
     let row = table
         .lines()

@@ -11,8 +11,8 @@ fn an_operator_plans_syncs_looks_and_mends_with_the_real_command() {
     let local = Local::up(&["--ttl", "10m", "--change-set-seconds", "0.5"]);
     the_configuration_in_force_is_shown(&local);
     let planned = the_plan_is_shown_and_changes_nothing(&local);
-    one_member_can_be_brought_in_step_alone(&local, &planned);
-    the_rest_is_brought_in_step_and_then_nothing_is_sent(&local);
+    one_member_can_be_brought_in_sync_alone(&local, &planned);
+    the_rest_is_brought_in_sync_and_then_nothing_is_sent(&local);
     where_everything_stands_is_shown(&local);
     only_a_valid_and_new_configuration_is_stored(&local);
     a_link_that_fails_is_told_with_what_to_do(&local);
@@ -123,7 +123,7 @@ fn the_plan_is_shown_and_changes_nothing(local: &Local) -> Value {
     plan
 }
 
-fn one_member_can_be_brought_in_step_alone(local: &Local, planned: &Value) {
+fn one_member_can_be_brought_in_sync_alone(local: &Local, planned: &Value) {
     let narrowed = local
         .run(&["plan", "--json", "--member", "emea"])
         .ended_with(2)
@@ -155,18 +155,18 @@ fn one_member_can_be_brought_in_step_alone(local: &Local, planned: &Value) {
     );
     assert_eq!(totals["messages"], allow + deny);
     let plan = local.run(&["plan", "--json"]).ended_with(2).json();
-    assert_eq!(link_of(&plan, "emea")["decision"], "in_step");
+    assert_eq!(link_of(&plan, "emea")["decision"], "in_sync");
     assert_eq!(link_of(&plan, "apac"), link_of(planned, "apac"));
 }
 
-fn the_rest_is_brought_in_step_and_then_nothing_is_sent(local: &Local) {
+fn the_rest_is_brought_in_sync_and_then_nothing_is_sent(local: &Local) {
     let answer = local.run(&["sync", "--wait"]).ended_with(0);
     let first = answer.stdout.lines().next().unwrap();
     assert!(
         first.starts_with("run ") && first.ends_with(": completed"),
         "{first}"
     );
-    let counts = "2 (1 in step, 1 changed, 0 at work, 0 failed)";
+    let counts = "2 (1 in sync, 1 changed, 0 at work, 0 failed)";
     assert!(answer.stdout.contains(counts), "{}", answer.stdout);
     assert!(!answer.stdout.contains("completed no"), "{}", answer.stdout);
 
@@ -176,7 +176,7 @@ fn the_rest_is_brought_in_step_and_then_nothing_is_sent(local: &Local) {
         .json();
     assert_eq!(run["status"], "completed");
     assert_eq!(
-        (&run["totals"]["in_step"], &run["totals"]["messages"]),
+        (&run["totals"]["in_sync"], &run["totals"]["messages"]),
         (&json!(2), &json!(0))
     );
 
@@ -195,7 +195,7 @@ fn where_everything_stands_is_shown(local: &Local) {
             (&json!("idle"), &json!(0)),
             "{lane}"
         );
-        for time in ["last_attempt", "last_success", "last_in_step"] {
+        for time in ["last_attempt", "last_success", "last_in_sync"] {
             assert!(lane[time].is_string(), "{time}: {lane}");
         }
     }
@@ -276,19 +276,19 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
     let told = ["PMS-3002", missing, "what to do: check member_experience"];
     let answer = local.run(&["plan"]).ended_with(4);
     answer.tells(&told);
-    answer.tells(&["1 of 2 links can not be planned"]);
+    answer.tells(&["1 of 2 links cannot be planned"]);
     assert_eq!(
         row(&answer.stdout, missing)[..3],
         ["apac", missing, "failed"]
     );
-    assert_eq!(row(&answer.stdout, "emea")[2], "in_step");
+    assert_eq!(row(&answer.stdout, "emea")[2], "in_sync");
     let answer = local.run(&["plan", "--json"]).ended_with(4);
     assert_eq!(link_of(&answer.json(), "apac")["fault"]["code"], "PMS-3002");
 
     let answer = local.run(&["sync", "--wait"]).ended_with(4);
     answer.tells(&told);
     answer.tells(&["is partial, not completed"]);
-    let counts = "2 (1 in step, 0 changed, 0 at work, 1 failed)";
+    let counts = "2 (1 in sync, 0 changed, 0 at work, 1 failed)";
     assert!(answer.stdout.contains(counts), "{}", answer.stdout);
     let answer = local.run(&["sync", "--wait", "--json"]).ended_with(4);
     answer.tells(&told);

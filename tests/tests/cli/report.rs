@@ -1,5 +1,5 @@
 //! The report of a whole installation: its members and products, a hold and a blocked lane with the commands
-//! that resolve them, and a member that can not be looked at.
+//! that resolve them, and a member that cannot be looked at.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,9 @@ use crate::setup::{Local, control, look};
 fn the_report_tells_where_everything_stands_and_what_to_do() {
     let local = Local::up(&["--ttl", "10m", "--change-set-seconds", "0.3"]);
     local.run(&["sync", "--wait"]).ended_with(0);
-    everybody_is_in_step(&local);
+    everybody_is_in_sync(&local);
     a_blocked_lane_and_holds_show_with_their_commands(&local);
-    a_member_that_can_not_be_looked_at_is_no_obstacle(&local);
+    a_member_that_cannot_be_looked_at_is_no_obstacle(&local);
 }
 
 /// The model, and the page.
@@ -26,11 +26,11 @@ fn experience<'a>(local: &'a Local, member: &str) -> &'a str {
     local.member(member)["experience"].as_str().unwrap()
 }
 
-fn everybody_is_in_step(local: &Local) {
+fn everybody_is_in_sync(local: &Local) {
     let (model, page) = report(local, 0);
-    assert_eq!(model["counts"]["in_step"], 2, "{}", model["counts"]);
+    assert_eq!(model["counts"]["in_sync"], 2, "{}", model["counts"]);
     assert_eq!(
-        (&model["attention"], &model["stops"]),
+        (&model["attention"], &model["suspensions"]),
         (&json!([]), &json!([]))
     );
     let source = local.text("management_experience");
@@ -114,7 +114,7 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     local.run(&["sync", "--wait"]).ended_with(0);
 }
 
-fn a_member_that_can_not_be_looked_at_is_no_obstacle(local: &Local) {
+fn a_member_that_cannot_be_looked_at_is_no_obstacle(local: &Local) {
     let shown = local
         .run(&["config", "show", "--json"])
         .ended_with(0)
@@ -125,7 +125,7 @@ fn a_member_that_can_not_be_looked_at_is_no_obstacle(local: &Local) {
     local.run(&["config", "apply", &file]).ended_with(0);
     let (model, page) = report(local, 4);
     assert_eq!(
-        (&model["counts"]["unreachable"], &model["counts"]["in_step"]),
+        (&model["counts"]["unreachable"], &model["counts"]["in_sync"]),
         (&json!(1), &json!(1))
     );
     assert!(page.contains("PMS-3002") && page.contains("check member_experience"));

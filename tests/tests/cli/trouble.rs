@@ -1,4 +1,4 @@
-//! An operator's work when something is wrong: the brake, and dead letters.
+//! An operator's work when something is wrong: the suspensions, and dead letters.
 
 use pmp_sync_local::embedded::Clients;
 use serde_json::{Value, json};
@@ -35,46 +35,46 @@ fn lane<'a>(status: &'a Value, member: &str) -> &'a Value {
 #[test]
 fn an_operator_stops_resumes_and_replays_with_the_real_command() {
     let local = Local::up(&["--ttl", "10m", "--change-set-seconds", "0.5"]);
-    a_stopped_member_is_left_as_it_is(&local);
+    a_suspended_member_is_left_as_it_is(&local);
     it_goes_on_when_it_is_resumed(&local);
     a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(&local);
     a_blocked_lane_ends_the_wait(&local);
     what_nobody_understands_is_discarded_only_when_told_so(&local);
 }
 
-fn a_stopped_member_is_left_as_it_is(local: &Local) {
+fn a_suspended_member_is_left_as_it_is(local: &Local) {
     local
-        .run(&["stop", "--member", "emae"])
+        .run(&["suspend", "--member", "emae"])
         .ended_with(5)
         .tells(&["no link has the member emae", "emea"]);
-    let stopped = local
-        .run(&["stop", "--member", "emea", "--json"])
+    let suspended = local
+        .run(&["suspend", "--member", "emea", "--json"])
         .ended_with(0)
         .json();
     assert!(
-        stopped["brake"]["members"]["emea"]["since"].is_string(),
-        "{stopped}"
+        suspended["suspensions"]["members"]["emea"]["since"].is_string(),
+        "{suspended}"
     );
     let plan = local.run(&["plan"]).ended_with(2);
-    assert!(plan.stdout.contains("stopped"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("suspended"), "{}", plan.stdout);
     let run = local
         .run(&["sync", "--wait", "--json"])
         .ended_with(4)
         .json();
     assert_eq!(
-        (&run["status"], &run["totals"]["stopped"]),
+        (&run["status"], &run["totals"]["suspended"]),
         (&json!("partial"), &json!(1))
     );
     let status = local.run(&["status", "--json"]).ended_with(0).json();
-    assert_eq!(lane(&status, "emea")["phase"], "stopped");
+    assert_eq!(lane(&status, "emea")["phase"], "suspended");
     assert!(lane(&status, "emea")["last_attempt"].is_null());
     assert!(lane(&status, "apac")["last_success"].is_string());
     let table = local.run(&["status"]).ended_with(0);
-    table.tells(&["member emea is stopped since"]);
+    table.tells(&["member emea is suspended since"]);
     local
         .run(&["resume", "--member", "apac"])
         .ended_with(5)
-        .tells(&["apac is not stopped by that name"]);
+        .tells(&["apac is not suspended by that name"]);
 }
 
 fn it_goes_on_when_it_is_resumed(local: &Local) {
@@ -90,7 +90,7 @@ fn it_goes_on_when_it_is_resumed(local: &Local) {
         .json();
     assert_eq!(run["status"], "completed");
     let status = local.run(&["status", "--json"]).ended_with(0).json();
-    assert!(lane(&status, "emea")["last_in_step"].is_string());
+    assert!(lane(&status, "emea")["last_in_sync"].is_string());
 }
 
 fn a_bad_product_is_in_the_dead_letters_and_comes_in_by_a_replay(local: &Local) {
@@ -224,7 +224,7 @@ fn what_nobody_understands_is_discarded_only_when_told_so(local: &Local) {
     send(local, &queue, "this is no message");
     let ends = std::time::Instant::now() + crate::setup::END;
     while local.run(&["dlq", "list"]).ended_with(0).stdout == "no dead letter\n" {
-        assert!(std::time::Instant::now() < ends, "it is not buried");
+        assert!(std::time::Instant::now() < ends, "it is not dead-lettered");
     }
     let replayed = local.run(&["dlq", "replay", "--json"]).ended_with(0).json();
     assert_eq!(replayed["letters"][0]["outcome"], "kept");

@@ -57,7 +57,7 @@ fn cache(home: &Path) -> PathBuf {
     home.join("cache")
 }
 
-/// Ends what the walkthrough has started, wherever it stopped.
+/// Ends what the walkthrough has started, wherever it held.
 struct Down<'a>(&'a TempDir);
 
 impl Drop for Down<'_> {
@@ -95,7 +95,7 @@ fn the_walkthrough_leads_where_it_says() {
     }
     let answer = finish(bash, home.path(), PATIENCE).ended_with(0);
     // Both ends of the story: something to change at first, and the third member in the page.
-    assert!(answer.stdout.contains("allowed, in step"), "{answer:#?}");
+    assert!(answer.stdout.contains("allowed, in sync"), "{answer:#?}");
     let page = std::fs::read_to_string(home.path().join("report.html")).unwrap();
     assert!(page.contains("latam"));
     drop(down);

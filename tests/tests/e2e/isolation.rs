@@ -1,4 +1,4 @@
-//! One member can not reach for what is another's, nor the producer for more than it needs.
+//! One member cannot reach for what is another's, nor the producer for more than it needs.
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -45,7 +45,7 @@ async fn assume_with(
 }
 
 #[test]
-fn a_member_can_not_use_the_queue_or_the_lane_role_of_another() {
+fn a_member_cannot_use_the_queue_or_the_lane_role_of_another() {
     block_on(async {
         let installation = install(31, 2, &[]).await;
         let [one, other] = [0, 1].map(|place| &installation.members[place]);

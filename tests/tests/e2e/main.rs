@@ -9,7 +9,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-mod consent;
+mod approval;
 mod isolation;
 mod notices;
 mod setup;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use aws_sdk_eventbridge::types::Target;
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::message::{
-    DeadLetterAction, DeadLetterFilter, DeadLetterRequest, Scope, consent_requested,
+    DeadLetterAction, DeadLetterFilter, DeadLetterRequest, Scope, approval_requested,
     dead_letters_requested,
 };
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
@@ -175,7 +175,7 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
             experience: experience.parse().unwrap(),
         };
 
-        // A run that sends something, and one that finds everything in step.
+        // A run that sends something, and one that finds everything in sync.
         installation.sync(PATIENCE).await.unwrap();
         assert_eq!(ears.names().await, ["Sync Completed"]);
         installation.sync(PATIENCE).await.unwrap();
@@ -186,7 +186,13 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         emulator().set_lists(&source, lists(&few, &nothing));
         let held = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(held.status, RunStatus::Held);
-        let hold = installation.ledger.book(&lane).await.unwrap().hold.unwrap();
+        let hold = installation
+            .ledger
+            .link_state(&lane)
+            .await
+            .unwrap()
+            .hold
+            .unwrap();
         let events = ears.events().await;
         assert_eq!(events.len(), 1);
         let (told, detail) = &events[0];
@@ -199,8 +205,8 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         assert_eq!(approve, hold.command(&lane.experience));
         installation.sync(PATIENCE).await.unwrap();
         assert!(ears.names().await.is_empty());
-        let request = ConsentRequest {
-            action: ConsentAction::Approve,
+        let request = ApprovalRequest {
+            action: ApprovalAction::Approve,
             lane: lane.clone(),
             run: hold.run,
             plan_hash: Some(hold.plan_hash),
@@ -208,7 +214,7 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
             requester: None,
             account: None,
         };
-        bus.put(consent_requested(request)).await.unwrap();
+        bus.put(approval_requested(request)).await.unwrap();
         installation.wait("approval-61", PATIENCE).await.unwrap();
         assert_eq!(ears.names().await, ["Recovered", "Sync Completed"]);
 
@@ -232,7 +238,7 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         assert_eq!(events[0].1["reason"], "change-set-failed");
         assert_eq!(events[1].1["status"], "superseded");
 
-        // With a good one beside it, it alone is set aside.
+        // With a good one beside it, it alone is quarantined.
         wanted.insert("prod-noticegood".to_owned());
         emulator().set_lists(&source, lists(&wanted, &nothing));
         let partial = installation.sync(PATIENCE).await.unwrap();
@@ -247,9 +253,9 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         ];
         assert_eq!(names, expected);
         assert_eq!(events[1].1["recovered"][0]["condition"], "blocked");
-        let aside = &events[2].1["products"][0];
+        let quarantined = &events[2].1["products"][0];
         assert_eq!(
-            (&aside["product"], &aside["error_code"]),
+            (&quarantined["product"], &quarantined["error_code"]),
             (&bad.into(), &"INVALID_PRODUCT".into())
         );
 

@@ -13,7 +13,7 @@ use crate::setup::{
 };
 
 #[test]
-fn a_first_sync_brings_the_member_in_step_and_a_second_one_does_nothing() {
+fn a_first_sync_brings_the_member_in_sync_and_a_second_one_does_nothing() {
     block_on(async {
         let installation = install(1, 1, &[]).await;
         let (allow, deny, old) = (ids("a", 20), ids("d", 5), ids("o", 7));
@@ -41,14 +41,14 @@ fn a_first_sync_brings_the_member_in_step_and_a_second_one_does_nothing() {
         };
         let state = installation.lane(&lane).await.unwrap();
         assert!(
-            state.last_in_step.is_some()
+            state.last_in_sync.is_some()
                 && state.last_success.is_some()
                 && state.last_attempt.is_some()
         );
 
         let second = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(second.status, RunStatus::Completed);
-        assert_eq!((second.totals.in_step, second.totals.messages), (1, 0));
+        assert_eq!((second.totals.in_sync, second.totals.messages), (1, 0));
         assert_eq!(
             change_sets(&experience).len(),
             1,

@@ -176,9 +176,9 @@ fn an_unreadable_message_goes_to_the_dead_letter_queue_with_its_reason() {
             .send()
             .await
             .unwrap();
-        let buried = dead(&member.account, &outputs["DeadLettersUrl"]).await;
+        let dead_lettered = dead(&member.account, &outputs["DeadLettersUrl"]).await;
         assert_eq!(
-            buried,
+            dead_lettered,
             [(
                 "{\"schema\":99,\"kind\":\"change\"}".to_owned(),
                 Some("PMS-5001".to_owned())
@@ -197,12 +197,15 @@ fn an_unreadable_message_goes_to_the_dead_letter_queue_with_its_reason() {
             .send()
             .await
             .unwrap();
-        let buried = dead(
+        let dead_lettered = dead(
             management,
             &inbox.replace("-requests.fifo", "-requests-dlq.fifo"),
         )
         .await;
-        assert_eq!(buried, [(unknown.to_owned(), Some("PMS-5001".to_owned()))]);
+        assert_eq!(
+            dead_lettered,
+            [(unknown.to_owned(), Some("PMS-5001".to_owned()))]
+        );
     });
 }
 

@@ -15,7 +15,7 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lanes as _, ReadSets as _};
 use pmp_sync_fakes::World;
-use pmp_sync_worker::{Record, Verdict, Worker};
+use pmp_sync_worker::{Disposition, Record, Worker};
 
 use self::ports::WorkerPorts;
 
@@ -68,16 +68,16 @@ impl Lane {
     pub(crate) fn rule(&self, mode: &str, most_denies: &str) {
         let rules = MemberRules::parse(mode, most_denies).unwrap();
         let ports = WorkerPorts::new(&self.world, &self.id.account);
-        let worker = Worker::new(ports, self.id.account.clone(), TIMEOUT).obeying(rules);
+        let worker = Worker::new(ports, self.id.account.clone(), TIMEOUT).with_member_rules(rules);
         self.worker.replace(worker);
     }
 
-    pub(crate) fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Verdict> {
+    pub(crate) fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Disposition> {
         futures::executor::block_on(self.worker.borrow().handle(records, deadline))
     }
 
     /// Wakes the lane as the hourly run wakes a lane that keeps something back.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn wake(&self) {
         let number = self.state().tick;
         self.push(&TickMessage::new(&self.id, number).to_body());
     }
@@ -162,12 +162,12 @@ impl Lane {
                     body: delivery.body.clone(),
                 })
                 .collect();
-            let mut verdicts = Vec::new();
+            let mut dispositions = Vec::new();
             for _ in 0..times {
-                verdicts = self.handle(&records, Timestamp::MAX);
+                dispositions = self.handle(&records, Timestamp::MAX);
             }
-            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
-                if verdict == Verdict::Again {
+            for (delivery, disposition) in batch.into_iter().zip(dispositions) {
+                if disposition == Disposition::Retry {
                     self.world.changes(&self.id.account, |queue| {
                         queue.put_back(delivery, later(now, VISIBILITY));
                     });

@@ -2,7 +2,7 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::hold::{Consent, ConsentAction};
+use pmp_sync_domain::hold::{Approval, ApprovalAction};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
 use pmp_sync_domain::lane::SetOutcome;
 use pmp_sync_domain::link::Mode;
@@ -55,15 +55,15 @@ pub(super) enum What<'a> {
         config_version: u64,
     },
     /// A held plan was approved.
-    Approved(ConsentEvent<'a>),
+    Approved(ApprovalEvent<'a>),
     /// A held plan was rejected.
-    Rejected(ConsentEvent<'a>),
-    /// A way back was planned, and held.
-    RestorePlanned(ConsentEvent<'a>),
-    /// A way back was asked for, and the lists are what they were.
-    NothingToRestore(ConsentEvent<'a>),
+    Rejected(ApprovalEvent<'a>),
+    /// A rollback was planned, and held.
+    RestorePlanned(ApprovalEvent<'a>),
+    /// A rollback was asked for, and the lists are what they were.
+    NothingToRestore(ApprovalEvent<'a>),
     /// A request about a hold was refused.
-    Refused(ConsentEvent<'a>),
+    Refused(ApprovalEvent<'a>),
     /// What a plan would change.
     Planned {
         /// The experience that the link follows.
@@ -85,7 +85,7 @@ pub(super) enum What<'a> {
         /// Products that the management policy both allows and denies.
         contradictory: &'a [ProductId],
     },
-    /// A guard stopped the plan, or all that could be known of the link.
+    /// A guard held the plan, or all that could be known of the link.
     Held {
         /// The run that made the plan.
         held_by: Option<RunId>,
@@ -100,7 +100,7 @@ pub(super) enum What<'a> {
         deny: Option<usize>,
         /// Of these, those of products that the member allows.
         removals: Option<usize>,
-        /// The run before which the lists are wanted back, if it is a way back.
+        /// The run before which the lists are wanted back, if it is a rollback.
         restores: Option<RunId>,
         /// Why it is held.
         reasons: Option<Vec<ReasonAnswer>>,
@@ -129,8 +129,8 @@ pub(super) enum What<'a> {
     Committed(Counted<'a>),
     /// A plan was the lane's already.
     Underway(Counted<'a>),
-    /// The link is stopped.
-    Stopped(Counted<'a>),
+    /// The link is suspended.
+    Suspended(Counted<'a>),
     /// The link has left the configuration, and what was open was closed.
     Removed,
     /// The link failed.
@@ -156,9 +156,9 @@ pub(super) enum What<'a> {
 
 /// What became of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ConsentEvent<'a> {
+pub(super) struct ApprovalEvent<'a> {
     /// What was wanted.
-    wanted: ConsentAction,
+    wanted: ApprovalAction,
     /// The run whose plan was shown, or before which the lists are wanted back.
     of: RunId,
     /// The hash of the plan that was shown.
@@ -171,15 +171,15 @@ pub(super) struct ConsentEvent<'a> {
     why: Option<&'a str>,
 }
 
-impl<'a> ConsentEvent<'a> {
-    pub(super) fn new(consent: &'a Consent) -> Self {
+impl<'a> ApprovalEvent<'a> {
+    pub(super) fn new(approval: &'a Approval) -> Self {
         Self {
-            wanted: consent.action,
-            of: consent.of,
-            plan_hash: consent.plan_hash.as_ref(),
-            requester: consent.ask.by.as_deref(),
-            account: consent.ask.account.as_deref(),
-            why: consent.refused.as_deref(),
+            wanted: approval.action,
+            of: approval.of,
+            plan_hash: approval.plan_hash.as_ref(),
+            requester: approval.ask.by.as_deref(),
+            account: approval.ask.account.as_deref(),
+            why: approval.refused.as_deref(),
         }
     }
 }

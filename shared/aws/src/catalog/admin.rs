@@ -11,7 +11,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::{Audience, Experience};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, ReadCatalog as _};
+use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
 use super::{CATALOG, CREATE_POLICY, EXPERIENCE, MOST_PAGES, ReadOnlyCatalog, shared_with_me};
@@ -120,17 +120,17 @@ impl CatalogAdmin {
     }
 
     /// Reads an experience.
-    pub async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    pub async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         self.read.experience(id).await
     }
 
     /// Reads the product lists of a procurement policy.
-    pub async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    pub async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         self.read.policy(id).await
     }
 
     /// Lists every experience that the account may administer, with its name.
-    pub async fn names(&self) -> Answer<Vec<(ExperienceId, String)>> {
+    pub async fn names(&self) -> Result<Vec<(ExperienceId, String)>> {
         let entities = self.entities("Experience").await?;
         let read = |(id, name): (String, String)| {
             let id = ExperienceId::new(id).map_err(|error| {
@@ -143,7 +143,7 @@ impl CatalogAdmin {
     }
 
     /// Lists every audience that the account may administer.
-    pub async fn audiences(&self) -> Answer<Vec<Audience>> {
+    pub async fn audiences(&self) -> Result<Vec<Audience>> {
         let mut audiences = Vec::new();
         for (id, _) in self.entities("Audience").await? {
             let details = self.read.details(&id, "Audience").await?;
@@ -158,7 +158,7 @@ impl CatalogAdmin {
     /// Lists ids and names of the entities that the account owns and of those that are shared with
     /// it. The organization's management account sees its own without a scope, a delegated
     /// administrator with one.
-    async fn entities(&self, entity_type: &str) -> Answer<Vec<(String, String)>> {
+    async fn entities(&self, entity_type: &str) -> Result<Vec<(String, String)>> {
         let mut found: Vec<(String, String)> = Vec::new();
         for scope in [None, Some(vec![shared_with_me()])] {
             let mut token = None;
@@ -199,7 +199,7 @@ impl CatalogAdmin {
     }
 
     /// Finds the newest change set with that name.
-    pub async fn newest(&self, name: &str) -> Answer<Option<Found>> {
+    pub async fn newest(&self, name: &str) -> Result<Option<Found>> {
         for scope in [None, Some(shared_with_me())] {
             let by_name = Filter::builder().name("ChangeSetName").value_list(name);
             let newest_first = Sort::builder()
@@ -235,7 +235,7 @@ impl CatalogAdmin {
     }
 
     /// Starts a change set, and returns its id.
-    pub async fn start(&self, set: &AdminChangeSet) -> Answer<ChangeSetId> {
+    pub async fn start(&self, set: &AdminChangeSet) -> Result<ChangeSetId> {
         let answer = self
             .read
             .client
@@ -255,7 +255,7 @@ impl CatalogAdmin {
     }
 
     /// Describes how a change set ended. None while it is under way.
-    pub async fn ended(&self, id: &ChangeSetId) -> Answer<Option<Ended>> {
+    pub async fn ended(&self, id: &ChangeSetId) -> Result<Option<Ended>> {
         let answer = self
             .read
             .client
@@ -291,7 +291,7 @@ fn is_under_way(set: &ChangeSetSummaryListItem) -> bool {
     )
 }
 
-fn changes(set: &AdminChangeSet) -> Answer<Vec<Change>> {
+fn changes(set: &AdminChangeSet) -> Result<Vec<Change>> {
     let refused = |error: &dyn std::fmt::Display| {
         let words = error.to_string();
         ServiceError::new("StartChangeSet", &set.name, Kind::Refused, words)

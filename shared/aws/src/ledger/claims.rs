@@ -8,7 +8,7 @@ use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{FailedAlone, SetRecord};
 use pmp_sync_domain::message::ChangeMessage;
-use pmp_sync_domain::ports::{Answer, Claims, Close, Closing};
+use pmp_sync_domain::ports::{Claims, Close, Closing, Result};
 
 use super::{Ledger, WRITES_AT_ONCE, text};
 use crate::keys::{self, PK, SK};
@@ -23,7 +23,7 @@ impl Ledger {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let set = if change_set.is_some() {
             ", #change_set = :change_set"
         } else {
@@ -66,7 +66,7 @@ impl Ledger {
 }
 
 impl Claims for Ledger {
-    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
+    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Result<bool> {
         let sent = self
             .client
             .update_item()
@@ -114,7 +114,7 @@ impl Claims for Ledger {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Answer<bool> {
+    ) -> Result<bool> {
         let change = &failed.change;
         let sent = self
             .client
@@ -152,7 +152,7 @@ impl Claims for Ledger {
         }
     }
 
-    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+    async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Result<()> {
         self.put_set(lane, record).await
     }
 }
@@ -165,7 +165,7 @@ impl Close for Ledger {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let writes: Vec<_> = changes
             .iter()
             .map(|(product, run)| self.close_one(lane, product, *run, closing, change_set, now))

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{
     PointInTimeRecoveryStatus, TableStatus, TimeToLiveStatus as TimeToLive,
 };
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 
 use super::Ledger;
 use crate::service_error;
@@ -18,15 +18,15 @@ pub struct TableHealth {
     /// True if deletion protection is on.
     pub protected: bool,
     /// True if point-in-time recovery is on.
-    pub recoverable: Answer<bool>,
+    pub recoverable: Result<bool>,
     /// True if expired items are removed.
-    pub forgets: Answer<bool>,
+    pub forgets: Result<bool>,
 }
 
 impl Ledger {
     /// Reads the setup of the table. Backup and expiry are separate calls, made concurrently, and
     /// each may be refused.
-    pub async fn health(&self) -> Answer<TableHealth> {
+    pub async fn health(&self) -> Result<TableHealth> {
         let table = async {
             let sent = self.client.describe_table().table_name(&self.table).send();
             let sent = sent.await;
@@ -46,7 +46,7 @@ impl Ledger {
         })
     }
 
-    async fn is_recoverable(&self) -> Answer<bool> {
+    async fn is_recoverable(&self) -> Result<bool> {
         let call = self.client.describe_continuous_backups();
         let answer = call.table_name(&self.table).send().await;
         let answer = answer
@@ -57,7 +57,7 @@ impl Ledger {
         Ok(status == Some(&PointInTimeRecoveryStatus::Enabled))
     }
 
-    async fn does_forget(&self) -> Answer<bool> {
+    async fn does_forget(&self) -> Result<bool> {
         let call = self.client.describe_time_to_live();
         let answer = call.table_name(&self.table).send().await;
         let answer =

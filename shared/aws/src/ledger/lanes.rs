@@ -7,7 +7,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::{Answer, Lanes, Products};
+use pmp_sync_domain::ports::{Lanes, Products, Result};
 use serde::Deserialize;
 
 use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
@@ -22,15 +22,15 @@ const OPTIONAL: [&str; 17] = [
     "joined",
     "tick_at",
     "not_before",
-    "search",
-    "stop",
+    "bisect",
+    "suspension",
     "member",
     "denied",
     "block",
     "announced",
     "last_attempt",
     "last_success",
-    "last_in_step",
+    "last_in_sync",
     "last_duration_seconds",
     "updated_at",
 ];
@@ -53,7 +53,7 @@ pub(super) struct StateUpdate {
     pub(super) values: Vec<(String, AttributeValue)>,
 }
 
-pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<StateUpdate> {
+pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Result<StateUpdate> {
     let next = LaneState {
         rev: rev + 1,
         ..next.clone()
@@ -98,7 +98,7 @@ pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Answer<
 
 impl Ledger {
     /// Reads the product items of a lane whose rank begins with `prefix`, with strong consistency.
-    async fn ranked(&self, lane: &LaneId, prefix: &str) -> Answer<Vec<Item>> {
+    async fn ranked(&self, lane: &LaneId, prefix: &str) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -132,7 +132,7 @@ impl Ledger {
 }
 
 impl Products for Ledger {
-    async fn products(&self, lane: &LaneId) -> Answer<Vec<LastChange>> {
+    async fn products(&self, lane: &LaneId) -> Result<Vec<LastChange>> {
         let [from, to] = keys::PRODUCTS;
         let items = self.between(&keys::lane(lane), from, to).await?;
         let read = |item| from_item("Query", item);
@@ -141,14 +141,14 @@ impl Products for Ledger {
 }
 
 impl Lanes for Ledger {
-    async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
+    async fn state(&self, lane: &LaneId) -> Result<LaneState> {
         match self.get(&keys::lane(lane), STATE).await? {
             Some(item) => from_item("GetItem", item),
             None => Ok(LaneState::default()),
         }
     }
 
-    async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
         let items = self.ranked(lane, OPEN_PREFIX).await?;
         let read = |item| {
             let ProductItem {
@@ -169,13 +169,13 @@ impl Lanes for Ledger {
         items.into_iter().map(read).collect()
     }
 
-    async fn quarantined(&self, lane: &LaneId) -> Answer<Vec<Quarantined>> {
+    async fn quarantined(&self, lane: &LaneId) -> Result<Vec<Quarantined>> {
         let items = self.ranked(lane, QUARANTINE_PREFIX).await?;
         let read = |item| from_item("Query", item);
         items.into_iter().map(read).collect()
     }
 
-    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
+    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
         let update = state_update(lane, rev, next)?;
         let condition = if rev == 0 {
             "attribute_not_exists(pk)"

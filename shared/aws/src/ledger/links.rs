@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::LeftAlone;
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::run::LinkRecord;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,7 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
 }
 
 /// Joins a head and its parts, which are in order, to a record.
-pub(super) fn join(head: Head, parts: Vec<Part>) -> Answer<LinkRecord> {
+pub(super) fn join(head: Head, parts: Vec<Part>) -> Result<LinkRecord> {
     let mut record = head.record;
     if parts.len() < head.parts {
         let message = format!("{} of {} parts are there", parts.len(), head.parts);
@@ -142,7 +142,7 @@ fn sort_key(account: &AccountId, experience: Option<&ExperienceId>) -> String {
 }
 
 impl Ledger {
-    pub(super) async fn put_link_parts(&self, record: &LinkRecord, now: Timestamp) -> Answer<()> {
+    pub(super) async fn put_link_parts(&self, record: &LinkRecord, now: Timestamp) -> Result<()> {
         let pk = keys::run_links(record.run);
         let sk = sort_key(
             &record.account,
@@ -158,7 +158,7 @@ impl Ledger {
         self.put(&pk, &sk, &head, expires_at).await
     }
 
-    pub(super) async fn link_of(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
+    pub(super) async fn link_of(&self, run: RunId, lane: &LaneId) -> Result<Option<LinkRecord>> {
         let sk = sort_key(&lane.account, Some(&lane.experience));
         let items = self
             .between(&keys::run_links(run), &sk, &format!("{sk}#~"))
@@ -167,7 +167,7 @@ impl Ledger {
     }
 
     /// Reads the records of a run's links, except those that were idle.
-    pub async fn links(&self, run: RunId) -> Answer<Vec<LinkRecord>> {
+    pub async fn links(&self, run: RunId) -> Result<Vec<LinkRecord>> {
         assemble(
             self.between(&keys::run_links(run), "LINK#", "LINK#~")
                 .await?,
@@ -176,7 +176,7 @@ impl Ledger {
 }
 
 /// Groups heads with their parts.
-fn assemble(items: Vec<Item>) -> Answer<Vec<LinkRecord>> {
+fn assemble(items: Vec<Item>) -> Result<Vec<LinkRecord>> {
     let mut found: BTreeMap<String, (Option<Head>, Vec<Part>)> = BTreeMap::new();
     for item in items {
         let sk = item

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::live::{Answers, LiveRecord};
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 
 use super::{Item, Ledger, from_item, text};
 use crate::keys::{LIVE, PK, SK};
@@ -21,7 +21,7 @@ const ASKINGS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Ledger {
-    pub(super) async fn live_of(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+    pub(super) async fn live_of(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
         let products: Vec<_> = products.iter().collect();
         let mut answers = Answers::new();
         for chunk in products.chunks(KEYS) {
@@ -33,7 +33,7 @@ impl Ledger {
         Ok(answers)
     }
 
-    async fn get_live(&self, products: &[&ProductId]) -> Answer<Vec<Item>> {
+    async fn get_live(&self, products: &[&ProductId]) -> Result<Vec<Item>> {
         let failed = |kind, words: &dyn std::fmt::Display| {
             ServiceError::new("BatchGetItem", LIVE, kind, words.to_string())
         };
@@ -75,7 +75,7 @@ impl Ledger {
         ))
     }
 
-    pub(super) async fn store_live(&self, record: &LiveRecord) -> Answer<()> {
+    pub(super) async fn store_live(&self, record: &LiveRecord) -> Result<()> {
         let expires_at = Some(record.forgotten_at().as_second());
         self.put(LIVE, record.product.as_str(), record, expires_at)
             .await

@@ -3,10 +3,10 @@
 //! A state is written on condition that nothing was written since it was read. Fields that this
 //! release does not know are kept.
 
-mod books;
 mod claims;
 mod health;
 mod lanes;
+mod link_states;
 mod links;
 mod live;
 mod onboarding;
@@ -22,7 +22,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -56,7 +56,7 @@ impl Ledger {
         }
     }
 
-    async fn get(&self, pk: &str, sk: &str) -> Answer<Option<Item>> {
+    async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>> {
         self.client
             .get_item()
             .table_name(&self.table)
@@ -75,7 +75,7 @@ impl Ledger {
         sk: &str,
         record: &impl Serialize,
         expires_at: Option<i64>,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let item = to_item("PutItem", pk, sk, record)?;
         self.put_item(pk, sk, item, expires_at).await
     }
@@ -86,7 +86,7 @@ impl Ledger {
         sk: &str,
         mut item: Item,
         expires_at: Option<i64>,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         if let Some(at) = expires_at {
             item.insert(
                 crate::keys::EXPIRES_AT.to_owned(),
@@ -105,7 +105,7 @@ impl Ledger {
 
     /// Reads every item of a partition whose sort key is between `from` and `to`, with strong
     /// consistency.
-    async fn between(&self, pk: &str, from: &str, to: &str) -> Answer<Vec<Item>> {
+    async fn between(&self, pk: &str, from: &str, to: &str) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -151,7 +151,7 @@ fn thing(pk: &str, sk: &str) -> String {
     format!("{pk} {sk}")
 }
 
-fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize) -> Answer<Item> {
+fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(record).map_err(|error| {
         ServiceError::new(operation, thing(pk, sk), Kind::Refused, error.to_string())
     })?;
@@ -163,7 +163,7 @@ fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize)
 }
 
 /// Reads an item. Refuses an item of a newer schema, which this release could misunderstand.
-fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Answer<T> {
+fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result<T> {
     let name = |key: &str| {
         item.get(key)
             .and_then(|value| value.as_s().ok())

@@ -6,7 +6,7 @@ use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId};
 use pmp_sync_domain::onboarding::Onboarding;
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 
 use super::{Ledger, from_item, text, to_item};
 use crate::keys::{MEMBER, PK, SK};
@@ -14,13 +14,13 @@ use crate::service_error;
 
 impl Ledger {
     /// Reads what is known of a member account.
-    pub async fn onboarding(&self, account: &AccountId) -> Answer<Option<Onboarding>> {
+    pub async fn onboarding(&self, account: &AccountId) -> Result<Option<Onboarding>> {
         let item = self.get(MEMBER, account.as_str()).await?;
         item.map(|item| from_item("GetItem", item)).transpose()
     }
 
     /// Reads every member account that has an item.
-    pub async fn onboardings(&self) -> Answer<Vec<Onboarding>> {
+    pub async fn onboardings(&self) -> Result<Vec<Onboarding>> {
         // Accounts are digits only.
         let items = self.between(MEMBER, "0", ":").await?;
         let read = |item| from_item("Query", item);
@@ -34,7 +34,7 @@ impl Ledger {
         account: &AccountId,
         external_id: ExternalId,
         now: Timestamp,
-    ) -> Answer<Onboarding> {
+    ) -> Result<Onboarding> {
         if let Some(known) = self.onboarding(account).await? {
             return Ok(known);
         }
@@ -66,7 +66,7 @@ impl Ledger {
         account: &AccountId,
         experience: &ExperienceId,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         // An update keeps fields that a newer release has written.
         self.client
             .update_item()
@@ -90,7 +90,7 @@ impl Ledger {
     }
 
     /// Deletes the item of an account. Succeeds if there is none.
-    pub async fn forget_onboarding(&self, account: &AccountId) -> Answer<()> {
+    pub async fn forget_onboarding(&self, account: &AccountId) -> Result<()> {
         self.client
             .delete_item()
             .table_name(&self.table)

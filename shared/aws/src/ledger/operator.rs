@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::Brake;
-use pmp_sync_domain::ports::{Answer, ReadRuns as _, StoredConfig};
+use pmp_sync_domain::lane::Suspensions;
+use pmp_sync_domain::ports::{ReadRuns as _, Result, StoredConfig};
 use pmp_sync_domain::run::{DeadLetterRecord, RunRecord};
 
 use super::runs::{BEFORE_RUNS, ConfigItem, Current};
 use super::{Ledger, from_item, text, to_item};
-use crate::keys::{self, BRAKE, CONFIG, CURRENT};
+use crate::keys::{self, CONFIG, CURRENT, SUSPENSIONS};
 use crate::service_error;
 
 impl Ledger {
     /// Stores a configuration as the next version and makes it the current one. Fails with
     /// [`Kind::Conflict`] if another one was applied since `seen` was read.
-    pub async fn put_config(&self, config: &str, seen: Option<u64>, now: Timestamp) -> Answer<u64> {
+    pub async fn put_config(&self, config: &str, seen: Option<u64>, now: Timestamp) -> Result<u64> {
         let version = seen.unwrap_or_default() + 1;
         let refused = |error: &dyn std::fmt::Display| {
             ServiceError::new(
@@ -73,12 +73,12 @@ impl Ledger {
     }
 
     /// Reads the newest configuration.
-    pub async fn current_config(&self) -> Answer<Option<StoredConfig>> {
+    pub async fn current_config(&self) -> Result<Option<StoredConfig>> {
         self.config().await
     }
 
     /// Finds the newest run that serves a request, among the last `most`.
-    pub async fn run_of_request(&self, request: &str, most: u16) -> Answer<Option<RunRecord>> {
+    pub async fn run_of_request(&self, request: &str, most: u16) -> Result<Option<RunRecord>> {
         let runs = self.newest_runs(most).await?;
         let serves = |run: &RunRecord| {
             run.requests
@@ -90,7 +90,7 @@ impl Ledger {
 
     /// Reads up to `most` runs after `run`, or from the oldest one on, oldest first. The result is
     /// empty only after the newest run.
-    pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Answer<Vec<RunRecord>> {
+    pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Result<Vec<RunRecord>> {
         let after = run.map_or_else(|| BEFORE_RUNS.to_owned(), |run| run.to_string());
         let following = |query: QueryFluentBuilder| {
             query
@@ -101,30 +101,30 @@ impl Ledger {
     }
 
     /// Writes the suspensions, on condition that they are unchanged since they were read.
-    pub async fn put_brake(&self, brake: &Brake) -> Answer<()> {
-        let next = Brake {
+    pub async fn put_suspensions(&self, suspensions: &Suspensions) -> Result<()> {
+        let next = Suspensions {
             schema: SCHEMA,
-            rev: brake.rev + 1,
-            ..brake.clone()
+            rev: suspensions.rev + 1,
+            ..suspensions.clone()
         };
         let mut call = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(to_item("PutItem", CONFIG, BRAKE, &next)?));
-        call = if brake.rev == 0 {
+            .set_item(Some(to_item("PutItem", CONFIG, SUSPENSIONS, &next)?));
+        call = if suspensions.rev == 0 {
             call.condition_expression("attribute_not_exists(pk)")
         } else {
             call.condition_expression("#rev = :rev")
                 .expression_attribute_names("#rev", "rev")
-                .expression_attribute_values(":rev", AttributeValue::N(brake.rev.to_string()))
+                .expression_attribute_values(":rev", AttributeValue::N(suspensions.rev.to_string()))
         };
         let sent = call.send().await.map(drop);
-        sent.map_err(|error| service_error("PutItem", "the brake", &error))
+        sent.map_err(|error| service_error("PutItem", "the suspension", &error))
     }
 
     /// Reads what became of the dead letters that a run looked at.
-    pub async fn dead_letters(&self, run: RunId) -> Answer<Vec<DeadLetterRecord>> {
+    pub async fn dead_letters(&self, run: RunId) -> Result<Vec<DeadLetterRecord>> {
         let items = self
             .between(&keys::run_links(run), "DEAD#", "DEAD#~")
             .await?;

@@ -7,18 +7,18 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, Quarantined};
+use pmp_sync_domain::lane::{Quarantined, Suspensions};
 use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, Closing, ReadRuns, StoredConfig, WriteRuns};
+use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, from_item, text, to_item};
 use crate::keys::{
-    self, BRAKE, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK,
+    self, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK, SUSPENSIONS,
 };
 use crate::service_error;
 
@@ -54,7 +54,7 @@ impl Ledger {
         &self,
         most: u16,
         narrow: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder,
-    ) -> Answer<Vec<RunRecord>> {
+    ) -> Result<Vec<RunRecord>> {
         let query = self
             .client
             .query()
@@ -72,7 +72,7 @@ impl Ledger {
 }
 
 impl ReadRuns for Ledger {
-    async fn config(&self) -> Answer<Option<StoredConfig>> {
+    async fn config(&self) -> Result<Option<StoredConfig>> {
         let Some(item) = self.get(CONFIG, CURRENT).await? else {
             return Ok(None);
         };
@@ -89,7 +89,7 @@ impl ReadRuns for Ledger {
         })
     }
 
-    async fn config_version(&self, version: u64) -> Answer<Option<StoredConfig>> {
+    async fn config_version(&self, version: u64) -> Result<Option<StoredConfig>> {
         let Some(item) = self.get(CONFIG, &keys::config_version(version)).await? else {
             return Ok(None);
         };
@@ -100,20 +100,20 @@ impl ReadRuns for Ledger {
         }))
     }
 
-    async fn brake(&self) -> Answer<Brake> {
-        match self.get(CONFIG, BRAKE).await? {
+    async fn suspensions(&self) -> Result<Suspensions> {
+        match self.get(CONFIG, SUSPENSIONS).await? {
             Some(item) => from_item("GetItem", item),
-            None => Ok(Brake::default()),
+            None => Ok(Suspensions::default()),
         }
     }
 
-    async fn lanes(&self) -> Answer<Vec<LaneEntry>> {
+    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
         let items = self.between(LANES, "0", "~").await?;
         let read = |item| from_item("Query", item);
         items.into_iter().map(read).collect()
     }
 
-    async fn newest_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+    async fn newest_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
         let newest = |query: QueryFluentBuilder| {
             query
                 .key_condition_expression("pk = :pk AND sk > :first")
@@ -123,7 +123,7 @@ impl ReadRuns for Ledger {
         self.runs(most, newest).await
     }
 
-    async fn unfinished_runs(&self, most: u16) -> Answer<Vec<RunRecord>> {
+    async fn unfinished_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
         let unfinished = |query: QueryFluentBuilder| {
             query
                 .index_name(OPEN_INDEX)
@@ -132,32 +132,32 @@ impl ReadRuns for Ledger {
         self.runs(most, unfinished).await
     }
 
-    async fn run(&self, run: RunId) -> Answer<Option<RunRecord>> {
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>> {
         self.get(RUN, &run.to_string())
             .await?
             .map(|item| from_item("GetItem", item))
             .transpose()
     }
 
-    async fn link(&self, run: RunId, lane: &LaneId) -> Answer<Option<LinkRecord>> {
+    async fn link(&self, run: RunId, lane: &LaneId) -> Result<Option<LinkRecord>> {
         self.link_of(run, lane).await
     }
 
-    async fn book(&self, lane: &LaneId) -> Answer<Book> {
-        self.book_of(lane).await
+    async fn link_state(&self, lane: &LaneId) -> Result<LinkState> {
+        self.link_state_of(lane).await
     }
 
-    async fn lists(&self, run: RunId, lane: &LaneId) -> Answer<Option<PolicySnapshot>> {
+    async fn lists(&self, run: RunId, lane: &LaneId) -> Result<Option<PolicySnapshot>> {
         self.lists_of(run, lane).await
     }
 
-    async fn live(&self, products: &BTreeSet<ProductId>) -> Answer<Answers> {
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
         self.live_of(products).await
     }
 }
 
 impl WriteRuns for Ledger {
-    async fn next_run(&self, now: Timestamp, chance: u128) -> Answer<RunId> {
+    async fn next_run(&self, now: Timestamp, random: u128) -> Result<RunId> {
         for _ in 0..MOST_CONFLICTS {
             let last: Option<LastRun> = self
                 .get(RUN, LAST_RUN)
@@ -165,7 +165,7 @@ impl WriteRuns for Ledger {
                 .map(|item| from_item("GetItem", item))
                 .transpose()?;
             let last = last.map(|last| last.run);
-            let run = RunId::next(last, now.as_millisecond(), chance);
+            let run = RunId::next(last, now.as_millisecond(), random);
             let mut call = self
                 .client
                 .put_item()
@@ -199,7 +199,7 @@ impl WriteRuns for Ledger {
         ))
     }
 
-    async fn put_run(&self, run: &RunRecord) -> Answer<()> {
+    async fn put_run(&self, run: &RunRecord) -> Result<()> {
         let sk = run.run.to_string();
         let mut item = to_item("PutItem", RUN, &sk, run)?;
         if run.is_unfinished() {
@@ -210,12 +210,12 @@ impl WriteRuns for Ledger {
         self.put_item(RUN, &sk, item, expires_at).await
     }
 
-    async fn put_link(&self, link: &LinkRecord) -> Answer<()> {
+    async fn put_link(&self, link: &LinkRecord) -> Result<()> {
         self.put_link_parts(link, link.at).await
     }
 
-    async fn put_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
-        self.store_book(lane, book).await
+    async fn put_link_state(&self, lane: &LaneId, link_state: &LinkState) -> Result<()> {
+        self.store_link_state(lane, link_state).await
     }
 
     async fn put_lists(
@@ -224,11 +224,11 @@ impl WriteRuns for Ledger {
         lane: &LaneId,
         lists: &PolicySnapshot,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         self.store_lists(run, lane, lists, now).await
     }
 
-    async fn put_live(&self, record: &LiveRecord) -> Answer<()> {
+    async fn put_live(&self, record: &LiveRecord) -> Result<()> {
         self.store_live(record).await
     }
 
@@ -237,7 +237,7 @@ impl WriteRuns for Ledger {
         lane: &LaneId,
         quarantined: &Quarantined,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let product = &quarantined.product;
         let sent = self
             .client
@@ -265,13 +265,13 @@ impl WriteRuns for Ledger {
         }
     }
 
-    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Answer<()> {
+    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Result<()> {
         let (pk, sk) = (keys::run_links(run), keys::dead_letter(&record.id));
         self.put(&pk, &sk, record, Some(self.expiry(record.at)))
             .await
     }
 
-    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Answer<()> {
+    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Result<()> {
         let entry = LaneEntry {
             schema: SCHEMA,
             lane: lane.clone(),

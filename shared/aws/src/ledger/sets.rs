@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::SetRecord;
-use pmp_sync_domain::ports::{Answer, ReadSets};
+use pmp_sync_domain::ports::{ReadSets, Result};
 
 use super::{Ledger, MOST_PAGES, from_item, text, to_item};
 use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};
@@ -17,7 +17,7 @@ const FIRST: [&str; 2] = ["ended_at", EXPIRES_AT];
 impl Ledger {
     /// Writes the record of a change set. It uses `UpdateItem`, the only write that a member's role
     /// permits.
-    pub(super) async fn put_set(&self, lane: &LaneId, record: &SetRecord) -> Answer<()> {
+    pub(super) async fn put_set(&self, lane: &LaneId, record: &SetRecord) -> Result<()> {
         let (pk, sk) = (keys::lane(lane), keys::set(record.seq));
         let mut item = to_item("UpdateItem", &pk, &sk, record)?;
         let expires_at = self.expiry(record.ended_at).to_string();
@@ -53,7 +53,7 @@ impl Ledger {
 }
 
 impl ReadSets for Ledger {
-    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Answer<Vec<SetRecord>> {
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Vec<SetRecord>> {
         let mut records = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {

@@ -2,8 +2,8 @@
 //! fixture says.
 
 use pmp_sync_domain::drift::LastChange;
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::lane::{Brake, LaneState, SetRecord};
+use pmp_sync_domain::guard::LinkState;
+use pmp_sync_domain::lane::{LaneState, SetRecord, Suspensions};
 use pmp_sync_domain::live::LiveRecord;
 use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
@@ -17,7 +17,7 @@ const STATE: &str = include_str!("../../fixtures/state-1-b.json");
 const RUN_BEFORE: &str = include_str!("../../fixtures/run-1.json");
 const RUN_B: &str = include_str!("../../fixtures/run-1-b.json");
 const RUN: &str = include_str!("../../fixtures/run-1-c.json");
-const BRAKE: &str = include_str!("../../fixtures/brake-1.json");
+const SUSPENSIONS: &str = include_str!("../../fixtures/suspensions-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
@@ -27,8 +27,8 @@ const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
-const BOOK: &str = include_str!("../../fixtures/book-1.json");
-const BOOK_NOTICED: &str = include_str!("../../fixtures/book-1-b.json");
+const BOOK: &str = include_str!("../../fixtures/link-state-1.json");
+const BOOK_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
 /// Converts to an item and back, and compares with the fixture.
@@ -67,8 +67,8 @@ fn a_run_is_kept() {
 }
 
 #[test]
-fn what_is_stopped_dead_letters_and_lanes_are_kept() {
-    kept::<Brake>(BRAKE);
+fn what_is_suspended_dead_letters_and_lanes_are_kept() {
+    kept::<Suspensions>(SUSPENSIONS);
     kept::<DeadLetterRecord>(DEAD_LETTER);
     kept::<LaneEntry>(LANE_ENTRY);
     kept::<SetRecord>(SET);
@@ -76,8 +76,8 @@ fn what_is_stopped_dead_letters_and_lanes_are_kept() {
 
 #[test]
 fn what_is_remembered_of_a_link_is_kept() {
-    kept::<Book>(BOOK);
-    kept::<Book>(BOOK_NOTICED);
+    kept::<LinkState>(BOOK);
+    kept::<LinkState>(BOOK_NOTICED);
 }
 
 #[test]
@@ -93,12 +93,12 @@ fn what_is_known_of_a_member_account_is_kept() {
 #[test]
 fn items_of_before_a_field_came_are_read_without_it() {
     let state: LaneState = serde_json::from_str(STATE_BEFORE).unwrap();
-    assert!(state.search.is_idle() && state.stop.is_none() && state.cancelled == 0);
+    assert!(state.bisect.is_idle() && state.suspension.is_none() && state.cancelled == 0);
     assert!(state.member.is_none() && state.denied.is_empty());
     assert_eq!((state.rev, state.tick), (9, 4));
     let run: RunRecord = serde_json::from_str(RUN_BEFORE).unwrap();
     assert!(run.quarantined.is_empty() && run.cursor.is_empty());
-    assert_eq!(run.totals.stopped, 0);
+    assert_eq!(run.totals.suspended, 0);
     let run: RunRecord = serde_json::from_str(RUN_B).unwrap();
     assert_eq!(run.totals.held, 0);
     assert!(run.requests.iter().all(|request| request.account.is_none()));

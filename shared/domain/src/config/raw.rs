@@ -30,7 +30,7 @@ pub(super) struct RawConfig {
     /// Nothing is changed anywhere while it is true; differences are reported.
     #[serde(default)]
     pub(super) freeze: bool,
-    /// How much a plan may take away without anybody's consent, where a link has no other limits. A removal
+    /// How much a plan may take away without approval, where a link has no other limits. A removal
     /// is a deny of a product that the member allows; those of the last 24 hours count.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawLimits", extend("default" = {})))]
@@ -54,7 +54,7 @@ pub(super) struct RawConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawNotify {
-    /// After how many hours a link that is not in step is announced as stale.
+    /// After how many hours a link that is not in sync is announced as stale.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "u32", range(min = 1, max = MOST_STALE_AFTER_HOURS), extend("default" = STALE_AFTER_HOURS)))]
     pub(super) stale_after_hours: Option<Spanned<usize>>,
@@ -177,7 +177,7 @@ pub(super) struct RawLink {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawGuard", extend("default" = {})))]
     pub(super) guard: Table<RawGuard>,
-    /// What it means that AWS Marketplace can not be asked about a product that is to be allowed for the
+    /// What it means that AWS Marketplace cannot be asked about a product that is to be allowed for the
     /// first time. One that it certainly does not have is never allowed, unless nobody asks.
     #[serde(default)]
     pub(super) live_check: LiveCheck,

@@ -80,7 +80,7 @@ fn a_difference_that_pmp_sync_made_itself_is_no_edit() {
 }
 
 #[test]
-fn an_edit_that_is_in_step_concerns_nobody() {
+fn an_edit_that_is_in_sync_concerns_nobody() {
     let changes = [
         last("b", Action::Deny, ChangeState::Applied),
         last("x", Action::Allow, ChangeState::Applied),

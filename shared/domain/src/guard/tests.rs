@@ -1,8 +1,8 @@
-//! What each guard lets through, and what it stops.
+//! What each guard lets through, and what it holds.
 
-use super::book::MOST_SIZES;
+use super::link_state::MOST_SIZES;
 use super::*;
-use crate::hold::{Allowance, Ask};
+use crate::hold::{Ask, Grant};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -28,7 +28,7 @@ struct Setting {
     first_policy: bool,
     oddities: Vec<HoldReason>,
     management_allowed: usize,
-    book: Book,
+    link_state: LinkState,
     approved: Option<Plan>,
     restored: Option<Plan>,
     guard: Guard,
@@ -44,7 +44,7 @@ impl Setting {
             first_policy: false,
             oddities: Vec::new(),
             management_allowed: allowed - denied,
-            book: Book::default(),
+            link_state: LinkState::default(),
             approved: None,
             restored: None,
             guard: Guard::default(),
@@ -60,7 +60,7 @@ impl Setting {
             first_policy: self.first_policy,
             oddities: &self.oddities,
             management_allowed: self.management_allowed,
-            book: &self.book,
+            link_state: &self.link_state,
             approved: self.approved.as_ref(),
             restored: self.restored.as_ref(),
             guard: &self.guard,
@@ -68,7 +68,7 @@ impl Setting {
         }
     }
 
-    fn stopped_by(&self) -> Vec<GuardName> {
+    fn held_by(&self) -> Vec<GuardName> {
         let reasons = self.case().reasons();
         reasons.iter().filter_map(HoldReason::guard).collect()
     }
@@ -78,7 +78,7 @@ const NOTHING: [GuardName; 0] = [];
 
 #[test]
 fn removals_have_to_exceed_both_a_count_and_a_percentage() {
-    for (allowed, denied, stopped) in [
+    for (allowed, denied, suspended) in [
         // A percentage alone misfires on short lists: 100 % of two products.
         (2, 2, false),
         (10, 10, false),
@@ -89,20 +89,20 @@ fn removals_have_to_exceed_both_a_count_and_a_percentage() {
         (400, 21, true),
     ] {
         let setting = Setting::new(allowed, denied);
-        let expected: &[_] = if stopped {
+        let expected: &[_] = if suspended {
             &[GuardName::Removals]
         } else {
             &NOTHING
         };
-        assert_eq!(setting.stopped_by(), expected, "{denied} of {allowed}");
+        assert_eq!(setting.held_by(), expected, "{denied} of {allowed}");
     }
 }
 
 #[test]
 fn no_list_is_so_long_that_more_than_the_cap_may_go() {
-    assert_eq!(Setting::new(5_000, 50).stopped_by(), NOTHING);
+    assert_eq!(Setting::new(5_000, 50).held_by(), NOTHING);
     let setting = Setting::new(5_000, 51);
-    assert_eq!(setting.stopped_by(), [GuardName::MostRemovals]);
+    assert_eq!(setting.held_by(), [GuardName::MostRemovals]);
     assert_eq!(
         setting.case().reasons(),
         [HoldReason::MostRemovals {
@@ -116,13 +116,13 @@ fn no_list_is_so_long_that_more_than_the_cap_may_go() {
 fn denies_of_what_nobody_could_buy_take_nothing_away() {
     let mut setting = Setting::new(20, 0);
     setting.plan = Plan::new(BTreeSet::new(), products(100..300));
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
     assert!(setting.case().removals().is_empty());
 }
 
 #[test]
-fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
-    let mut book = Book::default();
+fn sixty_removals_one_each_hour_are_held_by_the_count_of_24_hours() {
+    let mut link_state = LinkState::default();
     let mut allowed = products(0..200);
     for hour in 0..60_i64 {
         let now = at(hour * 3_600);
@@ -131,7 +131,7 @@ fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
         setting.plan = Plan::new(BTreeSet::new(), goes.clone());
         setting.actual = PolicySnapshot::new(allowed.clone(), []);
         setting.management_allowed = allowed.len() - 1;
-        setting.book = book.clone();
+        setting.link_state = link_state.clone();
         setting.now = now;
         let reasons = setting.case().reasons();
         if !reasons.is_empty() {
@@ -148,8 +148,8 @@ fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
             );
             return;
         }
-        book.sized(allowed.len(), now);
-        book.taking_away(goes.clone(), now);
+        link_state.sized(allowed.len(), now);
+        link_state.taking_away(goes.clone(), now);
         allowed.retain(|product| !goes.contains(product));
     }
     panic!("all of them went through");
@@ -158,34 +158,34 @@ fn sixty_removals_one_each_hour_are_stopped_by_the_count_of_24_hours() {
 #[test]
 fn what_was_taken_away_longer_ago_does_not_count() {
     let mut setting = Setting::new(100, 10);
-    setting.book.sized(110, at(-WINDOW));
+    setting.link_state.sized(110, at(-WINDOW));
     setting
-        .book
+        .link_state
         .taking_away(products(100..110), at(-WINDOW - 60));
     // Seen to be gone.
-    setting.book.looked(|_| false, at(-WINDOW));
-    assert_eq!(setting.stopped_by(), NOTHING);
+    setting.link_state.looked(|_| false, at(-WINDOW));
+    assert_eq!(setting.held_by(), NOTHING);
     setting.now = at(-1);
-    assert_eq!(setting.stopped_by(), [GuardName::Removals]);
+    assert_eq!(setting.held_by(), [GuardName::Removals]);
 }
 
 #[test]
 fn the_same_product_counts_once_whether_it_is_planned_open_or_was_taken_away() {
     let mut setting = Setting::new(100, 10);
-    setting.book.taking_away(products(0..10), at(-60));
+    setting.link_state.taking_away(products(0..10), at(-60));
     setting.open = products(0..10);
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
     // One more that is on its way, though the plan does not have it.
     setting.open = products(9..11);
-    assert_eq!(setting.stopped_by(), [GuardName::Removals]);
+    assert_eq!(setting.held_by(), [GuardName::Removals]);
 }
 
 #[test]
 fn the_percentage_is_of_the_list_as_it_stood_when_the_window_began() {
     // 1,000 products came in an hour ago; 40 of the 100 before are more than 5 % of those.
     let mut setting = Setting::new(1_100, 40);
-    setting.book.sized(100, at(-2 * WINDOW));
-    setting.book.sized(1_100, at(-3_600));
+    setting.link_state.sized(100, at(-2 * WINDOW));
+    setting.link_state.sized(1_100, at(-3_600));
     assert_eq!(
         setting.case().reasons(),
         [HoldReason::Removals {
@@ -196,42 +196,42 @@ fn the_percentage_is_of_the_list_as_it_stood_when_the_window_began() {
         }]
     );
     // Without what is known of then, it is the list of now: 40 of 1,100.
-    setting.book = Book::default();
-    assert_eq!(setting.stopped_by(), NOTHING);
+    setting.link_state = LinkState::default();
+    assert_eq!(setting.held_by(), NOTHING);
 }
 
 #[test]
-fn a_book_stays_small_and_keeps_the_size_at_the_beginning_of_the_window() {
-    let mut book = Book::default();
+fn a_link_state_stays_small_and_keeps_the_size_at_the_beginning_of_the_window() {
+    let mut link_state = LinkState::default();
     for minute in 0..5_000 {
         let now = at(minute * 60);
-        book.sized(usize::try_from(minute).unwrap(), now);
-        book.taking_away(BTreeSet::from([product(1)]), now);
+        link_state.sized(usize::try_from(minute).unwrap(), now);
+        link_state.taking_away(BTreeSet::from([product(1)]), now);
     }
-    assert!(book.sizes.len() <= MOST_SIZES);
-    assert!(book.removals.len() <= 24 * 60 + 1);
+    assert!(link_state.sizes.len() <= MOST_SIZES);
+    assert!(link_state.removals.len() <= 24 * 60 + 1);
     let now = at(4_999 * 60);
     // One size for each minute is more than are kept: half an hour more or less.
     let began = 4_999 - 24 * 60;
-    let known = book.size_at_window(1, now);
+    let known = link_state.size_at_window(1, now);
     assert!((began - 30..=began).contains(&known), "{known} for {began}");
-    book.sized(7, at(10 * WINDOW));
-    assert_eq!(book.size_at_window(1, at(10 * WINDOW)), 4_999);
-    assert_eq!(book.sizes.len(), 2);
+    link_state.sized(7, at(10 * WINDOW));
+    assert_eq!(link_state.size_at_window(1, at(10 * WINDOW)), 4_999);
+    assert_eq!(link_state.sizes.len(), 2);
 }
 
 #[test]
-fn a_management_list_that_lost_more_than_half_is_stopped() {
-    for (from, to, stopped) in [(10, 5, false), (10, 4, true), (3, 1, true), (5, 9, false)] {
+fn a_management_list_that_lost_more_than_half_is_held() {
+    for (from, to, suspended) in [(10, 5, false), (10, 4, true), (3, 1, true), (5, 9, false)] {
         let mut setting = Setting::new(3, 1);
-        setting.book.management_allowed = Some(from);
+        setting.link_state.management_allowed = Some(from);
         setting.management_allowed = to;
-        let expected: &[_] = if stopped {
+        let expected: &[_] = if suspended {
             &[GuardName::Shrink]
         } else {
             &NOTHING
         };
-        assert_eq!(setting.stopped_by(), expected, "{from} to {to}");
+        assert_eq!(setting.held_by(), expected, "{from} to {to}");
     }
 }
 
@@ -241,12 +241,12 @@ fn an_odd_management_experience_holds_even_what_changes_nothing_until_it_is_acce
     setting.oddities = vec![HoldReason::ManagementDisabled {
         status: "Disabled".to_owned(),
     }];
-    assert_eq!(setting.stopped_by(), [GuardName::ManagementDisabled]);
-    setting.book.accepted = BTreeSet::from([GuardName::ManagementDisabled]);
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), [GuardName::ManagementDisabled]);
+    setting.link_state.accepted = BTreeSet::from([GuardName::ManagementDisabled]);
+    assert_eq!(setting.held_by(), NOTHING);
     // What was accepted is the state, not whatever comes of it.
     setting.plan = Plan::new(products(7..8), BTreeSet::new());
-    assert_eq!(setting.stopped_by(), [GuardName::ManagementDisabled]);
+    assert_eq!(setting.held_by(), [GuardName::ManagementDisabled]);
 }
 
 #[test]
@@ -254,35 +254,35 @@ fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
     let mut setting = Setting::new(100, 100);
     setting.oddities = vec![HoldReason::ManagementEmpty];
     setting.approved = Some(setting.plan.clone());
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
     // What has become unnecessary falls away.
     setting.plan = Plan::new(BTreeSet::new(), products(50..100));
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
     // Anything new is held with the rest: never a part of a plan.
     setting.plan = Plan::new(products(200..201), products(50..100));
-    assert!(!setting.stopped_by().is_empty());
+    assert!(!setting.held_by().is_empty());
 }
 
 #[test]
-fn the_first_policy_of_a_live_experience_needs_consent() {
+fn the_first_policy_of_a_live_experience_needs_approval() {
     let mut setting = Setting::new(0, 0);
     setting.first_policy = true;
-    assert_eq!(setting.stopped_by(), NOTHING, "nothing is planned");
+    assert_eq!(setting.held_by(), NOTHING, "nothing is planned");
     setting.plan = Plan::new(products(0..60), BTreeSet::new());
-    assert_eq!(setting.stopped_by(), [GuardName::FirstPolicy]);
+    assert_eq!(setting.held_by(), [GuardName::FirstPolicy]);
     setting.approved = Some(setting.plan.clone());
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
 }
 
 #[test]
-fn what_was_restored_is_not_taken_back_without_consent() {
+fn what_was_restored_is_not_taken_back_without_approval() {
     let mut setting = Setting::new(20, 2);
     let ask = Ask {
         by: None,
         account: None,
         at: at(0),
     };
-    setting.book.restored = Some(Allowance {
+    setting.link_state.restored = Some(Grant {
         run: run(1),
         ask,
         executed: run(2),
@@ -296,18 +296,18 @@ fn what_was_restored_is_not_taken_back_without_consent() {
         }]
     );
     setting.restored = Some(Plan::new(products(5..9), BTreeSet::new()));
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
 }
 
 #[test]
 fn a_link_is_exempt_by_name_and_from_that_guard_only() {
     let mut setting = Setting::new(100, 60);
     assert_eq!(
-        setting.stopped_by(),
+        setting.held_by(),
         [GuardName::Removals, GuardName::MostRemovals]
     );
     setting.guard.exempt = BTreeSet::from([GuardName::Removals]);
-    assert_eq!(setting.stopped_by(), [GuardName::MostRemovals]);
+    assert_eq!(setting.held_by(), [GuardName::MostRemovals]);
     assert_eq!("most-removals".parse(), Ok(GuardName::MostRemovals));
     for name in GuardName::ALL {
         let written = serde_json::to_value(name).unwrap();
@@ -326,9 +326,9 @@ fn limits_may_be_stricter_or_wider() {
         most_removals: 0,
         shrink_percent: 0,
     };
-    setting.book.management_allowed = Some(100);
+    setting.link_state.management_allowed = Some(100);
     assert_eq!(
-        setting.stopped_by(),
+        setting.held_by(),
         [
             GuardName::Removals,
             GuardName::MostRemovals,
@@ -338,5 +338,5 @@ fn limits_may_be_stricter_or_wider() {
     let mut setting = Setting::new(100, 90);
     setting.guard.limits.removals = 90;
     setting.guard.limits.most_removals = 90;
-    assert_eq!(setting.stopped_by(), NOTHING);
+    assert_eq!(setting.held_by(), NOTHING);
 }

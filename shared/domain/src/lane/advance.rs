@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use super::bisect::FailedAlone;
 use super::member::Sifted;
-use super::search::FailedAlone;
 use super::ticks::{patience, restart_at, within};
 use super::{Block, LaneState, OpenChange, Phase, counts, elapsed, later};
 use crate::batch::{BATCH, Counts, is_worthwhile};
@@ -23,7 +23,7 @@ const MOST_EXPECTED: i64 = 300;
 pub enum Next {
     /// Nothing is open. Lane Settled is to be announced for this run, if there is one.
     Rest(Option<RunId>),
-    /// Blocked, stopped, in flight with a live Tick, or with nothing left but what the member's own rules
+    /// Blocked, suspended, in flight with a live Tick, or with nothing left but what the member's own rules
     /// forbid: others will wake it.
     Stay,
     /// Whether the change set was started is not known. Send Tick `number`, due at `due`.
@@ -35,7 +35,7 @@ pub enum Next {
     },
     /// These were claimed under an older run than the lane's plan: close them as superseded.
     Supersede(Vec<OpenChange>),
-    /// These failed by themselves while others of their kind succeeded: set them aside.
+    /// These failed by themselves while others of their kind succeeded: quarantine them.
     Quarantine(Vec<FailedAlone>),
     /// Everything that is left has failed alone.
     Block(Block),
@@ -66,7 +66,7 @@ pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
 /// function's in seconds.
 pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp) -> Next {
     match state.phase {
-        Phase::Blocked | Phase::Stopped | Phase::InFlight => return Next::Stay,
+        Phase::Blocked | Phase::Suspended | Phase::InFlight => return Next::Stay,
         Phase::Starting => {
             return Next::Guard {
                 number: state.tick,
@@ -85,19 +85,19 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     if !others.is_empty() {
         return Next::Supersede(others);
     }
-    let set_aside: Vec<_> = state
-        .search
+    let quarantined: Vec<_> = state
+        .bisect
         .alone()
         .iter()
         .filter(|failed| planned.proved.contains(&failed.change.action))
         .cloned()
         .collect();
-    if !set_aside.is_empty() {
-        return Next::Quarantine(set_aside);
+    if !quarantined.is_empty() {
+        return Next::Quarantine(quarantined);
     }
     let (alone, mine): (Vec<_>, Vec<_>) = mine
         .into_iter()
-        .partition(|change| state.search.holds(change));
+        .partition(|change| state.bisect.holds(change));
     let Sifted { free: mine, kept } = state.sift(mine, now);
     // While announced changes are still on their way the lane has not settled.
     let settled = planned.totals.less(planned.taken) == Counts::default();
@@ -141,8 +141,8 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
 }
 
 fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Timestamp) -> bool {
-    // A search goes on at once: it has nothing to wait for.
-    if claimed.iter().any(|change| state.search.is_suspect(change)) {
+    // A bisect goes on at once: it has nothing to wait for.
+    if claimed.iter().any(|change| state.bisect.is_suspect(change)) {
         return true;
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful of seconds")]
@@ -187,7 +187,7 @@ pub fn choose(
                 .planned
                 .as_ref()
                 .is_some_and(|planned| planned.proved.contains(&action));
-            state.search.pick(action, &rest, BATCH.min(room), proved)
+            state.bisect.pick(action, &rest, BATCH.min(room), proved)
         };
         let mut batch = of(Action::Allow, room.allow);
         batch.extend(of(Action::Deny, room.deny));

@@ -1,4 +1,4 @@
-//! The member's own brake: parameters of the member's stack that its worker obeys whatever is planned,
+//! The member's own rules: parameters of the member's stack that its worker obeys whatever is planned,
 //! and the count of what was denied lately, which one of them limits.
 //!
 //! A lane carries a mark of the rules that its worker last found, so that plans leave alone what the
@@ -11,7 +11,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, LaneState, OpenChange, Refusal, later};
+use super::{Intent, LaneState, OpenChange, Rejected, later};
 use crate::batch::Counts;
 use crate::policy::Action;
 
@@ -34,8 +34,8 @@ pub enum MemberMode {
     /// Allows only: denies are kept back.
     AllowOnly,
     /// Nothing: no change set is started.
-    Stopped,
-    /// One of a newer release: whatever it allows, to this one it is a stop. Kept as it was written.
+    Suspended,
+    /// One of a newer release: whatever it allows, to this one it is a suspension. Kept as it was written.
     Other(String),
 }
 
@@ -44,7 +44,7 @@ impl From<String> for MemberMode {
         match text.as_str() {
             "all" => Self::All,
             "allow-only" => Self::AllowOnly,
-            "stopped" => Self::Stopped,
+            "suspended" => Self::Suspended,
             _ => Self::Other(text),
         }
     }
@@ -61,7 +61,7 @@ impl fmt::Display for MemberMode {
         f.pad(match self {
             Self::All => "all",
             Self::AllowOnly => "allow-only",
-            Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
             Self::Other(text) => text,
         })
     }
@@ -83,7 +83,7 @@ impl FromStr for MemberMode {
             Self::Other(value) => Err(InvalidRules {
                 name: "MemberMode",
                 value,
-                wanted: "all, allow-only or stopped",
+                wanted: "all, allow-only or suspended",
             }),
             mode => Ok(mode),
         }
@@ -130,7 +130,7 @@ impl MemberRules {
     /// denies; any other only delays them.
     pub fn forbids(&self, action: Action) -> bool {
         match (&self.mode, action) {
-            (MemberMode::Stopped | MemberMode::Other(_), _)
+            (MemberMode::Suspended | MemberMode::Other(_), _)
             | (MemberMode::AllowOnly, Action::Deny) => true,
             (MemberMode::All, Action::Deny) => self.most_denies == Some(0),
             (MemberMode::All | MemberMode::AllowOnly, Action::Allow) => false,
@@ -217,9 +217,9 @@ pub(super) struct Sifted {
 
 impl LaneState {
     /// The mark of the worker's own rules, which are not what it was.
-    pub fn ruled(&self, mark: Option<MemberRules>) -> Result<Self, Refusal> {
+    pub fn ruled(&self, mark: Option<MemberRules>) -> Result<Self, Rejected> {
         if self.member == mark {
-            return Err(Refusal::Member);
+            return Err(Rejected::Member);
         }
         let mut next = self.clone();
         next.member = mark;

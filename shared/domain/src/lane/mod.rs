@@ -7,9 +7,9 @@
 
 mod advance;
 mod audit;
-mod brake;
+mod bisect;
 mod member;
-mod search;
+mod suspensions;
 mod ticks;
 mod transitions;
 
@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::advance::{Choice, MOST_WAIT, Next, choose, next, outstanding};
 pub use self::audit::{SetOutcome, SetRecord};
-pub use self::brake::{Brake, Stop};
+pub use self::bisect::{Bisect, ChangeError, Failed, FailedAlone, MOST_ALONE};
 pub use self::member::{Denied, InvalidRules, MemberMode, MemberRules};
-pub use self::search::{ChangeError, Failed, FailedAlone, MOST_ALONE, Search};
+pub use self::suspensions::{Suspension, Suspensions};
 pub use self::ticks::{MOST_TICK_DELAY, OnTick, first_tick, later_tick, on_tick, restart_is_due};
 use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ProductId, RunId};
@@ -44,8 +44,8 @@ pub enum Phase {
     InFlight,
     /// Something stands in the way that only a later run can find gone.
     Blocked,
-    /// An operator stopped the lane.
-    Stopped,
+    /// An operator suspended the lane.
+    Suspended,
 }
 
 impl fmt::Display for Phase {
@@ -55,7 +55,7 @@ impl fmt::Display for Phase {
             Self::Starting => "starting",
             Self::InFlight => "in flight",
             Self::Blocked => "blocked",
-            Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
         })
     }
 }
@@ -247,16 +247,16 @@ pub struct LaneState {
     pub not_before: Option<Timestamp>,
     /// Change sets that the service put off, in a row: `not_before` grows with them.
     #[serde(default)]
-    pub put_off: u32,
+    pub back_off: u32,
     /// Change sets that were cancelled, in a row.
     #[serde(default)]
     pub cancelled: u32,
-    /// The search for changes that make their change set fail.
-    #[serde(default, skip_serializing_if = "Search::is_idle")]
-    pub search: Search,
-    /// The operator's brake, while it is on.
+    /// The bisect for changes that make their change set fail.
+    #[serde(default, skip_serializing_if = "Bisect::is_idle")]
+    pub bisect: Bisect,
+    /// The operator's suspension, while it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
+    pub suspension: Option<Suspension>,
     /// The member's own rules, as its worker last found them; nothing while they restrict nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberRules>,
@@ -277,7 +277,7 @@ pub struct LaneState {
     pub last_success: Option<Timestamp>,
     /// When the producer last found nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_in_step: Option<Timestamp>,
+    pub last_in_sync: Option<Timestamp>,
     /// How long the last change set took by the service's clock, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_duration_seconds: Option<u32>,
@@ -288,7 +288,7 @@ pub struct LaneState {
 
 /// A transition that the state does not allow. Nothing is wrong: somebody else was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejected {
     /// A plan of this run or a newer one is committed already.
     #[error("a plan of this run or a newer one is committed")]
     NotNewer,
@@ -334,7 +334,7 @@ pub enum Ending {
     /// Nothing has been applied, and trying again will not help by itself.
     Blocked(Block),
     /// Nothing has been applied; the service may do better later.
-    PutOff(Timestamp),
+    BackOff(Timestamp),
     /// The service does not know it any more, nor anybody whether it was applied: to be tried again then.
     Vanished(Timestamp),
 }
@@ -381,7 +381,7 @@ pub struct Quarantined {
     pub error_message: String,
     /// The change set in which it failed alone.
     pub change_set: ChangeSetId,
-    /// When it was set aside.
+    /// When it was quarantined.
     pub quarantined_at: Timestamp,
 }
 

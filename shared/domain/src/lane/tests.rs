@@ -2,9 +2,9 @@
 
 mod advance;
 mod audit;
-mod brake;
+mod bisect;
 mod member;
-mod search;
+mod suspensions;
 mod ticks;
 mod transitions;
 mod walk;
@@ -112,7 +112,7 @@ const PHASES: [Phase; 5] = [
     Phase::Starting,
     Phase::InFlight,
     Phase::Blocked,
-    Phase::Stopped,
+    Phase::Suspended,
 ];
 
 /// A change that was claimed at the start.

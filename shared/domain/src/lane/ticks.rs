@@ -45,7 +45,7 @@ pub fn on_tick(
         return OnTick::Drop;
     }
     let due = match state.phase {
-        Phase::Blocked | Phase::Stopped => return OnTick::End,
+        Phase::Blocked | Phase::Suspended => return OnTick::End,
         Phase::Idle if open.is_empty() => return OnTick::End,
         // Nothing of it may be started: looked at again when the limit lets it, or when others wake it.
         Phase::Idle if state.sift(open.to_vec(), now).free.is_empty() => {
@@ -92,7 +92,7 @@ pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
 }
 
 /// When an intent of which nobody knows whether it was started may be started again: once the
-/// invocation that wrote it can not be running any more.
+/// invocation that wrote it cannot be running any more.
 pub(super) fn restart_at(state: &LaneState, timeout: i64, now: Timestamp) -> Timestamp {
     let written = state.intent.as_ref().map_or(now, |intent| intent.at);
     within(now, later(written, timeout + 1))

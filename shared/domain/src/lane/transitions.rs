@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::search::MOST_ALONE;
+use super::bisect::MOST_ALONE;
 use super::{
-    Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Refusal, Search, Stop, counts,
+    Bisect, Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Rejected, Suspension,
+    counts,
 };
 use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
@@ -16,20 +17,20 @@ const MOST_CANCELLED: u32 = 3;
 impl LaneState {
     /// The state with a new commit: the producer's rule 3. Refused unless the plan is newer.
     ///
-    /// A blocked lane tries again under a new plan; a stopped one stays stopped.
-    pub fn committed(&self, planned: Planned) -> Result<Self, Refusal> {
+    /// A blocked lane tries again under a new plan; a suspended one stays suspended.
+    pub fn committed(&self, planned: Planned) -> Result<Self, Rejected> {
         if self
             .planned
             .as_ref()
             .is_some_and(|old| old.run >= planned.run)
         {
-            return Err(Refusal::NotNewer);
+            return Err(Rejected::NotNewer);
         }
         let mut next = self.clone();
         next.planned = Some(planned);
         next.joined.clear();
-        // What is still wanted is claimed anew, and so is out of the search.
-        next.search = Search::default();
+        // What is still wanted is claimed anew, and so is out of the bisect.
+        next.bisect = Bisect::default();
         if self.phase == Phase::Blocked {
             next.unblock();
         }
@@ -43,19 +44,19 @@ impl LaneState {
     }
 
     /// The last message of the run's plan has been sent.
-    pub fn sent(&self, run: RunId) -> Result<Self, Refusal> {
+    pub fn sent(&self, run: RunId) -> Result<Self, Rejected> {
         let mut next = self.clone();
         match &mut next.planned {
             Some(planned) if planned.run == run => planned.sent = true,
-            _ => return Err(Refusal::Plan),
+            _ => return Err(Rejected::Plan),
         }
         Ok(next)
     }
 
     /// Another run waits for the plan that the lane works on.
-    pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Refusal> {
+    pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Rejected> {
         if self.planned_run() != Some(planned) {
-            return Err(Refusal::Plan);
+            return Err(Rejected::Plan);
         }
         let mut next = self.clone();
         next.joined.insert(run);
@@ -64,12 +65,12 @@ impl LaneState {
 
     /// The producer found nothing to do and the lane at rest. `equal` is false when products differ
     /// because their changes are quarantined, or the member keeps them back: then the lane is at rest but
-    /// not in step.
+    /// not in sync.
     #[must_use]
-    pub fn in_step(&self, equal: bool, now: Timestamp) -> Self {
+    pub fn in_sync(&self, equal: bool, now: Timestamp) -> Self {
         let mut next = self.clone();
         if equal {
-            next.last_in_step = Some(now);
+            next.last_in_sync = Some(now);
         }
         next.joined.clear();
         next
@@ -84,18 +85,18 @@ impl LaneState {
         intent: Intent,
         holding: Counts,
         tick_at: Timestamp,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Idle])?;
         // The mark may be newer than what the changes were chosen by.
         if !self.permits(&intent, intent.at) {
-            return Err(Refusal::Member);
+            return Err(Rejected::Member);
         }
         let mut next = self.clone();
         match &mut next.planned {
             Some(plan) if plan.run == planned => {
                 plan.taken = plan.taken.plus(holding).plus(intent.counts());
             }
-            _ => return Err(Refusal::Plan),
+            _ => return Err(Rejected::Plan),
         }
         next.seq += 1;
         if !intent.changes.is_empty() {
@@ -113,20 +114,20 @@ impl LaneState {
     ///
     /// Only one invocation may: another one's start that is refused would free the lane while this one's
     /// succeeds. So the intent counts as written anew, and nobody else starts it before this invocation
-    /// can not be running any more.
-    pub fn restarting(&self, seq: u64, tried: Timestamp, now: Timestamp) -> Result<Self, Refusal> {
+    /// cannot be running any more.
+    pub fn restarting(&self, seq: u64, tried: Timestamp, now: Timestamp) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting])?;
         let mut next = self.clone();
         match &mut next.intent {
             Some(intent) if intent.at == tried => intent.at = now,
-            _ => return Err(Refusal::Phase),
+            _ => return Err(Rejected::Phase),
         }
         next.last_attempt = Some(now);
         Ok(next)
     }
 
     /// The change set of intent `seq` was started.
-    pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Refusal> {
+    pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting])?;
         let mut next = self.clone();
         next.phase = Phase::InFlight;
@@ -136,7 +137,7 @@ impl LaneState {
     }
 
     /// The change set of intent `seq` has ended, or was never started: the lane is free.
-    pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting, Phase::InFlight])?;
         let mut next = self.clone();
         let intent = next.intent.take();
@@ -145,7 +146,7 @@ impl LaneState {
         let succeeded = matches!(ending, Ending::Succeeded { .. });
         if succeeded {
             next.last_success = Some(now);
-            next.put_off = 0;
+            next.back_off = 0;
             next.cancelled = 0;
             next.not_before = None;
         }
@@ -154,7 +155,7 @@ impl LaneState {
                 next.last_duration_seconds = duration_seconds.or(next.last_duration_seconds);
                 if let Some(intent) = &intent {
                     next.denied.add(intent.counts().deny, now);
-                    next.search.succeeded(intent);
+                    next.bisect.succeeded(intent);
                     let proved = intent.changes.iter().map(|change| change.action);
                     if let Some(planned) = &mut next.planned {
                         planned.proved.extend(proved);
@@ -162,14 +163,14 @@ impl LaneState {
                 }
             }
             Ending::Failed { change_set, failed } => {
-                next.put_off = 0;
+                next.back_off = 0;
                 let planned = self.planned_run();
                 // Under a newer plan they are void, and nothing is to be found among them.
                 if let Some(mut intent) = intent.filter(|intent| {
                     let mut changes = intent.changes.iter();
                     changes.all(|change| Some(change.run) == planned)
                 }) {
-                    let alone = next.search.failed(&intent, &change_set, &failed);
+                    let alone = next.bisect.failed(&intent, &change_set, &failed);
                     intent.changes.retain(|change| !alone.contains(change));
                     next.give_back(Some(&intent));
                     next.give_up(now);
@@ -195,7 +196,7 @@ impl LaneState {
                 next.give_back(intent.as_ref());
                 next.block(block);
             }
-            Ending::PutOff(until) => {
+            Ending::BackOff(until) => {
                 next.give_back(intent.as_ref());
                 next.hold_off(until);
             }
@@ -211,9 +212,9 @@ impl LaneState {
     }
 
     /// What the lane found before it could write an intent stands in its way.
-    pub fn blocked(&self, block: Block) -> Result<Self, Refusal> {
+    pub fn blocked(&self, block: Block) -> Result<Self, Rejected> {
         if self.phase != Phase::Idle {
-            return Err(Refusal::Phase);
+            return Err(Rejected::Phase);
         }
         let mut next = self.clone();
         next.block(block);
@@ -221,47 +222,47 @@ impl LaneState {
     }
 
     /// The service did not answer: nothing is tried before `until`.
-    pub fn put_off(&self, until: Timestamp) -> Result<Self, Refusal> {
+    pub fn back_off(&self, until: Timestamp) -> Result<Self, Rejected> {
         if self.phase != Phase::Idle {
-            return Err(Refusal::Phase);
+            return Err(Rejected::Phase);
         }
         let mut next = self.clone();
         next.hold_off(until);
         Ok(next)
     }
 
-    /// These changes that failed alone are dealt with: set aside, or claimed anew meanwhile.
-    pub fn set_aside(&self, done: &[(ProductId, RunId)]) -> Result<Self, Refusal> {
+    /// These changes that failed alone are dealt with: quarantined, or claimed anew meanwhile.
+    pub fn quarantined(&self, done: &[(ProductId, RunId)]) -> Result<Self, Rejected> {
         let mut next = self.clone();
-        next.search.forget(done);
+        next.bisect.forget(done);
         if next == *self {
-            return Err(Refusal::Plan);
+            return Err(Rejected::Plan);
         }
         Ok(next)
     }
 
-    /// The brake: no change set is started from now on. One that is starting or in flight ends first.
-    pub fn stopped(&self, stop: Stop) -> Result<Self, Refusal> {
-        if self.stop.is_some() {
-            return Err(Refusal::Phase);
+    /// The suspensions: no change set is started from now on. One that is starting or in flight ends first.
+    pub fn suspended(&self, suspension: Suspension) -> Result<Self, Rejected> {
+        if self.suspension.is_some() {
+            return Err(Rejected::Phase);
         }
         let mut next = self.clone();
-        next.stop = Some(stop);
+        next.suspension = Some(suspension);
         if matches!(self.phase, Phase::Idle | Phase::Blocked) {
-            next.phase = Phase::Stopped;
+            next.phase = Phase::Suspended;
             next.block = None;
         }
         Ok(next)
     }
 
-    /// The brake is off: the next run plans anew.
-    pub fn resumed(&self) -> Result<Self, Refusal> {
-        if self.stop.is_none() {
-            return Err(Refusal::Phase);
+    /// The suspension is off: the next run plans anew.
+    pub fn resumed(&self) -> Result<Self, Rejected> {
+        if self.suspension.is_none() {
+            return Err(Rejected::Phase);
         }
         let mut next = self.clone();
-        next.stop = None;
-        if self.phase == Phase::Stopped {
+        next.suspension = None;
+        if self.phase == Phase::Suspended {
             next.phase = Phase::Idle;
         }
         if let Some(planned) = &mut next.planned {
@@ -272,9 +273,9 @@ impl LaneState {
     }
 
     /// Tick `number` is the live one now, due at `at`.
-    pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Refusal> {
+    pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Rejected> {
         if number <= self.tick {
-            return Err(Refusal::Tick);
+            return Err(Rejected::Tick);
         }
         let mut next = self.clone();
         next.tick = number;
@@ -330,13 +331,13 @@ impl LaneState {
     }
 
     /// When a change set that was put off is tried again: up to 5 s later, doubled each time in a row,
-    /// 15 minutes at most. `chance` spreads the lanes over the second half of that time.
-    pub fn put_off_until(&self, now: Timestamp, chance: u128) -> Timestamp {
+    /// 15 minutes at most. `random` spreads the lanes over the second half of that time.
+    pub fn back_off_until(&self, now: Timestamp, random: u128) -> Timestamp {
         let most = 5_000_i64
-            .saturating_mul(1_i64 << self.put_off.min(10))
+            .saturating_mul(1_i64 << self.back_off.min(10))
             .min(900_000);
         let half = most / 2;
-        let spread = i64::try_from(chance % 1_000).unwrap_or_default();
+        let spread = i64::try_from(random % 1_000).unwrap_or_default();
         let wait = half + half * spread / 1_000;
         now.checked_add(jiff::SignedDuration::from_millis(wait))
             .unwrap_or(Timestamp::MAX)
@@ -344,16 +345,16 @@ impl LaneState {
 
     /// Where a lane goes that has nothing under way.
     fn at_rest(&self) -> Phase {
-        if self.stop.is_some() {
-            Phase::Stopped
+        if self.suspension.is_some() {
+            Phase::Suspended
         } else {
             Phase::Idle
         }
     }
 
-    /// A stopped lane stays stopped: what blocks it is found again when it is resumed.
+    /// A suspended lane stays suspended: what blocks it is found again when it is resumed.
     fn block(&mut self, block: Block) {
-        if self.stop.is_none() {
+        if self.suspension.is_none() {
             self.phase = Phase::Blocked;
             self.block = Some(block);
         }
@@ -363,13 +364,13 @@ impl LaneState {
         self.phase = self.at_rest();
         self.block = None;
         self.not_before = None;
-        self.put_off = 0;
+        self.back_off = 0;
         self.cancelled = 0;
     }
 
     fn hold_off(&mut self, until: Timestamp) {
         self.not_before = Some(until);
-        self.put_off = self.put_off.saturating_add(1);
+        self.back_off = self.back_off.saturating_add(1);
     }
 
     /// Blocks the lane once too much has failed alone without one success.
@@ -386,12 +387,12 @@ impl LaneState {
             planned.is_some_and(|planned| planned.proved.contains(action))
         };
         let last = self
-            .search
+            .bisect
             .alone()
             .iter()
             .rev()
             .find(|failed| !proved(&failed.change.action))?;
-        let count = self.search.alone_of(last.change.action);
+        let count = self.bisect.alone_of(last.change.action);
         (count >= most).then(|| Block {
             reason: BlockReason::ChangeSetFailed,
             detail: format!(
@@ -402,13 +403,13 @@ impl LaneState {
         })
     }
 
-    fn at(&self, seq: u64, phases: &[Phase]) -> Result<(), Refusal> {
+    fn at(&self, seq: u64, phases: &[Phase]) -> Result<(), Rejected> {
         if self.seq != seq {
-            Err(Refusal::Seq)
+            Err(Rejected::Seq)
         } else if phases.contains(&self.phase) {
             Ok(())
         } else {
-            Err(Refusal::Phase)
+            Err(Rejected::Phase)
         }
     }
 

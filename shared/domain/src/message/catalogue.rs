@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::consent::ConsentDetail;
+use super::approval::ApprovalDetail;
 use super::dead_letters::DeadLetterDetail;
 use super::{
     APPROVAL_REQUESTED, BLOCKED, DISCARD_REQUESTED, HELD, LANE_SETTLED, MEMBER_STALE, QUARANTINED,
@@ -61,7 +61,7 @@ pub fn all() -> Vec<EventKind> {
         schema: request(schema),
     };
     let decided = |detail_type, when| {
-        let mut kind = asked(detail_type, when, of::<ConsentDetail>());
+        let mut kind = asked(detail_type, when, of::<ApprovalDetail>());
         if detail_type != RESTORE_REQUESTED
             && let Some(Value::Array(required)) = kind.schema.get_mut("required")
         {
@@ -72,7 +72,7 @@ pub fn all() -> Vec<EventKind> {
     vec![
         told(
             HELD,
-            "a plan is held, another one takes the place of what was held, or the management experience can not be trusted",
+            "a plan is held, another one takes the place of what was held, or the management experience cannot be trusted",
             of::<Held>(),
         ),
         told(
@@ -82,12 +82,12 @@ pub fn all() -> Vec<EventKind> {
         ),
         told(
             QUARANTINED,
-            "changes were set aside on a lane that did not stand aside before",
+            "changes were quarantined on a lane that had none in quarantine before",
             of::<Quarantined>(),
         ),
         told(
             MEMBER_STALE,
-            "a link was last known in step longer ago than `[notify] stale_after_hours`",
+            "a link was last known in sync longer ago than `[notify] stale_after_hours`",
             of::<MemberStale>(),
         ),
         told(RECOVERED, "something of that is no more", of::<Recovered>()),

@@ -29,7 +29,7 @@ pub struct DeadLetterFilter {
     /// Only changes of these products.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub products: Vec<ProductId>,
-    /// Only those that were buried for one of these reasons.
+    /// Only those that were dead-lettered for one of these reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

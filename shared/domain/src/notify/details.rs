@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::events::{
-    About, AsideProduct, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale,
-    Quarantined,
+    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Quarantined,
+    QuarantinedProduct,
 };
 use crate::error::FaultRecord;
 use crate::guard::HoldReason;
@@ -94,19 +94,19 @@ pub(super) fn blocked(about: About, block: &Block) -> Blocked {
 
 pub(super) fn quarantined(
     about: About,
-    aside: &[&lane::Quarantined],
+    quarantined: &[&lane::Quarantined],
     (new, count): (usize, usize),
     since: Timestamp,
 ) -> Quarantined {
-    let product = |aside: &&lane::Quarantined| AsideProduct {
-        product: aside.product.clone(),
-        action: aside.action,
-        run: aside.run,
-        change_set: aside.change_set.clone(),
-        error_code: aside.error_code.clone(),
-        error_message: aside.error_message.chars().take(MOST_WORDS).collect(),
+    let product = |quarantined: &&lane::Quarantined| QuarantinedProduct {
+        product: quarantined.product.clone(),
+        action: quarantined.action,
+        run: quarantined.run,
+        change_set: quarantined.change_set.clone(),
+        error_code: quarantined.error_code.clone(),
+        error_message: quarantined.error_message.chars().take(MOST_WORDS).collect(),
     };
-    let products: Vec<_> = aside.iter().take(MOST_LISTED).map(product).collect();
+    let products: Vec<_> = quarantined.iter().take(MOST_LISTED).map(product).collect();
     let first = products.first().map_or_else(String::new, |first| {
         format!(
             "; the first is {} {}: {}: {}",
@@ -114,7 +114,7 @@ pub(super) fn quarantined(
         )
     });
     let message = format!(
-        "{new} changes on {} failed by themselves and were set aside, {count} stand aside{first}.",
+        "{new} changes on {} failed by themselves and were quarantined, {count} are in quarantine{first}.",
         about.link()
     );
     let what_to_do = format!(
@@ -149,7 +149,7 @@ pub(super) fn stale(
         |fault| format!(": {}", fault.message),
     );
     let message = format!(
-        "{} was last known in step {hours} hours ago{why}.",
+        "{} was last known in sync {hours} hours ago{why}.",
         about.link()
     );
     let what_to_do = match fault {
@@ -174,7 +174,7 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
     words.dedup();
     let how = match ended.first().map(|ended| ended.ended_by) {
         Some(EndedBy::Removed) => ": it has left the configuration",
-        Some(EndedBy::SetAside) => ": nobody expects it to be in step for now",
+        Some(EndedBy::NotExpected) => ": nobody expects it to be in sync for now",
         _ => "",
     };
     let still: Vec<_> = standing

@@ -77,8 +77,8 @@ pub struct Cause {
     pub what_to_do: String,
 }
 
-/// `Held`: a guard has stopped a plan, which waits for consent; or nothing can be planned, because the
-/// management experience can not be read or is gone.
+/// `Held`: a guard has held a plan, which waits for approval; or nothing can be planned, because the
+/// management experience cannot be read or is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Held {
@@ -128,7 +128,7 @@ pub struct Blocked {
 /// A change that stands in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct AsideProduct {
+pub struct QuarantinedProduct {
     /// The product.
     pub product: ProductId,
     /// What was to be done to it.
@@ -143,34 +143,34 @@ pub struct AsideProduct {
     pub error_message: String,
 }
 
-/// `Quarantined`: changes failed by themselves and were set aside, while the others got through.
+/// `Quarantined`: changes failed by themselves and were quarantined, while the others got through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quarantined {
     /// Whom it is about, and in words.
     #[serde(flatten)]
     pub about: About,
-    /// Since when the first of these stands aside.
+    /// Since when the first of these is quarantined.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
     /// The stable code, `PMS-6001`.
     pub reason: String,
-    /// How many were set aside since the last event about it.
+    /// How many were quarantined since the last event about it.
     pub new: usize,
-    /// How many stand aside altogether.
+    /// How many are quarantined altogether.
     pub count: usize,
-    /// Those that were set aside, 50 at most.
-    pub products: Vec<AsideProduct>,
+    /// Those that were quarantined, 50 at most.
+    pub products: Vec<QuarantinedProduct>,
 }
 
-/// `Member Stale`: the link was last known in step longer ago than `[notify] stale_after_hours`.
+/// `Member Stale`: the link was last known in sync longer ago than `[notify] stale_after_hours`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberStale {
     /// Whom it is about, and in words.
     #[serde(flatten)]
     pub about: About,
-    /// When it was last known in step; when it was first looked at, if it never was.
+    /// When it was last known in sync; when it was first looked at, if it never was.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub since: Timestamp,
     /// Why, as far as that is known: the code of the link's fault, or `held`, `blocked`, `quarantined`, or
@@ -180,7 +180,7 @@ pub struct MemberStale {
     pub hours: u64,
     /// After how many hours a link is stale.
     pub stale_after_hours: u32,
-    /// Why the link can not be looked at, if it can not.
+    /// Why the link cannot be looked at, if it cannot.
     #[serde(default)]
     pub fault: Option<FaultRecord>,
 }
@@ -190,13 +190,13 @@ pub struct MemberStale {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// A plan waits for consent, or nothing can be planned.
+    /// A plan waits for approval, or nothing can be planned.
     Held,
     /// Its lane is blocked.
     Blocked,
     /// Changes stand in quarantine.
     Quarantined,
-    /// It was last known in step too long ago.
+    /// It was last known in sync too long ago.
     Stale,
 }
 
@@ -225,9 +225,9 @@ impl fmt::Display for Condition {
 pub enum EndedBy {
     /// It is not so any more.
     Resolved,
-    /// Nobody expects anything of the link for now: it is stopped, frozen, only observes, or may be out of
+    /// Nobody expects anything of the link for now: it is suspended, frozen, only observes, or may be out of
     /// step for longer than before.
-    SetAside,
+    NotExpected,
     /// The link has left the configuration.
     Removed,
 }
@@ -334,13 +334,13 @@ impl SyncCompleted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Notice {
-    /// A plan waits for consent.
+    /// A plan waits for approval.
     Held(Held),
     /// The lane is blocked.
     Blocked(Blocked),
-    /// Changes were set aside.
+    /// Changes were quarantined.
     Quarantined(Quarantined),
-    /// Last known in step too long ago.
+    /// Last known in sync too long ago.
     MemberStale(MemberStale),
     /// Something is no more.
     Recovered(Recovered),

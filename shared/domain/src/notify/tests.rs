@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::guard::HoldReason;
-use crate::lane::{Block, Stop};
+use crate::lane::{Block, Suspension};
 use crate::plan::Plan;
 use crate::policy::Action;
 
@@ -44,13 +44,13 @@ fn hold(number: u128) -> Hold {
     }
 }
 
-fn aside(product: usize, number: u128) -> lane::Quarantined {
+fn quarantined(product: usize, number: u128) -> lane::Quarantined {
     lane::Quarantined {
         product: format!("prod-{product:05}").parse().unwrap(),
         action: Action::Allow,
         run: run(number),
         error_code: "INCOMPATIBLE_PRODUCT".to_owned(),
-        error_message: "it can not be".to_owned(),
+        error_message: "it cannot be".to_owned(),
         change_set: "cs-1".parse().unwrap(),
         quarantined_at: at(0),
     }
@@ -77,8 +77,8 @@ struct World {
     is_guarded: bool,
     state: LaneState,
     is_done: bool,
-    aside: Vec<lane::Quarantined>,
-    in_step: bool,
+    quarantined: Vec<lane::Quarantined>,
+    in_sync: bool,
     stale_after_hours: Option<u32>,
     /// The runs that changes were claimed under so far.
     claims: u128,
@@ -95,8 +95,8 @@ impl World {
             is_guarded: false,
             state: LaneState::default(),
             is_done: true,
-            aside: Vec::new(),
-            in_step: false,
+            quarantined: Vec::new(),
+            in_sync: false,
             stale_after_hours: Some(24),
             claims: 0,
             known: Notices::default(),
@@ -113,8 +113,8 @@ impl World {
             is_guarded: self.is_guarded,
             state: &self.state,
             is_done: self.is_done,
-            aside: self.fault.is_none().then_some(self.aside.as_slice()),
-            in_step: self.in_step,
+            quarantined: self.fault.is_none().then_some(self.quarantined.as_slice()),
+            in_sync: self.in_sync,
             stale_after_hours: self.stale_after_hours,
         })
     }
@@ -122,8 +122,8 @@ impl World {
     /// A look, after which everything is put on the bus. What was put there.
     fn look(&mut self) -> Vec<&'static str> {
         self.known = self.looked();
-        if self.in_step {
-            self.state.last_in_step = Some(at(self.now));
+        if self.in_sync {
+            self.state.last_in_sync = Some(at(self.now));
         }
         let heard = std::mem::take(&mut self.known.pending);
         let names = heard.iter().map(|notice| notice.event().1).collect();
@@ -139,7 +139,7 @@ impl World {
         self.is_guarded = is_guarded;
         self.fault = Some(FaultRecord {
             code: code.to_owned(),
-            message: "it can not be looked at".to_owned(),
+            message: "it cannot be looked at".to_owned(),
             remedy: "mend it".to_owned(),
         });
     }
@@ -162,7 +162,7 @@ const NOTHING: [&str; 0] = [];
 #[test]
 fn a_link_that_is_well_is_not_told_of() {
     let mut world = World::new();
-    world.in_step = true;
+    world.in_sync = true;
     assert_eq!(world.look(), NOTHING);
     world.now += 100 * HOUR;
     assert_eq!(world.look(), NOTHING);
@@ -199,7 +199,7 @@ fn a_hold_is_told_once_another_one_again_and_its_end_once() {
 }
 
 #[test]
-fn a_management_experience_that_can_not_be_trusted_is_a_hold_without_a_command() {
+fn a_management_experience_that_cannot_be_trusted_is_a_hold_without_a_command() {
     let mut world = World::new();
     world.fails("PMS-2001", true);
     assert_eq!(world.look(), ["Held"]);
@@ -262,13 +262,13 @@ fn a_lane_that_tries_again_what_it_was_blocked_by_has_not_recovered() {
 }
 
 #[test]
-fn a_lane_that_is_stopped_has_not_recovered() {
+fn a_lane_that_is_suspended_has_not_recovered() {
     let mut world = World::new();
     world.state = blocked_by(BlockReason::NotFound);
     world.look();
     world.state = LaneState {
-        phase: Phase::Stopped,
-        stop: Some(Stop {
+        phase: Phase::Suspended,
+        suspension: Some(Suspension {
             by: None,
             since: at(1),
         }),
@@ -278,12 +278,12 @@ fn a_lane_that_is_stopped_has_not_recovered() {
 }
 
 #[test]
-fn only_what_is_newly_set_aside_is_told() {
+fn only_what_is_newly_quarantined_is_told() {
     let mut world = World::new();
-    world.aside = vec![aside(1, 1), aside(2, 1)];
+    world.quarantined = vec![quarantined(1, 1), quarantined(2, 1)];
     assert_eq!(world.look(), ["Quarantined"]);
     assert_eq!(world.look(), NOTHING);
-    world.aside = vec![aside(2, 1), aside(3, 2)];
+    world.quarantined = vec![quarantined(2, 1), quarantined(3, 2)];
     assert_eq!(world.look(), ["Quarantined"]);
     let Notice::Quarantined(told) = world.last() else {
         panic!()
@@ -294,30 +294,30 @@ fn only_what_is_newly_set_aside_is_told() {
         told.about.message.contains("INCOMPATIBLE_PRODUCT"),
         "{told:?}"
     );
-    world.aside = vec![aside(3, 2)];
+    world.quarantined = vec![quarantined(3, 2)];
     assert_eq!(world.look(), NOTHING);
-    world.aside.clear();
+    world.quarantined.clear();
     assert_eq!(world.look(), ["Recovered"]);
 }
 
 #[test]
 fn a_replay_that_fails_again_is_told_again_and_one_at_work_is_no_recovery() {
     let mut world = World::new();
-    world.aside = vec![aside(1, 1)];
+    world.quarantined = vec![quarantined(1, 1)];
     world.look();
-    world.aside.clear();
+    world.quarantined.clear();
     world.is_done = false;
     assert_eq!(world.look(), NOTHING);
-    world.aside = vec![aside(1, 2)];
+    world.quarantined = vec![quarantined(1, 2)];
     assert_eq!(world.look(), ["Quarantined"]);
 }
 
 #[test]
-fn a_replay_after_which_the_lane_is_blocked_is_not_aside_any_more() {
+fn a_replay_after_which_the_lane_is_blocked_is_not_quarantined_any_more() {
     let mut world = World::new();
-    world.aside = vec![aside(1, 1)];
+    world.quarantined = vec![quarantined(1, 1)];
     world.look();
-    world.aside.clear();
+    world.quarantined.clear();
     world.is_done = false;
     world.state = blocked_by(BlockReason::ChangeSetFailed);
     assert_eq!(world.look(), ["Recovered", "Blocked"]);
@@ -325,31 +325,34 @@ fn a_replay_after_which_the_lane_is_blocked_is_not_aside_any_more() {
 }
 
 #[test]
-fn of_very_many_that_stand_aside_the_number_is_told() {
+fn of_very_many_that_are_quarantined_the_number_is_told() {
     let mut world = World::new();
-    world.aside = (0..MOST_ASIDE + 40)
-        .map(|number| aside(number, 1))
+    world.quarantined = (0..MOST_QUARANTINED + 40)
+        .map(|number| quarantined(number, 1))
         .collect();
     assert_eq!(world.look(), ["Quarantined"]);
     let Notice::Quarantined(told) = world.last() else {
         panic!()
     };
     assert_eq!(told.products.len(), MOST_LISTED);
-    assert_eq!((told.new, told.count), (MOST_ASIDE + 40, MOST_ASIDE + 40));
+    assert_eq!(
+        (told.new, told.count),
+        (MOST_QUARANTINED + 40, MOST_QUARANTINED + 40)
+    );
     assert_eq!(world.look(), NOTHING);
-    let mark = world.known.aside.clone().unwrap();
-    assert_eq!((mark.products.len(), mark.beyond), (MOST_ASIDE, 40));
-    world.aside.push(aside(9_999, 2));
+    let mark = world.known.quarantined.clone().unwrap();
+    assert_eq!((mark.products.len(), mark.beyond), (MOST_QUARANTINED, 40));
+    world.quarantined.push(quarantined(9_999, 2));
     assert_eq!(world.look(), ["Quarantined"]);
     assert_eq!(world.look(), NOTHING);
 }
 
 #[test]
-fn a_link_is_stale_once_it_was_not_in_step_for_too_long() {
+fn a_link_is_stale_once_it_was_not_in_sync_for_too_long() {
     let mut world = World::new();
-    world.in_step = true;
+    world.in_sync = true;
     world.look();
-    world.in_step = false;
+    world.in_sync = false;
     world.now = 24 * HOUR;
     assert_eq!(world.look(), NOTHING);
     world.now += 1;
@@ -361,13 +364,13 @@ fn a_link_is_stale_once_it_was_not_in_step_for_too_long() {
     assert_eq!(told.reason, "differs");
     world.now += 50 * HOUR;
     assert_eq!(world.look(), NOTHING);
-    world.in_step = true;
+    world.in_sync = true;
     assert_eq!(world.look(), ["Recovered"]);
     assert_eq!(world.look(), NOTHING);
 }
 
 #[test]
-fn a_link_that_was_never_in_step_is_stale_by_when_it_was_first_looked_at() {
+fn a_link_that_was_never_in_sync_is_stale_by_when_it_was_first_looked_at() {
     let mut world = World::new();
     world.fails("PMS-3001", false);
     assert_eq!(world.look(), NOTHING);
@@ -394,7 +397,7 @@ fn nobody_expects_anything_of_a_link_that_is_not_watched() {
     assert_eq!(world.look(), ["Member Stale"]);
     world.stale_after_hours = None;
     assert_eq!(world.look(), ["Recovered"]);
-    assert_eq!(recovered(world.last()).1, [EndedBy::SetAside]);
+    assert_eq!(recovered(world.last()).1, [EndedBy::NotExpected]);
 }
 
 #[test]
@@ -402,7 +405,7 @@ fn a_link_that_leaves_the_configuration_ends_everything_and_begins_anew() {
     let mut world = World::new();
     world.hold = Some(hold(1));
     world.state = blocked_by(BlockReason::NotFound);
-    world.aside = vec![aside(1, 1)];
+    world.quarantined = vec![quarantined(1, 1)];
     world.look();
     let number = world.known.number;
     world.known = world.known.removed(&subject(), at(5));
@@ -499,9 +502,9 @@ enum Step {
     Fault(Option<bool>),
     Block(Option<bool>),
     Done(bool),
-    /// These stand aside; of those that did before, some have failed again.
-    Aside(BTreeMap<usize, bool>),
-    /// In step or not.
+    /// These are quarantined; of those that did before, some have failed again.
+    Quarantine(BTreeMap<usize, bool>),
+    /// In sync or not.
     Level(bool),
     Watch(bool),
     Remove,
@@ -519,7 +522,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::of(any::<bool>()).prop_map(Step::Fault),
         proptest::option::of(any::<bool>()).prop_map(Step::Block),
         any::<bool>().prop_map(Step::Done),
-        proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Aside),
+        proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Quarantine),
         any::<bool>().prop_map(Step::Level),
         any::<bool>().prop_map(Step::Watch),
         Just(Step::Remove),
@@ -544,26 +547,26 @@ impl World {
                 self.state.block = None;
             }
             Step::Block(Some(archived)) => {
-                let last = self.state.last_in_step;
+                let last = self.state.last_in_sync;
                 self.state = blocked_by(if archived {
                     BlockReason::Archived
                 } else {
                     BlockReason::Refused
                 });
-                self.state.last_in_step = last;
+                self.state.last_in_sync = last;
             }
             Step::Done(is_done) => self.is_done = is_done,
-            Step::Aside(products) => {
+            Step::Quarantine(products) => {
                 self.claims += 1;
                 let new = products.into_iter().map(|(product, again)| {
-                    let new = aside(product, self.claims);
-                    let mut old = self.aside.iter().filter(|_| !again);
+                    let new = quarantined(product, self.claims);
+                    let mut old = self.quarantined.iter().filter(|_| !again);
                     let old = old.find(|old| old.product == new.product);
                     old.cloned().unwrap_or(new)
                 });
-                self.aside = new.collect();
+                self.quarantined = new.collect();
             }
-            Step::Level(in_step) => self.in_step = in_step,
+            Step::Level(in_sync) => self.in_sync = in_sync,
             Step::Watch(watched) => self.stale_after_hours = watched.then_some(24),
             Step::Remove => {
                 self.hold = None;
@@ -578,8 +581,8 @@ impl World {
                 self.look();
             }
         }
-        // Nobody is in step that can not be looked at.
-        self.in_step &= self.fault.is_none();
+        // Nobody is in sync that cannot be looked at.
+        self.in_sync &= self.fault.is_none();
     }
 }
 
@@ -608,7 +611,7 @@ proptest! {
         prop_assert_eq!(standing.contains(&Condition::Held), world.hold.is_some());
         let is_blocked = world.state.phase == Phase::Blocked;
         prop_assert_eq!(standing.contains(&Condition::Blocked), is_blocked);
-        prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.aside.is_empty());
+        prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.quarantined.is_empty());
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
 }

@@ -38,11 +38,11 @@ impl Decision {
     /// As what a run records it.
     pub fn status(&self) -> LinkStatus {
         match self {
-            Self::MarkSuspension | Self::Suspended => LinkStatus::Stopped,
+            Self::MarkSuspension | Self::Suspended => LinkStatus::Suspended,
             Self::Hold { .. } => LinkStatus::Held,
             Self::RefuseRollback => LinkStatus::Refused,
             Self::AnothersPlan => LinkStatus::Failed,
-            Self::InSync => LinkStatus::InStep,
+            Self::InSync => LinkStatus::InSync,
             Self::Underway(_) | Self::ResumeRollback(_) => LinkStatus::Underway,
             Self::Commit => LinkStatus::Committed,
         }
@@ -51,7 +51,7 @@ impl Decision {
 
 /// What `run` does with the lane; the first that applies.
 pub fn decide(goal: &Goal<'_>, seen: &Observation, run: RunId) -> Decision {
-    if seen.state().stop.is_some() != goal.suspension.is_some() {
+    if seen.state().suspension.is_some() != goal.suspension.is_some() {
         return Decision::MarkSuspension;
     }
     match seen.guards.rollback {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::guard::HoldReason;
 use crate::ids::{ExperienceId, ProductId};
-use crate::lane::Stop;
+use crate::lane::Suspension;
 use crate::link::{Link, LinkPolicy};
 use crate::policy::PolicySnapshot;
 
@@ -34,5 +34,5 @@ pub struct Goal<'a> {
     /// whether its products are live either, which were allowed before.
     pub rollback: bool,
     /// The operator's suspension of the lane.
-    pub suspension: Option<&'a Stop>,
+    pub suspension: Option<&'a Suspension>,
 }

@@ -8,7 +8,7 @@ use super::goal::Goal;
 use super::observation::Observation;
 use crate::drift::Edited;
 use crate::error::LinkError;
-use crate::guard::{Book, GuardName, HoldReason};
+use crate::guard::{GuardName, HoldReason, LinkState};
 use crate::hold::Hold;
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
@@ -23,11 +23,11 @@ pub fn after_observing(
     seen: &Observation,
     edited: &Edited,
     now: Timestamp,
-) -> Book {
+) -> LinkState {
     let mut next = observed(goal, seen, now);
     if goal.rollback {
         if seen.course == Course::InSync {
-            next.allowance = None;
+            next.grant = None;
         }
         return announcing(goal, seen, next, now);
     }
@@ -54,13 +54,18 @@ pub fn after_observing(
     }
     if !seen.guards.approved {
         // It is done with, or something else is wanted by now: it was approved once.
-        next.allowance = None;
+        next.grant = None;
     }
     announcing(goal, seen, next, now)
 }
 
 /// Before a plan is committed: what it takes away without approval counts from now on.
-pub fn after_commit(goal: &Goal<'_>, seen: &Observation, edited: &Edited, now: Timestamp) -> Book {
+pub fn after_commit(
+    goal: &Goal<'_>,
+    seen: &Observation,
+    edited: &Edited,
+    now: Timestamp,
+) -> LinkState {
     let mut next = after_observing(goal, seen, edited, now);
     if !seen.guards.approved {
         // Under their limits, so that they are few.
@@ -76,11 +81,11 @@ pub fn after_hold(
     edited: &Edited,
     hold: Hold,
     now: Timestamp,
-) -> Book {
+) -> LinkState {
     let mut next = observed(goal, seen, now);
     remember_edits(&mut next, edited);
     if !seen.guards.approved {
-        next.allowance = None;
+        next.grant = None;
     }
     next.hold = Some(hold);
     announcing(goal, seen, next, now)
@@ -92,7 +97,7 @@ pub fn after_suspension(
     seen: &Observation,
     edited: &Edited,
     now: Timestamp,
-) -> Book {
+) -> LinkState {
     let mut next = seen.link_state.clone();
     remember_edits(&mut next, edited);
     announcing(goal, seen, next, now)
@@ -103,7 +108,7 @@ pub fn notices_of_fault(
     link: &Link,
     lane: &LaneId,
     state: &LaneState,
-    known: &Book,
+    known: &LinkState,
     error: &LinkError,
     now: Timestamp,
 ) -> Notices {
@@ -116,8 +121,8 @@ pub fn notices_of_fault(
         is_guarded: error.is_guarded(),
         state,
         is_done: false,
-        aside: None,
-        in_step: false,
+        quarantined: None,
+        in_sync: false,
         stale_after_hours: stale_after_hours(link, state),
     })
 }
@@ -139,7 +144,7 @@ pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: T
 
 /// What every observation leaves: how long the list is, what is still being taken away from it, and since
 /// when the link is frozen.
-fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> Book {
+fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
     let mut next = seen.link_state.clone();
     let allowed = seen.actual.allowed();
     let denies = |product: &ProductId| {
@@ -154,11 +159,11 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> Book {
     next
 }
 
-fn remember_edits(next: &mut Book, edited: &Edited) {
+fn remember_edits(next: &mut LinkState, edited: &Edited) {
     (next.edited, next.edited_beyond) = edited.kept();
 }
 
-fn announcing(goal: &Goal<'_>, seen: &Observation, next: Book, now: Timestamp) -> Book {
+fn announcing(goal: &Goal<'_>, seen: &Observation, next: LinkState, now: Timestamp) -> LinkState {
     let state = seen.state();
     let known = next.notices.clone();
     let known = known.with_announced(seen.link_state.hold.as_ref());
@@ -170,11 +175,11 @@ fn announcing(goal: &Goal<'_>, seen: &Observation, next: Book, now: Timestamp) -
         is_guarded: false,
         state,
         is_done: !is_busy(state, &seen.before.open),
-        aside: Some(&seen.quarantine.wanted),
-        in_step: seen.is_in_sync(),
+        quarantined: Some(&seen.quarantine.wanted),
+        in_sync: seen.is_in_sync(),
         stale_after_hours: stale_after_hours(goal.link, state),
     });
-    Book { notices, ..next }
+    LinkState { notices, ..next }
 }
 
 fn subject(link: &Link, lane: &LaneId) -> Subject {
@@ -189,6 +194,6 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
 /// suspended, frozen, or only observes.
 fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
     let is_expected =
-        state.stop.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+        state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
     is_expected.then_some(link.stale_after_hours)
 }

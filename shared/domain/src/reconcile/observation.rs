@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::course::{Course, PlanOnLane, is_busy};
 use super::goal::Goal;
-use crate::guard::{Book, Case, HoldReason};
-use crate::hold::{Allowance, Hold};
+use crate::guard::{Case, HoldReason, LinkState};
+use crate::hold::{Grant, Hold};
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::{BlockReason, LaneState, Phase, Quarantined};
 use crate::link::LinkPolicy;
@@ -31,7 +31,7 @@ pub struct Reads {
     /// Its quarantined changes.
     pub quarantined: Vec<Quarantined>,
     /// What is remembered of the link.
-    pub link_state: Book,
+    pub link_state: LinkState,
     /// The member's lists.
     pub actual: PolicySnapshot,
     /// The experience has no policy yet; true if it is live.
@@ -98,7 +98,7 @@ pub struct Observation {
     /// The experience has no policy yet; true if it is live.
     pub first_policy: Option<bool>,
     /// What is remembered of the link.
-    pub link_state: Book,
+    pub link_state: LinkState,
     /// What would be changed.
     pub plan: Plan,
     /// What would not, and why.
@@ -117,13 +117,13 @@ impl Observation {
     /// True if the member's own rules keep something back.
     pub fn is_kept_back(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        left.any(|left| left.reason == Reason::MemberBrake)
+        left.any(|left| left.reason == Reason::MemberRules)
     }
 
     /// True if the member has everything that the link is to bring, once the plan is empty.
     pub fn is_whole(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberBrake);
+        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberRules);
         self.quarantine.staying() == 0 && !left.any(|left| is_missing(left.reason))
     }
 
@@ -334,14 +334,14 @@ impl<'a> Draft<'a> {
     }
 
     /// What was approved, unless it was committed and the lane has come to rest since: it was approved once.
-    fn grant(&self) -> Option<&Allowance> {
+    fn grant(&self) -> Option<&Grant> {
         let Lane { state, open } = &self.reads.before;
-        let is_spent = |grant: &&Allowance| {
+        let is_spent = |grant: &&Grant| {
             state.planned_run() >= Some(grant.executed)
                 && state.phase != Phase::Blocked
                 && !is_busy(state, open)
         };
-        let grant = self.reads.link_state.allowance.as_ref();
+        let grant = self.reads.link_state.grant.as_ref();
         grant.filter(|grant| !is_spent(grant))
     }
 
@@ -357,12 +357,12 @@ impl<'a> Draft<'a> {
         // If all that is left of it fails, it has gone as far as it goes.
         let failed = state.block.as_ref();
         let failed = failed.is_some_and(|block| block.reason == BlockReason::ChangeSetFailed);
-        let tried = |grant: &Allowance| state.planned_run() >= Some(grant.executed);
+        let tried = |grant: &Grant| state.planned_run() >= Some(grant.executed);
         let is_over = failed && self.grant().is_some_and(tried);
         let approved = records.approved.as_ref();
         let rollback = approved.filter(|_| !is_over);
         let rollback = rollback.and_then(|record| record.hold.as_ref());
-        let rollback = rollback.and_then(Hold::way_back_to);
+        let rollback = rollback.and_then(Hold::rollback_to);
         let approved = approved.map(LinkRecord::shown);
         let restored = records.restored.as_ref().map(LinkRecord::shown);
         let open = before.open.iter();
@@ -375,7 +375,7 @@ impl<'a> Draft<'a> {
             first_policy: self.reads.first_policy == Some(true),
             oddities: &desired.conditions,
             management_allowed: desired.policy.allowed().len(),
-            book: link_state,
+            link_state,
             approved: approved.as_ref(),
             restored: restored.as_ref(),
             guard: &self.goal.link.guard,

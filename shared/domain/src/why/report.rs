@@ -52,7 +52,7 @@ pub struct WhyLink {
     pub member: MemberName,
     /// Its account.
     pub account: AccountId,
-    /// Its experience; none of a `*` link that can not be looked at.
+    /// Its experience; none of a `*` link that cannot be looked at.
     pub experience: Option<ExperienceId>,
     /// The experience that it follows.
     pub management_experience: ExperienceId,

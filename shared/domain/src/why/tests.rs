@@ -34,8 +34,8 @@ struct World {
     committed: Option<Plan>,
     held_for: Vec<HoldReason>,
     goes_on: bool,
-    book: Book,
-    stop: Option<Stop>,
+    link_state: LinkState,
+    suspension: Option<Suspension>,
     edited: Edited,
     replaced: Option<Reason>,
 }
@@ -51,8 +51,8 @@ impl World {
             committed: None,
             held_for: Vec::new(),
             goes_on: false,
-            book: Book::default(),
-            stop: None,
+            link_state: LinkState::default(),
+            suspension: None,
             edited: Edited::default(),
             replaced: None,
         }
@@ -64,13 +64,13 @@ impl World {
     }
 
     fn answer(&self, product: &str) -> WhyAnswer {
-        let aside = self.last.values();
-        let aside = aside.filter(|last| last.state == ChangeState::Quarantined);
-        let aside = aside.map(|last| ProductChange {
+        let quarantined = self.last.values();
+        let quarantined = quarantined.filter(|last| last.state == ChangeState::Quarantined);
+        let quarantined = quarantined.map(|last| ProductChange {
             product: last.product.clone(),
             action: last.action,
         });
-        let view: LaneView = self.state.view(aside.collect());
+        let view: LaneView = self.state.view(quarantined.collect());
         let (plan, report) = plan(&self.desired, &self.actual, &view, &self.link);
         let left_alone = report.left_alone.into_iter().map(|mut left| {
             left.reason = self.replaced.unwrap_or(left.reason);
@@ -87,8 +87,8 @@ impl World {
             committed: self.committed.as_ref(),
             held_for: &self.held_for,
             goes_on: self.goes_on,
-            book: &self.book,
-            stop: self.stop.as_ref(),
+            link_state: &self.link_state,
+            suspension: self.suspension.as_ref(),
             edited: &self.edited,
             at: at(1_000),
         };
@@ -165,8 +165,8 @@ impl World {
         }];
     }
 
-    fn stopped(&mut self) {
-        self.stop = Some(Stop {
+    fn suspended(&mut self) {
+        self.suspension = Some(Suspension {
             by: Some("ann".to_owned()),
             since: at(800),
         });
@@ -174,9 +174,9 @@ impl World {
 }
 
 #[test]
-fn what_stands_as_it_is_wanted_is_in_step_with_what_is_known_of_it() {
+fn what_stands_as_it_is_wanted_is_in_sync_with_what_is_known_of_it() {
     let mut world = World::new();
-    let nothing_known = Why::InStep {
+    let nothing_known = Why::InSync {
         since: None,
         run: None,
         change_set: None,
@@ -186,7 +186,7 @@ fn what_stands_as_it_is_wanted_is_in_step_with_what_is_known_of_it() {
     assert_eq!(world.why("z"), nothing_known);
     world.last("b", Action::Allow, run(1), ChangeState::Applied);
     let answer = world.answer("b");
-    let known = Why::InStep {
+    let known = Why::InSync {
         since: Some(at(600)),
         run: Some(run(1)),
         change_set: Some(change_set()),
@@ -195,7 +195,7 @@ fn what_stands_as_it_is_wanted_is_in_step_with_what_is_known_of_it() {
     assert_eq!((answer.wanted, answer.what_to_do()), (None, None));
     assert_eq!(
         answer.words(),
-        format!("allowed, in step by run {}, change set cs1", run(1))
+        format!("allowed, in sync by run {}, change set cs1", run(1))
     );
     // pmp-sync denied it: somebody else has allowed it since, and that is wanted now.
     world.last("b", Action::Deny, run(1), ChangeState::Applied);
@@ -217,16 +217,16 @@ fn what_differs_and_stands_nowhere_waits_for_the_next_run() {
 }
 
 #[test]
-fn a_link_that_can_not_be_looked_at_fails_for_every_product() {
+fn a_link_that_cannot_be_looked_at_fails_for_every_product() {
     let fault = FaultRecord {
         code: "PMS-3001".to_owned(),
-        message: "the role can not be assumed".to_owned(),
+        message: "the role cannot be assumed".to_owned(),
         remedy: "check external_id".to_owned(),
     };
     let answer = why(&p("a"), Facts::Failing(&fault));
     let failing = Why::Failing {
         code: "PMS-3001".to_owned(),
-        message: "the role can not be assumed".to_owned(),
+        message: "the role cannot be assumed".to_owned(),
         remedy: "check external_id".to_owned(),
     };
     assert_eq!(answer.why, failing);
@@ -234,7 +234,7 @@ fn a_link_that_can_not_be_looked_at_fails_for_every_product() {
         (answer.desired, answer.standing, answer.wanted),
         (None, None, None)
     );
-    assert_eq!(answer.words(), "PMS-3001: the role can not be assumed");
+    assert_eq!(answer.words(), "PMS-3001: the role cannot be assumed");
     assert_eq!(answer.what_to_do().unwrap(), "check external_id");
 }
 
@@ -261,7 +261,7 @@ fn a_change_is_open_from_when_it_was_sent_until_it_is_applied() {
 }
 
 #[test]
-fn what_the_service_put_off_waits_until_then() {
+fn what_the_service_back_off_waits_until_then() {
     let mut world = World::new();
     world.planned(run(1));
     world.last("a", Action::Allow, run(1), ChangeState::Open);
@@ -334,7 +334,7 @@ fn each_reason_to_leave_a_product_alone_has_its_answer() {
     ] {
         let mut world = World::new();
         world.link.exclude.insert(p("a"));
-        world.book.frozen_since = Some(at(3));
+        world.link_state.frozen_since = Some(at(3));
         world.replaced = Some(reason);
         let answer = world.answer("a");
         assert_eq!(answer.why, expected);
@@ -410,7 +410,7 @@ fn a_held_plan_is_told_with_the_hold_that_stands_and_its_command() {
     };
     assert_eq!(world.why("a"), would_be);
     let hold = hold_of(&world);
-    world.book.hold = Some(hold.clone());
+    world.link_state.hold = Some(hold.clone());
     let stands = Why::Held {
         reasons: world.held_for.clone(),
         run: Some(run(2)),
@@ -444,7 +444,7 @@ fn a_rejected_hold_says_so() {
         account: None,
         at: at(200),
     });
-    world.book.hold = Some(hold);
+    world.link_state.hold = Some(hold);
     assert!(world.answer("a").what_to_do().unwrap().contains("rejected"));
 }
 
@@ -538,8 +538,8 @@ fn what_has_to_be_dealt_with_first_is_the_answer() {
         "the run that holds the plan takes it back"
     );
     world.goes_on = true;
-    world.stopped();
-    assert_eq!(name(&world), "stopped");
+    world.suspended();
+    assert_eq!(name(&world), "suspended");
     world.link.exclude.insert(p("a"));
     assert_eq!(name(&world), "excluded");
     world.link.frozen = true;
@@ -547,12 +547,12 @@ fn what_has_to_be_dealt_with_first_is_the_answer() {
     world.in_flight("a", Action::Allow);
     assert_eq!(name(&world), "open");
     world.actual = PolicySnapshot::new([p("a"), p("b"), p("d")], []);
-    assert_eq!(name(&world), "in_step");
+    assert_eq!(name(&world), "in_sync");
 }
 
 #[test]
 fn the_worst_verdict_counts() {
-    assert!(Verdict::InStep < Verdict::Differs);
+    assert!(Verdict::InSync < Verdict::Differs);
     assert!(Verdict::Differs < Verdict::Held);
     assert!(Verdict::Held < Verdict::Fails);
 }
@@ -561,14 +561,14 @@ fn the_worst_verdict_counts() {
 fn answers_are_read_as_they_are_written() {
     let mut world = World::new();
     world.held();
-    world.book.hold = Some(hold_of(&world));
-    world.stopped();
+    world.link_state.hold = Some(hold_of(&world));
+    world.suspended();
     for product in ["a", "b"] {
         let answer = world.answer(product);
         let text = serde_json::to_string(&answer).unwrap();
         assert_eq!(serde_json::from_str::<WhyAnswer>(&text).unwrap(), answer);
     }
-    world.stop = None;
+    world.suspension = None;
     let text = serde_json::to_string(&world.answer("a")).unwrap();
     assert!(
         text.contains(r#""why":{"answer":"held","reasons":[{"guard":"most-removals""#),

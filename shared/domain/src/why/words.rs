@@ -23,14 +23,14 @@ fn past(action: Action) -> &'static str {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InStep { run: None, .. } => f.write_str("in step"),
-            Self::InStep {
+            Self::InSync { run: None, .. } => f.write_str("in sync"),
+            Self::InSync {
                 run: Some(run),
                 change_set: Some(change_set),
                 ..
-            } => write!(f, "in step by run {run}, change set {change_set}"),
-            Self::InStep { run: Some(run), .. } => {
-                write!(f, "in step: it stood so when run {run} wanted it")
+            } => write!(f, "in sync by run {run}, change set {change_set}"),
+            Self::InSync { run: Some(run), .. } => {
+                write!(f, "in sync: it stood so when run {run} wanted it")
             }
             Self::Open {
                 action, stage, run, ..
@@ -62,8 +62,8 @@ impl fmt::Display for Why {
             Self::Blocked { reason, detail, .. } => {
                 write!(f, "the lane is blocked: {reason}: {detail}")
             }
-            Self::Stopped { by: Some(by), .. } => write!(f, "stopped by {by}"),
-            Self::Stopped { by: None, .. } => f.write_str("stopped"),
+            Self::Suspended { by: Some(by), .. } => write!(f, "suspended by {by}"),
+            Self::Suspended { by: None, .. } => f.write_str("suspended"),
             Self::Frozen { .. } => f.write_str("the link is frozen"),
             Self::LeftAlone { reason } => write!(f, "left alone: {reason}"),
             Self::Failing { code, message, .. } => write!(f, "{code}: {message}"),
@@ -99,10 +99,10 @@ impl WhyAnswer {
         words
     }
 
-    /// What somebody can do about it; nothing if it is in step.
+    /// What somebody can do about it; nothing if it is in sync.
     pub fn what_to_do(&self) -> Option<String> {
         let words = match &self.why {
-            Why::InStep { .. } => return None,
+            Why::InSync { .. } => return None,
             Why::Open { action, .. } if self.wanted != Some(*action) => {
                 "nothing: it ends by itself, and the next run plans what is wanted now"
             }
@@ -142,7 +142,7 @@ impl WhyAnswer {
                 ));
             }
             Why::Blocked { reason, .. } => reason.remedy(),
-            Why::Stopped { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
+            Why::Suspended { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
             Why::Frozen { .. } => "nothing, or unfreeze the link in the configuration",
             Why::LeftAlone { .. } => "docs/semantics.md tells what this reason means",
             Why::Failing { remedy, .. } => return Some(remedy.clone()),

@@ -276,13 +276,16 @@ impl Canon for LaneState {
         }
         optional(self.tick_at, out, |at, out| base.time(at, out));
         optional(self.not_before, out, |at, out| base.time(at, out));
-        out.add(&(self.put_off, self.cancelled, self.announced));
+        out.add(&(self.back_off, self.cancelled, self.announced));
         // Read only to tell when the first Tick is due.
         base.time(first_tick(self, base.now), out);
-        // Nothing fails by itself and nothing is stopped in a small world, so these stay as they are;
+        // Nothing fails by itself and nothing is suspended in a small world, so these stay as they are;
         // should they not, they are told apart by all that they hold.
-        if !self.search.is_idle() || self.block.is_some() || self.stop.is_some() {
-            out.add(&format!("{:?}{:?}{:?}", self.search, self.block, self.stop));
+        if !self.bisect.is_idle() || self.block.is_some() || self.suspension.is_some() {
+            out.add(&format!(
+                "{:?}{:?}{:?}",
+                self.bisect, self.block, self.suspension
+            ));
         }
         // Without rules of the member's own nobody asks how many denies there were.
         if let Some(member) = &self.member {

@@ -29,8 +29,8 @@ pub(super) fn step(
     );
     intent(was, is)?;
     change_sets(before, after)?;
-    if let Some(buried) = tray.buried.first() {
-        return Err(format!("a message was buried: {buried}"));
+    if let Some(dead_lettered) = tray.dead_lettered.first() {
+        return Err(format!("a message was dead-lettered: {dead_lettered}"));
     }
     let waiting = after.letters.iter();
     let taken = after.tasks.iter().flat_map(|task| match &task.role {

@@ -89,7 +89,7 @@ impl Stepper<'_> {
     /// - reading the experience, which nobody edits;
     /// - sending, and putting on the bus or on record: nobody takes anything away before it is there,
     ///   and whoever takes it may do so later as well;
-    /// - a write whose condition can not hold any more: `rev`, the runs of items and their closing
+    /// - a write whose condition cannot hold any more: `rev`, the runs of items and their closing
     ///   only ever move on; it has no effect, and its answer is certain;
     /// - asking about a change set that has ended, or looking for or starting one that is there: it
     ///   stays as it is.
@@ -105,7 +105,7 @@ impl Stepper<'_> {
             Call::Experience
             | Call::Tick(_)
             | Call::Announce
-            | Call::Bury
+            | Call::DeadLetter
             | Call::Keep
             | Call::Send(_) => true,
             // In conflict for good; see `go` for what is done otherwise.

@@ -14,7 +14,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, ProductId, RunId};
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 
 use super::canon::{Base, Canon, Digest};
 use pmp_sync_fakes::Fate;
@@ -46,8 +46,8 @@ pub(super) enum Call {
     Tick(u64),
     /// Puts Lane Settled on the bus.
     Announce,
-    /// Buries a message, or sets a change aside.
-    Bury,
+    /// Dead-letters a message, or quarantine a change.
+    DeadLetter,
     /// Puts a plan on record: nobody but the producer reads it.
     Keep,
     /// Sends a change.
@@ -85,7 +85,7 @@ impl Call {
             Self::Find(_) => (10, None),
             Self::Tick(_) => (11, None),
             Self::Announce => (12, None),
-            Self::Bury => (13, None),
+            Self::DeadLetter => (13, None),
             Self::Keep => (14, None),
             Self::Send(product) => (15, Some(product)),
         };
@@ -129,7 +129,7 @@ pub(super) trait Said: Send + Sync {
     fn brief(&self) -> String;
 }
 
-impl<T: Canon + Send + Sync + 'static> Said for Answer<T> {
+impl<T: Canon + Send + Sync + 'static> Said for Result<T> {
     fn any(&self) -> &dyn Any {
         self
     }
@@ -226,10 +226,10 @@ impl Gate {
     }
 
     /// Waits for its turn; then has its effect, or is answered as before.
-    pub(super) async fn call<T, F>(&self, call: Call, effect: impl FnOnce() -> F) -> Answer<T>
+    pub(super) async fn call<T, F>(&self, call: Call, effect: impl FnOnce() -> F) -> Result<T>
     where
         T: Canon + Clone + Send + Sync + 'static,
-        F: Future<Output = Answer<T>>,
+        F: Future<Output = Result<T>>,
     {
         let mut mine = None;
         let mut call = Some(call);
@@ -257,7 +257,7 @@ impl Gate {
         .await;
         let fate = match grant {
             Grant::Again(said) => {
-                if let Some(answer) = said.any().downcast_ref::<Answer<T>>() {
+                if let Some(answer) = said.any().downcast_ref::<Result<T>>() {
                     return answer.clone();
                 }
                 // Not the same program any more: the explorer finds a task that stands elsewhere.

@@ -17,8 +17,8 @@ use pmp_sync_domain::message::{ChangeMessage, Event, TickMessage};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Answer, Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy,
-    Lanes, ReadCatalog, SendTicks,
+    Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
+    ReadCatalog, Result, SendTicks,
 };
 
 use super::gate::{Call, Gate};
@@ -33,7 +33,7 @@ pub(super) struct Tray {
     /// The runs of Lane Settled.
     pub(super) announced: Vec<RunId>,
     pub(super) plan: Option<(RunId, Plan)>,
-    pub(super) buried: Vec<String>,
+    pub(super) dead_lettered: Vec<String>,
 }
 
 /// The fakes that tasks work on, one after the other.
@@ -76,7 +76,7 @@ pub(super) struct Hands {
 
 impl Hands {
     /// Puts a plan on record, as the producer does before it commits.
-    pub(super) async fn keep(&self, run: RunId, plan: &Plan) -> Answer<()> {
+    pub(super) async fn keep(&self, run: RunId, plan: &Plan) -> Result<()> {
         let effect = || async {
             self.bench
                 .tray(|tray| tray.plan = Some((run, plan.clone())));
@@ -86,7 +86,7 @@ impl Hands {
     }
 
     /// Sends a change, as the producer does.
-    pub(super) async fn send(&self, change: ChangeMessage) -> Answer<()> {
+    pub(super) async fn send(&self, change: ChangeMessage) -> Result<()> {
         let (call, now) = (Call::Send(change.product.clone()), self.now());
         let effect = || async {
             self.post(Letter {
@@ -117,21 +117,21 @@ impl Entropy for Hands {
 }
 
 impl Lanes for Hands {
-    async fn state(&self, lane: &LaneId) -> Answer<LaneState> {
+    async fn state(&self, lane: &LaneId) -> Result<LaneState> {
         let effect = || self.bench.world.state(lane);
         self.gate.call(Call::State, effect).await
     }
 
-    async fn open(&self, lane: &LaneId) -> Answer<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
         let effect = || self.bench.world.open(lane);
         self.gate.call(Call::Open, effect).await
     }
 
-    async fn quarantined(&self, _: &LaneId) -> Answer<Vec<Quarantined>> {
+    async fn quarantined(&self, _: &LaneId) -> Result<Vec<Quarantined>> {
         Ok(Vec::new())
     }
 
-    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
+    async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
         let effect = || self.bench.world.store(lane, rev, next);
         self.gate.call(Call::Store(rev), effect).await
     }
@@ -146,7 +146,7 @@ impl Close for Hands {
         closing: Closing,
         change_set: Option<&ChangeSetId>,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         for change in changes {
             let one = std::slice::from_ref(change);
             let effect = || self.bench.world.close(lane, one, closing, change_set, now);
@@ -158,7 +158,7 @@ impl Close for Hands {
 }
 
 impl Claims for Hands {
-    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Answer<bool> {
+    async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Result<bool> {
         let effect = || self.bench.world.claim(change, now);
         let call = Call::Claim(change.product.clone(), change.run);
         self.gate.call(call, effect).await
@@ -169,47 +169,47 @@ impl Claims for Hands {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Answer<bool> {
+    ) -> Result<bool> {
         let effect = || self.bench.world.quarantine(lane, failed, now);
-        self.gate.call(Call::Bury, effect).await
+        self.gate.call(Call::DeadLetter, effect).await
     }
 
     /// Not a step of its own: no rule reads it, and the next call of a settle frees the lane. So a crash
     /// before that, or its failure, is all that a failure or a crash here could come to.
-    async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Answer<()> {
+    async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Result<()> {
         Ok(())
     }
 }
 
 impl ReadCatalog for Hands {
-    async fn experience(&self, id: &ExperienceId) -> Answer<Experience> {
+    async fn experience(&self, id: &ExperienceId) -> Result<Experience> {
         let effect = || self.bench.catalog.experience(id);
         self.gate.call(Call::Experience, effect).await
     }
 
-    async fn policy(&self, id: &PolicyId) -> Answer<PolicySnapshot> {
+    async fn policy(&self, id: &PolicyId) -> Result<PolicySnapshot> {
         let effect = || self.bench.catalog.policy(id);
         self.gate.call(Call::Policy, effect).await
     }
 
-    async fn experiences(&self) -> Answer<Vec<ExperienceId>> {
+    async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         self.bench.catalog.experiences().await
     }
 }
 
 impl ChangeSets for Hands {
-    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Answer<ChangeSetId> {
+    async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Result<ChangeSetId> {
         let effect = || self.bench.catalog.start(name, intent);
         let call = Call::Start(intent.token.clone(), name.seq);
         self.gate.call(call, effect).await
     }
 
-    async fn status(&self, id: &ChangeSetId) -> Answer<ChangeSetStatus> {
+    async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
         let effect = || self.bench.catalog.status(id);
         self.gate.call(Call::Status(id.clone()), effect).await
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Answer<Option<ChangeSetId>> {
+    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
         let effect = || self.bench.catalog.find(name);
         self.gate.call(Call::Find(name.seq), effect).await
     }
@@ -217,7 +217,7 @@ impl ChangeSets for Hands {
 
 impl SendTicks for Hands {
     /// Due by the time at which it was asked for, so that sending it and moving the clock commute.
-    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Answer<()> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         let due = later(self.now(), i64::from(delay_seconds));
         let effect = || async {
             self.post(Letter {
@@ -231,18 +231,22 @@ impl SendTicks for Hands {
 }
 
 impl DeadLetters for Hands {
-    async fn bury(&self, body: &str, attributes: &BTreeMap<&'static str, String>) -> Answer<()> {
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
         let effect = || async {
             let words = format!("{body} {attributes:?}");
-            self.bench.tray(|tray| tray.buried.push(words));
+            self.bench.tray(|tray| tray.dead_lettered.push(words));
             Ok(())
         };
-        self.gate.call(Call::Bury, effect).await
+        self.gate.call(Call::DeadLetter, effect).await
     }
 }
 
 impl Bus for Hands {
-    async fn put(&self, event: Event) -> Answer<()> {
+    async fn put(&self, event: Event) -> Result<()> {
         let (_, _, detail) = &event;
         let run: Option<RunId> = detail.get("run").and_then(|run| run.as_str()?.parse().ok());
         let effect = || async {

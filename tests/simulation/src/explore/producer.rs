@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Refusal};
+use pmp_sync_domain::lane::{LaneState, Planned, Rejected};
 use pmp_sync_domain::link::LinkPolicy;
 use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Answer, Clock as _, Lanes as _, ReadCatalog as _, SendTicks as _};
+use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadCatalog as _, Result, SendTicks as _};
 use pmp_sync_domain::reconcile::{Course, PlanOnLane};
-use pmp_sync_domain::transit::{Transited, transit};
+use pmp_sync_domain::try_transition::{Transited, try_transition};
 
 use super::hands::Hands;
 
@@ -30,7 +30,7 @@ pub(super) struct Errand {
 
 impl Errand {
     /// Serves the lane. An error is a run that failed: the next one begins anew.
-    pub(super) async fn serve(&self, hands: &Hands) -> Answer<()> {
+    pub(super) async fn serve(&self, hands: &Hands) -> Result<()> {
         let link = LinkPolicy::default();
         loop {
             let read = hands.state(&self.lane).await?;
@@ -49,18 +49,19 @@ impl Errand {
             let done = match question.course(hands.now()) {
                 Course::InSync => {
                     let (seq, planned) = (read.seq, read.planned_run());
-                    let stamped = self.transit(hands, read, |state| {
+                    let stamped = self.try_transition(hands, read, |state| {
                         if (state.seq, state.planned_run()) == (seq, planned) {
-                            Ok(state.in_step(true, hands.now()))
+                            Ok(state.in_sync(true, hands.now()))
                         } else {
-                            Err(Refusal::Seq)
+                            Err(Rejected::Seq)
                         }
                     });
                     stamped.await?;
                     true
                 }
                 Course::Underway(planned) => {
-                    let joined = self.transit(hands, read, |state| state.joined(self.run, planned));
+                    let joined =
+                        self.try_transition(hands, read, |state| state.joined(self.run, planned));
                     joined.await?.is_some()
                 }
                 Course::Commit => {
@@ -78,16 +79,16 @@ impl Errand {
         }
     }
 
-    async fn transit(
+    async fn try_transition(
         &self,
         hands: &Hands,
         state: LaneState,
-        transition: impl Fn(&LaneState) -> Result<LaneState, Refusal> + Send + Sync,
-    ) -> Answer<Option<Transited>> {
-        transit(hands, hands, &self.lane, state, transition).await
+        transition: impl Fn(&LaneState) -> Result<LaneState, Rejected> + Send + Sync,
+    ) -> Result<Option<Transited>> {
+        try_transition(hands, hands, &self.lane, state, transition).await
     }
 
-    async fn commit(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Answer<bool> {
+    async fn commit(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Result<bool> {
         let planned = Planned {
             run: self.run,
             hash: plan.hash(),
@@ -101,9 +102,9 @@ impl Errand {
             proved: BTreeSet::new(),
             at: hands.now(),
         };
-        let stored = self.transit(hands, read.clone(), |state| {
+        let stored = self.try_transition(hands, read.clone(), |state| {
             if state.phase != read.phase || state.seq != read.seq || state.intent != read.intent {
-                return Err(Refusal::Phase);
+                return Err(Rejected::Phase);
             }
             state.committed(planned.clone())
         });
@@ -117,7 +118,7 @@ impl Errand {
             .is_some_and(|now| (now.run, now.hash) == (planned.run, planned.hash)))
     }
 
-    async fn send(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Answer<()> {
+    async fn send(&self, hands: &Hands, read: &LaneState, plan: &Plan) -> Result<()> {
         if plan.is_empty() {
             let tick = TickMessage::new(&self.lane, read.tick);
             hands.tick(&tick, 0).await?;
@@ -134,7 +135,7 @@ impl Errand {
             hands.send(message).await?;
         }
         let state = hands.state(&self.lane).await?;
-        let marked = self.transit(hands, state, |state| state.sent(self.run));
+        let marked = self.try_transition(hands, state, |state| state.sent(self.run));
         marked.await?;
         Ok(())
     }

@@ -187,7 +187,7 @@ impl Task {
     /// Tick is the live one (which it has written), what has just been applied (which it has closed),
     /// and how often it went round; nothing else of what it has read before. The head is where it reads
     /// the state, and not because a write was in conflict, nor after such a reading: those are within
-    /// a step (`transit`, and `go` that looks whether its intent was written after all). An invocation
+    /// a step (`try_transition`, and `go` that looks whether its intent was written after all). An invocation
     /// that goes round so often that it might be told to stop forgets nothing.
     fn dead(&self) -> usize {
         let rounds = self

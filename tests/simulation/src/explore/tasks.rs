@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::lane::{LaneState, later};
 use pmp_sync_domain::message::TickMessage;
-use pmp_sync_domain::ports::Answer;
-use pmp_sync_worker::{Record, Verdict, Worker};
+use pmp_sync_domain::ports::Result;
+use pmp_sync_worker::{Disposition, Record, Worker};
 
 use super::gate::{Answered, Call, Gate, Running};
 use super::hands::Hands;
@@ -22,8 +22,8 @@ const VISIBILITY: i64 = 180;
 
 /// What came of a task's step.
 pub(super) enum Came {
-    Verdicts(Vec<Verdict>),
-    Served(Answer<()>),
+    Dispositions(Vec<Disposition>),
+    Served(Result<()>),
 }
 
 impl Stepper<'_> {
@@ -51,7 +51,9 @@ impl Stepper<'_> {
                 let deadline = later(task.begun, i64::from(TIMEOUT));
                 Running::again(begun, &task.history, |gate| {
                     let worker = Worker::new(hands(gate), account, TIMEOUT);
-                    Box::pin(async move { Came::Verdicts(worker.handle(&records, deadline).await) })
+                    Box::pin(
+                        async move { Came::Dispositions(worker.handle(&records, deadline).await) },
+                    )
                 })
             }
             Role::Producer(request, run) => {
@@ -149,10 +151,10 @@ impl Stepper<'_> {
         next.tasks.remove(place);
         let Some(came) = running.ended() else { return };
         match came {
-            Came::Verdicts(verdicts) => {
-                self.say(words, || format!("{} ends: {verdicts:?}", name(&task)));
+            Came::Dispositions(dispositions) => {
+                self.say(words, || format!("{} ends: {dispositions:?}", name(&task)));
                 come_again(next, &task, |nth| {
-                    verdicts.get(nth) == Some(&Verdict::Again)
+                    dispositions.get(nth) == Some(&Disposition::Retry)
                 });
             }
             Came::Served(outcome) => {
@@ -222,7 +224,7 @@ impl Stepper<'_> {
     fn unload(&self, state: &mut State, call: &Call) {
         let world = &self.bench.world;
         match call {
-            Call::Store(_) | Call::Claim(..) | Call::Close(..) | Call::Bury => {
+            Call::Store(_) | Call::Claim(..) | Call::Close(..) | Call::DeadLetter => {
                 state.ledger = Arc::new(world.ledger(|kept| kept.clone()));
             }
             Call::Start(..) => state.experiences = Arc::new(world.experiences(|kept| kept.clone())),

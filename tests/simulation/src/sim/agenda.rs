@@ -3,7 +3,7 @@
 
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{MemberRules, Stop};
+use pmp_sync_domain::lane::{MemberRules, Suspension};
 use pmp_sync_domain::message::{CATALOG_SOURCE, REPLAY_REQUESTED, SCHEDULE_SOURCE, SOURCE};
 use serde_json::{Value, json};
 
@@ -38,19 +38,19 @@ pub(crate) enum Happening {
     ForeignLock,
     /// Another version of the configuration.
     Configuration,
-    /// The operator's brake goes on, or off.
-    BrakeOn,
-    BrakeOff,
+    /// The operator's suspension goes on, or off.
+    SuspendOn,
+    SuspendOff,
     /// The operator's command marks a lane, or takes the mark away.
-    Mark(LaneId, Option<Stop>),
+    Mark(LaneId, Option<Suspension>),
     /// A member changes the rules in its stack.
     Rules(usize, MemberRules),
-    /// A member account can not be reached, or can be again.
+    /// A member account cannot be reached, or can be again.
     Unreachable(usize, bool),
     /// An experience is archived or disabled, or comes back.
     Archived(ExperienceId, bool),
     Disabled(ExperienceId, bool),
-    /// A product can not be changed, or can be again.
+    /// A product cannot be changed, or can be again.
     Bad(ProductId, bool),
     /// The next change set that ends fails because of the service.
     ServerFault,
@@ -116,7 +116,7 @@ impl Sim {
             let first = self.chance.between(0, HOUR);
             self.plan_for(first, Happening::Erodes(id));
             // What was planned comes about much later.
-            self.plan_both(Happening::BrakeOn, Happening::BrakeOff, HOUR, 20 * HOUR);
+            self.plan_both(Happening::SuspendOn, Happening::SuspendOff, HOUR, 20 * HOUR);
         }
         for _ in 0..self.nature.bad {
             if let Some(product) = self.chance.pick(&self.scene.products).cloned() {
@@ -157,7 +157,7 @@ impl Sim {
             16 => Happening::Garbage,
             17 => Happening::Replay,
             18 => {
-                return self.plan_both(Happening::BrakeOn, Happening::BrakeOff, MINUTE, HOUR);
+                return self.plan_both(Happening::SuspendOn, Happening::SuspendOff, MINUTE, HOUR);
             }
             19 => {
                 let off = Happening::Unreachable(member, true);
@@ -247,9 +247,9 @@ impl Sim {
                 self.trace.line(self.now, || text.clone());
                 self.world.ledger(|ledger| ledger.configs.push(text));
             }
-            Happening::BrakeOn => self.brake_on(),
-            Happening::BrakeOff => self.brake_off(),
-            Happening::Mark(lane, stop) => self.mark(&lane, stop.as_ref()),
+            Happening::SuspendOn => self.suspend(),
+            Happening::SuspendOff => self.resume(),
+            Happening::Mark(lane, suspension) => self.mark(&lane, suspension.as_ref()),
             Happening::Rules(member, rules) => self.set_rules(member, rules),
             Happening::Unreachable(member, reachable) => {
                 if let Some(member) = self.scene.members.get(member) {
@@ -400,7 +400,7 @@ impl Sim {
                 self.fill_management(&management);
             }
         }
-        self.brake_off();
+        self.resume();
         self.repair_rules();
         // What is held then waits for somebody: within the hour, somebody comes, if anybody does.
         if self.nature.approved {

@@ -1,7 +1,7 @@
 //! What stands in traces.
 
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::hold::{Allowance, Hold};
+use pmp_sync_domain::guard::LinkState;
+use pmp_sync_domain::hold::{Grant, Hold};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 
@@ -16,12 +16,12 @@ pub(super) fn describe(lane: &LaneId, state: &LaneState) -> String {
         )
     });
     format!(
-        "{lane} rev {} {} seq {} tick {} plan {planned:?} stop {} member {:?} block {:?} intent {:?}",
+        "{lane} rev {} {} seq {} tick {} plan {planned:?} suspension {} member {:?} block {:?} intent {:?}",
         state.rev,
         state.phase,
         state.seq,
         state.tick,
-        state.stop.is_some(),
+        state.suspension.is_some(),
         state.member,
         state.block.as_ref().map(|block| block.reason),
         state.intent.as_ref().map(|intent| intent
@@ -33,23 +33,24 @@ pub(super) fn describe(lane: &LaneId, state: &LaneState) -> String {
 }
 
 /// What the producer remembers of a link, for the trace.
-pub(super) fn describe_book(lane: &LaneId, book: &Book) -> String {
+pub(super) fn describe_link_state(lane: &LaneId, link_state: &LinkState) -> String {
     let hold = |hold: &Hold| (hold.run, hold.reasons.clone(), hold.announced);
-    let allowance = |allowance: &Allowance| (allowance.run, allowance.executed);
-    let removals = book.removals.iter();
+    let grant = |grant: &Grant| (grant.run, grant.executed);
+    let removals = link_state.removals.iter();
     format!(
-        "{lane} book {} hold {:?} restore {:?} allowance {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}",
-        book.rev,
-        book.hold.as_ref().map(hold),
-        book.restore.as_ref().map(hold),
-        book.allowance.as_ref().map(allowance),
-        book.restored.as_ref().map(allowance),
-        book.accepted,
+        "{lane} link_state {} hold {:?} restore {:?} grant {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}",
+        link_state.rev,
+        link_state.hold.as_ref().map(hold),
+        link_state.restore.as_ref().map(hold),
+        link_state.grant.as_ref().map(grant),
+        link_state.restored.as_ref().map(grant),
+        link_state.accepted,
         removals
             .map(|removal| (since_begin(removal.at), &removal.products))
             .collect::<Vec<_>>(),
-        book.taking,
-        book.sizes
+        link_state.taking,
+        link_state
+            .sizes
             .iter()
             .map(|size| (since_begin(size.at), size.allowed))
             .collect::<Vec<_>>(),

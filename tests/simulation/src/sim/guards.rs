@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{Book, GuardName, HoldReason};
+use pmp_sync_domain::guard::{GuardName, HoldReason, LinkState};
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
@@ -63,7 +63,7 @@ pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link>
 }
 
 impl Guards {
-    /// Approvals that were taken, those of them that were ways back, and lanes that are held now.
+    /// Approvals that were taken, those of them that were rollbacks, and lanes that are held now.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let lanes = self.lanes.values();
         lanes.fold((0, 0, 0), |(taken, back, held), lane| {
@@ -87,7 +87,7 @@ impl Guards {
         lane.is_now(policy, now);
     }
 
-    /// The producer keeps the lists for the way back.
+    /// The producer keeps the lists for the rollback.
     pub(crate) fn kept_lists(&mut self, world: &World, run: RunId, lane: &LaneId) {
         let told = world.experiences(|all| all.told(&lane.experience).cloned());
         if let Some(told) = told {
@@ -97,19 +97,19 @@ impl Guards {
     }
 
     /// The producer's memory of a link was written. True if something new stands held.
-    pub(crate) fn wrote_book(
+    pub(crate) fn wrote_link_state(
         &mut self,
         world: &World,
         id: &LaneId,
-        book: &Book,
+        link_state: &LinkState,
         now: i64,
     ) -> Result<bool, Violation> {
         let lane = self.lanes.entry(id.clone()).or_default();
         lane.first_look.get_or_insert(now);
-        let counted = book.removals.iter();
+        let counted = link_state.removals.iter();
         let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
         lane.counted = counted.collect();
-        let taken = book.allowance.as_ref().map(|allowance| allowance.run);
+        let taken = link_state.grant.as_ref().map(|grant| grant.run);
         if let Some(run) = taken.filter(|run| lane.taken != Some(*run)) {
             lane.take_approval(&self.asked, id, run)?;
         }
@@ -118,10 +118,11 @@ impl Guards {
             let run = |hold: &Hold| hold.run;
             new.is_some() && old.as_ref().map(|old| run(&old.hold)) != new.as_ref().map(run)
         };
-        let news = is_new(&lane.hold, &book.hold) || is_new(&lane.restore, &book.restore);
+        let news =
+            is_new(&lane.hold, &link_state.hold) || is_new(&lane.restore, &link_state.restore);
         for (standing, hold) in [
-            (&mut lane.hold, &book.hold),
-            (&mut lane.restore, &book.restore),
+            (&mut lane.hold, &link_state.hold),
+            (&mut lane.restore, &link_state.restore),
         ] {
             *standing = match hold {
                 None => None,
@@ -358,14 +359,14 @@ fn stand(
             format!("{hold:?} stands held on {id}, and its plan is not on record")
         });
     };
-    let way_back = hold.reasons.iter().find_map(|reason| match reason {
+    let rollback = hold.reasons.iter().find_map(|reason| match reason {
         HoldReason::Restore { run } => Some(*run),
         _ => None,
     });
     Ok(Standing {
         hold: hold.clone(),
         shown,
-        way_back,
+        rollback,
     })
 }
 

@@ -26,12 +26,14 @@ impl Sim {
         let Some(standing) = &lane.hold else {
             return Ok(false);
         };
-        let aside: BTreeSet<_> = self.world.ledger(|ledger| {
+        let quarantined: BTreeSet<_> = self.world.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((lane, _), _)| lane == id);
-            let aside = items.filter(|(_, item)| item.quarantined.is_some());
-            aside.map(|((_, product), _)| product.clone()).collect()
+            let quarantined = items.filter(|(_, item)| item.quarantined.is_some());
+            quarantined
+                .map(|((_, product), _)| product.clone())
+                .collect()
         });
-        let left = left.clone().without(&aside);
+        let left = left.clone().without(&quarantined);
         if standing.shown != left {
             return broken("converged", || {
                 format!(

@@ -26,8 +26,8 @@ const LAST_LOOK: i64 = 4 * HOUR;
 pub(super) struct Standing {
     pub(super) hold: Hold,
     pub(super) shown: Plan,
-    /// The run before which the lists are wanted back, if it is a way back.
-    pub(super) way_back: Option<RunId>,
+    /// The run before which the lists are wanted back, if it is a rollback.
+    pub(super) rollback: Option<RunId>,
 }
 
 /// How far an approval has come.
@@ -47,7 +47,7 @@ pub(super) struct Approval {
     pub(super) run: RunId,
     pub(super) shown: Plan,
     pub(super) given: Given,
-    pub(super) way_back: bool,
+    pub(super) rollback: bool,
 }
 
 /// A plan as it was committed.
@@ -60,7 +60,7 @@ pub(super) struct Committed {
     pub(super) most: usize,
 }
 
-/// A way back that was approved, and stands until something else is wanted.
+/// A rollback that was approved, and stands until something else is wanted.
 #[derive(Debug)]
 pub(super) struct Back {
     /// The run before which the lists are wanted.
@@ -69,7 +69,7 @@ pub(super) struct Back {
     pub(super) target: PolicySnapshot,
     /// Products that somebody or something had a right to change since.
     pub(super) excused: BTreeSet<ProductId>,
-    /// The plan of the way back was committed.
+    /// The plan of the rollback was committed.
     pub(super) gone: bool,
 }
 
@@ -93,7 +93,7 @@ pub(super) struct LaneGuard {
     pub(super) allowed: BTreeSet<ProductId>,
     pub(super) sizes: Vec<(i64, usize)>,
     pub(super) first_look: Option<i64>,
-    /// The lists as the producer was told of them when it kept them for the way back.
+    /// The lists as the producer was told of them when it kept them for the rollback.
     pub(super) lists: BTreeMap<RunId, PolicySnapshot>,
 }
 
@@ -163,7 +163,7 @@ impl LaneGuard {
                 format!("an approval of {run} is taken on {id}, and nobody has given it")
             });
         }
-        self.back = match standing.way_back {
+        self.back = match standing.rollback {
             None => None,
             Some(before) => {
                 let Some(target) = self.lists.get(&before).cloned() else {
@@ -185,7 +185,7 @@ impl LaneGuard {
             run,
             shown: standing.shown.clone(),
             given: Given::Unused,
-            way_back: standing.way_back.is_some(),
+            rollback: standing.rollback.is_some(),
         });
         Ok(())
     }
@@ -196,14 +196,14 @@ impl LaneGuard {
         approval.is_some_and(|approval| approval.given != Given::Spent)
     }
 
-    /// Approvals that were taken and used, and those of them that were ways back.
+    /// Approvals that were taken and used, and those of them that were rollbacks.
     pub(super) fn approved(&self) -> (u64, u64) {
         let used = || {
             let approvals = self.approvals.iter();
             approvals.filter(|approval| approval.given != Given::Unused)
         };
         let count = |count: usize| u64::try_from(count).unwrap_or_default();
-        let back = used().filter(|approval| approval.way_back).count();
+        let back = used().filter(|approval| approval.rollback).count();
         (count(used().count()), count(back))
     }
 
@@ -214,14 +214,14 @@ impl LaneGuard {
         }
     }
 
-    /// If a plan was approved: whether it is a way back.
+    /// If a plan was approved: whether it is a rollback.
     pub(super) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
         let approval = self.approvals.last_mut()?;
         if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
             return None;
         }
         approval.given = Given::Used;
-        Some(approval.way_back)
+        Some(approval.rollback)
     }
 
     /// What nobody has approved must not need it.
@@ -353,7 +353,7 @@ impl LaneGuard {
         }
     }
 
-    /// After an approved way back: products that are not allowed as they were, and that nothing explains.
+    /// After an approved rollback: products that are not allowed as they were, and that nothing explains.
     pub(super) fn not_restored(&self, is_bad: impl Fn(&ProductId) -> bool) -> Vec<ProductId> {
         let Some(back) = self.back.as_ref().filter(|back| back.gone) else {
             return Vec::new();

@@ -25,9 +25,9 @@ struct Known {
     distrusted: Option<String>,
     blocked: Option<String>,
     /// Each product with the run that its change was claimed under.
-    aside: BTreeMap<String, String>,
-    /// Products that were set aside, however long ago: those that are left are not told one by one.
-    is_aside: bool,
+    quarantined: BTreeMap<String, String>,
+    /// Products that were quarantined, however long ago: those that are left are not told one by one.
+    is_quarantined: bool,
     stale: bool,
 }
 
@@ -58,11 +58,11 @@ impl Known {
                 std::mem::replace(&mut self.blocked, told.clone()) != told
             }
             QUARANTINED => {
-                self.is_aside = true;
+                self.is_quarantined = true;
                 let told = list(detail, "products").iter();
                 let new = told.filter(|told| {
                     let run = text(told, "run");
-                    let known = self.aside.insert(text(told, "product"), run.clone());
+                    let known = self.quarantined.insert(text(told, "product"), run.clone());
                     known.as_ref() != Some(&run)
                 });
                 new.count() == list(detail, "products").len()
@@ -88,8 +88,8 @@ impl Known {
             "held" => self.held.take().is_some(),
             "blocked" => self.blocked.take() == Some(reason),
             "quarantined" => {
-                self.aside.clear();
-                std::mem::take(&mut self.is_aside)
+                self.quarantined.clear();
+                std::mem::take(&mut self.is_quarantined)
             }
             "stale" => std::mem::take(&mut self.stale),
             _ => false,
@@ -212,21 +212,23 @@ impl Sim {
                     return broken("told", || format!("{lane} is blocked, and nobody was told"));
                 }
             }
-            let aside: BTreeMap<_, _> = self.world.ledger(|ledger| {
+            let quarantined: BTreeMap<_, _> = self.world.ledger(|ledger| {
                 let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
-                let aside = items.filter_map(|(_, item)| item.quarantined.as_ref());
-                aside
-                    .map(|aside| (aside.product.to_string(), aside.run.to_string()))
+                let quarantined = items.filter_map(|(_, item)| item.quarantined.as_ref());
+                quarantined
+                    .map(|quarantined| {
+                        (quarantined.product.to_string(), quarantined.run.to_string())
+                    })
                     .collect()
             });
-            stands.is_aside = !aside.is_empty();
+            stands.is_quarantined = !quarantined.is_empty();
             // Of those that are no more while others still are nobody is told.
             let is_known =
-                |(product, run): (&String, &String)| known.aside.get(product) == Some(run);
-            if aside.iter().all(is_known) && stands.is_aside {
-                stands.aside.clone_from(&known.aside);
+                |(product, run): (&String, &String)| known.quarantined.get(product) == Some(run);
+            if quarantined.iter().all(is_known) && stands.is_quarantined {
+                stands.quarantined.clone_from(&known.quarantined);
             } else {
-                stands.aside = aside;
+                stands.quarantined = quarantined;
             }
             self.is_rightly_stale(lane, known, link, &state)?;
         } else {
@@ -250,9 +252,9 @@ impl Sim {
     ) -> Result<(), Violation> {
         let limit = i64::from(link.stale_after_hours) * HOUR;
         let watched =
-            state.stop.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+            state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
         // Before the repair it may not have been watched.
-        let last = state.last_in_step.map(since_begin);
+        let last = state.last_in_sync.map(since_begin);
         let at_least = self.now - last.unwrap_or(0).max(self.nature.until);
         let at_most = self.now - last.unwrap_or(0);
         let wrong = if known.stale {
@@ -264,7 +266,7 @@ impl Sim {
             let stale = known.stale;
             return broken("told", || {
                 format!(
-                    "{lane} is told to be stale: {stale}; watched: {watched}; last in step {last:?} of {}, limit {limit}",
+                    "{lane} is told to be stale: {stale}; watched: {watched}; last in sync {last:?} of {}, limit {limit}",
                     self.now
                 )
             });

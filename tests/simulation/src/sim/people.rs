@@ -1,7 +1,7 @@
-//! What people do: edit lists in either organization, hold locks, pull the brake, ask for runs.
+//! What people do: edit lists in either organization, hold locks, pull the suspensions, ask for runs.
 
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PolicyId, ProductId};
-use pmp_sync_domain::lane::{LaneState, Stop};
+use pmp_sync_domain::lane::{LaneState, Suspension};
 use pmp_sync_domain::message::{SOURCE, SYNC_REQUESTED};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use serde_json::json;
@@ -206,9 +206,9 @@ impl Sim {
     }
 
     /// As the operator's command does it: first the item, then the marks of the lanes that are known.
-    pub(crate) fn brake_on(&mut self) {
-        self.tally.add("brakes");
-        let stop = Stop {
+    pub(crate) fn suspend(&mut self) {
+        self.tally.add("suspensions");
+        let suspension = Suspension {
             by: Some("operator".to_owned()),
             since: at(self.now),
         };
@@ -219,16 +219,19 @@ impl Sim {
         let kind = self.chance.below(3);
         let name = self.scene.members.get(member).map(|m| m.name.parse());
         self.world.ledger(|ledger| {
-            ledger.brake.rev += 1;
+            ledger.suspensions.rev += 1;
             match (kind, name) {
                 (0, Some(Ok(name))) => {
-                    ledger.brake.members.insert(name, stop.clone());
+                    ledger.suspensions.members.insert(name, suspension.clone());
                 }
                 (1, _) => {
                     let experience = lane.experience.clone();
-                    ledger.brake.links.insert(experience, stop.clone());
+                    ledger
+                        .suspensions
+                        .links
+                        .insert(experience, suspension.clone());
                 }
-                _ => ledger.brake.all = Some(stop.clone()),
+                _ => ledger.suspensions.all = Some(suspension.clone()),
             }
         });
         let held = |id: &LaneId| match kind {
@@ -236,16 +239,16 @@ impl Sim {
             1 => *id == lane,
             _ => true,
         };
-        self.mark_known(held, Some(&stop));
+        self.mark_known(held, Some(&suspension));
     }
 
-    pub(crate) fn brake_off(&mut self) {
+    pub(crate) fn resume(&mut self) {
         let was_on = self.world.ledger(|ledger| {
-            let brake = &mut ledger.brake;
-            brake.rev += 1;
-            let links = !std::mem::take(&mut brake.links).is_empty();
-            let members = !std::mem::take(&mut brake.members).is_empty();
-            brake.all.take().is_some() || links || members
+            let suspensions = &mut ledger.suspensions;
+            suspensions.rev += 1;
+            let links = !std::mem::take(&mut suspensions.links).is_empty();
+            let members = !std::mem::take(&mut suspensions.members).is_empty();
+            suspensions.all.take().is_some() || links || members
         });
         if was_on {
             self.mark_known(|_| true, None);
@@ -253,7 +256,7 @@ impl Sim {
     }
 
     /// The command may die before it has marked every lane: the next run does it then.
-    fn mark_known(&mut self, held: impl Fn(&LaneId) -> bool, stop: Option<&Stop>) {
+    fn mark_known(&mut self, held: impl Fn(&LaneId) -> bool, suspension: Option<&Suspension>) {
         let known: Vec<_> = self
             .world
             .ledger(|ledger| ledger.entries.keys().cloned().collect());
@@ -263,15 +266,15 @@ impl Sim {
                 return;
             }
             when += self.chance.between(1, 200);
-            self.plan_for(when, Happening::Mark(lane, stop.cloned()));
+            self.plan_for(when, Happening::Mark(lane, suspension.cloned()));
         }
     }
 
-    pub(crate) fn mark(&mut self, lane: &LaneId, stop: Option<&Stop>) {
+    pub(crate) fn mark(&mut self, lane: &LaneId, suspension: Option<&Suspension>) {
         self.world.ledger(|ledger| {
             let state = ledger.lanes.get(lane).cloned().unwrap_or_default();
-            let marked = match stop {
-                Some(stop) => state.stopped(stop.clone()),
+            let marked = match suspension {
+                Some(suspension) => state.suspended(suspension.clone()),
                 None => state.resumed(),
             };
             if let Ok(marked) = marked {

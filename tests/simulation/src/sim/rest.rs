@@ -74,17 +74,21 @@ impl Sim {
                 continue;
             }
             let key = (lane.clone(), change.product.clone());
-            let aside = self.world.ledger(|ledger| {
+            let quarantined = self.world.ledger(|ledger| {
                 let item = ledger.items.get(&key);
-                item.and_then(|item| item.quarantined.as_ref().map(|aside| aside.action))
+                item.and_then(|item| {
+                    item.quarantined
+                        .as_ref()
+                        .map(|quarantined| quarantined.action)
+                })
             });
             let known = self.watch.bad.contains(&change.product)
                 || self.watch.suspects.contains(&change.product);
-            let excused = aside == Some(change.action) && known && !self.nature.healed;
+            let excused = quarantined == Some(change.action) && known && !self.nature.healed;
             if !excused {
                 return broken("converged", || {
                     format!(
-                        "{lane} does not {} {}; aside {aside:?}, blocked {blocked:?}; {left:?}",
+                        "{lane} does not {} {}; quarantined {quarantined:?}, blocked {blocked:?}; {left:?}",
                         change.action, change.product
                     )
                 });
@@ -115,7 +119,7 @@ impl Sim {
         helpless: &BTreeSet<LaneId>,
     ) -> Result<(), Violation> {
         let ledger = self.world.ledger(|ledger| ledger.clone());
-        // A lane that no link serves keeps a block, a mark of the brake, or a quarantined change whose
+        // A lane that no link serves keeps a block, a mark of the suspensions, or a quarantined change whose
         // letter was dropped: nothing looks at it until a link does again.
         let served = |lane: &LaneId| link_of(config, lane).is_some();
         for ((lane, product), item) in &ledger.items {
@@ -171,7 +175,7 @@ impl Sim {
             });
             if !has_letter {
                 return broken("nothing-lost", || {
-                    format!("{product} of {lane} stands aside and has no dead letter")
+                    format!("{product} of {lane} is quarantined and has no dead letter")
                 });
             }
         }
@@ -251,7 +255,7 @@ impl Sim {
         for (lane, seen) in &self.watch.lanes {
             for (run, of) in &seen.plans {
                 let least = u64::try_from(of.plan.fewest_change_sets()).unwrap_or(u64::MAX);
-                let most = least + of.odd + self.allowance(of, seen.disturbances);
+                let most = least + of.odd + self.grant(of, seen.disturbances);
                 // What somebody approves or wants back may take the place of a plan that is under way.
                 let replaced = of.until.is_some();
                 let fewer = of.sets < least && !replaced;
@@ -274,7 +278,7 @@ impl Sim {
 
     /// What disturbances and bad products explain: each disturbance may cut one batch in two; a bad
     /// product is found by halving, of at most fifty.
-    fn allowance(&self, of: &PlanSeen, disturbances: u64) -> u64 {
+    fn grant(&self, of: &PlanSeen, disturbances: u64) -> u64 {
         let disturbed = of.until.unwrap_or(disturbances) - of.from;
         let bad = of.plan.changes().filter(|change| {
             self.watch.bad.contains(&change.product)
@@ -293,14 +297,15 @@ impl Sim {
         disturbed + bad * (2 * halvings + 1 + unsure) + apart
     }
 
-    /// True if a way back is blocked because all that is left of it fails: the next run gives it up, and
+    /// True if a rollback is blocked because all that is left of it fails: the next run gives it up, and
     /// plans what the management experience wants.
     fn goes_back_in_vain(&self) -> bool {
         self.world.ledger(|ledger| {
             let mut lanes = ledger.lanes.iter();
             lanes.any(|(lane, state)| {
-                let book = ledger.books.get(lane);
-                state.phase == Phase::Blocked && book.is_some_and(|book| book.restored.is_some())
+                let link_state = ledger.link_states.get(lane);
+                state.phase == Phase::Blocked
+                    && link_state.is_some_and(|link_state| link_state.restored.is_some())
             })
         })
     }
@@ -367,23 +372,29 @@ impl Sim {
     }
 
     fn count_outcomes(&mut self) {
-        let (runs, messages, aside, replayed) = self.world.ledger(|ledger| {
+        let (runs, messages, quarantined, replayed) = self.world.ledger(|ledger| {
             let runs = ledger.runs.len();
             let messages: usize = ledger.runs.values().map(|run| run.totals.messages).sum();
-            let aside = ledger
+            let quarantined = ledger
                 .items
                 .values()
                 .filter(|item| item.quarantined.is_some());
-            (runs, messages, aside.count(), ledger.dead_letters.len())
+            (
+                runs,
+                messages,
+                quarantined.count(),
+                ledger.dead_letters.len(),
+            )
         });
         let number = |count: usize| u64::try_from(count).unwrap_or_default();
         self.tally.more("runs", number(runs));
         self.tally.more("messages of runs", number(messages));
-        self.tally.more("quarantined at the end", number(aside));
+        self.tally
+            .more("quarantined at the end", number(quarantined));
         self.tally.more("dead letters looked at", number(replayed));
         let (taken, back, held) = self.guards.counts();
         self.tally.more("approvals taken", taken);
-        self.tally.more("ways back that were gone", back);
+        self.tally.more("rollbacks that were gone", back);
         self.tally.more("lanes held at the end", held);
         let calls = self.world.failing(|failing| failing.total());
         self.tally.more("calls", calls);

@@ -54,7 +54,7 @@ impl Sim {
 
     fn random_rules(&mut self) -> MemberRules {
         let mode = match self.chance.below(4) {
-            0 => MemberMode::Stopped,
+            0 => MemberMode::Suspended,
             1 => MemberMode::AllowOnly,
             _ => MemberMode::All,
         };
@@ -77,7 +77,7 @@ impl Sim {
         };
         let ports = WorkerPorts::new(&self.world, &scene.account);
         let fresh = Worker::new(ports, scene.account.clone(), WORKER_TIMEOUT);
-        *worker = Arc::new(fresh.obeying(rules.clone()));
+        *worker = Arc::new(fresh.with_member_rules(rules.clone()));
         if *old != rules {
             self.ruled.insert(member);
             *old = rules;
@@ -123,12 +123,12 @@ impl Sim {
 
     /// What is left to do because the member forbids it, and nothing else, is told by the newest run.
     pub(crate) fn is_told(&self, lane: &LaneId, kept: &[ProductChange]) -> Result<(), Violation> {
-        let (told, aside) = self.world.ledger(|ledger| {
+        let (told, quarantined) = self.world.ledger(|ledger| {
             let name = lane.to_string();
             let mut links = ledger.links.iter().rev();
             let newest = links.find(|((_, of), _)| *of == name);
             let left = newest.into_iter().flat_map(|(_, link)| &link.left_alone);
-            let left = left.filter(|left| left.reason == Reason::MemberBrake);
+            let left = left.filter(|left| left.reason == Reason::MemberRules);
             let told: BTreeSet<_> = left
                 .map(|left| ProductChange {
                     product: left.product.clone(),
@@ -136,16 +136,16 @@ impl Sim {
                 })
                 .collect();
             let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
-            let aside = items.filter_map(|(_, item)| item.quarantined.as_ref());
-            let aside: BTreeSet<_> = aside.map(Quarantined::change).collect();
-            (told, aside)
+            let quarantined = items.filter_map(|(_, item)| item.quarantined.as_ref());
+            let quarantined: BTreeSet<_> = quarantined.map(Quarantined::change).collect();
+            (told, quarantined)
         });
-        let expected = kept.iter().filter(|change| !aside.contains(change));
+        let expected = kept.iter().filter(|change| !quarantined.contains(change));
         let expected: BTreeSet<_> = expected.cloned().collect();
         if told == expected {
             return Ok(());
         }
-        broken("member-brake", || {
+        broken("member-rules", || {
             format!(
                 "{lane} keeps back {expected:?} by {:?}, and the newest run tells of {told:?}",
                 self.rules_of(lane)
@@ -171,7 +171,7 @@ impl Watch {
     ) -> Result<(), Violation> {
         let actions = || set.changes.iter().map(|(_, action)| *action);
         if actions().any(|action| is_forbidden(rules, action)) {
-            return broken("member-brake", || {
+            return broken("member-rules", || {
                 format!("{} is started under {rules:?}: {:?}", set.name, set.changes)
             });
         }
@@ -194,7 +194,7 @@ impl Watch {
             sets.map(|other| denies(&other.changes)).sum()
         });
         if earlier + mine > usize::try_from(most).unwrap_or(usize::MAX) {
-            return broken("member-brake", || {
+            return broken("member-rules", || {
                 format!(
                     "{} is started with {mine} denies after {earlier} of the last day, {most} are the most",
                     set.name

@@ -55,7 +55,7 @@ pub(crate) struct Nature {
     /// Of a hundred change sets.
     pub(crate) cancel: u64,
     pub(crate) forget: u64,
-    /// Products that can not be changed.
+    /// Products that cannot be changed.
     pub(crate) bad: usize,
     /// The service does not say which change of a change set failed.
     pub(crate) unattributed: bool,

@@ -86,9 +86,9 @@ impl Sim {
         let producer = Arc::clone(&self.producer);
         let ends = at(deadline);
         let handling = async move {
-            let verdicts = dispatch(&producer, &records, ends).await;
-            let again = |verdict| verdict == Disposition::Retry;
-            verdicts.into_iter().map(again).collect()
+            let dispositions = dispatch(&producer, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
+            dispositions.into_iter().map(again).collect()
         };
         self.tally.add("producer invocations");
         self.watch.delivered(None);
@@ -166,9 +166,9 @@ impl Sim {
         };
         let ends = at(deadline);
         let handling = async move {
-            let verdicts = worker.handle(&records, ends).await;
-            let again = |verdict| verdict == pmp_sync_worker::Verdict::Again;
-            verdicts.into_iter().map(again).collect()
+            let dispositions = worker.handle(&records, ends).await;
+            let again = |disposition| disposition == pmp_sync_worker::Disposition::Retry;
+            dispositions.into_iter().map(again).collect()
         };
         self.begin(
             Box::pin(handling),

@@ -90,7 +90,7 @@ pub(crate) struct Watch {
     /// Products that were bad at any time.
     pub(crate) bad: BTreeSet<ProductId>,
     /// Products of change sets that failed because their experience was archived just then: the
-    /// service does not say so, and a worker that looks later can not know.
+    /// service does not say so, and a worker that looks later cannot know.
     pub(crate) suspects: BTreeSet<ProductId>,
     pub(crate) forgotten: BTreeSet<String>,
 }
@@ -329,9 +329,9 @@ impl LaneWatch {
                 format!("{id} has an intent and no plan")
             });
         };
-        if before.stop.is_some() {
-            return broken("braked", || {
-                format!("{id} is stopped, and intends change set {}", state.seq)
+        if before.suspension.is_some() {
+            return broken("suspended", || {
+                format!("{id} is suspended, and intends change set {}", state.seq)
             });
         }
         if before.intent.is_some() {

@@ -8,10 +8,10 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::dead_letters::DeadLetterList;
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Brake, LaneState, MemberRules, SetRecord, later};
+use pmp_sync_domain::lane::{LaneState, MemberRules, SetRecord, Suspensions, later};
 use pmp_sync_domain::message::{DeadLetterFilter, HELD};
 use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -20,7 +20,7 @@ use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 use pmp_sync_simulation::{Producer, WorkerPorts, producer};
-use pmp_sync_worker::{Verdict, Worker};
+use pmp_sync_worker::{Disposition, Worker};
 
 pub(crate) const CONFIG: &str = r#"schema = 1
 
@@ -124,7 +124,7 @@ impl System {
         for (of, worker) in &mut self.workers {
             if *of == member {
                 let ports = WorkerPorts::new(&self.world, &account(member));
-                *worker = Worker::new(ports, account(member), 30).obeying(rules.clone());
+                *worker = Worker::new(ports, account(member), 30).with_member_rules(rules.clone());
             }
         }
     }
@@ -138,8 +138,8 @@ impl System {
                 body: body.clone(),
             })
             .collect();
-        let verdicts = block_on(dispatch(&self.producer, &records, deadline));
-        if verdicts.contains(&Disposition::Retry) {
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        if dispositions.contains(&Disposition::Retry) {
             for body in bodies {
                 self.world.request(body.clone());
             }
@@ -171,7 +171,7 @@ impl System {
     }
 
     /// Somebody asks for something about what is held on a member's experience.
-    pub(crate) fn consent(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
+    pub(crate) fn approval(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
         let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
         let (account, experience) = (account(member), experience(member));
         let body = format!(
@@ -182,14 +182,19 @@ impl System {
 
     /// What is held on a member's experience is approved as it stands.
     pub(crate) fn approve(&self, member: char) -> Hold {
-        let hold = self.book(member).hold.unwrap();
-        self.consent("Approval", member, hold.run, Some(&hold.plan_hash));
+        let hold = self.link_state(member).hold.unwrap();
+        self.approval("Approval", member, hold.run, Some(&hold.plan_hash));
         hold
     }
 
-    pub(crate) fn book(&self, member: char) -> Book {
-        self.world
-            .ledger(|ledger| ledger.books.get(&lane(member)).cloned().unwrap_or_default())
+    pub(crate) fn link_state(&self, member: char) -> LinkState {
+        self.world.ledger(|ledger| {
+            ledger
+                .link_states
+                .get(&lane(member))
+                .cloned()
+                .unwrap_or_default()
+        })
     }
 
     /// How often something was announced to be held.
@@ -355,9 +360,9 @@ impl System {
                     body: delivery.body.clone(),
                 })
                 .collect();
-            let verdicts = block_on(worker.handle(&records, later(now, 30)));
-            for (delivery, verdict) in batch.into_iter().zip(verdicts) {
-                if verdict == Verdict::Again {
+            let dispositions = block_on(worker.handle(&records, later(now, 30)));
+            for (delivery, disposition) in batch.into_iter().zip(dispositions) {
+                if disposition == Disposition::Retry {
                     self.world.changes(&account(*member), |queue| {
                         queue.put_back(delivery, later(now, 180));
                     });
@@ -398,8 +403,8 @@ impl System {
             .ledger(|ledger| ledger.configs.push(text.to_owned()));
     }
 
-    pub(crate) fn brake(&self, brake: Brake) {
-        self.world.ledger(|ledger| ledger.brake = brake);
+    pub(crate) fn suspensions(&self, suspensions: Suspensions) {
+        self.world.ledger(|ledger| ledger.suspensions = suspensions);
     }
 
     pub(crate) fn reachable(&self, member: char, reachable: bool) {

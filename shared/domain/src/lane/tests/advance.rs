@@ -23,12 +23,12 @@ fn nothing() -> PolicySnapshot {
 }
 
 #[test]
-fn a_lane_that_is_in_flight_blocked_or_stopped_stays_whatever_is_open() {
+fn a_lane_that_is_in_flight_blocked_or_suspended_stays_whatever_is_open() {
     let open = [
         open("a", Action::Allow, 5, 0),
         open("b", Action::Deny, 4, 0),
     ];
-    for phase in [Phase::InFlight, Phase::Blocked, Phase::Stopped] {
+    for phase in [Phase::InFlight, Phase::Blocked, Phase::Suspended] {
         assert_eq!(next_at(&in_phase(phase), &open, 60), Next::Stay, "{phase}");
     }
 }

@@ -1,4 +1,4 @@
-//! The member's own brake: what is kept back, how long, and what it never touches.
+//! The member's own rules: what is kept back, how long, and what it never touches.
 
 use proptest::prelude::*;
 
@@ -61,12 +61,12 @@ fn the_parameters_are_read_and_what_is_none_is_refused_with_what_would_do() {
         Ok(rules(MemberMode::AllowOnly, Some(0)))
     );
     assert_eq!(
-        MemberRules::parse("stopped", "25"),
-        Ok(rules(MemberMode::Stopped, Some(25)))
+        MemberRules::parse("suspended", "25"),
+        Ok(rules(MemberMode::Suspended, Some(25)))
     );
     for (mode, most, told) in [
         ("", "", "MemberMode"),
-        ("Stopped", "", "allow-only or stopped"),
+        ("Suspended", "", "allow-only or suspended"),
         ("all", "ten", "MostDeniesPerDay"),
         ("all", "-1", "\"-1\""),
         ("all", " ", "none for no limit"),
@@ -101,28 +101,28 @@ fn what_each_rule_forbids_for_as_long_as_it_stands() {
     assert_eq!(forbids(MemberMode::All, Some(0)), [false, true]);
     assert_eq!(forbids(MemberMode::AllowOnly, None), [false, true]);
     assert_eq!(forbids(MemberMode::AllowOnly, Some(9)), [false, true]);
-    assert_eq!(forbids(MemberMode::Stopped, None), [true, true]);
+    assert_eq!(forbids(MemberMode::Suspended, None), [true, true]);
 }
 
 #[test]
 fn a_mark_is_written_once_and_taken_away_when_nothing_is_restricted() {
-    let mark = rules(MemberMode::Stopped, None).mark();
+    let mark = rules(MemberMode::Suspended, None).mark();
     let lane = idle(c(1, 0)).ruled(mark.clone()).unwrap();
     assert_eq!(lane.member, mark);
-    assert_eq!(lane.ruled(mark), Err(Refusal::Member));
+    assert_eq!(lane.ruled(mark), Err(Rejected::Member));
     let lifted = lane.ruled(MemberRules::default().mark()).unwrap();
     assert_eq!(lifted.member, None);
     assert_eq!(lifted, idle(c(1, 0)));
 }
 
 #[test]
-fn a_stopped_member_starts_nothing_and_its_lane_rests() {
-    let lane = lane(MemberMode::Stopped, None, c(2, 2), 0);
+fn a_suspended_member_starts_nothing_and_its_lane_rests() {
+    let lane = lane(MemberMode::Suspended, None, c(2, 2), 0);
     let open = both(2, 2);
     assert_eq!(next_at(&lane, &open, 60), Next::Stay);
     assert_eq!(on_tick(&lane, &open, 7, TIMEOUT, at(60)), OnTick::End);
     let refused = lane.intending(3, run(5), intent(run(5), c(1, 0)), c(0, 0), at(2));
-    assert_eq!(refused, Err(Refusal::Member));
+    assert_eq!(refused, Err(Rejected::Member));
     // What was closed meanwhile is told as ever.
     let mut done = lane.clone();
     done.planned.as_mut().unwrap().taken = c(2, 2);
@@ -131,7 +131,7 @@ fn a_stopped_member_starts_nothing_and_its_lane_rests() {
 
 #[test]
 fn what_is_in_flight_ends_and_an_intent_that_was_not_started_is_no_more_permitted() {
-    let flying = marked(&in_flight(c(1, 1), c(1, 1)), MemberMode::Stopped, None);
+    let flying = marked(&in_flight(c(1, 1), c(1, 1)), MemberMode::Suspended, None);
     assert_eq!(next_at(&flying, &[], 9), Next::Stay);
     let succeeded = Ending::Succeeded {
         duration_seconds: None,
@@ -141,7 +141,7 @@ fn what_is_in_flight_ends_and_an_intent_that_was_not_started_is_no_more_permitte
     let lane = starting(c(1, 1), c(1, 1));
     let batch = lane.intent.clone().unwrap();
     assert!(lane.permits(&batch, at(1)));
-    for mode in [MemberMode::Stopped, MemberMode::AllowOnly] {
+    for mode in [MemberMode::Suspended, MemberMode::AllowOnly] {
         assert!(!marked(&lane, mode, None).permits(&batch, at(1)));
     }
     assert!(!marked(&lane, MemberMode::All, Some(0)).permits(&batch, at(1)));
@@ -172,7 +172,7 @@ fn denies_that_are_kept_back_neither_go_nor_hold_anything_up() {
 
 #[test]
 fn changes_of_older_runs_are_closed_whatever_the_member_keeps_back() {
-    let lane = lane(MemberMode::Stopped, None, c(1, 0), 0);
+    let lane = lane(MemberMode::Suspended, None, c(1, 0), 0);
     let old = open("old", Action::Deny, 4, 0);
     let open = [old.clone(), open("new", Action::Deny, 5, 0)];
     assert_eq!(next_at(&lane, &open, 0), Next::Supersede(vec![old]));
@@ -192,11 +192,11 @@ fn suspects_that_are_kept_back_do_not_hold_up_the_other_kind() {
     let lane = marked(&lane, MemberMode::AllowOnly, None);
     assert_eq!(chosen(&lane, &open, 10), c(2, 0));
     let mut denies_only = lane.clone();
-    denies_only.search = serde_json::from_str(
+    denies_only.bisect = serde_json::from_str(
         r#"{"deny":[{"product":"deny-0","action":"deny","run":"00000000050000000000000000","ordinal":0}],"apart":true}"#,
     )
     .unwrap();
-    let suspect = denies_only.search.suspects(Action::Deny)[0].clone();
+    let suspect = denies_only.bisect.suspects(Action::Deny)[0].clone();
     let mut open = both(2, 1);
     open[2].run = suspect.run;
     denies_only.planned.as_mut().unwrap().run = suspect.run;
@@ -216,7 +216,7 @@ fn a_day_has_no_more_denies_than_the_limit() {
     assert_eq!(chosen(&lane, &both(70, 50), 60), c(50, 3));
     let four = intent(run(5), c(0, 4));
     let refused = lane.intending(3, run(5), four, c(0, 0), at(2));
-    assert_eq!(refused, Err(Refusal::Member));
+    assert_eq!(refused, Err(Rejected::Member));
     let three = intent(run(5), c(9, 3));
     assert!(lane.intending(3, run(5), three, c(0, 0), at(2)).is_ok());
 }
@@ -250,19 +250,19 @@ fn a_lane_that_has_used_up_its_limit_waits_without_spinning_until_it_frees() {
 fn denies_are_counted_when_their_change_set_succeeds_or_may_have() {
     let batch = c(3, 2);
     let flying = in_flight(c(9, 9), batch);
-    let put_off = flying.ended(4, Ending::PutOff(at(60)), at(9)).unwrap();
-    assert!(put_off.denied.is_empty());
+    let back_off = flying.ended(4, Ending::BackOff(at(60)), at(9)).unwrap();
+    assert!(back_off.denied.is_empty());
     // Nobody knows whether it was applied.
     let vanished = flying.ended(4, Ending::Vanished(at(60)), at(9)).unwrap();
     assert_eq!(vanished.denied.used(at(9)), 2);
     let denied = Denied::default();
-    assert_eq!(LaneState { denied, ..vanished }, put_off);
+    assert_eq!(LaneState { denied, ..vanished }, back_off);
     let succeeded = Ending::Succeeded {
         duration_seconds: Some(9),
     };
     let ended = flying.ended(4, succeeded.clone(), at(9)).unwrap();
     assert_eq!(ended.denied.used(at(9)), 2);
-    assert_eq!(ended.ended(4, succeeded, at(9)), Err(Refusal::Phase));
+    assert_eq!(ended.ended(4, succeeded, at(9)), Err(Rejected::Phase));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn suspects_are_tried_no_more_of_than_there_is_room_for() {
     };
     let batch = intent(run(5), c(0, 16));
     assert!(
-        lane.search
+        lane.bisect
             .failed(&batch, &change_set("cs-1"), &failed)
             .is_empty()
     );
@@ -291,7 +291,7 @@ proptest! {
     /// others: a lane never turns round with nothing to do.
     #[test]
     fn what_is_chosen_is_permitted_and_a_lane_never_spins(
-        mode in prop::sample::select(vec![MemberMode::All, MemberMode::AllowOnly, MemberMode::Stopped]),
+        mode in prop::sample::select(vec![MemberMode::All, MemberMode::AllowOnly, MemberMode::Suspended]),
         most in prop::option::of(0_u32..80),
         used in 0_usize..90,
         open in (0_usize..70, 0_usize..70),

@@ -32,7 +32,7 @@ fn a_tick_that_is_not_the_live_one_is_dropped_in_every_phase() {
 #[test]
 fn the_chain_ends_on_a_lane_at_rest_and_on_one_that_waits_for_a_person() {
     assert_eq!(tick(&in_phase(Phase::Idle), &[], 7, 0), OnTick::End);
-    for phase in [Phase::Blocked, Phase::Stopped] {
+    for phase in [Phase::Blocked, Phase::Suspended] {
         let lane = in_phase(phase);
         assert_eq!(tick(&lane, &one_open(), 7, 0), OnTick::End, "{phase}");
     }
@@ -108,7 +108,7 @@ fn the_first_tick_of_a_batch_is_due_a_little_before_the_last_ones_duration() {
 }
 
 #[test]
-fn a_start_is_repeated_only_after_the_function_that_wrote_it_can_not_run_any_more() {
+fn a_start_is_repeated_only_after_the_function_that_wrote_it_cannot_run_any_more() {
     let lane = starting(c(1, 0), c(1, 0));
     for (seconds, due) in [
         (0, false),
@@ -151,7 +151,7 @@ proptest! {
         prop_assert!(bounds.contains(&later_tick(&lane, at(seconds))));
         match on_tick(&lane, &one_open(), number, timeout, at(seconds)) {
             OnTick::Drop => prop_assert!(number < lane.tick),
-            OnTick::End => prop_assert!(matches!(phase, Phase::Blocked | Phase::Stopped)),
+            OnTick::End => prop_assert!(matches!(phase, Phase::Blocked | Phase::Suspended)),
             OnTick::Renew { number: next, due } => {
                 prop_assert_eq!(next, number + 1);
                 prop_assert!(lane.ticked(next, due).is_ok());

@@ -20,7 +20,7 @@ fn only_a_newer_plan_is_committed() {
     for number in [4, 5] {
         assert_eq!(
             lane.committed(planned(number, c(2, 2))),
-            Err(Refusal::NotNewer)
+            Err(Rejected::NotNewer)
         );
     }
     let next = lane.committed(planned(6, c(2, 2))).unwrap();
@@ -34,16 +34,16 @@ fn a_commit_frees_a_blocked_lane_and_leaves_every_other_phase() {
         let lane = LaneState {
             block: (phase == Phase::Blocked).then(block),
             not_before: Some(at(60)),
-            put_off: 4,
+            back_off: 4,
             ..in_phase(phase)
         };
         let next = lane.committed(planned(6, c(2, 2))).unwrap();
         if phase == Phase::Blocked {
             assert_eq!((next.phase, next.block), (Phase::Idle, None));
-            assert_eq!((next.not_before, next.put_off), (None, 0));
+            assert_eq!((next.not_before, next.back_off), (None, 0));
         } else {
             assert_eq!(next.phase, phase);
-            assert_eq!((next.not_before, next.put_off), (Some(at(60)), 4));
+            assert_eq!((next.not_before, next.back_off), (Some(at(60)), 4));
         }
     }
 }
@@ -64,26 +64,26 @@ fn a_commit_leaves_the_batch_in_flight_and_forgets_who_waited_for_the_older_plan
 #[test]
 fn the_sent_mark_is_for_the_plan_that_was_sent() {
     let lane = idle(c(1, 0));
-    assert_eq!(lane.sent(run(4)), Err(Refusal::Plan));
-    assert_eq!(lane.sent(run(6)), Err(Refusal::Plan));
-    assert_eq!(LaneState::default().sent(run(5)), Err(Refusal::Plan));
+    assert_eq!(lane.sent(run(4)), Err(Rejected::Plan));
+    assert_eq!(lane.sent(run(6)), Err(Rejected::Plan));
+    assert_eq!(LaneState::default().sent(run(5)), Err(Rejected::Plan));
     assert!(lane.sent(run(5)).unwrap().planned.unwrap().sent);
 }
 
 #[test]
 fn a_run_joins_the_plan_that_it_found_under_way() {
     let lane = idle(c(1, 0));
-    assert_eq!(lane.joined(run(8), run(4)), Err(Refusal::Plan));
+    assert_eq!(lane.joined(run(8), run(4)), Err(Rejected::Plan));
     assert_eq!(
         LaneState::default().joined(run(8), run(5)),
-        Err(Refusal::Plan)
+        Err(Rejected::Plan)
     );
     let lane = lane.joined(run(8), run(5)).unwrap();
     let lane = lane.joined(run(9), run(5)).unwrap();
     assert_eq!(lane.joined, BTreeSet::from([run(8), run(9)]));
-    let lane = lane.in_step(true, at(9));
+    let lane = lane.in_sync(true, at(9));
     assert!(lane.joined.is_empty());
-    assert_eq!(lane.last_in_step, Some(at(9)));
+    assert_eq!(lane.last_in_sync, Some(at(9)));
 }
 
 #[test]
@@ -115,17 +115,17 @@ fn an_intent_is_refused_at_another_seq_under_another_plan_or_in_another_phase() 
         lane.intending(seq, by, intent(run(5), c(1, 0)), c(0, 0), at(2))
     };
     let lane = idle(c(1, 1));
-    assert_eq!(intend(&lane, 2, run(5)), Err(Refusal::Seq));
-    assert_eq!(intend(&lane, 4, run(5)), Err(Refusal::Seq));
-    assert_eq!(intend(&lane, 3, run(4)), Err(Refusal::Plan));
+    assert_eq!(intend(&lane, 2, run(5)), Err(Rejected::Seq));
+    assert_eq!(intend(&lane, 4, run(5)), Err(Rejected::Seq));
+    assert_eq!(intend(&lane, 3, run(4)), Err(Rejected::Plan));
     let unplanned = LaneState::default();
-    assert_eq!(intend(&unplanned, 0, run(5)), Err(Refusal::Plan));
+    assert_eq!(intend(&unplanned, 0, run(5)), Err(Rejected::Plan));
     for phase in PHASES {
         let answer = intend(&in_phase(phase), 3, run(5));
         if phase == Phase::Idle {
             assert!(answer.is_ok());
         } else {
-            assert_eq!(answer, Err(Refusal::Phase), "{phase}");
+            assert_eq!(answer, Err(Rejected::Phase), "{phase}");
         }
     }
 }
@@ -133,40 +133,40 @@ fn an_intent_is_refused_at_another_seq_under_another_plan_or_in_another_phase() 
 #[test]
 fn a_start_is_written_down_once_and_for_its_own_intent() {
     let lane = LaneState {
-        put_off: 2,
+        back_off: 2,
         not_before: Some(at(60)),
         ..starting(c(2, 0), c(2, 0))
     };
     for seq in [3, 5] {
-        assert_eq!(lane.started(seq, change_set("cs-9")), Err(Refusal::Seq));
+        assert_eq!(lane.started(seq, change_set("cs-9")), Err(Rejected::Seq));
     }
     let next = lane.started(4, change_set("cs-9")).unwrap();
     assert_eq!(next.phase, Phase::InFlight);
     assert_eq!(next.change_set, Some(change_set("cs-9")));
     assert_eq!(next.not_before, None);
     assert_eq!(
-        next.put_off, 2,
+        next.back_off, 2,
         "that it was started does not say that it ends well"
     );
     assert_eq!(next.intent, lane.intent);
-    assert_eq!(next.started(4, change_set("cs-8")), Err(Refusal::Phase));
+    assert_eq!(next.started(4, change_set("cs-8")), Err(Rejected::Phase));
     assert_eq!(
         in_phase(Phase::Idle).started(3, change_set("cs-9")),
-        Err(Refusal::Phase)
+        Err(Rejected::Phase)
     );
 }
 
 #[test]
 fn a_change_set_that_succeeded_frees_the_lane_and_keeps_what_it_took() {
     let lane = LaneState {
-        put_off: 2,
+        back_off: 2,
         not_before: Some(at(60)),
         ..in_flight(c(2, 1), c(2, 1))
     };
     let next = lane.ended(4, succeeded(Some(30)), at(40)).unwrap();
     assert_eq!((next.phase, next.seq), (Phase::Idle, 4));
     assert_eq!((next.intent.clone(), next.change_set.clone()), (None, None));
-    assert_eq!((next.not_before, next.put_off), (None, 0));
+    assert_eq!((next.not_before, next.back_off), (None, 0));
     assert_eq!(next.last_success, Some(at(40)));
     assert_eq!(next.last_duration_seconds, Some(30));
     assert_eq!(taken(&next), c(2, 1));
@@ -188,12 +188,15 @@ fn changes_of_a_batch_that_came_to_nothing_are_to_be_taken_again() {
         starting(c(4, 4), c(2, 1)),
         in_flight(c(4, 4), c(2, 1)),
         LaneState {
-            put_off: 3,
+            back_off: 3,
             ..starting(c(4, 4), c(2, 1))
         },
     ] {
-        let next = lane.ended(4, Ending::PutOff(at(60)), at(40)).unwrap();
-        assert_eq!((next.phase, next.put_off), (Phase::Idle, lane.put_off + 1));
+        let next = lane.ended(4, Ending::BackOff(at(60)), at(40)).unwrap();
+        assert_eq!(
+            (next.phase, next.back_off),
+            (Phase::Idle, lane.back_off + 1)
+        );
         assert_eq!(next.not_before, Some(at(60)));
         assert_eq!(taken(&next), c(0, 0));
         let next = lane.ended(4, Ending::Blocked(block()), at(40)).unwrap();
@@ -215,7 +218,7 @@ fn what_was_found_to_hold_stays_taken_when_the_batch_comes_to_nothing() {
     let lane = idle(c(4, 4))
         .intending(3, run(5), intent(run(5), c(2, 1)), c(1, 1), at(2))
         .unwrap();
-    let next = lane.ended(4, Ending::PutOff(at(60)), at(40)).unwrap();
+    let next = lane.ended(4, Ending::BackOff(at(60)), at(40)).unwrap();
     assert_eq!(taken(&next), c(1, 1));
 }
 
@@ -224,7 +227,7 @@ fn a_batch_of_an_older_plan_gives_nothing_back_to_the_newer_one() {
     let mut newer = planned(6, c(3, 3));
     newer.taken = c(1, 1);
     let lane = in_flight(c(2, 2), c(2, 2)).committed(newer).unwrap();
-    for ending in [Ending::PutOff(at(60)), Ending::Blocked(block())] {
+    for ending in [Ending::BackOff(at(60)), Ending::Blocked(block())] {
         let next = lane.ended(4, ending, at(40)).unwrap();
         assert_eq!(taken(&next), c(1, 1));
     }
@@ -234,18 +237,18 @@ fn a_batch_of_an_older_plan_gives_nothing_back_to_the_newer_one() {
 fn an_end_is_for_the_intent_that_is_under_way() {
     let lane = in_flight(c(1, 0), c(1, 0));
     for seq in [3, 5] {
-        assert_eq!(lane.ended(seq, succeeded(None), at(40)), Err(Refusal::Seq));
+        assert_eq!(lane.ended(seq, succeeded(None), at(40)), Err(Rejected::Seq));
     }
-    for phase in [Phase::Idle, Phase::Blocked, Phase::Stopped] {
+    for phase in [Phase::Idle, Phase::Blocked, Phase::Suspended] {
         let ended = in_phase(phase).ended(3, succeeded(None), at(40));
-        assert_eq!(ended, Err(Refusal::Phase), "{phase}");
+        assert_eq!(ended, Err(Rejected::Phase), "{phase}");
     }
     let once = lane.ended(4, succeeded(None), at(40)).unwrap();
-    assert_eq!(once.ended(4, succeeded(None), at(41)), Err(Refusal::Phase));
+    assert_eq!(once.ended(4, succeeded(None), at(41)), Err(Rejected::Phase));
 }
 
 #[test]
-fn only_an_idle_lane_is_blocked_or_put_off_before_an_intent() {
+fn only_an_idle_lane_is_blocked_or_back_off_before_an_intent() {
     for phase in PHASES {
         let lane = in_phase(phase);
         if phase == Phase::Idle {
@@ -254,12 +257,12 @@ fn only_an_idle_lane_is_blocked_or_put_off_before_an_intent() {
                 (blocked.phase, blocked.block),
                 (Phase::Blocked, Some(block()))
             );
-            let put_off = lane.put_off(at(60)).unwrap();
-            assert_eq!((put_off.phase, put_off.put_off), (Phase::Idle, 1));
-            assert_eq!(put_off.not_before, Some(at(60)));
+            let back_off = lane.back_off(at(60)).unwrap();
+            assert_eq!((back_off.phase, back_off.back_off), (Phase::Idle, 1));
+            assert_eq!(back_off.not_before, Some(at(60)));
         } else {
-            assert_eq!(lane.blocked(block()), Err(Refusal::Phase), "{phase}");
-            assert_eq!(lane.put_off(at(60)), Err(Refusal::Phase), "{phase}");
+            assert_eq!(lane.blocked(block()), Err(Rejected::Phase), "{phase}");
+            assert_eq!(lane.back_off(at(60)), Err(Rejected::Phase), "{phase}");
         }
     }
 }
@@ -268,11 +271,11 @@ fn only_an_idle_lane_is_blocked_or_put_off_before_an_intent() {
 fn a_tick_takes_the_place_of_older_ones_only() {
     let lane = idle(c(1, 0));
     for number in [0, 6, 7] {
-        assert_eq!(lane.ticked(number, at(9)), Err(Refusal::Tick));
+        assert_eq!(lane.ticked(number, at(9)), Err(Rejected::Tick));
     }
     let next = lane.ticked(8, at(9)).unwrap();
     assert_eq!((next.tick, next.tick_at), (8, Some(at(9))));
-    assert_eq!(next.ticked(8, at(9)), Err(Refusal::Tick));
+    assert_eq!(next.ticked(8, at(9)), Err(Rejected::Tick));
 }
 
 #[test]
@@ -281,12 +284,12 @@ fn an_announcement_is_kept_for_its_run() {
 }
 
 #[test]
-fn starts_are_put_off_for_longer_each_time_up_to_fifteen_minutes() {
-    let delay = |put_off| LaneState {
-        put_off,
+fn starts_are_back_off_for_longer_each_time_up_to_fifteen_minutes() {
+    let delay = |back_off| LaneState {
+        back_off,
         ..LaneState::default()
     };
-    for (put_off, seconds) in [
+    for (back_off, seconds) in [
         (0, 5),
         (1, 10),
         (2, 20),
@@ -295,9 +298,9 @@ fn starts_are_put_off_for_longer_each_time_up_to_fifteen_minutes() {
         (u32::MAX, 900),
     ] {
         let half = start() + jiff::SignedDuration::from_millis(seconds * 500);
-        assert_eq!(delay(put_off).put_off_until(start(), 0), half);
-        let late = delay(put_off).put_off_until(start(), 999);
-        assert!(half < late && late < at(seconds), "{put_off}: {late}");
+        assert_eq!(delay(back_off).back_off_until(start(), 0), half);
+        let late = delay(back_off).back_off_until(start(), 999);
+        assert!(half < late && late < at(seconds), "{back_off}: {late}");
     }
 }
 

@@ -27,14 +27,14 @@ enum Step {
     Succeed {
         late: u64,
     },
-    PutOffEnd {
+    BackOffEnd {
         late: u64,
     },
     BlockEnd {
         late: u64,
     },
     Block,
-    PutOff,
+    BackOff,
     Tick {
         ahead: i64,
     },
@@ -54,10 +54,10 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(late, under, share)| Step::Intend { late, under, share }),
         4 => late().prop_map(|late| Step::Start { late }),
         2 => late().prop_map(|late| Step::Succeed { late }),
-        2 => late().prop_map(|late| Step::PutOffEnd { late }),
+        2 => late().prop_map(|late| Step::BackOffEnd { late }),
         1 => late().prop_map(|late| Step::BlockEnd { late }),
         1 => Just(Step::Block),
-        1 => Just(Step::PutOff),
+        1 => Just(Step::BackOff),
         2 => (-1_i64..3).prop_map(|ahead| Step::Tick { ahead }),
         1 => Just(Step::Announce),
     ]
@@ -69,7 +69,7 @@ fn make(
     plan: &mut i64,
     serial: usize,
     step: &Step,
-) -> Result<LaneState, Refusal> {
+) -> Result<LaneState, Rejected> {
     let now = at(i64::try_from(serial).unwrap());
     let seq = |late: u64| lane.seq.wrapping_sub(late);
     match *step {
@@ -80,7 +80,7 @@ fn make(
         }
         Step::Sent => lane.sent(run(*plan)),
         Step::Join { late } => lane.joined(run(*plan + 1), run(*plan - late)),
-        Step::FindEqual => Ok(lane.in_step(true, now)),
+        Step::FindEqual => Ok(lane.in_sync(true, now)),
         Step::Intend { late, under, share } => {
             // What is the plan's own: no more than is left of it.
             let left = lane
@@ -104,10 +104,10 @@ fn make(
             let duration_seconds = Some(9);
             lane.ended(seq(late), Ending::Succeeded { duration_seconds }, now)
         }
-        Step::PutOffEnd { late } => lane.ended(seq(late), Ending::PutOff(now), now),
+        Step::BackOffEnd { late } => lane.ended(seq(late), Ending::BackOff(now), now),
         Step::BlockEnd { late } => lane.ended(seq(late), Ending::Blocked(block()), now),
         Step::Block => lane.blocked(block()),
-        Step::PutOff => lane.put_off(now),
+        Step::BackOff => lane.back_off(now),
         Step::Tick { ahead } => lane.ticked(lane.tick.saturating_add_signed(ahead), now),
         Step::Announce => Ok(lane.announced(run(*plan))),
     }
@@ -172,24 +172,24 @@ proptest! {
         }
     }
 
-    /// Whatever led there, a lane under way takes no second intent, and a stopped one none at all.
+    /// Whatever led there, a lane under way takes no second intent, and a suspended one none at all.
     #[test]
     fn a_lane_under_way_is_given_no_second_intent(
-        steps in prop::collection::vec(any_step(), 0..60), stopped: bool
+        steps in prop::collection::vec(any_step(), 0..60), suspended: bool
     ) {
         let mut lane = LaneState::default();
         let mut plan = 10;
         for (serial, step) in steps.iter().enumerate() {
             lane = make(&lane, &mut plan, serial, step).unwrap_or(lane);
         }
-        if stopped {
-            lane.phase = Phase::Stopped;
+        if suspended {
+            lane.phase = Phase::Suspended;
         }
         let second = lane.intending(lane.seq, run(plan), intent(run(plan), c(1, 0)), c(0, 0), at(0));
         if lane.phase == Phase::Idle {
             prop_assert_eq!(second.is_ok(), lane.planned.is_some());
         } else {
-            prop_assert_eq!(second, Err(Refusal::Phase));
+            prop_assert_eq!(second, Err(Rejected::Phase));
         }
     }
 
@@ -205,7 +205,7 @@ proptest! {
             let is_empty = batch.changes.is_empty();
             lane = lane.intending(lane.seq, run(5), batch, c(0, 0), at(2)).unwrap();
             if !is_empty && !blocks {
-                lane = lane.ended(lane.seq, Ending::PutOff(at(3)), at(2)).unwrap();
+                lane = lane.ended(lane.seq, Ending::BackOff(at(3)), at(2)).unwrap();
             } else if !is_empty {
                 lane = lane.ended(lane.seq, Ending::Blocked(block()), at(2)).unwrap();
                 lane.phase = Phase::Idle;

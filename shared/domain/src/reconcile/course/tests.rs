@@ -119,7 +119,7 @@ fn underway() -> Course {
 }
 
 #[test]
-fn a_lane_that_never_had_a_plan_is_in_step_unless_there_is_something_to_do() {
+fn a_lane_that_never_had_a_plan_is_in_sync_unless_there_is_something_to_do() {
     let mut scene = Scene::new(plan(&[], &[]), plan(&[], &[]));
     scene.state.planned = None;
     assert_eq!(scene.course(), Course::InSync);
@@ -130,7 +130,7 @@ fn a_lane_that_never_had_a_plan_is_in_step_unless_there_is_something_to_do() {
 }
 
 #[test]
-fn a_lane_at_rest_with_an_empty_plan_is_in_step_whatever_became_of_the_last_one() {
+fn a_lane_at_rest_with_an_empty_plan_is_in_sync_whatever_became_of_the_last_one() {
     let scene = Scene::new(plan(&["a"], &[]), plan(&[], &[])).all_taken();
     assert_eq!(scene.course(), Course::InSync);
     let mut unsent = scene.clone();
@@ -246,9 +246,9 @@ fn a_blocked_lane_is_committed_to_by_every_run() {
 }
 
 #[test]
-fn a_stopped_lane_keeps_a_plan_that_is_the_same() {
+fn a_suspended_lane_keeps_a_plan_that_is_the_same() {
     let mut scene = same();
-    scene.state.phase = Phase::Stopped;
+    scene.state.phase = Phase::Suspended;
     assert_eq!(scene.course(), underway());
 }
 
@@ -357,7 +357,7 @@ fn a_plan_that_the_member_keeps_back_is_not_at_work_however_much_it_is_wanted() 
     let mut whole = Scene::new(committed.clone(), Plan::default());
     whole.open = vec![open("x", Action::Deny, run(5))];
     assert_eq!(whole.course(), Course::Underway(run(5)));
-    for mode in ["allow-only", "stopped"] {
+    for mode in ["allow-only", "suspended"] {
         assert_eq!(ruled(whole.clone(), mode).course(), Course::Commit);
     }
     let rest = Scene::new(committed, plan(&["a"], &[]));
@@ -369,7 +369,7 @@ fn a_plan_that_the_member_keeps_back_is_not_at_work_however_much_it_is_wanted() 
 fn what_an_older_plan_left_open_is_no_reason_to_commit_again() {
     let mut scene = Scene::new(Plan::default(), Plan::default());
     scene.open = vec![open("x", Action::Deny, run(4))];
-    assert_eq!(ruled(scene, "stopped").course(), Course::Underway(run(5)));
+    assert_eq!(ruled(scene, "suspended").course(), Course::Underway(run(5)));
 }
 
 #[test]

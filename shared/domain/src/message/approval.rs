@@ -1,4 +1,4 @@
-//! Requests about holds: approval, rejection, and the way back.
+//! Requests about holds: approval, rejection, and the rollback.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{
     APPROVAL_REQUESTED, Envelope, Event, REJECTION_REQUESTED, RESTORE_REQUESTED, Unreadable,
     check_schema, event, shape,
 };
-use crate::hold::{ConsentAction, ConsentRequest};
+use crate::hold::{ApprovalAction, ApprovalRequest};
 use crate::ids::{AccountId, ExperienceId, LaneId, RunId};
 use crate::plan::PlanHash;
 
@@ -14,7 +14,7 @@ use crate::plan::PlanHash;
 /// shown, or wants the lists back.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub(super) struct ConsentDetail {
+pub(super) struct ApprovalDetail {
     /// The member account.
     member_account: AccountId,
     /// The member experience.
@@ -33,15 +33,15 @@ pub(super) struct ConsentDetail {
 }
 
 /// The event Approval Requested, Rejection Requested or Restore Requested.
-pub fn consent_requested(request: ConsentRequest) -> Event {
+pub fn approval_requested(request: ApprovalRequest) -> Event {
     let detail_type = match request.action {
-        ConsentAction::Approve => APPROVAL_REQUESTED,
-        ConsentAction::Reject => REJECTION_REQUESTED,
-        ConsentAction::Restore => RESTORE_REQUESTED,
+        ApprovalAction::Approve => APPROVAL_REQUESTED,
+        ApprovalAction::Reject => REJECTION_REQUESTED,
+        ApprovalAction::Restore => RESTORE_REQUESTED,
     };
     event(
         detail_type,
-        &ConsentDetail {
+        &ApprovalDetail {
             member_account: request.lane.account,
             experience: request.lane.experience,
             run: request.run,
@@ -53,20 +53,20 @@ pub fn consent_requested(request: ConsentRequest) -> Event {
 }
 
 /// Reads the event. An approval or a rejection names the plan that was shown.
-pub(super) fn parse(envelope: Envelope) -> Result<ConsentRequest, Unreadable> {
+pub(super) fn parse(envelope: Envelope) -> Result<ApprovalRequest, Unreadable> {
     if envelope.detail.get("schema").is_some() {
         check_schema(&envelope.detail)?;
     }
-    let detail = ConsentDetail::deserialize(&envelope.detail).map_err(shape)?;
+    let detail = ApprovalDetail::deserialize(&envelope.detail).map_err(shape)?;
     let action = match envelope.detail_type.as_str() {
-        APPROVAL_REQUESTED => ConsentAction::Approve,
-        REJECTION_REQUESTED => ConsentAction::Reject,
-        _ => ConsentAction::Restore,
+        APPROVAL_REQUESTED => ApprovalAction::Approve,
+        REJECTION_REQUESTED => ApprovalAction::Reject,
+        _ => ApprovalAction::Restore,
     };
-    if action != ConsentAction::Restore && detail.plan_hash.is_none() {
+    if action != ApprovalAction::Restore && detail.plan_hash.is_none() {
         return Err(shape("the field \"plan_hash\" is missing"));
     }
-    Ok(ConsentRequest {
+    Ok(ApprovalRequest {
         action,
         lane: LaneId {
             account: detail.member_account,

@@ -1,4 +1,4 @@
-//! `pmp-sync stop` and `pmp-sync resume`: the emergency brake. After `stop` has returned no change set
+//! `pmp-sync suspend` and `pmp-sync resume`: the suspension. After `suspend` has returned no change set
 //! is started on what it names; those in flight are left to end.
 
 use std::time::Duration;
@@ -6,50 +6,50 @@ use std::time::Duration;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
-use pmp_sync_domain::lane::{Brake, LaneState, Phase, Stop};
+use pmp_sync_domain::lane::{LaneState, Phase, Suspension, Suspensions};
 use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::LaneEntry;
-use pmp_sync_domain::transit::transit;
+use pmp_sync_domain::try_transition::try_transition;
 use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::args::{BrakeOptions, Common};
+use crate::args::{Common, SuspendOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
 use crate::output;
 
-/// How often the brake is written again because somebody else was faster.
+/// How often the suspension is written again because somebody else was faster.
 const MOST_CONFLICTS: usize = 5;
 /// How long a start that was under way may take: the longest that a worker runs by default, twice.
 const STARTING: Duration = Duration::from_mins(1);
 
-/// What the brake came to.
+/// What the suspension came to.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct BrakeAnswer<'a> {
+pub(crate) struct SuspendAnswer<'a> {
     /// What was done.
     done: Done,
-    /// What is stopped now.
-    brake: &'a Brake,
-    /// The lanes that are stopped now.
-    stopped_lanes: Vec<StoppedLane<'a>>,
+    /// What is suspended now.
+    suspensions: &'a Suspensions,
+    /// The lanes that are suspended now.
+    suspended_lanes: Vec<SuspendedLane<'a>>,
 }
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Done {
-    /// The brake was put on.
-    Stopped,
+    /// It was suspended.
+    Suspended,
     /// It was taken off.
     Resumed,
 }
 
 /// A lane that starts no change set.
 #[derive(Debug, Serialize, JsonSchema)]
-struct StoppedLane<'a> {
+struct SuspendedLane<'a> {
     /// The member.
     member: &'a MemberName,
     /// Its account.
@@ -69,7 +69,7 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn new(options: &'a BrakeOptions) -> Self {
+    fn new(options: &'a SuspendOptions) -> Self {
         Self {
             members: &options.members,
             links: &options.links,
@@ -90,18 +90,18 @@ impl<'a> Target<'a> {
     }
 }
 
-fn put_on(brake: &mut Brake, target: &Target<'_>, stop: &Stop) {
-    // What is stopped already keeps who stopped it, and since when.
+fn put_on(suspensions: &mut Suspensions, target: &Target<'_>, suspension: &Suspension) {
+    // What is suspended already keeps who suspended it, and since when.
     if target.is_everything() {
-        brake.all.get_or_insert_with(|| stop.clone());
+        suspensions.all.get_or_insert_with(|| suspension.clone());
     }
     for member in target.members {
-        let entry = brake.members.entry(member.clone());
-        entry.or_insert_with(|| stop.clone());
+        let entry = suspensions.members.entry(member.clone());
+        entry.or_insert_with(|| suspension.clone());
     }
     for link in target.links {
-        let entry = brake.links.entry(link.clone());
-        entry.or_insert_with(|| stop.clone());
+        let entry = suspensions.links.entry(link.clone());
+        entry.or_insert_with(|| suspension.clone());
     }
 }
 
@@ -123,72 +123,75 @@ async fn check(context: &Context, target: &Target<'_>) -> Result<(), Failure> {
     crate::scope::check(links, &stored).map(drop)
 }
 
-fn take_off(brake: &mut Brake, target: &Target<'_>) -> Result<(), Failure> {
+fn take_off(suspensions: &mut Suspensions, target: &Target<'_>) -> Result<(), Failure> {
     let unknown = |what: String| Failure::Unknown {
-        message: format!("{what} is not stopped by that name"),
-        remedy: "`pmp-sync status` shows what is stopped, and by which name".to_owned(),
+        message: format!("{what} is not suspended by that name"),
+        remedy: "`pmp-sync status` shows what is suspended, and by which name".to_owned(),
     };
     if target.is_everything() {
-        brake.all = None;
-        brake.members.clear();
-        brake.links.clear();
+        suspensions.all = None;
+        suspensions.members.clear();
+        suspensions.links.clear();
         return Ok(());
     }
-    if brake.all.is_some() {
+    if suspensions.all.is_some() {
         return Err(Failure::NotWell(
-            "everything is stopped; `pmp-sync resume` without --member and --link resumes it"
+            "everything is suspended; `pmp-sync resume` without --member and --link resumes it"
                 .to_owned(),
         ));
     }
     for member in target.members {
-        if brake.members.remove(member).is_none() {
+        if suspensions.members.remove(member).is_none() {
             return Err(unknown(member.to_string()));
         }
     }
     for link in target.links {
-        if brake.links.remove(link).is_none() {
+        if suspensions.links.remove(link).is_none() {
             return Err(unknown(link.to_string()));
         }
     }
     Ok(())
 }
 
-/// Reads, changes and writes the brake, until nobody was faster.
+/// Reads, changes and writes the suspensions, until nobody was faster.
 async fn change(
     context: &Context,
-    change: impl Fn(&mut Brake) -> Result<(), Failure>,
-) -> Result<Brake, Failure> {
+    change: impl Fn(&mut Suspensions) -> Result<(), Failure>,
+) -> Result<Suspensions, Failure> {
     for _ in 0..MOST_CONFLICTS {
-        let before = context.ledger.brake().await?;
+        let before = context.ledger.suspensions().await?;
         let mut after = before.clone();
         change(&mut after)?;
         if after == before {
             return Ok(after);
         }
-        match context.ledger.put_brake(&after).await {
+        match context.ledger.put_suspensions(&after).await {
             Ok(()) => return Ok(after),
             Err(error) if error.kind == Kind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
     }
     let words = "somebody else wrote it each time";
-    Err(ServiceError::new("PutItem", "the brake", Kind::Conflict, words).into())
+    Err(ServiceError::new("PutItem", "the suspension", Kind::Conflict, words).into())
 }
 
-/// Brings the mark of every known lane in line with the brake. Lanes that are not known yet get theirs
+/// Brings the mark of every known lane in line with the suspensions. Lanes that are not known yet get theirs
 /// from the next run, before anything is planned for them.
-async fn mark(context: &Context, brake: &Brake) -> Result<Vec<(LaneEntry, LaneState)>, Failure> {
+async fn mark(
+    context: &Context,
+    suspensions: &Suspensions,
+) -> Result<Vec<(LaneEntry, LaneState)>, Failure> {
     let mut lanes = Vec::new();
     for entry in context.ledger.lanes().await? {
         let state = context.ledger.state(&entry.lane).await?;
-        let stop = brake.holds(&entry.member, &entry.lane);
-        let changed = transit(
+        let suspension = suspensions.holds(&entry.member, &entry.lane);
+        let changed = try_transition(
             &context.ledger,
             &SystemClock,
             &entry.lane,
             state.clone(),
-            |state| match stop {
-                Some(stop) => state.stopped(stop.clone()),
+            |state| match suspension {
+                Some(suspension) => state.suspended(suspension.clone()),
                 None => state.resumed(),
             },
         )
@@ -208,7 +211,7 @@ async fn wait_for_starts(
     loop {
         let mut starting = 0;
         for (entry, state) in lanes.iter_mut() {
-            if state.stop.is_some() && state.phase == Phase::Starting {
+            if state.suspension.is_some() && state.phase == Phase::Starting {
                 *state = context.ledger.state(&entry.lane).await?;
                 starting += usize::from(state.phase == Phase::Starting);
             }
@@ -229,39 +232,39 @@ async fn wait_for_starts(
 }
 
 /// `stop`
-pub(crate) async fn stop(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
+pub(crate) async fn suspend(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);
     check(&context, &target).await?;
-    let stop = Stop {
+    let suspension = Suspension {
         by: context.requester().await,
         since: SystemClock.now(),
     };
     let progress = Progress::new();
     progress.step("stopping");
-    let stopped = async {
-        let brake = change(&context, |brake| {
-            put_on(brake, &target, &stop);
+    let suspended = async {
+        let suspensions = change(&context, |suspensions| {
+            put_on(suspensions, &target, &suspension);
             Ok(())
         })
         .await?;
-        let mut lanes = mark(&context, &brake).await?;
+        let mut lanes = mark(&context, &suspensions).await?;
         wait_for_starts(&context, &mut lanes, &progress).await?;
-        Ok::<_, Failure>((brake, lanes))
+        Ok::<_, Failure>((suspensions, lanes))
     }
     .await;
     progress.finish();
-    let (brake, lanes) = stopped?;
-    report(common, Done::Stopped, &target, &brake, &lanes)
+    let (suspensions, lanes) = suspended?;
+    report(common, Done::Suspended, &target, &suspensions, &lanes)
 }
 
-/// Puts the brake on a member that is to be removed, and waits until nothing is being started.
+/// Suspends a member that is to be removed, and waits until nothing is being started.
 pub(crate) async fn engage(
     context: &Context,
     member: &MemberName,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let stop = Stop {
+    let suspension = Suspension {
         by: context.requester().await,
         since: SystemClock.now(),
     };
@@ -270,31 +273,31 @@ pub(crate) async fn engage(
         members: &members,
         links: &[],
     };
-    let brake = change(context, |brake| {
-        put_on(brake, &target, &stop);
+    let suspensions = change(context, |suspensions| {
+        put_on(suspensions, &target, &suspension);
         Ok(())
     })
     .await?;
-    let mut lanes = mark(context, &brake).await?;
+    let mut lanes = mark(context, &suspensions).await?;
     wait_for_starts(context, &mut lanes, progress).await
 }
 
-/// Takes the brake off a member that is gone: another one may be called so.
+/// Resumes a member that is gone: another one may be called so.
 pub(crate) async fn release(context: &Context, member: &MemberName) -> Result<(), Failure> {
-    let brake = change(context, |brake| {
-        brake.members.remove(member);
+    let suspensions = change(context, |suspensions| {
+        suspensions.members.remove(member);
         Ok(())
     })
     .await?;
-    mark(context, &brake).await.map(drop)
+    mark(context, &suspensions).await.map(drop)
 }
 
 /// `resume`
-pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<(), Failure> {
+pub(crate) async fn resume(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let target = Target::new(options);
-    let brake = change(&context, |brake| take_off(brake, &target)).await?;
-    let lanes = mark(&context, &brake).await?;
+    let suspensions = change(&context, |suspensions| take_off(suspensions, &target)).await?;
+    let lanes = mark(&context, &suspensions).await?;
     // What was held back is planned now rather than with the next hourly run.
     let scopes = if target.is_everything() {
         vec![Scope::default()]
@@ -323,24 +326,24 @@ pub(crate) async fn resume(common: &Common, options: &BrakeOptions) -> Result<()
             }))
             .await?;
     }
-    report(common, Done::Resumed, &target, &brake, &lanes)
+    report(common, Done::Resumed, &target, &suspensions, &lanes)
 }
 
 fn report(
     common: &Common,
     done: Done,
     target: &Target<'_>,
-    brake: &Brake,
+    suspensions: &Suspensions,
     lanes: &[(LaneEntry, LaneState)],
 ) -> Result<(), Failure> {
     let held: Vec<_> = lanes
         .iter()
-        .filter(|(_, state)| state.stop.is_some())
+        .filter(|(_, state)| state.suspension.is_some())
         .collect();
     if common.json {
         let held: Vec<_> = held
             .iter()
-            .map(|(entry, state)| StoppedLane {
+            .map(|(entry, state)| SuspendedLane {
                 member: &entry.member,
                 account: &entry.lane.account,
                 experience: &entry.lane.experience,
@@ -348,10 +351,10 @@ fn report(
                 change_set: state.change_set.as_ref(),
             })
             .collect();
-        return output::json(&BrakeAnswer {
+        return output::json(&SuspendAnswer {
             done,
-            brake,
-            stopped_lanes: held,
+            suspensions,
+            suspended_lanes: held,
         });
     }
     let done = output::word(&done);
@@ -373,62 +376,69 @@ fn report(
 mod tests {
     use super::*;
 
-    fn stop(by: &str) -> Stop {
-        Stop {
+    fn suspension(by: &str) -> Suspension {
+        Suspension {
             by: Some(by.to_owned()),
             since: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
 
-    fn options(members: &[&str], links: &[&str]) -> BrakeOptions {
-        BrakeOptions {
+    fn options(members: &[&str], links: &[&str]) -> SuspendOptions {
+        SuspendOptions {
             members: members.iter().map(|name| name.parse().unwrap()).collect(),
             links: links.iter().map(|id| id.parse().unwrap()).collect(),
         }
     }
 
     #[test]
-    fn what_is_stopped_already_keeps_who_stopped_it() {
-        let mut brake = Brake::default();
+    fn what_is_suspended_already_keeps_who_suspended_it() {
+        let mut suspensions = Suspensions::default();
         let one = options(&["emea"], &["exp-1"]);
-        put_on(&mut brake, &Target::new(&one), &stop("first"));
-        put_on(&mut brake, &Target::new(&one), &stop("second"));
-        let of_member = &brake.members[&"emea".parse().unwrap()];
+        put_on(&mut suspensions, &Target::new(&one), &suspension("first"));
+        put_on(&mut suspensions, &Target::new(&one), &suspension("second"));
+        let of_member = &suspensions.members[&"emea".parse().unwrap()];
         assert_eq!(of_member.by.as_deref(), Some("first"));
-        assert_eq!((brake.links.len(), brake.all.is_none()), (1, true));
+        assert_eq!(
+            (suspensions.links.len(), suspensions.all.is_none()),
+            (1, true)
+        );
     }
 
     #[test]
     fn resume_without_a_name_takes_everything_off_and_with_one_only_that() {
-        let mut brake = Brake::default();
+        let mut suspensions = Suspensions::default();
         put_on(
-            &mut brake,
+            &mut suspensions,
             &Target::new(&options(&["emea", "apac"], &["exp-1"])),
-            &stop("x"),
+            &suspension("x"),
         );
-        take_off(&mut brake, &Target::new(&options(&["emea"], &[]))).unwrap();
-        assert_eq!((brake.members.len(), brake.links.len()), (1, 1));
-        take_off(&mut brake, &Target::new(&options(&[], &[]))).unwrap();
-        assert_eq!(brake, Brake::default());
+        take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).unwrap();
+        assert_eq!((suspensions.members.len(), suspensions.links.len()), (1, 1));
+        take_off(&mut suspensions, &Target::new(&options(&[], &[]))).unwrap();
+        assert_eq!(suspensions, Suspensions::default());
     }
 
     #[test]
-    fn what_is_not_stopped_by_that_name_is_not_resumed() {
-        let mut brake = Brake::default();
+    fn what_is_not_suspended_by_that_name_is_not_resumed() {
+        let mut suspensions = Suspensions::default();
         put_on(
-            &mut brake,
+            &mut suspensions,
             &Target::new(&options(&["emea"], &[])),
-            &stop("x"),
+            &suspension("x"),
         );
-        assert!(take_off(&mut brake, &Target::new(&options(&["apac"], &[]))).is_err());
-        assert!(take_off(&mut brake, &Target::new(&options(&[], &["exp-1"]))).is_err());
+        assert!(take_off(&mut suspensions, &Target::new(&options(&["apac"], &[]))).is_err());
+        assert!(take_off(&mut suspensions, &Target::new(&options(&[], &["exp-1"]))).is_err());
     }
 
     #[test]
-    fn one_member_is_not_resumed_while_everything_is_stopped() {
-        let mut brake = Brake::default();
-        put_on(&mut brake, &Target::new(&options(&[], &[])), &stop("x"));
-        assert!(take_off(&mut brake, &Target::new(&options(&["emea"], &[]))).is_err());
-        assert!(brake.all.is_some());
+    fn one_member_is_not_resumed_while_everything_is_suspended() {
+        let mut suspensions = Suspensions::default();
+        put_on(
+            &mut suspensions,
+            &Target::new(&options(&[], &[])),
+            &suspension("x"),
+        );
+        assert!(take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).is_err());
+        assert!(suspensions.all.is_some());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct HoldsOptions {
 
 /// What is approved or rejected.
 #[derive(Debug, Args)]
-pub(crate) struct ConsentOptions {
+pub(crate) struct ApprovalOptions {
     /// The run that made the plan, as `pmp-sync holds` tells it.
     pub(crate) run: RunId,
     #[command(flatten)]

@@ -1,18 +1,18 @@
 //! `pmp-sync approve`, `reject` and `restore`: requests about holds. Each becomes a run of its own on one
 //! lane, which is waited for.
 
-use pmp_sync_domain::guard::Book;
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest, Hold};
+use pmp_sync_domain::guard::LinkState;
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::message::consent_requested;
+use pmp_sync_domain::message::approval_requested;
 use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::args::{Common, ConsentOptions, HashDigits, RestoreOptions};
+use crate::args::{ApprovalOptions, Common, HashDigits, RestoreOptions};
 use crate::context::{Context, request_id};
 use crate::failure::Failure;
 use crate::holds::{HoldAnswer, Known, choose, counts, known, words};
@@ -21,10 +21,10 @@ use crate::{hints, output};
 
 /// What came of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ConsentAnswer<'a> {
+pub(crate) struct ApprovalAnswer<'a> {
     /// The run that served it.
     run: &'a RunRecord,
-    /// What became of the link in that run; `consent.refused` has the words of a refusal. Null if the
+    /// What became of the link in that run; `approval.refused` has the words of a refusal. Null if the
     /// run failed before it came to it.
     link: Option<&'a LinkRecord>,
     /// What is held on the link now, if something is.
@@ -45,12 +45,17 @@ impl Served {
 }
 
 /// `approve`
-pub(crate) async fn approve(common: &Common, options: &ConsentOptions) -> Result<(), Failure> {
+pub(crate) async fn approve(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Approve, &known.lane, options.run, Some(hash)),
+        request(
+            ApprovalAction::Approve,
+            &known.lane,
+            options.run,
+            Some(hash),
+        ),
         options.patience.timeout,
     )
     .await?;
@@ -62,7 +67,7 @@ pub(crate) async fn approve(common: &Common, options: &ConsentOptions) -> Result
                 let counts = counts(link.allow.len(), link.deny.len());
                 format!("{name}: {counts} committed by run {}", served.run.run)
             }
-            LinkStatus::InStep => format!("{name}: nothing was left to do"),
+            LinkStatus::InSync => format!("{name}: nothing was left to do"),
             LinkStatus::Underway => format!("{name}: it was at work already"),
             status => format!("{name}: {}", output::word(&status)),
         })?;
@@ -77,12 +82,12 @@ pub(crate) async fn approve(common: &Common, options: &ConsentOptions) -> Result
 }
 
 /// True if all that is missing from a run is that its lane was not seen to be equal, and nothing is left
-/// open or in quarantine there. So ends each way back that is done, as long as the management experience
+/// open or in quarantine there. So ends each rollback that is done, as long as the management experience
 /// wants something else.
 async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool, Failure> {
     let totals = &run.totals;
     let unseen = run.status == RunStatus::Partial
-        && totals.failed + totals.stopped + totals.quarantined == 0
+        && totals.failed + totals.suspended + totals.quarantined == 0
         && run.not_seen.contains(&lane.to_string());
     if !unseen {
         return Ok(false);
@@ -94,12 +99,12 @@ async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool
 }
 
 /// `reject`
-pub(crate) async fn reject(common: &Common, options: &ConsentOptions) -> Result<(), Failure> {
+pub(crate) async fn reject(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
     let (context, known, hash) = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Reject, &known.lane, options.run, Some(hash)),
+        request(ApprovalAction::Reject, &known.lane, options.run, Some(hash)),
         options.patience.timeout,
     )
     .await?;
@@ -125,7 +130,7 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
     let served = serve(
         common,
         &context,
-        request(ConsentAction::Restore, &lane, options.run, None),
+        request(ApprovalAction::Restore, &lane, options.run, None),
         options.patience.timeout,
     )
     .await?;
@@ -135,7 +140,7 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
         .as_ref()
         .filter(|_| link.status == LinkStatus::Held)
     else {
-        if link.status != LinkStatus::InStep {
+        if link.status != LinkStatus::InSync {
             return ended_well(&served.run);
         }
         if common.json {
@@ -148,7 +153,7 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
     };
     if !common.json {
         output::line(&format!(
-            "{name}: the way back before run {} is planned and held",
+            "{name}: the rollback before run {} is planned and held",
             options.run
         ))?;
         for change in link.shown().changes() {
@@ -157,13 +162,13 @@ pub(crate) async fn restore(common: &Common, options: &RestoreOptions) -> Result
         let approve = hints::approve(hold, &lane.experience, options.link.member.as_ref());
         output::line(&words(hold, &approve))?;
     }
-    Err(Failure::Held("the way back waits for consent".to_owned()))
+    Err(Failure::Held("the rollback waits for approval".to_owned()))
 }
 
 /// The lane and the hash of the plan that the options name, if that is what is held.
 async fn named(
     common: &Common,
-    options: &ConsentOptions,
+    options: &ApprovalOptions,
 ) -> Result<(Context, Known, PlanHash), Failure> {
     let context = Context::new(common).await;
     let link = &options.link;
@@ -179,7 +184,7 @@ async fn named(
         .collect();
     let hint = "`pmp-sync holds` lists what is held";
     let known = choose(found, &link.experience, link.member.as_ref(), hint)?;
-    match held(&known.book, options.run, &options.plan) {
+    match held(&known.link_state, options.run, &options.plan) {
         Some(hold) => {
             let hash = hold.plan_hash.clone();
             Ok((context, known, hash))
@@ -192,8 +197,8 @@ async fn named(
 }
 
 /// The hold of that run and plan.
-fn held<'a>(book: &'a Book, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
-    let mut holds = book.hold.iter().chain(&book.restore);
+fn held<'a>(link_state: &'a LinkState, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
+    let mut holds = link_state.hold.iter().chain(&link_state.restore);
     holds.find(|hold| hold.run == run && digits.names(&hold.plan_hash))
 }
 
@@ -201,10 +206,10 @@ fn held<'a>(book: &'a Book, run: RunId, digits: &HashDigits) -> Option<&'a Hold>
 async fn approved(
     context: &Context,
     known: &Known,
-    options: &ConsentOptions,
+    options: &ApprovalOptions,
 ) -> Result<Option<PlanHash>, Failure> {
-    let allowance = known.book.allowance.as_ref();
-    if allowance.is_none_or(|allowance| allowance.run != options.run) {
+    let grant = known.link_state.grant.as_ref();
+    if grant.is_none_or(|grant| grant.run != options.run) {
         return Ok(None);
     }
     let record = context.ledger.link(options.run, &known.lane).await?;
@@ -239,12 +244,12 @@ fn stale(known: &Known) -> Failure {
 }
 
 fn request(
-    action: ConsentAction,
+    action: ApprovalAction,
     lane: &LaneId,
     run: RunId,
     plan_hash: Option<PlanHash>,
-) -> ConsentRequest {
-    ConsentRequest {
+) -> ApprovalRequest {
+    ApprovalRequest {
         action,
         lane: lane.clone(),
         run,
@@ -261,28 +266,28 @@ fn request(
 async fn serve(
     common: &Common,
     context: &Context,
-    request: ConsentRequest,
+    request: ApprovalRequest,
     timeout: u64,
 ) -> Result<Served, Failure> {
     let id = request_id();
     let lane = request.lane.clone();
-    let request = ConsentRequest {
+    let request = ApprovalRequest {
         request_id: Some(id.clone()),
         requester: context.requester().await,
         ..request
     };
-    context.bus.put(consent_requested(request)).await?;
+    context.bus.put(approval_requested(request)).await?;
     let run = wait(context, &id, timeout).await?;
     let link = context.ledger.link(run.run, &lane).await?;
     if common.json {
         let known = Known {
             lane: lane.clone(),
-            book: Book::default(),
+            link_state: LinkState::default(),
             entry: None,
             is_ambiguous: false,
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
-        output::json(&ConsentAnswer {
+        output::json(&ApprovalAnswer {
             run: &run,
             link: link.as_ref(),
             hold: hold.map(|hold| HoldAnswer::new(&known, hold)),
@@ -298,9 +303,9 @@ async fn serve(
         return Err(Failure::Partial(format!("{name} has failed")));
     }
     if let Some(why) = link
-        .consent
+        .approval
         .as_ref()
-        .and_then(|consent| consent.refused.clone())
+        .and_then(|approval| approval.refused.clone())
     {
         // What is held instead, if something is.
         tell_failures(context, &run).await?;
@@ -333,19 +338,22 @@ mod tests {
     #[test]
     fn what_is_held_is_found_by_its_run_and_its_hash_together() {
         let (first, second) = (RunId::next(None, 1, 0), RunId::next(None, 2, 0));
-        let book = Book {
+        let link_state = LinkState {
             hold: Some(hold(first, &["prod-a"])),
             restore: Some(hold(second, &["prod-b"])),
-            ..Book::default()
+            ..LinkState::default()
         };
         let digits = |hold: &Option<Hold>| -> HashDigits {
             let hash = hold.as_ref().unwrap().plan_hash.to_string();
             hash.get(..8).unwrap().parse().unwrap()
         };
-        let (of_hold, of_restore) = (digits(&book.hold), digits(&book.restore));
-        assert_eq!(held(&book, first, &of_hold), book.hold.as_ref());
-        assert_eq!(held(&book, second, &of_restore), book.restore.as_ref());
-        assert_eq!(held(&book, second, &of_hold), None);
-        assert_eq!(held(&book, first, &of_restore), None);
+        let (of_hold, of_restore) = (digits(&link_state.hold), digits(&link_state.restore));
+        assert_eq!(held(&link_state, first, &of_hold), link_state.hold.as_ref());
+        assert_eq!(
+            held(&link_state, second, &of_restore),
+            link_state.restore.as_ref()
+        );
+        assert_eq!(held(&link_state, second, &of_hold), None);
+        assert_eq!(held(&link_state, first, &of_restore), None);
     }
 }

@@ -4,14 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::Book;
+use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::Answer;
+use pmp_sync_domain::ports::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, from_item, to_item};
-use crate::keys::{self, BOOKS, SK};
+use crate::keys::{self, LINK_STATES, SK};
 use crate::service_error;
 
 /// Products in one part: each has at most 60 bytes, so a part has at most 300 KB.
@@ -31,46 +31,50 @@ struct ListsPart {
 
 impl Ledger {
     /// Reads the states of all links, by lane.
-    pub async fn books(&self) -> Answer<Vec<(LaneId, Book)>> {
-        let items = self.between(BOOKS, "0", "~").await?;
-        let mut books = Vec::new();
+    pub async fn link_states(&self) -> Result<Vec<(LaneId, LinkState)>> {
+        let items = self.between(LINK_STATES, "0", "~").await?;
+        let mut link_states = Vec::new();
         for item in items {
             let sk = item.get(SK).and_then(|value| value.as_s().ok());
             let lane: Option<LaneId> = sk.and_then(|sk| sk.replacen('#', "/", 1).parse().ok());
-            let book = from_item("Query", item)?;
-            books.extend(lane.map(|lane| (lane, book)));
+            let link_state = from_item("Query", item)?;
+            link_states.extend(lane.map(|lane| (lane, link_state)));
         }
-        Ok(books)
+        Ok(link_states)
     }
 
-    pub(super) async fn book_of(&self, lane: &LaneId) -> Answer<Book> {
-        match self.get(BOOKS, &keys::lane_entry(lane)).await? {
+    pub(super) async fn link_state_of(&self, lane: &LaneId) -> Result<LinkState> {
+        match self.get(LINK_STATES, &keys::lane_entry(lane)).await? {
             Some(item) => from_item("GetItem", item),
-            None => Ok(Book::default()),
+            None => Ok(LinkState::default()),
         }
     }
 
-    pub(super) async fn store_book(&self, lane: &LaneId, book: &Book) -> Answer<()> {
-        let next = Book {
+    pub(super) async fn store_link_state(
+        &self,
+        lane: &LaneId,
+        link_state: &LinkState,
+    ) -> Result<()> {
+        let next = LinkState {
             schema: SCHEMA,
-            rev: book.rev + 1,
-            ..book.clone()
+            rev: link_state.rev + 1,
+            ..link_state.clone()
         };
         let sk = keys::lane_entry(lane);
         let mut call = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(to_item("PutItem", BOOKS, &sk, &next)?));
-        call = if book.rev == 0 {
+            .set_item(Some(to_item("PutItem", LINK_STATES, &sk, &next)?));
+        call = if link_state.rev == 0 {
             call.condition_expression("attribute_not_exists(pk)")
         } else {
             call.condition_expression("#rev = :rev")
                 .expression_attribute_names("#rev", "rev")
-                .expression_attribute_values(":rev", AttributeValue::N(book.rev.to_string()))
+                .expression_attribute_values(":rev", AttributeValue::N(link_state.rev.to_string()))
         };
         let sent = call.send().await.map(drop);
-        sent.map_err(|error| service_error("PutItem", format!("the book of {lane}"), &error))
+        sent.map_err(|error| service_error("PutItem", format!("the link state of {lane}"), &error))
     }
 
     /// Writes the first part last: if it exists, all parts exist.
@@ -80,7 +84,7 @@ impl Ledger {
         lane: &LaneId,
         lists: &PolicySnapshot,
         now: Timestamp,
-    ) -> Answer<()> {
+    ) -> Result<()> {
         let pk = keys::run_links(run);
         if self.get(&pk, &keys::lists(lane, 0)).await?.is_some() {
             return Ok(());
@@ -97,14 +101,14 @@ impl Ledger {
         &self,
         run: RunId,
         lane: &LaneId,
-    ) -> Answer<Option<PolicySnapshot>> {
+    ) -> Result<Option<PolicySnapshot>> {
         let pk = keys::run_links(run);
         let (first, last) = (keys::lists(lane, 0), keys::lists(lane, 9_999));
         let items = self.between(&pk, &first, &last).await?;
         let parts: Vec<ListsPart> = items
             .into_iter()
             .map(|item| from_item("Query", item))
-            .collect::<Answer<_>>()?;
+            .collect::<Result<_>>()?;
         join(parts).map_err(|message| ServiceError::new("Query", pk, Kind::Refused, message))
     }
 }

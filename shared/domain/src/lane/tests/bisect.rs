@@ -67,13 +67,13 @@ impl Hunt {
                     self.open
                         .retain(|open| !done.contains(&(open.product.clone(), open.run)));
                     self.quarantined.extend(failed);
-                    self.lane = self.lane.set_aside(&done).unwrap();
+                    self.lane = self.lane.quarantined(&done).unwrap();
                 }
                 Next::Choose(claimed) => self.change_set(&claimed, number),
                 other => panic!("{other:?}"),
             }
         }
-        panic!("the search does not end");
+        panic!("the bisect does not end");
     }
 
     fn change_set(&mut self, claimed: &[OpenChange], number: usize) {
@@ -113,7 +113,7 @@ impl Hunt {
         self.lane = started.ended(seq, ending, at(70)).unwrap();
     }
 
-    fn set_aside(&self) -> BTreeSet<ProductId> {
+    fn quarantined(&self) -> BTreeSet<ProductId> {
         self.quarantined
             .iter()
             .map(|failed| failed.change.product.clone())
@@ -139,7 +139,7 @@ fn one_bad_product_among_fifty_is_found_wherever_it_stands() {
         for told in [true, false] {
             let name = format!("allow-{place:03}");
             let hunt = Hunt::new(50, 0, &[&name], told).run();
-            assert_eq!(hunt.set_aside(), [p(&name)].into(), "at {place}");
+            assert_eq!(hunt.quarantined(), [p(&name)].into(), "at {place}");
             assert!(hunt.open.is_empty() && hunt.lane.phase == Phase::Idle);
             assert!(
                 hunt.sets - 1 <= 12,
@@ -163,7 +163,7 @@ fn the_error_of_the_product_itself_is_kept() {
 }
 
 #[test]
-fn a_lane_on_which_everything_fails_is_blocked_and_nothing_is_set_aside() {
+fn a_lane_on_which_everything_fails_is_blocked_and_nothing_is_quarantined() {
     let all: Vec<_> = (0..8).map(|number| format!("allow-{number:03}")).collect();
     let names: Vec<_> = all.iter().map(String::as_str).collect();
     for told in [true, false] {
@@ -195,17 +195,17 @@ fn a_success_of_the_other_kind_proves_nothing() {
 }
 
 #[test]
-fn a_search_is_given_up_by_a_new_plan() {
+fn a_bisect_is_given_up_by_a_new_plan() {
     let mut hunt = Hunt::new(4, 0, &["allow-000"], true);
     let claimed = hunt.open.clone();
     hunt.change_set(&claimed, 1);
-    assert!(!hunt.lane.search.is_idle());
+    assert!(!hunt.lane.bisect.is_idle());
     let next = hunt.lane.committed(planned(6, c(4, 0))).unwrap();
-    assert!(next.search.is_idle());
+    assert!(next.bisect.is_idle());
 }
 
 #[test]
-fn a_batch_of_an_older_plan_that_fails_starts_no_search() {
+fn a_batch_of_an_older_plan_that_fails_starts_no_bisect() {
     let lane = in_flight(c(2, 0), c(2, 0));
     let lane = lane.committed(planned(6, c(1, 0))).unwrap();
     let failed = Ending::Failed {
@@ -213,7 +213,7 @@ fn a_batch_of_an_older_plan_that_fails_starts_no_search() {
         failed: Failed::default(),
     };
     let ended = lane.ended(4, failed, at(9)).unwrap();
-    assert!(ended.search.is_idle());
+    assert!(ended.bisect.is_idle());
     assert_eq!(ended.phase, Phase::Idle);
 }
 
@@ -234,10 +234,10 @@ fn without_reasons_both_kinds_are_searched_at_the_cost_of_two_more() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever is bad, of one kind or both: exactly that is set aside, the rest gets through, and the
+    /// Whatever is bad, of one kind or both: exactly that is quarantined, the rest gets through, and the
     /// cost is within the bound.
     #[test]
-    fn exactly_what_is_bad_is_set_aside(
+    fn exactly_what_is_bad_is_quarantined(
         allow in 0_usize..60, deny in 0_usize..60,
         bad in prop::collection::btree_set((any::<bool>(), 0_usize..60), 0..6),
         told: bool,
@@ -254,7 +254,7 @@ proptest! {
         prop_assume!(allow == 0 || bad_of("allow") < allow);
         prop_assume!(deny == 0 || bad_of("deny") < deny);
         let hunt = Hunt::new(allow, deny, &names, told).run();
-        prop_assert_eq!(hunt.set_aside(), hunt.bad.clone());
+        prop_assert_eq!(hunt.quarantined(), hunt.bad.clone());
         prop_assert!(hunt.open.is_empty());
         prop_assert_eq!(hunt.lane.phase, Phase::Idle);
         let fewest = c(allow, deny).fewest_change_sets();

@@ -1,4 +1,4 @@
-//! The operator's brake: while it is on, no change set is started; those in flight are left to end.
+//! The operator's suspensions: while it is on, no change set is started; those in flight are left to end.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExperienceId, LaneId, MemberName};
 
-/// Who stopped something, and when.
+/// Who suspended something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Stop {
+pub struct Suspension {
     /// Who, as far as the command knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -19,29 +19,29 @@ pub struct Stop {
     pub since: Timestamp,
 }
 
-/// The ledger's item of what is stopped. Lanes carry a mark of their own, which the worker sees; a
+/// The ledger's item of what is suspended. Lanes carry a mark of their own, which the worker sees; a
 /// run brings the marks in line with this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Brake {
+pub struct Suspensions {
     /// The schema of the release that wrote it.
     pub schema: u32,
     /// Counts the writes.
     pub rev: u64,
     /// Everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub all: Option<Stop>,
+    pub all: Option<Suspension>,
     /// Members.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub members: BTreeMap<MemberName, Stop>,
+    pub members: BTreeMap<MemberName, Suspension>,
     /// Links, by their member experience.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub links: BTreeMap<ExperienceId, Stop>,
+    pub links: BTreeMap<ExperienceId, Suspension>,
 }
 
-impl Brake {
-    /// The stop that holds a lane, if one does.
-    pub fn holds(&self, member: &MemberName, lane: &LaneId) -> Option<&Stop> {
+impl Suspensions {
+    /// The suspension that holds a lane, if one does.
+    pub fn holds(&self, member: &MemberName, lane: &LaneId) -> Option<&Suspension> {
         self.all
             .as_ref()
             .or_else(|| self.members.get(member))

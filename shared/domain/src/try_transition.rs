@@ -2,8 +2,8 @@
 
 use crate::error::{Kind, ServiceError};
 use crate::ids::LaneId;
-use crate::lane::{LaneState, Refusal};
-use crate::ports::{Answer, Clock, Lanes};
+use crate::lane::{LaneState, Rejected};
+use crate::ports::{Clock, Lanes, Result};
 
 /// How often a transition is made again because the item was written in between.
 const MOST_CONFLICTS: usize = 8;
@@ -20,13 +20,13 @@ pub struct Transited {
 /// Makes `transition` on `state`, as it was read, and writes the result on condition that nothing
 /// was written in between; otherwise reads again and makes it again. Nothing if the transition is
 /// refused: somebody was faster.
-pub async fn transit<L: Lanes, K: Clock>(
+pub async fn try_transition<L: Lanes, K: Clock>(
     lanes: &L,
     clock: &K,
     lane: &LaneId,
     state: LaneState,
-    transition: impl Fn(&LaneState) -> Result<LaneState, Refusal> + Send + Sync,
-) -> Answer<Option<Transited>> {
+    transition: impl Fn(&LaneState) -> Result<LaneState, Rejected> + Send + Sync,
+) -> Result<Option<Transited>> {
     let mut before = state;
     for _ in 0..MOST_CONFLICTS {
         let Ok(mut after) = transition(&before) else {
@@ -95,20 +95,20 @@ mod tests {
     }
 
     impl Lanes for Ledger {
-        async fn state(&self, _: &LaneId) -> Answer<LaneState> {
+        async fn state(&self, _: &LaneId) -> Result<LaneState> {
             self.read_fails
                 .map_or_else(|| Ok(self.now()), |kind| Err(failure(kind)))
         }
 
-        async fn open(&self, _: &LaneId) -> Answer<Vec<OpenChange>> {
+        async fn open(&self, _: &LaneId) -> Result<Vec<OpenChange>> {
             Ok(Vec::new())
         }
 
-        async fn quarantined(&self, _: &LaneId) -> Answer<Vec<Quarantined>> {
+        async fn quarantined(&self, _: &LaneId) -> Result<Vec<Quarantined>> {
             Ok(Vec::new())
         }
 
-        async fn store(&self, _: &LaneId, rev: u64, next: &LaneState) -> Answer<()> {
+        async fn store(&self, _: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
             self.writes.lock().unwrap().push(rev);
             if let Some(kind) = self.write_fails {
                 return Err(failure(kind));
@@ -147,10 +147,10 @@ mod tests {
     fn make(
         ledger: &Ledger,
         state: LaneState,
-        transition: impl Fn(&LaneState) -> Result<LaneState, Refusal> + Send + Sync,
-    ) -> Answer<Option<Transited>> {
+        transition: impl Fn(&LaneState) -> Result<LaneState, Rejected> + Send + Sync,
+    ) -> Result<Option<Transited>> {
         let lane = "222222222222/exp-1".parse().unwrap();
-        let made = pin!(transit(ledger, &Still, &lane, state, transition));
+        let made = pin!(try_transition(ledger, &Still, &lane, state, transition));
         match made.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer,
             Poll::Pending => panic!("the fake never waits"),
@@ -158,16 +158,16 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands for a transition")]
-    fn next_tick(state: &LaneState) -> Result<LaneState, Refusal> {
+    fn next_tick(state: &LaneState) -> Result<LaneState, Rejected> {
         Ok(LaneState {
             tick: state.tick + 1,
             ..state.clone()
         })
     }
 
-    fn refused_once_ticked(state: &LaneState) -> Result<LaneState, Refusal> {
+    fn refused_once_ticked(state: &LaneState) -> Result<LaneState, Rejected> {
         if state.tick > 0 {
-            return Err(Refusal::Tick);
+            return Err(Rejected::Tick);
         }
         next_tick(state)
     }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_refused_transition_writes_nothing() {
         let ledger = Ledger::default();
-        let made = make(&ledger, LaneState::default(), |_| Err(Refusal::Phase));
+        let made = make(&ledger, LaneState::default(), |_| Err(Rejected::Phase));
         assert_eq!(made, Ok(None));
         assert_eq!(ledger.writes(), [] as [u64; 0]);
     }

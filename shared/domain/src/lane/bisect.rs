@@ -85,9 +85,9 @@ pub struct FailedAlone {
     pub change_set: ChangeSetId,
 }
 
-/// Where the search stands.
+/// Where the bisect stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Search {
+pub struct Bisect {
     /// Allows of which at least one is bad.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allow: Vec<IntentChange>,
@@ -105,7 +105,7 @@ pub struct Search {
     alone: Vec<FailedAlone>,
 }
 
-impl Search {
+impl Bisect {
     /// True when nothing is searched for.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()
@@ -152,7 +152,7 @@ impl Search {
         proved: bool,
     ) -> Vec<OpenChange> {
         let of_kind = || claimed.iter().filter(|open| open.action == action);
-        // Those that hold meanwhile, or were claimed anew, are no longer in the search.
+        // Those that hold meanwhile, or were claimed anew, are no longer in the bisect.
         let present = |kind| {
             let suspects = claimed.iter().filter(move |open| open.action == kind);
             suspects.filter(|open| self.is_suspect(open))

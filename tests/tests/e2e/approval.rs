@@ -1,11 +1,11 @@
-//! What the member and the operator hold back, on the deployed Lambdas: the member's own brake, freezes,
+//! What the member and the operator hold back, on the deployed Lambdas: The member's own rules, freezes,
 //! first policies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::hold::{ConsentAction, ConsentRequest};
+use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::{SyncRequest, consent_requested, sync_requested};
+use pmp_sync_domain::message::{SyncRequest, approval_requested, sync_requested};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, ReadSets as _};
 use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
@@ -64,7 +64,7 @@ fn a_member_that_only_allows_denies_nothing_whatever_is_planned() {
         assert_eq!(installation.lists(&experience).allow, all);
         let left: BTreeMap<_, _> = had
             .iter()
-            .map(|product| (product.clone(), Reason::MemberBrake))
+            .map(|product| (product.clone(), Reason::MemberRules))
             .collect();
         assert_eq!(left_alone(&installation, &run, &experience).await, left);
         for set in change_sets(&experience) {
@@ -77,14 +77,14 @@ fn a_member_that_only_allows_denies_nothing_whatever_is_planned() {
             .lane(&lane(&installation, &experience))
             .await
             .unwrap();
-        assert!(state.member.is_some() && state.last_in_step.is_none());
+        assert!(state.member.is_some() && state.last_in_sync.is_none());
     });
 }
 
 #[test]
-fn a_member_that_is_stopped_starts_nothing() {
+fn a_member_that_is_suspended_starts_nothing() {
     block_on(async {
-        let installation = install_with(52, 1, &[("MemberMode", "stopped")]).await;
+        let installation = install_with(52, 1, &[("MemberMode", "suspended")]).await;
         let (_, experience) = mirror(
             &installation,
             lists(&ids("w", 4), &BTreeSet::new()),
@@ -145,11 +145,11 @@ fn a_frozen_link_changes_only_when_somebody_overrides_it() {
         let left = left_alone(&installation, &run, &experience).await;
         assert_eq!(left.len(), 3);
         assert!(left.values().all(|reason| *reason == Reason::Frozen));
-        let book = installation
+        let link_state = installation
             .ledger
-            .book(&lane(&installation, &experience))
+            .link_state(&lane(&installation, &experience))
             .await;
-        assert!(book.unwrap().frozen_since.is_some());
+        assert!(link_state.unwrap().frozen_since.is_some());
 
         let id = "override-1".to_owned();
         let request = SyncRequest {
@@ -202,10 +202,16 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
         assert!(change_sets(&experience).is_empty());
 
         let lane = lane(&installation, &experience);
-        let hold = installation.ledger.book(&lane).await.unwrap().hold.unwrap();
+        let hold = installation
+            .ledger
+            .link_state(&lane)
+            .await
+            .unwrap()
+            .hold
+            .unwrap();
         let id = "approval-1".to_owned();
-        let request = ConsentRequest {
-            action: ConsentAction::Approve,
+        let request = ApprovalRequest {
+            action: ApprovalAction::Approve,
             lane: lane.clone(),
             run: hold.run,
             plan_hash: Some(hold.plan_hash),
@@ -214,7 +220,7 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             account: None,
         };
         bus(&installation)
-            .put(consent_requested(request))
+            .put(approval_requested(request))
             .await
             .unwrap();
         let run = installation.wait(&id, PATIENCE).await.unwrap();
@@ -233,6 +239,6 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             .unwrap()
             .unwrap();
         assert_eq!(link.status, LinkStatus::Committed);
-        assert!(link.consent.unwrap().refused.is_none());
+        assert!(link.approval.unwrap().refused.is_none());
     });
 }

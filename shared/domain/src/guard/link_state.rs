@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{GuardName, WINDOW};
-use crate::hold::{Allowance, Hold};
+use crate::hold::{Grant, Hold};
 use crate::ids::ProductId;
 use crate::lane::later;
 use crate::notify::Notices;
@@ -34,12 +34,12 @@ pub struct Size {
 
 /// The ledger's item of what the producer remembers of a link: the guards' memory and what is held.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Book {
+pub struct LinkState {
     /// The schema of the release that wrote it.
     pub schema: u32,
-    /// Counts the writes: the next one is made only on the book as it was read.
+    /// Counts the writes: the next one is made only on the link state as it was read.
     pub rev: u64,
-    /// What was taken away in the last 24 hours without anybody's consent.
+    /// What was taken away in the last 24 hours without approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
     /// Products of these that were still being taken away when the link was last looked at.
@@ -54,18 +54,18 @@ pub struct Book {
     /// What is held, if something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// A way back that somebody has asked for, and that nobody has approved yet.
+    /// A rollback that somebody has asked for, and that nobody has approved yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Hold>,
     /// What was approved and is not done yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowance: Option<Allowance>,
+    pub grant: Option<Grant>,
     /// The states of the management experience that somebody has accepted, while they last.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<GuardName>,
-    /// The way back that was gone: plans against it need consent.
+    /// The rollback that was gone: plans against it need approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restored: Option<Allowance>,
+    pub restored: Option<Grant>,
     /// Products that differ from what pmp-sync did to them last, and since when this has been seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub edited: BTreeMap<ProductId, Timestamp>,
@@ -88,7 +88,7 @@ fn is_none_of_them(count: &usize) -> bool {
     *count == 0
 }
 
-impl Book {
+impl LinkState {
     /// The list's size when the window began that ends now; `allowed` if nothing is known of then.
     pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> usize {
         let begin = later(now, -WINDOW);

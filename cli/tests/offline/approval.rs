@@ -1,27 +1,27 @@
 //! `pmp-sync approve`, `reject` and `restore`: what is sent, and what comes of it.
 
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::{Book, HoldReason};
-use pmp_sync_domain::hold::{Allowance, Ask, ConsentAction, Hold};
+use pmp_sync_domain::guard::{HoldReason, LinkState};
+use pmp_sync_domain::hold::{ApprovalAction, Ask, Grant, Hold};
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunStatus};
 use serde_json::{Value, json};
 
 use crate::ledger::{
-    EXPERIENCE, NOON, Table, command, consent, ended, hold, lane, link, plan, run,
+    EXPERIENCE, NOON, Table, approval, command, ended, hold, lane, link, plan, run,
 };
 use crate::setup::{Answer, FakeAws, Home, PRINCIPAL};
 
 /// A plan of run 3 that is held on the first link.
 fn held() -> Table {
     let mut table = Table::linked();
-    let book = Book {
+    let link_state = LinkState {
         schema: 1,
         rev: 3,
         hold: Some(hold(3)),
-        ..Book::default()
+        ..LinkState::default()
     };
-    table.put_book(&lane(), &book);
+    table.put_link_state(&lane(), &link_state);
     table.put_run(&ended(3, "schedule", None, RunStatus::Held));
     table.put_link(&link(3, LinkStatus::Held));
     table
@@ -37,9 +37,9 @@ fn serving(table: Table, status: RunStatus, record: LinkRecord) -> FakeAws {
     })
 }
 
-fn of(action: ConsentAction, status: LinkStatus) -> LinkRecord {
+fn of(action: ApprovalAction, status: LinkStatus) -> LinkRecord {
     LinkRecord {
-        consent: Some(consent(action, 3, None)),
+        approval: Some(approval(action, 3, None)),
         ..link(9, status)
     }
 }
@@ -61,7 +61,7 @@ fn digits() -> String {
 
 #[test]
 fn approve_sends_the_whole_hash_and_the_principal_and_shows_what_was_committed() {
-    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    let record = of(ApprovalAction::Approve, LinkStatus::Committed);
     let aws = serving(held(), RunStatus::Completed, record);
     let answer = ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
     assert_eq!(
@@ -98,7 +98,7 @@ fn approve_sends_the_whole_hash_and_the_principal_and_shows_what_was_committed()
 
 #[test]
 fn approve_says_so_when_nothing_was_left_to_do() {
-    let record = of(ConsentAction::Approve, LinkStatus::InStep);
+    let record = of(ApprovalAction::Approve, LinkStatus::InSync);
     let aws = serving(held(), RunStatus::Completed, record);
     let answer = ask(&aws, "approve", 3, &digits(), &["--member", "emea"]).ended_with(0);
     assert!(
@@ -124,7 +124,7 @@ fn a_plan_that_is_not_held_any_more_is_refused_before_anything_is_sent() {
     }
     let none = FakeAws::with_table({
         let mut table = Table::linked();
-        table.put_book(&lane(), &Book::default());
+        table.put_link_state(&lane(), &LinkState::default());
         table
     });
     let answer = ask(&none, "approve", 3, &digits(), &[]).ended_with(3);
@@ -154,8 +154,8 @@ fn a_member_is_asked_for_where_several_have_that_experience() {
     let mut table = held();
     let twin = format!("333333333333/{EXPERIENCE}").parse().unwrap();
     table.put_lane(&twin, "apac");
-    table.put_book(&twin, &Book::default());
-    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    table.put_link_state(&twin, &LinkState::default());
+    let record = of(ApprovalAction::Approve, LinkStatus::Committed);
     let aws = serving(table, RunStatus::Completed, record);
     for (verb, digits) in [("approve", digits()), ("restore", String::new())] {
         let answer = ask(&aws, verb, 3, &digits, &[]).ended_with(5);
@@ -178,17 +178,17 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
         account: None,
         at: NOON.parse().unwrap(),
     };
-    let book = Book {
-        allowance: Some(Allowance {
+    let link_state = LinkState {
+        grant: Some(Grant {
             run: run(3),
             ask: ask_of,
             executed: run(5),
         }),
-        ..Book::default()
+        ..LinkState::default()
     };
-    table.put_book(&lane(), &book);
+    table.put_link_state(&lane(), &link_state);
     table.put_link(&link(3, LinkStatus::Held));
-    let record = of(ConsentAction::Approve, LinkStatus::Underway);
+    let record = of(ApprovalAction::Approve, LinkStatus::Underway);
     let aws = serving(table, RunStatus::Completed, record);
     ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
     assert_eq!(aws.events()[0].1["plan_hash"], digits());
@@ -201,7 +201,7 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
 fn what_the_producer_refuses_is_told_in_its_words_with_what_is_held_now() {
     let words = "the plan has changes that were not shown; what it is now waits for approval";
     let record = LinkRecord {
-        consent: Some(consent(ConsentAction::Approve, 3, Some(words))),
+        approval: Some(approval(ApprovalAction::Approve, 3, Some(words))),
         ..link(9, LinkStatus::Held)
     };
     let aws = serving(held(), RunStatus::Held, record);
@@ -215,7 +215,7 @@ fn what_the_producer_refuses_is_told_in_its_words_with_what_is_held_now() {
     let value = ask(&aws, "approve", 3, &digits(), &["--json"])
         .ended_with(3)
         .json();
-    assert_eq!(value["link"]["consent"]["refused"], words);
+    assert_eq!(value["link"]["approval"]["refused"], words);
     assert_eq!(value["hold"]["approve"], command(&hold(9)));
 }
 
@@ -224,7 +224,7 @@ fn a_link_or_run_that_fails_ends_with_4_and_what_to_do() {
     let fault = LinkError::Contended(lane().to_string()).record();
     let record = LinkRecord {
         fault: Some(fault.clone()),
-        ..of(ConsentAction::Approve, LinkStatus::Failed)
+        ..of(ApprovalAction::Approve, LinkStatus::Failed)
     };
     for (verb, digits) in [
         ("approve", digits()),
@@ -250,7 +250,7 @@ fn a_link_or_run_that_fails_ends_with_4_and_what_to_do() {
 
 #[test]
 fn an_approval_whose_changes_do_not_all_get_through_is_a_partial_failure() {
-    let record = of(ConsentAction::Approve, LinkStatus::Committed);
+    let record = of(ApprovalAction::Approve, LinkStatus::Committed);
     let aws = serving(held(), RunStatus::Partial, record);
     let answer = ask(&aws, "approve", 3, &digits(), &[]).ended_with(4);
     assert!(
@@ -274,7 +274,7 @@ fn an_approval_is_done_once_its_lane_rests_whatever_is_wanted_by_then() {
             let mut run = ended(9, "approval-requested", id, RunStatus::Partial);
             run.not_seen.insert(lane().to_string());
             table.put_run(&run);
-            table.put_link(&of(ConsentAction::Approve, LinkStatus::Committed));
+            table.put_link(&of(ApprovalAction::Approve, LinkStatus::Committed));
         });
         let answer = ask(&aws, "approve", 3, &digits(), &[]).ended_with(code);
         assert_eq!(
@@ -289,7 +289,7 @@ fn an_approval_is_done_once_its_lane_rests_whatever_is_wanted_by_then() {
 fn reject_leaves_the_plan_undone() {
     let record = LinkRecord {
         hold: Some(hold(3)),
-        ..of(ConsentAction::Reject, LinkStatus::Rejected)
+        ..of(ApprovalAction::Reject, LinkStatus::Rejected)
     };
     let aws = serving(held(), RunStatus::Held, record);
     let answer = ask(&aws, "reject", 3, &digits(), &[]).ended_with(0);
@@ -308,14 +308,14 @@ fn reject_leaves_the_plan_undone() {
 }
 
 #[test]
-fn restore_shows_the_way_back_and_how_to_approve_it() {
-    let way_back = Hold {
+fn restore_shows_the_rollback_and_how_to_approve_it() {
+    let rollback = Hold {
         reasons: vec![HoldReason::Restore { run: run(3) }],
         ..hold(9)
     };
     let record = LinkRecord {
-        hold: Some(way_back.clone()),
-        ..of(ConsentAction::Restore, LinkStatus::Held)
+        hold: Some(rollback.clone()),
+        ..of(ApprovalAction::Restore, LinkStatus::Held)
     };
     let aws = serving(held(), RunStatus::Held, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
@@ -323,7 +323,7 @@ fn restore_shows_the_way_back_and_how_to_approve_it() {
         "  allow prod-new\n",
         "  deny prod-gone\n",
         "  deny prod-lost\n",
-        &command(&way_back),
+        &command(&rollback),
     ] {
         assert!(answer.stdout.contains(part), "{part}: {answer:?}");
     }
@@ -336,21 +336,21 @@ fn restore_shows_the_way_back_and_how_to_approve_it() {
     let value = ask(&aws, "restore", 3, "", &["--json"])
         .ended_with(3)
         .json();
-    assert_eq!(value["hold"]["approve"], command(&way_back));
+    assert_eq!(value["hold"]["approve"], command(&rollback));
     assert_eq!(value["hold"]["restores"], json!(run(3)));
     assert_eq!(value["link"]["allow"], json!(["prod-new"]));
 }
 
 #[test]
 fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
-    let record = of(ConsentAction::Restore, LinkStatus::InStep);
+    let record = of(ApprovalAction::Restore, LinkStatus::InSync);
     let aws = serving(held(), RunStatus::Completed, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(0);
     assert!(answer.stdout.contains("nothing to restore"), "{answer:?}");
 
     let words = "no lists are kept from before that run";
     let record = LinkRecord {
-        consent: Some(consent(ConsentAction::Restore, 3, Some(words))),
+        approval: Some(approval(ApprovalAction::Restore, 3, Some(words))),
         ..link(9, LinkStatus::Refused)
     };
     let aws = serving(held(), RunStatus::Held, record);
@@ -359,7 +359,7 @@ fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
 }
 
 #[test]
-fn the_way_back_before_a_run_that_is_not_there_is_a_wrong_command_line() {
+fn the_rollback_before_a_run_that_is_not_there_is_a_wrong_command_line() {
     let aws = FakeAws::with_table(held());
     let answer = ask(&aws, "restore", 4, "", &["--json"]).ended_with(5);
     answer.is_json_failure("unknown");

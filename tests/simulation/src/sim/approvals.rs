@@ -1,7 +1,7 @@
-//! What people do about holds: approve, reject, and ask for the way back; at once or late, twice, or
+//! What people do about holds: approve, reject, and ask for the rollback; at once or late, twice, or
 //! with something that does not stand any more.
 
-use pmp_sync_domain::hold::{ConsentAction, Hold};
+use pmp_sync_domain::hold::{ApprovalAction, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::message::{
     APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE,
@@ -23,7 +23,7 @@ impl Sim {
             })
             .collect();
         for (lane, hold) in held {
-            let body = self.request(ConsentAction::Approve, &lane, &hold);
+            let body = self.request(ApprovalAction::Approve, &lane, &hold);
             self.ask(body);
         }
     }
@@ -45,14 +45,14 @@ impl Sim {
         let standing = guard.hold.iter().chain(&guard.restore);
         let holds: Vec<_> = standing.map(|standing| standing.hold.clone()).collect();
         if holds.is_empty() || self.chance.once_in(4) {
-            return self.ask_for_the_way_back(lane);
+            return self.ask_for_the_rollback(lane);
         }
         let Some(mut hold) = self.chance.pick(&holds).cloned() else {
             return;
         };
         match self.chance.below(12) {
             0 | 1 => {
-                let body = self.request(ConsentAction::Reject, lane, &hold);
+                let body = self.request(ApprovalAction::Reject, lane, &hold);
                 return self.ask(body);
             }
             2 => {
@@ -69,7 +69,7 @@ impl Sim {
             }
             _ => {}
         }
-        let body = self.request(ConsentAction::Approve, lane, &hold);
+        let body = self.request(ApprovalAction::Approve, lane, &hold);
         if self.chance.once_in(4) {
             self.tally.add("approvals given twice");
             let again = self.now + self.chance.between(0, HOUR);
@@ -97,7 +97,7 @@ impl Sim {
         self.chance.pick(&runs).copied()
     }
 
-    fn ask_for_the_way_back(&mut self, lane: &LaneId) {
+    fn ask_for_the_rollback(&mut self, lane: &LaneId) {
         let kept: Vec<_> = self.world.ledger(|ledger| {
             let lists = ledger.lists.keys().filter(|(_, of)| of == lane);
             lists.map(|(run, _)| *run).collect()
@@ -121,8 +121,8 @@ impl Sim {
     }
 
     /// An approval or a rejection.
-    fn request(&mut self, action: ConsentAction, lane: &LaneId, hold: &Hold) -> String {
-        let detail_type = if action == ConsentAction::Approve {
+    fn request(&mut self, action: ApprovalAction, lane: &LaneId, hold: &Hold) -> String {
+        let detail_type = if action == ApprovalAction::Approve {
             self.tally.add("requests: approval");
             let asked = (lane.clone(), hold.run, hold.plan_hash.to_string());
             self.guards.asked.insert(asked);

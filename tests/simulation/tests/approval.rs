@@ -29,24 +29,24 @@ fn held(gone: usize) -> (System, Hold) {
     system.manage(PolicySnapshot::new(left, []));
     system.sync();
     system.rest();
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     (system, hold)
 }
 
 /// Why the request of the newest run was refused.
 fn refused(system: &System) -> String {
     let record = system.link(system.last_run().run, '2');
-    record.consent.unwrap().refused.unwrap()
+    record.approval.unwrap().refused.unwrap()
 }
 
 #[test]
-fn other_removals_than_those_shown_are_not_made_although_no_guard_stops_them() {
+fn other_removals_than_those_shown_are_not_made_although_no_guard_holds_them() {
     let (system, hold) = held(11);
     // Those are back, and two others gone.
     let left = products("p", 40).into_iter().take(38);
     system.manage(PolicySnapshot::new(left, []));
     let before = system.policy('2');
-    system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+    system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
     system.rest();
     assert_eq!(system.policy('2'), before);
     assert!(refused(&system).contains("were not shown"));
@@ -68,12 +68,12 @@ fn a_state_of_the_management_experience_that_was_not_shown_is_not_accepted() {
         });
     });
     let before = system.policy('2');
-    system.consent("Approval", '2', hold.run, Some(&hold.plan_hash));
+    system.approval("Approval", '2', hold.run, Some(&hold.plan_hash));
     system.rest();
     assert_eq!(system.policy('2'), before);
     assert!(refused(&system).contains("reasons"), "{}", refused(&system));
     // It is held anew, with all its reasons, and can be approved so.
-    let hold = system.book('2').hold.unwrap();
+    let hold = system.link_state('2').hold.unwrap();
     let codes: Vec<_> = hold.reasons.iter().map(HoldReason::code).collect();
     assert!(codes.contains(&"PMS-2003") && codes.contains(&"PMS-7001"));
     system.approve('2');
@@ -82,7 +82,7 @@ fn a_state_of_the_management_experience_that_was_not_shown_is_not_accepted() {
 }
 
 #[test]
-fn a_way_back_leads_nowhere_on_a_link_that_is_frozen_or_only_observes() {
+fn a_rollback_leads_nowhere_on_a_link_that_is_frozen_or_only_observes() {
     for more in ["freeze = true", "mode = \"observe\""] {
         let (system, _) = held(11);
         system.approve('2');
@@ -95,15 +95,15 @@ fn a_way_back_leads_nowhere_on_a_link_that_is_frozen_or_only_observes() {
             &format!("experience = \"exp-2\"\n{more}"),
         );
         system.configure(&text);
-        system.consent("Restore", '2', run, None);
+        system.approval("Restore", '2', run, None);
         system.rest();
         assert!(refused(&system).contains("nothing would go back"));
-        assert_eq!(system.book('2').restore, None);
+        assert_eq!(system.link_state('2').restore, None);
     }
 }
 
 #[test]
-fn there_is_no_way_back_to_before_the_first_policy() {
+fn there_is_no_rollback_to_before_the_first_policy() {
     let system = System::new(products("p", 20), products("d", 3));
     let member = ExperienceId::new("exp-2").unwrap();
     system.world.experiences(|experiences| {
@@ -116,7 +116,7 @@ fn there_is_no_way_back_to_before_the_first_policy() {
     system.rest();
     assert_eq!(system.policy('2').denied().len(), 3);
     let run = system.last_full_run().run;
-    system.consent("Restore", '2', run, None);
+    system.approval("Restore", '2', run, None);
     system.rest();
     assert!(refused(&system).contains("no policy before it"));
 }

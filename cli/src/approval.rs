@@ -1,14 +1,13 @@
 //! `pmp-sync approve`, `reject` and `restore`: requests about holds. Each becomes a run of its own on one
 //! lane, which is waited for.
 
-use pmp_sync_domain::guard::LinkState;
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest, Hold};
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest, Hold};
+use pmp_sync_domain::ids::{LaneId, PlanHash, RunId};
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::message::approval_requested;
-use pmp_sync_domain::plan::PlanHash;
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::approval_requested;
 use schemars::JsonSchema;
 use serde::Serialize;
 

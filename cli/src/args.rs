@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId, RunId};
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 
 use crate::failure::{ErrorAnswer, INVALID_INPUT};
 use crate::output;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pmp_sync_aws::edge::SystemClock;
-use pmp_sync_domain::lane::later;
 use pmp_sync_domain::ports::Clock as _;
+use pmp_sync_domain::time::later;
 use pmp_sync_local::embedded::{Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;

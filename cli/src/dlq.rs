@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pmp_sync_domain::dead_letters::DeadLetterList;
-use pmp_sync_domain::message::{
+use pmp_sync_domain::answers::dead_letters::DeadLetterList;
+use pmp_sync_domain::ports::Bus as _;
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
+use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
     dead_letters_requested,
 };
-use pmp_sync_domain::ports::Bus as _;
-use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
 use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::{Deserialize as _, Serialize};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use pmp_sync_domain::hold::Hold;
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
 use crate::args::DEFAULT_NAME;

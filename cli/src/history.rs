@@ -4,11 +4,11 @@ mod changes;
 mod detail;
 mod export;
 
-use pmp_sync_domain::hold::ApprovalAction;
+use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadRuns as _;
-use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, Request, RunRecord};
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
+use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 

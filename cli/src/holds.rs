@@ -7,16 +7,16 @@ use std::fmt::Write as _;
 
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Ask, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
-use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::Target;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
-use pmp_sync_domain::run::LaneEntry;
+use pmp_sync_domain::records::{LaneEntry, LinkState};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::Scope;
 
 use self::answer::{Frozen, Products};
 pub(crate) use self::answer::{HoldAnswer, HoldsAnswer, ReasonAnswer};

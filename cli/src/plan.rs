@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::message::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_domain::plan::LeftAlone;
-use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::wire::{PLAN_REQUESTED, SOURCE};
 use pmp_sync_local::progress::Progress;
 use serde::Deserialize as _;
 use serde_json::json;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use pmp_sync_domain::config;
-use pmp_sync_domain::message::catalogue;
+use pmp_sync_domain::wire::catalogue;
 
 use crate::args::Arguments;
 use crate::failure::Failure;

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Quarantined};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::report::LinkStandings;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_local::progress::Progress;
 use pmp_sync_report::{Model, State, render};
 

@@ -1,10 +1,10 @@
 //! What each command prints with `--json`, as JSON Schema: docs/schemas is generated from this list.
 //! Readers are to take fields that they do not know, so that newer releases may add some.
 
-use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
-use pmp_sync_domain::preview::Preview;
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::answers::plan::Preview;
+use pmp_sync_domain::answers::why::WhyReport;
 use pmp_sync_domain::schema::tidy;
-use pmp_sync_domain::why::WhyReport;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 

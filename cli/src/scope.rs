@@ -4,8 +4,8 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::link::Target;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::StoredConfig;
+use pmp_sync_domain::wire::Scope;
 
 use crate::args::Narrowing;
 use crate::failure::Failure;

@@ -6,7 +6,8 @@ mod watch;
 
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::LinkStatus;
 
 pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;

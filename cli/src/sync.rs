@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
-use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 use pmp_sync_local::progress::Progress;
 use schemars::JsonSchema;
 use serde::Serialize;

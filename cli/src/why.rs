@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
+use pmp_sync_domain::answers::why::{
+    MOST_PRODUCTS, Verdict, WhyAnswer, WhyLink, WhyReport, WhyRequest,
+};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId};
-use pmp_sync_domain::message::{SOURCE, Scope, WHY_REQUESTED};
-use pmp_sync_domain::why::{MOST_PRODUCTS, Verdict, WhyAnswer, WhyLink, WhyReport, WhyRequest};
+use pmp_sync_domain::wire::{SOURCE, Scope, WHY_REQUESTED};
 use pmp_sync_local::progress::Progress;
 use serde::Deserialize as _;
 use serde_json::json;

@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
+use pmp_sync_domain::lane::LaneView;
 use pmp_sync_domain::link::{LinkPolicy, Mode};
-use pmp_sync_domain::plan::{LaneView, Plan, ProductChange, Reason, Report, plan};
-use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
+use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use serde_json::json;
 
 fuzz_target!(|data: &[u8]| {

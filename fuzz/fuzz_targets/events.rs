@@ -7,11 +7,8 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use libfuzzer_sys::fuzz_target;
-use pmp_sync_domain::ids::{
-    AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId, LaneId,
-    MemberName, PolicyId, ProductId, RunId,
-};
-use pmp_sync_domain::message::{Envelope, Scope, Trigger, Unreadable, WorkerMessage};
+use pmp_sync_domain::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId, LaneId, MemberName, PolicyId, ProductId, RunId};
+use pmp_sync_domain::wire::{Envelope, Scope, Trigger, Unreadable, WorkerMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

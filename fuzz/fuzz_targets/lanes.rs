@@ -14,15 +14,11 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::batch::{BATCH, Counts};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, ProductId, RunId};
-use pmp_sync_domain::lane::{
-    Block, BlockReason, ChangeError, Ending, Failed, Intent, IntentChange, LaneState, Next, OnTick,
-    OpenChange, Phase, Rejected, Suspension, choose, counts, first_tick, later, later_tick, next, on_tick,
-    outstanding, restart_is_due,
-};
-use pmp_sync_domain::plan::{Plan, ProductChange};
-use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::lane::{BATCH, Block, BlockReason, ChangeError, Counts, Ending, Failed, Intent, IntentChange, LaneState, Next, OnTick, OpenChange, Phase, Rejected, Suspension, choose, counts, first_tick, later_tick, next, on_tick, outstanding, restart_is_due};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange};
+use pmp_sync_domain::time::later;
 
 /// The worker function's time-out, in seconds.
 const TIMEOUT: i64 = 60;

@@ -9,9 +9,9 @@ use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::message::{Scope, SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _};
-use pmp_sync_domain::run::RunRecord;
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
 use crate::embedded::{
     Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks,

@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::why::WhyRequest;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::why::WhyRequest;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
 use pmp_sync_producer::queries;
 

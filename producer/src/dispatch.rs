@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::ApprovalRequest;
 use pmp_sync_domain::delivery::{Disposition, Record, Undeliverable, dead_letter_record};
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::hold::ApprovalRequest;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::{Continuation, DeadLetterRequest, Trigger};
 use pmp_sync_domain::ports::Members;
+use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, Trigger};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;

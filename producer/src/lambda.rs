@@ -14,14 +14,14 @@ use pmp_sync_aws::marketplace::Marketplace;
 use pmp_sync_aws::members::MemberRoles;
 use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::RequestsInbox;
-use pmp_sync_domain::doctor::DoctorRequest;
-use pmp_sync_domain::lane::later;
-use pmp_sync_domain::message::{
+use pmp_sync_domain::answers::doctor::DoctorRequest;
+use pmp_sync_domain::answers::report::ReportRequest;
+use pmp_sync_domain::answers::why::WhyRequest;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DOCTOR_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED,
     REPORT_REQUESTED, SOURCE, Scope, Unreadable, WHY_REQUESTED,
 };
-use pmp_sync_domain::report::ReportRequest;
-use pmp_sync_domain::why::WhyRequest;
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::Member;
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter, WorkerMessage};
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
-use pmp_sync_domain::run::{DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 /// Letters of one member that one request looks at. The next request goes on with the rest.
 const MOST_LETTERS: usize = 500;

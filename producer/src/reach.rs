@@ -9,10 +9,10 @@ use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::{Link, Member, Target};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Members, ReadCatalog};
 use pmp_sync_domain::reconcile::DesiredState;
+use pmp_sync_domain::wire::Scope;
 
 use crate::setup::Setup;
 

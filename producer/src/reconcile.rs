@@ -17,12 +17,12 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::{Decision, DesiredState, Goal, Observation, decide};
 use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 
 use self::apply::apply;
 use self::fail::{fail_link, notice_failures};

@@ -3,10 +3,11 @@
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::lane::{Suspension, Suspensions};
+use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{ReadRuns, StoredConfig};
+use pmp_sync_domain::records::Suspensions;
+use pmp_sync_domain::wire::Scope;
 
 /// A configuration, its version, and what is suspended.
 pub(crate) struct Setup {

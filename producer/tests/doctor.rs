@@ -12,13 +12,13 @@ mod fakes;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::doctor::{DoctorAnswer, DoctorRequest, Look, MemberLook, Trouble};
+use pmp_sync_domain::answers::doctor::{DoctorAnswer, DoctorRequest, Look, MemberLook, Trouble};
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
-use pmp_sync_domain::lane::later;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{DeadLetters as _, Depth};
+use pmp_sync_domain::time::later;
 use pmp_sync_fakes::World;
 use pmp_sync_producer::queries;
 

@@ -14,17 +14,18 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::plan::PreviewLink;
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::later;
-use pmp_sync_domain::live::{Listing, OTHERS_FOR};
-use pmp_sync_domain::message::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::preview::PreviewLink;
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::records::OTHERS_FOR;
+use pmp_sync_domain::records::{LinkRecord, Listing};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{dispatch, queries};
 

@@ -14,10 +14,11 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
-use pmp_sync_domain::lane::later;
-use pmp_sync_domain::message::{Scope, WorkerMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{Scope, WorkerMessage};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 

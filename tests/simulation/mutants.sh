@@ -50,11 +50,11 @@ mutate() {
     touch "$copy/$file"
 }
 
-mutate trusts-what-was-not-sent converged shared/domain/src/commit.rs \
+mutate trusts-what-was-not-sent converged shared/domain/src/reconcile/course.rs \
     's/planned\.sent && elapsed\(planned\.at, now\) < TRUST/true/'
 mutate commits-without-a-record no-unasked-deny producer/src/reconcile.rs \
     's/(The plan is on record before it is the lane.s\.\n\s*)self\.keep\(&seen\.lane, &outcome\.record\)\.await\?;/$1/'
-mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/advance.rs \
+mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
@@ -62,7 +62,7 @@ mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile.rs \
     's/outcome\.done = self\.mark_in_sync/self.wake(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_sync/'
-mutate waits-for-nothing frugal shared/domain/src/lane/advance.rs \
+mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-suspended suspended shared/domain/src/lane/transitions.rs \
     's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Stopped;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Stopped;/'
@@ -82,9 +82,9 @@ mutate commits-what-is-held held-is-not-sent producer/src/reconcile.rs \
     's/if !seen\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once producer/src/reconcile/observe.rs \
     's/fn is_spent\((.*?)\{\n/fn is_spent($1\{\n    if true { return false; }\n/s'
-mutate counts-no-slices guarded shared/domain/src/guard/link_state.rs \
+mutate counts-no-slices guarded shared/domain/src/guard/memory.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
-mutate counts-from-the-commit guarded shared/domain/src/guard/link_state.rs \
+mutate counts-from-the-commit guarded shared/domain/src/guard/memory.rs \
     's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'

@@ -442,13 +442,13 @@ fn every_request_of_the_bus_reaches_the_inbox() {
     );
     let types: Vec<_> = types.as_sequence().unwrap().iter().map(text).collect();
     let expected = [
-        pmp_sync_domain::message::SYNC_REQUESTED,
-        pmp_sync_domain::message::REPLAY_REQUESTED,
-        pmp_sync_domain::message::DISCARD_REQUESTED,
-        pmp_sync_domain::message::APPROVAL_REQUESTED,
-        pmp_sync_domain::message::REJECTION_REQUESTED,
-        pmp_sync_domain::message::RESTORE_REQUESTED,
-        pmp_sync_domain::message::LANE_SETTLED,
+        pmp_sync_domain::wire::SYNC_REQUESTED,
+        pmp_sync_domain::wire::REPLAY_REQUESTED,
+        pmp_sync_domain::wire::DISCARD_REQUESTED,
+        pmp_sync_domain::wire::APPROVAL_REQUESTED,
+        pmp_sync_domain::wire::REJECTION_REQUESTED,
+        pmp_sync_domain::wire::RESTORE_REQUESTED,
+        pmp_sync_domain::wire::LANE_SETTLED,
     ];
     assert_eq!(types, expected);
 }
@@ -461,17 +461,17 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
     let types = at(rule, "EventPattern/detail-type").as_sequence().unwrap();
     let types: Vec<_> = types.iter().map(text).collect();
     let announced = [
-        pmp_sync_domain::message::HELD,
-        pmp_sync_domain::message::BLOCKED,
-        pmp_sync_domain::message::QUARANTINED,
-        pmp_sync_domain::message::MEMBER_STALE,
-        pmp_sync_domain::message::RECOVERED,
-        pmp_sync_domain::message::SYNC_COMPLETED,
+        pmp_sync_domain::wire::HELD,
+        pmp_sync_domain::wire::BLOCKED,
+        pmp_sync_domain::wire::QUARANTINED,
+        pmp_sync_domain::wire::MEMBER_STALE,
+        pmp_sync_domain::wire::RECOVERED,
+        pmp_sync_domain::wire::SYNC_COMPLETED,
     ];
     assert_eq!(types, announced);
     assert_eq!(
         text(at(rule, "EventPattern/source/0")),
-        pmp_sync_domain::message::SOURCE
+        pmp_sync_domain::wire::SOURCE
     );
     assert_eq!(text(at(rule, "EventPattern/account/0")), "AWS::AccountId");
     let target = at(rule, "Targets/0");

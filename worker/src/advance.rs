@@ -5,13 +5,14 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::lane::{
-    LaneState, Next, OnTick, OpenChange, Phase, Rejected, elapsed, next, on_tick, restart_is_due,
+    LaneState, Next, OnTick, OpenChange, Phase, Rejected, next, on_tick, restart_is_due,
 };
-use pmp_sync_domain::message::{TickMessage, lane_settled};
 use pmp_sync_domain::ports::{
     Bus as _, Clock as _, Close as _, Closing, Entropy as _, Lanes as _, SendTicks as _,
 };
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::try_transition::try_transition;
+use pmp_sync_domain::wire::{TickMessage, lane_settled};
 
 use crate::{Ports, Worker};
 
@@ -163,7 +164,7 @@ impl<P: Ports> Worker<P> {
     /// Ensures that a Tick is due when the lane can continue. Returns true if there is one.
     async fn wait(&self, lane: &LaneId, state: LaneState, until: Timestamp) -> Step<bool> {
         let now = self.now();
-        let good_enough = pmp_sync_domain::lane::later(until, TICK_SLACK);
+        let good_enough = pmp_sync_domain::time::later(until, TICK_SLACK);
         if state
             .tick_at
             .is_some_and(|at| at > now && at <= good_enough)

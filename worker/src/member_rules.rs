@@ -2,9 +2,9 @@
 
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::message::lane_settled;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::Bus as _;
+use pmp_sync_domain::wire::lane_settled;
 
 use crate::advance::Step;
 use crate::{Ports, Worker};

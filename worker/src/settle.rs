@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
-use pmp_sync_domain::lane::{
-    Ending, FailedAlone, Intent, LaneState, SetOutcome, SetRecord, elapsed,
-};
-use pmp_sync_domain::message::ChangeMessage;
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::lane::{Ending, FailedAlone, Intent, LaneState};
+use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetters as _,
 };
+use pmp_sync_domain::records::{SetOutcome, SetRecord};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::advance::Step;
 use crate::start::Reading;

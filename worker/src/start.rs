@@ -8,8 +8,7 @@ use pmp_sync_domain::lane::{
     Block, BlockReason, Ending, Intent, IntentChange, LaneState, OpenChange, choose, counts,
     first_tick,
 };
-use pmp_sync_domain::plan::ProductChange;
-use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::policy::{PolicySnapshot, ProductChange};
 use pmp_sync_domain::ports::{
     ChangeSets as _, Closing, Entropy as _, Lanes as _, ReadCatalog as _,
 };

@@ -13,11 +13,13 @@ mod harness;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::AccountId;
-use pmp_sync_domain::lane::{BlockReason, Phase, SetOutcome, Suspension, later};
-use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::lane::{BlockReason, Phase, Suspension};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
+use pmp_sync_domain::records::SetOutcome;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::ChangeMessage;
 use pmp_sync_worker::{Disposition, Record};
 
 use crate::harness::{Lane, product, products, run};

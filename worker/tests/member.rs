@@ -11,8 +11,9 @@
 mod harness;
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::lane::{MemberMode, MemberRules, Phase, later};
+use pmp_sync_domain::lane::{MemberMode, MemberRules, Phase};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::time::later;
 
 use crate::harness::{Lane, products, run};
 

@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use pmp_sync_domain::ids::{ExperienceId, MemberName, RunId};
-use pmp_sync_domain::plan::PlanHash;
+use pmp_sync_domain::ids::{ExperienceId, MemberName, PlanHash, RunId};
 
 /// The fewest digits by which a plan can be named: nobody meets two plans of one run that share them.
 const FEWEST_DIGITS: usize = 8;

@@ -2,7 +2,7 @@
 
 use pmp_sync_aws::caller::Caller;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::doctor::Look;
+use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::Check;
 use super::finding::Finding;

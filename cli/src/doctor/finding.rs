@@ -1,6 +1,6 @@
 //! Findings: what a check saw, and what to do about it.
 
-use pmp_sync_domain::doctor::{Look, Trouble};
+use pmp_sync_domain::answers::doctor::{Look, Trouble};
 use pmp_sync_domain::error::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;

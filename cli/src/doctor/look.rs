@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use pmp_sync_domain::doctor::{Look, Trouble};
+use pmp_sync_domain::answers::doctor::{Look, Trouble};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ports::Result;
 use tokio::time::Instant;

@@ -1,8 +1,8 @@
 //! What is deployed in the management account.
 
 use pmp_sync_aws::ledger::TableHealth;
+use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::doctor::Look;
 
 use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack};

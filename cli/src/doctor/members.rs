@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::doctor::{DoctorAnswer, ExperienceSeen, LinkLook, Look, MemberLook, Trouble};
+use pmp_sync_domain::answers::doctor::{
+    DoctorAnswer, ExperienceSeen, LinkLook, Look, MemberLook, Trouble,
+};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::Mode;

@@ -1,7 +1,7 @@
 //! The members and the management experiences, as the producer reaches them: each finding.
 
 use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::doctor::{ManagementLook, PolicySeen};
+use pmp_sync_domain::answers::doctor::{ManagementLook, PolicySeen};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
 use pmp_sync_domain::ports::Depth;
 

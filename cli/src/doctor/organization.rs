@@ -1,6 +1,6 @@
 //! Whether an account may act on the Private Marketplace of its organization.
 
-use pmp_sync_domain::doctor::Look;
+use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::Check;
 use super::finding::Finding;

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{AccountId, LaneId};
-use pmp_sync_domain::lane::{Block, Suspensions};
+use pmp_sync_domain::lane::Block;
 use pmp_sync_domain::ports::StoredConfig;
-use pmp_sync_domain::run::{RunRecord, RunStatus};
+use pmp_sync_domain::records::{RunRecord, Suspensions};
+use pmp_sync_domain::run::RunStatus;
 
 use super::check::Check;
 use super::finding::Finding;
@@ -100,7 +101,9 @@ fn each<T>(
 /// The configuration, if it can be read.
 pub(crate) fn parsed(facts: &Facts) -> Option<Config> {
     match &facts.config.look {
-        pmp_sync_domain::doctor::Look::Seen(Some(stored)) => Config::parse(&stored.text).ok(),
+        pmp_sync_domain::answers::doctor::Look::Seen(Some(stored)) => {
+            Config::parse(&stored.text).ok()
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What is configured, the last runs, and where the lanes stand: each finding.
 
-use pmp_sync_domain::doctor::Look;
+use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::error::{FaultRecord, Kind};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::RunId;

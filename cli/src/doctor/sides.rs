@@ -1,7 +1,7 @@
 //! The members' own accounts, as their own credentials see them.
 
 use pmp_sync_aws::caller::Caller;
-use pmp_sync_domain::doctor::Look;
+use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::{Area, Check};
 use super::deployed::{self, Function, Queue, Source, Stack};

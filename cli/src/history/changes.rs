@@ -1,8 +1,8 @@
 //! What was done on a lane for a run, one for each change set: joined to the history here and nowhere else.
 
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::ReadSets as _;
+use pmp_sync_domain::records::SetRecord;
 
 use crate::context::Context;
 use crate::failure::Failure;

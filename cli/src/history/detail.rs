@@ -1,9 +1,8 @@
 //! One run, with everything that is known of it, for a person.
 
-use pmp_sync_domain::hold::ApprovalAction;
-use pmp_sync_domain::lane::SetRecord;
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, Request};
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
+use pmp_sync_domain::wire::Scope;
 
 use super::{Whole, verdict};
 use crate::failure::Failure;

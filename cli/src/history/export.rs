@@ -2,7 +2,8 @@
 
 mod event;
 
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;

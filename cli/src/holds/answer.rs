@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::guard::{GuardName, HoldReason};
-use pmp_sync_domain::hold::{Ask, Hold};
-use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId, RunId};
-use pmp_sync_domain::plan::{Plan, PlanHash};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,8 +3,9 @@
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::run::{RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -5,8 +5,8 @@ use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExternalId};
-use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::ports::{Clock as _, Entropy as _};
+use pmp_sync_domain::records::Onboarding;
 
 use super::edit::{Edit, EditError};
 use crate::context::Context;

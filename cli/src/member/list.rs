@@ -7,10 +7,10 @@ use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::lane::{LaneState, Phase, Suspension, Suspensions};
+use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::records::{Onboarding, Suspensions};
 use schemars::JsonSchema;
 use serde::Serialize;
 

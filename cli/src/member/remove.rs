@@ -8,8 +8,8 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
-use pmp_sync_domain::message::{SyncRequest, sync_requested};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::wire::{SyncRequest, sync_requested};
 use pmp_sync_local::progress::Progress;
 use tokio::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pmp_sync_domain::message::catalogue::{By, EventKind};
+use pmp_sync_domain::wire::catalogue::{By, EventKind};
 use serde_json::Value;
 
 /// What no type can tell.

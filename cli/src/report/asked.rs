@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::message::{
+use pmp_sync_domain::records::DeadLetterRecord;
+use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, SOURCE, Scope,
 };
-use pmp_sync_domain::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
-use pmp_sync_domain::run::DeadLetterRecord;
 use pmp_sync_local::progress::Progress;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

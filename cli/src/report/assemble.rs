@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
+use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::lane::{Phase, Suspensions};
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::policy::{Action, Standing};
-use pmp_sync_domain::report::{LinkStandings, ManagementLists};
-use pmp_sync_domain::run::RunRecord;
-use pmp_sync_domain::why::WhyAnswer;
+use pmp_sync_domain::records::{RunRecord, Suspensions};
 use pmp_sync_report::{
     Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Suspension,
 };
@@ -201,7 +201,7 @@ fn is_stale(facts: &LaneFacts, known: Option<&Known>, gathered: &Gathered) -> bo
 
 fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Cell> {
     let differing = link.differing.iter();
-    let cell = |differing: &pmp_sync_domain::report::Differing| {
+    let cell = |differing: &pmp_sync_domain::answers::report::Differing| {
         let answer = WhyAnswer {
             product: differing.product.clone(),
             desired: None,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pmp_sync_domain::answers::report::LinkStandings;
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::report::LinkStandings;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
 use super::LaneFacts;
@@ -61,7 +61,7 @@ fn told(reasons: &[HoldReason]) -> Vec<String> {
 }
 
 fn management(gathered: &Gathered) -> Vec<Attention> {
-    let of_one = |lists: &pmp_sync_domain::report::ManagementLists| {
+    let of_one = |lists: &pmp_sync_domain::answers::report::ManagementLists| {
         let fault = lists.fault.as_ref();
         let mut message = told(&lists.oddities);
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));

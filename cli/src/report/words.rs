@@ -1,8 +1,8 @@
 //! Why a product differs, as the report tells it, with the command that resolves it.
 
+use pmp_sync_domain::answers::why::{Why, WhyAnswer};
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::Suspensions;
-use pmp_sync_domain::why::{Why, WhyAnswer};
+use pmp_sync_domain::records::Suspensions;
 use pmp_sync_report::{Kind, Reason};
 
 /// The beginning of every command: by the name of the stacks, if it is not the usual one.

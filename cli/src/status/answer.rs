@@ -2,11 +2,9 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
-use pmp_sync_domain::lane::{
-    Block, LaneState, MemberMode, OpenChange, Phase, Suspension, Suspensions,
-};
+use pmp_sync_domain::lane::{Block, LaneState, MemberMode, OpenChange, Phase, Suspension};
 use pmp_sync_domain::link::Mode;
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, RunRecord, Suspensions};
 use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::lane::{LaneState, OpenChange, Suspensions};
+use pmp_sync_domain::lane::{LaneState, OpenChange};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::run::{LaneEntry, RunRecord};
+use pmp_sync_domain::records::{LaneEntry, RunRecord, Suspensions};
 
 use super::answer::{LaneAnswer, StatusAnswer};
 use crate::context::Context;

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_local::progress::Progress;
 
 use super::name;

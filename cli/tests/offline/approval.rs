@@ -1,10 +1,11 @@
 //! `pmp-sync approve`, `reject` and `restore`: what is sent, and what comes of it.
 
+use pmp_sync_domain::approval::{ApprovalAction, Ask, Grant, Hold};
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{ApprovalAction, Ask, Grant, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::lane::{LaneState, Phase};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, RunStatus};
+use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::{Value, json};
 
 use crate::ledger::{

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::hold::ApprovalAction;
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::run::{
-    DeadLetterOutcome, DeadLetterRecord, LinkRecord, LinkStatus, RunStatus,
-};
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::Scope;
 use serde_json::{Value, json};
 
 use crate::ledger::{

@@ -1,7 +1,8 @@
 //! `pmp-sync holds` and what `status` tells of holds and freezes.
 
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Ask, Hold};
+use pmp_sync_domain::approval::{Ask, Hold};
+use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::records::LinkState;
 use pmp_sync_domain::run::LinkStatus;
 use serde_json::{Value, json};
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use pmp_sync_domain::approval::{Approval, ApprovalAction, Ask, Hold};
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Approval, ApprovalAction, Ask, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus, Request, RunRecord, RunStatus};
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState, Request, RunRecord};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,7 @@
 //! Commands that go on until something happens: what they tell meanwhile, and that a signal ends them.
 
-use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::json;
 
 use crate::ledger::{Table, ended, lane, link};

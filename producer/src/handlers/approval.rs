@@ -6,17 +6,18 @@
 
 use std::collections::BTreeSet;
 
+use pmp_sync_domain::approval::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
 use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::guard::{HoldReason, LinkState};
-use pmp_sync_domain::hold::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::link::{Link, LinkPolicy, Mode};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus, Request};
+use pmp_sync_domain::records::{LinkRecord, LinkState, Request};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::{connect, desired_for, read_management};

@@ -2,9 +2,9 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::message::Continuation;
 use pmp_sync_domain::ports::Members;
-use pmp_sync_domain::run::overridden;
+use pmp_sync_domain::records::overridden;
+use pmp_sync_domain::wire::Continuation;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::run::finish::fail_run;

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::{Member, Target};
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 use pmp_sync_domain::ports::{
     Clock, DeadLetterBox, Lanes, Members, ReadCatalog, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::Goal;
-use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, Request};
+use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord, Request};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::letters::{LetterFate, Read, by_lane, fate, put_back, receive};

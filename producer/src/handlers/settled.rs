@@ -10,12 +10,13 @@ use pmp_sync_domain::error::{LinkError, RunError, ServiceError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, ReadCatalog, WriteRuns};
 use pmp_sync_domain::reconcile::{
     Course, Decision, DesiredState, Goal, Observation, after_observing, decide_plan, is_busy,
 };
-use pmp_sync_domain::run::{LaneEnd, Request};
+use pmp_sync_domain::records::Request;
+use pmp_sync_domain::run::LaneEnd;
+use pmp_sync_domain::wire::Scope;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::{connect, desired_for, read_management, targets};

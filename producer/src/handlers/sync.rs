@@ -2,9 +2,9 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::message::{ChangeSetEvent, Scope, SyncRequest};
 use pmp_sync_domain::ports::Members;
-use pmp_sync_domain::run::Request;
+use pmp_sync_domain::records::Request;
+use pmp_sync_domain::wire::{ChangeSetEvent, Scope, SyncRequest};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::run::begin::begin_run;

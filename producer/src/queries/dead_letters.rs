@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::{Link, Member};
-use pmp_sync_domain::message::{ChangeMessage, DeadLetterFilter};
 use pmp_sync_domain::ports::{Clock, Lanes, Members, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::decide_plan;
-use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord};
+use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord};
+use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter};
 
 use super::survey::{LaneQuery, observe_lane};
 use crate::context::Context;

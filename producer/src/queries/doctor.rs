@@ -4,20 +4,19 @@
 use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, future, stream};
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::doctor::{
+use pmp_sync_domain::answers::doctor::{
     DoctorAnswer, DoctorRequest, ExperienceSeen, LinkLook, Look, ManagementLook, MemberLook,
     PolicySeen, Trouble,
 };
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
-use pmp_sync_domain::lane::elapsed;
 use pmp_sync_domain::link::{Link, Member, Target};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Discovery, LookAtQueues as _, Members, ReadCatalog, ReadRuns};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use crate::context::{Context, Marketplace};
 use crate::reach::{READS_AT_ONCE, targets};

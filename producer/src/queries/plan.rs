@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
-use pmp_sync_domain::preview::{Preview, PreviewDecision, PreviewLink};
 use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
+use pmp_sync_domain::wire::Scope;
 
 use super::survey::{LINKS_AT_ONCE, LaneQuery, Survey, observe_lane};
 use crate::context::Context;

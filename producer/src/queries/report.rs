@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::report::{
+    LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
+};
+use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
-use pmp_sync_domain::report::{
-    LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
-};
-use pmp_sync_domain::why::Seen;
 
 use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
 use crate::context::Context;

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::{Link, LinkPolicy};
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, is_announced};
-use pmp_sync_domain::why::Seen;
+use pmp_sync_domain::wire::Scope;
 
 use crate::reach::{DesiredStates, read_management};
 use crate::reconcile::listings::CachedListings;

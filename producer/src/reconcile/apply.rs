@@ -4,14 +4,15 @@
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::{LaneState, elapsed};
+use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Products, SendChanges, WriteRuns};
 use pmp_sync_domain::reconcile::{
     Decision, Observation, after_commit, after_observing, after_suspension,
 };
+use pmp_sync_domain::records::LinkState;
 use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::time::elapsed;
 
 use super::hold::hold;
 use super::marks::{join, keep, mark_rest, mark_suspension, release};

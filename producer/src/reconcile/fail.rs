@@ -1,12 +1,12 @@
 //! Links that could not be reconciled: recorded, and what is known of their lanes announced.
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::notices_of_fault;
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::run::LinkStatus;
 
 use super::outcome::{LinkOutcome, blank};
 use super::remember::remember;

@@ -1,8 +1,8 @@
 //! Holding a plan that the guards do not let through.
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, SendChanges, WriteRuns};
 use pmp_sync_domain::reconcile::{Course, after_hold, new_hold};

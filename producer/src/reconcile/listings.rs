@@ -7,9 +7,10 @@ use futures::lock::Mutex;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::lane::elapsed;
-use pmp_sync_domain::live::{Answers, Listing, LiveRecord, due};
+use pmp_sync_domain::listing::due;
 use pmp_sync_domain::ports::{Clock, Discovery, ReadRuns, WriteRuns};
+use pmp_sync_domain::records::{Answers, Listing, LiveRecord};
+use pmp_sync_domain::time::elapsed;
 
 use crate::context::Context;
 

@@ -5,7 +5,7 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension};
 use pmp_sync_domain::ports::{Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::Observation;
-use pmp_sync_domain::run::LinkRecord;
+use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::try_transition::try_transition;
 
 /// The runs that wait for what the lane works on.

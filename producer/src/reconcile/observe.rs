@@ -2,13 +2,14 @@
 //! ports only.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::drift::{Edited, LastChange, Look};
+use pmp_sync_domain::drift::{Edited, Look};
 use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Lane, Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Draft, Goal, Observation, Reads, Records};
+use pmp_sync_domain::records::LastChange;
 
 use super::listings::Listings;
 

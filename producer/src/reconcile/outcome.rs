@@ -1,12 +1,12 @@
 //! What a lane is reconciled for, and what that comes to.
 
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::reconcile::{Goal, Observation};
-use pmp_sync_domain::run::{LaneEnd, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::{LaneEnd, LinkStatus};
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 /// What one lane is reconciled for.
 #[derive(Debug, Clone, Copy)]

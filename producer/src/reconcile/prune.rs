@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -15,8 +12,10 @@ use pmp_sync_domain::ports::{
     Bus, Clock, Close, Closing, Lanes, Members, ReadCatalog as _, WriteRuns,
 };
 use pmp_sync_domain::reconcile::is_announced;
-use pmp_sync_domain::run::{LaneEntry, LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState};
+use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::try_transition::try_transition;
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use super::marks::waiting;
 use super::outcome::LinkOutcome;

@@ -3,9 +3,9 @@
 //! no link: what is to be announced waits in the ledger.
 
 use pmp_sync_domain::error::{Kind, LinkError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
+use pmp_sync_domain::records::LinkState;
 
 /// Writes what is remembered of a link, if it says anything new, and announces what follows. False if
 /// somebody else wrote it meanwhile.

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Rejected};
-use pmp_sync_domain::message::{ChangeMessage, TickMessage};
+use pmp_sync_domain::lane::{Counts, LaneState, Planned, Rejected};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock, Lanes, SendChanges};
 use pmp_sync_domain::reconcile::Observation;
 use pmp_sync_domain::try_transition::try_transition;
+use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
 use super::marks::waiting;
 

@@ -5,11 +5,12 @@ use std::str::FromStr as _;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::elapsed;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, WriteRuns};
 use pmp_sync_domain::reconcile::is_busy;
-use pmp_sync_domain::run::{LaneEnd, Request, RunRecord, RunStatus, overridden};
+use pmp_sync_domain::records::{Request, RunRecord, overridden};
+use pmp_sync_domain::run::{LaneEnd, RunStatus};
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::Scope;
 
 use super::finish::{fail_run, put_run};
 use super::notify::announce_end;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{Bus, Clock, WriteRuns};
-use pmp_sync_domain::run::{LaneEnd, LinkStatus, RunRecord, RunStatus, Totals};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::{LaneEnd, LinkStatus, RunStatus, Totals};
 
 use super::notify::announce_end;
 use crate::context::Context;

@@ -2,9 +2,9 @@
 //! somebody was cut off in between.
 
 use pmp_sync_domain::error::LinkError;
-use pmp_sync_domain::notify::SyncCompleted;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
-use pmp_sync_domain::run::RunRecord;
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::wire::events::SyncCompleted;
 
 /// Announces the end of a run, if that is to be done still.
 pub(crate) async fn announce_end<L: WriteRuns, B: Bus>(ledger: &L, bus: &B, record: &RunRecord) {

@@ -4,10 +4,10 @@
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::lane::elapsed;
-use pmp_sync_domain::message::{Continuation, Scope};
 use pmp_sync_domain::ports::Members;
-use pmp_sync_domain::run::RunRecord;
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::{Continuation, Scope};
 
 use super::finish::{add_outcomes, finish_run};
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};

@@ -1,15 +1,15 @@
 //! The answers, as far as they depend on what the producer reads.
 
 use futures::executor::block_on;
+use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::lane::{
     Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Suspension,
 };
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_producer::queries;
 
 use crate::setup::{CONFIG, Setting, lane, lists, product, products};

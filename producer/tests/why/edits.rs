@@ -4,10 +4,10 @@ use futures::executor::block_on;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::lane::Suspension;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_producer::queries;
 
 use crate::setup::{CONFIG, Setting, lists, product, products};

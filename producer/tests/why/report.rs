@@ -1,10 +1,10 @@
 //! What the operator's report is made of.
 
 use futures::executor::block_on;
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::answers::report::{ReportPart, ReportRequest};
+use pmp_sync_domain::answers::why::Why;
 use pmp_sync_domain::policy::{Action, Standing};
-use pmp_sync_domain::report::{ReportPart, ReportRequest};
-use pmp_sync_domain::why::Why;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_producer::queries;
 
 use crate::setup::{Setting, lists, product, products};

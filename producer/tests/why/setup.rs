@@ -2,15 +2,15 @@
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::why::{Why, WhyAnswer, WhyReport, WhyRequest};
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{OpenChange, later};
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::run::{LinkRecord, RunRecord};
-use pmp_sync_domain::why::{Why, WhyAnswer, WhyReport, WhyRequest};
+use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
 use pmp_sync_producer::{dispatch, queries};
 

@@ -4,8 +4,8 @@ use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::message::Event;
 use pmp_sync_domain::ports::{Bus, Result};
+use pmp_sync_domain::wire::Event;
 
 use crate::service_error;
 

@@ -4,12 +4,12 @@ use aws_config::SdkConfig;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
-use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadCatalog, Result,
     SendChanges,
 };
+use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
 use crate::catalog::ReadOnlyCatalog;
 use crate::config::{REGION, assume_role};

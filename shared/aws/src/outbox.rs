@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::message::{Continuation, Event, TickMessage};
 use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
+use pmp_sync_domain::wire::{Continuation, Event, TickMessage};
 
 use crate::bus::EventBus;
 use crate::dead_letters::DeadLetterQueue;

@@ -7,8 +7,8 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::message::{ChangeMessage, Continuation, TickMessage};
 use pmp_sync_domain::ports::{Depth, Inbox, NotSent, Result, SendChanges, SendTicks};
+use pmp_sync_domain::wire::{ChangeMessage, Continuation, TickMessage};
 
 use crate::service_error;
 

@@ -15,8 +15,8 @@ use pmp_sync_aws::discovery::ProductDirectory;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::live::{Listing, LiveRecord};
 use pmp_sync_domain::ports::{Discovery as _, ReadRuns as _, WriteRuns as _};
+use pmp_sync_domain::records::{Listing, LiveRecord};
 use serde_json::{Value, json};
 
 use crate::script::Script;

@@ -14,23 +14,22 @@ use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::queue::ChangesQueue;
-use pmp_sync_domain::drift::ChangeState;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetName, ExperienceId, ExternalId, LaneId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{
-    ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, SetOutcome, SetRecord,
-    Suspension, Suspensions,
+    ChangeError, Failed, FailedAlone, Intent, IntentChange, LaneState, Suspension,
 };
-use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
     Lanes as _, Products as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _,
     WriteRuns as _,
 };
-use pmp_sync_domain::run::{RunRecord, RunStatus};
+use pmp_sync_domain::records::{ChangeState, RunRecord, SetOutcome, SetRecord, Suspensions};
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::ChangeMessage;
 use serde_json::json;
 
 use crate::script::Script;

@@ -1,5 +1,5 @@
-//! The configuration: one TOML text, validated as a whole. Every problem is told with its line and
-//! column; a text with a problem yields no configuration at all.
+//! The configuration: one TOML text, validated as a whole. Every problem is reported with its line
+//! and column. A text with a problem yields no configuration.
 
 mod raw;
 mod words;
@@ -11,17 +11,12 @@ use std::ops::Range;
 use toml::Spanned;
 
 use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
-use crate::guard::{Guard, GuardName, MOST_LIMIT};
+use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
-use crate::link::{Link, LinkPolicy, Member, Target};
+use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
 
-/// The largest text that is taken, in bytes: it is kept in one ledger item of at most 400 KB.
+/// The largest text that is accepted, in bytes: it is stored in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
-
-/// After how many hours a link that is not in sync is stale, unless the configuration says otherwise.
-pub const STALE_AFTER_HOURS: u32 = 24;
-/// The most that it may say: a year.
-pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
 
 /// A valid configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +44,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A configuration that is refused, with every problem that was found.
+/// A configuration is not valid. Contains every problem that was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is not valid: {}", self.list())]
 pub struct InvalidConfig {
@@ -167,12 +162,12 @@ fn at(text: &str, offset: usize, message: String) -> Problem {
     }
 }
 
-/// The JSON Schema of the text, for editors. What it cannot say, such as that no two members share an
-/// account, [`Config::parse`] finds.
+/// The JSON Schema of the text, for editors. [`Config::parse`] finds what a schema cannot express,
+/// such as two members with the same account.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
-    // Editors show what is said of a key only where no reference stands beside it.
+    // Editors show the description of a key only if there is no reference beside it.
     let settings = settings.with(|settings| settings.inline_subschemas = true);
     let generator = settings.into_generator();
     let mut schema = generator.into_root_schema_for::<RawConfig>();
@@ -181,7 +176,7 @@ pub fn schema() -> schemars::Schema {
     schema
 }
 
-/// The place in a text that is not UTF-8 where it ceases to be.
+/// Finds the first position in a text that is not UTF-8.
 pub fn not_utf8(bytes: &[u8]) -> Option<Problem> {
     let error = std::str::from_utf8(bytes).err()?;
     let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
@@ -191,7 +186,7 @@ pub fn not_utf8(bytes: &[u8]) -> Option<Problem> {
 }
 
 impl Config {
-    /// Reads and validates a configuration.
+    /// Parses and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
         if text.len() > MOST_BYTES {
             let message = format!(
@@ -241,7 +236,7 @@ impl Config {
         }
     }
 
-    /// The lanes that a link of this member names: `*` leaves them alone.
+    /// The lanes that links of this member name. A `*` link does not cover them.
     pub fn named_lanes(&self, member: &MemberName) -> BTreeSet<LaneId> {
         self.links
             .iter()
@@ -251,8 +246,8 @@ impl Config {
     }
 }
 
-/// Every name that stands in the text is kept, even of a member that is otherwise wrong, so that its
-/// links are not called wrong as well.
+/// Keeps every name in the text, even of a member that is not valid, so that its links are not
+/// reported as well.
 fn read_members(
     reader: &mut Reader<'_>,
     raw: &[Table<RawMember>],

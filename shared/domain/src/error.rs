@@ -1,5 +1,5 @@
-//! What can go wrong outside, by what is to be done about it; and the faults of a link, each with a
-//! stable code, the thing concerned and the way forward. docs/errors/ has a page for each code.
+//! Errors of calls, classified by what the caller can do; and the faults of runs and links, each
+//! with a stable code, what is concerned, and the remedy. docs/errors/ has a page for each code.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ExperienceId};
 
-/// What is to be done about a failed call.
+/// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The same call may succeed later; whether it had an effect is not known.
+    /// The same call may succeed later. It is unknown whether it took effect.
     Retryable,
-    /// Too fast, or too much at once: certainly without effect.
+    /// Too many calls. The call had no effect.
     Throttled,
-    /// The entity is locked by a change set.
+    /// A change set locks the entity.
     Locked,
-    /// The caller may not do this.
+    /// The caller lacks a permission. The call had no effect.
     Denied,
-    /// The thing is not there.
+    /// What the call names does not exist.
     NotFound,
     /// The condition of a conditional write did not hold.
     Conflict,
-    /// The request or the answer is not understood.
+    /// The service rejected the request, or its answer cannot be understood.
     Refused,
 }
 
@@ -33,13 +33,13 @@ pub enum Kind {
 pub struct ServiceError {
     /// What was called, such as `DescribeEntity`.
     pub operation: &'static str,
-    /// What it was called for.
+    /// The id of what the call was about.
     pub thing: String,
-    /// What is to be done about it.
+    /// What the caller can do about it.
     pub kind: Kind,
     /// The service's own error code.
     pub code: Option<String>,
-    /// The service's own words, or the transport's.
+    /// The message of the service or of the transport.
     pub message: String,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for CodeInBrackets<'_> {
 }
 
 impl ServiceError {
-    /// An error of this kind without a code of the service.
+    /// An error without a code of the service.
     pub fn new(
         operation: &'static str,
         thing: impl Into<String>,
@@ -69,28 +69,28 @@ impl ServiceError {
     }
 }
 
-/// Why no link at all could be looked at.
+/// Why a run could serve no link at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    /// Nothing has been configured yet.
+    /// No configuration is stored.
     #[error("no configuration is stored")]
     NoConfig,
-    /// The stored configuration is not understood by this release.
+    /// This release cannot read the stored configuration.
     #[error("version {0} of the configuration is not valid: {1}")]
     Config(u64, String),
-    /// A request is about a lane that no link serves.
+    /// A request names a lane that no link serves.
     #[error("no link of the configuration serves {0}")]
     NoLink(String),
-    /// A question that cannot be answered at once.
+    /// A question is too large for one answer.
     #[error("too much is asked for at once: {0}")]
     TooLarge(String),
-    /// The ledger did not answer, or refused.
+    /// The ledger refused or did not answer.
     #[error("the ledger failed: {0}")]
     Ledger(#[from] ServiceError),
 }
 
 impl RunError {
-    /// The stable code.
+    /// The stable code, `PMS-nnnn`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoConfig => "PMS-1002",
@@ -101,7 +101,7 @@ impl RunError {
         }
     }
 
-    /// As it is stored.
+    /// The fault in the form in which it is stored and shown.
     pub fn record(&self) -> FaultRecord {
         let remedy = match self {
             Self::NoConfig => "apply one with `pmp-sync config apply FILE`",
@@ -127,7 +127,7 @@ impl RunError {
 /// Why a link could not be planned or sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// The management experience is not there, or not to be seen by the producer.
+    /// The management experience does not exist, or the producer may not see it.
     #[error(
         "the management experience {0} does not exist, or the management account may not see it"
     )]
@@ -138,7 +138,7 @@ pub enum LinkError {
     /// The member's role cannot be assumed.
     #[error("the role of the member account {0} cannot be assumed: {1}")]
     MemberUnreachable(AccountId, ServiceError),
-    /// The member experience is not there.
+    /// The member experience does not exist.
     #[error("the member experience {1} does not exist in the organization of account {0}")]
     MemberNotFound(AccountId, ExperienceId),
     /// The member experience is archived.
@@ -147,13 +147,13 @@ pub enum LinkError {
     /// The member experience cannot be read.
     #[error("the member organization of account {0} cannot be read: {1}")]
     MemberUnreadable(AccountId, ServiceError),
-    /// The changes queue takes nothing.
+    /// The changes queue did not accept this number of messages.
     #[error("the changes queue of account {0} did not take {1} messages: {2}")]
     NotSent(AccountId, usize, ServiceError),
-    /// The ledger did not answer, or refused.
+    /// The ledger refused or did not answer.
     #[error("the ledger failed: {0}")]
     Ledger(ServiceError),
-    /// The bus took no event.
+    /// The bus refused or did not answer.
     #[error("the event bus failed: {0}")]
     Bus(ServiceError),
     /// Other writers were faster several times in a row.
@@ -161,20 +161,20 @@ pub enum LinkError {
     Contended(String),
 }
 
-/// A fault as it is stored and shown.
+/// A fault in the form in which it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultRecord {
     /// The stable code, `PMS-nnnn`.
     pub code: String,
-    /// What is wrong, and with which thing.
+    /// What is wrong, as a sentence.
     pub message: String,
-    /// What to do.
+    /// What to do about it.
     pub remedy: String,
 }
 
 impl LinkError {
-    /// The stable code.
+    /// The stable code, `PMS-nnnn`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::ManagementNotFound(_) => "PMS-2001",
@@ -216,7 +216,7 @@ impl LinkError {
         }
     }
 
-    /// As it is stored.
+    /// The fault in the form in which it is stored and shown.
     pub fn record(&self) -> FaultRecord {
         FaultRecord {
             code: self.code().to_owned(),
@@ -225,8 +225,8 @@ impl LinkError {
         }
     }
 
-    /// True for what a guard holds although no plan could be made: what is known of the experience can
-    /// not be trusted, or what would be done to it is not safe.
+    /// True for a fault that counts as a hold although no plan could be made: what is known of the
+    /// experience cannot be trusted, or the change would not be safe.
     pub fn is_guarded(&self) -> bool {
         match self {
             Self::ManagementNotFound(_) => true,
@@ -235,7 +235,7 @@ impl LinkError {
         }
     }
 
-    /// True when the next try may find it gone without anybody's doing.
+    /// True if the next attempt may succeed without anybody's action.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::ManagementUnreadable(_, error)

@@ -9,16 +9,16 @@ use crate::ids::{ExperienceId, PolicyId};
 /// Whether an experience governs its audience (`Status` of the entity).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Live.
+    /// It governs its audience.
     Enabled,
-    /// Not live: its lists are kept, nobody is governed by them.
+    /// It keeps its lists, and governs nobody.
     Disabled,
     /// A value that this release does not know.
     Other(String),
 }
 
 impl Status {
-    /// As the service has it.
+    /// The text of the service.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Enabled => "Enabled",
@@ -33,22 +33,22 @@ impl Status {
 pub struct Experience {
     /// Its id, without a revision.
     pub id: ExperienceId,
-    /// Its name, for people.
+    /// The name shown in the console.
     pub name: String,
-    /// Live or not.
+    /// Whether it governs its audience.
     pub status: Status,
-    /// True when it is archived, or in an administrative state that is not known to be editable.
+    /// True if it is archived, or in an administrative state that is not known to be editable.
     pub archived: bool,
-    /// Its procurement policy; without one every product is procurable.
+    /// Its procurement policy. Without one every product is procurable.
     pub policy: Option<PolicyId>,
 }
 
-/// Whom an experience governs, once it is enabled.
+/// The principals that an experience governs once it is enabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audience {
     /// The experience.
     pub experience: ExperienceId,
-    /// Organizations, units and accounts. Each is in the audience of one experience only.
+    /// Organizations, organizational units and accounts. Each can be in one audience only.
     pub principals: BTreeSet<String>,
 }
 
@@ -61,7 +61,7 @@ struct AudienceDetails {
 }
 
 impl Audience {
-    /// Reads the details of an `Audience@1.0` entity.
+    /// Parses the details of an `Audience@1.0` entity.
     pub fn from_details(details: &str) -> Result<Self, ExperienceError> {
         let details: AudienceDetails = serde_json::from_str(details)?;
         let id = details.experience_id.split('@').next().unwrap_or_default();
@@ -72,16 +72,16 @@ impl Audience {
     }
 }
 
-/// Details of an experience that cannot be understood.
+/// The details of an entity cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperienceError {
-    /// Not JSON of the shape that the service documents.
+    /// They are not JSON in the documented shape.
     #[error("the experience's details are not of the documented shape: {0}")]
     Shape(#[from] serde_json::Error),
-    /// A policy id that could not be one.
+    /// They contain a policy id that is not valid.
     #[error("the experience names its procurement policy wrongly")]
     Policy(#[from] crate::ids::InvalidId),
-    /// An experience id that could not be one.
+    /// They contain an experience id that is not valid.
     #[error("the audience names its experience wrongly")]
     Experience(#[source] crate::ids::InvalidId),
 }
@@ -97,15 +97,15 @@ struct Details {
 }
 
 impl Experience {
-    /// Reads the details of an `Experience@1.0` entity.
+    /// Parses the details of an `Experience@1.0` entity.
     ///
-    /// The value of `AdminStatus` for an archived experience is not documented; what is known to be
-    /// editable is absent, empty or `Editable`, and anything else counts as archived.
+    /// The value of `AdminStatus` of an archived experience is not documented. An absent or empty
+    /// value and `Editable` count as editable, anything else as archived.
     pub fn from_details(id: ExperienceId, details: &str) -> Result<Self, ExperienceError> {
         let details: Details = serde_json::from_str(details)?;
         let status = match details.status.as_deref() {
             Some("Enabled") => Status::Enabled,
-            // A new experience is Disabled, and an absent status is not a live one.
+            // A new experience is Disabled, so an absent status does not count as live.
             Some("Disabled") | None => Status::Disabled,
             Some(other) => Status::Other(other.to_owned()),
         };
@@ -129,7 +129,7 @@ impl Experience {
         })
     }
 
-    /// True when `*` takes this experience: enabled, not archived, with a policy.
+    /// True if `*` covers this experience: it is enabled, not archived, and has a policy.
     pub fn is_live(&self) -> bool {
         self.status == Status::Enabled && !self.archived && self.policy.is_some()
     }

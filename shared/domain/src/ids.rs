@@ -1,20 +1,20 @@
-//! Validated identifiers. Each can only be made from text that has the right form, so that code
-//! which holds one never checks it again.
+//! Validated identifiers. Each can only be created from text in the right form, so that code which
+//! has one need not check it again.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that is not an identifier of the kind asked for.
+/// A text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {kind}: {expected}")]
 pub struct InvalidId {
-    /// What was to be read, with its article.
+    /// The kind of identifier, with its article.
     pub kind: &'static str,
     /// The text, cut to 80 characters.
     pub text: String,
-    /// The form that would be accepted.
+    /// The accepted form, in words.
     pub expected: &'static str,
 }
 
@@ -34,7 +34,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// Reads the identifier.
+            /// Parses the identifier.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 let valid: fn(&str) -> bool = $valid;
@@ -118,9 +118,9 @@ id!(
     |text| prefixed(text, "procpolicy-", 255)
 );
 id!(
-    /// A Marketplace product: a UUID, `prod-…` or `prodview-…`. The service takes any 1 to 50
-    /// characters (catalog API shapes), so only what could not be an id is refused: white space,
-    /// quotes, commas and the ledger's own separator `#`.
+    /// A Marketplace product: a UUID, `prod-…` or `prodview-…`. The service accepts any 1 to 50
+    /// characters (Catalog API shapes), so only what cannot be an id is refused: white space,
+    /// quotes, commas, and `#`, the separator of the ledger.
     ProductId, "a product id", "1 to 50 visible ASCII characters without quotes, commas or #",
     r"^[!$-&(-+\--\[\]-_a-~]{1,50}$",
     |text| (1..=50).contains(&text.len())
@@ -142,8 +142,8 @@ id!(
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 );
 id!(
-    /// The shared secret-like string that a cross-account role asks for (sts:ExternalId: 2 to 1224
-    /// characters, STS `AssumeRole` reference).
+    /// The external id that a cross-account role requires (`sts:ExternalId`: 2 to 1224 characters,
+    /// STS `AssumeRole` reference). Treat it like a secret.
     ExternalId, "an external id", "2 to 1224 letters, digits or +=,.@:/-",
     "^[A-Za-z0-9_+=,.@:/-]{2,1224}$",
     |text| (2..=1224).contains(&text.len())
@@ -151,7 +151,7 @@ id!(
 );
 
 impl ExternalId {
-    /// A new external id, made of 128 random bits: 32 hexadecimal digits.
+    /// Creates an external id from 128 random bits: 32 hexadecimal digits.
     #[must_use]
     pub fn generate(random: u128) -> Self {
         Self(format!("{random:032x}"))
@@ -162,16 +162,16 @@ const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ULID_BITS_OF_TIME: u32 = 48;
 const ULID_BITS_OF_CHANCE: u32 = 80;
 
-/// One pass of the producer: a ULID, so that later runs sort after earlier ones, as text too.
+/// One pass of the producer: a ULID, so that later runs sort after earlier ones, also as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(u128);
 
 impl RunId {
-    /// The run id that follows `last`: `max(now, last + 1)`. A clock that steps back must not make a
-    /// run that is older than one whose plans are committed, or all its changes would be refused.
+    /// The run id after `last`: `max(now, last + 1)`. If a clock that steps back created an older
+    /// run than one whose plans are committed, all its changes would be rejected.
     ///
-    /// `now_ms` is Unix time in milliseconds; of `random` the lowest 80 bits are used.
+    /// `now_ms` is Unix time in milliseconds. The lowest 80 bits of `random` are used.
     #[must_use]
     pub fn next(last: Option<Self>, now_ms: i64, random: u128) -> Self {
         let time = u128::from(now_ms.max(0).unsigned_abs()) & ((1 << ULID_BITS_OF_TIME) - 1);
@@ -223,7 +223,7 @@ impl FromStr for RunId {
                 "a ULID: 26 characters of 0-9 and A-Z without I, L, O, U",
             )
         };
-        // 26 digits carry 130 bits: the first may only be 0 to 7.
+        // 26 digits have 130 bits, so the first may only be 0 to 7.
         if text.len() != 26 || !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
             return Err(wrong());
         }
@@ -252,7 +252,7 @@ impl From<RunId> for String {
     }
 }
 
-/// A lane: the strictly serial path of change sets on one member experience.
+/// A lane: the strictly serial sequence of change sets on one member experience.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LaneId {
@@ -291,8 +291,8 @@ impl FromStr for LaneId {
     }
 }
 
-/// Every change set that pmp-sync starts begins with this, so that its own can be told by name:
-/// events carry the name and no entity (EventBridge reference of marketplacecatalog).
+/// Prefix of the name of every change set that pmp-sync starts. Events contain the name and no
+/// entity, so pmp-sync recognizes its own by name (EventBridge reference of marketplacecatalog).
 pub const CHANGE_SET_PREFIX: &str = "pmp-sync:";
 
 /// The name of the change set for an intent of a lane: `pmp-sync:<experience>:<seq>`.
@@ -326,8 +326,53 @@ impl FromStr for ChangeSetName {
             experience: experience.parse().map_err(|_| wrong())?,
             seq: seq.parse().map_err(|_| wrong())?,
         };
-        // An intent has one name: no sign and no zeros before the number.
+        // An intent has exactly one name: no sign and no zeros before the number.
         (name.to_string() == text).then_some(name).ok_or_else(wrong)
+    }
+}
+
+/// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct PlanHash(String);
+
+impl PlanHash {
+    /// The hash with these bytes.
+    pub(crate) fn of_digest(digest: &[u8]) -> Self {
+        use fmt::Write as _;
+        Self(
+            digest
+                .iter()
+                .fold(String::with_capacity(64), |mut text, byte| {
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                }),
+        )
+    }
+}
+
+/// A text is no hash of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the hash of a plan: 64 hexadecimal digits")]
+pub struct InvalidHash(String);
+
+impl FromStr for PlanHash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() == 64 && digits(text) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidHash(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
@@ -337,7 +382,7 @@ mod tests {
 
     use super::*;
 
-    /// The three forms in which product ids occur, as the Bedrock user guide lists them.
+    /// The three forms of product ids that the Bedrock user guide lists.
     #[test]
     fn product_ids_of_every_real_form_are_read() {
         for text in [
@@ -385,7 +430,7 @@ mod tests {
 
     #[test]
     fn run_ids_are_ulids() {
-        // The example of the ULID specification, by its own time and random.
+        // The example of the ULID specification, with its time and randomness.
         let text = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let id: RunId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);

@@ -1,37 +1,33 @@
-//! The rules of pmp-sync: ids, policies, links, plans, the lane state machine, messages and the
-//! ports through which the rest of the world is reached.
+//! The rules of pmp-sync: ids, policies, links, plans, guards, the lane state machine, messages,
+//! and the ports to everything outside.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number; time and entropy are arguments.
-//! The words are those of `docs/architecture.md`.
+//! `docs/architecture.md` defines the terms.
 
-pub mod batch;
+pub mod answers;
+pub mod approval;
 pub mod config;
-pub mod dead_letters;
 pub mod delivery;
-pub mod doctor;
 pub mod drift;
 pub mod error;
 pub mod experience;
 pub mod guard;
-pub mod hold;
 pub mod ids;
 pub mod lane;
 pub mod link;
-pub mod live;
-pub mod message;
+pub mod listing;
 pub mod notify;
-pub mod onboarding;
 pub mod plan;
 pub mod policy;
 pub mod ports;
-pub mod preview;
 pub mod reconcile;
-pub mod report;
+pub mod records;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod time;
 pub mod try_transition;
-pub mod why;
+pub mod wire;
 
 pub use jiff::Timestamp;
 

@@ -1,13 +1,18 @@
-//! A link: one management experience kept on one member experience, and how.
+//! A link: one management experience that a member experience follows, and how.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::guard::Guard;
+use crate::guard::limits::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
-use crate::live::LiveCheck;
+
+/// Default number of hours after which a link that is not in sync is stale.
+pub const STALE_AFTER_HOURS: u32 = 24;
+
+/// The largest configurable number of hours: a year.
+pub const MOST_STALE_AFTER_HOURS: u32 = 8_760;
 
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,25 +38,40 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What a link may do to which products: the part of a link that a plan needs.
+/// What a link does if AWS Marketplace cannot be asked about a product. A product that AWS
+/// Marketplace certainly does not have is never allowed, except with `off`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LiveCheck {
+    /// The product is not allowed until AWS Marketplace could be asked.
+    Require,
+    /// The product is allowed, and the run reports that AWS Marketplace could not be asked.
+    #[default]
+    Warn,
+    /// AWS Marketplace is not asked.
+    Off,
+}
+
+/// What a link may do to which products. A plan needs only this part of a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkPolicy {
-    /// How far the link may go.
+    /// What the link may do to which products.
     pub mode: Mode,
     /// Products that are never denied.
     pub protect: BTreeSet<ProductId>,
     /// Products that are never touched.
     pub exclude: BTreeSet<ProductId>,
-    /// True while nothing may change, whatever differs.
+    /// True if nothing may change, whatever differs.
     pub frozen: bool,
 }
 
-/// Which member experiences a link is for.
+/// The member experiences that a link covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// One, named.
+    /// One experience.
     One(ExperienceId),
-    /// Every live one of the member that no other link names: `*`.
+    /// `*`: every live experience of the member that no other link names.
     EveryLive,
 }
 
@@ -71,30 +91,30 @@ pub struct Member {
     pub name: MemberName,
     /// The member account, where its worker runs.
     pub account: AccountId,
-    /// What its roles ask for.
+    /// The external id that its roles require.
     pub external_id: ExternalId,
-    /// ARN of the role that the producer assumes, when it does not follow from account and stack name.
+    /// ARN of the role that the producer assumes. None if it follows from account and stack name.
     pub role: Option<String>,
-    /// URL of the changes queue, when it does not follow from account and stack name.
+    /// URL of the changes queue. None if it follows from account and stack name.
     pub queue: Option<String>,
 }
 
 /// One link of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The experience that is mirrored.
+    /// The experience that the member follows.
     pub management_experience: ExperienceId,
     /// The member that follows.
     pub member: Member,
-    /// Its experience or experiences.
+    /// The member experiences that it covers.
     pub target: Target,
-    /// How far the link may go.
+    /// What the link may do to which products.
     pub policy: LinkPolicy,
-    /// What a plan must not exceed.
+    /// Limits and exemptions of the guards.
     pub guard: Guard,
-    /// Whether products have to be live before they are allowed.
+    /// Whether products must be live before they are allowed.
     pub live_check: LiveCheck,
-    /// After how many hours without being in sync somebody is told.
+    /// Hours out of sync after which the link is announced as stale.
     pub stale_after_hours: u32,
 }
 

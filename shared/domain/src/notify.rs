@@ -1,41 +1,41 @@
-//! Notices: which changes of a link's state are announced on the bus, and what stands announced of it.
+//! Notices: which changes of a link's state are announced on the bus.
 //!
-//! Nothing is announced twice for the same state, and nothing is lost: [`Notices::after`] compares what
-//! stands announced with what a look has found, and what follows is written into the link's link state together
-//! with the new record, before it is put on the bus. Whoever is cut off in between finds it there. Pure.
+//! Nothing is announced twice for the same state, and nothing is lost. [`Notices::after`] compares
+//! what has been announced with what was observed. The notices that follow are written into the
+//! link state together with the new record, before they are put on the bus. If the producer is
+//! interrupted in between, it finds them there. Pure.
 
 mod details;
-mod events;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-pub use self::events::{
-    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Notice,
-    Quarantined, QuarantinedProduct, Recovered, SyncCompleted,
-};
+use crate::approval::Hold;
 use crate::error::FaultRecord;
-use crate::hold::Hold;
-use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
-use crate::lane::{self, BlockReason, LaneState, Phase, elapsed};
-use crate::plan::PlanHash;
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName};
+use crate::lane;
+use crate::lane::{LaneState, Phase};
+use crate::notify::details::QUARANTINED;
+use crate::records::{HeldMark, Mark, Notices, QuarantineMark};
+use crate::time::elapsed;
+use crate::wire::events::{About, Condition, Ended, EndedBy, Notice, Recovered};
 
-/// Products in quarantine that are remembered of one link; more of them are only counted.
+/// The most quarantined products of one link that are remembered. Others are only counted.
 pub const MOST_QUARANTINED: usize = 500;
-/// Notices of one link that wait for the bus. While there are so many nothing more is compared: what has
-/// changed by then is found once they are gone.
+
+/// The most notices of one link that wait for the bus. While there are so many, nothing more is
+/// compared. What has changed by then is found once they are on the bus.
 pub const MOST_PENDING: usize = 10;
 
-/// Whom a notice is about.
+/// The link of a notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The member.
+    /// The member's name in the configuration.
     pub member: MemberName,
-    /// The lane.
+    /// Member account and member experience.
     pub lane: LaneId,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: ExperienceId,
 }
 
@@ -49,126 +49,42 @@ impl Subject {
     }
 }
 
-/// What a look has found of a link.
+/// What was observed of a link.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Whom it is about.
+    /// The link.
     pub subject: &'a Subject,
-    /// When.
+    /// When it was observed.
     pub now: Timestamp,
-    /// What is held, once the look has been written down.
+    /// The hold, after the observation was recorded.
     pub hold: Option<&'a Hold>,
-    /// Why the link could not be looked at, if it could not.
+    /// Why the link could not be observed, if it could not.
     pub fault: Option<&'a FaultRecord>,
-    /// True if the fault counts as a hold: the management experience cannot be trusted.
+    /// True if the fault counts as a hold, because the management experience cannot be trusted.
     pub is_guarded: bool,
-    /// The lane.
+    /// Member account and member experience.
     pub state: &'a LaneState,
-    /// True if nothing is claimed, under way, or announced and still to come.
+    /// True if nothing is claimed, under way, or announced and on its way.
     pub is_done: bool,
-    /// What stands in quarantine, if that was looked at.
+    /// The quarantined changes, if they were read.
     pub quarantined: Option<&'a [lane::Quarantined]>,
     /// True if the member experience was found in sync.
     pub in_sync: bool,
-    /// After how many hours without being in sync the link is stale; none if nobody expects it to be.
+    /// Hours out of sync after which the link is stale. None if it is not expected to be in sync.
     pub stale_after_hours: Option<u32>,
 }
 
 impl Seen<'_> {
-    /// True if what was tried has come to its end: only then is it known that a trouble is gone. A lane
-    /// that tries again what it was blocked by is not.
+    /// True if the lane has ended what it tried. Only then is it known that a problem is gone,
+    /// because a lane that tries again may be blocked again.
     fn rests(&self) -> bool {
         self.state.phase == Phase::Idle && self.is_done
     }
 }
 
-/// A hold that was announced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldMark {
-    /// The run that made the plan.
-    pub run: RunId,
-    /// The plan's hash.
-    pub plan_hash: PlanHash,
-    /// The code of the first reason.
-    pub reason: String,
-    /// Since when it is held.
-    pub since: Timestamp,
-}
-
-/// Something that was announced, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark<R> {
-    /// Why.
-    pub reason: R,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Changes in quarantine that were announced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineMark {
-    /// Since when the first of them is quarantined.
-    pub since: Timestamp,
-    /// The products, each with the run that its change was claimed under: one that is replayed and fails
-    /// again is announced again.
-    pub products: BTreeMap<ProductId, RunId>,
-    /// How many more there are than are remembered.
-    #[serde(default)]
-    pub beyond: usize,
-}
-
-/// What stands announced of a link.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notices {
-    /// Since when the link is watched for being stale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// The number of the last notice.
-    #[serde(default)]
-    pub number: u64,
-    /// The hold that stands announced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<HeldMark>,
-    /// The fault of the management experience that stands announced as a hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub distrusted: Option<Mark<String>>,
-    /// The block that stands announced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blocked: Option<Mark<BlockReason>>,
-    /// The quarantine that stands announced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantined: Option<QuarantineMark>,
-    /// Since when the link was not in sync, if it stands announced as stale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stale: Option<Mark<String>>,
-    /// What is recorded and not known to be on the bus.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pending: Vec<Notice>,
-}
-
 impl Notices {
-    /// True if nothing was ever announced or watched.
-    pub fn is_blank(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What stands announced, in the order in which it is told.
-    pub fn standing(&self) -> BTreeSet<Condition> {
-        let all = [
-            (
-                Condition::Held,
-                self.held.is_some() || self.distrusted.is_some(),
-            ),
-            (Condition::Blocked, self.blocked.is_some()),
-            (Condition::Quarantined, self.quarantined.is_some()),
-            (Condition::Stale, self.stale.is_some()),
-        ];
-        let standing = all.into_iter().filter(|(_, stands)| *stands);
-        standing.map(|(condition, _)| condition).collect()
-    }
-
-    /// What stands announced once what was seen has been: the new record, with the notices that follow
-    /// from the difference as `pending`.
+    /// The record after this observation, with the notices that follow from the difference in
+    /// `pending`.
     #[must_use]
     pub fn after(&self, seen: &Seen<'_>) -> Self {
         if self.pending.len() >= MOST_PENDING {
@@ -188,7 +104,7 @@ impl Notices {
         draft.next
     }
 
-    /// The same once the link has left the configuration: whatever stood is no more.
+    /// The record after the link was removed from the configuration: every announced state ends.
     #[must_use]
     pub fn removed(&self, subject: &Subject, now: Timestamp) -> Self {
         if self.pending.len() >= MOST_PENDING {
@@ -197,12 +113,12 @@ impl Notices {
         let mut draft = Draft::new(self, subject, now);
         draft.end_everything(EndedBy::Removed);
         draft.recover();
-        // Should there be a link again, it is watched from then on.
+        // If the link is added again, it is watched from then on.
         draft.next.since = None;
         draft.next
     }
 
-    /// A hold that an earlier release has announced stands announced.
+    /// Takes over a hold that an earlier release has announced.
     #[must_use]
     pub fn with_announced(mut self, hold: Option<&Hold>) -> Self {
         let is_old = self.is_blank() && hold.is_some_and(|hold| hold.announced);
@@ -213,8 +129,8 @@ impl Notices {
     }
 }
 
-/// Since when a link was not in sync, if that is longer ago than it may be. `since` is when it was first
-/// watched: before that nobody expected anything of it.
+/// Since when a link was not in sync, if that is longer than allowed. `since` is when it was first
+/// watched; time before that does not count.
 pub fn stale_since(
     state: &LaneState,
     since: Timestamp,
@@ -235,7 +151,7 @@ fn held_mark(hold: &Hold) -> HeldMark {
     }
 }
 
-/// A record that is being written.
+/// The next record, while it is computed.
 struct Draft<'a> {
     next: Notices,
     subject: &'a Subject,
@@ -294,7 +210,7 @@ impl<'a> Draft<'a> {
         {
             self.end(Condition::Held, &held.reason, held.since, EndedBy::Resolved);
         }
-        // A fault of another kind says nothing of the management experience.
+        // A fault of another kind says nothing about the management experience.
         if seen.fault.is_none()
             && let Some(mark) = self.next.distrusted.take()
         {
@@ -312,7 +228,7 @@ impl<'a> Draft<'a> {
     }
 
     fn end_quarantine(&mut self, seen: &Seen<'_>) {
-        // What was replayed has come to its end as well if the lane is blocked now.
+        // A replayed change has also ended if the lane is blocked now.
         let is_over = seen.rests() || seen.state.phase == Phase::Blocked;
         if is_over
             && seen.quarantined.is_some_and(<[_]>::is_empty)
@@ -357,7 +273,7 @@ impl<'a> Draft<'a> {
         (!seen.in_sync).then(stale).flatten()
     }
 
-    /// Tells what is no more, all of it at once.
+    /// Announces the states that have ended, in one notice.
     fn recover(&mut self) {
         let ended = std::mem::take(&mut self.ended);
         let Some(since) = ended.iter().map(|ended| ended.since).min() else {
@@ -450,7 +366,7 @@ impl<'a> Draft<'a> {
             beyond: quarantined.len().saturating_sub(products.len()),
             products,
         });
-        // Those that are only counted are not known one by one.
+        // Products that are only counted are not known individually.
         let new = others.len().saturating_sub(beyond);
         if new > 0 {
             let about = self.about();
@@ -496,9 +412,6 @@ impl<'a> Draft<'a> {
         }
     }
 }
-
-/// The reason code of what stands in quarantine.
-const QUARANTINED: &str = "PMS-6001";
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! The plan of a link: what would be changed on the member experience, and why each other product
-//! that differs is left alone. Pure: the same inputs give the same plan and the same hash.
+//! The plan of a link: what would change on the member experience, and why each other product that
+//! differs is left alone. Pure: the same inputs give the same plan and the same hash.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,86 +7,46 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::BATCH;
-use crate::ids::ProductId;
-use crate::lane::MemberRules;
+use crate::ids::{PlanHash, ProductId};
+use crate::lane::{BATCH, LaneView};
 use crate::link::{LinkPolicy, Mode};
-use crate::policy::{Action, PolicySnapshot, Standing};
+use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
 
-/// Allow or deny of one product.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProductChange {
-    /// The product.
-    pub product: ProductId,
-    /// What is done to it.
-    pub action: Action,
-}
-
-/// What is to be changed on one member experience. At most one change for each product.
+/// The changes for one member experience, at most one for each product.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     allow: BTreeSet<ProductId>,
     deny: BTreeSet<ProductId>,
 }
 
-/// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
-pub struct PlanHash(String);
-
-/// Text that is no plan's hash.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the hash of a plan: 64 hexadecimal digits")]
-pub struct InvalidHash(String);
-
-impl std::str::FromStr for PlanHash {
-    type Err = InvalidHash;
-
-    fn from_str(text: &str) -> Result<Self, InvalidHash> {
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if text.len() == 64 && digits(text) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(InvalidHash(text.to_owned()))
-        }
-    }
-}
-
-impl fmt::Display for PlanHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
 impl Plan {
-    /// A plan of these changes. A product that is in both is denied.
+    /// Creates a plan. A product that is in both sets is denied.
     pub fn new(mut allow: BTreeSet<ProductId>, deny: BTreeSet<ProductId>) -> Self {
         allow.retain(|product| !deny.contains(product));
         Self { allow, deny }
     }
 
-    /// The products to be allowed.
+    /// Products to allow.
     pub fn allow(&self) -> &BTreeSet<ProductId> {
         &self.allow
     }
 
-    /// The products to be denied.
+    /// Products to deny.
     pub fn deny(&self) -> &BTreeSet<ProductId> {
         &self.deny
     }
 
-    /// How many changes there are.
+    /// The number of changes.
     pub fn len(&self) -> usize {
         self.allow.len() + self.deny.len()
     }
 
-    /// True when nothing is to be changed.
+    /// True if there is no change.
     pub fn is_empty(&self) -> bool {
         self.allow.is_empty() && self.deny.is_empty()
     }
 
-    /// True when the plan has this very change.
+    /// True if the plan contains exactly this change.
     pub fn contains(&self, change: &ProductChange) -> bool {
         match change.action {
             Action::Allow => self.allow.contains(&change.product),
@@ -94,12 +54,12 @@ impl Plan {
         }
     }
 
-    /// True when the other plan has every change of this one.
+    /// True if the other plan contains every change of this one.
     pub fn is_part_of(&self, other: &Self) -> bool {
         self.allow.is_subset(&other.allow) && self.deny.is_subset(&other.deny)
     }
 
-    /// How many changes do the opposite of what the other plan does.
+    /// The number of changes that do the opposite of a change of the other plan.
     pub fn opposites(&self, other: &Self) -> usize {
         self.allow.intersection(&other.deny).count() + self.deny.intersection(&other.allow).count()
     }
@@ -112,8 +72,8 @@ impl Plan {
         self
     }
 
-    /// The fewest change sets that can carry this plan: a change set takes one Allow and one Deny
-    /// change of 50 products each (Private Marketplace reference).
+    /// The fewest change sets for this plan: a change set has one Allow and one Deny change of 50
+    /// products each (Private Marketplace reference).
     pub fn fewest_change_sets(&self) -> usize {
         self.allow
             .len()
@@ -121,7 +81,7 @@ impl Plan {
             .max(self.deny.len().div_ceil(BATCH))
     }
 
-    /// SHA-256 over the sorted changes, one on a line.
+    /// SHA-256 over the sorted changes, one per line.
     pub fn hash(&self) -> PlanHash {
         let mut hasher = Sha256::new();
         for change in self
@@ -134,20 +94,11 @@ impl Plan {
             hasher.update(change.1.as_str());
             hasher.update("\n");
         }
-        PlanHash(
-            hasher
-                .finalize()
-                .iter()
-                .fold(String::with_capacity(64), |mut text, byte| {
-                    use fmt::Write as _;
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                }),
-        )
+        PlanHash::of_digest(&hasher.finalize())
     }
 
-    /// The changes in the order in which they are sent: in turn as many allows and denies as one
-    /// change set takes, so that the first messages that arrive make a full one.
+    /// The changes in sending order: alternately as many allows and denies as one change set takes,
+    /// so that the first messages to arrive fill one.
     pub fn in_sending_order(&self) -> Vec<ProductChange> {
         let mut allow = self.allow.iter();
         let mut deny = self.deny.iter();
@@ -198,13 +149,13 @@ pub enum Reason {
     Protected,
     /// The link never touches this product.
     Excluded,
-    /// Its change failed by itself and waits in the dead-letter queue.
+    /// Its change was rejected individually, and its message is in the dead-letter queue.
     Quarantined,
     /// The link is frozen.
     Frozen,
-    /// AWS Marketplace does not have it (any more).
+    /// AWS Marketplace does not have it, or no longer has it.
     NotLive,
-    /// Whether AWS Marketplace has it is not known yet, and the link requires that it is.
+    /// It is unknown whether AWS Marketplace has it, and the link requires that.
     LiveUnknown,
     /// The member's own rules forbid it.
     MemberRules,
@@ -230,48 +181,37 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftAlone {
-    /// The product.
+    /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// Where it stands in the member experience.
+    /// Its standing in the member experience.
     pub standing: Standing,
-    /// What would be done to it.
+    /// The change that it would need.
     pub wanted: Action,
-    /// Why it is not.
+    /// Why it is not changed.
     pub reason: Reason,
 }
 
-/// What a plan does not say: why products are left alone, and what is odd about the lists.
+/// What a plan does not say: why products are left alone, and facts about the lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "an unread report helps nobody"]
 pub struct Report {
-    /// Products that differ and are not changed, in the order of their ids.
+    /// Products that differ and are not changed, ordered by id.
     pub left_alone: Vec<LeftAlone>,
-    /// Planned denies of products that are allowed now: people lose them.
+    /// Number of planned denies of products that are allowed now.
     pub removals: usize,
     /// Products that the management policy both allows and denies; they count as denied.
     pub contradictory: BTreeSet<ProductId>,
-    /// Planned allows of products of which nobody could say whether they are live.
+    /// Number of planned allows of products that may not be live, because AWS Marketplace could not
+    /// be asked.
     pub unchecked: usize,
 }
 
-/// What a plan needs to know of the lane: the changes that are being applied, and those that wait
-/// for somebody to look at them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LaneView {
-    /// The changes of the change set that is starting or in flight.
-    pub in_flight: Vec<ProductChange>,
-    /// The quarantined changes.
-    pub quarantined: Vec<ProductChange>,
-    /// The member's own rules, as its worker last found them.
-    pub member: Option<MemberRules>,
-}
-
 impl LinkPolicy {
-    /// What the link wants done to a product, given where it stands; nothing when it is in place.
+    /// The change that a product needs. None if it is in place.
     ///
-    /// A product that is listed nowhere in the management experience must not be procurable: where
-    /// the member allows it, it is denied; where the member denies it or does not list it, it is in
-    /// place (there is no un-list, so Deny lists are compared as supersets only).
+    /// A product that the management experience does not list must not be procurable. If the member
+    /// allows it, it is denied. If the member denies it or does not list it, it is in place: there
+    /// is no un-list, so Deny lists are compared as supersets only.
     pub fn wanted(desired: Standing, actual: Standing) -> Option<Action> {
         match (desired, actual) {
             (Standing::Allowed, Standing::Denied | Standing::Unlisted) => Some(Action::Allow),
@@ -283,7 +223,7 @@ impl LinkPolicy {
         }
     }
 
-    /// Why the link may not do this, if it may not.
+    /// The reason why the link may not make this change, if there is one.
     pub fn forbids(&self, product: &ProductId, action: Action) -> Option<Reason> {
         if self.frozen {
             Some(Reason::Frozen)
@@ -300,7 +240,7 @@ impl LinkPolicy {
         }
     }
 
-    /// True when a change that was planned earlier is still what the link would do today.
+    /// True if a change that was planned earlier is still what the link would do today.
     pub fn agrees(&self, desired: &PolicySnapshot, change: &ProductChange) -> bool {
         let still_wanted = match desired.standing(&change.product) {
             Standing::Allowed => change.action == Action::Allow,
@@ -310,11 +250,12 @@ impl LinkPolicy {
     }
 }
 
-/// What has to change so that the member experience (`actual`) equals the management experience
-/// (`desired`) as far as the link goes.
+/// Computes what has to change so that the member experience (`actual`) is in sync with the
+/// management experience (`desired`), as far as the link allows.
 ///
-/// What differs from the real policy, **or from the real policy as it will be once the batch in
-/// flight is applied**, is in the plan: a change in flight may be the opposite of what is wanted now.
+/// The plan contains what differs from the real policy, **or from the real policy as it will be
+/// once the batch in flight is applied**: a change in flight may be the opposite of what is wanted
+/// now.
 pub fn plan(
     desired: &PolicySnapshot,
     actual: &PolicySnapshot,

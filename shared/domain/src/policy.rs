@@ -1,4 +1,4 @@
-//! What a procurement policy says of each product.
+//! The product lists of a procurement policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{InvalidId, ProductId};
 
-/// What a change does to one product: the service knows no third verb, there is no un-list.
+/// What a change does to one product. The service has no third verb: there is no un-list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -27,7 +27,7 @@ impl Action {
         }
     }
 
-    /// Where a product stands once this has been done to it.
+    /// The standing of a product after this change.
     pub fn outcome(self) -> Standing {
         match self {
             Self::Allow => Standing::Allowed,
@@ -42,16 +42,16 @@ impl fmt::Display for Action {
     }
 }
 
-/// Where a product stands in a policy.
+/// The standing of a product in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// On the Allow list and not on the Deny list.
+    /// It is on the Allow list and not on the Deny list.
     Allowed,
-    /// On the Deny list.
+    /// It is on the Deny list.
     Denied,
-    /// On neither: not procurable while the experience is Enabled.
+    /// It is on neither list: not procurable while the experience is Enabled.
     Unlisted,
 }
 
@@ -65,7 +65,16 @@ impl fmt::Display for Standing {
     }
 }
 
-/// The lists of a procurement policy, with every product on one list only.
+/// Allow or deny of one product.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProductChange {
+    /// Its id in AWS Marketplace.
+    pub product: ProductId,
+    /// Allow or deny.
+    pub action: Action,
+}
+
+/// The lists of a procurement policy. Every product is on one list only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PolicySnapshot {
     allowed: BTreeSet<ProductId>,
@@ -73,16 +82,16 @@ pub struct PolicySnapshot {
     contradictory: BTreeSet<ProductId>,
 }
 
-/// A policy document that cannot be understood. Nothing is planned from one.
+/// A policy document cannot be understood. Nothing is planned from it.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// Not JSON of the shape that the service documents.
+    /// It is not JSON in the documented shape.
     #[error("the policy document is not of the documented shape: {0}")]
     Shape(#[from] serde_json::Error),
-    /// A statement with an effect that is neither Allow nor Deny.
+    /// A statement has an effect that is neither Allow nor Deny.
     #[error("the policy document has a statement with the effect {0:?}; Allow and Deny are known")]
     Effect(String),
-    /// A product id that could not be one.
+    /// A product id is not valid.
     #[error("the policy document names a product wrongly")]
     Product(#[from] InvalidId),
 }
@@ -111,7 +120,7 @@ struct Resource {
 }
 
 impl PolicySnapshot {
-    /// A snapshot of two lists. A product on both counts as denied.
+    /// Creates a snapshot of two lists. A product on both lists counts as denied.
     pub fn new(
         allowed: impl IntoIterator<Item = ProductId>,
         denied: impl IntoIterator<Item = ProductId>,
@@ -127,8 +136,9 @@ impl PolicySnapshot {
         }
     }
 
-    /// Reads the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with any
-    /// number of resources of any number of ids. Resources of other types than `Product` are not ours.
+    /// Parses the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with
+    /// any number of resources with any number of ids. Resources of other types than `Product` are
+    /// ignored.
     pub fn from_details(details: &str) -> Result<Self, PolicyError> {
         let document: Document = serde_json::from_str(details)?;
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
@@ -154,7 +164,7 @@ impl PolicySnapshot {
         &self.allowed
     }
 
-    /// The products that are denied, those on both lists included.
+    /// The denied products, including those on both lists.
     pub fn denied(&self) -> &BTreeSet<ProductId> {
         &self.denied
     }
@@ -164,12 +174,12 @@ impl PolicySnapshot {
         &self.contradictory
     }
 
-    /// True when no product is listed at all.
+    /// True if no product is listed.
     pub fn is_empty(&self) -> bool {
         self.allowed.is_empty() && self.denied.is_empty()
     }
 
-    /// Where a product stands.
+    /// The standing of a product.
     pub fn standing(&self, product: &ProductId) -> Standing {
         if self.denied.contains(product) {
             Standing::Denied
@@ -180,7 +190,7 @@ impl PolicySnapshot {
         }
     }
 
-    /// This policy as it will stand once `changes` have been applied.
+    /// The policy after `changes` are applied.
     #[must_use]
     pub fn overlaid<'a>(&self, changes: impl IntoIterator<Item = (&'a ProductId, Action)>) -> Self {
         let mut after = self.clone();
@@ -196,7 +206,7 @@ impl PolicySnapshot {
         after
     }
 
-    /// Every listed product with its standing, in the order of the ids.
+    /// Every listed product with its standing, ordered by id.
     pub fn iter(&self) -> impl Iterator<Item = (&ProductId, Standing)> {
         let all: BTreeMap<_, _> = self
             .allowed

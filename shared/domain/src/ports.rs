@@ -1,5 +1,5 @@
-//! The ports: what the producer and the worker need of the world, as traits. Reading and writing
-//! are apart: what plans holds nothing that could change an experience.
+//! The ports: what the producer and the worker need from outside, as traits. Reading and writing
+//! are separate, so that code that plans has nothing that could change an experience.
 //!
 //! shared/aws has the adapters to AWS, shared/fakes stateful fakes.
 
@@ -9,62 +9,60 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::drift::LastChange;
 use crate::error::ServiceError;
 use crate::experience::Experience;
-use crate::guard::LinkState;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
-use crate::lane::{
-    Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord, Suspensions,
-};
+use crate::lane::{Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined};
 use crate::link::Member;
-use crate::live::{Answers, LiveRecord};
-use crate::message::{ChangeMessage, Continuation, Event, TickMessage};
 use crate::policy::PolicySnapshot;
-use crate::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use crate::records::{
+    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
+    SetRecord, Suspensions,
+};
+use crate::wire::{ChangeMessage, Continuation, Event, TickMessage};
 
-/// The outcome of a call through a port.
+/// The result of a call through a port.
 pub type Result<T, E = ServiceError> = std::result::Result<T, E>;
 
-/// The present moment.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Random numbers.
+/// A source of random numbers.
 pub trait Entropy: Send + Sync {
     /// 128 random bits.
     fn bits(&self) -> u128;
 }
 
-/// Experiences and policies of one organization, to be read.
+/// Read access to the experiences and policies of one organization.
 pub trait ReadCatalog: Send + Sync {
-    /// An experience.
+    /// Reads an experience.
     fn experience(&self, id: &ExperienceId) -> impl Future<Output = Result<Experience>> + Send;
-    /// The lists of a procurement policy.
+    /// Reads the lists of a procurement policy.
     fn policy(&self, id: &PolicyId) -> impl Future<Output = Result<PolicySnapshot>> + Send;
-    /// The ids of the organization's experiences, archived and disabled ones included.
+    /// Lists the ids of the organization's experiences, including archived and disabled ones.
     fn experiences(&self) -> impl Future<Output = Result<Vec<ExperienceId>>> + Send;
 }
 
-/// AWS Marketplace, asked about its products. Whoever implements it keeps to the service's rate.
+/// AWS Marketplace's answers about products. An implementation keeps to the rate of the service.
 pub trait Discovery: Send + Sync {
-    /// True if the product is live. [`Kind::Refused`] is about this product alone; any other failure
-    /// says that nobody can be asked for now.
+    /// True if the product is live. [`Kind::Refused`] concerns this product alone. Any other error
+    /// means that the service cannot be asked for now.
     ///
     /// [`Kind::Refused`]: crate::error::Kind::Refused
     fn is_live(&self, product: &ProductId) -> impl Future<Output = Result<bool>> + Send;
 }
 
-/// What a change set came to.
+/// The status of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeSetStatus {
     /// PREPARING or APPLYING.
     Underway,
-    /// SUCCEEDED; whole seconds from its start to its end, if the service tells.
+    /// SUCCEEDED, with the whole seconds from its start to its end if the service reports them.
     Succeeded(Option<u32>),
-    /// FAILED because of what it contains.
+    /// FAILED because of its content.
     Failed(Failed),
     /// FAILED because of the service.
     ServerFault(String),
@@ -74,22 +72,22 @@ pub enum ChangeSetStatus {
 
 /// Change sets on the member experience: the only way to change it.
 pub trait ChangeSets: Send + Sync {
-    /// Starts the change set of an intent. Repeated with the same intent it is the same one.
+    /// Starts the change set of an intent. Another call with the same intent starts no second one.
     fn start(
         &self,
         name: &ChangeSetName,
         intent: &Intent,
     ) -> impl Future<Output = Result<ChangeSetId>> + Send;
-    /// How a change set stands.
+    /// Reads the status of a change set.
     fn status(&self, id: &ChangeSetId) -> impl Future<Output = Result<ChangeSetStatus>> + Send;
-    /// The change set of that name on the experience, if there is one.
+    /// Finds the change set with that name on the experience.
     fn find(
         &self,
         name: &ChangeSetName,
     ) -> impl Future<Output = Result<Option<ChangeSetId>>> + Send;
 }
 
-/// How a change was closed.
+/// How a claimed change was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
@@ -97,12 +95,12 @@ pub enum Closing {
     Applied,
     /// The experience had it already.
     Holding,
-    /// A newer plan took its place.
+    /// A newer plan replaced it.
     Superseded,
 }
 
 impl Closing {
-    /// As it is stored.
+    /// The word in the ledger.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -112,25 +110,26 @@ impl Closing {
     }
 }
 
-/// A lane as the ledger has it.
+/// A lane in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lane {
-    /// Its state; that of a lane never heard of is the default one.
+    /// Its state. A lane without an item has the default state.
     pub state: LaneState,
-    /// Its claimed changes.
+    /// Claimed changes of the lane.
     pub open: Vec<OpenChange>,
 }
 
 /// The lanes of the ledger.
 pub trait Lanes: Send + Sync {
-    /// The state of a lane, read with strong consistency; the default state if there is none.
+    /// Reads the state of a lane with strong consistency. Returns the default state if there is
+    /// none.
     fn state(&self, lane: &LaneId) -> impl Future<Output = Result<LaneState>> + Send;
-    /// The claimed changes of a lane, read with strong consistency.
+    /// Reads the claimed changes of a lane with strong consistency.
     fn open(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<OpenChange>>> + Send;
-    /// The quarantined changes of a lane, read with strong consistency.
+    /// Reads the quarantined changes of a lane with strong consistency.
     fn quarantined(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<Quarantined>>> + Send;
-    /// Writes `next` with `rev + 1` on condition that the item still has `rev`. [`Kind::Conflict`]
-    /// if it has not.
+    /// Writes `next` with `rev + 1`, on condition that the item still has `rev`. Fails with
+    /// [`Kind::Conflict`] if it has not.
     ///
     /// [`Kind::Conflict`]: crate::error::Kind::Conflict
     fn store(
@@ -141,30 +140,32 @@ pub trait Lanes: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The products of the lanes, as the worker has written them.
+/// Read access to the last change of each product.
 pub trait Products: Send + Sync {
-    /// The last change of every product that was ever changed on a lane, read with strong consistency.
+    /// Reads the last change of every product that was ever changed on a lane, with strong
+    /// consistency.
     fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<LastChange>>> + Send;
 }
 
-/// The changes of the ledger, as the worker writes them.
+/// The worker's write access to changes.
 pub trait Claims: Close {
-    /// Claims a change, unless the product has been claimed under this run or a newer one. True if
-    /// it was claimed by this call.
+    /// Claims a change, unless the product was claimed under this run or a newer one. Returns true
+    /// if this call claimed it.
     fn claim(
         &self,
         change: &ChangeMessage,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
-    /// Sets a claimed change quarantined, if its item still has that run. True if it is quarantined now; false
-    /// if it has been closed, or claimed anew.
+    /// Quarantines a claimed change, if its item still has that run. Returns true if it is
+    /// quarantined now, and false if it was closed or claimed again.
     fn quarantine(
         &self,
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
-    /// Writes down what became of a change set. Repeated for the same one it is the same record.
+    /// Writes the record of a change set. Another call for the same change set writes the same
+    /// record.
     fn keep_set(
         &self,
         lane: &LaneId,
@@ -172,10 +173,10 @@ pub trait Claims: Close {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// What was done with which change set, to be read.
+/// Read access to the records of change sets.
 pub trait ReadSets: Send + Sync {
-    /// The change sets of a lane that have ended, the oldest first; of one run only, if it is given. Read
-    /// with strong consistency.
+    /// Reads the change sets of a lane that have ended, the oldest first, with strong consistency.
+    /// With `run`, only those of that run.
     fn sets(
         &self,
         lane: &LaneId,
@@ -183,9 +184,10 @@ pub trait ReadSets: Send + Sync {
     ) -> impl Future<Output = Result<Vec<SetRecord>>> + Send;
 }
 
-/// Closing claimed changes, as the worker does, and the producer for lanes that nobody serves any more.
+/// Closes claimed changes: for the worker, and for the producer on lanes that no link serves any
+/// more.
 pub trait Close: Send + Sync {
-    /// Closes changes, each only if it is claimed and its item still has the run given.
+    /// Closes changes, each only if it is claimed and its item still has the given run.
     fn close(
         &self,
         lane: &LaneId,
@@ -196,7 +198,7 @@ pub trait Close: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// A version of the configuration, as it is stored.
+/// A stored version of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredConfig {
     /// Its number, from 1.
@@ -205,53 +207,53 @@ pub struct StoredConfig {
     pub text: String,
 }
 
-/// The runs of the ledger, to be read.
+/// Read access to runs, link states and the configuration.
 pub trait ReadRuns: Send + Sync {
-    /// The newest configuration.
+    /// Reads the newest configuration.
     fn config(&self) -> impl Future<Output = Result<Option<StoredConfig>>> + Send;
-    /// A certain version of the configuration.
+    /// Reads a version of the configuration.
     fn config_version(
         &self,
         version: u64,
     ) -> impl Future<Output = Result<Option<StoredConfig>>> + Send;
-    /// What is suspended; nothing if nothing ever was.
+    /// Reads the suspensions. Empty if there was never one.
     fn suspensions(&self) -> impl Future<Output = Result<Suspensions>> + Send;
-    /// Every lane that was ever planned for.
+    /// Lists every lane that was ever planned for.
     fn lanes(&self) -> impl Future<Output = Result<Vec<LaneEntry>>> + Send;
-    /// The newest runs, the newest first.
+    /// Reads the newest runs, the newest first.
     fn newest_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
-    /// The runs that have not ended, the oldest first; however many have ended since.
+    /// Reads the runs that have not ended, the oldest first, however many have ended since.
     fn unfinished_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
-    /// A run.
+    /// Reads a run.
     fn run(&self, run: RunId) -> impl Future<Output = Result<Option<RunRecord>>> + Send;
-    /// What a run planned for a lane.
+    /// Reads the record of a lane in a run.
     fn link(
         &self,
         run: RunId,
         lane: &LaneId,
     ) -> impl Future<Output = Result<Option<LinkRecord>>> + Send;
-    /// What is remembered of a link; an empty link state if there is none.
+    /// Reads a link state. Returns an empty one if there is none.
     fn link_state(&self, lane: &LaneId) -> impl Future<Output = Result<LinkState>> + Send;
-    /// The member's lists as they were before a run denied anything there, if it did.
+    /// Reads the member's lists before a run denied something there, if it did.
     fn lists(
         &self,
         run: RunId,
         lane: &LaneId,
     ) -> impl Future<Output = Result<Option<PolicySnapshot>>> + Send;
-    /// What AWS Marketplace has said of these products, as far as it was asked.
+    /// Reads the stored listings of these products.
     fn live(&self, products: &BTreeSet<ProductId>) -> impl Future<Output = Result<Answers>> + Send;
 }
 
-/// The runs of the ledger, as the producer writes them.
+/// The producer's write access to the ledger.
 pub trait WriteRuns: ReadRuns {
-    /// A new run id, after every one that was given out before.
+    /// Assigns a run id that sorts after every earlier one.
     fn next_run(&self, now: Timestamp, random: u128) -> impl Future<Output = Result<RunId>> + Send;
-    /// Writes a run as it stands now.
+    /// Writes a run.
     fn put_run(&self, run: &RunRecord) -> impl Future<Output = Result<()>> + Send;
-    /// Writes what a run planned for a link.
+    /// Writes the record of a link in a run.
     fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Result<()>> + Send;
-    /// Writes `link state` with `rev + 1` on condition that the item still has its `rev`. [`Kind::Conflict`]
-    /// if it has not.
+    /// Writes a link state with `rev + 1`, on condition that the item still has its `rev`. Fails
+    /// with [`Kind::Conflict`] if it has not.
     ///
     /// [`Kind::Conflict`]: crate::error::Kind::Conflict
     fn put_link_state(
@@ -259,8 +261,8 @@ pub trait WriteRuns: ReadRuns {
         lane: &LaneId,
         link_state: &LinkState,
     ) -> impl Future<Output = Result<()>> + Send;
-    /// Keeps the member's lists as they are before the run denies anything there. What is kept already
-    /// stays as it is: the run may go on in another invocation.
+    /// Stores the member's lists before the run denies something there. Lists that are stored
+    /// already stay unchanged, because a run may continue in another invocation.
     fn put_lists(
         &self,
         run: RunId,
@@ -268,44 +270,45 @@ pub trait WriteRuns: ReadRuns {
         lists: &PolicySnapshot,
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
-    /// Keeps what AWS Marketplace has said of a product.
+    /// Stores the listing of a product.
     fn put_live(&self, record: &LiveRecord) -> impl Future<Output = Result<()>> + Send;
-    /// Takes a change out of quarantine, if it still is the one that was read: something else is wanted.
+    /// Releases a change from quarantine, if it is still the one that was read.
     fn release(
         &self,
         lane: &LaneId,
         quarantined: &Quarantined,
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
-    /// Writes down what became of a dead letter.
+    /// Writes the record of a dead letter.
     fn put_dead_letter(
         &self,
         run: RunId,
         record: &DeadLetterRecord,
     ) -> impl Future<Output = Result<()>> + Send;
-    /// Makes a lane known, so that it is found without its configuration.
+    /// Adds a lane to the list of lanes, so that it is found without its configuration.
     fn register(&self, lane: &LaneId, link: &LinkRecord)
     -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The changes queue of a member, as the producer sends to it.
+/// The producer's side of a member's changes queue.
 pub trait SendChanges: Send + Sync {
-    /// Sends every change, in batches. The places of those that were not taken, with the last reason.
+    /// Sends every change, in batches. The error has the number of those that were not accepted,
+    /// with the last reason.
     fn send(&self, changes: &[ChangeMessage]) -> impl Future<Output = Result<(), NotSent>> + Send;
     /// Sends a Tick without a delay.
     fn wake(&self, tick: &TickMessage) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Messages that a queue did not take.
+/// Messages that a queue did not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
-    /// How many.
+    /// The number of messages.
     pub count: usize,
-    /// Why the last of them was not.
+    /// Why the last of them was not accepted.
     pub error: ServiceError,
 }
 
-/// The changes queue of a member, as its worker sends to it.
+/// The worker's side of a member's changes queue.
 pub trait SendTicks: Send + Sync {
     /// Sends a Tick that arrives after `delay_seconds` (0 to 900).
     fn tick(
@@ -315,42 +318,42 @@ pub trait SendTicks: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// A message of a dead-letter queue, hidden from others for a while.
+/// A message of a dead-letter queue. It is hidden from other receivers for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The queue's id of it.
+    /// Message id of the queue.
     pub id: String,
-    /// By which it is deleted.
+    /// Receipt handle, by which it is deleted.
     pub receipt: String,
-    /// Its body.
+    /// The original message.
     pub body: String,
-    /// What was said when it was dead-lettered; empty if the queue moved it by itself.
+    /// The attributes that say why it is there. Empty if native redrive moved it.
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A member's dead-letter queue, as the producer reads it.
+/// The producer's access to a member's dead-letter queue.
 pub trait DeadLetterBox: Send + Sync {
-    /// Receives up to `most` messages, hidden from others for a few minutes.
+    /// Receives up to `most` messages, and hides them from other receivers for a few minutes.
     fn dead_letters(&self, most: usize) -> impl Future<Output = Result<Vec<DeadLetter>>> + Send;
-    /// Deletes one for good.
+    /// Deletes a message permanently.
     fn delete_dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<()>> + Send;
-    /// Makes one visible again at once.
+    /// Makes a message visible again at once.
     fn put_dead_letter_back(&self, letter: &DeadLetter) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// How many messages a queue has, as far as it knows.
+/// The approximate number of messages in a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Depth {
-    /// Those that wait.
+    /// Messages that can be received.
     pub waiting: u64,
-    /// Those that somebody has received and not deleted.
+    /// Messages that were received and not deleted.
     pub in_flight: u64,
-    /// Those that are not to be received yet.
+    /// Messages that are delayed.
     pub delayed: u64,
 }
 
 impl Depth {
-    /// All of them.
+    /// The sum of all messages.
     pub fn total(self) -> u64 {
         self.waiting
             .saturating_add(self.in_flight)
@@ -358,20 +361,20 @@ impl Depth {
     }
 }
 
-/// A member's queues, looked at without an effect.
+/// Read-only access to a member's queues.
 pub trait LookAtQueues: Send + Sync {
-    /// How many messages its changes queue has.
+    /// Reads the depth of its changes queue.
     fn changes_depth(&self) -> impl Future<Output = Result<Depth>> + Send;
-    /// How many messages its dead-letter queue has.
+    /// Reads the depth of its dead-letter queue.
     fn dead_letters_depth(&self) -> impl Future<Output = Result<Depth>> + Send;
-    /// Receives a dead letter without hiding it from anybody. True if there was one; that there was none
-    /// says nothing, because not every host of the queue is asked.
+    /// Receives a dead letter without hiding it. Returns true if there was one. False does not mean
+    /// that the queue is empty, because not every host of the queue is asked.
     fn glance(&self) -> impl Future<Output = Result<bool>> + Send;
 }
 
-/// A dead-letter queue.
+/// Write access to a dead-letter queue.
 pub trait DeadLetters: Send + Sync {
-    /// Puts a message there, with attributes that say why.
+    /// Sends a message there, with attributes that say why.
     fn dead_letter(
         &self,
         body: &str,
@@ -381,19 +384,19 @@ pub trait DeadLetters: Send + Sync {
 
 /// The event bus of pmp-sync.
 pub trait Bus: Send + Sync {
-    /// Puts an event on it.
+    /// Puts an event on the bus.
     fn put(&self, event: Event) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The producer's own inbox.
+/// The producer's inbox.
 pub trait Inbox: Send + Sync {
-    /// Puts the rest of a run there.
+    /// Sends the rest of a run to the next invocation.
     fn go_on(&self, rest: &Continuation) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The way into the members' accounts.
+/// Access to the members' accounts.
 pub trait Members: Send + Sync {
-    /// What is reached there.
+    /// What the producer reaches in a member's account.
     type Connection: ReadCatalog + SendChanges + DeadLetterBox + LookAtQueues;
     /// Assumes the member's role.
     fn connect(&self, member: &Member) -> impl Future<Output = Result<Self::Connection>> + Send;

@@ -1,16 +1,16 @@
-//! Parts of the JSON Schemas of what is printed and configured that no derive can make.
+//! Parts of JSON Schemas that no derive can generate.
 
 use std::borrow::Cow;
 
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-/// Text of a form.
+/// The schema of a text with a pattern.
 pub(crate) fn text(description: &str, pattern: &str) -> Schema {
     json_schema!({ "type": "string", "description": description, "pattern": pattern })
 }
 
-/// Takes out what only Rust knows: the widths of numbers, and defaults that stand for nothing.
+/// Removes what only concerns Rust: widths of numbers, and defaults that mean "absent".
 pub fn tidy(schema: &mut Schema) {
     let is_number = schema.get("format").and_then(|format| format.as_str());
     if is_number.is_some_and(|format| {
@@ -27,7 +27,7 @@ pub fn tidy(schema: &mut Schema) {
     transform_subschemas(&mut tidy, schema);
 }
 
-/// A moment, as it is written: RFC 3339, in UTC. For `#[schemars(with = "...")]`.
+/// A point in time, written as RFC 3339 in UTC. For `#[schemars(with = "...")]`.
 #[derive(Debug)]
 pub enum Time {}
 

@@ -1,25 +1,25 @@
-//! Making a transition on a lane through the ledger: the one way in which a lane's state is written.
+//! Transitions of a lane through the ledger: the only code that writes a lane's state.
 
 use crate::error::{Kind, ServiceError};
 use crate::ids::LaneId;
 use crate::lane::{LaneState, Rejected};
 use crate::ports::{Clock, Lanes, Result};
 
-/// How often a transition is made again because the item was written in between.
+/// How often a transition is computed again because the item was written in between.
 const MOST_CONFLICTS: usize = 8;
 
-/// A transition that has been written.
+/// A transition that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transited {
-    /// The state on which it was made.
+    /// The state before the transition.
     pub before: LaneState,
-    /// The state as it stands now.
+    /// The state after the transition.
     pub after: LaneState,
 }
 
-/// Makes `transition` on `state`, as it was read, and writes the result on condition that nothing
-/// was written in between; otherwise reads again and makes it again. Nothing if the transition is
-/// refused: somebody was faster.
+/// Computes `transition` from `state` as it was read, and writes the result on condition that
+/// nothing was written since. On a conflict it reads the state and tries again. Returns none if the
+/// state rejects the transition, because another writer was faster.
 pub async fn try_transition<L: Lanes, K: Clock>(
     lanes: &L,
     clock: &K,
@@ -62,12 +62,12 @@ mod tests {
     use super::*;
     use crate::lane::{OpenChange, Quarantined};
 
-    /// One lane. Before each of the first `conflicts` writes somebody else writes it: a new Tick.
+    /// One lane. Another writer writes it before each of the first `conflicts` writes.
     #[derive(Default)]
     struct Ledger {
         state: Mutex<LaneState>,
         conflicts: Mutex<usize>,
-        /// The `rev` of each write that was tried.
+        /// The `rev` of each attempted write.
         writes: Mutex<Vec<u64>>,
         write_fails: Option<Kind>,
         read_fails: Option<Kind>,
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// The fake never waits, so neither does the transition.
+    /// The fake never waits, so the transition does not either.
     fn make(
         ledger: &Ledger,
         state: LaneState,

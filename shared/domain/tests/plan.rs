@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::lane::MemberRules;
+use pmp_sync_domain::lane::{LaneView, MemberRules};
 use pmp_sync_domain::link::{LinkPolicy, Mode};
-use pmp_sync_domain::plan::{LaneView, Plan, ProductChange, Reason, Report, plan};
-use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
+use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use proptest::prelude::*;
 
 const MODES: [Mode; 3] = [Mode::Mirror, Mode::Additive, Mode::Observe];

@@ -1,5 +1,5 @@
-//! Private Marketplace in memory: experiences with one policy each, change sets that take time, lock
-//! their experience and apply at their end.
+//! Private Marketplace in memory: experiences with one policy each, and change sets that take time,
+//! lock their experience, and apply at their end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,23 +18,23 @@ use crate::world::World;
 /// A change set of the fake.
 #[derive(Debug, Clone)]
 pub struct ChangeSetRecord {
-    /// Its id.
+    /// As the fake assigned it.
     pub id: ChangeSetId,
-    /// Its name.
+    /// As the caller named it.
     pub name: String,
-    /// Its client request token.
+    /// `ClientRequestToken`.
     pub token: String,
-    /// The experience.
+    /// The experience that it changes.
     pub experience: ExperienceId,
-    /// What it does.
+    /// The changes, in the order of the request.
     pub changes: Vec<(ProductId, Action)>,
-    /// True if it creates the policy as well.
+    /// True if it also creates the policy.
     pub creates_policy: bool,
     /// When it was started.
     pub started: Timestamp,
     /// When it ends.
     pub ends: Timestamp,
-    /// How it ended, once it has.
+    /// The result. None while it is under way.
     pub status: Option<ChangeSetStatus>,
 }
 
@@ -50,12 +50,12 @@ fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
     PolicyId::new(id.as_str().replacen("exp-", "procpolicy-", 1)).ok()
 }
 
-/// What the producer was last told of an experience.
+/// What the producer last read of an experience.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The experience.
+    /// The experience that it changes.
     pub experience: Experience,
-    /// Its lists; none until they were asked for.
+    /// Its lists. Empty until they were read.
     pub policy: PolicySnapshot,
 }
 
@@ -69,13 +69,13 @@ pub struct Experiences {
     faults: u32,
     unattributed: bool,
     hidden: BTreeSet<ChangeSetId>,
-    /// Allowed products that the producer's next look at an experience's lists is told of.
+    /// The number of allowed products in the producer's next read of an experience's lists.
     short: BTreeMap<ExperienceId, usize>,
     told: BTreeMap<ExperienceId, Told>,
 }
 
 impl Experiences {
-    /// Without any experience; change sets take so long.
+    /// Creates an empty catalog. Change sets take `duration`.
     pub fn new(duration: SignedDuration) -> Self {
         Self {
             duration,
@@ -109,7 +109,7 @@ impl Experiences {
         );
     }
 
-    /// Changes an experience behind everybody's back.
+    /// Changes an experience without a change set.
     pub fn edit(
         &mut self,
         id: &ExperienceId,
@@ -120,7 +120,7 @@ impl Experiences {
         }
     }
 
-    /// The lists of an experience as they stand.
+    /// The current lists of an experience.
     pub fn policy(&self, id: &ExperienceId) -> PolicySnapshot {
         self.entities
             .get(id)
@@ -128,22 +128,23 @@ impl Experiences {
             .unwrap_or_default()
     }
 
-    /// The producer's next look at the lists of an experience is told of `most` allowed products only.
+    /// Makes the producer's next read of an experience's lists contain `most` allowed products
+    /// only.
     pub fn read_short(&mut self, id: &ExperienceId, most: usize) {
         self.short.insert(id.clone(), most);
     }
 
-    /// Every look is told everything again.
+    /// Makes every read complete again.
     pub fn read_whole(&mut self) {
         self.short.clear();
     }
 
-    /// What the producer was last told of an experience.
+    /// What the producer last read of an experience.
     pub fn told(&self, id: &ExperienceId) -> Option<&Told> {
         self.told.get(id)
     }
 
-    /// An experience as it stands.
+    /// The current state of an experience.
     pub fn experience(&self, id: &ExperienceId) -> Option<&Experience> {
         self.entities.get(id).map(|entity| &entity.experience)
     }
@@ -160,7 +161,7 @@ impl Experiences {
         }
     }
 
-    /// The lists as the producer is told of them.
+    /// The lists as the producer reads them.
     fn tell_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
         let policy = match self.short.remove(id) {
             Some(most) => PolicySnapshot::new(
@@ -175,27 +176,27 @@ impl Experiences {
         policy
     }
 
-    /// A product whose change makes its change set fail.
+    /// Makes every change set with this product fail.
     pub fn make_bad(&mut self, product: ProductId) {
         self.bad.insert(product);
     }
 
-    /// The product is as good as any other from now on.
+    /// Makes a bad product good again.
     pub fn make_good(&mut self, product: &ProductId) {
         self.bad.remove(product);
     }
 
-    /// The service no longer says which change of a failed change set was at fault.
+    /// Makes the service no longer say which change of a failed change set was at fault.
     pub fn tell_no_reasons(&mut self) {
         self.unattributed = true;
     }
 
-    /// The next `count` change sets that end fail because of the service.
+    /// Makes the next `count` change sets that end fail because of the service.
     pub fn fail_next_sets(&mut self, count: u32) {
         self.faults = count;
     }
 
-    /// An administrator's change set holds the lock on an experience until `ends`.
+    /// Lets an administrator's change set hold the lock on an experience until `ends`.
     pub fn lock_until(&mut self, id: &ExperienceId, now: Timestamp, ends: Timestamp) {
         let number = self.change_sets.len() + 1;
         if let Ok(set) = ChangeSetId::new(format!("foreign{number:08}")) {
@@ -213,7 +214,8 @@ impl Experiences {
         }
     }
 
-    /// An administrator cancels what is under way on an experience. False if nothing is.
+    /// Cancels what is under way on an experience, as an administrator. Returns false if nothing
+    /// is.
     pub fn cancel(&mut self, id: &ExperienceId) -> bool {
         let under_way = self
             .change_sets
@@ -225,7 +227,7 @@ impl Experiences {
         })
     }
 
-    /// The service no longer knows a change set.
+    /// Makes the service forget a change set.
     pub fn forget(&mut self, id: &ChangeSetId) {
         self.hidden.insert(id.clone());
     }
@@ -249,7 +251,7 @@ impl Experiences {
             .min()
     }
 
-    /// The change set under way ends now, before its time. Its name and id, if there is one.
+    /// Ends the change set under way now, before its time. Returns its name and id.
     pub fn end_under_way(&mut self, now: Timestamp) -> Option<(String, ChangeSetId)> {
         let mut sets = self.change_sets.iter_mut();
         let set = sets.find(|set| set.status.is_none())?;
@@ -259,7 +261,7 @@ impl Experiences {
         Some(ended)
     }
 
-    /// Lets every change set take effect that has ended by `now`.
+    /// Applies every change set that has ended by `now`.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         let due = |set: &&mut ChangeSetRecord| set.status.is_none() && set.ends <= now;
         for set in self.change_sets.iter_mut().filter(due) {
@@ -271,7 +273,7 @@ impl Experiences {
                 continue;
             }
             let archived = self.entities.get(&set.experience).is_none_or(|entity| {
-                // Without a policy there is nothing to change, and with one nothing to create.
+                // Without a policy nothing can be changed, and with one nothing can be created.
                 entity.experience.archived
                     || entity.experience.policy.is_some() == set.creates_policy
             });
@@ -390,12 +392,12 @@ impl Experiences {
     }
 }
 
-/// The catalog as one account sees it.
+/// The catalog in the view of one account.
 #[derive(Debug, Clone)]
 pub struct OrgCatalog {
     pub(crate) world: World,
     pub(crate) account: AccountId,
-    /// True for the producer's looks: what they were told is kept.
+    /// True for the producer: what it reads is remembered.
     pub(crate) producer: bool,
 }
 

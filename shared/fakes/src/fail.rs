@@ -1,5 +1,5 @@
-//! What happens to calls: counted, failed on demand, before or after their effect; and, for whoever
-//! interleaves several tasks, a pause before each.
+//! Calls of the fakes: counted, failed on demand, before or after their effect; and with a pause
+//! before each, so that a test can interleave tasks.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,31 +7,31 @@ use std::fmt;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::Result;
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is made, and answered.
+    /// It takes effect and is answered.
     Go,
-    /// It fails without an effect.
+    /// It fails without effect, with an error of this kind.
     Refuse(Kind),
-    /// It has its effect, and its answer is lost: the caller is told of this kind of failure.
+    /// It takes effect, and its answer is lost: the caller gets an error of this kind.
     Lose(Kind),
 }
 
-/// A call that is about to be made.
+/// A call before its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call<'a> {
     /// Its number, from 1.
     pub number: u64,
-    /// The operation.
+    /// The name of the port's method.
     pub operation: &'static str,
-    /// What it is about.
+    /// The id of what it is about.
     pub thing: &'a str,
 }
 
 type Judge = Box<dyn FnMut(Call<'_>) -> Fate + Send>;
 
-/// Which calls are to fail, and how often each operation was called.
+/// Which calls fail, and how often each operation was called.
 #[derive(Default)]
 pub struct Failing {
     calls: BTreeMap<&'static str, u64>,
@@ -52,32 +52,33 @@ impl fmt::Debug for Failing {
 }
 
 impl Failing {
-    /// The nth call from the beginning fails with this kind, without an effect.
+    /// Makes the nth call from the beginning fail without effect.
     pub fn fail_nth(&mut self, nth: u64, kind: Kind) {
         self.nth = Some((nth, Fate::Refuse(kind)));
     }
 
-    /// The nth call from the beginning has its effect, and its answer is lost.
+    /// Makes the nth call from the beginning lose its answer after its effect.
     pub fn lose_nth(&mut self, nth: u64, kind: Kind) {
         self.nth = Some((nth, Fate::Lose(kind)));
     }
 
-    /// The next `times` calls of an operation fail with this kind, without an effect.
+    /// Makes the next `times` calls of an operation fail without effect.
     pub fn fail_next(&mut self, operation: impl Into<String>, times: u64, kind: Kind) {
         self.of.push((operation.into(), times, Fate::Refuse(kind)));
     }
 
-    /// The next `times` calls of an operation have their effect, and their answers are lost.
+    /// Makes the next `times` calls of an operation lose their answers after their effect.
     pub fn lose_next(&mut self, operation: impl Into<String>, times: u64, kind: Kind) {
         self.of.push((operation.into(), times, Fate::Lose(kind)));
     }
 
-    /// Asks this about every call that is not to fail otherwise.
+    /// Lets `judge` decide about every other call.
     pub fn judge(&mut self, judge: impl FnMut(Call<'_>) -> Fate + Send + 'static) {
         self.judge = Some(Box::new(judge));
     }
 
-    /// Every call first gives way once, so that whoever polls the tasks decides which goes on.
+    /// Makes every call yield once before its effect, so that the test decides which task
+    /// continues.
     pub fn interleave(&mut self, interleaved: bool) {
         self.interleaved = interleaved;
     }
@@ -124,7 +125,7 @@ impl Failing {
     }
 }
 
-/// A call that is made: its answer may be lost all the same.
+/// A call that takes effect. Its answer may still be lost.
 #[derive(Debug)]
 #[must_use = "the answer may be lost"]
 pub(crate) struct Effect(Option<ServiceError>);

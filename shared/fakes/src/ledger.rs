@@ -1,31 +1,29 @@
-//! The ledger in memory, with the conditions that the real one's writes have.
+//! The ledger in memory, with the conditions of the real writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use pmp_sync_domain::drift::{ChangeState, LastChange};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{
-    FailedAlone, LaneState, OpenChange, Quarantined, SetRecord, Suspensions,
-};
-use pmp_sync_domain::live::{Answers, LiveRecord};
-use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::lane::{FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Claims, Close, Closing, Lanes, Products, ReadRuns, ReadSets, Result, StoredConfig, WriteRuns,
 };
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{
+    Answers, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState,
+    LiveRecord, RunRecord, SetRecord, Suspensions,
+};
+use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::world::World;
 
 /// The item of one product on one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemState {
-    /// The change as it was claimed last.
+    /// The change in its last claim.
     pub change: OpenChange,
-    /// How it was closed; open without, unless it stands in quarantine.
+    /// How it was closed. None while it is open or quarantined.
     pub closed: Option<Closing>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
@@ -41,7 +39,7 @@ impl ItemState {
         self.closed.is_none() && self.quarantined.is_none()
     }
 
-    /// The item as readers of the ledger have it.
+    /// The item as readers of the ledger see it.
     pub fn last_change(&self) -> LastChange {
         let quarantined = self.quarantined.as_ref();
         LastChange {
@@ -76,54 +74,55 @@ pub struct MemoryLedger {
     pub items: BTreeMap<(LaneId, ProductId), ItemState>,
     /// The change sets that have ended, by lane and number.
     pub sets: BTreeMap<(LaneId, u64), SetRecord>,
-    /// The configuration's versions.
+    /// The versions of the configuration, from 1.
     pub configs: Vec<String>,
     /// The runs.
     pub runs: BTreeMap<RunId, RunRecord>,
-    /// What the runs planned.
+    /// The records of links, by run and lane.
     pub links: BTreeMap<(RunId, String), LinkRecord>,
     /// The lanes that were ever planned for.
     pub entries: BTreeMap<LaneId, LaneEntry>,
-    /// What is remembered of the links.
+    /// The link states.
     pub link_states: BTreeMap<LaneId, LinkState>,
-    /// The lists as they were before runs.
+    /// The members' lists before runs.
     pub lists: BTreeMap<(RunId, LaneId), PolicySnapshot>,
-    /// What AWS Marketplace has said of products.
+    /// The listings of products.
     pub live: Answers,
-    /// What is suspended.
+    /// The suspensions.
     pub suspensions: Suspensions,
-    /// What became of dead letters, by run.
+    /// The records of dead letters, by run.
     pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
-    /// The last run id that was given out.
+    /// The last run id that was assigned.
     pub last_run: Option<RunId>,
-    /// Every state of a lane since it was last taken, if somebody watches.
+    /// Every state that was written since the last time they were taken. None if nobody watches.
     pub watched: Option<Vec<Written>>,
-    /// Every link state, and every list of a rollback, since they were last taken, if somebody watches.
+    /// Every link state, and every list for a rollback, that was written since the last time they
+    /// were taken. None if nobody watches.
     pub watched_link_states: Option<Vec<Kept>>,
 }
 
-/// What the producer wrote down about a link.
+/// Something that the producer wrote about a link.
 #[derive(Debug, Clone)]
 pub enum Kept {
-    /// What it remembers of it.
+    /// A link state.
     LinkState(LaneId, Box<LinkState>),
-    /// The lists for the rollback to before a run.
+    /// The lists for a rollback to before a run.
     Lists(RunId, LaneId),
 }
 
-/// A lane's state as it was written.
+/// A state of a lane that was written.
 #[derive(Debug, Clone)]
 pub struct Written {
     /// The lane.
     pub lane: LaneId,
     /// Its state.
     pub state: LaneState,
-    /// What was on record of its plan at that moment, if the plan is a new one.
+    /// The record of its plan at that moment, if the plan is a new one.
     pub record: Option<LinkRecord>,
 }
 
 impl MemoryLedger {
-    /// Writes a lane's state as it is given, with its `rev`.
+    /// Writes a lane's state without a condition, with its own `rev`.
     pub fn put_lane(&mut self, lane: &LaneId, state: LaneState) {
         if let Some(watched) = &mut self.watched {
             let run = state.planned_run();
@@ -265,7 +264,7 @@ impl Claims for World {
         self.ledger(|ledger| {
             let key = (lane.clone(), record.seq);
             let known = ledger.sets.get(&key);
-            // As in the table: when it was first found to have ended is kept.
+            // As in the table, the time when the end was first found is kept.
             let ended_at = known.map_or(record.ended_at, |known| known.ended_at);
             let record = SetRecord {
                 ended_at,

@@ -1,7 +1,8 @@
-//! Stateful fakes of pmp-sync's ports: a virtual clock, organizations with experiences, the ledger, queues and
-//! a bus. What is written is read back, conditions hold, change sets take time and lock their experience.
+//! Stateful fakes of pmp-sync's ports: a virtual clock, organizations with experiences, the ledger,
+//! queues, and a bus. Writes can be read back, conditions hold, change sets take time and lock
+//! their experience.
 //!
-//! Nothing here is asynchronous underneath, so any executor drives it, and a test is deterministic.
+//! Nothing here needs a runtime, so any executor can drive it, and tests are deterministic.
 
 mod catalog;
 mod fail;

@@ -1,12 +1,12 @@
-//! A queue with delays. Deliveries are taken by whoever drives the world, who may also put them
-//! back, double them or change their order.
+//! A queue with delays. The test takes deliveries, and may put them back, double them or reorder
+//! them.
 
 use jiff::Timestamp;
 
 /// A message that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its number in the order of sending.
+    /// Number in the order of sending.
     pub id: u64,
     /// Its body.
     pub body: String,
@@ -53,12 +53,12 @@ impl Queue {
         self.messages.push((due, delivery));
     }
 
-    /// When the next message is due.
+    /// When the next message is due. None if the queue is empty.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.messages.iter().map(|(due, _)| *due).min()
     }
 
-    /// The messages that wait, each with when it is due.
+    /// The waiting messages, each with the time when it is due.
     pub fn waiting(&self) -> impl Iterator<Item = (Timestamp, &str)> {
         self.messages
             .iter()
@@ -75,7 +75,7 @@ impl Queue {
         self.messages.len()
     }
 
-    /// True when none waits.
+    /// True if no message waits.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The world itself: everything that the fakes share.
+//! The world: everything that the fakes share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,19 +9,19 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::link::Member;
-use pmp_sync_domain::message::{ChangeMessage, Continuation, Event, TickMessage};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetterBox, DeadLetters, Depth, Discovery, Entropy, Inbox,
     LookAtQueues, Members, NotSent, ReadCatalog, Result, SendChanges, SendTicks,
 };
+use pmp_sync_domain::wire::{ChangeMessage, Continuation, Event, TickMessage};
 
 use crate::catalog::{Experiences, OrgCatalog};
 use crate::fail::{Effect, Failing};
 use crate::ledger::MemoryLedger;
 use crate::queue::Queue;
 
-/// What all handles on the world share.
+/// The state that all handles on a world share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) now: Timestamp,
@@ -32,7 +32,8 @@ pub(crate) struct Inner {
     pub(crate) changes: BTreeMap<AccountId, Queue>,
     /// The producer's inbox: bodies, in order.
     pub(crate) requests: VecDeque<String>,
-    /// The dead-letter queue of each member account, with when each is visible again.
+    /// The dead-letter queue of each member account. Each letter has the time when it is visible
+    /// again.
     pub(crate) boxes: BTreeMap<AccountId, Vec<(Timestamp, DeadLetter)>>,
     pub(crate) dead_lettered: u64,
     /// Member accounts that cannot be reached for now.
@@ -43,17 +44,17 @@ pub(crate) struct Inner {
     pub(crate) events: Vec<Event>,
     /// Products that AWS Marketplace does not have.
     pub(crate) not_live: BTreeSet<ProductId>,
-    /// The external id that each reachable account asks for.
+    /// The external id that each reachable account requires.
     pub(crate) doors: BTreeMap<AccountId, String>,
     pub(crate) failing: Failing,
 }
 
-/// A handle on a world; clones are handles on the same one.
+/// A handle on a world. Clones are handles on the same world.
 #[derive(Debug, Clone)]
 pub struct World(Arc<Mutex<Inner>>);
 
 impl World {
-    /// An empty world at `now`, with change sets that take `change_set_seconds`.
+    /// Creates an empty world at `now`, whose change sets take `change_set_seconds`.
     pub fn new(now: Timestamp, seed: u64, change_set_seconds: i64) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             now,
@@ -77,14 +78,15 @@ impl World {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a member account: its queue exists and its role can be assumed with this external id.
+    /// Opens a member account: creates its queue, and makes its role assumable with this external
+    /// id.
     pub fn open_member(&self, account: &AccountId, external_id: &str) {
         let mut inner = self.lock();
         inner.doors.insert(account.clone(), external_id.to_owned());
         inner.changes.entry(account.clone()).or_default();
     }
 
-    /// Moves the clock to `to`, if that is later; finished change sets take effect.
+    /// Moves the clock to `to`, if that is later, and applies finished change sets.
     pub fn advance_to(&self, to: Timestamp) {
         let mut inner = self.lock();
         inner.now = inner.now.max(to);
@@ -92,32 +94,32 @@ impl World {
         inner.experiences.settle(now);
     }
 
-    /// Sets the clock, back as well as forward; no change set takes effect.
+    /// Sets the clock to an earlier or later time, without applying change sets.
     pub fn set_time(&self, to: Timestamp) {
         self.lock().now = to;
     }
 
-    /// The present moment of this world.
+    /// The current time of this world.
     pub fn time(&self) -> Timestamp {
         self.lock().now
     }
 
-    /// Works on the experiences.
+    /// Accesses the experiences.
     pub fn experiences<T>(&self, work: impl FnOnce(&mut Experiences) -> T) -> T {
         work(&mut self.lock().experiences)
     }
 
-    /// Works on the ledger.
+    /// Accesses the ledger.
     pub fn ledger<T>(&self, work: impl FnOnce(&mut MemoryLedger) -> T) -> T {
         work(&mut self.lock().ledger)
     }
 
-    /// Works on the changes queue of a member.
+    /// Accesses the changes queue of a member.
     pub fn changes<T>(&self, account: &AccountId, work: impl FnOnce(&mut Queue) -> T) -> T {
         work(self.lock().changes.entry(account.clone()).or_default())
     }
 
-    /// Works on the failures.
+    /// Accesses the failures.
     pub fn failing<T>(&self, work: impl FnOnce(&mut Failing) -> T) -> T {
         work(&mut self.lock().failing)
     }
@@ -134,12 +136,12 @@ impl World {
         inner.requests.drain(..count).collect()
     }
 
-    /// Works on the producer's inbox.
+    /// Accesses the producer's inbox.
     pub fn inbox<T>(&self, work: impl FnOnce(&mut VecDeque<String>) -> T) -> T {
         work(&mut self.lock().requests)
     }
 
-    /// What the producer dead-lettered, with the attributes.
+    /// The messages that the producer dead-lettered, with their attributes.
     pub fn dead(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.lock().dead.clone()
     }
@@ -158,7 +160,7 @@ impl World {
         }
     }
 
-    /// The same as the producer sees it: what it was answered is kept.
+    /// Like [`Self::catalog`], for the producer: what it reads is remembered.
     pub fn told_catalog(&self, account: &AccountId) -> OrgCatalog {
         OrgCatalog {
             producer: true,
@@ -166,7 +168,7 @@ impl World {
         }
     }
 
-    /// What runs in a member account: its queue and its dead-letter queue.
+    /// The worker's side of a member account: its queue and its dead-letter queue.
     pub fn member(&self, account: &AccountId) -> MemberSide {
         MemberSide {
             world: self.clone(),
@@ -183,7 +185,7 @@ impl World {
             .collect()
     }
 
-    /// Opens or closes the way into a member account.
+    /// Makes a member account reachable or unreachable.
     pub fn set_reachable(&self, account: &AccountId, reachable: bool) {
         let mut inner = self.lock();
         if reachable {
@@ -193,7 +195,7 @@ impl World {
         }
     }
 
-    /// Says whether AWS Marketplace has a product: it has every one by default.
+    /// Sets whether AWS Marketplace has a product. By default it has every product.
     pub fn set_live(&self, product: &ProductId, live: bool) {
         let mut inner = self.lock();
         if live {
@@ -203,7 +205,7 @@ impl World {
         }
     }
 
-    /// Counts a call, gives way if calls are interleaved, and fails it if it is to fail.
+    /// Counts a call, yields if calls are interleaved, and fails it if it should fail.
     pub(crate) async fn call(&self, operation: &'static str, thing: &str) -> Result<Effect> {
         let interleaved = self.lock().failing.interleaved;
         if interleaved {
@@ -213,7 +215,7 @@ impl World {
     }
 }
 
-/// Pending once: whoever polls decides when it goes on.
+/// Is pending once, so that the test decides when the task continues.
 async fn give_way() {
     let mut given = false;
     std::future::poll_fn(|context| {
@@ -234,7 +236,7 @@ impl Clock for World {
 
 impl Entropy for World {
     fn bits(&self) -> u128 {
-        // SplitMix64 twice: any sequence will do, as long as it is the same each time.
+        // SplitMix64 twice: any sequence works if it is the same each time.
         let mut inner = self.lock();
         let mut draw = || {
             inner.random = inner.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -252,7 +254,7 @@ impl Bus for World {
         let effect = self.call("PutEvents", event.1).await?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
-        if *detail_type == pmp_sync_domain::message::LANE_SETTLED {
+        if *detail_type == pmp_sync_domain::wire::LANE_SETTLED {
             let body = serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
             inner.requests.push_back(body.to_string());
         }
@@ -293,7 +295,7 @@ impl DeadLetters for World {
     }
 }
 
-/// What runs in a member account.
+/// The worker's side of a member account.
 #[derive(Debug, Clone)]
 pub struct MemberSide {
     world: World,
@@ -326,7 +328,7 @@ impl SendTicks for MemberSide {
     async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         let effect = self.world.call("SendMessage", "tick").await?;
         let mut inner = self.world.lock();
-        let due = pmp_sync_domain::lane::later(inner.now, i64::from(delay_seconds));
+        let due = pmp_sync_domain::time::later(inner.now, i64::from(delay_seconds));
         let queue = inner.changes.entry(tick.account.clone()).or_default();
         queue.push(tick.to_body(), due);
         effect.answer(())
@@ -451,7 +453,7 @@ impl LookAtQueues for MemberAccess {
     }
 }
 
-/// How long a dead letter that was received is hidden, in seconds.
+/// How long a received dead letter is hidden, in seconds.
 const HIDDEN: i64 = 180;
 
 impl DeadLetterBox for MemberAccess {
@@ -464,7 +466,7 @@ impl DeadLetterBox for MemberAccess {
         let visible = letters.iter_mut().filter(|(at, _)| *at <= now).take(most);
         let received = visible
             .map(|(at, letter)| {
-                *at = pmp_sync_domain::lane::later(now, HIDDEN);
+                *at = pmp_sync_domain::time::later(now, HIDDEN);
                 letter.clone()
             })
             .collect();

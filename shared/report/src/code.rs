@@ -1,5 +1,5 @@
-//! The matrix as the page's script reads it: every product, member and reason once, and of each member
-//! experience only where it stands otherwise than its management experience.
+//! The matrix in the form that the page's script reads: every product, member and reason once, and
+//! for each member experience only what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::model::{Action, Link, Management, Model, Reason, Standing};
 
-/// What the script reads. Short names: there may be 400,000 cells.
+/// The data for the script. Names are short, because there may be 400,000 cells.
 #[derive(Debug, Serialize)]
 pub(crate) struct Coded<'a> {
     made: String,
-    /// The products, in the order of their ids.
+    /// The products, ordered by id.
     p: Vec<&'a str>,
     m: Vec<CodedManagement<'a>>,
     l: Vec<CodedLink<'a>>,
@@ -21,7 +21,7 @@ pub(crate) struct Coded<'a> {
 #[derive(Debug, Serialize)]
 struct CodedManagement<'a> {
     id: &'a str,
-    /// One letter for each product; null if it cannot be read.
+    /// The standing of each product, one letter each. Null if the lists cannot be read.
     s: Option<String>,
 }
 
@@ -30,7 +30,7 @@ struct CodedLink<'a> {
     member: &'a str,
     account: &'a str,
     experience: Option<&'a str>,
-    /// The place of its management experience.
+    /// Index of its management experience.
     m: Option<usize>,
     mode: crate::model::Mode,
     state: crate::model::State,
@@ -41,17 +41,17 @@ struct CodedLink<'a> {
     quarantined: usize,
     letters: Option<usize>,
     fault: Option<&'a crate::model::Fault>,
-    /// The places of the products that differ, each as its distance from the one before.
+    /// Indexes of the products that differ, each as its distance from the one before.
     p: Vec<usize>,
-    /// Where they stand, one letter each.
+    /// Their standing, one letter each.
     s: String,
-    /// What is to be done to them, one letter each.
+    /// The change that they need, one letter each.
     w: String,
-    /// The reasons' places, and for how many products in a row.
+    /// Indexes of reasons, each with the number of consecutive products.
     r: Vec<(usize, usize)>,
-    /// Outside edits, by the place among those that differ.
+    /// Outside edits, by index among the products that differ.
     e: BTreeMap<usize, String>,
-    /// Products that are denied besides, as distances.
+    /// Other denied products, as distances of their indexes.
     b: Vec<usize>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn products(model: &Model) -> BTreeSet<&str> {
     all.map(String::as_str).collect()
 }
 
-/// The model's matrix.
+/// Encodes the matrix of the model.
 pub(crate) fn coded(model: &Model) -> Coded<'_> {
     let products = products(model);
     let places: BTreeMap<_, _> = products.iter().copied().zip(0..).collect();
@@ -109,7 +109,7 @@ fn lists(management: &Management, products: &BTreeSet<&str>) -> String {
     products.iter().map(standing).map(letter).collect()
 }
 
-/// Rising places as distances.
+/// Converts ascending indexes to distances.
 fn distances(places: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut before = 0;
     places
@@ -119,7 +119,7 @@ fn distances(places: impl Iterator<Item = usize>) -> Vec<usize> {
 
 fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) -> CodedLink<'a> {
     let place = |product: &str| places.get(product).copied();
-    // In the order of the products, each once, whatever order they came in.
+    // Ordered by product, each once, whatever the order of the input.
     let cells = link.differing.iter();
     let cells: BTreeMap<_, _> = cells
         .filter_map(|cell| Some((place(&cell.product)?, cell)))

@@ -1,4 +1,4 @@
-//! Text that becomes HTML: what comes from outside stays text.
+//! Conversion of text to HTML. Text from outside stays text.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// `text` as it may stand in an element or in an attribute with quotes.
+/// Escapes text for an element or a quoted attribute.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -17,7 +17,7 @@ pub(crate) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // Nobody can read them, and a parser makes something else of some.
+            // Control characters are unreadable, and parsers replace some of them.
             control if control.is_control() && control != '\n' => safe.push('\u{fffd}'),
             other => safe.push(other),
         }
@@ -25,7 +25,8 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-/// JSON as it may stand in a script element: nothing in it can end the element, and it stays the same JSON.
+/// Escapes JSON for a script element: nothing in it can end the element, and it stays the same
+/// JSON.
 pub(crate) fn in_script(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
@@ -39,22 +40,22 @@ pub(crate) fn in_script(json: &str) -> String {
     safe
 }
 
-/// By what a Content-Security-Policy knows an inline script or style.
+/// The hash by which a Content-Security-Policy allows an inline script or style.
 pub(crate) fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// A time as people read it, in UTC to the second.
+/// A time as text, in UTC, rounded down to seconds.
 pub(crate) fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A time element.
+/// A `time` element.
 pub(crate) fn time(at: Timestamp) -> String {
     format!("<time datetime=\"{at}\">{}</time>", utc(at))
 }
 
-/// How long ago, by the two largest units.
+/// The age of a time, in its two largest units.
 pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
@@ -69,7 +70,7 @@ pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 pub(crate) fn number(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -82,7 +83,7 @@ pub(crate) fn number(number: usize) -> String {
     text
 }
 
-/// So many of something: `1 product`, `2,000 products`.
+/// A count with its noun: `1 product`, `2,000 products`.
 pub(crate) fn count(of: usize, noun: &str) -> String {
     let plural = if of == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", number(of))

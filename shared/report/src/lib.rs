@@ -1,7 +1,7 @@
-//! The report of pmp-sync: where every member stands, as one self-contained HTML page.
+//! The report of pmp-sync: the state of every member, as one self-contained HTML page.
 //!
-//! [`Model`] says what is known, [`render`] makes the page of it. No I/O and no clock; the page asks no network
-//! for anything, and its Content-Security-Policy forbids it to.
+//! [`Model`] is the data, and [`render`] creates the page. There is no I/O and no clock. The page
+//! makes no network request, and its Content-Security-Policy forbids any.
 
 mod code;
 mod html;

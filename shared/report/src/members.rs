@@ -1,5 +1,5 @@
-//! The members, the one that was known in sync the longest ago first. A table, so that it is there without
-//! scripts and for everybody; the bars only repeat what it says.
+//! The members, beginning with the one that was in sync the longest ago. It is a table, so that it
+//! works without scripts and for everybody. The bars only repeat what it says.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::html::{age, count, escaped, number, time};
 use crate::model::{Link, Mode, Model, State};
 
-/// How long the longest bar is.
+/// Length of the longest bar, in pixels.
 const WIDTH: i64 = 104;
 
 pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
@@ -31,7 +31,7 @@ fn mode(mode: Mode) -> &'static str {
     }
 }
 
-/// Seconds since it was known in sync; the longest of all if it never was.
+/// Seconds since it was last in sync. The largest number if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
     let since = link.last_in_sync.map(Timestamp::as_second);
     since.map_or(i64::MAX, |since| {
@@ -51,7 +51,7 @@ pub(crate) fn section(model: &Model) -> String {
     });
     let known = links.iter().map(|link| behind(link, now));
     let longest = known.filter(|seconds| *seconds < i64::MAX).max();
-    // A day at least, or five minutes would look like a disaster.
+    // At least a day, or five minutes would look like a disaster.
     let longest = longest.unwrap_or_default().max(86_400);
     let mut text = format!(
         "<section id=\"members\" aria-labelledby=\"members-title\">\n<h2 id=\"members-title\">Members <span class=\"n\">{}</span></h2>\n\

@@ -21,7 +21,7 @@ pub struct Model {
     pub config_version: u64,
     /// A link that was last known in sync longer ago than this is stale, in hours.
     pub stale_after_hours: u32,
-    /// How many member experiences stand how.
+    /// The tiles: member experiences by state.
     pub counts: Counts,
     /// What needs somebody, the most urgent first.
     pub attention: Vec<Attention>,

@@ -9,7 +9,7 @@ use crate::model::{Attention, AttentionKind, Model, Suspension};
 use crate::plot;
 
 const STYLE: &str = include_str!("../assets/report.css");
-/// The page's script: three files, so that each has one purpose.
+/// The page's script, in three files with one purpose each.
 const SCRIPT: &str = concat!(
     "\"use strict\";\n",
     include_str!("../assets/data.js"),
@@ -18,12 +18,12 @@ const SCRIPT: &str = concat!(
     include_str!("../assets/report.js"),
 );
 
-/// Things that need somebody which are shown at once; the others of a kind are a click away.
+/// The number of items of a kind that are shown at once. A click shows the others.
 const SHOWN: usize = 6;
 
-/// The whole page. It needs nothing but itself.
+/// Renders the whole page, which needs no other file.
 pub fn render(model: &Model) -> String {
-    // Made of strings, numbers and lists: there is nothing in it that is no JSON.
+    // It consists of strings, numbers and lists, so serialization cannot fail.
     let data = serde_json::to_string(&coded(model)).unwrap_or_else(|_| "null".to_owned());
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
@@ -73,7 +73,7 @@ fn head(model: &Model, name: &str) -> String {
     )
 }
 
-/// How many member experiences stand how.
+/// The tiles: member experiences by state.
 fn glance(model: &Model) -> String {
     let counts = &model.counts;
     let tiles = [
@@ -115,7 +115,7 @@ fn kind(kind: AttentionKind) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// What needs somebody, by its kind.
+/// What needs attention, by kind.
 fn attention(model: &Model) -> String {
     let total = model.attention.len() + model.suspensions.len();
     let mut text = format!(
@@ -170,7 +170,7 @@ fn group(of: AttentionKind, items: Vec<String>) -> String {
     text
 }
 
-/// Who, what, and the command: three columns.
+/// One item in three columns: who, what, and the command.
 fn card(item: &Attention, model: &Model) -> String {
     let mut text = format!("<li class=\"card\"><div><h4>{}", escaped(&item.about));
     if let Some(experience) = &item.experience {
@@ -214,7 +214,7 @@ fn suspended(suspension: &Suspension, model: &Model) -> String {
     card(&item, model)
 }
 
-/// A command with its button. Without scripts it is text to be marked.
+/// A command with its copy button. Without scripts it is text to select.
 pub(crate) fn command_line(command: &str) -> String {
     format!(
         "<div class=\"command\"><code>{}</code><button type=\"button\" class=\"copy\" hidden>Copy</button></div>",
@@ -222,7 +222,7 @@ pub(crate) fn command_line(command: &str) -> String {
     )
 }
 
-/// Filled by the script; what it shows of members is in the table of members too.
+/// The script fills it. The table of members shows the members too.
 const MATRIX: &str = r#"<section id="matrix" aria-labelledby="matrix-title">
 <h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>
 <noscript><p class="calm">The matrix of products needs scripts. The tables below do without.</p></noscript>

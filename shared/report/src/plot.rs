@@ -1,5 +1,5 @@
-//! Runs over time: allows above the line, denies below it, a mark above those that were held or failed. The
-//! table has the same.
+//! Runs over time: allows above the line, denies below it, and a mark above those that were held or
+//! failed. The table has the same data.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 944.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 196.0;
-/// How many times are written below the plot.
+/// The number of times on the axis.
 const TICKS: i32 = 6;
 
 pub(crate) fn section(runs: &[Run]) -> String {
@@ -34,12 +34,12 @@ pub(crate) fn section(runs: &[Run]) -> String {
     text
 }
 
-/// A count as it is drawn.
+/// The drawn height of a count.
 fn height(of: usize) -> f64 {
     f64::from(u32::try_from(of).unwrap_or(u32::MAX))
 }
 
-/// The next round number that is not below it.
+/// The next round number that is not below `most`.
 fn round(most: usize) -> usize {
     let mut step = 1_usize;
     loop {
@@ -64,7 +64,7 @@ fn plot(runs: &[Run]) -> String {
     };
     let most = |of: fn(&Run) -> usize| runs.iter().map(of).max().unwrap_or_default();
     let (up, down) = (round(most(|run| run.allow)), round(most(|run| run.deny)));
-    // One scale for both, so that equal counts are equally long.
+    // One scale for both, so that equal counts have equal lengths.
     let scale = (BOTTOM - TOP) / height(up + down);
     let zero = TOP + height(up) * scale;
     let held = runs.iter().filter(|run| run.held > 0).count();
@@ -160,7 +160,7 @@ fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
     text
 }
 
-/// A time below the plot: with the date if the plot is longer than a day or two.
+/// A time on the axis, with the date if the plot covers more than a day or two.
 fn label(at: Timestamp, span: f64) -> String {
     let form = if span > 2.0 * 86_400.0 {
         "%b %d %H:%M"

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use pmp_sync_domain::ids::ChangeSetName;
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_domain::message::LANE_SETTLED;
 use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::wire::LANE_SETTLED;
 use pmp_sync_worker::Worker;
 
 use self::agenda::Happening;
@@ -472,7 +472,7 @@ impl Sim {
                     self.trace
                         .line(self.now, || describe_link_state(&lane, &link_state));
                     let guards = &mut self.guards;
-                    if guards.wrote_link_state(&self.world, &lane, &link_state, self.now)? {
+                    if guards.wrote_link_state(&self.world, &lane, &link_state)? {
                         self.tell_of_hold(&lane);
                     }
                 }

@@ -10,9 +10,9 @@
 
 mod system;
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::LinkStatus;

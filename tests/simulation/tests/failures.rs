@@ -11,12 +11,13 @@
 mod system;
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::lane::{Phase, Suspension, Suspensions};
-use pmp_sync_domain::message::DeadLetterFilter;
+use pmp_sync_domain::lane::{Phase, Suspension};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::run::{DeadLetterOutcome, LinkStatus, RunStatus};
+use pmp_sync_domain::records::{DeadLetterOutcome, Suspensions};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::DeadLetterFilter;
 
 use crate::system::{CONFIG, System, product, products};
 

@@ -10,13 +10,13 @@
 
 mod system;
 
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::{GuardName, HoldReason};
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::message::approval_requested;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::approval_requested;
 
 use self::system::{System, products};
 

@@ -12,16 +12,16 @@ mod system;
 
 use std::collections::BTreeSet;
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::lane::later;
-use pmp_sync_domain::message::RECOVERED;
 use pmp_sync_domain::plan::{Plan, Reason};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::RECOVERED;
 use pmp_sync_fakes::Failing;
 
 use crate::system::{CONFIG, System, product, products};

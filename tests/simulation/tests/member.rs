@@ -12,10 +12,11 @@
 mod system;
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::lane::{Phase, later};
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::time::later;
 
 use crate::system::{System, products};
 

@@ -1,6 +1,6 @@
 //! Every message is delivered twice: the answer to every other send is lost, so the SDK sends again.
 
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_local::proxy::{Filter, Times};
 
 use crate::setup::{

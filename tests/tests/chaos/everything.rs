@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_local::marketplace::{CallFaults, Faults, When};
 use pmp_sync_local::proxy::{Filter, Moment, Times};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_local::marketplace::Lists;
 use pmp_sync_local::proxy::{Filter, Moment, Proxy, RuleId};
 use pmp_sync_local::scenario::Installation;

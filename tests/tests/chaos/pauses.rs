@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmp_sync_domain::message::Scope;
+use pmp_sync_domain::wire::Scope;
 
 use crate::setup::{
     alone, assert_serial, catalog_proxy, change_sets, embedded, ids, install, lists, mirror,

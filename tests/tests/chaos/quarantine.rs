@@ -1,10 +1,11 @@
 //! One bad product among fifty; a message that cannot be understood among others.
 
-use pmp_sync_domain::message::{
+use pmp_sync_domain::ports::{Bus as _, Lanes as _};
+use pmp_sync_domain::records::DeadLetterOutcome;
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
 };
-use pmp_sync_domain::ports::{Bus as _, Lanes as _};
-use pmp_sync_domain::run::{DeadLetterOutcome, RunStatus};
 use pmp_sync_local::marketplace::{BadProduct, Faults};
 
 use crate::setup::{

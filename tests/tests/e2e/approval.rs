@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::{SyncRequest, approval_requested, sync_requested};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, ReadSets as _};
-use pmp_sync_domain::run::{LinkStatus, RunRecord, RunStatus};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::{SyncRequest, approval_requested, sync_requested};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::{Installation, link};
 
@@ -109,7 +110,7 @@ fn a_member_denies_no_more_a_day_than_it_says() {
         )
         .await;
         let request = installation
-            .request(pmp_sync_domain::message::Scope::default())
+            .request(pmp_sync_domain::wire::Scope::default())
             .await
             .unwrap();
         crate::setup::until("two denies", PATIENCE, || {

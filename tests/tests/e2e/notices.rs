@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use aws_sdk_eventbridge::types::Target;
-use pmp_sync_domain::hold::{ApprovalAction, ApprovalRequest};
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::message::{
+use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, Scope, approval_requested,
     dead_letters_requested,
 };
-use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
-use pmp_sync_domain::run::RunStatus;
 use pmp_sync_local::marketplace::{BadProduct, Faults, Lists};
 use pmp_sync_local::scenario::Installation;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::message::Scope;
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::Scope;
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::link;
 

@@ -7,13 +7,14 @@ mod ports;
 use std::cell::RefCell;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, MemberRules, Planned, SetRecord, later};
-use pmp_sync_domain::message::{ChangeMessage, LANE_SETTLED, TickMessage};
+use pmp_sync_domain::lane::{Counts, LaneState, MemberRules, Planned};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Lanes as _, ReadSets as _};
+use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{ChangeMessage, LANE_SETTLED, TickMessage};
 use pmp_sync_fakes::World;
 use pmp_sync_worker::{Disposition, Record, Worker};
 

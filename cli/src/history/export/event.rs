@@ -1,15 +1,15 @@
 //! An event of the history, as it is exported.
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Approval, ApprovalAction};
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::hold::{Approval, ApprovalAction};
-use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
-use pmp_sync_domain::lane::SetOutcome;
+use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{LeftAlone, PlanHash};
-use pmp_sync_domain::run::{DeadLetterRecord, LinkRecord, LinkStatus, RunStatus, Totals};
+use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, SetOutcome};
+use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{FailedAlone, SetRecord};
-use pmp_sync_domain::message::ChangeMessage;
+use pmp_sync_domain::lane::FailedAlone;
 use pmp_sync_domain::ports::{Claims, Close, Closing, Result};
+use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::wire::ChangeMessage;
 
 use super::{Ledger, WRITES_AT_ONCE, text};
 use crate::keys::{self, PK, SK};

@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use pmp_sync_domain::drift::LastChange;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Lanes, Products, Result};
+use pmp_sync_domain::records::LastChange;
 use serde::Deserialize;
 
 use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};

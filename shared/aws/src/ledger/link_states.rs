@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::records::LinkState;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, from_item, to_item};

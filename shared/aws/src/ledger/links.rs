@@ -7,7 +7,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::run::LinkRecord;
+use pmp_sync_domain::records::LinkRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Ledger, from_item};

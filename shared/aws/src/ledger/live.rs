@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::live::{Answers, LiveRecord};
 use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::records::{Answers, LiveRecord};
 
 use super::{Item, Ledger, from_item, text};
 use crate::keys::{LIVE, PK, SK};

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId};
-use pmp_sync_domain::onboarding::Onboarding;
 use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::records::Onboarding;
 
 use super::{Ledger, from_item, text, to_item};
 use crate::keys::{MEMBER, PK, SK};

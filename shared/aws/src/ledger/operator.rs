@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::lane::Suspensions;
 use pmp_sync_domain::ports::{ReadRuns as _, Result, StoredConfig};
-use pmp_sync_domain::run::{DeadLetterRecord, RunRecord};
+use pmp_sync_domain::records::{DeadLetterRecord, RunRecord, Suspensions};
 
 use super::runs::{BEFORE_RUNS, ConfigItem, Current};
 use super::{Ledger, from_item, text, to_item};

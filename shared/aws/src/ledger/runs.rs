@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::guard::LinkState;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{Quarantined, Suspensions};
-use pmp_sync_domain::live::{Answers, LiveRecord};
+use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{
+    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, from_item, text, to_item};

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::lane::SetRecord;
 use pmp_sync_domain::ports::{ReadSets, Result};
+use pmp_sync_domain::records::SetRecord;
 
 use super::{Ledger, MOST_PAGES, from_item, text, to_item};
 use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};

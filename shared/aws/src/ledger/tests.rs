@@ -1,12 +1,11 @@
 //! Stored items keep their form: this release reads what an earlier one wrote, and writes what its
 //! fixture says.
 
-use pmp_sync_domain::drift::LastChange;
-use pmp_sync_domain::guard::LinkState;
-use pmp_sync_domain::lane::{LaneState, SetRecord, Suspensions};
-use pmp_sync_domain::live::LiveRecord;
-use pmp_sync_domain::onboarding::Onboarding;
-use pmp_sync_domain::run::{DeadLetterRecord, LaneEntry, LinkRecord, RunRecord};
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::records::{
+    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Onboarding,
+    RunRecord, SetRecord, Suspensions,
+};
 use serde_json::Value;
 
 use super::{from_item, lanes, links, to_item};

@@ -1,5 +1,5 @@
-//! The configuration as it stands in the text, key by key. The JSON Schema for editors and
-//! docs/config.md are made of this; what is said of a key here, users read there.
+//! The configuration as written in the text, key by key. The JSON Schema for editors and
+//! docs/config.md are generated from these types, so users read these comments.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,13 +10,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 #[cfg(feature = "schema")]
-use super::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
-#[cfg(feature = "schema")]
 use crate::guard::{GuardName, MOST_LIMIT};
 #[cfg(feature = "schema")]
 use crate::ids::{AccountId, ExperienceId, ExternalId, MemberName, ProductId};
-use crate::link::Mode;
-use crate::live::LiveCheck;
+use crate::link::{LiveCheck, Mode};
+#[cfg(feature = "schema")]
+use crate::link::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
 
 /// The configuration of pmp-sync: member organizations, and which of their experiences follow which
 /// management experience.
@@ -24,14 +23,14 @@ use crate::live::LiveCheck;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawConfig {
-    /// The shape of this file: 1.
+    /// The schema number of this file: 1.
     #[cfg_attr(feature = "schema", schemars(with = "u32", extend("const" = 1)))]
     pub(super) schema: Spanned<u32>,
-    /// Nothing is changed anywhere while it is true; differences are reported.
+    /// If true, nothing is changed anywhere, and differences are reported.
     #[serde(default)]
     pub(super) freeze: bool,
-    /// How much a plan may take away without approval, where a link has no other limits. A removal
-    /// is a deny of a product that the member allows; those of the last 24 hours count.
+    /// How much a plan may remove without approval, for links without limits of their own. A
+    /// removal is a deny of a product that the member allows. Removals of the last 24 hours count.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawLimits", extend("default" = {})))]
     pub(super) guard: Table<RawLimits>,
@@ -54,57 +53,58 @@ pub(super) struct RawConfig {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawNotify {
-    /// After how many hours a link that is not in sync is announced as stale.
+    /// Hours after which a link that is not in sync is announced as stale.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "u32", range(min = 1, max = MOST_STALE_AFTER_HOURS), extend("default" = STALE_AFTER_HOURS)))]
     pub(super) stale_after_hours: Option<Spanned<usize>>,
 }
 
-/// The limits that are set; the others are as they are elsewhere.
+/// Limits that are set. Others keep their default.
 #[derive(Default, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLimits {
-    /// Removals that are always let through, unless `most_removals` is lower.
+    /// This many removals never hold a plan, unless `most_removals` is lower.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT), extend("default" = 10)))]
     pub(super) removals: Option<Spanned<usize>>,
-    /// The percentage of the member's list that more of them must not exceed.
+    /// More removals hold a plan if they exceed this percentage of the member's list.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100), extend("default" = 5)))]
     pub(super) removals_percent: Option<Spanned<usize>>,
-    /// Removals that are never exceeded, however long the list.
+    /// More removals than this hold a plan, however long the list.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT), extend("default" = 50)))]
     pub(super) most_removals: Option<Spanned<usize>>,
-    /// The percentage by which the management list may be shorter than when the link was last planned for.
+    /// A plan is held if the management list lost more than this percentage since the link was last
+    /// planned for.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100), extend("default" = 50)))]
     pub(super) shrink_percent: Option<Spanned<usize>>,
 }
 
-/// The same of a link, which may be exempt from some by name.
+/// Limits of a link, and guards from which it is exempt.
 #[derive(Default, serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawGuard {
-    /// As in `[guard]`, of this link.
+    /// As in `[guard]`, for this link.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT)))]
     pub(super) removals: Option<Spanned<usize>>,
-    /// As in `[guard]`, of this link.
+    /// As in `[guard]`, for this link.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100)))]
     pub(super) removals_percent: Option<Spanned<usize>>,
-    /// As in `[guard]`, of this link.
+    /// As in `[guard]`, for this link.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT)))]
     pub(super) most_removals: Option<Spanned<usize>>,
-    /// As in `[guard]`, of this link.
+    /// As in `[guard]`, for this link.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100)))]
     pub(super) shrink_percent: Option<Spanned<usize>>,
-    /// The guards that this link is exempt from, by their names.
+    /// The names of the guards from which this link is exempt.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<GuardName>"))]
     pub(super) exempt: Vec<Spanned<String>>,
@@ -115,25 +115,26 @@ pub(super) struct RawGuard {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawMember {
-    /// Its name in commands and reports.
+    /// The member's name in commands and reports.
     #[cfg_attr(feature = "schema", schemars(with = "MemberName"))]
     pub(super) name: Spanned<String>,
-    /// The delegated-administrator account of the organization, where the worker runs. Each member has
-    /// its own.
+    /// The delegated-administrator account of the organization, where the worker runs. Each member
+    /// has another account.
     #[cfg_attr(feature = "schema", schemars(with = "AccountId"))]
     pub(super) account: Spanned<String>,
-    /// What the roles in that account ask for: the parameter `ExternalId` of both of the member's stacks.
+    /// The external id that the roles in that account require: the parameter `ExternalId` of both
+    /// of the member's stacks.
     #[cfg_attr(feature = "schema", schemars(with = "ExternalId"))]
     pub(super) external_id: Spanned<String>,
     /// The ARN of the role that the producer assumes there, if it is not the one that the stack
-    /// member-access makes.
+    /// member-access creates.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
         schemars(with = "String", regex(pattern = r"^arn:.*:role/"))
     )]
     pub(super) role: Option<Spanned<String>>,
-    /// The URL of the member's changes queue, if it is not the one that its stack makes.
+    /// The URL of the member's changes queue, if it is not the one that its stack creates.
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
@@ -142,18 +143,19 @@ pub(super) struct RawMember {
     pub(super) queue: Option<Spanned<String>>,
 }
 
-/// One management experience that is kept on member experiences.
+/// One management experience that member experiences follow.
 #[derive(serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLink {
-    /// The experience that is mirrored.
+    /// The management experience that is followed.
     #[cfg_attr(feature = "schema", schemars(with = "ExperienceId"))]
     pub(super) management_experience: Spanned<String>,
     /// The name of a member.
     #[cfg_attr(feature = "schema", schemars(with = "MemberName"))]
     pub(super) member: Spanned<String>,
-    /// The experience that follows, or `*`: every live one of the member that no other link names.
+    /// The member experience that follows, or `*`: every live experience of the member that no
+    /// other link names.
     #[cfg_attr(
         feature = "schema",
         schemars(with = "String", regex(pattern = r"^(\*|exp-[A-Za-z0-9-]{1,60})$"))
@@ -170,20 +172,21 @@ pub(super) struct RawLink {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<ProductId>"))]
     pub(super) exclude: Vec<Spanned<String>>,
-    /// Nothing is changed by this link while it is true; differences are reported.
+    /// If true, this link changes nothing, and differences are reported.
     #[serde(default)]
     pub(super) freeze: bool,
-    /// Its own limits, and guards that it is exempt from.
+    /// Limits of this link, and guards from which it is exempt.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawGuard", extend("default" = {})))]
     pub(super) guard: Table<RawGuard>,
-    /// What it means that AWS Marketplace cannot be asked about a product that is to be allowed for the
-    /// first time. One that it certainly does not have is never allowed, unless nobody asks.
+    /// What happens if AWS Marketplace cannot be asked about a product before it is allowed for the
+    /// first time. A product that AWS Marketplace certainly does not have is never allowed, except
+    /// with `off`.
     #[serde(default)]
     pub(super) live_check: LiveCheck,
 }
 
-/// What is a table in the text. serde takes a list of the values for one as well, whoever named them.
+/// A table of the text. serde alone would also accept a list of the values.
 #[derive(Default)]
 pub(super) struct Table<T>(T);
 

@@ -1,8 +1,7 @@
-//! What is read of a configuration, and what is refused and where.
+//! Which configurations are valid, and what is refused and where.
 
 use super::*;
-use crate::link::Mode;
-use crate::live::LiveCheck;
+use crate::link::{LiveCheck, Mode};
 
 const GOOD: &str = include_str!("../../fixtures/config-1.toml");
 
@@ -103,7 +102,7 @@ fn a_link_has_the_limits_of_all_but_for_its_own() {
     };
     let limits = &all.guard.limits;
     assert_eq!((limits.removals, limits.most_removals), (5, 30));
-    // Not named: as they are by default.
+    // Limits that are not set keep their default.
     assert_eq!((limits.removals_percent, limits.shrink_percent), (5, 50));
     let limits = &own.guard.limits;
     assert_eq!((limits.removals, limits.most_removals), (5, 200));

@@ -1,6 +1,6 @@
-//! What the TOML reader has to say, in words for whoever writes the file: without the names of types.
+//! Messages of the TOML parser, rewritten without the names of Rust types.
 
-/// The same message, without names of types.
+/// Rewrites a message without the names of types.
 pub(super) fn plain(message: &str) -> String {
     let told = message.trim_end();
     let mismatch = told
@@ -18,7 +18,7 @@ pub(super) fn plain(message: &str) -> String {
     if let Some((name, known)) = unknown.and_then(|rest| rest.split_once(", expected ")) {
         let are = match known.strip_prefix("one of ") {
             Some(several) => format!("are {several}"),
-            // serde says `a` or `b` of two.
+            // For two values serde says "`a` or `b`".
             None if known.contains(" or ") => format!("are {}", known.replace(" or ", ", ")),
             None => format!("is {known}"),
         };
@@ -47,7 +47,7 @@ fn is(what: &str) -> String {
     if let Some(text) = what.strip_prefix("string ") {
         return format!("the text {text}");
     }
-    // Such as: integer `-1`, floating point `1.5`, boolean `true`.
+    // For example: integer `-1`, floating point `1.5`, boolean `true`.
     match what.split_once('`') {
         Some((_, value)) => value.trim_end_matches('`').to_owned(),
         None => what.to_owned(),

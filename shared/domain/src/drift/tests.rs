@@ -1,7 +1,10 @@
 use super::*;
-use crate::lane::{Intent, IntentChange};
+use crate::ids::RunId;
+use crate::lane::{Intent, IntentChange, LaneView};
 use crate::link::LinkPolicy;
-use crate::plan::{LaneView, plan};
+use crate::plan::plan;
+use crate::policy::Action;
+use crate::records::ChangeState;
 
 fn p(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

@@ -1,8 +1,8 @@
 //! What each guard lets through, and what it holds.
 
-use super::link_state::MOST_SIZES;
+use super::memory::MOST_SIZES;
 use super::*;
-use crate::hold::{Ask, Grant};
+use crate::approval::{Grant, Ask};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()

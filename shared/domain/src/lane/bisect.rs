@@ -1,31 +1,34 @@
-//! Finding the changes that make their change set fail.
+//! The bisect: finds the changes that make their change set fail.
 //!
-//! A change set fails as a whole, and says at most which of its two changes, the Allow or the Deny,
-//! was at fault. Products of that kind are then known to hold a bad one: they are tried half by half,
-//! before anything else of their kind, until one product fails alone. The half that is not tried goes
-//! back to the claimed changes. So one bad product among n costs at most log2(n) + 3 change sets
-//! more; docs/lane-protocol.md has the rule, docs/adr/0006-splitting.md the count.
+//! A change set fails as a whole. The service says at most which of its two changes, the Allow or
+//! the Deny, was at fault. At least one product of that kind is bad. The bisect tries these
+//! products half by half, before anything else of their kind, until one fails alone. The half that
+//! is not tried returns to the claimed changes. So one bad product among n costs at most log2(n) +
+//! 3 more change sets. docs/lane-protocol.md has the rule, docs/adr/0006-splitting.md the count.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intent, IntentChange, OpenChange};
+use super::batch::BATCH;
+use super::change::{Intent, IntentChange, OpenChange};
 use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::policy::Action;
 
-/// Changes that have failed alone, without one of their kind that succeeded, after which the lane is
+/// If this many changes have failed alone and none of their kind has succeeded, the lane is
 /// blocked: as many as one change set takes.
-pub const MOST_ALONE: usize = crate::batch::BATCH;
-/// So many of them, and the others are tried one at a time: most likely they all fail.
+pub const MOST_ALONE: usize = BATCH;
+
+/// After this many, the others are tried one at a time, because most likely they all fail.
 const DOUBTFUL: usize = 3;
-/// What is kept of the service's words, in characters: several of them stand in one item.
+
+/// Limit for a message of the service, in characters: one item contains several.
 const MOST_WORDS: usize = 300;
 
-/// What the service said of one change of a failed change set.
+/// The error of one change of a failed change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeError {
-    /// Which change.
+    /// The change with the error: the Allow or the Deny.
     pub action: Action,
     /// `ErrorCode`.
     pub code: String,
@@ -33,17 +36,17 @@ pub struct ChangeError {
     pub message: String,
 }
 
-/// Why a change set has failed because of what it contained.
+/// The service's errors for a change set that failed because of its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failed {
-    /// What was said of single changes; empty if the service gave only a description.
+    /// Errors of single changes. Empty if the service gave only a description.
     pub errors: Vec<ChangeError>,
     /// `FailureDescription`.
     pub description: Option<String>,
 }
 
 impl Failed {
-    /// Code and words for a change of this kind: its own, or what was said of the whole.
+    /// Error code and message for a change of this kind: its own, or those of the whole change set.
     fn of(&self, action: Action) -> (String, String) {
         let own = self.errors.iter().find(|error| error.action == action);
         let (code, words) = match (own, &self.description) {
@@ -75,17 +78,17 @@ impl std::fmt::Display for Failed {
 /// A change that failed with nothing else of its kind in the change set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAlone {
-    /// The change.
+    /// Product and action of the change.
     pub change: IntentChange,
     /// The service's error code.
     pub code: String,
-    /// The service's own words.
+    /// The service's error message.
     pub message: String,
-    /// The change set.
+    /// Id of the change set.
     pub change_set: ChangeSetId,
 }
 
-/// Where the bisect stands.
+/// The progress of a bisect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bisect {
     /// Allows of which at least one is bad.
@@ -94,10 +97,11 @@ pub struct Bisect {
     /// Denies of which at least one is bad.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     deny: Vec<IntentChange>,
-    /// True while the service has not said which kind was at fault: they are tried one after the other.
+    /// True while the service has not said which kind was at fault. The kinds are then tried one
+    /// after the other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     apart: bool,
-    /// Kinds of which it is not known that one is bad: they are tried whole first.
+    /// Kinds that may have no bad change. They are tried as a whole first.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     unsure: BTreeSet<Action>,
     /// Changes that failed alone, until one of their kind has succeeded.
@@ -106,7 +110,7 @@ pub struct Bisect {
 }
 
 impl Bisect {
-    /// True when nothing is searched for.
+    /// True if no bisect is under way.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()
     }
@@ -131,19 +135,19 @@ impl Bisect {
         &self.alone
     }
 
-    /// How many of a kind have failed alone.
+    /// The number of changes of a kind that failed alone.
     pub fn alone_of(&self, action: Action) -> usize {
         let of_kind = |failed: &&FailedAlone| failed.change.action == action;
         self.alone.iter().filter(of_kind).count()
     }
 
-    /// True when this claimed change has failed alone.
+    /// True if this claimed change has failed alone.
     pub fn holds(&self, open: &OpenChange) -> bool {
         self.alone.iter().any(|failed| same(&failed.change, open))
     }
 
-    /// What of the claimed changes of a kind goes into the next change set, `most` at most; they are
-    /// in their order. `proved` tells that one of this kind has succeeded.
+    /// Picks the claimed changes of a kind for the next change set, at most `most`, in their order.
+    /// `proved` is true if a change of this kind has succeeded.
     pub(super) fn pick(
         &self,
         action: Action,
@@ -152,7 +156,8 @@ impl Bisect {
         proved: bool,
     ) -> Vec<OpenChange> {
         let of_kind = || claimed.iter().filter(|open| open.action == action);
-        // Those that hold meanwhile, or were claimed anew, are no longer in the bisect.
+        // Changes that hold in the meantime, or were claimed again, are no longer part of the
+        // bisect.
         let present = |kind| {
             let suspects = claimed.iter().filter(move |open| open.action == kind);
             suspects.filter(|open| self.is_suspect(open))
@@ -179,14 +184,14 @@ impl Bisect {
         suspects.into_iter().take(share.min(most)).collect()
     }
 
-    /// True when a claimed change is among the suspects.
+    /// True if a claimed change is among the suspects.
     pub(super) fn is_suspect(&self, open: &OpenChange) -> bool {
         self.suspects(open.action)
             .iter()
             .any(|suspect| same(suspect, open))
     }
 
-    /// The change set of `intent` has succeeded: what was in it is not bad.
+    /// The change set of `intent` has succeeded, so its changes are not bad.
     pub(super) fn succeeded(&mut self, intent: &Intent) {
         for action in [Action::Allow, Action::Deny] {
             let suspects = self.suspects_mut(action);
@@ -194,7 +199,7 @@ impl Bisect {
             suspects.retain(|suspect| !intent.changes.contains(suspect));
             let cleared = before > 0 && suspects.is_empty();
             if cleared && self.unsure.remove(&action) {
-                // So it is the other kind.
+                // So the other kind is at fault.
                 self.unsure.remove(&other(action));
             }
         }
@@ -208,7 +213,7 @@ impl Bisect {
         }
     }
 
-    /// The change set of `intent` has failed. Returns the changes that have failed alone by it.
+    /// The change set of `intent` has failed. Returns the changes that failed alone in it.
     pub(super) fn failed(
         &mut self,
         intent: &Intent,
@@ -228,7 +233,7 @@ impl Bisect {
         let (blamed, others): (Vec<_>, Vec<_>) = present.partition(|action| {
             failed.errors.is_empty() || failed.errors.iter().any(|error| error.action == *action)
         });
-        // Errors of kinds that the change set does not have say nothing.
+        // Errors of kinds that the change set does not contain are ignored.
         let blamed = if blamed.is_empty() { others } else { blamed };
         if failed.errors.is_empty() && blamed.len() > 1 {
             self.apart = true;
@@ -240,7 +245,7 @@ impl Bisect {
         for action in blamed {
             let tried = tried(action);
             match tried.as_slice() {
-                // Of an unattributed failure it is not known yet whether this one is bad.
+                // After an unattributed failure it is unknown whether this change is bad.
                 [one] if !self.apart || intent.changes.len() == 1 => {
                     let (code, message) = failed.of(action);
                     alone.push(one.clone());
@@ -259,7 +264,7 @@ impl Bisect {
         alone
     }
 
-    /// These are dealt with.
+    /// Removes changes that are quarantined, or were claimed again.
     pub(super) fn forget(&mut self, done: &[(ProductId, RunId)]) {
         let is_done = |failed: &FailedAlone| {
             done.iter().any(|(product, run)| {

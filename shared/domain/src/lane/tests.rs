@@ -1,16 +1,23 @@
 //! What a lane may do, step by step and in any order.
 
-mod advance;
 mod audit;
 mod bisect;
-mod member;
-mod suspensions;
-mod ticks;
+mod member_rules;
+mod next;
+mod suspension;
+mod tick;
 mod transitions;
 mod walk;
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
 use super::*;
+use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::plan::Plan;
+use crate::policy::Action;
+use crate::time::later;
 
 fn p(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

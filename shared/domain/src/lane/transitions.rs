@@ -1,23 +1,24 @@
-//! The transitions: pure functions of a lane's state as it was read.
+//! The transitions of a lane: pure functions of its state.
 
 use jiff::Timestamp;
 
-use super::bisect::MOST_ALONE;
-use super::{
-    Bisect, Block, BlockReason, Ending, Intent, LaneState, Phase, Planned, Rejected, Suspension,
-    counts,
+use super::batch::Counts;
+use super::bisect::{Bisect, MOST_ALONE};
+use super::change::{Intent, counts};
+use super::state::{
+    Block, BlockReason, Ending, LaneState, LaneView, Phase, Planned, Rejected, Suspension,
 };
-use crate::batch::Counts;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
-use crate::plan::{LaneView, ProductChange};
+use crate::policy::ProductChange;
 
-/// Cancellations in a row after which a lane is blocked: somebody does not want it.
+/// Consecutive cancellations after which a lane is blocked, because somebody does not want the
+/// change set.
 const MOST_CANCELLED: u32 = 3;
 
 impl LaneState {
-    /// The state with a new commit: the producer's rule 3. Refused unless the plan is newer.
+    /// Commits a plan (producer rule 3). Rejected unless the plan is newer.
     ///
-    /// A blocked lane tries again under a new plan; a suspended one stays suspended.
+    /// A blocked lane tries again under the new plan. A suspended lane stays suspended.
     pub fn committed(&self, planned: Planned) -> Result<Self, Rejected> {
         if self
             .planned
@@ -29,7 +30,7 @@ impl LaneState {
         let mut next = self.clone();
         next.planned = Some(planned);
         next.joined.clear();
-        // What is still wanted is claimed anew, and so is out of the bisect.
+        // What is still wanted is claimed again, so it leaves the bisect.
         next.bisect = Bisect::default();
         if self.phase == Phase::Blocked {
             next.unblock();
@@ -37,13 +38,13 @@ impl LaneState {
         Ok(next)
     }
 
-    /// True if the member experience gets its first policy with the plan.
+    /// True if the plan creates the first policy of the member experience.
     pub fn creates_policy(&self) -> bool {
         let planned = self.planned.as_ref();
         planned.is_some_and(|planned| planned.creates_policy)
     }
 
-    /// The last message of the run's plan has been sent.
+    /// Records that the last message of the run's plan has been sent.
     pub fn sent(&self, run: RunId) -> Result<Self, Rejected> {
         let mut next = self.clone();
         match &mut next.planned {
@@ -53,7 +54,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// Another run waits for the plan that the lane works on.
+    /// Adds a run that waits for the plan that the lane works on.
     pub fn joined(&self, run: RunId, planned: RunId) -> Result<Self, Rejected> {
         if self.planned_run() != Some(planned) {
             return Err(Rejected::Plan);
@@ -63,9 +64,9 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The producer found nothing to do and the lane at rest. `equal` is false when products differ
-    /// because their changes are quarantined, or the member keeps them back: then the lane is at rest but
-    /// not in sync.
+    /// Records that the producer found nothing to do and the lane at rest. `equal` is false if
+    /// products differ because their changes are quarantined, or because the member keeps them
+    /// back. The lane is then at rest but not in sync.
     #[must_use]
     pub fn in_sync(&self, equal: bool, now: Timestamp) -> Self {
         let mut next = self.clone();
@@ -76,8 +77,8 @@ impl LaneState {
         next
     }
 
-    /// The intent of the worker, chosen from what the lane was at `seq` and under the plan of run
-    /// `planned`. `seq` moves even when all that was chosen holds already.
+    /// Writes an intent that was chosen at `seq` under the plan of run `planned`. `seq` grows even
+    /// if all chosen changes hold already.
     pub fn intending(
         &self,
         seq: u64,
@@ -87,7 +88,7 @@ impl LaneState {
         tick_at: Timestamp,
     ) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Idle])?;
-        // The mark may be newer than what the changes were chosen by.
+        // The mark may be newer than the rules that the choice used.
         if !self.permits(&intent, intent.at) {
             return Err(Rejected::Member);
         }
@@ -110,11 +111,12 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The intent of `seq`, which was last tried at `tried`, is about to be started again at `now`.
+    /// Takes the intent `seq`, which was last tried at `tried`, in order to start it again at
+    /// `now`.
     ///
-    /// Only one invocation may: another one's start that is refused would free the lane while this one's
-    /// succeeds. So the intent counts as written anew, and nobody else starts it before this invocation
-    /// cannot be running any more.
+    /// Only one invocation may do so. If a second one started it too and was refused, it would free
+    /// the lane while the first one's call succeeds. So the intent counts as written at `now`, and
+    /// no other invocation starts it before this one has certainly ended.
     pub fn restarting(&self, seq: u64, tried: Timestamp, now: Timestamp) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting])?;
         let mut next = self.clone();
@@ -126,7 +128,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The change set of intent `seq` was started.
+    /// Records that the change set of intent `seq` was started.
     pub fn started(&self, seq: u64, change_set: ChangeSetId) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting])?;
         let mut next = self.clone();
@@ -136,7 +138,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The change set of intent `seq` has ended, or was never started: the lane is free.
+    /// Frees the lane: the change set of intent `seq` has ended, or was never started.
     pub fn ended(&self, seq: u64, ending: Ending, now: Timestamp) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Starting, Phase::InFlight])?;
         let mut next = self.clone();
@@ -165,7 +167,7 @@ impl LaneState {
             Ending::Failed { change_set, failed } => {
                 next.back_off = 0;
                 let planned = self.planned_run();
-                // Under a newer plan they are void, and nothing is to be found among them.
+                // Under a newer plan these changes are void, and need no bisect.
                 if let Some(mut intent) = intent.filter(|intent| {
                     let mut changes = intent.changes.iter();
                     changes.all(|change| Some(change.run) == planned)
@@ -201,7 +203,7 @@ impl LaneState {
                 next.hold_off(until);
             }
             Ending::Vanished(until) => {
-                // As if it had been applied: at worst denies wait a day that need not.
+                // Counts as applied. At worst, denies wait for a day that need not.
                 let denies = intent.as_ref().map_or(0, |intent| intent.counts().deny);
                 next.denied.add(denies, now);
                 next.give_back(intent.as_ref());
@@ -211,7 +213,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// What the lane found before it could write an intent stands in its way.
+    /// Blocks the lane because of something that was found before an intent was written.
     pub fn blocked(&self, block: Block) -> Result<Self, Rejected> {
         if self.phase != Phase::Idle {
             return Err(Rejected::Phase);
@@ -221,7 +223,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The service did not answer: nothing is tried before `until`.
+    /// Backs off: nothing is tried before `until`.
     pub fn back_off(&self, until: Timestamp) -> Result<Self, Rejected> {
         if self.phase != Phase::Idle {
             return Err(Rejected::Phase);
@@ -231,7 +233,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// These changes that failed alone are dealt with: quarantined, or claimed anew meanwhile.
+    /// Removes changes that failed alone and are quarantined, or were claimed again.
     pub fn quarantined(&self, done: &[(ProductId, RunId)]) -> Result<Self, Rejected> {
         let mut next = self.clone();
         next.bisect.forget(done);
@@ -241,7 +243,8 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The suspensions: no change set is started from now on. One that is starting or in flight ends first.
+    /// Suspends the lane: no change set starts from now on. One that is starting or in flight ends
+    /// first.
     pub fn suspended(&self, suspension: Suspension) -> Result<Self, Rejected> {
         if self.suspension.is_some() {
             return Err(Rejected::Phase);
@@ -255,7 +258,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// The suspension is off: the next run plans anew.
+    /// Resumes the lane. The next run plans anew.
     pub fn resumed(&self) -> Result<Self, Rejected> {
         if self.suspension.is_none() {
             return Err(Rejected::Phase);
@@ -266,13 +269,13 @@ impl LaneState {
             next.phase = Phase::Idle;
         }
         if let Some(planned) = &mut next.planned {
-            // Ticks may have ended meanwhile: the plan is not trusted to be at work.
+            // The chain of Ticks may have ended, so the plan does not count as under way.
             planned.sent = false;
         }
         Ok(next)
     }
 
-    /// Tick `number` is the live one now, due at `at`.
+    /// Makes Tick `number` the live one, due at `at`.
     pub fn ticked(&self, number: u64, at: Timestamp) -> Result<Self, Rejected> {
         if number <= self.tick {
             return Err(Rejected::Tick);
@@ -283,7 +286,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// Lane Settled has been put on the bus for this run.
+    /// Records that Lane Settled was put on the bus for this run.
     #[must_use]
     pub fn announced(&self, run: RunId) -> Self {
         let mut next = self.clone();
@@ -291,12 +294,12 @@ impl LaneState {
         next
     }
 
-    /// The run whose plan the lane works on.
+    /// The run of the committed plan.
     pub fn planned_run(&self) -> Option<RunId> {
         self.planned.as_ref().map(|planned| planned.run)
     }
 
-    /// True while the lane is about to start this very intent.
+    /// True while the lane is starting exactly this intent.
     pub fn is_at(&self, intent: &Intent) -> bool {
         self.phase == Phase::Starting
             && self
@@ -313,7 +316,7 @@ impl LaneState {
         }
     }
 
-    /// What a plan has to know of the lane.
+    /// The lane as a plan needs it.
     pub fn view(&self, quarantined: Vec<ProductChange>) -> LaneView {
         let in_flight = self
             .intent
@@ -330,8 +333,8 @@ impl LaneState {
         }
     }
 
-    /// When a change set that was put off is tried again: up to 5 s later, doubled each time in a row,
-    /// 15 minutes at most. `random` spreads the lanes over the second half of that time.
+    /// When a lane that backs off tries again: after up to 5 s, doubled each consecutive time, 15
+    /// minutes at most. `random` spreads the lanes over the second half of that time.
     pub fn back_off_until(&self, now: Timestamp, random: u128) -> Timestamp {
         let most = 5_000_i64
             .saturating_mul(1_i64 << self.back_off.min(10))
@@ -343,7 +346,7 @@ impl LaneState {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Where a lane goes that has nothing under way.
+    /// The phase of a lane that has nothing under way.
     fn at_rest(&self) -> Phase {
         if self.suspension.is_some() {
             Phase::Suspended
@@ -352,7 +355,7 @@ impl LaneState {
         }
     }
 
-    /// A suspended lane stays suspended: what blocks it is found again when it is resumed.
+    /// A suspended lane stays suspended. What blocks it is found again once it is resumed.
     fn block(&mut self, block: Block) {
         if self.suspension.is_none() {
             self.phase = Phase::Blocked;
@@ -373,14 +376,14 @@ impl LaneState {
         self.back_off = self.back_off.saturating_add(1);
     }
 
-    /// Blocks the lane once too much has failed alone without one success.
+    /// Blocks the lane if too many changes have failed alone and none succeeded.
     fn give_up(&mut self, now: Timestamp) {
         if let Some(block) = self.hopeless(MOST_ALONE, now) {
             self.block(block);
         }
     }
 
-    /// The block of a lane on which `most` changes of a kind have failed alone and none succeeded.
+    /// The block of a lane on which `most` changes of a kind failed alone and none succeeded.
     pub(super) fn hopeless(&self, most: usize, now: Timestamp) -> Option<Block> {
         let proved = |action| {
             let planned = self.planned.as_ref();
@@ -413,7 +416,8 @@ impl LaneState {
         }
     }
 
-    /// Changes of an intent that came to nothing are to be taken again, if their plan still stands.
+    /// Returns the changes of an intent that had no effect to the plan, if it is still the
+    /// committed one.
     fn give_back(&mut self, intent: Option<&Intent>) {
         if let (Some(planned), Some(intent)) = (&mut self.planned, intent) {
             let mine = intent

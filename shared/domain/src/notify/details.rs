@@ -1,17 +1,24 @@
-//! How the details come about: of what is seen of a link, what is told of it.
+//! The details of notices, from what was observed of a link.
 
 use jiff::Timestamp;
 
-use super::events::{
-    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Quarantined,
-    QuarantinedProduct,
-};
+use crate::approval::Hold;
 use crate::error::FaultRecord;
-use crate::guard::HoldReason;
-use crate::hold::Hold;
-use crate::lane::{self, Block, elapsed};
+use crate::guard::reason::HoldReason;
+use crate::lane;
+use crate::lane::Block;
+use crate::records::RunRecord;
+use crate::run::RunStatus;
+use crate::time::elapsed;
+use crate::wire::events::{
+    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Quarantined,
+    QuarantinedProduct, SyncCompleted,
+};
 
-/// Characters of the service's words that are told of one product.
+/// The reason code of a quarantine.
+pub(super) const QUARANTINED: &str = "PMS-6001";
+
+/// Limit for the service's message on one product, in characters.
 const MOST_WORDS: usize = 300;
 
 pub(super) fn held(about: About, hold: &Hold) -> Held {
@@ -124,7 +131,7 @@ pub(super) fn quarantined(
     Quarantined {
         about: about.says(message, what_to_do),
         since,
-        reason: super::QUARANTINED.to_owned(),
+        reason: QUARANTINED.to_owned(),
         new,
         count,
         products,
@@ -193,4 +200,59 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
         words.join(" or ")
     );
     about.says(message, what_to_do)
+}
+
+impl About {
+    fn says(self, message: String, what_to_do: impl Into<String>) -> Self {
+        Self {
+            message,
+            what_to_do: what_to_do.into(),
+            ..self
+        }
+    }
+
+    fn link(&self) -> String {
+        format!("{} of member {}", self.experience, self.member)
+    }
+
+    fn sync(&self) -> String {
+        format!(
+            "pmp-sync sync --member {} --experience {}",
+            self.member, self.experience
+        )
+    }
+}
+
+impl SyncCompleted {
+    /// The notice about the end of a run. None if it has not ended, or sent nothing.
+    pub fn of(record: &RunRecord) -> Option<Self> {
+        if !record.has_news() {
+            return None;
+        }
+        let totals = record.totals;
+        let message = format!(
+            "Run {} has ended as {}: it sent {} changes, of {} allows and {} denies that were planned on {} links.",
+            record.run,
+            record.status.as_str(),
+            totals.messages,
+            totals.allow,
+            totals.deny,
+            totals.links
+        );
+        let what_to_do = match record.status {
+            RunStatus::Completed | RunStatus::Superseded => "nothing".to_owned(),
+            _ => format!("`pmp-sync status --run {}` shows what is left", record.run),
+        };
+        Some(Self {
+            schema: crate::SCHEMA,
+            id: record.run,
+            at: record.completed_at.unwrap_or(record.started_at),
+            run: record.run,
+            status: record.status,
+            since: record.started_at,
+            totals,
+            message,
+            what_to_do,
+        })
+    }
 }

@@ -1,12 +1,17 @@
 //! Nothing is announced twice for the same state, nothing is lost, and what is told is what stands.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use serde::Serialize;
 
 use super::*;
 use crate::guard::HoldReason;
-use crate::lane::{Block, Suspension};
+use crate::ids::RunId;
+use crate::lane::{Block, BlockReason, Suspension};
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::wire::events::{Blocked, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted};
 
 const HOUR: i64 = 3600;
 

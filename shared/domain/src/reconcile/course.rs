@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use crate::batch::Counts;
 use crate::ids::RunId;
-use crate::lane::{LaneState, OpenChange, Phase, elapsed};
+use crate::lane::{Counts, LaneState, OpenChange, Phase};
 use crate::link::LinkPolicy;
-use crate::plan::{Plan, ProductChange};
-use crate::policy::PolicySnapshot;
+use crate::plan::Plan;
+use crate::policy::{PolicySnapshot, ProductChange};
+use crate::time::elapsed;
 
-/// How long a plan that was sent whole is trusted to be at work, in seconds. After that it is
-/// committed anew, so that messages which ended in the dead-letter queue heal by themselves.
+/// How long a plan that was sent completely counts as under way, in seconds. After that it is
+/// committed anew, which repairs messages that ended in the dead-letter queue.
 pub const TRUST: f64 = 3.0 * 3600.0;
 
 /// What a plan asks of its lane.
@@ -31,16 +31,16 @@ pub struct PlanOnLane<'a> {
     pub plan: &'a Plan,
     /// The lane, as it was read before the member's policy.
     pub state: &'a LaneState,
-    /// Its claimed changes.
+    /// Claimed changes of the lane.
     pub open: &'a [OpenChange],
-    /// The plan that is committed now, if it could be found.
+    /// The committed plan, if it was found.
     pub committed: Option<&'a Plan>,
     /// The management policy.
     pub desired: &'a PolicySnapshot,
     /// What the link may do.
     pub link: &'a LinkPolicy,
-    /// True when the plan has changes that stand in quarantine and are to be tried again: the plan that
-    /// the lane works on may have had them, and is done with them.
+    /// True if the plan contains quarantined changes that are to be tried again. The committed plan
+    /// may have contained them, and is done with them.
     pub renewed: bool,
 }
 
@@ -71,8 +71,8 @@ impl PlanOnLane<'_> {
             return Course::Commit;
         }
         let going_on = if self.plan.is_empty() {
-            // What is still open either holds already or is void, and so does what is still on its
-            // way; if any of it is neither, the lane has to be halted by an empty plan.
+            // What is still open or on its way either holds already or is void. If any of it does
+            // neither, an empty plan must halt the lane.
             let agrees = |change: &ProductChange| self.agrees(change);
             let open = self.open.iter().all(|open| {
                 let change = ProductChange {
@@ -104,7 +104,7 @@ impl PlanOnLane<'_> {
     }
 
     fn is_trusted(&self, now: Timestamp) -> bool {
-        // A blocked lane is tried again by every run.
+        // Every run tries a blocked lane again.
         self.state.phase != Phase::Blocked
             && self
                 .state
@@ -120,8 +120,8 @@ impl PlanOnLane<'_> {
             .is_some_and(|planned| planned.hash == self.plan.hash())
     }
 
-    /// The new plan is what is left of the committed one: it has nothing new, and what it has no
-    /// more is still wanted, so must be in place.
+    /// True if the new plan is the rest of the committed one: it has nothing new, and what it no
+    /// longer has is still wanted, so it must be in place.
     fn is_rest_of(&self, committed: &Plan) -> bool {
         self.plan
             .changes()
@@ -132,8 +132,8 @@ impl PlanOnLane<'_> {
                 .all(|change| self.agrees(&change))
     }
 
-    /// The change is still wanted, and the lane may still make it: one that the member's own rules
-    /// keep back would be waited for as long as they do.
+    /// True if the change is still wanted, and the lane may still make it. A lane would wait for a
+    /// change that the member's own rules keep back for as long as they do.
     fn agrees(&self, change: &ProductChange) -> bool {
         self.link.agrees(self.desired, change) && !self.state.is_forbidden(change.action)
     }

@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use super::course::{Course, is_busy};
 use super::goal::Goal;
 use super::observation::Observation;
+use crate::approval::Hold;
 use crate::drift::Edited;
 use crate::error::LinkError;
-use crate::guard::{GuardName, HoldReason, LinkState};
-use crate::hold::Hold;
+use crate::guard::{GuardName, HoldReason};
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
 use crate::link::{Link, Mode};
-use crate::notify::{Notices, Seen, Subject};
+use crate::notify::{Seen, Subject};
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::records::{LinkState, Notices};
 
 /// After an observation at which nothing was held.
 pub fn after_observing(

@@ -9,16 +9,16 @@ use jiff::Timestamp;
 
 use super::course::{Course, PlanOnLane, is_busy};
 use super::goal::Goal;
-use crate::guard::{Case, HoldReason, LinkState};
-use crate::hold::{Grant, Hold};
+use crate::approval::{Grant, Hold};
+use crate::guard::{Case, HoldReason};
 use crate::ids::{LaneId, ProductId, RunId};
-use crate::lane::{BlockReason, LaneState, Phase, Quarantined};
-use crate::link::LinkPolicy;
-use crate::live::{Answers, LiveCheck, in_question, only_live};
-use crate::plan::{LaneView, Plan, Reason, Report, plan};
+use crate::lane::{BlockReason, LaneState, LaneView, Phase, Quarantined};
+use crate::link::{LinkPolicy, LiveCheck};
+use crate::listing::{in_question, only_live};
+use crate::plan::{Plan, Reason, Report, plan};
 use crate::policy::{Action, PolicySnapshot};
 use crate::ports::Lane;
-use crate::run::{LinkRecord, RunRecord, overridden};
+use crate::records::{Answers, LinkRecord, LinkState, RunRecord, overridden};
 
 /// What is read of every lane.
 #[derive(Debug, Clone)]

@@ -10,10 +10,9 @@
 use std::hash::{Hash, Hasher};
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName};
-use pmp_sync_domain::lane::{Intent, LaneState, MOST_WAIT, OpenChange, first_tick};
+use pmp_sync_domain::lane::{Counts, Intent, LaneState, MOST_WAIT, OpenChange, first_tick};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::ChangeSetStatus;
 
@@ -182,7 +181,7 @@ impl Base {
 
     /// A claimed change as it stands: one that has waited long enough is not told by how long.
     pub(super) fn item(&self, change: &OpenChange, out: &mut Digest) {
-        let oldest = pmp_sync_domain::lane::later(self.now, -MOST_WAIT);
+        let oldest = pmp_sync_domain::time::later(self.now, -MOST_WAIT);
         let change = OpenChange {
             claimed_at: change.claimed_at.max(oldest),
             ..change.clone()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::link::LinkPolicy;
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::ProductChange;
 
 use super::hands::Tray;
 use super::state::{Body, Role, State};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::lane::later;
+use pmp_sync_domain::time::later;
 
 use super::gate::Call;
 use super::state::{State, Task};

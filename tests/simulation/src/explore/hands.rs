@@ -10,16 +10,16 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
 };
-use pmp_sync_domain::lane::{
-    FailedAlone, Intent, LaneState, OpenChange, Quarantined, SetRecord, later,
-};
-use pmp_sync_domain::message::{ChangeMessage, Event, TickMessage};
+use pmp_sync_domain::lane::{FailedAlone, Intent, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
     ReadCatalog, Result, SendTicks,
 };
+use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
 use super::gate::{Call, Gate};
 use super::state::{Body, Letter};

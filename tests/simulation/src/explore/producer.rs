@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::batch::Counts;
 use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
-use pmp_sync_domain::lane::{LaneState, Planned, Rejected};
+use pmp_sync_domain::lane::{Counts, LaneState, Planned, Rejected};
 use pmp_sync_domain::link::LinkPolicy;
-use pmp_sync_domain::message::{ChangeMessage, TickMessage};
 use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadCatalog as _, Result, SendTicks as _};
 use pmp_sync_domain::reconcile::{Course, PlanOnLane};
 use pmp_sync_domain::try_transition::{Transited, try_transition};
+use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
 use super::hands::Hands;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::message::ChangeMessage;
 use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::wire::ChangeMessage;
 
 use super::canon::{Base, Canon as _, Digest};
 use super::gate::{Answered, Call};

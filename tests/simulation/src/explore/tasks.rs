@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::lane::{LaneState, later};
-use pmp_sync_domain::message::TickMessage;
+use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::TickMessage;
 use pmp_sync_worker::{Disposition, Record, Worker};
 
 use super::gate::{Answered, Call, Gate, Running};

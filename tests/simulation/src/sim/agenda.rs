@@ -4,7 +4,7 @@
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{MemberRules, Suspension};
-use pmp_sync_domain::message::{CATALOG_SOURCE, REPLAY_REQUESTED, SCHEDULE_SOURCE, SOURCE};
+use pmp_sync_domain::wire::{CATALOG_SOURCE, REPLAY_REQUESTED, SCHEDULE_SOURCE, SOURCE};
 use serde_json::{Value, json};
 
 use super::scene::{HOUR, MINUTE, at};

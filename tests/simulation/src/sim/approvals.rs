@@ -1,11 +1,9 @@
 //! What people do about holds: approve, reject, and ask for the rollback; at once or late, twice, or
 //! with something that does not stand any more.
 
-use pmp_sync_domain::hold::{ApprovalAction, Hold};
+use pmp_sync_domain::approval::{ApprovalAction, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::message::{
-    APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE,
-};
+use pmp_sync_domain::wire::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE};
 use serde_json::json;
 
 use super::Sim;

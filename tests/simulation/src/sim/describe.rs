@@ -1,9 +1,9 @@
 //! What stands in traces.
 
-use pmp_sync_domain::guard::LinkState;
-use pmp_sync_domain::hold::{Grant, Hold};
+use pmp_sync_domain::approval::{Grant, Hold};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::records::LinkState;
 
 use super::scene::since_begin;
 

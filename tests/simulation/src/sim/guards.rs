@@ -6,16 +6,17 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{GuardName, HoldReason, LinkState};
-use pmp_sync_domain::hold::Hold;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, Target};
-use pmp_sync_domain::message::Scope;
-use pmp_sync_domain::plan::{Plan, PlanHash};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::run::{LinkRecord, LinkStatus};
+use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
 
 use super::lane_guard::{Committed, DAY, Given, LaneGuard, Standing};
 use super::scene::since_begin;
@@ -102,10 +103,9 @@ impl Guards {
         world: &World,
         id: &LaneId,
         link_state: &LinkState,
-        now: i64,
     ) -> Result<bool, Violation> {
         let lane = self.lanes.entry(id.clone()).or_default();
-        lane.first_look.get_or_insert(now);
+        lane.looked(id, &link_state.sizes)?;
         let counted = link_state.removals.iter();
         let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
         lane.counted = counted.collect();
@@ -118,8 +118,13 @@ impl Guards {
             let run = |hold: &Hold| hold.run;
             new.is_some() && old.as_ref().map(|old| run(&old.hold)) != new.as_ref().map(run)
         };
-        let news =
-            is_new(&lane.hold, &link_state.hold) || is_new(&lane.restore, &link_state.restore);
+        let is_held = is_new(&lane.hold, &link_state.hold);
+        if let Some(told) = world.experiences(|all| all.told(&id.experience).cloned())
+            && is_held
+        {
+            lane.is_looked_at(id, &told.policy)?;
+        }
+        let news = is_held || is_new(&lane.restore, &link_state.restore);
         for (standing, hold) in [
             (&mut lane.hold, &link_state.hold),
             (&mut lane.restore, &link_state.restore),
@@ -188,6 +193,7 @@ impl Guards {
                 format!("{run} is committed to {id}, of which nothing was read")
             });
         };
+        lane.is_looked_at(id, &member.policy)?;
         let mut removals = plan.deny().clone();
         removals.retain(|product| member.policy.allowed().contains(product));
         let most = lane.most(&link.guard, now);
@@ -251,8 +257,8 @@ impl Guards {
                 let most = plan.most;
                 return broken("guarded", || {
                     format!(
-                        "{count} products were taken away from {id} within a day, the last by {run}, and nobody has approved it: {most} may be; sizes {:?}, removed {:?}",
-                        lane.sizes, lane.removed
+                        "{count} products were taken away from {id} within a day, the last by {run}, and nobody has approved it: {most} may be; lengths {:?}, removed {:?}",
+                        lane.looks, lane.removed
                     )
                 });
             }
@@ -389,3 +395,6 @@ fn is_at_rest(world: &World, id: &LaneId) -> bool {
             && !items.any(|((lane, _), item)| lane == id && item.is_open())
     })
 }
+
+#[cfg(test)]
+mod tests;

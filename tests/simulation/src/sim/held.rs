@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::HELD;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::wire::HELD;
 
 use super::Sim;
 use super::guards::oddities;

@@ -4,22 +4,23 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::{Guard, GuardName};
-use pmp_sync_domain::hold::Hold;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::records::Size;
 
 use super::guards::oddities;
-use super::scene::{HOUR, MINUTE};
+use super::scene::{HOUR, MINUTE, since_begin};
 use super::watch::{Violation, broken};
 use pmp_sync_fakes::Told;
 
 /// The window of the guards, in milliseconds.
 pub(super) const DAY: i64 = 24 * HOUR;
-/// The list's length when a window began is known to a run from its last look before: so long ago at most.
-const LAST_LOOK: i64 = 4 * HOUR;
+/// So long before a run writes something down, at most, it has read what it decides by.
+const READ_BEFORE: i64 = 10 * MINUTE;
 
 /// Something that stands held, as people are shown it.
 #[derive(Debug, Clone)]
@@ -92,7 +93,8 @@ pub(super) struct LaneGuard {
     /// What the member allows, and how much it was.
     pub(super) allowed: BTreeSet<ProductId>,
     pub(super) sizes: Vec<(i64, usize)>,
-    pub(super) first_look: Option<i64>,
+    /// Lengths of the list that runs have written down, each checked against the real ones.
+    pub(super) looks: Vec<(i64, usize)>,
     /// The lists as the producer was told of them when it kept them for the rollback.
     pub(super) lists: BTreeMap<RunId, PolicySnapshot>,
 }
@@ -141,6 +143,37 @@ impl LaneGuard {
         self.allowed.clone_from(policy.allowed());
         if self.sizes.last().map(|(_, size)| *size) != Some(self.allowed.len()) {
             self.sizes.push((now, self.allowed.len()));
+        }
+    }
+
+    /// A run has written down how long the list was: it must have been so when the run read it.
+    pub(super) fn looked(&mut self, id: &LaneId, sizes: &[Size]) -> Result<(), Violation> {
+        for size in sizes {
+            let (at, length) = (since_begin(size.at), size.allowed);
+            if self.looks.last().is_some_and(|(last, _)| at <= *last) {
+                continue;
+            }
+            let mut real = in_force(&self.sizes, at - READ_BEFORE, at);
+            if !real.any(|real| real == length) {
+                return broken("guarded", || {
+                    format!(
+                        "{id} is written down to allow {length} products at {at}, and never did"
+                    )
+                });
+            }
+            self.looks.push((at, length));
+        }
+        Ok(())
+    }
+
+    /// What a run decides by is written down: the list's length as the run was told of it.
+    pub(super) fn is_looked_at(&self, id: &LaneId, told: &PolicySnapshot) -> Result<(), Violation> {
+        let length = told.allowed().len();
+        match self.looks.last() {
+            Some((_, last)) if *last == length => Ok(()),
+            last => broken("guarded", || {
+                format!("{id} allows {length} products, and {last:?} is written down")
+            }),
         }
     }
 
@@ -309,31 +342,21 @@ impl LaneGuard {
     /// True if between these moments the window leaves something behind: removals, or a length of the list.
     pub(super) fn forgets_between(&self, from: i64, to: i64) -> bool {
         let removals = self.counted.iter().map(|(at, _)| *at);
-        let mut all = removals.chain(self.sizes.iter().map(|(at, _)| *at));
+        let mut all = removals.chain(self.looks.iter().map(|(at, _)| *at));
         all.any(|at| at + DAY >= from && at + DAY <= to)
     }
 
-    /// The longest that the list was when the window began that ends now, as far as a run can know.
+    /// The longest that the list was, as far as runs know, when the window began that ends now.
     pub(super) fn size_at_window(&self, now: i64) -> usize {
         let begin = now - DAY;
-        let first = self.first_look.unwrap_or(now);
-        let (from, to) = if begin <= first {
-            (first - 10 * MINUTE, first)
-        } else {
-            (begin - LAST_LOOK, begin)
-        };
-        let before = self.sizes.iter().rev().find(|(at, _)| *at <= from);
-        let within = self.sizes.iter().filter(|(at, _)| *at > from && *at <= to);
-        let all = before.into_iter().chain(within).map(|(_, size)| *size);
-        all.max().unwrap_or_default()
+        let known = in_force(&self.looks, begin - READ_BEFORE, begin);
+        known.max().unwrap_or_default()
     }
 
-    /// The shortest that the list was since.
+    /// The shortest that the list was since, as far as runs know.
     pub(super) fn least_since(&self, begin: i64) -> usize {
-        let before = self.sizes.iter().rev().find(|(at, _)| *at <= begin);
-        let since = self.sizes.iter().filter(|(at, _)| *at > begin);
-        let all = before.into_iter().chain(since).map(|(_, size)| *size);
-        all.min().unwrap_or_default()
+        let known = in_force(&self.looks, begin, i64::MAX);
+        known.min().unwrap_or_default()
     }
 
     /// So many may be taken away within a day.
@@ -372,4 +395,13 @@ fn is_part(plan: &Plan, shown: &Plan) -> bool {
             .deny()
             .iter()
             .all(|product| shown.deny().contains(product))
+}
+
+/// The values that were in force at any time between these moments; before the first of all it is that one.
+fn in_force(values: &[(i64, usize)], from: i64, to: i64) -> impl Iterator<Item = usize> {
+    let until = |moment| values.partition_point(move |(at, _)| *at <= moment);
+    let first = until(from).saturating_sub(1);
+    let end = until(to).max(first + 1).min(values.len());
+    let within = values.get(first..end).unwrap_or_default();
+    within.iter().map(|(_, value)| *value)
 }

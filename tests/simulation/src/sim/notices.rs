@@ -6,9 +6,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::link::{Link, Mode};
-use pmp_sync_domain::message::{
-    BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
-};
+use pmp_sync_domain::wire::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
 use serde_json::Value;
 
 use super::Sim;

@@ -2,8 +2,8 @@
 
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PolicyId, ProductId};
 use pmp_sync_domain::lane::{LaneState, Suspension};
-use pmp_sync_domain::message::{SOURCE, SYNC_REQUESTED};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::wire::{SOURCE, SYNC_REQUESTED};
 use serde_json::json;
 
 use super::Sim;

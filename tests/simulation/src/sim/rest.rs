@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId};
-use pmp_sync_domain::lane::{BlockReason, LaneState, Phase, SetOutcome};
+use pmp_sync_domain::lane::{BlockReason, LaneState, LaneView, Phase};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::message::SCHEDULE_SOURCE;
-use pmp_sync_domain::plan::{LaneView, Plan, plan};
+use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::records::SetOutcome;
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::SCHEDULE_SOURCE;
 use serde_json::json;
 
 use super::agenda::envelope;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{ChangeSetName, LaneId};
-use pmp_sync_domain::lane::{MemberMode, MemberRules, Quarantined, later};
-use pmp_sync_domain::plan::{ProductChange, Reason};
-use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::lane::{MemberMode, MemberRules, Quarantined};
+use pmp_sync_domain::plan::Reason;
+use pmp_sync_domain::policy::{Action, ProductChange};
 use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::time::later;
 use pmp_sync_worker::Worker;
 
 use super::Sim;

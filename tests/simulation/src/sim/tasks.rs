@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_domain::message::WorkerMessage;
-use pmp_sync_domain::plan::ProductChange;
+use pmp_sync_domain::policy::ProductChange;
+use pmp_sync_domain::wire::WorkerMessage;
 use pmp_sync_producer::dispatch;
 
 use super::scene::{at, since_begin};

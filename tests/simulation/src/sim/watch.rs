@@ -6,8 +6,9 @@ use std::fmt;
 
 use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Intent, LaneState, Phase};
-use pmp_sync_domain::plan::{Plan, ProductChange};
-use pmp_sync_domain::run::LinkRecord;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::ProductChange;
+use pmp_sync_domain::records::LinkRecord;
 
 use pmp_sync_fakes::ChangeSetRecord;
 use pmp_sync_fakes::World;

@@ -5,22 +5,23 @@
 use futures::executor::block_on;
 use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::dead_letters::DeadLetterList;
+use pmp_sync_domain::answers::dead_letters::DeadLetterList;
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::guard::LinkState;
-use pmp_sync_domain::hold::Hold;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{LaneState, MemberRules, SetRecord, Suspensions, later};
-use pmp_sync_domain::message::{DeadLetterFilter, HELD};
-use pmp_sync_domain::plan::PlanHash;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, PlanHash, ProductId, RunId};
+use pmp_sync_domain::lane::{LaneState, MemberRules};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{Closing, ReadSets as _};
-use pmp_sync_domain::run::{DeadLetterOutcome, LinkRecord, RunRecord};
+use pmp_sync_domain::records::{
+    DeadLetterOutcome, LinkRecord, LinkState, RunRecord, SetRecord, Suspensions,
+};
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{DeadLetterFilter, HELD};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 use pmp_sync_simulation::{Producer, WorkerPorts, producer};
-use pmp_sync_worker::{Disposition, Worker};
+use pmp_sync_worker::Worker;
 
 pub(crate) const CONFIG: &str = r#"schema = 1
 

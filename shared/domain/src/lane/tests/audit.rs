@@ -1,4 +1,5 @@
 use super::*;
+use crate::records::{SetOutcome, SetRecord};
 
 #[test]
 fn a_change_set_in_flight_is_put_on_record_with_what_it_was_made_of() {

@@ -1,5 +1,7 @@
 //! Finding bad products, driven by an oracle that fails every change set with one of them.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;

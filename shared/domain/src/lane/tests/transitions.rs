@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::ids::ExperienceId;
-use crate::plan::LaneView;
+use crate::policy::ProductChange;
+use std::collections::BTreeSet;
 
 fn taken(state: &LaneState) -> Counts {
     state.planned.as_ref().unwrap().taken

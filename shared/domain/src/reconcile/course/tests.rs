@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::ids::ProductId;
-use crate::lane::{Intent, IntentChange, MemberRules, Planned, later};
+use crate::lane::{Intent, IntentChange, MemberRules, Planned};
 use crate::link::Mode;
 use crate::policy::Action;
+use crate::time::later;
 
 fn p(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

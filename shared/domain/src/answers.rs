@@ -1,0 +1,7 @@
+//! The producer's answers to an operator's read-only questions.
+
+pub mod dead_letters;
+pub mod doctor;
+pub mod plan;
+pub mod report;
+pub mod why;

@@ -1,0 +1,104 @@
+//! The plan that a run would make now, as the producer returns it and the command prints it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::FaultRecord;
+use crate::guard::reason::HoldReason;
+use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
+use crate::link::Mode;
+use crate::plan::LeftAlone;
+
+/// What a run would do with the plan of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PreviewDecision {
+    /// Nothing to do.
+    InSync,
+    /// The lane already works on this plan.
+    Underway,
+    /// It would commit and send the plan.
+    Commit,
+    /// It would hold the plan until it is approved.
+    Held,
+    /// The link is suspended: nothing would be sent.
+    Suspended,
+    /// Nothing can be planned.
+    Failed,
+}
+
+impl fmt::Display for PreviewDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::InSync => "in_sync",
+            Self::Underway => "underway",
+            Self::Commit => "commit",
+            Self::Held => "held",
+            Self::Suspended => "suspended",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// What a run would do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Preview {
+    /// Schema number of the release that made it.
+    pub schema: u32,
+    /// The version of the configuration that was used.
+    pub config_version: u64,
+    /// One for each member experience, or link that failed.
+    pub links: Vec<PreviewLink>,
+}
+
+/// What a run would now do to one member experience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PreviewLink {
+    /// The member's name in the configuration.
+    pub member: MemberName,
+    /// The member account.
+    pub account: AccountId,
+    /// Its experience. None for a `*` link that failed as a whole.
+    pub experience: Option<ExperienceId>,
+    /// The management experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// What a run would do.
+    pub decision: PreviewDecision,
+    /// The products that would be allowed.
+    pub allow: Vec<ProductId>,
+    /// The products that would be denied.
+    pub deny: Vec<ProductId>,
+    /// Denies of products that are allowed now.
+    pub removals: usize,
+    /// The fewest change sets that this takes.
+    pub fewest_change_sets: usize,
+    /// Hash of the plan.
+    pub plan_hash: Option<PlanHash>,
+    /// Products that differ and would be left alone.
+    pub left_alone: Vec<LeftAlone>,
+    /// Products that the management policy both allows and denies.
+    pub contradictory: Vec<ProductId>,
+    /// Allows of products that may not be live. A run asks AWS Marketplace first.
+    #[serde(default)]
+    pub unchecked: usize,
+    /// Products that differ because somebody edited them outside pmp-sync.
+    #[serde(default)]
+    pub edited: Vec<ProductId>,
+    /// When the first of these edits was first seen.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub edited_since: Option<Timestamp>,
+    /// Why a run would hold the plan.
+    #[serde(default)]
+    pub held_for: Vec<HoldReason>,
+    /// Why nothing can be planned.
+    pub fault: Option<FaultRecord>,
+}

@@ -1,0 +1,296 @@
+//! The question, and the answers in the form in which they are sent.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::approval::Ask;
+use crate::guard::reason::HoldReason;
+use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
+use crate::lane::BlockReason;
+use crate::link::Mode;
+use crate::plan::Reason;
+use crate::policy::{Action, Standing};
+use crate::wire::Scope;
+
+/// The most products in one question.
+pub const MOST_PRODUCTS: usize = 2_000;
+
+/// How far an open change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its message is on its way.
+    Sent,
+    /// It is claimed, and waits for its change set.
+    Waiting,
+    /// Its change set is starting or under way.
+    InFlight,
+}
+
+/// The reason for the state of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Why {
+    /// It is as the management experience wants it, with what is known of the change that made it
+    /// so.
+    InSync {
+        /// Since when, if pmp-sync changed it or found it so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+        since: Option<Timestamp>,
+        /// The run that planned the change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// The change set that changed it. None if it was so already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_set: Option<ChangeSetId>,
+    },
+    /// Its change is under way.
+    Open {
+        /// Allow or deny.
+        action: Action,
+        /// How far the change has come.
+        stage: Stage,
+        /// When it reached that stage.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+        since: Timestamp,
+        /// The run that planned the change.
+        run: RunId,
+        /// Id of its change set, once known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_set: Option<ChangeSetId>,
+        /// The lane backs off: no change set starts before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+        not_before: Option<Timestamp>,
+    },
+    /// The plan that contains it is held.
+    Held {
+        /// The typed reason.
+        reasons: Vec<HoldReason>,
+        /// The run whose record shows the plan. None if the next run would be the first to hold it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// When it began, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+        since: Option<Timestamp>,
+        /// The command that approves the plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
+        /// Who has rejected it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rejected: Option<Ask>,
+    },
+    /// The link never touches it.
+    Excluded,
+    /// The link never denies it.
+    Protected,
+    /// The link only observes.
+    Observed,
+    /// The link only allows.
+    Additive,
+    /// AWS Marketplace does not have it.
+    NotLive,
+    /// It is unknown whether AWS Marketplace has it.
+    LiveUnknown,
+    /// Its change was rejected individually.
+    Quarantined {
+        /// Allow or deny.
+        action: Action,
+        /// The service's error code.
+        error_code: String,
+        /// The service's error message.
+        error_message: String,
+        /// The change set in which it failed alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_set: Option<ChangeSetId>,
+        /// The run that planned the change.
+        run: RunId,
+        /// When it began, if that is known.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+        since: Timestamp,
+    },
+    /// The lane is blocked.
+    Blocked {
+        /// The typed reason.
+        reason: BlockReason,
+        /// What the service said, or which thing is concerned.
+        detail: String,
+        /// When it began, if that is known.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+        since: Timestamp,
+    },
+    /// The lane is suspended.
+    Suspended {
+        /// ARN of the operator who suspended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// When it began, if that is known.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+        since: Timestamp,
+    },
+    /// The link is frozen.
+    Frozen {
+        /// When a run first saw it frozen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+        since: Option<Timestamp>,
+    },
+    /// The plan leaves it alone for any other reason.
+    LeftAlone {
+        /// The typed reason.
+        reason: Reason,
+    },
+    /// The link cannot be observed.
+    Failing {
+        /// The stable code.
+        code: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A newer plan replaced its change.
+    Superseded {
+        /// The run whose change it was.
+        run: RunId,
+        /// The run whose plan replaced it, if it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<RunId>,
+        /// When it began, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+        since: Option<Timestamp>,
+    },
+    /// The next run plans it.
+    Planned,
+}
+
+/// The severity of an answer. The worst of several counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing to do.
+    InSync,
+    /// It differs: it is under way, planned, or left alone.
+    Differs,
+    /// It differs, and waits for approval.
+    Held,
+    /// It differs, and something has failed.
+    Fails,
+}
+
+impl Why {
+    /// The severity of the answer.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::InSync { .. } => Verdict::InSync,
+            Self::Held { .. } => Verdict::Held,
+            Self::Failing { .. } | Self::Quarantined { .. } | Self::Blocked { .. } => {
+                Verdict::Fails
+            }
+            Self::Open { .. }
+            | Self::Excluded
+            | Self::Protected
+            | Self::Observed
+            | Self::Additive
+            | Self::NotLive
+            | Self::LiveUnknown
+            | Self::Suspended { .. }
+            | Self::Frozen { .. }
+            | Self::LeftAlone { .. }
+            | Self::Superseded { .. }
+            | Self::Planned => Verdict::Differs,
+        }
+    }
+
+    /// When the state began, if that is known.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::InSync { since, .. }
+            | Self::Held { since, .. }
+            | Self::Frozen { since }
+            | Self::Superseded { since, .. } => *since,
+            Self::Open { since, .. }
+            | Self::Quarantined { since, .. }
+            | Self::Blocked { since, .. }
+            | Self::Suspended { since, .. } => Some(*since),
+            Self::Excluded
+            | Self::Protected
+            | Self::Observed
+            | Self::Additive
+            | Self::NotLive
+            | Self::LiveUnknown
+            | Self::LeftAlone { .. }
+            | Self::Failing { .. }
+            | Self::Planned => None,
+        }
+    }
+}
+
+/// The request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhyRequest {
+    /// The member experiences that the question covers.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The products, [`MOST_PRODUCTS`](super::MOST_PRODUCTS) at most.
+    #[serde(default)]
+    pub products: Vec<ProductId>,
+}
+
+/// The answer for one product on one member experience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyAnswer {
+    /// Its id in AWS Marketplace.
+    pub product: ProductId,
+    /// Its standing in the management experience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Standing>,
+    /// Its standing in the member experience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+    /// The change that it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Action>,
+    /// The explanation.
+    pub why: Why,
+    /// When an outside edit of it was first seen, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub edited_since: Option<Timestamp>,
+}
+
+/// The answers for one member experience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyLink {
+    /// The member's name in the configuration.
+    pub member: MemberName,
+    /// The member account.
+    pub account: AccountId,
+    /// Its experience. None for a `*` link that cannot be observed.
+    pub experience: Option<ExperienceId>,
+    /// The management experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// One answer for each product, in the order of the question.
+    pub answers: Vec<WhyAnswer>,
+}
+
+/// The answers for every member experience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyReport {
+    /// Schema number of the release that made it.
+    pub schema: u32,
+    /// The version of the configuration that was used.
+    pub config_version: u64,
+    /// The member experiences, in the order of the configuration.
+    pub links: Vec<WhyLink>,
+}

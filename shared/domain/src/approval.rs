@@ -1,0 +1,148 @@
+//! Holds, approvals and grants.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::guard::reason::HoldReason;
+use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
+
+/// Who requested something, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ask {
+    /// The requester, as the request says. The operator's command sends the ARN of the principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The account whose credentials sent the request, as the bus says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// When it was requested.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+}
+
+/// A plan that waits for approval. The run's record of the link contains its products.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Hold {
+    /// The run that made the plan. An approval covers what its record shows.
+    pub run: RunId,
+    /// Hash of the plan.
+    pub plan_hash: PlanHash,
+    /// Why it is held.
+    pub reasons: Vec<HoldReason>,
+    /// Number of planned allows.
+    pub allow: usize,
+    /// Number of planned denies.
+    pub deny: usize,
+    /// Denies of products that the member allows.
+    pub removals: usize,
+    /// When the hold began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// True once it has been announced.
+    #[serde(default)]
+    pub announced: bool,
+    /// Who rejected it. It stays held, and is not announced again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Ask>,
+}
+
+impl Hold {
+    /// True if the other hold means the same, so that the command that was shown stays valid. The
+    /// numbers in the reasons may differ.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let guards =
+            |hold: &Self| -> Vec<_> { hold.reasons.iter().map(HoldReason::code).collect() };
+        self.plan_hash == other.plan_hash && guards(self) == guards(other)
+    }
+
+    /// The run before which the lists are wanted back, if the plan is a rollback.
+    pub fn rollback_to(&self) -> Option<RunId> {
+        self.reasons.iter().find_map(|reason| match reason {
+            HoldReason::Restore { run } => Some(*run),
+            _ => None,
+        })
+    }
+
+    /// The command that approves the plan.
+    pub fn command(&self, experience: &ExperienceId) -> String {
+        format!(
+            "pmp-sync approve {} --link {experience} --plan {}",
+            self.run, self.plan_hash
+        )
+    }
+}
+
+/// A grant: the plan that its run's record shows may be executed, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The run whose record shows the plan.
+    pub run: RunId,
+    /// Who approved it.
+    pub ask: Ask,
+    /// The run that executed it, or first tried to.
+    pub executed: RunId,
+}
+
+/// What an operator decides about a hold, or requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalAction {
+    /// Execute the plan that was shown.
+    Approve,
+    /// Leave the plan held, and do not announce it again.
+    Reject,
+    /// Plan a rollback to the lists before the run, and hold it.
+    Restore,
+}
+
+impl ApprovalAction {
+    /// The kind of the request in the record of a run.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Approve => "approval-requested",
+            Self::Reject => "rejection-requested",
+            Self::Restore => "restore-requested",
+        }
+    }
+}
+
+/// A request about a hold, or for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRequest {
+    /// Approve, reject or restore.
+    pub action: ApprovalAction,
+    /// Member account and member experience.
+    pub lane: LaneId,
+    /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
+    /// back.
+    pub run: RunId,
+    /// The hash of the plan that was shown. None for a rollback, which is not planned yet.
+    pub plan_hash: Option<PlanHash>,
+    /// Id of the request, by which its run is found.
+    pub request_id: Option<String>,
+    /// The requester, as the request says: an ARN if the operator's command sent it.
+    pub requester: Option<String>,
+    /// The account whose credentials sent it, as the bus reports it.
+    pub account: Option<String>,
+}
+
+/// The result of a request about a hold, in the record of the link of the run that served it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Approval {
+    /// Approve, reject or restore.
+    pub action: ApprovalAction,
+    /// The run whose plan was shown, or before which the lists are wanted back.
+    pub of: RunId,
+    /// The hash of the plan that was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<PlanHash>,
+    /// Who requested it, and when.
+    pub ask: Ask,
+    /// Why it was refused. Nothing was changed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}

@@ -1,0 +1,115 @@
+//! The limits of a link, and the guards from which it is exempt.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The highest limit that a configuration may set.
+pub const MOST_LIMIT: usize = 5_000;
+
+/// A guard. A link is exempt from it by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum GuardName {
+    /// The management policy allows nothing.
+    ManagementEmpty,
+    /// The management experience has no procurement policy.
+    ManagementNoPolicy,
+    /// The management experience is not enabled.
+    ManagementDisabled,
+    /// The management experience is archived.
+    ManagementArchived,
+    /// More removals than both a count and a percentage.
+    Removals,
+    /// More removals than a count that does not depend on the list.
+    MostRemovals,
+    /// The management list is much shorter than before.
+    Shrink,
+    /// The plan reverses what somebody has restored.
+    Restored,
+    /// A live member experience would get its first policy.
+    FirstPolicy,
+}
+
+impl GuardName {
+    const ALL: [Self; 9] = [
+        Self::ManagementEmpty,
+        Self::ManagementNoPolicy,
+        Self::ManagementDisabled,
+        Self::ManagementArchived,
+        Self::Removals,
+        Self::MostRemovals,
+        Self::Shrink,
+        Self::Restored,
+        Self::FirstPolicy,
+    ];
+
+    /// The name in the configuration and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ManagementEmpty => "management-empty",
+            Self::ManagementNoPolicy => "management-no-policy",
+            Self::ManagementDisabled => "management-disabled",
+            Self::ManagementArchived => "management-archived",
+            Self::Removals => "removals",
+            Self::MostRemovals => "most-removals",
+            Self::Shrink => "shrink",
+            Self::Restored => "restored",
+            Self::FirstPolicy => "first-policy",
+        }
+    }
+}
+
+impl fmt::Display for GuardName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for GuardName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|name| name.as_str()).collect();
+            format!("there is no guard {text:?}; there are {}", names.join(", "))
+        })
+    }
+}
+
+/// How much a plan may remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// This many removals never hold a plan, unless `most_removals` is lower.
+    pub removals: usize,
+    /// More removals hold a plan if they exceed this percentage of the member's list.
+    pub removals_percent: usize,
+    /// More removals than this hold a plan, however long the list.
+    pub most_removals: usize,
+    /// A plan is held if the management list lost more than this percentage.
+    pub shrink_percent: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            removals: 10,
+            removals_percent: 5,
+            most_removals: 50,
+            shrink_percent: 50,
+        }
+    }
+}
+
+/// The guard of one link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// How much its plans may remove.
+    pub limits: Limits,
+    /// The guards from which it is exempt.
+    pub exempt: BTreeSet<GuardName>,
+}

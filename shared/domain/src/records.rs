@@ -1,0 +1,23 @@
+//! The items of the ledger. docs/ledger.md lists their keys.
+
+mod change_set;
+mod dead_letter;
+mod last_change;
+mod link;
+mod link_state;
+mod listing;
+mod notices;
+mod onboarding;
+mod run;
+mod suspensions;
+
+pub use self::change_set::{SetOutcome, SetRecord};
+pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord};
+pub use self::last_change::{ChangeState, LastChange};
+pub use self::link::{LaneEntry, LinkRecord};
+pub use self::link_state::{LinkState, Removal, Size};
+pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS_FOR};
+pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
+pub use self::onboarding::Onboarding;
+pub use self::run::{Request, RunRecord, overridden};
+pub use self::suspensions::Suspensions;

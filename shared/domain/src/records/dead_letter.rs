@@ -1,0 +1,62 @@
+//! Records of dead letters that a run looked at.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{LaneId, MemberName, ProductId, RunId};
+use crate::policy::Action;
+
+/// What a run did with a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterOutcome {
+    /// Its change is wanted and was sent again under the run's plan. Deleted.
+    Reissued,
+    /// Its change is wanted and already under way. Deleted.
+    Underway,
+    /// Its change is no longer wanted, or already in place. Deleted.
+    Dropped,
+    /// An operator discarded it.
+    Discarded,
+    /// It stays: it is not understood, or its link could not be observed.
+    Kept,
+}
+
+/// The ledger's item of a dead letter that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeadLetterRecord {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// The queue's id of it.
+    pub id: String,
+    /// The member in whose queue it was.
+    pub member: MemberName,
+    /// Its lane, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneId>,
+    /// Its product, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<ProductId>,
+    /// Allow or deny, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// The run that sent it, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<RunId>,
+    /// Why it is in the dead-letter queue.
+    pub reason: String,
+    /// All other attributes of the message.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// What was done with it.
+    pub outcome: DeadLetterOutcome,
+    /// The reason for the outcome, as a sentence.
+    pub why: String,
+    /// When the run looked at it.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+}

@@ -1,0 +1,115 @@
+//! Records of links in runs, and the list of lanes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::approval::{Approval, Hold};
+use crate::error::FaultRecord;
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, PlanHash, ProductId, RunId};
+use crate::link::Mode;
+use crate::plan::{LeftAlone, Plan};
+use crate::run::LinkStatus;
+
+/// A lane that was ever planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneEntry {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// Member account and member experience.
+    pub lane: LaneId,
+    /// The member's name at that time.
+    pub member: MemberName,
+    /// The management experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// The last run that committed a plan to it, or failed on it.
+    pub run: RunId,
+}
+
+/// The ledger's item of a link in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LinkRecord {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// Its id, a ULID.
+    pub run: RunId,
+    /// The member's name in the configuration.
+    pub member: MemberName,
+    /// The member account.
+    pub account: AccountId,
+    /// Its lane. None for a `*` link that failed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneId>,
+    /// The management experience that it follows.
+    pub management_experience: ExperienceId,
+    /// How far the link may go.
+    pub mode: Mode,
+    /// Its status in the run.
+    pub status: LinkStatus,
+    /// Hash of the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<PlanHash>,
+    /// Products to allow.
+    #[serde(default)]
+    pub allow: Vec<ProductId>,
+    /// Products to deny.
+    #[serde(default)]
+    pub deny: Vec<ProductId>,
+    /// Number of denies of products that were allowed at that time.
+    #[serde(default)]
+    pub removals: usize,
+    /// Products that differ and are left alone.
+    #[serde(default)]
+    pub left_alone: Vec<LeftAlone>,
+    /// Products that the management policy both allows and denies.
+    #[serde(default)]
+    pub contradictory: Vec<ProductId>,
+    /// Products that differ because somebody edited them outside pmp-sync.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<ProductId>,
+    /// When the first of these edits was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub edited_since: Option<Timestamp>,
+    /// Why nothing was planned or sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultRecord>,
+    /// The hold that the plan waits in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The request about a hold that this run served on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Number of allows of products that may not be live, because AWS Marketplace could not be
+    /// asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unchecked: usize,
+    /// When the record was written.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl LinkRecord {
+    /// The plan that was committed to the lane. Empty if the plan was held.
+    pub fn plan(&self) -> Plan {
+        match self.status {
+            LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+            _ => self.shown(),
+        }
+    }
+
+    /// The plan that the record shows, committed or held.
+    pub fn shown(&self) -> Plan {
+        Plan::new(
+            self.allow.iter().cloned().collect(),
+            self.deny.iter().cloned().collect(),
+        )
+    }
+}

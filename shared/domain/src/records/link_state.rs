@@ -1,0 +1,86 @@
+//! The link state: what the producer remembers of a link from run to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::notices::Notices;
+use crate::approval::{Grant, Hold};
+use crate::guard::limits::GuardName;
+use crate::ids::ProductId;
+
+/// Products that were removed at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// When their plan was committed. Once they are seen to be removed, the time of that.
+    pub at: Timestamp,
+    /// Their ids in AWS Marketplace.
+    pub products: BTreeSet<ProductId>,
+}
+
+/// The length of the member's list of allowed products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// The time from which it had this length.
+    pub at: Timestamp,
+    /// Number of allowed products.
+    pub allowed: usize,
+}
+
+/// The ledger's item of a link: the guards' memory, holds, grants, announcements.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkState {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// Number of writes. Each write is conditioned on the number that was read.
+    pub rev: u64,
+    /// Removals of the last 24 hours without approval.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<Removal>,
+    /// Products whose removal was still under way when the link was last observed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub taking: BTreeSet<ProductId>,
+    /// Lengths of the member's list since the 24 hours began, one for each change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<Size>,
+    /// Number of products that the management experience allowed when the link was last planned
+    /// for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_allowed: Option<usize>,
+    /// The current hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// A rollback that was requested and not approved yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Hold>,
+    /// The grant of an approval that is not done yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// Conditions of the management experience that were approved, while they last.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<GuardName>,
+    /// The rollback that was executed. Plans against it need approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Grant>,
+    /// Outside edits, and since when each has been seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edited: BTreeMap<ProductId, Timestamp>,
+    /// Number of outside edits beyond those that are remembered.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub edited_beyond: usize,
+    /// When a run first saw the link frozen. None if it is not frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_since: Option<Timestamp>,
+    /// What has been announced of the link.
+    #[serde(default, skip_serializing_if = "Notices::is_blank")]
+    pub notices: Notices,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none_of_them(count: &usize) -> bool {
+    *count == 0
+}

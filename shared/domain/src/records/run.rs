@@ -1,0 +1,330 @@
+//! A run, as the ledger keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::FaultRecord;
+use crate::ids::{LaneId, RunId};
+use crate::run::{LaneEnd, RunStatus, Totals};
+use crate::wire::Scope;
+
+/// One request that a run serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Request {
+    /// `schedule`, `sync-requested`, `management-change-set`, `lane-settled`, `replay-requested`,
+    /// `discard-requested`, `approval-requested`, `rejection-requested` or `restore-requested`.
+    pub kind: String,
+    /// Id of the request, by which `sync --wait` finds the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The requester, as the request says: an ARN if the operator's command sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
+    /// The account whose credentials sent it, as the bus reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Why frozen links are planned for as if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_reason: Option<String>,
+    /// The scope of the override.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// What the requests want planned for as if it were not frozen.
+pub fn overridden(requests: &[Request]) -> Vec<Scope> {
+    let overriding = requests
+        .iter()
+        .filter(|request| request.override_reason.is_some());
+    overriding
+        .map(|request| request.scope.clone().unwrap_or_default())
+        .collect()
+}
+
+/// The ledger's item of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunRecord {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// Its id, a ULID.
+    pub run: RunId,
+    /// Progress and result.
+    pub status: RunStatus,
+    /// The requests that it serves.
+    pub requests: Vec<Request>,
+    /// The scopes of the run; it covers what any of them covers.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// The version of the configuration that was used.
+    pub config_version: u64,
+    /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub started_at: Timestamp,
+    /// When its last link had been observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub planned_at: Option<Timestamp>,
+    /// When nothing was left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub completed_at: Option<Timestamp>,
+    /// Counts of links, changes and messages.
+    pub totals: Totals,
+    /// Why no link could be observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultRecord>,
+    /// Links that another invocation serves, by their position in the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursor: Vec<usize>,
+    /// Lanes that still work on it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub open: BTreeSet<String>,
+    /// Lanes on which a newer plan replaced that of the run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub superseded: BTreeSet<String>,
+    /// Lanes at rest whose lists could not be compared.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_seen: BTreeSet<String>,
+    /// Number of quarantined changes for each lane that has any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, usize>,
+    /// True while its end must still be announced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
+}
+
+impl RunRecord {
+    /// A run that begins.
+    pub fn new(run: RunId, config_version: u64, scopes: Vec<Scope>, now: Timestamp) -> Self {
+        Self {
+            schema: crate::SCHEMA,
+            run,
+            status: RunStatus::Planning,
+            requests: Vec::new(),
+            scopes,
+            config_version,
+            started_at: now,
+            planned_at: None,
+            completed_at: None,
+            totals: Totals::default(),
+            fault: None,
+            cursor: Vec::new(),
+            open: BTreeSet::new(),
+            superseded: BTreeSet::new(),
+            not_seen: BTreeSet::new(),
+            quarantined: BTreeMap::new(),
+            unannounced: false,
+        }
+    }
+
+    /// True if it has ended and has sent changes, which is announced. A run that found everything
+    /// in sync or under way is not announced.
+    pub fn has_news(&self) -> bool {
+        self.status.is_final() && self.totals.messages > 0
+    }
+
+    /// True while it has not ended, or its end must still be announced.
+    pub fn is_unfinished(&self) -> bool {
+        !self.status.is_final() || self.unannounced
+    }
+
+    /// Derives the status once every link has been observed.
+    #[must_use]
+    pub fn concluded(mut self, now: Timestamp) -> Self {
+        self.totals.quarantined = self.quarantined.values().sum();
+        if self.planned_at.is_none() || self.status.is_final() {
+            return self;
+        }
+        self.status = if !self.open.is_empty() {
+            RunStatus::Applying
+        } else if self.totals.failed > 0 && self.totals.failed >= self.totals.links {
+            RunStatus::Failed
+        } else if !self.superseded.is_empty() {
+            RunStatus::Superseded
+        } else if self.totals.failed + self.totals.suspended + self.totals.quarantined > 0
+            || !self.not_seen.is_empty()
+        {
+            RunStatus::Partial
+        } else if self.totals.held > 0 {
+            RunStatus::Held
+        } else {
+            RunStatus::Completed
+        };
+        if self.status.is_final() {
+            self.completed_at = Some(now);
+        }
+        self
+    }
+
+    /// Removes a lane that is done with the run.
+    #[must_use]
+    pub fn without(mut self, lane: &LaneId, end: LaneEnd, now: Timestamp) -> Self {
+        let key = lane.to_string();
+        if self.open.remove(&key) {
+            match end {
+                LaneEnd::Superseded => {
+                    self.superseded.insert(key);
+                }
+                LaneEnd::NotSeen => {
+                    self.not_seen.insert(key);
+                }
+                LaneEnd::Rests { quarantined: 0 } => {}
+                LaneEnd::Rests { quarantined } => {
+                    self.quarantined.insert(key, quarantined);
+                }
+            }
+        }
+        self.concluded(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn lane(number: usize) -> LaneId {
+        format!("222222222222/exp-{number}").parse().unwrap()
+    }
+
+    /// A run that has looked at `links` member experiences, of which `failed` failed, and has lanes
+    /// of these numbers at work.
+    fn planned(links: usize, failed: usize, open: &[usize]) -> RunRecord {
+        let mut record = RunRecord::new(RunId::next(None, 1, 0), 1, Vec::new(), at(0));
+        record.planned_at = Some(at(10));
+        record.totals.links = links;
+        record.totals.failed = failed;
+        record.open = open
+            .iter()
+            .map(|number| lane(*number).to_string())
+            .collect();
+        record
+    }
+
+    #[test]
+    fn a_run_is_planning_until_every_link_has_been_looked_at() {
+        let mut record = planned(2, 0, &[]);
+        record.planned_at = None;
+        let record = record.concluded(at(20));
+        assert_eq!(record.status, RunStatus::Planning);
+        assert_eq!(record.completed_at, None);
+    }
+
+    #[test]
+    fn a_run_is_applying_while_a_lane_is_at_work_even_if_links_failed() {
+        let record = planned(3, 2, &[1]).concluded(at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert_eq!(record.completed_at, None);
+    }
+
+    const RESTS: LaneEnd = LaneEnd::Rests { quarantined: 0 };
+
+    #[test]
+    fn a_run_with_a_change_in_quarantine_is_partial() {
+        let quarantined = LaneEnd::Rests { quarantined: 2 };
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), quarantined, at(20));
+        assert_eq!(record.totals.quarantined, 2);
+        let record = record.without(&lane(2), RESTS, at(30));
+        assert_eq!(record.status, RunStatus::Partial);
+    }
+
+    #[test]
+    fn a_run_with_a_lane_that_could_not_be_looked_at_is_partial() {
+        let record = planned(1, 0, &[1]).without(&lane(1), LaneEnd::NotSeen, at(20));
+        assert_eq!(record.status, RunStatus::Partial);
+    }
+
+    #[test]
+    fn the_end_of_a_run_follows_from_what_became_of_its_links() {
+        for (links, failed, superseded, status) in [
+            (0, 0, false, RunStatus::Completed),
+            (3, 0, false, RunStatus::Completed),
+            (3, 1, false, RunStatus::Partial),
+            (3, 3, false, RunStatus::Failed),
+            (3, 0, true, RunStatus::Superseded),
+            (3, 1, true, RunStatus::Superseded),
+            (3, 3, true, RunStatus::Failed),
+        ] {
+            let mut record = planned(links, failed, &[]);
+            record
+                .superseded
+                .extend(superseded.then(|| lane(1).to_string()));
+            let record = record.concluded(at(20));
+            assert_eq!(record.status, status, "{links} {failed} {superseded}");
+            assert_eq!(record.completed_at, Some(at(20)));
+            assert!(record.status.is_final());
+        }
+    }
+
+    #[test]
+    fn a_run_that_has_ended_stays_as_it_ended() {
+        let mut ended = planned(2, 0, &[]).concluded(at(20));
+        ended.totals.failed = 2;
+        let again = ended.clone().concluded(at(30));
+        assert_eq!(again, ended);
+        let without = ended.clone().without(&lane(1), LaneEnd::Superseded, at(30));
+        assert_eq!(without, ended);
+    }
+
+    #[test]
+    fn a_run_ends_with_the_last_of_its_lanes() {
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), RESTS, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert_eq!(record.open.len(), 1);
+        let record = record.without(&lane(2), RESTS, at(30));
+        assert_eq!(record.status, RunStatus::Completed);
+        assert_eq!(record.completed_at, Some(at(30)));
+        assert!(record.open.is_empty() && record.superseded.is_empty());
+    }
+
+    #[test]
+    fn a_run_with_a_lane_that_a_newer_plan_took_over_is_superseded() {
+        let record = planned(2, 0, &[1, 2]).without(&lane(1), LaneEnd::Superseded, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        let record = record.without(&lane(2), RESTS, at(30));
+        assert_eq!(record.status, RunStatus::Superseded);
+        assert!(record.superseded.contains(&lane(1).to_string()));
+    }
+
+    #[test]
+    fn a_lane_that_is_not_one_of_the_run_supersedes_nothing() {
+        let record = planned(2, 0, &[1]).without(&lane(9), LaneEnd::Superseded, at(20));
+        assert_eq!(record.status, RunStatus::Applying);
+        assert!(record.superseded.is_empty());
+        assert_eq!(record.open.len(), 1);
+    }
+
+    #[test]
+    fn a_lane_that_is_done_before_the_run_is_planned_does_not_end_it() {
+        let mut record = planned(2, 0, &[1]);
+        record.planned_at = None;
+        let mut record = record.without(&lane(1), RESTS, at(20));
+        assert_eq!(record.status, RunStatus::Planning);
+        record.planned_at = Some(at(30));
+        assert_eq!(record.concluded(at(30)).status, RunStatus::Completed);
+    }
+
+    #[test]
+    fn only_planning_and_applying_are_not_final() {
+        let all = [
+            (RunStatus::Planning, false),
+            (RunStatus::Applying, false),
+            (RunStatus::Completed, true),
+            (RunStatus::Partial, true),
+            (RunStatus::Failed, true),
+            (RunStatus::Superseded, true),
+        ];
+        for (status, is_final) in all {
+            assert_eq!(status.is_final(), is_final);
+            let stored = serde_json::to_value(status).unwrap();
+            assert_eq!(stored, status.as_str());
+        }
+    }
+}

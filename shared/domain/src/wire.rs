@@ -1,0 +1,29 @@
+//! The wire format: the messages of the worker's inbox and of the producer's inbox, and the events
+//! on the bus.
+//!
+//! Every message of ours carries `schema`. Unknown fields are ignored; a newer `schema` is an
+//! error. A message that cannot be understood goes to the dead-letter queue with the reason.
+
+mod approval;
+#[cfg(feature = "schema")]
+pub mod catalogue;
+mod change;
+mod dead_letters;
+mod envelope;
+pub mod events;
+mod names;
+mod request;
+mod trigger;
+
+pub use self::approval::approval_requested;
+pub use self::change::{ChangeMessage, TickMessage, WorkerMessage};
+pub use self::dead_letters::{
+    DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
+};
+pub use self::envelope::{ChangeSetEvent, Envelope, Event, Unreadable, event};
+pub use self::names::*;
+pub use self::request::{Continuation, Scope, SyncRequest, lane_settled, sync_requested};
+pub use self::trigger::Trigger;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Requests about holds: approval, rejection, rollback.
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Envelope, Event, Unreadable, check_schema, event, shape};
+use super::names::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED};
+use crate::approval::{ApprovalAction, ApprovalRequest};
+use crate::ids::{AccountId, ExperienceId, LaneId, PlanHash, RunId};
+
+/// `Approval Requested`, `Rejection Requested`, `Restore Requested`: an operator decides on a plan
+/// that was shown, or requests a rollback.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct ApprovalDetail {
+    /// The member account.
+    member_account: AccountId,
+    /// The member experience.
+    experience: ExperienceId,
+    /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
+    /// back.
+    run: RunId,
+    /// The hash of the plan that was shown. Only for an approval and a rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan_hash: Option<PlanHash>,
+    /// Id of the request, by which its run is found. The event's id if it is left out.
+    #[serde(default)]
+    request_id: Option<String>,
+    /// The requester: an ARN if the operator's command sent it.
+    #[serde(default)]
+    requester: Option<String>,
+}
+
+/// The event Approval Requested, Rejection Requested or Restore Requested.
+pub fn approval_requested(request: ApprovalRequest) -> Event {
+    let detail_type = match request.action {
+        ApprovalAction::Approve => APPROVAL_REQUESTED,
+        ApprovalAction::Reject => REJECTION_REQUESTED,
+        ApprovalAction::Restore => RESTORE_REQUESTED,
+    };
+    event(
+        detail_type,
+        &ApprovalDetail {
+            member_account: request.lane.account,
+            experience: request.lane.experience,
+            run: request.run,
+            plan_hash: request.plan_hash,
+            request_id: request.request_id,
+            requester: request.requester,
+        },
+    )
+}
+
+/// Reads the event. An approval or a rejection names the plan that was shown.
+pub(super) fn parse(envelope: Envelope) -> Result<ApprovalRequest, Unreadable> {
+    if envelope.detail.get("schema").is_some() {
+        check_schema(&envelope.detail)?;
+    }
+    let detail = ApprovalDetail::deserialize(&envelope.detail).map_err(shape)?;
+    let action = match envelope.detail_type.as_str() {
+        APPROVAL_REQUESTED => ApprovalAction::Approve,
+        REJECTION_REQUESTED => ApprovalAction::Reject,
+        _ => ApprovalAction::Restore,
+    };
+    if action != ApprovalAction::Restore && detail.plan_hash.is_none() {
+        return Err(shape("the field \"plan_hash\" is missing"));
+    }
+    Ok(ApprovalRequest {
+        action,
+        lane: LaneId {
+            account: detail.member_account,
+            experience: detail.experience,
+        },
+        run: detail.run,
+        plan_hash: detail.plan_hash,
+        request_id: detail.request_id.or(envelope.id),
+        requester: detail.requester,
+        account: envelope.account,
+    })
+}

@@ -1,0 +1,145 @@
+//! Every event on the bus, with the JSON Schema of its detail: docs/events.md and docs/schemas/events are
+//! generated from it.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::approval::ApprovalDetail;
+use super::dead_letters::DeadLetterDetail;
+use super::events::{Blocked, Held, MemberStale, Quarantined, Recovered, SyncCompleted};
+use super::names::{
+    APPROVAL_REQUESTED, BLOCKED, DISCARD_REQUESTED, HELD, LANE_SETTLED, MEMBER_STALE, QUARANTINED,
+    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, SYNC_COMPLETED,
+    SYNC_REQUESTED,
+};
+use super::request::{SettledDetail, SyncDetail};
+use crate::SCHEMA;
+
+/// The sender of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The producer, for any receiver.
+    Producer,
+    /// An operator, for the producer.
+    Operator,
+    /// A member's worker, for the producer.
+    Worker,
+}
+
+/// One kind of event.
+#[derive(Debug, Clone)]
+pub struct EventKind {
+    /// `detail-type` of the event.
+    pub detail_type: &'static str,
+    /// Who puts it on the bus.
+    pub by: By,
+    /// The occasion, as the end of a sentence that begins with "When".
+    pub when: &'static str,
+    /// The JSON Schema of its detail.
+    pub schema: Schema,
+}
+
+impl EventKind {
+    /// The name of the file of its schema: `member-stale`.
+    pub fn file(&self) -> String {
+        self.detail_type.to_lowercase().replace(' ', "-")
+    }
+}
+
+/// Every kind of event.
+pub fn all() -> Vec<EventKind> {
+    let told = |detail_type, when, schema| EventKind {
+        detail_type,
+        by: By::Producer,
+        when,
+        schema,
+    };
+    let asked = |detail_type, when, schema| EventKind {
+        detail_type,
+        by: By::Operator,
+        when,
+        schema: request(schema),
+    };
+    let decided = |detail_type, when| {
+        let mut kind = asked(detail_type, when, of::<ApprovalDetail>());
+        if detail_type != RESTORE_REQUESTED
+            && let Some(Value::Array(required)) = kind.schema.get_mut("required")
+        {
+            required.push(json!("plan_hash"));
+        }
+        kind
+    };
+    vec![
+        told(
+            HELD,
+            "a plan is held, another one takes the place of what was held, or the management experience cannot be trusted",
+            of::<Held>(),
+        ),
+        told(
+            BLOCKED,
+            "a lane is found blocked, or blocked for another reason than before",
+            of::<Blocked>(),
+        ),
+        told(
+            QUARANTINED,
+            "changes were quarantined on a lane that had none in quarantine before",
+            of::<Quarantined>(),
+        ),
+        told(
+            MEMBER_STALE,
+            "a link was last known in sync longer ago than `[notify] stale_after_hours`",
+            of::<MemberStale>(),
+        ),
+        told(RECOVERED, "something of that is no more", of::<Recovered>()),
+        told(
+            SYNC_COMPLETED,
+            "a run that sent changes has ended",
+            of::<SyncCompleted>(),
+        ),
+        asked(
+            SYNC_REQUESTED,
+            "`pmp-sync sync`, or by hand",
+            of::<SyncDetail>(),
+        ),
+        asked(
+            REPLAY_REQUESTED,
+            "`pmp-sync dlq replay`",
+            of::<DeadLetterDetail>(),
+        ),
+        asked(
+            DISCARD_REQUESTED,
+            "`pmp-sync dlq discard`",
+            of::<DeadLetterDetail>(),
+        ),
+        decided(APPROVAL_REQUESTED, "`pmp-sync approve`"),
+        decided(REJECTION_REQUESTED, "`pmp-sync reject`"),
+        decided(RESTORE_REQUESTED, "`pmp-sync restore`"),
+        EventKind {
+            by: By::Worker,
+            ..asked(
+                LANE_SETTLED,
+                "a lane rests, or its member's own rules are others",
+                of::<SettledDetail>(),
+            )
+        },
+    ]
+}
+
+fn of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12();
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// Every event contains the schema number.
+fn request(mut schema: Schema) -> Schema {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let number = json!({
+            "type": "integer",
+            "const": SCHEMA,
+            "description": "The schema of the detail; this one if it is left out."
+        });
+        properties.insert("schema".to_owned(), number);
+    }
+    schema
+}

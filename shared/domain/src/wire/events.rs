@@ -1,0 +1,317 @@
+//! The details of the events on the bus. Their schemas are generated from these types.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Event, event};
+use super::names::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use crate::error::FaultRecord;
+use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use crate::lane::BlockReason;
+use crate::policy::Action;
+use crate::run::{RunStatus, Totals};
+
+/// The most products that one notice names. Others are only counted.
+pub const MOST_LISTED: usize = 50;
+
+/// What every event about a link contains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct About {
+    /// Schema number of the detail.
+    pub schema: u32,
+    /// Stays the same if the event is put on the bus again, so that a receiver can drop duplicates.
+    /// The number behind the last slash grows with each event about the link.
+    pub id: String,
+    /// When the producer noticed it.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+    /// The member's name in the configuration.
+    pub member: MemberName,
+    /// The member account.
+    pub account: AccountId,
+    /// The member experience.
+    pub experience: ExperienceId,
+    /// The management experience that it follows.
+    pub management_experience: ExperienceId,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// The next step, with its command.
+    pub what_to_do: String,
+}
+
+/// One reason of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cause {
+    /// The stable code, `PMS-nnnn`.
+    pub code: String,
+    /// What is wrong, as a sentence.
+    pub message: String,
+    /// What to do, unless the plan is right as it is.
+    pub what_to_do: String,
+}
+
+/// `Held`: a guard holds a plan until it is approved; or nothing can be planned, because the
+/// management experience cannot be read or does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Held {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// The code of the first reason.
+    pub reason: String,
+    /// All reasons of the hold.
+    pub reasons: Vec<Cause>,
+    /// The run whose record shows the plan. None if there is no plan.
+    #[serde(default)]
+    pub run: Option<RunId>,
+    /// Hash of the plan.
+    #[serde(default)]
+    pub plan_hash: Option<PlanHash>,
+    /// Number of planned allows.
+    pub allow: usize,
+    /// Number of planned denies.
+    pub deny: usize,
+    /// Planned denies of products that the member allows.
+    pub removals: usize,
+    /// The command that approves the plan. None if there is nothing to approve.
+    #[serde(default)]
+    pub approve: Option<String>,
+}
+
+/// `Blocked`: the lane cannot continue. Each run tries again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Blocked {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// The cause of the block.
+    pub reason: BlockReason,
+    /// The service's message, or the id of what is concerned.
+    pub detail: String,
+}
+
+/// A quarantined change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct QuarantinedProduct {
+    /// Its id in AWS Marketplace.
+    pub product: ProductId,
+    /// Allow or deny.
+    pub action: Action,
+    /// The run that claimed it.
+    pub run: RunId,
+    /// The change set in which it failed alone.
+    pub change_set: ChangeSetId,
+    /// The service's error code.
+    pub error_code: String,
+    /// The service's error message, cut to 300 characters.
+    pub error_message: String,
+}
+
+/// `Quarantined`: changes were rejected individually and are quarantined, while the others got
+/// through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Quarantined {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When the first of these was quarantined.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Always `PMS-6001`.
+    pub reason: String,
+    /// Number of changes that were quarantined since the last event.
+    pub new: usize,
+    /// Number of all quarantined changes of the lane.
+    pub count: usize,
+    /// The newly quarantined changes, 50 at most.
+    pub products: Vec<QuarantinedProduct>,
+}
+
+/// `Member Stale`: the link was last in sync longer ago than `[notify] stale_after_hours`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberStale {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When it was last in sync. If it never was, when it was first observed.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// The reason, as far as it is known: the code of the link's fault, or `held`, `blocked`,
+    /// `quarantined` or `differs`.
+    pub reason: String,
+    /// Whole hours since then.
+    pub hours: u64,
+    /// The configured number of hours after which a link is stale.
+    pub stale_after_hours: u32,
+    /// Why the link cannot be observed, if it cannot.
+    #[serde(default)]
+    pub fault: Option<FaultRecord>,
+}
+
+/// A state of a link that is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// A plan waits for approval, or nothing can be planned.
+    Held,
+    /// Its lane is blocked.
+    Blocked,
+    /// Changes are quarantined.
+    Quarantined,
+    /// It was last in sync too long ago.
+    Stale,
+}
+
+impl Condition {
+    /// As it stands in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Blocked => "blocked",
+            Self::Quarantined => "quarantined",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How an announced state ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// It no longer applies.
+    Resolved,
+    /// The link is currently not expected to be in sync: it is suspended, frozen, only observes, or
+    /// may be out of sync for longer than before.
+    NotExpected,
+    /// The link is no longer in the configuration.
+    Removed,
+}
+
+/// An announced state that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ended {
+    /// The state that has ended.
+    pub condition: Condition,
+    /// The reason code that was announced.
+    pub reason: String,
+    /// When it had begun.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Whether every link is in sync, and what happened if not.
+    pub ended_by: EndedBy,
+}
+
+/// `Recovered`: a state that was announced as held, blocked, quarantined or stale has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Recovered {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When the first of these states had begun.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// The reason code of the first of these states.
+    pub reason: String,
+    /// The states that have ended.
+    pub recovered: Vec<Ended>,
+    /// The announced states that remain.
+    pub standing: Vec<Condition>,
+}
+
+/// `Sync Completed`: a run that sent changes has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SyncCompleted {
+    /// Schema number of the detail.
+    pub schema: u32,
+    /// The run id. It stays the same if the event is put on the bus again.
+    pub id: RunId,
+    /// When the run ended.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+    /// Its id, a ULID.
+    pub run: RunId,
+    /// Whether every link is in sync, and what happened if not.
+    pub status: RunStatus,
+    /// When it began.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Counts of links, changes and messages.
+    pub totals: Totals,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// The next step, with its command.
+    pub what_to_do: String,
+}
+
+impl SyncCompleted {
+    /// Converts it to an event.
+    pub fn event(&self) -> Event {
+        event(SYNC_COMPLETED, self)
+    }
+}
+
+/// An event about a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Notice {
+    /// A plan is held.
+    Held(Held),
+    /// The lane is blocked.
+    Blocked(Blocked),
+    /// Changes were quarantined.
+    Quarantined(Quarantined),
+    /// The link was last in sync too long ago.
+    MemberStale(MemberStale),
+    /// An announced state has ended.
+    Recovered(Recovered),
+}
+
+impl Notice {
+    /// The part that all notices have.
+    pub fn about(&self) -> &About {
+        match self {
+            Self::Held(detail) => &detail.about,
+            Self::Blocked(detail) => &detail.about,
+            Self::Quarantined(detail) => &detail.about,
+            Self::MemberStale(detail) => &detail.about,
+            Self::Recovered(detail) => &detail.about,
+        }
+    }
+
+    /// Converts it to an event.
+    pub fn event(&self) -> Event {
+        match self {
+            Self::Held(detail) => event(HELD, detail),
+            Self::Blocked(detail) => event(BLOCKED, detail),
+            Self::Quarantined(detail) => event(QUARANTINED, detail),
+            Self::MemberStale(detail) => event(MEMBER_STALE, detail),
+            Self::Recovered(detail) => event(RECOVERED, detail),
+        }
+    }
+}

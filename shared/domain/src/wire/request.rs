@@ -1,0 +1,122 @@
+//! Requests for a run, and the continuation of a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Event, event};
+use super::names::{LANE_SETTLED, RUN_CONTINUED, SYNC_REQUESTED};
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, RunId};
+
+/// The scope of a request. An empty list does not narrow it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Only these members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberName>,
+    /// Only these member experiences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiences: Vec<ExperienceId>,
+}
+
+impl Scope {
+    /// True if the scope covers everything.
+    pub fn is_everything(&self) -> bool {
+        self.members.is_empty() && self.experiences.is_empty()
+    }
+
+    /// True if the scope covers a member experience.
+    pub fn covers(&self, member: &MemberName, experience: &ExperienceId) -> bool {
+        (self.members.is_empty() || self.members.contains(member))
+            && (self.experiences.is_empty() || self.experiences.contains(experience))
+    }
+}
+
+/// A request for a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// The links that the run serves.
+    pub scope: Scope,
+    /// Id of the request, by which its run is found.
+    pub request_id: Option<String>,
+    /// The requester, as the request says: an ARN if the operator's command sent it.
+    pub requester: Option<String>,
+    /// The account whose credentials sent it, as the bus reports it.
+    pub account: Option<String>,
+    /// The reason for planning frozen links as if they were not frozen.
+    pub override_reason: Option<String>,
+}
+
+/// The rest of a run, for the next invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Its id, a ULID.
+    pub run: RunId,
+    /// The version of the configuration that the run uses.
+    pub config_version: u64,
+    /// The links that are left, by their position in the configuration.
+    pub links: Vec<usize>,
+    /// The scopes of the run; it covers what any of them covers.
+    pub scopes: Vec<Scope>,
+}
+
+/// `Sync Requested`: an operator requests a run.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct SyncDetail {
+    /// The links that the run serves. All links if it is left out.
+    #[serde(default)]
+    pub(super) scope: Scope,
+    /// Id of the request, by which its run is found. The event's id if it is left out.
+    pub(super) request_id: Option<String>,
+    /// The requester: an ARN if the operator's command sent it.
+    pub(super) requester: Option<String>,
+    /// The reason for planning frozen links as if they were not frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) override_reason: Option<String>,
+}
+
+/// `Lane Settled`: a worker found its lane done, or the member's rules changed. It is a hint only:
+/// the producer looks for itself.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct SettledDetail {
+    /// The member account.
+    pub(super) account: AccountId,
+    /// The member experience.
+    pub(super) experience: ExperienceId,
+    /// The run whose plan the lane worked on.
+    pub(super) run: Option<RunId>,
+}
+
+/// The event Lane Settled.
+pub fn lane_settled(lane: &LaneId, run: Option<RunId>) -> Event {
+    let detail = SettledDetail {
+        account: lane.account.clone(),
+        experience: lane.experience.clone(),
+        run,
+    };
+    event(LANE_SETTLED, &detail)
+}
+
+/// The event Sync Requested.
+pub fn sync_requested(request: SyncRequest) -> Event {
+    event(
+        SYNC_REQUESTED,
+        &SyncDetail {
+            scope: request.scope,
+            request_id: request.request_id,
+            requester: request.requester,
+            override_reason: request.override_reason,
+        },
+    )
+}
+
+impl Continuation {
+    /// Serializes the message for the producer's inbox.
+    pub fn to_body(&self) -> String {
+        let (source, detail_type, detail) = event(RUN_CONTINUED, self);
+        serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
+            .to_string()
+    }
+}

@@ -1,0 +1,94 @@
+//! The messages of the producer's inbox.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::dead_letters::DeadLetterRequest;
+use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
+use super::names::{
+    APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_SETTLED, REJECTION_REQUESTED,
+    REPLAY_REQUESTED, RESTORE_REQUESTED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE,
+    SYNC_REQUESTED,
+};
+use super::request::{Continuation, SettledDetail, SyncDetail, SyncRequest};
+use super::{approval, dead_letters};
+use crate::approval::ApprovalRequest;
+use crate::ids::{LaneId, RunId};
+
+/// What starts or continues a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// The schedule, every hour by default.
+    Schedule,
+    /// An operator requested a run.
+    SyncRequested(SyncRequest),
+    /// A change set of the management organization has ended.
+    ManagementChangeSet(ChangeSetEvent),
+    /// A worker found its lane done. It is a hint only: the producer looks for itself.
+    LaneSettled {
+        /// Member account and member experience.
+        lane: LaneId,
+        /// The run whose plan the lane worked on.
+        run: Option<RunId>,
+    },
+    /// The rest of a run that did not fit into one invocation. The producer sends it to itself.
+    Continuation(Continuation),
+    /// An operator wants dead letters replayed or discarded.
+    DeadLetters(DeadLetterRequest),
+    /// An operator decides about a hold, or requests a rollback.
+    Approval(ApprovalRequest),
+}
+
+impl Trigger {
+    /// Parses a message of the producer's inbox.
+    pub fn parse(body: &str) -> Result<Self, Unreadable> {
+        let mut envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        // Operators write requests by hand, and may leave out an empty detail.
+        if envelope.detail.is_null() {
+            envelope.detail = Value::Object(serde_json::Map::new());
+        }
+        match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+            (SCHEDULE_SOURCE, SCHEDULED_SYNC) => Ok(Self::Schedule),
+            (CATALOG_SOURCE, _) => envelope.change_set().map(Self::ManagementChangeSet),
+            (SOURCE, SYNC_REQUESTED) => {
+                // Operators write this event by hand, so a missing schema means the current one.
+                if envelope.detail.get("schema").is_some() {
+                    check_schema(&envelope.detail)?;
+                }
+                let detail = SyncDetail::deserialize(&envelope.detail).map_err(shape)?;
+                Ok(Self::SyncRequested(SyncRequest {
+                    scope: detail.scope,
+                    request_id: detail.request_id.or(envelope.id),
+                    requester: detail.requester,
+                    account: envelope.account,
+                    override_reason: detail.override_reason,
+                }))
+            }
+            (SOURCE, REPLAY_REQUESTED | DISCARD_REQUESTED) => {
+                dead_letters::parse(envelope).map(Self::DeadLetters)
+            }
+            (SOURCE, APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED) => {
+                approval::parse(envelope).map(Self::Approval)
+            }
+            (SOURCE, LANE_SETTLED) => {
+                check_schema(&envelope.detail)?;
+                let detail = SettledDetail::deserialize(&envelope.detail).map_err(shape)?;
+                let lane = LaneId {
+                    account: detail.account,
+                    experience: detail.experience,
+                };
+                Ok(Self::LaneSettled {
+                    lane,
+                    run: detail.run,
+                })
+            }
+            (SOURCE, RUN_CONTINUED) => {
+                check_schema(&envelope.detail)?;
+                Continuation::deserialize(&envelope.detail)
+                    .map(Self::Continuation)
+                    .map_err(shape)
+            }
+            _ => Err(envelope.unknown()),
+        }
+    }
+}

@@ -219,7 +219,7 @@ async fn approved(
     Ok(hash.filter(|hash| options.plan.names(hash)))
 }
 
-/// That something else is held, or nothing, and the way forward.
+/// That something else is held, or nothing, and the remedy.
 fn stale(known: &Known) -> Failure {
     let name = known.name();
     let commands: Vec<_> = known

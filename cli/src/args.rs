@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Restore(RestoreOptions),
     /// Who asked for what, what was planned, held, approved and done. Changes nothing.
     History(HistoryOptions),
-    /// Dead letters: changes that failed by themselves, and messages that nobody understands.
+    /// Dead letters: changes that were rejected individually, and messages that nobody understands.
     #[command(subcommand)]
     Dlq(DlqCommand),
     /// The suspension: no change set is started from now on; those in flight are left to end.

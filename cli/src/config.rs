@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::config::{self, Config, Problem, not_utf8};
 use pmp_sync_domain::ports::Clock as _;
 use schemars::JsonSchema;

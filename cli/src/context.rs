@@ -6,8 +6,8 @@ use aws_config::SdkConfig;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::caller;
 use pmp_sync_aws::config::sdk_config_for;
-use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 

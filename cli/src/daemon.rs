@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ports::Clock as _;
 use pmp_sync_domain::time::later;
 use pmp_sync_local::embedded::{Catalog, Embedded, build};

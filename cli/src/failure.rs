@@ -51,7 +51,7 @@ pub(crate) enum Failure {
         error: ServiceError,
         remedy: &'static str,
     },
-    /// A fault with a code and a way forward.
+    /// A fault with a code and a remedy.
     #[error("{}: {}", .0.code, .0.message)]
     Fault(FaultRecord),
     /// Not everything is as it should be; it has been shown.
@@ -177,7 +177,7 @@ impl Failure {
                     "check the credentials and the network, then try again"
                 }
                 Kind::Conflict => {
-                    "somebody else was faster: look at what stands now, then try again"
+                    "another writer was faster: look at the current state, then try again"
                 }
                 Kind::Locked | Kind::Refused => return None,
             }),

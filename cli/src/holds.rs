@@ -5,7 +5,7 @@ mod answer;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;

@@ -47,7 +47,7 @@ pub(crate) fn time(at: Option<Timestamp>) -> String {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a negative or absurd age is told as the nearest that there is"
+    reason = "a negative or absurd age is reported as the nearest that can be represented"
 )]
 pub(crate) fn age(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;

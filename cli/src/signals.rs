@@ -38,7 +38,7 @@ impl Signals {
 /// What was asked for may go on without us.
 #[expect(
     clippy::exit,
-    reason = "what is at work may be waiting for input, and cannot be told"
+    reason = "what is at work may be waiting for input, and cannot be determined"
 )]
 pub(crate) fn end_the_command(as_json: bool) -> Result<(), Failure> {
     let mut signals = Signals::new()?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
@@ -171,7 +171,7 @@ async fn change(
             Err(error) => return Err(error.into()),
         }
     }
-    let words = "somebody else wrote it each time";
+    let words = "another writer changed it at each attempt";
     Err(ServiceError::new("PutItem", "the suspension", Kind::Conflict, words).into())
 }
 

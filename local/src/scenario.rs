@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use pmp_sync_aws::bus::EventBus;
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;

@@ -103,7 +103,7 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     };
     match answered {
         Ok(answer) => Ok(answer?),
-        // An answer, so that the code and the way forward reach the operator as they are.
+        // An answer, so that the code and the remedy reach the operator as they are.
         Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
     }
 }

@@ -80,7 +80,7 @@ impl<P: Ports> Worker<P> {
                         experience: name.experience,
                     }
                 } else {
-                    tracing::debug!(change_set = %event.id, "a change set of somebody else has ended");
+                    tracing::debug!(change_set = %event.id, "a change set that is not ours has ended");
                     return Ok(());
                 }
             }

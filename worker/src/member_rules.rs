@@ -34,7 +34,7 @@ impl<P: Ports> Worker<P> {
         let Some(state) = marked else {
             return Ok(None);
         };
-        tracing::info!(%lane, mode = %self.rules.mode, most_denies = self.rules.most_denies, "the member's own rules are others than before");
+        tracing::info!(%lane, mode = %self.rules.mode, most_denies = self.rules.most_denies, "the member's own rules have changed");
         if forbidden(&state) != before {
             // A hint, so that what must be left alone, or no longer, is planned anew at once and
             // not in an hour.

@@ -173,9 +173,9 @@ impl<P: Ports> Worker<P> {
                 .quarantine(lane, failed, self.now())
                 .await?;
             if quarantined {
-                tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change failed by itself and is quarantined");
+                tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change was rejected individually and is quarantined");
             } else {
-                tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change failed by itself, and is closed or claimed anew: its dead letter says nothing any more");
+                tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change was rejected individually, and is closed or claimed anew: its dead letter says nothing any more");
             }
         }
         let done: Vec<_> = failed

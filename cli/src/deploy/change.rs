@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::{
     Capability, Change, ChangeSetStatus, ChangeSetType, Parameter, StackStatus, Tag,
 };
-use pmp_sync_aws::edge::SystemEntropy;
 use pmp_sync_aws::service_error;
+use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::ports::Entropy as _;
 use schemars::JsonSchema;
 use serde::Serialize;

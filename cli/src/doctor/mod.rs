@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use pmp_sync_aws::config::sdk_config_for;
-use pmp_sync_aws::edge::SystemClock;
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::config::Config;

@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use clap::Args;
 use pmp_sync_aws::caller;
 use pmp_sync_aws::config::sdk_config_for;
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_domain::ports::Clock as _;
 use pmp_sync_local::progress::Progress;

@@ -1,7 +1,7 @@
 //! The stored configuration, edited: read, changed, and stored against the version that was read. And
 //! what is known of an account from before it is configured.
 
-use pmp_sync_aws::edge::{SystemClock, SystemEntropy};
+use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExternalId};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};

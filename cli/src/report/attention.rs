@@ -1,4 +1,4 @@
-//! What needs somebody, each with the command that resolves it. Pure.
+//! What needs attention, each with the command that resolves it. Pure.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::output;
 /// Errors of a lane that are told one by one.
 const MOST_TOLD: usize = 5;
 
-/// What needs somebody. `links` are those of the model, in the same order as the gathered ones.
+/// What needs attention. `links` are those of the model, in the same order as the gathered ones.
 pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
     let mut all = management(gathered);
     for (link, shown) in gathered.links.iter().zip(links) {
@@ -187,7 +187,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     };
     Some(Attention {
         message,
-        what_to_do: Some("mend the cause, then have it tried again".to_owned()),
+        what_to_do: Some("fix the cause, then have it tried again".to_owned()),
         command: Some(command(&gathered.name, &rest)),
         since: aside.iter().map(|one| one.quarantined_at).min(),
         run: Some(first.run.to_string()),

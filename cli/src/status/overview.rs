@@ -1,7 +1,7 @@
 //! The last runs, and where each lane stands: read once, and told.
 
 use jiff::Timestamp;
-use pmp_sync_aws::edge::SystemClock;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, OpenChange};
 use pmp_sync_domain::policy::Action;

@@ -239,7 +239,7 @@ fn plan_tells_what_was_edited_outside_and_since_when() {
 fn a_fault_of_the_producer_is_one_of_the_command() {
     let home = Home::new();
     let aws = aws(
-        &json!({ "fault": { "code": "PMS-8001", "message": "too much is asked for at once", "remedy": "name fewer products" } }),
+        &json!({ "fault": { "code": "PMS-8001", "message": "the request is too large", "remedy": "name fewer products" } }),
     );
     let answer = aws.run(&home, &["why", "prod-a", "--json"]).ended_with(1);
     answer.is_json_failure("PMS-8001");

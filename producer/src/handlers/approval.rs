@@ -449,7 +449,7 @@ fn asked_for<'a>(known: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a
     of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
-/// Why a request that fits no hold is refused, and the way forward.
+/// Why a request that fits no hold is refused, and the remedy.
 fn stale(known: &LinkState, request: &ApprovalRequest) -> String {
     let held = known.hold.iter().chain(&known.restore);
     let commands: Vec<_> = held

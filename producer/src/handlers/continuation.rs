@@ -19,7 +19,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
 ) -> Result<(), RunError> {
     let ledger = &context.ledger;
     let Some(record) = ledger.run(rest.run).await? else {
-        tracing::warn!(run = %rest.run, "a run that has expired is not gone on with");
+        tracing::warn!(run = %rest.run, "an expired run is not continued");
         return Ok(());
     };
     if record.planned_at.is_some() {

@@ -243,7 +243,7 @@ async fn look_at<C: ReadCatalog>(
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a negative or absurd time is told as the nearest that there is"
+    reason = "a negative or absurd time is reported as the nearest that can be represented"
 )]
 fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
     (elapsed(from, to) * 1_000.0).max(0.0) as u64

@@ -145,7 +145,7 @@ async fn committed<L: ReadRuns>(
     Ok(record.map(|record| record.plan()))
 }
 
-/// An answer that Lambda would not let through would be an error without a way forward.
+/// An answer that Lambda would not let through would be an error without a remedy.
 pub(super) fn fitting<T: serde::Serialize>(
     answer: T,
     told: impl FnOnce(usize, usize) -> String,

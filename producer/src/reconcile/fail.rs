@@ -76,7 +76,7 @@ async fn notice_failure<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         return;
     }
     if let Err(error) = notice_unseen(context, link, lane, error, record).await {
-        tracing::warn!(%lane, %error, "whether the link is stale cannot be told");
+        tracing::warn!(%lane, %error, "whether the link is stale cannot be determined");
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock
     let entries = match context.ledger.lanes().await {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be told");
+            tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be determined");
             return;
         }
     };

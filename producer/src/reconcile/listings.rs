@@ -143,7 +143,7 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
 }
 
 fn tell(error: &ServiceError) {
-    tracing::warn!(%error, "AWS Marketplace cannot be asked whether products are live; the run asks no more");
+    tracing::warn!(%error, "AWS Marketplace cannot be asked whether products are live; the run stops asking");
 }
 
 #[cfg(test)]

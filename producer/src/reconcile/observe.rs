@@ -99,7 +99,7 @@ pub(crate) async fn outside_edits<L: Products>(
     let changes = match ledger.products(&seen.lane).await {
         Ok(changes) => changes,
         Err(error) => {
-            tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be told: the lane's products cannot be read");
+            tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be determined: the lane's products cannot be read");
             return Edited {
                 since: seen.link_state.edited.clone(),
             };

@@ -120,7 +120,7 @@ async fn end_forgotten<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
             } else {
                 continue;
             };
-            tracing::warn!(run = %older.run, %lane, ?end, "the end of a lane's work for a run is made up for");
+            tracing::warn!(run = %older.run, %lane, ?end, "the missed end of a lane's work for a run is recorded");
             after = after.without(&lane, end, context.now());
         }
         if after != *older {

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Clock as _, Result};
 
-use crate::edge::SystemClock;
 use crate::service_error;
+use crate::system::SystemClock;
 
 /// The principal whose credentials are used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,7 +59,7 @@ impl Discovery for ProductDirectory {
                 "GetProduct",
                 product.as_str(),
                 Kind::Retryable,
-                "the answer tells of no product",
+                "the answer has no product",
             )),
             Ok(_) => Ok(true),
             Err(error) => {

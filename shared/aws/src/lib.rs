@@ -10,7 +10,6 @@ pub mod catalog;
 pub mod config;
 pub mod dead_letters;
 pub mod discovery;
-pub mod edge;
 mod errors;
 pub mod keys;
 pub mod ledger;
@@ -19,5 +18,6 @@ pub mod marketplace;
 pub mod members;
 pub mod outbox;
 pub mod queue;
+pub mod system;
 
 pub use self::errors::{error_chain, service_error};

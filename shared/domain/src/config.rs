@@ -181,7 +181,7 @@ pub fn not_utf8(bytes: &[u8]) -> Option<Problem> {
     let error = std::str::from_utf8(bytes).err()?;
     let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
     let before = std::str::from_utf8(before).unwrap_or_default();
-    let message = "this is not UTF-8, which a configuration has to be".to_owned();
+    let message = "the configuration is not valid UTF-8".to_owned();
     Some(at(before, before.len(), message))
 }
 
@@ -189,10 +189,7 @@ impl Config {
     /// Parses and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
         if text.len() > MOST_BYTES {
-            let message = format!(
-                "{} bytes are more than the {MOST_BYTES} that are taken",
-                text.len()
-            );
+            let message = format!("{} bytes exceed the limit of {MOST_BYTES}", text.len());
             return Err(InvalidConfig {
                 problems: vec![at(text, 0, message)],
             });
@@ -342,7 +339,7 @@ fn read_links(
             && !taken.insert((name.clone(), target.clone()))
         {
             let message = format!(
-                "{name} {target} stands in another link already; a member experience follows one management experience"
+                "{name} {target} is in another link already; a member experience follows one management experience"
             );
             reader.problem(&raw.member_experience.span(), message);
         }

@@ -82,7 +82,7 @@ pub enum RunError {
     #[error("no link of the configuration serves {0}")]
     NoLink(String),
     /// A question is too large for one answer.
-    #[error("too much is asked for at once: {0}")]
+    #[error("the request is too large: {0}")]
     TooLarge(String),
     /// The ledger refused or did not answer.
     #[error("the ledger failed: {0}")]
@@ -157,7 +157,7 @@ pub enum LinkError {
     #[error("the event bus failed: {0}")]
     Bus(ServiceError),
     /// Other writers were faster several times in a row.
-    #[error("the lane {0} changed each time while its plan was made")]
+    #[error("the lane {0} changed at each attempt to plan it")]
     Contended(String),
 }
 

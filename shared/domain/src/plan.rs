@@ -193,7 +193,7 @@ pub struct LeftAlone {
 
 /// What a plan does not say: why products are left alone, and facts about the lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use = "an unread report helps nobody"]
+#[must_use = "an unread report is not actionable"]
 pub struct Report {
     /// Products that differ and are not changed, ordered by id.
     pub left_alone: Vec<LeftAlone>,

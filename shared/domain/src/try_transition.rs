@@ -47,7 +47,7 @@ pub async fn try_transition<L: Lanes, K: Clock>(
         "store",
         lane.to_string(),
         Kind::Conflict,
-        "the lane was written by others each time",
+        "other writers changed the lane at each attempt",
     ))
 }
 

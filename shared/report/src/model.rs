@@ -23,7 +23,7 @@ pub struct Model {
     pub stale_after_hours: u32,
     /// The tiles: member experiences by state.
     pub counts: Counts,
-    /// What needs somebody, the most urgent first.
+    /// What needs attention, the most urgent first.
     pub attention: Vec<Attention>,
     /// The management experiences.
     pub management: Vec<Management>,
@@ -56,7 +56,7 @@ pub struct Counts {
     pub unreachable: usize,
     /// It was last known in sync too long ago.
     pub stale: usize,
-    /// Changes that failed by themselves.
+    /// Changes that were rejected individually.
     pub quarantined: usize,
 }
 
@@ -78,7 +78,7 @@ impl Counts {
     }
 }
 
-/// What kind of thing needs somebody, the most urgent first.
+/// What kind of thing needs attention, the most urgent first.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -92,7 +92,7 @@ pub enum AttentionKind {
     Blocked,
     /// A plan waits for approval.
     Held,
-    /// Changes failed by themselves.
+    /// Changes were rejected individually.
     Quarantined,
     /// Messages that nobody can work on.
     DeadLetters,
@@ -102,7 +102,7 @@ pub enum AttentionKind {
     Stale,
 }
 
-/// Something that needs somebody.
+/// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attention {
     /// What kind of thing.
@@ -197,7 +197,7 @@ pub struct Link {
     pub frozen_since: Option<Timestamp>,
     /// Claimed changes that no change set has applied yet.
     pub open: usize,
-    /// Changes that failed by themselves.
+    /// Changes that were rejected individually.
     pub quarantined: usize,
     /// Dead letters; null if they could not be counted.
     pub dead_letters: Option<usize>,
@@ -259,7 +259,7 @@ pub enum Kind {
     Held,
     /// The plan leaves it alone.
     LeftAlone,
-    /// Its change failed by itself.
+    /// Its change was rejected individually.
     Quarantined,
     /// The lane is blocked.
     Blocked,
@@ -301,7 +301,7 @@ pub struct Suspension {
     pub command: String,
 }
 
-/// A fault and the way forward.
+/// A fault and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// The stable code.

@@ -63,7 +63,7 @@ pub fn render(model: &Model) -> String {
 fn head(model: &Model, name: &str) -> String {
     format!(
         "<header class=\"head\">\n<div><h1>{name}</h1>\n<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
-         <nav aria-label=\"Sections\"><a href=\"#attention\">Needs somebody</a><a href=\"#matrix\">Matrix</a>\
+         <nav aria-label=\"Sections\"><a href=\"#attention\">Needs attention</a><a href=\"#matrix\">Matrix</a>\
          <a href=\"#members\">Members</a><a href=\"#runs\">Runs</a></nav>\n\
          <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark</button>\n</header>\n",
         count(model.links.len(), "member experience"),
@@ -119,7 +119,7 @@ fn kind(kind: AttentionKind) -> (&'static str, &'static str, &'static str) {
 fn attention(model: &Model) -> String {
     let total = model.attention.len() + model.suspensions.len();
     let mut text = format!(
-        "<section id=\"attention\" aria-labelledby=\"attention-title\">\n<h2 id=\"attention-title\">Needs somebody <span class=\"n\">{}</span></h2>\n",
+        "<section id=\"attention\" aria-labelledby=\"attention-title\">\n<h2 id=\"attention-title\">Needs attention <span class=\"n\">{}</span></h2>\n",
         number(total)
     );
     if total == 0 {

@@ -88,7 +88,7 @@ fn run(args: &[String], out: &mut impl Write) -> io::Result<bool> {
                     "{}: {states} states, {waiting} wait, {seconds} s",
                     world.name
                 );
-                // Progress that cannot be told is no reason to stop.
+                // Progress that cannot be determined is no reason to stop.
                 let _ = writeln!(io::stderr(), "{line}");
             }
         });

@@ -144,8 +144,8 @@ fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
                 53,
                 reason(
                     Kind::Quarantined,
-                    "quarantined: the allow of run 01KJNE1V5H0000000000000000 failed by itself: INVALID_PRODUCT: no such product",
-                    "mend the cause, then have it tried again",
+                    "quarantined: the allow of run 01KJNE1V5H0000000000000000 was rejected individually: INVALID_PRODUCT: no such product",
+                    "fix the cause, then have it tried again",
                     Some(format!("pmp-sync dlq replay --member {name}")),
                 ),
             ),
@@ -260,7 +260,7 @@ fn attention(links: &[Link]) -> Vec<Attention> {
             State::Differs => (
                 AttentionKind::Quarantined,
                 format!("allow {}: INVALID_PRODUCT: no such product", product(3)),
-                "mend the cause, then have it tried again",
+                "fix the cause, then have it tried again",
                 format!("pmp-sync dlq replay --member {}", link.member),
             ),
             State::InSync | State::Underway | State::Suspended => continue,

@@ -71,7 +71,7 @@ impl Ledger {
         }
         Err(failed(
             Kind::Throttled,
-            &"some keys were left out each time",
+            &"some keys stayed unprocessed at each attempt",
         ))
     }
 

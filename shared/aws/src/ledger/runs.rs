@@ -195,7 +195,7 @@ impl WriteRuns for Ledger {
             "PutItem",
             "the last run",
             Kind::Conflict,
-            "others took the id each time",
+            "other writers took the id at each attempt",
         ))
     }
 

@@ -102,10 +102,10 @@ impl HoldReason {
                 "reactivate the management experience, or name another one in the configuration"
             }
             Self::Removals { .. } | Self::MostRemovals { .. } | Self::Shrink { .. } => {
-                "put back what should not have gone from the management experience"
+                "re-allow products that were removed from the management experience by mistake"
             }
             Self::Restored { .. } => {
-                "put back into the management experience what was restored in the member's"
+                "allow in the management experience what was restored in the member's"
             }
             Self::FirstPolicy { .. } => {
                 "fill the list while the member experience is Disabled, and enable it then"
@@ -150,11 +150,11 @@ impl fmt::Display for HoldReason {
                 percent,
             } => write!(
                 f,
-                "{count} allowed products would be gone within 24 hours, of {of} that were allowed when these began: more than {limit}, and more than {percent} %"
+                "would remove {count} of {of} allowed products within 24 hours: more than {limit} and more than {percent} %"
             ),
             Self::MostRemovals { count, limit } => write!(
                 f,
-                "{count} allowed products would be gone within 24 hours, which is more than {limit}"
+                "would remove {count} allowed products within 24 hours, more than {limit}"
             ),
             Self::Shrink { from, to, percent } => write!(
                 f,
@@ -166,11 +166,11 @@ impl fmt::Display for HoldReason {
             ),
             Self::FirstPolicy { allow } => write!(
                 f,
-                "the member experience is live and has no procurement policy, so that everything is allowed there: its first one would block all but {} products at once, and then all but {allow}",
+                "the member experience is live and has no procurement policy, so everything is allowed there; its first policy would block all but {} products at once, and then all but {allow}",
                 (*allow).min(BATCH)
             ),
             Self::Restore { run } => {
-                write!(f, "the lists are to be what they were before run {run}")
+                write!(f, "the lists return to what they were before run {run}")
             }
         }
     }

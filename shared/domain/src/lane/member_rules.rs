@@ -71,7 +71,7 @@ impl fmt::Display for MemberMode {
 
 /// A parameter of the member's stack is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the parameter {name} of the member's stack is {value:?}; it has to be {wanted}")]
+#[error("the parameter {name} of the member's stack is {value:?}; it must be {wanted}")]
 pub struct InvalidRules {
     name: &'static str,
     value: String,

@@ -94,7 +94,7 @@ impl BlockReason {
                 "create a procurement policy for the experience; every run tries again"
             }
             Self::Refused | Self::ChangeSetFailed | Self::Cancelled => {
-                "mend what the service says; every run tries again"
+                "fix what the service reports; every run tries again"
             }
         }
     }

@@ -399,7 +399,7 @@ impl LaneState {
         (count >= most).then(|| Block {
             reason: BlockReason::ChangeSetFailed,
             detail: format!(
-                "{count} changes failed alone and none of their kind succeeded; the last one, {} {}: {}: {}",
+                "{count} changes were rejected individually and none of their kind succeeded; the last one, {} {}: {}: {}",
                 last.change.action, last.change.product, last.code, last.message
             ),
             since: now,

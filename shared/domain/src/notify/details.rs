@@ -121,11 +121,11 @@ pub(super) fn quarantined(
         )
     });
     let message = format!(
-        "{new} changes on {} failed by themselves and were quarantined, {count} are in quarantine{first}.",
+        "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
         about.link()
     );
     let what_to_do = format!(
-        "look at them with `pmp-sync dlq list --member {0}`; once the cause is mended, `pmp-sync dlq replay --member {0}`",
+        "look at them with `pmp-sync dlq list --member {0}`; once the cause is fixed, `pmp-sync dlq replay --member {0}`",
         about.member
     );
     Quarantined {
@@ -162,7 +162,7 @@ pub(super) fn stale(
     let what_to_do = match fault {
         Some(fault) => fault.remedy.clone(),
         None => format!(
-            "`pmp-sync plan --member {} --experience {}` tells what differs and why, `pmp-sync status` where its lane stands",
+            "`pmp-sync plan --member {} --experience {}` shows what differs and why, `pmp-sync status` where its lane stands",
             about.member, about.experience
         ),
     };
@@ -181,7 +181,7 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
     words.dedup();
     let how = match ended.first().map(|ended| ended.ended_by) {
         Some(EndedBy::Removed) => ": it has left the configuration",
-        Some(EndedBy::NotExpected) => ": nobody expects it to be in sync for now",
+        Some(EndedBy::NotExpected) => ": it is not expected to be in sync for now",
         _ => "",
     };
     let still: Vec<_> = standing

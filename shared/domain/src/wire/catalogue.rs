@@ -91,7 +91,11 @@ pub fn all() -> Vec<EventKind> {
             "a link was last known in sync longer ago than `[notify] stale_after_hours`",
             of::<MemberStale>(),
         ),
-        told(RECOVERED, "something of that is no more", of::<Recovered>()),
+        told(
+            RECOVERED,
+            "one of these conditions has ended",
+            of::<Recovered>(),
+        ),
         told(
             SYNC_COMPLETED,
             "a run that sent changes has ended",
@@ -119,7 +123,7 @@ pub fn all() -> Vec<EventKind> {
             by: By::Worker,
             ..asked(
                 LANE_SETTLED,
-                "a lane rests, or its member's own rules are others",
+                "a lane rests, or its member's own rules have changed",
                 of::<SettledDetail>(),
             )
         },

@@ -278,7 +278,7 @@ impl Canon for LaneState {
         out.add(&(self.back_off, self.cancelled, self.announced));
         // Read only to tell when the first Tick is due.
         base.time(first_tick(self, base.now), out);
-        // Nothing fails by itself and nothing is suspended in a small world, so these stay as they are;
+        // Nothing is rejected individually and nothing is suspended in a small world, so these stay as they are;
         // should they not, they are told apart by all that they hold.
         if !self.bisect.is_idle() || self.block.is_some() || self.suspension.is_some() {
             out.add(&format!(

@@ -30,7 +30,7 @@ impl fmt::Display for Why {
                 ..
             } => write!(f, "in sync by run {run}, change set {change_set}"),
             Self::InSync { run: Some(run), .. } => {
-                write!(f, "in sync: it stood so when run {run} wanted it")
+                write!(f, "in sync: already so when run {run} started")
             }
             Self::Open {
                 action, stage, run, ..
@@ -57,7 +57,7 @@ impl fmt::Display for Why {
                 ..
             } => write!(
                 f,
-                "quarantined: the {action} of run {run} failed by itself: {error_code}: {error_message}"
+                "quarantined: the {action} of run {run} was rejected individually: {error_code}: {error_message}"
             ),
             Self::Blocked { reason, detail, .. } => {
                 write!(f, "the lane is blocked: {reason}: {detail}")
@@ -127,7 +127,7 @@ impl WhyAnswer {
                 return Some(format!("if the plan is right: {command}; if not: {remedy}"));
             }
             Why::Held { command: None, .. } => {
-                "`pmp-sync plan` shows the plan; the run that holds it tells how to approve it"
+                "`pmp-sync plan` shows the plan; the run that holds it shows how to approve it"
             }
             Why::Excluded => "nothing, or take it out of `exclude` in the configuration",
             Why::Protected => "nothing, or take it out of `protect` in the configuration",
@@ -137,14 +137,14 @@ impl WhyAnswer {
             Why::LiveUnknown => "nothing: a later run asks again",
             Why::Quarantined { .. } => {
                 return Some(format!(
-                    "mend the cause, then `pmp-sync dlq replay --product {}`",
+                    "fix the cause, then `pmp-sync dlq replay --product {}`",
                     self.product
                 ));
             }
             Why::Blocked { reason, .. } => reason.remedy(),
             Why::Suspended { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
             Why::Frozen { .. } => "nothing, or unfreeze the link in the configuration",
-            Why::LeftAlone { .. } => "docs/semantics.md tells what this reason means",
+            Why::LeftAlone { .. } => "docs/semantics.md explains this reason",
             Why::Failing { remedy, .. } => return Some(remedy.clone()),
             Why::Superseded { .. } | Why::Planned => {
                 "nothing: the next run plans it; `pmp-sync sync` asks for one now"

@@ -174,7 +174,9 @@ fn a_lane_on_which_everything_fails_is_blocked_and_nothing_is_quarantined() {
         let block = hunt.lane.block.unwrap();
         assert_eq!(block.reason, BlockReason::ChangeSetFailed);
         assert!(
-            block.detail.contains("8 changes failed alone"),
+            block
+                .detail
+                .contains("8 changes were rejected individually"),
             "{}",
             block.detail
         );

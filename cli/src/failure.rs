@@ -1,84 +1,80 @@
-//! What the command ends with when it does not succeed: a message, what to do, and an exit code.
+//! The failures of the command: a message, what to do, and an exit code.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
-use pmp_sync_local::embedded::EmbeddedError;
-use pmp_sync_local::scenario::ScenarioError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::hints;
+use crate::hint;
 
-/// The exit code for what is wrong with the command line or a file, and for names of things that are
-/// not there.
+/// The exit code for a command line or file that is not valid, and for names of things that do not
+/// exist.
 pub(crate) const INVALID_INPUT: u8 = 5;
 
-/// A failure of the command, or an outcome with an exit code of its own.
+/// A failure of the command, or a result with an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The configuration file has problems.
     #[error("{message}")]
     InvalidConfig {
         message: String,
-        /// As it was given on the command line.
+        /// The path as given on the command line.
         file: String,
         problems: Vec<Problem>,
     },
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
-    /// The state file of the embedded AWS is not one.
-    #[error("the state file {path} is broken: {reason}")]
-    StateFile { path: String, reason: String },
     /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
-    /// The command line cannot be followed.
+    /// The command line is understood but cannot be followed.
     #[error("{message}")]
     CommandLine { message: String, remedy: String },
-    /// What was asked for has been shown, and how it stands is in the exit code too.
+    /// The data has been shown, and the exit code says what it means.
     #[error("{message}")]
     Told { exit: u8, message: String },
     /// AWS refused, or did not answer.
     #[error("{0}")]
     Service(#[from] ServiceError),
-    /// The same, where there is another way.
+    /// AWS refused, and there is a better remedy than the general one.
     #[error("{error}")]
     Refusal {
         error: ServiceError,
         remedy: &'static str,
     },
-    /// A fault with a code and a remedy.
+    /// A fault with its stable code and remedy.
     #[error("{}: {}", .0.code, .0.message)]
     Fault(FaultRecord),
-    /// Not everything is as it should be; it has been shown.
+    /// Something needs attention. It has been shown.
     #[error("{0}")]
     NotWell(String),
-    /// Something would be changed, or is at work; it has been shown.
+    /// Something differs. It has been shown.
     #[error("{0}")]
     Differs(String),
-    /// Plans wait for approval; they have been shown.
+    /// Plans wait for approval. They have been shown.
     #[error("{0}")]
     Held(String),
-    /// What was named is not what is held.
+    /// The plan that was named is not the held one.
     #[error("{message}")]
     Stale { message: String, remedy: String },
-    /// The producer has refused a request about a hold: nothing was done.
+    /// The producer refused a request about a hold. Nothing was changed.
     #[error("refused: {0}")]
     Refused(String),
-    /// Some links or the whole run failed, or cannot go on; it has been shown.
+    /// Some links or the whole run failed, or cannot continue. It has been shown.
     #[error("{0}")]
     Partial(String),
     /// It did not happen in time.
     #[error("{0}")]
     Late(String),
-    /// A stack, or what belongs to it, could not be brought to what is wanted.
+    /// A stack, or something that belongs to it, could not be brought to the wanted state.
     #[error("{message}")]
     Stack { message: String, remedy: String },
-    /// The embedded AWS.
+    /// The emulated AWS failed.
     #[error("{message}")]
     Local { message: String, remedy: String },
     /// A signal, by its number.
@@ -86,20 +82,21 @@ pub(crate) enum Failure {
     Interrupted { signal: u8, message: &'static str },
 }
 
-impl From<EmbeddedError> for Failure {
-    fn from(error: EmbeddedError) -> Self {
-        Self::local(&error)
-    }
-}
-
-impl From<ScenarioError> for Failure {
-    fn from(error: ScenarioError) -> Self {
-        Self::local(&error)
+impl From<DeployError> for Failure {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Service(error) => Self::Service(error),
+            DeployError::File { path, error } => Self::File { path, error },
+            DeployError::Invalid { message, remedy } => Self::CommandLine { message, remedy },
+            DeployError::Missing { message, remedy } => Self::Unknown { message, remedy },
+            DeployError::Failed { message, remedy } => Self::Stack { message, remedy },
+            DeployError::Late(message) => Self::Late(message),
+        }
     }
 }
 
 impl Failure {
-    /// A failure of the embedded AWS about which nothing more is known.
+    /// A failure of the emulated AWS without a remedy of its own.
     pub(crate) fn local(error: &impl std::error::Error) -> Self {
         Self::Local {
             message: error.to_string(),
@@ -107,7 +104,7 @@ impl Failure {
         }
     }
 
-    /// What an error means that a file gives.
+    /// Converts an I/O error of a file.
     pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::File {
             path: path.display().to_string(),
@@ -115,7 +112,7 @@ impl Failure {
         }
     }
 
-    /// docs/command-guide.md lists them.
+    /// The exit code, as listed in docs/command-guide.md.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::NotWell(_)
@@ -130,20 +127,19 @@ impl Failure {
             Self::Unknown { .. }
             | Self::InvalidConfig { .. }
             | Self::File { .. }
-            | Self::CommandLine { .. }
-            | Self::StateFile { .. } => INVALID_INPUT,
+            | Self::CommandLine { .. } => INVALID_INPUT,
             Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
-            // As a shell tells it of a process that a signal has ended.
+            // As a shell reports a process that a signal ended.
             Self::Interrupted { signal, .. } => 128 + signal,
         }
     }
 
-    /// The stable word or code for programs; docs/command-guide.md lists them.
+    /// The stable code for programs, as listed in docs/command-guide.md.
     fn code(&self) -> &str {
         match self {
             Self::InvalidConfig { .. } => "config",
-            Self::File { .. } | Self::StateFile { .. } => "file",
+            Self::File { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
             Self::Service(_) | Self::Refusal { .. } => "aws",
@@ -181,7 +177,6 @@ impl Failure {
                 }
                 Kind::Locked | Kind::Refused => return None,
             }),
-            Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }
             | Self::Stack { remedy, .. }
@@ -200,16 +195,16 @@ impl Failure {
         }
     }
 
-    /// For a person.
+    /// The text for stderr.
     pub(crate) fn report(&self) -> String {
         let mut text = match self {
-            // What was asked for was told: nothing went wrong.
+            // The data was shown, and nothing went wrong.
             Self::Differs(words) | Self::Held(words) => words.clone(),
             Self::Told { message, .. } => message.clone(),
             _ => format!("error: {self}"),
         };
         if let Self::InvalidConfig { file, problems, .. } = self {
-            // The form that editors understand.
+            // The form `file:line:column`, which editors understand.
             for problem in problems {
                 let _ = write!(text, "\n{file}:{problem}");
             }
@@ -220,7 +215,7 @@ impl Failure {
         text
     }
 
-    /// As a fault is told beside others; what to do `otherwise`, where nothing is known of it.
+    /// Converts the failure to a fault. `otherwise` is the remedy if the failure has none.
     pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
         FaultRecord {
             code: self.code().to_owned(),
@@ -229,16 +224,16 @@ impl Failure {
         }
     }
 
-    /// What went wrong, without the code.
+    /// The message, without the code.
     fn message(&self) -> String {
         match self {
-            // It has a code of its own.
+            // A fault has a code of its own.
             Self::Fault(fault) => fault.message.clone(),
             other => other.to_string(),
         }
     }
 
-    /// For a program.
+    /// The JSON value for stdout.
     pub(crate) fn answer(&self) -> ErrorAnswer {
         let mut answer = ErrorAnswer::new(self.code(), &self.message(), self.remedy());
         if let Self::InvalidConfig { problems, .. } = self {
@@ -249,26 +244,26 @@ impl Failure {
     }
 }
 
-/// A failure as `--json` prints it, whatever the command.
+/// A failure in the form of `--json`, for every command.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer {
     error: ErrorDetail,
-    /// False, of a configuration that is not valid.
+    /// False for a configuration that is not valid; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid: Option<bool>,
-    /// What is wrong with a configuration that is not valid.
+    /// The problems of a configuration that is not valid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<ProblemAnswer>,
 }
 
-/// What went wrong.
+/// The error.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ErrorDetail {
-    /// The stable word or code; docs/command-guide.md lists them.
+    /// The stable code, as listed in docs/command-guide.md.
     code: String,
-    /// What went wrong, in words.
+    /// What went wrong, as a sentence.
     message: String,
-    /// What to do; null where there is nothing to say.
+    /// What to do. Null if there is nothing to do.
     what_to_do: Option<String>,
 }
 
@@ -287,8 +282,8 @@ impl ErrorAnswer {
     pub(crate) fn new(code: &str, message: &str, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message: hints::text(message).into_owned(),
-            what_to_do: what_to_do.map(|told| hints::text(told).into_owned()),
+            message: hint::text(message).into_owned(),
+            what_to_do: what_to_do.map(|told| hint::text(told).into_owned()),
         };
         Self {
             error,

@@ -1,4 +1,4 @@
-//! Writing: data to stdout, notes to stderr.
+//! Output: data to stdout, notes to stderr.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::hints;
+use crate::hint;
 
 fn broken(error: std::io::Error) -> Failure {
     Failure::File {
@@ -22,7 +22,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(broken)
 }
 
-/// Data as it is, without a newline of ours.
+/// Writes data unchanged, without a newline.
 pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     stdout
@@ -31,19 +31,19 @@ pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
         .map_err(broken)
 }
 
-/// So many of something that takes an s: `1 link`, `2 links`.
+/// A count with its noun: `1 link`, `2 links`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
-/// A time to the second: nobody compares nanoseconds on a screen.
+/// A time, rounded down to seconds.
 pub(crate) fn time(at: Option<Timestamp>) -> String {
     at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
         .map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
-/// How long something lasts already, by its two largest units.
+/// A duration in its two largest units.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -63,13 +63,13 @@ pub(crate) fn age(seconds: f64) -> String {
     }
 }
 
-/// The word by which a status is stored.
+/// The word of a status in JSON and the ledger.
 pub(crate) fn word(status: &impl Serialize) -> String {
     let value = serde_json::to_value(status).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// How many products were edited outside of pmp-sync, and since when that has been seen.
+/// Number of outside edits, and since when they have been seen.
 pub(crate) fn edited(count: usize, since: Option<Timestamp>) -> String {
     if since.is_some() && count > 0 {
         format!("{count} since {}", time(since))
@@ -80,46 +80,46 @@ pub(crate) fn edited(count: usize, since: Option<Timestamp>) -> String {
 
 static PRINTED_JSON: AtomicBool = AtomicBool::new(false);
 
-/// True once there is a JSON value on stdout. There is to be one, whatever comes of the command.
+/// True once a JSON value was written to stdout. There is exactly one, whatever the result.
 fn has_printed_json() -> bool {
     PRINTED_JSON.load(Ordering::Relaxed)
 }
 
-/// One JSON value.
+/// Writes the JSON value of the command.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| broken(error.into()))?;
     PRINTED_JSON.store(true, Ordering::Relaxed);
     line(&text)
 }
 
-/// JSON for people to read, and for files.
+/// Formats JSON with indentation.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))
 }
 
-/// Something for the person at the terminal. Nobody may be there to read it.
+/// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", hints::text(text));
+    let _ = writeln!(std::io::stderr(), "{}", hint::text(text));
 }
 
-/// What the command ends with when it does not succeed.
+/// Writes a failure to stderr, and with `--json` to stdout.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
     note(&failure.report());
-    // What is not well may have been printed as data, which is the one value then.
+    // The result may have been printed as data, which is then the one value.
     if as_json && !has_printed_json() {
-        // Should nobody be there to read it, stderr and the exit code tell as well.
+        // If stdout is closed, stderr and the exit code still report it.
         let _ = json(&failure.answer());
     }
 }
 
-/// A table without lines, which is readable when piped as well.
+/// Writes a table without lines, which is readable also when piped.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
     table_lines(header, rows)
         .iter()
         .try_for_each(|row| line(row))
 }
 
-/// The same, for whoever writes it elsewhere.
+/// The lines of a table.
 pub(crate) fn table_lines(header: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table

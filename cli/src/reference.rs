@@ -7,17 +7,16 @@ mod events;
 
 use std::path::Path;
 
-use clap::CommandFactory as _;
 use pmp_sync_domain::config;
 use pmp_sync_domain::wire::catalogue;
 
-use crate::args::Arguments;
+use crate::commands::doctor;
 use crate::failure::Failure;
-use crate::{doctor, output, schemas};
+use crate::{output, schemas};
 
 /// Writes all of it into `docs`.
-pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
-    for (name, text) in files()? {
+pub(crate) fn write(docs: &Path, command: clap::Command) -> Result<(), Failure> {
+    for (name, text) in files(command)? {
         let path = docs.join(name);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Failure::file(folder))?;
@@ -28,13 +27,10 @@ pub(crate) fn write(docs: &Path) -> Result<(), Failure> {
 }
 
 /// Each file, by its path in `docs`.
-fn files() -> Result<Vec<(String, String)>, Failure> {
+fn files(command: clap::Command) -> Result<Vec<(String, String)>, Failure> {
     let config = config::schema();
     let mut files = vec![
-        (
-            "reference/cli.md".to_owned(),
-            command_line::page(Arguments::command()),
-        ),
+        ("reference/cli.md".to_owned(), command_line::page(command)),
         (
             "config.md".to_owned(),
             configuration::page(config.as_value()),

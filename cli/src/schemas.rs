@@ -1,6 +1,7 @@
 //! What each command prints with `--json`, as JSON Schema: docs/schemas is generated from this list.
 //! Readers are to take fields that they do not know, so that newer releases may add some.
 
+use pmp_sync_deploy::local::{Ended, State};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::plan::Preview;
 use pmp_sync_domain::answers::why::WhyReport;
@@ -8,24 +9,22 @@ use pmp_sync_domain::schema::tidy;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::approval::ApprovalAnswer;
-use crate::config;
-use crate::deploy::DeployAnswer;
-use crate::destroy::RemovalAnswer;
-use crate::dlq::DlqAnswer;
-use crate::doctor::Report;
-use crate::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::approval::ApprovalAnswer;
+use crate::client::experience::bootstrap::Bootstrapped;
+use crate::client::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::removal::RemovalAnswer;
+use crate::client::suspension::SuspendAnswer;
+use crate::commands::config;
+use crate::commands::deploy::DeployAnswer;
+use crate::commands::dlq::DlqAnswer;
+use crate::commands::doctor::Report;
+use crate::commands::history::{Event, HistoryAnswer};
+use crate::commands::holds::HoldsAnswer;
+use crate::commands::member::add::MemberChange;
+use crate::commands::member::list::MemberList;
+use crate::commands::status::StatusAnswer;
+use crate::commands::sync::SyncAnswer;
 use crate::failure::ErrorAnswer;
-use crate::history::{Event, HistoryAnswer};
-use crate::holds::HoldsAnswer;
-use crate::local::Ended;
-use crate::member::add::MemberChange;
-use crate::member::bootstrap::Bootstrapped;
-use crate::member::list::MemberList;
-use crate::state::State;
-use crate::status::StatusAnswer;
-use crate::suspensions::SuspendAnswer;
-use crate::sync::SyncAnswer;
 
 /// What is printed by one command.
 pub(crate) struct Printed {
@@ -72,6 +71,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
     printed::<Report>("doctor"),
+    printed::<State>("local status"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

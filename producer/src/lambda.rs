@@ -7,7 +7,7 @@ use pmp_sync_aws::batch;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::config::sdk_config;
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
-use pmp_sync_aws::edge::{System, variable};
+use pmp_sync_aws::system::{System, variable};
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
 use pmp_sync_aws::marketplace::Marketplace;

@@ -358,7 +358,7 @@ fn an_answer_that_cannot_be_kept_is_not_gone_by() {
     let setting = Setting::new(["warn", "off"], 1, 0);
     setting.world.set_live(&product("prod-p0000"), false);
     setting.world.failing(|failing| {
-        failing.judge(|call| match (call.operation, call.thing) {
+        failing.decide_by(|call| match (call.operation, call.thing) {
             ("PutItem", "live") => Fate::Refuse(Kind::Retryable),
             _ => Fate::Go,
         });
@@ -432,7 +432,7 @@ fn what_was_approved_is_executed_as_it_was_shown() {
     // Of the three one was known when it was shown.
     setting.world.failing(|failing| {
         let mut asked = 0;
-        failing.judge(move |call| {
+        failing.decide_by(move |call| {
             asked += u32::from(call.operation == "GetProduct");
             match (call.operation, asked) {
                 ("GetProduct", 2) => Fate::Refuse(Kind::Denied),

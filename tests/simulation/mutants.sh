@@ -96,11 +96,11 @@ mutate keeps-an-old-hold converged producer/src/reconcile/hold.rs \
     's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
 mutate announces-every-hour idempotent producer/src/run/notify.rs \
     's/self\.ports\.ledger\(\)\.put_link_state\(lane, &link_state\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
-mutate tells-of-a-block-every-hour told-once shared/domain/src/notify.rs \
+mutate reports-a-block-every-hour reported-once shared/domain/src/notify.rs \
     's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
-mutate leaves-what-was-recorded told producer/src/reconcile/hold.rs \
+mutate leaves-what-was-recorded reported producer/src/reconcile/hold.rs \
     's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
-mutate forgets-ends-to-tell-of told producer/src/run/begin.rs \
+mutate forgets-ends-to-report reported producer/src/run/begin.rs \
     's/self\.announce_forgotten\(&older\)\.await;//'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

@@ -25,7 +25,7 @@ pub(super) fn page(mut command: Command) -> String {
     text
 }
 
-/// The commands of a command, those that have none of their own with their options.
+/// Adds a command: its subcommands, or its options if it has none.
 fn add(text: &mut String, command: &Command) {
     let shown = command.get_subcommands();
     for command in shown.filter(|command| !command.is_hide_set() && command.get_name() != "help") {
@@ -63,7 +63,7 @@ fn arguments<'a>(text: &mut String, told: impl Iterator<Item = &'a Arg>) {
     for arg in told {
         let help = arg.get_help().map(ToString::to_string);
         let help = help.unwrap_or_default();
-        // Where the default depends on something, it is told in the text.
+        // A default that depends on something is part of the text.
         let (help, told_default) = match help.split_once(" [default: ") {
             Some((help, default)) => (help, Some(default.trim_end_matches(']'))),
             None => (help.as_str(), None),
@@ -103,7 +103,7 @@ fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// As it stands on the command line.
+/// The argument as written on the command line.
 fn name(arg: &Arg) -> String {
     let values = arg.get_value_names().unwrap_or_default();
     let value = values.first().map(ToString::to_string).unwrap_or_default();
@@ -115,7 +115,7 @@ fn name(arg: &Arg) -> String {
     }
 }
 
-/// With the full stop that clap leaves out.
+/// Adds the full stop that clap removes.
 fn sentence(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() || text.ends_with('.') {

@@ -79,7 +79,7 @@ fn section(text: &mut String, title: &str, path: &str, schema: &Value) {
     }
 }
 
-/// What each of the words means that a key takes.
+/// Lists the values of a key with their meanings.
 fn choices(text: &mut String, key: &str, schema: &Value) {
     let described: Vec<_> = words(schema)
         .filter(|word| !said(word).is_empty())
@@ -93,7 +93,7 @@ fn choices(text: &mut String, key: &str, schema: &Value) {
     }
 }
 
-/// The table that a key holds, and whether it may stand several times.
+/// The table of a key, and whether it may be repeated.
 fn table(schema: &Value) -> Option<(&Value, bool)> {
     let has_keys = |schema: &Value| schema.get("properties").is_some();
     let items = schema.get("items");
@@ -104,7 +104,7 @@ fn table(schema: &Value) -> Option<(&Value, bool)> {
     }
 }
 
-/// The schemas of the words that a key, or each value of its list, takes.
+/// The schemas of the values of a key, or of the items of its list.
 fn words(schema: &Value) -> impl Iterator<Item = &Value> {
     let schema = schema.get("items").unwrap_or(schema);
     list(schema, "oneOf")

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use pmp_sync_domain::wire::catalogue::{By, EventKind};
 use serde_json::Value;
 
-/// What no type can tell.
+/// The text that no type contains.
 const WORDS: &str = include_str!("events.md");
 
 /// The page.
@@ -65,7 +65,7 @@ fn rows(schema: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What is said of a field, or of its type if nothing is.
+/// The description of a field, or of its type.
 fn described(root: &Value, field: &Value) -> String {
     let own = field.get("description").and_then(Value::as_str);
     let of_type = || {
@@ -77,7 +77,7 @@ fn described(root: &Value, field: &Value) -> String {
     words.replace('\n', " ").replace('|', "\\|")
 }
 
-/// The definition that a field refers to; itself otherwise.
+/// Resolves a reference of a field.
 fn resolved<'a>(root: &'a Value, field: &'a Value) -> &'a Value {
     let path = field.get("$ref").and_then(Value::as_str);
     let found = path.and_then(|path| root.pointer(path.trim_start_matches('#')));

@@ -11,7 +11,7 @@ pub(crate) type Producer = Context<World, OrgCatalog, World, World, World>;
 pub(crate) fn producer(world: &World, account: &AccountId) -> Producer {
     Context {
         ledger: world.clone(),
-        marketplace: world.told_catalog(account),
+        marketplace: world.observed_catalog(account),
         members: world.clone(),
         outbox: world.clone(),
         system: world.clone(),

@@ -52,7 +52,7 @@ fn policy_of(id: &ExperienceId) -> Option<PolicyId> {
 
 /// What the producer last read of an experience.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Observed {
     /// The experience that it changes.
     pub experience: Experience,
     /// Its lists. Empty until they were read.
@@ -71,7 +71,7 @@ pub struct Experiences {
     hidden: BTreeSet<ChangeSetId>,
     /// The number of allowed products in the producer's next read of an experience's lists.
     short: BTreeMap<ExperienceId, usize>,
-    told: BTreeMap<ExperienceId, Told>,
+    observed: BTreeMap<ExperienceId, Observed>,
 }
 
 impl Experiences {
@@ -86,7 +86,7 @@ impl Experiences {
             unattributed: false,
             hidden: BTreeSet::new(),
             short: BTreeMap::new(),
-            told: BTreeMap::new(),
+            observed: BTreeMap::new(),
         }
     }
 
@@ -140,8 +140,8 @@ impl Experiences {
     }
 
     /// What the producer last read of an experience.
-    pub fn told(&self, id: &ExperienceId) -> Option<&Told> {
-        self.told.get(id)
+    pub fn observed(&self, id: &ExperienceId) -> Option<&Observed> {
+        self.observed.get(id)
     }
 
     /// The current state of an experience.
@@ -149,20 +149,20 @@ impl Experiences {
         self.entities.get(id).map(|entity| &entity.experience)
     }
 
-    fn tell_experience(&mut self, experience: &Experience) {
-        let told = self.told.entry(experience.id.clone());
-        let told = told.or_insert_with(|| Told {
+    fn observe_experience(&mut self, experience: &Experience) {
+        let observed = self.observed.entry(experience.id.clone());
+        let observed = observed.or_insert_with(|| Observed {
             experience: experience.clone(),
             policy: PolicySnapshot::default(),
         });
-        told.experience = experience.clone();
+        observed.experience = experience.clone();
         if experience.policy.is_none() {
-            told.policy = PolicySnapshot::default();
+            observed.policy = PolicySnapshot::default();
         }
     }
 
     /// The lists as the producer reads them.
-    fn tell_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
+    fn observe_policy(&mut self, id: &ExperienceId, policy: PolicySnapshot) -> PolicySnapshot {
         let policy = match self.short.remove(id) {
             Some(most) => PolicySnapshot::new(
                 policy.allowed().iter().take(most).cloned(),
@@ -170,8 +170,8 @@ impl Experiences {
             ),
             None => policy,
         };
-        if let Some(told) = self.told.get_mut(id) {
-            told.policy = policy.clone();
+        if let Some(observed) = self.observed.get_mut(id) {
+            observed.policy = policy.clone();
         }
         policy
     }
@@ -187,7 +187,7 @@ impl Experiences {
     }
 
     /// Makes the service no longer say which change of a failed change set was at fault.
-    pub fn tell_no_reasons(&mut self) {
+    pub fn withhold_reasons(&mut self) {
         self.unattributed = true;
     }
 
@@ -288,10 +288,10 @@ impl Experiences {
                 })
                 .collect();
             if archived || !errors.is_empty() {
-                let told = !self.unattributed && !archived;
+                let attributed = !self.unattributed && !archived;
                 set.status = Some(ChangeSetStatus::Failed(Failed {
-                    errors: if told { errors } else { Vec::new() },
-                    description: (!told).then(|| "the change set is not valid".to_owned()),
+                    errors: if attributed { errors } else { Vec::new() },
+                    description: (!attributed).then(|| "the change set is not valid".to_owned()),
                 }));
                 continue;
             }
@@ -410,7 +410,7 @@ impl ReadCatalog for OrgCatalog {
             .entity(&self.account, "DescribeEntity", id)?;
         let experience = entity.experience.clone();
         if self.producer {
-            inner.experiences.tell_experience(&experience);
+            inner.experiences.observe_experience(&experience);
         }
         effect.answer(experience)
     }
@@ -432,7 +432,7 @@ impl ReadCatalog for OrgCatalog {
             )
         })?;
         let policy = if self.producer {
-            inner.experiences.tell_policy(&experience, policy)
+            inner.experiences.observe_policy(&experience, policy)
         } else {
             policy
         };

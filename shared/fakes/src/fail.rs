@@ -29,7 +29,7 @@ pub struct Call<'a> {
     pub thing: &'a str,
 }
 
-type Judge = Box<dyn FnMut(Call<'_>) -> Fate + Send>;
+type Decide = Box<dyn FnMut(Call<'_>) -> Fate + Send>;
 
 /// Which calls fail, and how often each operation was called.
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub struct Failing {
     total: u64,
     nth: Option<(u64, Fate)>,
     of: Vec<(String, u64, Fate)>,
-    judge: Option<Judge>,
+    decide: Option<Decide>,
     pub(crate) interleaved: bool,
 }
 
@@ -72,9 +72,9 @@ impl Failing {
         self.of.push((operation.into(), times, Fate::Lose(kind)));
     }
 
-    /// Lets `judge` decide about every other call.
-    pub fn judge(&mut self, judge: impl FnMut(Call<'_>) -> Fate + Send + 'static) {
-        self.judge = Some(Box::new(judge));
+    /// Lets `decide` choose the fate of every other call.
+    pub fn decide_by(&mut self, decide: impl FnMut(Call<'_>) -> Fate + Send + 'static) {
+        self.decide = Some(Box::new(decide));
     }
 
     /// Makes every call yield once before its effect, so that the test decides which task
@@ -114,7 +114,7 @@ impl Failing {
                 operation,
                 thing,
             };
-            self.judge.as_mut().map_or(Fate::Go, |judge| judge(call))
+            self.decide.as_mut().map_or(Fate::Go, |decide| decide(call))
         });
         let error = |kind, words| ServiceError::new(operation, thing, kind, words);
         match fate {

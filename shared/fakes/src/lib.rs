@@ -10,7 +10,7 @@ mod ledger;
 mod queue;
 mod world;
 
-pub use self::catalog::{ChangeSetRecord, Experiences, OrgCatalog, Told};
+pub use self::catalog::{ChangeSetRecord, Experiences, Observed, OrgCatalog};
 pub use self::fail::{Call, Failing, Fate};
 pub use self::ledger::{ItemState, Kept, MemoryLedger, Written};
 pub use self::queue::{Delivery, Queue};

@@ -161,7 +161,7 @@ impl World {
     }
 
     /// Like [`Self::catalog`], for the producer: what it reads is remembered.
-    pub fn told_catalog(&self, account: &AccountId) -> OrgCatalog {
+    pub fn observed_catalog(&self, account: &AccountId) -> OrgCatalog {
         OrgCatalog {
             producer: true,
             ..self.catalog(account)
@@ -363,7 +363,7 @@ impl Members for World {
             return Err(ServiceError::new("AssumeRole", thing, Kind::Denied, words));
         }
         effect.answer(MemberAccess {
-            catalog: self.told_catalog(&member.account),
+            catalog: self.observed_catalog(&member.account),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The real producer and the real workers over the fakes: the seeded simulator, and the explorer of small worlds.
 
-pub mod explore;
+pub mod explorer;
 mod ports;
-pub mod sim;
+pub mod simulator;
 
 pub use self::ports::{Producer, WorkerPorts, producer};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pmp_sync_simulation::sim::{Tally, Violation, simulate};
+use pmp_sync_simulation::simulator::{Stats, Violation, simulate};
 
 /// How the command is used.
 const USAGE: &str = "usage: cargo simulate [--seeds N] [--first N] [--threads N] [--trace] [--all]
@@ -20,10 +20,10 @@ const USAGE: &str = "usage: cargo simulate [--seeds N] [--first N] [--threads N]
   --all        goes on after a failure, and counts the failures by what was violated
 ";
 
-/// Failures that are told one by one.
+/// The most failures that are printed individually.
 const MOST_TOLD: usize = 25;
 
-/// What was asked for.
+/// The options of the command line.
 struct Options {
     seeds: u64,
     first: u64,
@@ -64,15 +64,15 @@ fn options() -> Option<Options> {
     Some(options)
 }
 
-/// What all threads have come to.
+/// The results of all threads.
 #[derive(Default)]
 struct Found {
-    tally: Tally,
+    stats: Stats,
     failures: Vec<(u64, Violation)>,
 }
 
 fn work(options: &Options, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Found>) {
-    let mut tally = Tally::default();
+    let mut stats = Stats::default();
     let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +81,7 @@ fn work(options: &Options, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Fo
         }
         let seed = options.first.saturating_add(number);
         let outcome = simulate(seed, options.traced);
-        tally.merge(&outcome.tally);
+        stats.merge(&outcome.stats);
         if options.traced {
             let mut out = io::stdout().lock();
             let _ = writeln!(out, "{}", outcome.trace.join("\n"));
@@ -91,7 +91,7 @@ fn work(options: &Options, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Fo
             lock().failures.push((seed, violation));
         }
     }
-    lock().tally.merge(&tally);
+    lock().stats.merge(&stats);
 }
 
 fn run(options: &Options) -> io::Result<bool> {
@@ -127,7 +127,7 @@ fn run(options: &Options) -> io::Result<bool> {
         let seconds = begun.elapsed().as_secs_f64();
         let done = next.load(Ordering::Relaxed).min(options.seeds);
         writeln!(out, "{done:>12}  worlds in {seconds:.1} s")?;
-        write!(out, "{}", found.tally)?;
+        write!(out, "{}", found.stats)?;
     }
     let mut counts: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for (seed, violation) in &found.failures {
@@ -161,7 +161,7 @@ fn main() -> ExitCode {
         .split_first()
         .map(|(first, rest)| (first.as_str(), rest))
     {
-        return pmp_sync_simulation::explore::main_explore(names);
+        return pmp_sync_simulation::explorer::main_explore(names);
     }
     let Some(options) = options() else {
         let _ = io::stderr().write_all(USAGE.as_bytes());

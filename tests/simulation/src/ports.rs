@@ -2,8 +2,7 @@
 
 use pmp_sync_domain::ids::AccountId;
 
-use pmp_sync_fakes::OrgCatalog;
-use pmp_sync_fakes::{MemberSide, World};
+use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
 use pmp_sync_producer::Context;
 
 /// The world of a producer.
@@ -13,14 +12,14 @@ pub type Producer = Context<World, OrgCatalog, World, World, World>;
 pub fn producer(world: &World, account: &AccountId) -> Producer {
     Context {
         ledger: world.clone(),
-        marketplace: world.told_catalog(account),
+        marketplace: world.observed_catalog(account),
         members: world.clone(),
         outbox: world.clone(),
         system: world.clone(),
     }
 }
 
-/// What a worker needs, from a world.
+/// The worker's ports over the fakes of a world.
 #[derive(Debug, Clone)]
 pub struct WorkerPorts {
     world: World,
@@ -29,7 +28,7 @@ pub struct WorkerPorts {
 }
 
 impl WorkerPorts {
-    /// In that member account.
+    /// The ports of the worker in a member account.
     pub fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),

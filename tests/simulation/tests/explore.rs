@@ -1,7 +1,7 @@
 //! The small worlds that a debug build explores to their ends within seconds. The others are explored
 //! by `cargo explore`.
 
-use pmp_sync_simulation::explore::{SmallWorld, explore, worlds};
+use pmp_sync_simulation::explorer::{SmallWorld, explore, worlds};
 
 /// More states than any of them has.
 const MOST_STATES: usize = 100_000;

@@ -5,7 +5,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
-use pmp_sync_simulation::sim::{Tally, simulate};
+use pmp_sync_simulation::simulator::{Stats, simulate};
 
 /// Worlds of this test.
 const WORLDS: u64 = 300;
@@ -15,23 +15,23 @@ fn a_few_hundred_worlds_end_as_they_should() {
     let halves = std::thread::scope(|scope| {
         let half = |parity: u64| {
             move || {
-                let mut tally = Tally::default();
+                let mut stats = Stats::default();
                 for seed in (0..WORLDS).filter(|seed| seed % 2 == parity) {
                     let outcome = simulate(seed, false);
                     assert_eq!(outcome.violation, None, "seed {seed}");
-                    tally.merge(&outcome.tally);
+                    stats.merge(&outcome.stats);
                 }
-                tally
+                stats
             }
         };
         [0, 1]
             .map(|parity| scope.spawn(half(parity)))
             .map(std::thread::ScopedJoinHandle::join)
     });
-    let mut tally = Tally::default();
+    let mut stats = Stats::default();
     for half in halves {
         match half {
-            Ok(half) => tally.merge(&half),
+            Ok(half) => stats.merge(&half),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -69,7 +69,7 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "notices: quarantined",
         "notices: recovered",
         "notices: stale",
-        "notices told twice",
+        "notices repeated",
         "overrides",
         "quarantined at the end",
         "rules of members changed",
@@ -78,7 +78,7 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "requests: restore",
         "rollbacks that were gone",
     ] {
-        assert!(tally.count(name) > 0, "there were no {name}:\n{tally}");
+        assert!(stats.count(name) > 0, "there were no {name}:\n{stats}");
     }
 }
 
@@ -90,7 +90,7 @@ fn the_same_seed_is_the_same_world_to_the_letter() {
         let differs = one.trace.iter().zip(&two.trace).find(|(a, b)| a != b);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(one.trace.len(), two.trace.len(), "seed {seed}");
-        assert_eq!(one.tally, two.tally, "seed {seed}");
+        assert_eq!(one.stats, two.stats, "seed {seed}");
         let other = simulate(seed + 1, true);
         assert_ne!(one.trace, other.trace, "seeds {seed} and the next are one");
     }
@@ -100,7 +100,7 @@ fn the_same_seed_is_the_same_world_to_the_letter() {
 fn a_trace_changes_nothing_in_its_world() {
     for seed in 0..12 {
         let (traced, quiet) = (simulate(seed, true), simulate(seed, false));
-        assert_eq!(traced.tally, quiet.tally, "seed {seed}");
+        assert_eq!(traced.stats, quiet.stats, "seed {seed}");
         assert!(quiet.trace.is_empty());
     }
 }

@@ -156,7 +156,7 @@ pub struct LaneState {
     pub schema: u32,
     /// Number of writes. Each write is conditioned on the number that was read.
     pub rev: u64,
-    /// Where the lane stands.
+    /// What the lane is doing.
     pub phase: Phase,
     /// Number of the last intent. It grows by one with each.
     pub seq: u64,

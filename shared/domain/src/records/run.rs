@@ -194,8 +194,8 @@ mod tests {
         format!("222222222222/exp-{number}").parse().unwrap()
     }
 
-    /// A run that has looked at `links` member experiences, of which `failed` failed, and has lanes
-    /// of these numbers at work.
+    /// A run that observed `links` member experiences, of which `failed` failed. The lanes with the
+    /// numbers in `open` are at work.
     fn planned(links: usize, failed: usize, open: &[usize]) -> RunRecord {
         let mut record = RunRecord::new(RunId::next(None, 1, 0), 1, Vec::new(), at(0));
         record.planned_at = Some(at(10));

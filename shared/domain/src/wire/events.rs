@@ -179,7 +179,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// As it stands in events.
+    /// The word in events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",

@@ -148,7 +148,7 @@ pub enum Why {
     Failing {
         /// The stable code.
         code: String,
-        /// What is wrong.
+        /// What is wrong, as a sentence.
         message: String,
         /// What to do about it.
         remedy: String,

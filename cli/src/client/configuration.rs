@@ -1,0 +1,119 @@
+//! Edits of the stored configuration, stored on condition that the version is the one that was
+//! read; and what is known of an account before it is configured.
+
+pub(crate) mod edit;
+
+use pmp_sync_aws::system::{SystemClock, SystemEntropy};
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::{AccountId, ExternalId};
+use pmp_sync_domain::ports::{Clock as _, Entropy as _};
+use pmp_sync_domain::records::Onboarding;
+
+use self::edit::{Edit, EditError};
+use super::context::Context;
+use crate::failure::Failure;
+
+/// A configuration after an edit.
+pub(crate) struct Edited {
+    /// The version that is in force.
+    pub(crate) version: u64,
+    /// False if the configuration was the same already.
+    pub(crate) stored: bool,
+    /// The configuration after the edit.
+    pub(crate) config: Config,
+}
+
+/// Edits the configuration and stores it as the next version. The edit is refused if another
+/// version was stored in between.
+pub(crate) async fn edit_config(
+    context: &Context,
+    edit: impl FnOnce(Option<&str>) -> Result<Edit, EditError>,
+) -> Result<Edited, Failure> {
+    let standing = context.ledger.current_config().await?;
+    let version = standing.as_ref().map(|stored| stored.version);
+    let before = standing.as_ref().map(|stored| stored.text.as_str());
+    let refused = |error| failure(error, version.unwrap_or_default());
+    let read =
+        |text: &str| Config::parse(text).map_err(|invalid| refused(EditError::After(invalid)));
+    match (edit(before).map_err(refused)?, before) {
+        (Edit::Changed(text), _) => {
+            let config = read(&text)?;
+            let now = SystemClock.now();
+            let version = context.ledger.put_config(&text, version, now).await?;
+            Ok(Edited {
+                version,
+                stored: true,
+                config,
+            })
+        }
+        (Edit::Same, text) => Ok(Edited {
+            version: version.unwrap_or_default(),
+            stored: false,
+            config: text.map(read).transpose()?.unwrap_or_default(),
+        }),
+    }
+}
+
+fn failure(error: EditError, version: u64) -> Failure {
+    let message = error.to_string();
+    let remedy = match error {
+        EditError::Before(invalid) => {
+            let fault = RunError::Config(version, invalid.to_string());
+            return Failure::Fault(fault.record());
+        }
+        EditError::After(_) => {
+            return Failure::CommandLine {
+                message: format!("the configuration was not changed: {message}"),
+                remedy: "`pmp-sync config show` shows what stands".to_owned(),
+            };
+        }
+        EditError::Differs { .. } => {
+            "`pmp-sync member mode` changes the mode; for anything else take the text of `pmp-sync config show`, change it, and store it with `pmp-sync config apply`"
+        }
+        EditError::WhichManagementExperience(_) => "name it with --management-experience",
+        EditError::Unknown(message) => {
+            return Failure::Unknown {
+                message,
+                remedy: "`pmp-sync member list` lists members and links".to_owned(),
+            };
+        }
+    };
+    Failure::CommandLine {
+        message,
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// Reads what is known of an account. A new account gets the given external id, or the one that the
+/// configuration has for it, or a generated one. It never changes afterwards.
+pub(crate) async fn begin_onboarding(
+    context: &Context,
+    account: &AccountId,
+    given: Option<ExternalId>,
+) -> Result<Onboarding, Failure> {
+    let external_id = match given {
+        Some(given) => given,
+        None => configured(context, account)
+            .await?
+            .unwrap_or_else(|| ExternalId::generate(SystemEntropy.bits())),
+    };
+    let now = SystemClock.now();
+    let ledger = &context.ledger;
+    Ok(ledger.begin_onboarding(account, external_id, now).await?)
+}
+
+/// The external id that the configuration has for an account.
+pub(crate) async fn configured(
+    context: &Context,
+    account: &AccountId,
+) -> Result<Option<ExternalId>, Failure> {
+    let Some(stored) = context.ledger.current_config().await? else {
+        return Ok(None);
+    };
+    let config = Config::parse(&stored.text)
+        .map_err(|invalid| failure(EditError::Before(invalid), stored.version))?;
+    let mut members = config.members.into_values();
+    let member = members.find(|member| member.account == *account);
+    Ok(member.map(|member| member.external_id))
+}

@@ -1,0 +1,63 @@
+//! Access to the management account. The names of all resources derive from the name of the stacks.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use pmp_sync_aws::bus::EventBus;
+use pmp_sync_aws::caller;
+use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::system::SystemEntropy;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
+
+use crate::failure::Failure;
+use crate::options::Common;
+
+/// How long to wait for STS: the requester is reported as well as possible, and delays nothing.
+const WHO: Duration = Duration::from_secs(3);
+
+/// Clients for the management account, with the credentials of its profile if one is named.
+pub(crate) struct Context {
+    pub(crate) config: SdkConfig,
+    pub(crate) ledger: Ledger,
+    pub(crate) bus: EventBus,
+    pub(crate) producer: String,
+}
+
+impl Context {
+    pub(crate) async fn new(common: &Common) -> Self {
+        Self::with(
+            common,
+            sdk_config_for(common.management_profile.as_deref()).await,
+        )
+    }
+
+    /// Creates the context with an existing SDK configuration.
+    pub(crate) fn with(common: &Common, config: SdkConfig) -> Self {
+        Self {
+            // The command writes no item that expires.
+            ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
+            bus: EventBus::new(&config, &common.name),
+            producer: format!("{}-producer", common.name),
+            config,
+        }
+    }
+
+    /// The requester: the ARN of the principal, or the user of this machine if STS does not answer.
+    pub(crate) async fn requester(&self) -> Option<String> {
+        let told = caller::principal(&self.config, WHO).await.ok();
+        told.or_else(|| std::env::var("USER").ok())
+    }
+
+    /// Reads the configuration in force. An error if there is none.
+    pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
+        let stored = self.ledger.current_config().await?;
+        stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
+    }
+}
+
+/// Creates an id for a request, by which its run is found.
+pub(crate) fn request_id() -> String {
+    format!("{:032x}", SystemEntropy.bits())
+}

@@ -1,0 +1,306 @@
+//! Brings an experience to the wanted state: reads what exists, starts the next change set, waits
+//! for it, and reads again. After an interruption it continues from what exists.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended, Found};
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::ids::{ChangeSetId, ExperienceId};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::decide::{self, Next, Wanted};
+use crate::failure::Failure;
+use crate::progress::Progress;
+
+/// Prefix of the names of these change sets. It differs from the worker's prefix, whose events are
+/// for the lanes.
+const PREFIX: &str = "pmp-sync-admin";
+/// The most change sets for one step. One that fails because of the service is tried again.
+const MOST_STARTS: usize = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The catalog of one account, in the hands of an operator.
+pub(crate) struct Administrator<'a> {
+    pub(crate) catalog: CatalogAdmin,
+    progress: &'a Progress,
+    seconds: u64,
+    ends: Instant,
+}
+
+/// The result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) experience: ExperienceId,
+    /// False if the state was as wanted already.
+    pub(crate) changed: bool,
+}
+
+/// A growing pause.
+struct Pause(Duration);
+
+impl Pause {
+    fn new() -> Self {
+        Self(FIRST_PAUSE)
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl<'a> Administrator<'a> {
+    /// `seconds` limits the total wait.
+    pub(crate) fn new(config: &SdkConfig, progress: &'a Progress, seconds: u64) -> Self {
+        Self {
+            catalog: CatalogAdmin::new(config),
+            progress,
+            seconds,
+            ends: Instant::now() + Duration::from_secs(seconds),
+        }
+    }
+
+    /// Brings an experience to the wanted state. `which` may be none only if the experience is to
+    /// be created.
+    pub(crate) async fn settle(
+        &self,
+        which: Option<&ExperienceId>,
+        wanted: &Wanted,
+    ) -> Result<Settled, Failure> {
+        let subject = match (which, wanted) {
+            (Some(id), _) => id.to_string(),
+            (None, Wanted::Made { name }) => name.clone(),
+            (None, _) => String::new(),
+        };
+        let name = format!("{PREFIX}:{}:{subject}", wanted.verb());
+        let (mut starts, mut changed) = (0, false);
+        let mut pause = Pause::new();
+        loop {
+            // Read before the entities, so that what has ended by now is visible in them.
+            let newest = self.catalog.newest(&name).await?;
+            let mut ended = None;
+            if let Some(found) = &newest {
+                if found.is_under_way {
+                    self.progress.step(format!("waiting for {name}"));
+                }
+                // Also reads what the change set created, because a list may not have it yet.
+                let may_have_made = which.is_none();
+                if found.is_under_way || may_have_made {
+                    ended = Some(self.wait(&found.id, &name).await?);
+                }
+            }
+            let (id, changes) = match self.next(which, wanted, ended.as_ref()).await? {
+                Next::Done(experience) => {
+                    let changed = changed || newest.is_some_and(|found| found.is_under_way);
+                    return Ok(Settled {
+                        experience,
+                        changed,
+                    });
+                }
+                Next::Refuse { message, remedy } => {
+                    return Err(Failure::CommandLine { message, remedy });
+                }
+                Next::Start(id, changes) => (id, changes),
+            };
+            if starts >= MOST_STARTS {
+                return Err(Failure::NotWell(format!(
+                    "{starts} change sets named {name} have not brought it about"
+                )));
+            }
+            let set = AdminChangeSet {
+                token: token(&name, id.as_ref(), &changes, newest.as_ref()),
+                name: name.clone(),
+                experience: id,
+                changes,
+            };
+            self.progress.step(format!("{}: {subject}", wanted.verb()));
+            let started = match self.catalog.start(&set).await {
+                Err(error) if error.kind == Kind::Locked => {
+                    self.in_time("another change set is under way", &name)?;
+                    self.progress.detail("another change set is under way");
+                    pause.wait().await;
+                    continue;
+                }
+                started => started?,
+            };
+            starts += 1;
+            changed = true;
+            match self.wait(&started, &name).await? {
+                Ended::Succeeded(_) => {}
+                Ended::Failed(errors) if is_busy(&errors) => {
+                    starts -= 1;
+                    self.in_time("the audience is being changed", &name)?;
+                    pause.wait().await;
+                }
+                // Somebody else was faster. If the state is as wanted, nothing is left to do.
+                Ended::Failed(errors) if exists(&errors) => {
+                    let next = self.next(which, wanted, None).await?;
+                    if matches!(next, Next::Start(..)) {
+                        return Err(refused(&name, &started, &errors));
+                    }
+                }
+                Ended::Failed(errors) => return Err(refused(&name, &started, &errors)),
+                Ended::ServerFault(_) => pause.wait().await,
+                Ended::Cancelled => {
+                    return Err(Failure::NotWell(format!(
+                        "the change set {started} ({name}) was cancelled by an administrator"
+                    )));
+                }
+            }
+        }
+    }
+
+    /// Decides the next step from what exists.
+    async fn next(
+        &self,
+        which: Option<&ExperienceId>,
+        wanted: &Wanted,
+        ended: Option<&Ended>,
+    ) -> Result<Next, Failure> {
+        let there = match which {
+            Some(id) => Some(self.catalog.experience(id).await?),
+            None => None,
+        };
+        let lost = || {
+            let message = "no experience is named".to_owned();
+            let remedy = "name it with --experience".to_owned();
+            Next::Refuse { message, remedy }
+        };
+        Ok(match (wanted, &there) {
+            (Wanted::Made { name }, Some(one)) => decide::made(name, std::slice::from_ref(one)),
+            (Wanted::Made { name }, None) => decide::made(name, &self.named(name, ended).await?),
+            (Wanted::Audience { principals }, Some(one)) => {
+                decide::audience(one, &self.catalog.audiences().await?, principals)
+            }
+            (Wanted::Enabled(wanted), Some(one)) => decide::enabled(one, *wanted),
+            (Wanted::Archived, Some(one)) => decide::archived(one),
+            (Wanted::Revived, Some(one)) => decide::revived(one),
+            (_, None) => lost(),
+        })
+    }
+
+    /// Finds every experience with that name. One that a change set just created may be missing in
+    /// the list.
+    async fn named(&self, name: &str, ended: Option<&Ended>) -> Result<Vec<Experience>, Failure> {
+        let all = self.catalog.names().await?.into_iter();
+        let mut ids: Vec<_> = all
+            .filter(|(_, other)| other == name)
+            .map(|(id, _)| id)
+            .collect();
+        if let Some(Ended::Succeeded(made)) = ended {
+            let unseen: Vec<_> = made
+                .iter()
+                .filter(|id| !ids.contains(id))
+                .cloned()
+                .collect();
+            ids.extend(unseen);
+        }
+        let mut found = Vec::new();
+        for id in ids {
+            let experience = self.catalog.experience(&id).await?;
+            // It may have been renamed since then.
+            if experience.name == name {
+                found.push(experience);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Waits until a change set has ended.
+    async fn wait(&self, id: &ChangeSetId, name: &str) -> Result<Ended, Failure> {
+        let mut pause = Pause::new();
+        loop {
+            if let Some(ended) = self.catalog.ended(id).await? {
+                return Ok(ended);
+            }
+            self.in_time(&format!("the change set {id} is under way"), name)?;
+            self.progress
+                .detail(format!("{name}: the change set {id} is under way"));
+            pause.wait().await;
+        }
+    }
+
+    fn in_time(&self, what: &str, name: &str) -> Result<(), Failure> {
+        if Instant::now() < self.ends {
+            return Ok(());
+        }
+        Err(Failure::Late(format!(
+            "{what} after {} s ({name}); the same command goes on with it",
+            self.seconds
+        )))
+    }
+}
+
+/// The token of a step. It stays the same until its change set has ended, so that a repetition
+/// after a crash starts nothing twice.
+fn token(
+    name: &str,
+    experience: Option<&ExperienceId>,
+    changes: &[AdminChange],
+    after: Option<&Found>,
+) -> String {
+    let after = after.map(|found| found.id.as_str());
+    let content = format!("{name}\n{experience:?}\n{changes:?}\n{after:?}");
+    let mut text = String::new();
+    for byte in Sha256::digest(content) {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn has_code(errors: &[(String, String)], wanted: &str) -> bool {
+    !errors.is_empty() && errors.iter().all(|(code, _)| code == wanted)
+}
+
+fn is_busy(errors: &[(String, String)]) -> bool {
+    has_code(errors, "ENTITY_IN_USE")
+}
+
+fn exists(errors: &[(String, String)]) -> bool {
+    has_code(errors, "ENTITY_ALREADY_EXISTS")
+}
+
+fn refused(name: &str, id: &ChangeSetId, errors: &[(String, String)]) -> Failure {
+    let words: Vec<_> = errors
+        .iter()
+        .map(|(code, message)| format!("{code}: {message}"))
+        .collect();
+    let message = format!("the change set {id} failed: {}", words.join("; "));
+    Failure::Service(ServiceError::new(
+        "StartChangeSet",
+        name,
+        Kind::Refused,
+        message,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_same_until_something_has_ended() {
+        let changes = [AdminChange::SetEnabled(true)];
+        let id = "exp-1".parse().unwrap();
+        let found = Found {
+            id: "cs1".parse().unwrap(),
+            is_under_way: false,
+        };
+        let first = token("name", Some(&id), &changes, None);
+        assert_eq!(first, token("name", Some(&id), &changes, None));
+        assert!((1..=64).contains(&first.len()));
+        for other in [
+            token("other", Some(&id), &changes, None),
+            token("name", None, &changes, None),
+            token("name", Some(&id), &[AdminChange::SetEnabled(false)], None),
+            token("name", Some(&id), &changes, Some(&found)),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+}

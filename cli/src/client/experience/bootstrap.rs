@@ -1,0 +1,113 @@
+//! Creates an experience for a member account, with a policy and the account's organization as its
+//! audience. It stays disabled, so that its list is filled before it governs anybody.
+
+use aws_config::SdkConfig;
+use pmp_sync_aws::caller;
+use pmp_sync_aws::system::SystemClock;
+use pmp_sync_domain::ids::{AccountId, ExperienceId};
+use pmp_sync_domain::ports::Clock as _;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::administrator::Administrator;
+use super::{Wanted, agree, organization};
+use crate::client::configuration::begin_onboarding;
+use crate::client::context::Context;
+use crate::failure::Failure;
+use crate::progress::Progress;
+
+/// How long to wait for STS.
+const WHO: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// The wanted experience.
+pub(crate) struct Bootstrap<'a> {
+    /// The member account.
+    pub(crate) account: &'a AccountId,
+    /// The name of the experience.
+    pub(crate) name: &'a str,
+    /// An existing experience to use instead of a new one.
+    pub(crate) experience: Option<&'a ExperienceId>,
+    /// The audience. The account's organization if it is empty.
+    pub(crate) principals: &'a [String],
+    /// Some if it is enabled as well; true if the operator has agreed to that.
+    pub(crate) enable: Option<bool>,
+    /// Timeout for change sets, in seconds.
+    pub(crate) timeout: u64,
+}
+
+/// The result.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Bootstrapped {
+    /// The member account.
+    pub(crate) account: AccountId,
+    /// The member experience.
+    pub(crate) experience: ExperienceId,
+    /// The principals in its audience.
+    pub(crate) principals: Vec<String>,
+    /// False if everything was as wanted already.
+    pub(crate) changed: bool,
+    /// True if it was requested to be enabled, and is.
+    pub(crate) enabled: bool,
+}
+
+/// Creates the experience with the member account's `config`.
+pub(crate) async fn bootstrap(
+    context: &Context,
+    config: &SdkConfig,
+    wanted: &Bootstrap<'_>,
+    progress: &Progress,
+) -> Result<Bootstrapped, Failure> {
+    let account = wanted.account;
+    are_of(config, account).await?;
+    let known = begin_onboarding(context, account, None).await?;
+    let administrator = Administrator::new(config, progress, wanted.timeout);
+    let made = Wanted::Made {
+        name: wanted.name.to_owned(),
+    };
+    // What an earlier attempt created is used, whatever its name.
+    let which = wanted.experience.or(known.experience.as_ref());
+    let made = administrator.settle(which, &made).await?;
+    let id = made.experience;
+    if known.experience.as_ref() != Some(&id) {
+        let now = SystemClock.now();
+        let ledger = &context.ledger;
+        ledger.set_onboarding_experience(account, &id, now).await?;
+    }
+    let principals = if wanted.principals.is_empty() {
+        vec![organization(config).await?]
+    } else {
+        wanted.principals.to_vec()
+    };
+    let audience = Wanted::Audience {
+        principals: principals.clone(),
+    };
+    let mut changed = made.changed;
+    changed |= administrator.settle(Some(&id), &audience).await?.changed;
+    if let Some(yes) = wanted.enable {
+        agree(&administrator, &id, yes, progress).await?;
+        let enabled = Wanted::Enabled(true);
+        changed |= administrator.settle(Some(&id), &enabled).await?.changed;
+    }
+    Ok(Bootstrapped {
+        account: account.clone(),
+        experience: id,
+        principals,
+        changed,
+        enabled: wanted.enable.is_some(),
+    })
+}
+
+/// Checks that the credentials belong to the account. With others, another organization would get
+/// the experience.
+async fn are_of(config: &SdkConfig, account: &AccountId) -> Result<(), Failure> {
+    let principal = caller::principal(config, WHO).await?;
+    // arn:aws:sts::<account>:...
+    let is = principal.split(':').nth(4).unwrap_or_default();
+    if is == account.as_str() {
+        return Ok(());
+    }
+    Err(Failure::CommandLine {
+        message: format!("the credentials are those of account {is}, not {account}"),
+        remedy: "name the profile with that account's credentials with --profile".to_owned(),
+    })
+}

@@ -1,0 +1,125 @@
+//! Holds in the form of `--json`, for every command.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Ask, Hold};
+use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::schema::Time;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Known, rollback};
+
+/// A plan that waits for approval.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HoldAnswer {
+    /// The member. Null if its lane was never planned for.
+    member: Option<MemberName>,
+    /// The member account.
+    account: AccountId,
+    /// The member experience.
+    experience: ExperienceId,
+    /// The management experience that it follows.
+    management_experience: Option<ExperienceId>,
+    /// The run whose record shows the plan.
+    run: RunId,
+    /// Hash of the plan.
+    plan_hash: PlanHash,
+    /// When the hold began.
+    #[schemars(with = "Time")]
+    since: Timestamp,
+    /// Number of planned allows.
+    allow: usize,
+    /// Number of planned denies.
+    deny: usize,
+    /// Number of denies of products that the member allows.
+    removals: usize,
+    /// The run before which the lists are wanted back, if it is a rollback.
+    restores: Option<RunId>,
+    /// The reasons of the hold.
+    reasons: Vec<ReasonAnswer>,
+    /// Who rejected it. It stays held, and is not announced again.
+    rejected: Option<Ask>,
+    /// The command that approves the plan.
+    approve: String,
+    /// The products, with `--products`. Null once the record of the run has expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(
+        clippy::option_option,
+        reason = "not asked for is one thing, asked for and not there another"
+    )]
+    pub(crate) products: Option<Option<Products>>,
+}
+
+/// The products of a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Products {
+    /// Products to allow.
+    allow: BTreeSet<ProductId>,
+    /// Products to deny.
+    deny: BTreeSet<ProductId>,
+}
+
+/// A reason of a hold.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ReasonAnswer {
+    /// The stable code. docs/errors has a page for it.
+    code: &'static str,
+    /// The guard that stopped the plan. Null for a rollback.
+    guard: Option<GuardName>,
+    /// The reason, as a sentence.
+    message: String,
+    /// What to do if the plan is a mistake.
+    what_to_do: &'static str,
+    /// The reason with its numbers.
+    details: HoldReason,
+}
+
+impl HoldAnswer {
+    pub(crate) fn new(known: &Known, hold: &Hold) -> Self {
+        let entry = known.entry.as_ref();
+        Self {
+            member: known.member().cloned(),
+            account: known.lane.account.clone(),
+            experience: known.lane.experience.clone(),
+            management_experience: entry.map(|entry| entry.management_experience.clone()),
+            run: hold.run,
+            plan_hash: hold.plan_hash.clone(),
+            since: hold.since,
+            allow: hold.allow,
+            deny: hold.deny,
+            removals: hold.removals,
+            restores: rollback(hold),
+            reasons: ReasonAnswer::all(&hold.reasons),
+            rejected: hold.rejected.clone(),
+            approve: known.approve(hold),
+            products: None,
+        }
+    }
+}
+
+impl Products {
+    /// The products of a plan.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            allow: plan.allow().clone(),
+            deny: plan.deny().clone(),
+        }
+    }
+}
+
+impl ReasonAnswer {
+    pub(crate) fn all(reasons: &[HoldReason]) -> Vec<Self> {
+        let of_one = |reason: &HoldReason| Self {
+            code: reason.code(),
+            guard: reason.guard(),
+            message: reason.to_string(),
+            what_to_do: reason.remedy(),
+            details: reason.clone(),
+        };
+        reasons.iter().map(of_one).collect()
+    }
+}

@@ -1,0 +1,265 @@
+//! Runs: request one, wait for it, and report it.
+
+mod live;
+
+use std::time::Duration;
+
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::lane::{LaneState, Phase};
+use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
+use tokio::time::Instant;
+
+use self::live::Live;
+use super::context::{Context, request_id};
+use super::holds;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{hint, output};
+
+/// The number of newest runs that are searched for that of the request.
+const AMONG: u16 = 50;
+
+/// Requests a run for a scope and waits for its end.
+pub(crate) async fn about(
+    context: &Context,
+    scope: Scope,
+    seconds: u64,
+) -> Result<RunRecord, Failure> {
+    let request = request_id();
+    let requester = context.requester().await;
+    context
+        .bus
+        .put(sync_requested(SyncRequest {
+            scope,
+            request_id: Some(request.clone()),
+            requester,
+            ..SyncRequest::default()
+        }))
+        .await?;
+    wait(context, &request, seconds).await
+}
+
+/// Converts the end of a run to the result of the command.
+pub(crate) fn ended_well(run: &RunRecord) -> Result<(), Failure> {
+    let words = format!(
+        "run {} is {}, not completed{}",
+        run.run,
+        run.status.as_str(),
+        reasons(run)
+    );
+    match run.status {
+        RunStatus::Completed => Ok(()),
+        RunStatus::Held => Err(Failure::Held(words)),
+        RunStatus::Partial | RunStatus::Failed => Err(Failure::Partial(words)),
+        // Another run has taken over the request, or the run has not ended.
+        RunStatus::Superseded | RunStatus::Planning | RunStatus::Applying => {
+            Err(Failure::NotWell(words))
+        }
+    }
+}
+
+/// Why a run is not completed, in words, and where to look.
+fn reasons(run: &RunRecord) -> String {
+    let totals = &run.totals;
+    let mut reasons = Vec::new();
+    if totals.failed > 0 {
+        reasons.push(format!("{} failed", output::count(totals.failed, "link")));
+    }
+    if totals.suspended > 0 {
+        reasons.push(format!(
+            "{} suspended (`pmp-sync resume`)",
+            output::count(totals.suspended, "link")
+        ));
+    }
+    if totals.held > 0 {
+        reasons.push(format!(
+            "{} held (`pmp-sync holds` lists what can be released)",
+            output::count(totals.held, "link")
+        ));
+    }
+    if totals.quarantined > 0 {
+        reasons.push(format!(
+            "{} in quarantine (`pmp-sync dlq list`)",
+            output::count(totals.quarantined, "change")
+        ));
+    }
+    if !run.not_seen.is_empty() {
+        let lanes: Vec<_> = run.not_seen.iter().map(String::as_str).collect();
+        reasons.push(format!(
+            "whether {} is equal could not be seen (`pmp-sync plan` tells why)",
+            lanes.join(", ")
+        ));
+    }
+    if run.status == RunStatus::Superseded {
+        reasons.push("a newer run took over (`pmp-sync status`)".to_owned());
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    format!(": {}", reasons.join("; "))
+}
+
+/// Waits until the run that serves a request has ended, or cannot continue without an operator.
+pub(crate) async fn wait(
+    context: &Context,
+    request: &str,
+    seconds: u64,
+) -> Result<RunRecord, Failure> {
+    let progress = Progress::new();
+    progress.step("waiting for the run");
+    let run = wait_for(context, request, Duration::from_secs(seconds), &progress).await;
+    progress.finish();
+    run
+}
+
+async fn wait_for(
+    context: &Context,
+    request: &str,
+    most: Duration,
+    progress: &Progress,
+) -> Result<RunRecord, Failure> {
+    let ends = Instant::now() + most;
+    let mut pause = Duration::from_millis(200);
+    let mut live = Live::new(progress);
+    loop {
+        let run = context.ledger.run_of_request(request, AMONG).await?;
+        if let Some(run) = &run {
+            if run.status.is_final() {
+                return Ok(run.clone());
+            }
+            if run.planned_at.is_some() && live.wants_names() {
+                live.names(&context.ledger.links(run.run).await?);
+            }
+            let lanes = lanes_of(context, run).await?;
+            live.tell(run, &lanes);
+            if let Some(words) = standing_still(run, &lanes) {
+                return Err(Failure::Partial(words));
+            }
+        }
+        if Instant::now() >= ends {
+            let what = run.map_or_else(
+                || format!("request {request} has not become a run"),
+                |run| format!("run {} is still {}", run.run, run.status.as_str()),
+            );
+            return Err(Failure::Late(format!(
+                "{what} after {} s; `pmp-sync status` shows how it goes on",
+                most.as_secs()
+            )));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// The lanes that a run waits for.
+async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, LaneState)>, Failure> {
+    let mut lanes = Vec::new();
+    // A lane that cannot be parsed belongs to a newer release.
+    for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
+        let state = context.ledger.state(&lane).await?;
+        lanes.push((lane, state));
+    }
+    Ok(lanes)
+}
+
+/// Why a run cannot continue: every lane that it waits for is blocked or suspended.
+fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<String> {
+    if lanes.is_empty() || lanes.len() < run.open.len() {
+        return None;
+    }
+    let reasons = lanes
+        .iter()
+        .map(|(lane, state)| match (state.phase, &state.block) {
+            (Phase::Blocked, Some(block)) => Some(format!(
+                "{lane} is blocked: {}: {}",
+                block.reason, block.detail
+            )),
+            (Phase::Suspended, _) => {
+                Some(format!("{lane} is suspended, `pmp-sync resume` resumes it"))
+            }
+            _ => None,
+        });
+    let reasons: Vec<_> = reasons.collect::<Option<_>>()?;
+    Some(format!(
+        "run {} cannot go on: {}; the next run looks at blocked lanes again",
+        run.run,
+        reasons.join("; ")
+    ))
+}
+
+pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
+    let totals = run.totals;
+    output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
+    output::line(&format!(
+        "  links     {} ({} in sync, {} changed, {} at work, {} failed{})",
+        totals.links,
+        totals.in_sync,
+        totals.committed,
+        totals.underway,
+        totals.failed,
+        match totals.held {
+            0 => String::new(),
+            held => format!(", {held} held"),
+        }
+    ))?;
+    output::line(&format!(
+        "  changes   {} allowed, {} denied, {}",
+        totals.allow,
+        totals.deny,
+        output::count(totals.messages, "message")
+    ))?;
+    output::line(&format!("  began     {}", run.started_at))?;
+    output::line(&format!(
+        "  completed {}",
+        run.completed_at
+            .map_or_else(|| "no".to_owned(), |at| at.to_string())
+    ))
+}
+
+/// Shows each failed or held link with its codes and what to do.
+pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
+    if let Some(fault) = &run.fault {
+        output::note(&format!(
+            "{}: {}\nwhat to do: {}",
+            fault.code, fault.message, fault.remedy
+        ));
+    }
+    for link in context.ledger.links(run.run).await? {
+        let what = name(&link);
+        // A fault may count as a hold as well. Nothing is known of the plan then.
+        let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
+        if let Some(fault) = link.fault.filter(|_| counts) {
+            output::note(&format!(
+                "{what}: {}: {}\nwhat to do: {}",
+                fault.code, fault.message, fault.remedy
+            ));
+        }
+        if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {
+            let approve = hint::approve(hold, &lane.experience, None);
+            output::note(&format!(
+                "{what} is held:\n{}",
+                holds::words(hold, &approve)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A link as text: its member, and its experience if it has one.
+pub(crate) fn name(link: &LinkRecord) -> String {
+    let lane = link.lane.as_ref();
+    let experience = lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
+    format!("{} {experience}", link.member)
+}
+
+/// Reads a run. An error if it does not exist.
+pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Failure> {
+    let record = context.ledger.run(run).await?;
+    record.ok_or_else(|| Failure::Unknown {
+        message: format!("there is no run {run}"),
+        remedy: "it may have expired; `pmp-sync status` lists the newest runs".to_owned(),
+    })
+}

@@ -1,0 +1,74 @@
+//! `--member` and `--experience`: names that the configuration must have.
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::{ExperienceId, MemberName};
+use pmp_sync_domain::link::Target;
+use pmp_sync_domain::ports::StoredConfig;
+use pmp_sync_domain::wire::Scope;
+
+use crate::failure::Failure;
+use crate::options::Narrowing;
+
+/// The scope of the options. An error if a link of the configuration lacks a name.
+pub(crate) fn of(narrowing: &Narrowing, stored: &StoredConfig) -> Result<Scope, Failure> {
+    check(narrowing.scope(), stored)
+}
+
+/// Checks the names of a scope.
+pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failure> {
+    if scope.is_everything() {
+        return Ok(scope);
+    }
+    let config = Config::parse(&stored.text).map_err(|invalid| {
+        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
+    })?;
+    let has_member = |name: &MemberName| config.links.iter().any(|link| link.member.name == *name);
+    if let Some(name) = scope.members.iter().find(|name| !has_member(name)) {
+        return Err(unknown(&format!("no link has the member {name}"), &config));
+    }
+    let has_experience = |id: &ExperienceId| {
+        config.links.iter().any(|link| {
+            scope.covers(&link.member.name, id)
+                && match &link.target {
+                    Target::One(experience) => experience == id,
+                    // Only the member's account knows which experiences these are.
+                    Target::EveryLive => true,
+                }
+        })
+    };
+    if let Some(id) = scope.experiences.iter().find(|id| !has_experience(id)) {
+        let of = if scope.members.is_empty() {
+            ""
+        } else {
+            " of the members that are named"
+        };
+        let what = format!("no link{of} has the member experience {id}");
+        return Err(unknown(&what, &config));
+    }
+    Ok(scope)
+}
+
+fn unknown(what: &str, config: &Config) -> Failure {
+    let members = config.members.keys().map(|name| {
+        let of_member = config.links.iter().filter(|link| link.member.name == *name);
+        let targets: Vec<_> = of_member.map(|link| link.target.to_string()).collect();
+        if targets.is_empty() {
+            format!("{name} (no link)")
+        } else {
+            format!("{name} ({})", targets.join(", "))
+        }
+    });
+    let members: Vec<_> = members.collect();
+    let there = match members.as_slice() {
+        [] => "there are no members".to_owned(),
+        [one] => format!("the only member is {one}"),
+        several => format!("the members are {}", several.join(", ")),
+    };
+    Failure::Unknown {
+        message: format!("{what}; {there}"),
+        remedy:
+            "name what a link has, or add a link and store it with `pmp-sync config apply FILE`"
+                .to_owned(),
+    }
+}

@@ -1,0 +1,355 @@
+//! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every
+//! step can be repeated, and continues what an interrupted command has left.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::change::{DeployedStack, Outcome, Review};
+use pmp_sync_deploy::elf::Architecture;
+use pmp_sync_deploy::installation::{self, Code, Outputs};
+use pmp_sync_deploy::package::{Function, Package, package};
+use pmp_sync_deploy::stack::{Found, Stacks};
+use pmp_sync_deploy::template::{MANAGEMENT, MEMBER};
+use pmp_sync_deploy::{Account, binaries};
+use pmp_sync_domain::ids::AccountId;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client::account::{Part, account_of, member_account};
+use crate::client::configuration::begin_onboarding;
+use crate::client::confirm::confirm;
+use crate::client::context::Context;
+use crate::client::experience;
+use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+use crate::progress::Progress;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeployCommand {
+    /// The management account: bus, inbox, producer and ledger.
+    Management(DeployOptions),
+    /// A member account: its role in the management account, then its queue and worker.
+    Member(DeployMemberOptions),
+}
+
+/// Options of every deployment.
+#[derive(Debug, Args)]
+pub(crate) struct DeployOptions {
+    /// The profile of the AWS configuration with the credentials of the account that is deployed to.
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// A parameter of the template; one that is not given stays as it is. May be given several times.
+    #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// The folder with the Lambdas' binaries, if it is not that of this program.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) code: Option<PathBuf>,
+    /// The S3 bucket for the code [default: <name>-code-<account>].
+    #[arg(long)]
+    pub(crate) bucket: Option<String>,
+    /// Execute what is shown without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `deploy member`
+#[derive(Debug, Args)]
+pub(crate) struct DeployMemberOptions {
+    /// The member account.
+    #[arg(long)]
+    pub(crate) account: AccountId,
+    #[command(flatten)]
+    pub(crate) options: DeployOptions,
+    /// Make an experience for the account too, as `pmp-sync member bootstrap` does: with a policy and its
+    /// organization as the audience, and disabled.
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// What that experience is called [default: the name that the stacks have].
+    #[arg(long, value_name = "NAME", requires = "bootstrap", value_parser = experience::name)]
+    pub(crate) experience_name: Option<String>,
+    /// Print the external id as well, which the configuration and both stacks have.
+    #[arg(long)]
+    pub(crate) show_external_id: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is expected, such as LogRetentionDays=30".to_owned()),
+    }
+}
+
+/// What `deploy` prints with `--json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DeployAnswer {
+    /// The account that was deployed to.
+    account: String,
+    stacks: Vec<DeployedStack>,
+    /// Location of the function's code.
+    code: Code,
+    /// The experience that was created or existed already, with `--bootstrap`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bootstrapped: Option<Bootstrapped>,
+    /// The external id of the member's roles, with `--show-external-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    /// The next command.
+    next: String,
+}
+
+/// `deploy`
+pub(crate) async fn run(common: &Common, command: &DeployCommand) -> Result<(), Failure> {
+    check_name(&common.name)?;
+    let progress = Progress::new();
+    let done = match command {
+        DeployCommand::Management(options) => management(common, options, &progress).await,
+        DeployCommand::Member(options) => member(common, options, &progress).await,
+    };
+    progress.finish();
+    show(common, &done?)
+}
+
+async fn management(
+    common: &Common,
+    options: &DeployOptions,
+    progress: &Progress,
+) -> Result<DeployAnswer, Failure> {
+    MANAGEMENT.check(&options.parameters)?;
+    let profile = options.profile.as_deref();
+    let profile = profile.or(common.management_profile.as_deref());
+    let account = account_of(profile, Part::Management).await?;
+    let stacks = Stacks::new(&account, progress);
+    let standing = stacks
+        .find(&installation::management_stack(&common.name))
+        .await?;
+    let package = packed(Function::Producer, options, standing.as_ref(), progress).await?;
+    let code = store(common, options, &account, &package, progress).await?;
+    let wanted = installation::management(&common.name, &code, &options.parameters);
+    let deployed = stacks
+        .deploy(&wanted, reviewed(options.yes, progress))
+        .await?;
+    Ok(DeployAnswer {
+        account: account.id.to_string(),
+        stacks: vec![deployed],
+        code,
+        bootstrapped: None,
+        external_id: None,
+        next: "pmp-sync deploy member --account ACCOUNT --profile PROFILE".to_owned(),
+    })
+}
+
+async fn member(
+    common: &Common,
+    options: &DeployMemberOptions,
+    progress: &Progress,
+) -> Result<DeployAnswer, Failure> {
+    let wanted = &options.options;
+    MEMBER.check(&wanted.parameters)?;
+    let management = account_of(common.management_profile.as_deref(), Part::Management).await?;
+    let account = member_account(wanted.profile.as_deref(), &options.account).await?;
+    if management.id == account.id {
+        return Err(Failure::CommandLine {
+            message: format!(
+                "account {} would be the management account and the member account",
+                account.id
+            ),
+            remedy: "name a profile of the management account with --management-profile".to_owned(),
+        });
+    }
+    let here = Stacks::new(&management, progress);
+    let there = Stacks::new(&account, progress);
+    let outputs = management_outputs(&here, &common.name).await?;
+    let standing = there
+        .find(&installation::member_stack(&common.name))
+        .await?;
+    let package = packed(Function::Worker, wanted, standing.as_ref(), progress).await?;
+
+    // All checks are done. From here on resources are created.
+    progress.step(format!("taking in account {}", account.id));
+    let context = Context::with(common, management.config.clone());
+    let known = begin_onboarding(&context, &account.id, None).await?;
+    let external_id = known.external_id;
+    let external_id = external_id.as_str();
+    let role = installation::member_access(&common.name, &account.id, external_id, &outputs);
+    let access = here.deploy(&role, reviewed(wanted.yes, progress)).await?;
+    let code = store(common, wanted, &account, &package, progress).await?;
+    let stack = installation::member(
+        &common.name,
+        external_id,
+        &outputs,
+        &access.outputs,
+        &code,
+        &wanted.parameters,
+    );
+    let deployed = there.deploy(&stack, reviewed(wanted.yes, progress)).await?;
+    let bootstrapped = if options.bootstrap {
+        let wanted = Bootstrap {
+            account: &account.id,
+            name: options.experience_name.as_ref().unwrap_or(&common.name),
+            experience: None,
+            principals: &[],
+            enable: None,
+            timeout: experience::WAIT,
+        };
+        Some(bootstrap(&context, &account.config, &wanted, progress).await?)
+    } else {
+        None
+    };
+    Ok(DeployAnswer {
+        account: account.id.to_string(),
+        stacks: vec![access, deployed],
+        bootstrapped,
+        code,
+        external_id: options.show_external_id.then(|| external_id.to_owned()),
+        next: format!("pmp-sync member add NAME --account {}", account.id),
+    })
+}
+
+/// The outputs of the management stack, if it can be used.
+async fn management_outputs(stacks: &Stacks<'_>, name: &str) -> Result<Outputs, Failure> {
+    let stack = installation::management_stack(name);
+    match stacks.find(&stack).await? {
+        Some(found) if found.is_whole() => Ok(found.outputs),
+        other => {
+            let status = other.map_or_else(
+                || "is not there".to_owned(),
+                |found| format!("is {}", found.status),
+            );
+            Err(Failure::Unknown {
+                message: format!("{} {status}", stacks.thing(&stack)),
+                remedy:
+                    "run `pmp-sync deploy management` first; check --management-profile and --name"
+                        .to_owned(),
+            })
+        }
+    }
+}
+
+/// The code, for the processor that the stack is to have.
+async fn packed(
+    function: Function,
+    options: &DeployOptions,
+    standing: Option<&Found>,
+    progress: &Progress,
+) -> Result<Package, Failure> {
+    const NAME: &str = "Architecture";
+    let given = options.parameters.iter().find(|(name, _)| name == NAME);
+    let given = given.map(|(_, value)| value.as_str());
+    let stands = standing.and_then(|found| found.parameters.get(NAME));
+    let word = given.or(stands.map(String::as_str)).unwrap_or("x86_64");
+    let architecture = Architecture::parse(word).ok_or_else(|| Failure::CommandLine {
+        message: format!("{word} is no architecture"),
+        remedy: "give Architecture=x86_64 or Architecture=arm64".to_owned(),
+    })?;
+    let folder = match &options.code {
+        Some(folder) => folder.clone(),
+        None => binaries::folder(progress).await?,
+    };
+    Ok(package(function, &folder, architecture, progress).await?)
+}
+
+async fn store(
+    common: &Common,
+    options: &DeployOptions,
+    account: &Account,
+    package: &Package,
+    progress: &Progress,
+) -> Result<Code, Failure> {
+    let name = options.bucket.clone();
+    let name = name.unwrap_or_else(|| default_name(&common.name, account));
+    let bucket = Bucket::new(account, name);
+    progress.step(format!("storing the code in {}", bucket.name()));
+    Ok(bucket.store(package).await?)
+}
+
+/// Shows what would change, and asks for it.
+fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Result<(), Failure> {
+    move |review| {
+        progress.finish();
+        let doing = if review.is_new { "created" } else { "updated" };
+        output::note(&format!("{} is {doing}:", review.thing));
+        let rows = review.changes.iter().map(|change| {
+            vec![
+                change.action.clone(),
+                change.resource.clone(),
+                change.kind.clone(),
+                change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        });
+        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
+        for line in output::table_lines(&header, rows.collect()) {
+            output::note(&line);
+        }
+        confirm(yes, &format!("Execute this on the stack {}?", review.stack))
+    }
+}
+
+/// What every resource is named after: the templates' own rule, told before anything is made.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let mut letters = name.chars();
+    let is_good = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase())
+        && letters.all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-')
+        && (2..=31).contains(&name.len());
+    if is_good {
+        return Ok(());
+    }
+    Err(Failure::CommandLine {
+        message: format!("{name:?} cannot be the name of an installation"),
+        remedy: "take 2 to 31 lowercase letters, digits and hyphens, the first a letter".to_owned(),
+    })
+}
+
+fn show(common: &Common, answer: &DeployAnswer) -> Result<(), Failure> {
+    if common.json {
+        return output::json(answer);
+    }
+    for stack in &answer.stacks {
+        let outcome = match stack.outcome {
+            Outcome::Created => "created",
+            Outcome::Updated => "updated",
+            Outcome::Unchanged => "unchanged",
+        };
+        output::line(&format!(
+            "{} in account {}: {outcome}",
+            stack.stack, stack.account
+        ))?;
+    }
+    if let Some(made) = &answer.bootstrapped {
+        output::line(&format!(
+            "experience {} for {}, not enabled by this",
+            made.experience,
+            made.principals.join(", ")
+        ))?;
+    }
+    if let Some(external_id) = &answer.external_id {
+        output::line(&format!("external id: {external_id}"))?;
+    }
+    output::note(&format!("next: {}", answer.next));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pmp_sync_deploy::template::{MEMBER_ACCESS, Template};
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_the_templates_take() {
+        for good in ["pmp-sync", "ab", &format!("a{}", "1".repeat(30))] {
+            check_name(good).unwrap();
+        }
+        for wrong in ["", "a", "1a", "A-b", "a_b", "-a", &"a".repeat(32)] {
+            assert!(check_name(wrong).is_err(), "{wrong}");
+        }
+        let pattern = "AllowedPattern: \"[a-z][a-z0-9-]{1,30}\"";
+        for Template { body, file, .. } in [MANAGEMENT, MEMBER_ACCESS, MEMBER] {
+            assert!(body.contains(pattern), "{file}");
+        }
+    }
+}

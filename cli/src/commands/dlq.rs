@@ -1,0 +1,459 @@
+//! `pmp-sync dlq`: the dead letters of the members. `list` and `show` ask the producer, which alone
+//! reaches the members' queues. `replay` and `discard` are requests that become runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use pmp_sync_domain::answers::dead_letters::DeadLetterList;
+use pmp_sync_domain::ids::{MemberName, ProductId};
+use pmp_sync_domain::ports::Bus as _;
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
+use pmp_sync_domain::wire::{
+    DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
+    dead_letters_requested,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize as _, Serialize};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::client::context::{Context, request_id};
+use crate::client::invoke::ask;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+use crate::progress::Progress;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// Lists them, with what a replay would do with each now. Changes nothing.
+    List(DlqFilter),
+    /// Everything about one of them.
+    Show {
+        /// Its id, or the beginning of it.
+        id: String,
+        #[command(flatten)]
+        filter: DlqFilter,
+    },
+    /// Issues again what is still wanted, drops what is not, and keeps what cannot be understood.
+    Replay(ReplayOptions),
+    /// Deletes them for good; a change that is still wanted is tried again by the next run. A dry run
+    /// unless --yes is given.
+    Discard(DiscardOptions),
+}
+
+/// Which dead letters; everything that is not narrowed is in it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DlqFilter {
+    /// Only of this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    pub(crate) members: Vec<MemberName>,
+    /// Only changes of this product. May be given several times.
+    #[arg(long = "product", value_name = "ID")]
+    pub(crate) products: Vec<ProductId>,
+    /// Only those dead-lettered for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
+    /// receive-count. May be given several times.
+    #[arg(long = "reason", value_name = "REASON")]
+    pub(crate) reasons: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// Only show what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long to wait until they have been looked at, in seconds.
+    #[arg(long, default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscardOptions {
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// Only show what would be deleted, which is what happens without --yes.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Delete them.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How long to wait until they have been looked at, in seconds.
+    #[arg(long, default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+/// The number of newest runs that are searched for that of the request.
+const AMONG: u16 = 50;
+
+/// The result of a replay or a discard.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum DlqAnswer<'a> {
+    /// A run has handled the letters.
+    Done {
+        /// The run that served the request.
+        run: &'a RunRecord,
+        /// What was done with each letter.
+        letters: &'a [DeadLetterRecord],
+    },
+    /// A dry run: the letters that are selected, and what a replay would do with each.
+    DryRun(&'a DeadLetterList),
+}
+
+pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    match command {
+        DlqCommand::List(filter) => {
+            let list = look(&context, filter).await?;
+            if common.json {
+                output::json(&list)?;
+            } else {
+                show(&list)?;
+            }
+            faults(&list)
+        }
+        DlqCommand::Show { id, filter } => show_one(common, &context, id, filter).await,
+        DlqCommand::Replay(options) => replay(common, &context, options).await,
+        DlqCommand::Discard(options) => discard(common, &context, options).await,
+    }
+}
+
+fn filter_of(filter: &DlqFilter) -> DeadLetterFilter {
+    DeadLetterFilter {
+        members: filter.members.clone(),
+        products: filter.products.clone(),
+        reasons: filter.reasons.clone(),
+    }
+}
+
+async fn look(context: &Context, filter: &DlqFilter) -> Result<DeadLetterList, Failure> {
+    let progress = Progress::new();
+    progress.step("the producer looks through the dead-letter queues");
+    let payload = json!({
+        "source": SOURCE,
+        "detail-type": DEAD_LETTERS_REQUESTED,
+        "detail": { "filter": filter_of(filter) },
+    });
+    let answer = ask(context, &payload).await;
+    progress.finish();
+    let answer = answer?;
+    DeadLetterList::deserialize(&answer)
+        .map_err(|error| crate::client::invoke::unreadable(context, &error))
+}
+
+fn outcome(outcome: DeadLetterOutcome) -> String {
+    output::word(&outcome).replace('_', " ")
+}
+
+/// What a replay would do, as a verb.
+fn would(outcome: DeadLetterOutcome) -> &'static str {
+    match outcome {
+        DeadLetterOutcome::Reissued => "issue it again",
+        DeadLetterOutcome::Underway => "drop it: it is at work already",
+        DeadLetterOutcome::Dropped => "drop it",
+        DeadLetterOutcome::Discarded => "discard it",
+        DeadLetterOutcome::Kept => "keep it",
+    }
+}
+
+fn row(letter: &DeadLetterRecord, last: String) -> Vec<String> {
+    let dash = || "-".to_owned();
+    vec![
+        letter.id.chars().take(8).collect(),
+        letter.member.to_string(),
+        letter
+            .lane
+            .as_ref()
+            .map_or_else(dash, |lane| lane.experience.to_string()),
+        letter.action.map_or_else(dash, |action| action.to_string()),
+        letter
+            .product
+            .as_ref()
+            .map_or_else(dash, ToString::to_string),
+        letter.reason.clone(),
+        letter
+            .attributes
+            .get("error_code")
+            .cloned()
+            .unwrap_or_else(dash),
+        last,
+    ]
+}
+
+fn show(list: &DeadLetterList) -> Result<(), Failure> {
+    if list.letters.is_empty() {
+        return output::line("no dead letter");
+    }
+    let header = [
+        "ID",
+        "MEMBER",
+        "EXPERIENCE",
+        "ACTION",
+        "PRODUCT",
+        "REASON",
+        "ERROR",
+        "A REPLAY WOULD",
+    ];
+    let rows = list.letters.iter();
+    let rows = rows.map(|listed| row(&listed.letter, would(listed.letter.outcome).to_owned()));
+    output::table(&header, rows.collect())
+}
+
+fn faults(list: &DeadLetterList) -> Result<(), Failure> {
+    for (member, fault) in &list.faults {
+        output::note(&format!(
+            "{member}: {}: {}\nwhat to do: {}",
+            fault.code, fault.message, fault.remedy
+        ));
+    }
+    match list.faults.len() {
+        0 => Ok(()),
+        count => Err(Failure::Partial(format!(
+            "the dead letters of {count} members could not be read"
+        ))),
+    }
+}
+
+async fn show_one(
+    common: &Common,
+    context: &Context,
+    id: &str,
+    filter: &DlqFilter,
+) -> Result<(), Failure> {
+    let list = look(context, filter).await?;
+    let found: Vec<_> = list
+        .letters
+        .iter()
+        .filter(|listed| listed.letter.id.starts_with(id))
+        .collect();
+    let [listed] = found.as_slice() else {
+        let words = match found.len() {
+            0 => {
+                format!("no dead letter has the id {id}; `pmp-sync dlq list` shows those there are")
+            }
+            count => {
+                format!("{count} dead letters have an id that begins with {id}; give more of it")
+            }
+        };
+        return Err(Failure::NotWell(words));
+    };
+    if common.json {
+        return output::json(listed);
+    }
+    let letter = &listed.letter;
+    output::line(&format!("id          {}", letter.id))?;
+    output::line(&format!("member      {}", letter.member))?;
+    if let (Some(lane), Some(action), Some(product)) =
+        (&letter.lane, letter.action, &letter.product)
+    {
+        output::line(&format!(
+            "change      {action} {product} on {}",
+            lane.experience
+        ))?;
+    }
+    if let Some(run) = letter.sent_by {
+        output::line(&format!("sent by     run {run}"))?;
+    }
+    output::line(&format!("reason      {}", letter.reason))?;
+    let told = letter
+        .attributes
+        .iter()
+        .filter(|(name, _)| *name != "reason");
+    for (name, value) in told {
+        output::line(&format!("{name:<11} {value}"))?;
+    }
+    output::line(&format!(
+        "a replay    would {}: {}",
+        would(letter.outcome),
+        letter.why
+    ))?;
+    output::line(&format!("message     {}", listed.body))?;
+    faults(&list)
+}
+
+async fn replay(
+    common: &Common,
+    context: &Context,
+    options: &ReplayOptions,
+) -> Result<(), Failure> {
+    let ReplayOptions {
+        filter,
+        dry_run,
+        timeout,
+    } = options;
+    if *dry_run {
+        return only_look(common, context, filter, "nothing is replayed: a dry run").await;
+    }
+    request(common, context, DeadLetterAction::Replay, filter, *timeout).await
+}
+
+async fn discard(
+    common: &Common,
+    context: &Context,
+    options: &DiscardOptions,
+) -> Result<(), Failure> {
+    let DiscardOptions {
+        filter,
+        yes,
+        timeout,
+        ..
+    } = options;
+    if !yes {
+        let words = "nothing is discarded: with --yes these are deleted for good";
+        return only_look(common, context, filter, words).await;
+    }
+    request(common, context, DeadLetterAction::Discard, filter, *timeout).await
+}
+
+/// Shows the selected letters, with a note that nothing happens to them.
+async fn only_look(
+    common: &Common,
+    context: &Context,
+    filter: &DlqFilter,
+    words: &str,
+) -> Result<(), Failure> {
+    let list = look(context, filter).await?;
+    output::note(words);
+    if common.json {
+        output::json(&DlqAnswer::DryRun(&list))?;
+    } else {
+        show(&list)?;
+    }
+    faults(&list)
+}
+
+/// Sends the request, and waits until each letter is handled.
+async fn request(
+    common: &Common,
+    context: &Context,
+    action: DeadLetterAction,
+    filter: &DlqFilter,
+    timeout: u64,
+) -> Result<(), Failure> {
+    let id = request_id();
+    let requester = context.requester().await;
+    context
+        .bus
+        .put(dead_letters_requested(DeadLetterRequest {
+            action,
+            filter: filter_of(filter),
+            request_id: Some(id.clone()),
+            requester,
+        }))
+        .await?;
+    let progress = Progress::new();
+    progress.step("waiting until the dead letters have been looked at");
+    let run = wait(context, &id, Duration::from_secs(timeout)).await;
+    progress.finish();
+    let run = run?;
+    let letters = context.ledger.dead_letters(run.run).await?;
+    if common.json {
+        output::json(&DlqAnswer::Done {
+            run: &run,
+            letters: &letters,
+        })?;
+    } else {
+        let header = [
+            "ID",
+            "MEMBER",
+            "EXPERIENCE",
+            "ACTION",
+            "PRODUCT",
+            "REASON",
+            "ERROR",
+            "OUTCOME",
+        ];
+        let rows: Vec<_> = letters
+            .iter()
+            .map(|letter| {
+                row(
+                    letter,
+                    format!("{}: {}", outcome(letter.outcome), letter.why),
+                )
+            })
+            .collect();
+        if rows.is_empty() {
+            output::line("no dead letter")?;
+        } else {
+            output::table(&header, rows)?;
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for letter in &letters {
+            *counts.entry(outcome(letter.outcome)).or_default() += 1;
+        }
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        output::note(&format!(
+            "run {} ({}): {}; `pmp-sync status` shows how its lanes go on",
+            run.run,
+            run.status.as_str(),
+            if counts.is_empty() {
+                "nothing to do".to_owned()
+            } else {
+                counts.join(", ")
+            }
+        ));
+    }
+    if run.fault.is_some() {
+        crate::client::run::tell_failures(context, &run).await?;
+        return Err(Failure::Partial(format!("run {} has failed", run.run)));
+    }
+    if run.totals.failed > 0 {
+        crate::client::run::tell_failures(context, &run).await?;
+        return Err(Failure::Partial(format!(
+            "{} members or links could not be served; their dead letters stay",
+            run.totals.failed
+        )));
+    }
+    Ok(())
+}
+
+async fn wait(context: &Context, request: &str, most: Duration) -> Result<RunRecord, Failure> {
+    let ends = Instant::now() + most;
+    loop {
+        let run = context.ledger.run_of_request(request, AMONG).await?;
+        if let Some(run) = run.filter(|run| run.planned_at.is_some()) {
+            return Ok(run);
+        }
+        if Instant::now() >= ends {
+            let words = format!(
+                "the producer has not looked at the dead letters within {} s; `pmp-sync status` shows whether it will",
+                most.as_secs()
+            );
+            return Err(Failure::Late(words));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_producers_answer_is_read() {
+        let list: DeadLetterList = serde_json::from_str(
+            r#"{"schema":1,"letters":[{"letter":{"schema":1,"id":"12345678-90ab","member":"emea","lane":{"account":"222222222222","experience":"exp-1"},"product":"prod-a","action":"deny","sent_by":"01ARZ3NDEKTSV4RRFFQ69G5FAV","reason":"quarantined","attributes":{"error_code":"INVALID_PRODUCT"},"outcome":"reissued","why":"it is wanted","at":"2026-01-01T00:00:00Z"},"body":"{}"}],"faults":[]}"#,
+        )
+        .unwrap();
+        let letter = &list.letters[0].letter;
+        assert_eq!(
+            row(letter, would(letter.outcome).to_owned()),
+            [
+                "12345678",
+                "emea",
+                "exp-1",
+                "deny",
+                "prod-a",
+                "quarantined",
+                "INVALID_PRODUCT",
+                "issue it again"
+            ]
+        );
+    }
+}

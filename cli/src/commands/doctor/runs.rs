@@ -1,0 +1,358 @@
+//! The configuration, the last runs, and the lanes.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::{AccountId, LaneId};
+use pmp_sync_domain::lane::Block;
+use pmp_sync_domain::ports::StoredConfig;
+use pmp_sync_domain::records::{RunRecord, Suspensions};
+use pmp_sync_domain::run::RunStatus;
+
+use super::check::Check;
+use super::finding::Finding;
+use super::look::Timed;
+use super::management::Schedule;
+use crate::output::{age, count, time};
+
+/// A run that has not ended after this many seconds is a finding.
+const LONG: i64 = 3_600;
+/// A schedule with an unknown period counts as daily.
+const DAILY: i64 = 86_400;
+
+/// A lane with its state.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneSeen {
+    /// Member and experience as text.
+    pub(crate) name: String,
+    pub(crate) lane: LaneId,
+    pub(crate) block: Option<Block>,
+    pub(crate) quarantined: usize,
+    pub(crate) last_success: Option<Timestamp>,
+}
+
+/// A link with its state.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkSeen {
+    pub(crate) name: String,
+    pub(crate) lane: LaneId,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) frozen_since: Option<Timestamp>,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) config: Timed<Option<StoredConfig>>,
+    pub(crate) onboarded: Timed<Vec<AccountId>>,
+    pub(crate) suspensions: Timed<Suspensions>,
+    pub(crate) last: Timed<Option<RunRecord>>,
+    pub(crate) unfinished: Timed<Vec<RunRecord>>,
+    pub(crate) lanes: Timed<Vec<LaneSeen>>,
+    pub(crate) links: Timed<Vec<LinkSeen>>,
+}
+
+/// The period of the schedule, and since when it exists.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rhythm {
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// Judges what was seen.
+pub(crate) fn judge(facts: &Facts, rhythm: &Rhythm, now: Timestamp) -> Vec<Finding> {
+    let mut found = configuration(facts);
+    found.push(of(Check::Suspensions, &facts.suspensions, suspensions));
+    found.push(of(Check::LastRun, &facts.last, |run| {
+        last_run(run.as_ref(), rhythm, now)
+    }));
+    found.extend(unfinished(facts, now));
+    found.extend(lanes(facts));
+    found.extend(links(facts, now));
+    found
+}
+
+fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
+    Finding::of(check, &seen.look, judge).took(seen.milliseconds)
+}
+
+/// One finding for each item, or a single one that says that all are well.
+fn each<T>(
+    check: Check,
+    seen: &Timed<T>,
+    told: impl FnOnce(&T) -> Vec<Finding>,
+    otherwise: impl FnOnce(&T) -> String,
+) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let summary = of(check, seen, |seen| {
+        all = told(seen);
+        Finding::ok(check, otherwise(seen))
+    });
+    if all.is_empty() {
+        return vec![summary];
+    }
+    all.into_iter()
+        .map(|found| found.took(seen.milliseconds))
+        .collect()
+}
+
+/// The configuration, if it is valid.
+pub(crate) fn parsed(facts: &Facts) -> Option<Config> {
+    match &facts.config.look {
+        pmp_sync_domain::answers::doctor::Look::Seen(Some(stored)) => {
+            Config::parse(&stored.text).ok()
+        }
+        _ => None,
+    }
+}
+
+fn configuration(facts: &Facts) -> Vec<Finding> {
+    let check = Check::Configuration;
+    let stored = of(check, &facts.config, |stored| {
+        let Some(stored) = stored else {
+            return Finding::fail(check, "no configuration is stored");
+        };
+        match Config::parse(&stored.text) {
+            Ok(config) => Finding::ok(
+                check,
+                format!(
+                    "version {}, {}, {}",
+                    stored.version,
+                    count(config.members.len(), "member"),
+                    count(config.links.len(), "link")
+                ),
+            ),
+            Err(error) => Finding::fail(
+                check,
+                format!("version {} is not valid: {error}", stored.version),
+            ),
+        }
+    });
+    let Some(config) = parsed(facts) else {
+        let because = "there is no configuration that can be read";
+        return vec![
+            stored,
+            Finding::because(Check::MemberLinks, because),
+            Finding::because(Check::Onboarding, because),
+        ];
+    };
+    let linked: BTreeSet<_> = config.links.iter().map(|link| &link.member.name).collect();
+    let alone = config.members.keys().filter(|name| !linked.contains(name));
+    let mut found = vec![stored];
+    let before = found.len();
+    found.extend(alone.map(|name| {
+        let seen = "the member has no link: nothing is kept in sync there";
+        Finding::warn(Check::MemberLinks, seen).about(name.as_str())
+    }));
+    if found.len() == before {
+        found.push(Finding::ok(Check::MemberLinks, "every member has one"));
+    }
+    let known: BTreeSet<_> = config
+        .members
+        .values()
+        .map(|member| &member.account)
+        .collect();
+    found.extend(each(
+        Check::Onboarding,
+        &facts.onboarded,
+        |accounts| {
+            let open = accounts.iter().filter(|account| !known.contains(account));
+            let told = open.map(|account| {
+                let seen = "the account was taken in, and is not in the configuration";
+                Finding::warn(Check::Onboarding, seen).about(account.as_str())
+            });
+            told.collect()
+        },
+        |_| "every account that was taken in is configured".to_owned(),
+    ));
+    found
+}
+
+fn suspensions(suspensions: &Suspensions) -> Finding {
+    let members = suspensions.members.iter();
+    let members = members.map(|(name, suspension)| (format!("member {name}"), suspension));
+    let links = suspensions.links.iter();
+    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
+    let all = suspensions
+        .all
+        .iter()
+        .map(|suspension| ("everything".to_owned(), suspension));
+    let told: Vec<_> = all
+        .chain(members)
+        .chain(links)
+        .map(|(what, suspension)| {
+            let by = suspension.by.as_deref();
+            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+            format!(
+                "{what} is suspended since {}{by}",
+                time(Some(suspension.since))
+            )
+        })
+        .collect();
+    if told.is_empty() {
+        return Finding::ok(Check::Suspensions, "nothing is suspended");
+    }
+    Finding::warn(Check::Suspensions, told.join("; "))
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_second().saturating_sub(from.as_second())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "told to the minute, and no run is that old"
+)]
+fn ago(from: Timestamp, to: Timestamp) -> String {
+    age(seconds(from, to) as f64)
+}
+
+fn last_run(run: Option<&RunRecord>, rhythm: &Rhythm, now: Timestamp) -> Finding {
+    let check = Check::LastRun;
+    let schedule = rhythm.schedule.as_ref();
+    let schedule = schedule.filter(|schedule| schedule.enabled);
+    let most = schedule.map(|schedule| schedule.period().unwrap_or(DAILY).saturating_mul(2));
+    let is_late = |since: Timestamp| most.is_some_and(|most| seconds(since, now) > most);
+    let Some(run) = run else {
+        let seen = "there was no run yet";
+        let fix = "ask for one with `pmp-sync sync --wait`";
+        return if rhythm.since.is_some_and(is_late) {
+            let seen = format!("{seen}, although the schedule is enabled");
+            Finding::fail(check, seen).with_fix(format!("{fix}, and see the producer's log"))
+        } else {
+            Finding::warn(check, seen).with_fix(fix)
+        };
+    };
+    let seen = format!(
+        "run {} began {} ago and is {}",
+        run.run,
+        ago(run.started_at, now),
+        run.status.as_str()
+    );
+    let fix = check.fix().replace("RUN", &run.run.to_string());
+    if is_late(run.started_at) {
+        let seen = format!("{seen}; the schedule has begun none since");
+        return Finding::fail(check, seen).with_fix(format!(
+            "{fix}; see the checks of the schedule and the producer"
+        ));
+    }
+    match run.status {
+        RunStatus::Failed => {
+            let fault = run.fault.as_ref();
+            let fault = fault.map_or_else(String::new, |fault| {
+                format!(": {}: {}", fault.code, fault.message)
+            });
+            Finding::fail(check, format!("{seen}{fault}")).with_fix(fix)
+        }
+        RunStatus::Partial => Finding::warn(check, seen).with_fix(fix),
+        _ => Finding::ok(check, seen),
+    }
+}
+
+fn unfinished(facts: &Facts, now: Timestamp) -> Vec<Finding> {
+    let check = Check::UnfinishedRuns;
+    each(
+        check,
+        &facts.unfinished,
+        |runs| {
+            let long = runs
+                .iter()
+                .filter(|run| seconds(run.started_at, now) > LONG);
+            let told = long.map(|run| {
+                let seen = format!(
+                    "it is {} since {}",
+                    run.status.as_str(),
+                    ago(run.started_at, now)
+                );
+                Finding::warn(check, seen)
+                    .about(run.run.to_string())
+                    .with_fix(check.fix().replace("RUN", &run.run.to_string()))
+            });
+            told.collect()
+        },
+        |runs| match runs.len() {
+            0 => "none".to_owned(),
+            some => format!("{}, within the last hour", count(some, "run")),
+        },
+    )
+}
+
+fn lanes(facts: &Facts) -> Vec<Finding> {
+    let all = |lanes: &Vec<LaneSeen>| format!("none of {}", count(lanes.len(), "lane"));
+    let mut found = each(
+        Check::Blocked,
+        &facts.lanes,
+        |lanes| {
+            let blocked = lanes.iter().filter_map(|lane| {
+                let block = lane.block.as_ref()?;
+                let since = time(Some(block.since));
+                let seen = format!("since {since}: {}: {}", block.reason, block.detail);
+                Some(Finding::warn(Check::Blocked, seen).about(&lane.name))
+            });
+            blocked.collect()
+        },
+        all,
+    );
+    found.extend(each(
+        Check::Quarantine,
+        &facts.lanes,
+        |lanes| {
+            let some = lanes.iter().filter(|lane| lane.quarantined > 0);
+            let told = some.map(|lane| {
+                let seen = format!("{} quarantined", count(lane.quarantined, "change"));
+                Finding::warn(Check::Quarantine, seen).about(&lane.name)
+            });
+            told.collect()
+        },
+        all,
+    ));
+    found
+}
+
+fn links(facts: &Facts, now: Timestamp) -> Vec<Finding> {
+    let all = |links: &Vec<LinkSeen>| format!("none of {}", count(links.len(), "link"));
+    let mut found = each(
+        Check::Holds,
+        &facts.links,
+        |links| {
+            let holds = links
+                .iter()
+                .flat_map(|link| link.holds.iter().map(move |hold| (link, hold)));
+            let told = holds.map(|(link, hold)| {
+                let reasons: Vec<_> = hold.reasons.iter().map(ToString::to_string).collect();
+                let since = time(Some(hold.since));
+                Finding::warn(
+                    Check::Holds,
+                    format!("since {since}: {}", reasons.join("; ")),
+                )
+                .about(&link.name)
+                .with_fix(format!(
+                    "see `pmp-sync holds`; to release it: `{}`",
+                    hold.command(&link.lane.experience)
+                ))
+            });
+            told.collect()
+        },
+        all,
+    );
+    found.extend(each(
+        Check::Frozen,
+        &facts.links,
+        |links| {
+            let frozen = links.iter().filter_map(|link| {
+                let since = link.frozen_since?;
+                let seen = format!("since {} ({})", time(Some(since)), ago(since, now));
+                Some(Finding::warn(Check::Frozen, seen).about(&link.name))
+            });
+            frozen.collect()
+        },
+        all,
+    ));
+    found
+}
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;

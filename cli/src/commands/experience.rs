@@ -1,0 +1,234 @@
+//! `pmp-sync experience`: experiences of one account are made, get an audience, are enabled, disabled,
+//! archived and revived. Everything is safe to repeat.
+
+use clap::{Args, Subcommand};
+use pmp_sync_aws::catalog::admin::CatalogAdmin;
+use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_domain::ids::ExperienceId;
+
+use crate::client::experience::administrator::{Administrator, Settled};
+use crate::client::experience::view::{ExperienceChange, ExperienceList, ExperienceView, look};
+use crate::client::experience::{WAIT, Wanted, agree, name, organization};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+use crate::progress::Progress;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExperienceCommand {
+    /// Makes an experience with an empty procurement policy, unless one of that name is there. It is
+    /// disabled: nobody is governed by it.
+    Create {
+        /// Its name: 1 to 50 letters, digits, spaces, _ or -.
+        #[arg(value_parser = name)]
+        name: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Takes the account's organization, or others, into the experience's audience.
+    Associate {
+        /// An organization (o-...), unit (ou-...) or account; the account's organization if none is
+        /// given. May be given several times.
+        #[arg(long = "principal", value_name = "ID")]
+        principals: Vec<String>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Has the experience govern its audience. Says what that means, and asks.
+    Enable {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Ends that: with no enabled experience its audience is free. Its lists are kept.
+    Disable(Which),
+    /// Archives a disabled experience.
+    Archive {
+        /// Disable it first.
+        #[arg(long)]
+        disable: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Takes an archived experience back. It is disabled.
+    Revive(Which),
+    /// Lists them. Changes nothing.
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+/// Which experience, of which account.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The experience; may be left out where there is only one that can be meant.
+    #[arg(long, value_name = "ID")]
+    experience: Option<ExperienceId>,
+    #[command(flatten)]
+    acting: Acting,
+    /// How long to wait for change sets, in seconds.
+    #[arg(long, default_value_t = WAIT)]
+    timeout: u64,
+}
+
+/// With whose credentials.
+#[derive(Debug, Args)]
+pub(crate) struct Acting {
+    /// The profile of the AWS configuration with the credentials of the account that administers the
+    /// experiences. They are those of the SDK's default chain otherwise.
+    #[arg(long)]
+    profile: Option<String>,
+}
+
+pub(crate) async fn run(common: &Common, command: &ExperienceCommand) -> Result<(), Failure> {
+    match command {
+        ExperienceCommand::List { acting } => list(common, acting).await,
+        ExperienceCommand::Create { name, which } => {
+            let wanted = Wanted::Made { name: name.clone() };
+            change(common, which, &[wanted], None).await
+        }
+        ExperienceCommand::Associate { principals, which } => {
+            let principals = if principals.is_empty() {
+                let config = sdk_config_for(which.acting.profile.as_deref()).await;
+                vec![organization(&config).await?]
+            } else {
+                principals.clone()
+            };
+            change(common, which, &[Wanted::Audience { principals }], None).await
+        }
+        ExperienceCommand::Enable { yes, which } => {
+            change(common, which, &[Wanted::Enabled(true)], Some(*yes)).await
+        }
+        ExperienceCommand::Disable(which) => {
+            change(common, which, &[Wanted::Enabled(false)], None).await
+        }
+        ExperienceCommand::Archive { disable, which } => {
+            let both = [Wanted::Enabled(false), Wanted::Archived];
+            let wanted = if *disable { &both[..] } else { &both[1..] };
+            change(common, which, wanted, None).await
+        }
+        ExperienceCommand::Revive(which) => change(common, which, &[Wanted::Revived], None).await,
+    }
+}
+
+/// Brings the experience to the wanted states, one after the other. `asks` is some if the operator
+/// must agree first, and true if they have.
+async fn change(
+    common: &Common,
+    which: &Which,
+    wanted: &[Wanted],
+    asks: Option<bool>,
+) -> Result<(), Failure> {
+    let config = sdk_config_for(which.acting.profile.as_deref()).await;
+    let progress = Progress::new();
+    let administrator = Administrator::new(&config, &progress, which.timeout);
+    let changing = async {
+        let makes = matches!(wanted, [Wanted::Made { .. }]);
+        let mut id = match &which.experience {
+            None if !makes => Some(only(&administrator.catalog, wanted).await?),
+            given => given.clone(),
+        };
+        if let (Some(yes), Some(id)) = (asks, &id) {
+            agree(&administrator, id, yes, &progress).await?;
+        }
+        let mut changed = false;
+        for wanted in wanted {
+            let settled = administrator.settle(id.as_ref(), wanted).await?;
+            changed |= settled.changed;
+            id = Some(settled.experience);
+        }
+        let Some(experience) = id else {
+            return Err(Failure::NotWell("there is nothing to do".to_owned()));
+        };
+        let settled = Settled {
+            experience,
+            changed,
+        };
+        shown(&administrator.catalog, settled).await
+    }
+    .await;
+    progress.finish();
+    let change = changing?;
+    if common.json {
+        return output::json(&change);
+    }
+    output::line(&format!(
+        "{} {}",
+        change.now.experience,
+        if change.changed {
+            "is done"
+        } else {
+            "was so already"
+        }
+    ))?;
+    table(std::slice::from_ref(&change.now))
+}
+
+async fn shown(catalog: &CatalogAdmin, settled: Settled) -> Result<ExperienceChange, Failure> {
+    let audiences = catalog.audiences().await?;
+    Ok(ExperienceChange {
+        changed: settled.changed,
+        now: look(catalog, &settled.experience, &audiences).await?,
+    })
+}
+
+/// The only experience that can be meant.
+async fn only(catalog: &CatalogAdmin, wanted: &[Wanted]) -> Result<ExperienceId, Failure> {
+    let names = catalog.names().await?;
+    let archived = matches!(wanted, [Wanted::Revived]);
+    let mut meant = Vec::new();
+    for (id, name) in names {
+        if catalog.experience(&id).await?.archived == archived {
+            meant.push((id, name));
+        }
+    }
+    if let [(only, _)] = meant.as_slice() {
+        return Ok(only.clone());
+    }
+    let there: Vec<_> = meant
+        .iter()
+        .map(|(id, name)| format!("{id} ({name})"))
+        .collect();
+    Err(Failure::Unknown {
+        message: match there.as_slice() {
+            [] => "this account has no experience that could be meant".to_owned(),
+            several => format!("several experiences could be meant: {}", several.join(", ")),
+        },
+        remedy: "name it with --experience; `pmp-sync experience list` lists them all".to_owned(),
+    })
+}
+
+async fn list(common: &Common, acting: &Acting) -> Result<(), Failure> {
+    let config = sdk_config_for(acting.profile.as_deref()).await;
+    let catalog = CatalogAdmin::new(&config);
+    let mut names = catalog.names().await?;
+    names.sort();
+    let audiences = catalog.audiences().await?;
+    let mut experiences = Vec::new();
+    for (id, _) in names {
+        experiences.push(look(&catalog, &id, &audiences).await?);
+    }
+    if common.json {
+        return output::json(&ExperienceList { experiences });
+    }
+    if experiences.is_empty() {
+        return output::line("no experience yet");
+    }
+    table(&experiences)
+}
+
+fn table(experiences: &[ExperienceView]) -> Result<(), Failure> {
+    let header = [
+        "EXPERIENCE",
+        "NAME",
+        "STATE",
+        "ALLOWED",
+        "DENIED",
+        "AUDIENCE",
+    ];
+    let rows = experiences.iter().map(ExperienceView::row);
+    output::table(&header, rows.collect())
+}

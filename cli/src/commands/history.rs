@@ -1,0 +1,242 @@
+//! `pmp-sync history`: who requested what, and what was planned, held, approved and done.
+
+mod changes;
+mod detail;
+mod export;
+
+use clap::Args;
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ports::ReadRuns as _;
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
+use pmp_sync_domain::run::LinkStatus;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub(crate) use self::export::Event;
+use crate::client::context::Context;
+use crate::client::run::one;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryOptions {
+    /// One run, with everything that is known of it.
+    pub(crate) run: Option<RunId>,
+    /// How many runs are shown.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// Write every event of the run, or of all runs that are kept, as one JSON object on a line,
+    /// oldest first.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) export: bool,
+}
+
+/// The output of `history`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum HistoryAnswer<'a> {
+    /// The newest runs.
+    Newest {
+        /// The newest first.
+        runs: Vec<RunAnswer<'a>>,
+    },
+    /// With a run: everything that the ledger has of it.
+    One {
+        /// The record of the run.
+        run: &'a RunRecord,
+        /// The record of each link.
+        links: &'a [LinkRecord],
+        /// The change sets, with their lanes.
+        changes: Vec<ChangeAnswer<'a>>,
+        /// The dead letters that it handled.
+        dead_letters: &'a [DeadLetterRecord],
+    },
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RunAnswer<'a> {
+    /// The record of the run.
+    run: &'a RunRecord,
+    /// The results of the requests about holds that it served.
+    approval: &'a [Verdict],
+}
+
+/// A change set on a lane.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ChangeAnswer<'a> {
+    /// The lane: account and experience, separated by a slash.
+    lane: String,
+    /// The change set.
+    change_set: &'a SetRecord,
+}
+
+/// The result of a request about a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// The link could not be observed.
+    Failed,
+    /// The request was refused.
+    Refused,
+    /// The held plan was approved.
+    Approved,
+    /// The held plan was rejected.
+    Rejected,
+    /// The lists already are as they were before the run.
+    NothingToRestore,
+    /// The rollback is planned and held.
+    RestorePlanned,
+}
+
+/// Everything that the ledger has of a run.
+struct Whole {
+    run: RunRecord,
+    links: Vec<LinkRecord>,
+    /// The change sets of the run, with their lanes.
+    changes: Vec<(LaneId, SetRecord)>,
+    letters: Vec<DeadLetterRecord>,
+}
+
+impl Whole {
+    async fn read(context: &Context, run: RunRecord) -> Result<Self, Failure> {
+        let links = context.ledger.links(run.run).await?;
+        let lanes = links.iter().filter_map(|link| link.lane.as_ref());
+        let changes = changes::changes_of(context, run.run, lanes).await?;
+        let letters = context.ledger.dead_letters(run.run).await?;
+        Ok(Self {
+            run,
+            links,
+            changes,
+            letters,
+        })
+    }
+
+    /// The change sets on the lane of a link.
+    fn changes_on(&self, link: &LinkRecord) -> impl Iterator<Item = &SetRecord> {
+        let on_lane = self.changes.iter();
+        let on_lane = on_lane.filter(move |(lane, _)| link.lane.as_ref() == Some(lane));
+        on_lane.map(|(_, set)| set)
+    }
+}
+
+pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let Some(run) = options.run else {
+        return if options.export {
+            export::all(&context).await
+        } else {
+            newest(common, &context, options.limit).await
+        };
+    };
+    let whole = Whole::read(&context, one(&context, run).await?).await?;
+    if options.export {
+        export::write(&whole)
+    } else if common.json {
+        let changes = whole.changes.iter();
+        let changes = changes.map(|(lane, set)| ChangeAnswer {
+            lane: lane.to_string(),
+            change_set: set,
+        });
+        output::json(&HistoryAnswer::One {
+            run: &whole.run,
+            links: &whole.links,
+            changes: changes.collect(),
+            dead_letters: &whole.letters,
+        })
+    } else {
+        detail::show(&whole)
+    }
+}
+
+/// The result of the request about a hold that a run served on a link.
+fn verdict(link: &LinkRecord) -> Option<Verdict> {
+    let approval = link.approval.as_ref()?;
+    Some(match (approval.action, link.status) {
+        _ if link.fault.is_some() => Verdict::Failed,
+        _ if approval.refused.is_some() => Verdict::Refused,
+        (ApprovalAction::Approve, _) => Verdict::Approved,
+        (ApprovalAction::Reject, _) => Verdict::Rejected,
+        (ApprovalAction::Restore, LinkStatus::InSync) => Verdict::NothingToRestore,
+        (ApprovalAction::Restore, _) => Verdict::RestorePlanned,
+    })
+}
+
+fn is_about_a_hold(request: &Request) -> bool {
+    [
+        ApprovalAction::Approve,
+        ApprovalAction::Reject,
+        ApprovalAction::Restore,
+    ]
+    .iter()
+    .any(|action| action.kind() == request.kind)
+}
+
+/// The results of the requests about holds that a run served.
+async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Failure> {
+    if !run.requests.iter().any(is_about_a_hold) {
+        return Ok(Vec::new());
+    }
+    let links = context.ledger.links(run.run).await?;
+    Ok(links.iter().filter_map(verdict).collect())
+}
+
+/// The requester, shortened for a table: without the beginning of an ARN.
+fn asked_by(request: &Request) -> Option<&str> {
+    let by = request.requester.as_deref()?;
+    Some(by.rsplit(':').next().unwrap_or(by))
+}
+
+fn list<T: AsRef<str> + PartialEq>(mut words: Vec<T>) -> String {
+    words.dedup();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
+        words.join(", ")
+    }
+}
+
+async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Failure> {
+    let mut runs = Vec::new();
+    for run in context.ledger.newest_runs(limit).await? {
+        let verdicts = verdicts(context, &run).await?;
+        runs.push((run, verdicts));
+    }
+    if common.json {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|(run, approval)| RunAnswer { run, approval })
+            .collect();
+        return output::json(&HistoryAnswer::Newest { runs });
+    }
+    if runs.is_empty() {
+        return output::line("no run yet");
+    }
+    let header = [
+        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "APPROVAL",
+    ];
+    let rows = runs.iter().map(|(run, verdicts)| {
+        let requests = run.requests.iter();
+        vec![
+            run.run.to_string(),
+            output::time(Some(run.started_at)),
+            list(
+                requests
+                    .clone()
+                    .map(|request| request.kind.as_str())
+                    .collect(),
+            ),
+            list(requests.filter_map(asked_by).collect()),
+            run.status.as_str().to_owned(),
+            run.totals.allow.to_string(),
+            run.totals.deny.to_string(),
+            run.totals.held.to_string(),
+            run.totals.failed.to_string(),
+            list(verdicts.iter().map(output::word).collect()),
+        ]
+    });
+    output::table(&header, rows.collect())
+}

@@ -1,0 +1,173 @@
+//! One run with everything that is known of it, as text.
+
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
+use pmp_sync_domain::wire::Scope;
+
+use super::{Whole, verdict};
+use crate::client::holds::{counts, rollback, who, words};
+use crate::failure::Failure;
+use crate::hint;
+use crate::output::{self, line, time};
+
+pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
+    let run = &whole.run;
+    line(&format!("run {}: {}", run.run, run.status.as_str()))?;
+    line(&format!("  began       {}", time(Some(run.started_at))))?;
+    line(&format!("  planned     {}", time(run.planned_at)))?;
+    line(&format!("  ended       {}", time(run.completed_at)))?;
+    line(&format!(
+        "  went by     version {} of the configuration",
+        run.config_version
+    ))?;
+    for request in &run.requests {
+        show_request(request)?;
+    }
+    if let Some(fault) = &run.fault {
+        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
+        line(&format!("  what to do  {}", fault.remedy))?;
+    }
+    for link in &whole.links {
+        line("")?;
+        show_link(link)?;
+        for set in whole.changes_on(link) {
+            show_set(set)?;
+        }
+    }
+    if !whole.letters.is_empty() {
+        line("")?;
+        show_letters(&whole.letters)?;
+    }
+    Ok(())
+}
+
+fn show_set(set: &SetRecord) -> Result<(), Failure> {
+    line(&format!(
+        "  change set  {}: {} {}, {}",
+        set.change_set,
+        set.outcome,
+        time(Some(set.ended_at)),
+        counts(set.allow.len(), set.deny.len())
+    ))?;
+    match &set.detail {
+        Some(detail) => line(&format!("  because     {detail}")),
+        None => Ok(()),
+    }
+}
+
+fn show_request(request: &Request) -> Result<(), Failure> {
+    let mut text = format!("  asked for   {}", request.kind);
+    if let Some(by) = &request.requester {
+        text = format!("{text}, by {by}");
+    }
+    if let Some(account) = &request.account {
+        text = format!("{text}, account {account}");
+    }
+    line(&text)?;
+    if let Some(reason) = &request.override_reason {
+        let about = about(request.scope.as_ref());
+        line(&format!(
+            "  override    of what is frozen, {about}: {reason}"
+        ))?;
+    }
+    Ok(())
+}
+
+fn about(scope: Option<&Scope>) -> String {
+    let scope = scope.cloned().unwrap_or_default();
+    if scope.is_everything() {
+        return "everywhere".to_owned();
+    }
+    let members = scope.members.iter().map(ToString::to_string);
+    let experiences = scope.experiences.iter().map(ToString::to_string);
+    let names: Vec<_> = members.chain(experiences).collect();
+    format!("for {}", names.join(", "))
+}
+
+fn show_link(link: &LinkRecord) -> Result<(), Failure> {
+    line(&format!(
+        "{}: {}",
+        crate::client::run::name(link),
+        output::word(&link.status)
+    ))?;
+    line(&format!("  follows     {}", link.management_experience))?;
+    if let Some(approval) = &link.approval {
+        let verdict = verdict(link).as_ref().map(output::word).unwrap_or_default();
+        let what = match approval.action {
+            ApprovalAction::Approve => "approval of the plan of",
+            ApprovalAction::Reject => "rejection of the plan of",
+            ApprovalAction::Restore => "the rollback before",
+        };
+        line(&format!("  wanted      {what} run {}", approval.of))?;
+        // If it was not refused, it is shown below.
+        let hash = approval.plan_hash.as_ref();
+        if let Some(hash) = hash.filter(|hash| link.plan_hash.as_ref() != Some(hash)) {
+            line(&format!("  plan        {hash}"))?;
+        }
+        line(&format!("  {verdict:<11} {}", who(&approval.ask)))?;
+        if let Some(why) = &approval.refused {
+            line(&format!("  because     {why}"))?;
+        }
+    }
+    if let Some(fault) = &link.fault {
+        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
+        line(&format!("  what to do  {}", fault.remedy))?;
+    }
+    let plan = link.shown();
+    if let (Some(hash), None, false) = (&link.plan_hash, &link.hold, plan.is_empty()) {
+        line(&format!(
+            "  planned     {} ({})",
+            counts(plan.allow().len(), plan.deny().len()),
+            output::count(link.removals, "removal")
+        ))?;
+        line(&format!("  plan        {hash}"))?;
+    }
+    if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
+        if let Some(run) = rollback(hold) {
+            line(&format!("  restores    the lists before run {run}"))?;
+        }
+        // `pmp-sync holds` shows whether it is still held.
+        let since = time(Some(hold.since));
+        line(&format!("  held        since {since} by run {}", hold.run))?;
+        line(&words(hold, &hint::approve(hold, &lane.experience, None)))?;
+    }
+    for change in plan.changes() {
+        line(&format!("  {} {}", change.action, change.product))?;
+    }
+    for left in &link.left_alone {
+        line(&format!(
+            "  leave {} ({} is wanted, it is {}: {})",
+            left.product, left.wanted, left.standing, left.reason
+        ))?;
+    }
+    Ok(())
+}
+
+fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
+    let header = [
+        "DEAD LETTER",
+        "MEMBER",
+        "EXPERIENCE",
+        "ACTION",
+        "PRODUCT",
+        "REASON",
+        "OUTCOME",
+    ];
+    let dash = || "-".to_owned();
+    let rows = letters.iter().map(|letter| {
+        let lane = letter.lane.as_ref();
+        vec![
+            letter.id.chars().take(8).collect(),
+            letter.member.to_string(),
+            lane.map_or_else(dash, |lane| lane.experience.to_string()),
+            letter.action.map_or_else(dash, |action| action.to_string()),
+            letter
+                .product
+                .as_ref()
+                .map_or_else(dash, ToString::to_string),
+            letter.reason.clone(),
+            format!("{}: {}", output::word(&letter.outcome), letter.why),
+        ]
+    });
+    output::table(&header, rows.collect())
+}

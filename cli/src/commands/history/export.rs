@@ -1,0 +1,192 @@
+//! The history for programs: one JSON object per line for each event, the oldest first.
+
+mod event;
+
+use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::{SCHEMA, Timestamp};
+
+pub(crate) use self::event::Event;
+use self::event::{ApprovalEvent, Counted, What};
+use super::{Verdict, Whole, verdict};
+use crate::client::context::Context;
+use crate::client::holds::{ReasonAnswer, rollback};
+use crate::failure::Failure;
+use crate::output;
+
+/// The number of runs that are read at once, which limits memory.
+const PAGE: u16 = 25;
+
+/// Writes the events of every run that is kept.
+pub(super) async fn all(context: &Context) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let runs = context.ledger.runs_after(after, PAGE).await?;
+        let Some(last) = runs.last().map(|run| run.run) else {
+            return Ok(());
+        };
+        after = Some(last);
+        for run in runs {
+            write(&Whole::read(context, run).await?)?;
+        }
+    }
+}
+
+/// Writes the events of one run.
+pub(super) fn write(whole: &Whole) -> Result<(), Failure> {
+    for event in events(whole) {
+        output::json(&event)?;
+    }
+    Ok(())
+}
+
+struct Events<'a> {
+    whole: &'a Whole,
+    found: Vec<Event<'a>>,
+}
+
+impl<'a> Events<'a> {
+    fn add(&mut self, at: Timestamp, link: Option<&'a LinkRecord>, what: What<'a>) {
+        let lane = link.and_then(|link| link.lane.as_ref());
+        self.found.push(Event {
+            schema: SCHEMA,
+            at,
+            run: self.whole.run.run,
+            lane: lane.map(ToString::to_string),
+            member: link.map(|link| &link.member),
+            what,
+        });
+    }
+
+    fn requests(&mut self) {
+        let run = &self.whole.run;
+        for request in &run.requests {
+            let what = What::Requested {
+                kind: &request.kind,
+                request_id: request.id.as_deref(),
+                requester: request.requester.as_deref(),
+                account: request.account.as_deref(),
+                override_reason: request.override_reason.as_deref(),
+                override_scope: request.scope.as_ref(),
+                config_version: run.config_version,
+            };
+            self.add(run.started_at, None, what);
+        }
+    }
+
+    fn link(&mut self, link: &'a LinkRecord) {
+        if let Some(approval) = &link.approval {
+            let told = ApprovalEvent::new(approval);
+            let what = match verdict(link) {
+                // A failure has an event below.
+                None | Some(Verdict::Failed) => None,
+                Some(Verdict::Refused) => Some(What::Refused(told)),
+                Some(Verdict::Approved) => Some(What::Approved(told)),
+                Some(Verdict::Rejected) => Some(What::Rejected(told)),
+                Some(Verdict::NothingToRestore) => Some(What::NothingToRestore(told)),
+                Some(Verdict::RestorePlanned) => Some(What::RestorePlanned(told)),
+            };
+            if let Some(what) = what {
+                self.add(approval.ask.at, Some(link), what);
+            }
+        }
+        if let Some(plan_hash) = &link.plan_hash {
+            let what = What::Planned {
+                management_experience: &link.management_experience,
+                mode: link.mode,
+                status: link.status,
+                plan_hash,
+                allow: &link.allow,
+                deny: &link.deny,
+                removals: link.removals,
+                left_alone: &link.left_alone,
+                contradictory: &link.contradictory,
+            };
+            self.add(link.at, Some(link), what);
+        }
+        let what = match link.status {
+            LinkStatus::Held => Some(held(link)),
+            LinkStatus::Committed => Some(What::Committed(Counted::new(link))),
+            LinkStatus::Underway => Some(What::Underway(Counted::new(link))),
+            LinkStatus::Suspended => Some(What::Suspended(Counted::new(link))),
+            LinkStatus::Removed => Some(What::Removed),
+            LinkStatus::Failed => Some(What::Failed {
+                fault: link.fault.as_ref(),
+            }),
+            // A request about a hold has an event above.
+            LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => None,
+        };
+        if let Some(what) = what {
+            self.add(link.at, Some(link), what);
+        }
+        let whole = self.whole;
+        for set in whole.changes_on(link) {
+            let what = What::ChangeSet {
+                seq: set.seq,
+                change_set: &set.change_set,
+                outcome: set.outcome,
+                detail: set.detail.as_deref(),
+                allow: &set.allow,
+                deny: &set.deny,
+                started_at: set.started_at,
+            };
+            self.add(set.ended_at, Some(link), what);
+        }
+    }
+
+    fn letters(&mut self) {
+        for letter in &self.whole.letters {
+            self.found.push(Event {
+                schema: SCHEMA,
+                at: letter.at,
+                run: self.whole.run.run,
+                lane: letter.lane.as_ref().map(ToString::to_string),
+                member: Some(&letter.member),
+                what: What::DeadLetter { letter },
+            });
+        }
+    }
+
+    fn end(&mut self) {
+        let run = &self.whole.run;
+        if let Some(at) = run.completed_at {
+            let what = What::Ended {
+                status: run.status,
+                totals: run.totals,
+                fault: run.fault.as_ref(),
+            };
+            self.add(at, None, what);
+        }
+    }
+}
+
+fn held(link: &LinkRecord) -> What<'_> {
+    let hold = link.hold.as_ref();
+    What::Held {
+        held_by: hold.map(|hold| hold.run),
+        since: hold.map(|hold| hold.since),
+        plan_hash: hold.map(|hold| &hold.plan_hash),
+        allow: hold.map(|hold| hold.allow),
+        deny: hold.map(|hold| hold.deny),
+        removals: hold.map(|hold| hold.removals),
+        restores: hold.and_then(rollback),
+        reasons: hold.map(|hold| ReasonAnswer::all(&hold.reasons)),
+        fault: link.fault.as_ref(),
+    }
+}
+
+fn events(whole: &Whole) -> Vec<Event<'_>> {
+    let mut events = Events {
+        whole,
+        found: Vec::new(),
+    };
+    events.requests();
+    for link in &whole.links {
+        events.link(link);
+    }
+    events.letters();
+    events.end();
+    // The sort is stable: events with the same time stay in their causal order.
+    events.found.sort_by_key(|event| event.at);
+    events.found
+}

@@ -1,0 +1,206 @@
+//! The events of the exported history.
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{Approval, ApprovalAction};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, SetOutcome};
+use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
+use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::wire::Scope;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client::holds::ReasonAnswer;
+
+/// One event of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Event<'a> {
+    /// The schema of the release that wrote it.
+    pub(super) schema: u32,
+    /// Time of the event.
+    #[schemars(with = "Time")]
+    pub(super) at: Timestamp,
+    /// The record of the run.
+    pub(super) run: RunId,
+    /// The lane: account and experience, separated by a slash. Null if the event is not about one.
+    pub(super) lane: Option<String>,
+    /// The member. Null if the event is not about one.
+    pub(super) member: Option<&'a MemberName>,
+    #[serde(flatten)]
+    pub(super) what: What<'a>,
+}
+
+/// What happened.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(super) enum What<'a> {
+    /// A person or a trigger requested the run.
+    Requested {
+        /// The kind of the request.
+        kind: &'a str,
+        /// Id of the request.
+        request_id: Option<&'a str>,
+        /// The requester, as the request says.
+        requester: Option<&'a str>,
+        /// The account whose credentials sent it, as the bus reports it.
+        account: Option<&'a str>,
+        /// The reason for planning frozen links as if they were not frozen.
+        override_reason: Option<&'a str>,
+        /// The scope of the override.
+        override_scope: Option<&'a Scope>,
+        /// The version of the configuration that the run used.
+        config_version: u64,
+    },
+    /// A held plan was approved.
+    Approved(ApprovalEvent<'a>),
+    /// A held plan was rejected.
+    Rejected(ApprovalEvent<'a>),
+    /// A rollback was planned and held.
+    RestorePlanned(ApprovalEvent<'a>),
+    /// A rollback was requested, and the lists already are as they were.
+    NothingToRestore(ApprovalEvent<'a>),
+    /// A request about a hold was refused.
+    Refused(ApprovalEvent<'a>),
+    /// What a plan would change.
+    Planned {
+        /// The management experience that it follows.
+        management_experience: &'a ExperienceId,
+        /// How far the link may go.
+        mode: Mode,
+        /// Its status in the run.
+        status: LinkStatus,
+        /// Hash of the plan.
+        plan_hash: &'a PlanHash,
+        /// Products to allow.
+        allow: &'a [ProductId],
+        /// Products to deny.
+        deny: &'a [ProductId],
+        /// Number of denies of products that were allowed at that time.
+        removals: usize,
+        /// Products that differ and are left alone.
+        left_alone: &'a [LeftAlone],
+        /// Products that the management policy both allows and denies.
+        contradictory: &'a [ProductId],
+    },
+    /// A guard held the plan, or everything that could be known of the link.
+    Held {
+        /// The run that made the plan.
+        held_by: Option<RunId>,
+        /// When the hold began.
+        #[schemars(with = "Option<Time>")]
+        since: Option<Timestamp>,
+        /// Hash of the plan.
+        plan_hash: Option<&'a PlanHash>,
+        /// Number of planned allows.
+        allow: Option<usize>,
+        /// Number of planned denies.
+        deny: Option<usize>,
+        /// Number of denies of products that the member allows.
+        removals: Option<usize>,
+        /// The run before which the lists are wanted back, if it is a rollback.
+        restores: Option<RunId>,
+        /// Why it is held.
+        reasons: Option<Vec<ReasonAnswer>>,
+        /// Why nothing is known of the plan.
+        fault: Option<&'a FaultRecord>,
+    },
+    /// A change set has ended.
+    ChangeSet {
+        /// Number of its intent on the lane.
+        seq: u64,
+        /// The change set.
+        change_set: &'a ChangeSetId,
+        /// The result.
+        outcome: SetOutcome,
+        /// The service's message.
+        detail: Option<&'a str>,
+        /// Products to allow.
+        allow: &'a [ProductId],
+        /// Products to deny.
+        deny: &'a [ProductId],
+        /// When it was started, or last tried.
+        #[schemars(with = "Time")]
+        started_at: Timestamp,
+    },
+    /// A plan was committed.
+    Committed(Counted<'a>),
+    /// The lane already worked on the plan.
+    Underway(Counted<'a>),
+    /// The link is suspended.
+    Suspended(Counted<'a>),
+    /// The link was removed from the configuration, and open changes were closed.
+    Removed,
+    /// The link failed.
+    Failed {
+        /// The fault.
+        fault: Option<&'a FaultRecord>,
+    },
+    /// The run handled a dead letter.
+    DeadLetter {
+        /// The record of the letter.
+        letter: &'a DeadLetterRecord,
+    },
+    /// The run has ended.
+    Ended {
+        /// The result.
+        status: RunStatus,
+        /// Counts of links, changes and messages.
+        totals: Totals,
+        /// Why no link could be observed.
+        fault: Option<&'a FaultRecord>,
+    },
+}
+
+/// The result of a request about a hold.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ApprovalEvent<'a> {
+    /// Approve, reject or restore.
+    wanted: ApprovalAction,
+    /// The run whose plan was shown, or before which the lists are wanted back.
+    of: RunId,
+    /// The hash of the plan that was shown.
+    plan_hash: Option<&'a PlanHash>,
+    /// The requester, as the request says.
+    requester: Option<&'a str>,
+    /// The account whose credentials sent it, as the bus reports it.
+    account: Option<&'a str>,
+    /// Why it was refused.
+    why: Option<&'a str>,
+}
+
+impl<'a> ApprovalEvent<'a> {
+    pub(super) fn new(approval: &'a Approval) -> Self {
+        Self {
+            wanted: approval.action,
+            of: approval.of,
+            plan_hash: approval.plan_hash.as_ref(),
+            requester: approval.ask.by.as_deref(),
+            account: approval.ask.account.as_deref(),
+            why: approval.refused.as_deref(),
+        }
+    }
+}
+
+/// A plan with its hash and counts.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Counted<'a> {
+    /// Hash of the plan.
+    plan_hash: Option<&'a PlanHash>,
+    /// Number of planned allows.
+    allow: usize,
+    /// Number of planned denies.
+    deny: usize,
+}
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(link: &'a LinkRecord) -> Self {
+        Self {
+            plan_hash: link.plan_hash.as_ref(),
+            allow: link.allow.len(),
+            deny: link.deny.len(),
+        }
+    }
+}

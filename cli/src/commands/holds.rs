@@ -1,0 +1,168 @@
+//! `pmp-sync holds`: plans that wait for approval, why, and the command that approves each.
+
+use clap::Args;
+use pmp_sync_aws::system::SystemClock;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
+use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::wire::Scope;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client::context::Context;
+use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, rollback, words};
+use crate::client::scope;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+/// Which holds are shown; everything that is not narrowed is.
+#[derive(Debug, Args)]
+pub(crate) struct HoldsOptions {
+    /// Only this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    pub(crate) members: Vec<MemberName>,
+    /// Only the link to this member experience. May be given several times.
+    #[arg(long = "link", value_name = "EXPERIENCE")]
+    pub(crate) links: Vec<ExperienceId>,
+    /// List every product.
+    #[arg(long)]
+    pub(crate) products: bool,
+}
+
+/// Holds and frozen links.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HoldsAnswer {
+    /// The plans that wait for approval.
+    holds: Vec<HoldAnswer>,
+    /// The links that are frozen.
+    frozen: Vec<Frozen>,
+}
+
+/// A link that is frozen.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Frozen {
+    /// The member; null if its lane was never planned for.
+    member: Option<MemberName>,
+    /// The member account.
+    account: AccountId,
+    /// The member experience.
+    experience: ExperienceId,
+    /// When a run first saw it frozen.
+    #[schemars(with = "Time")]
+    since: Timestamp,
+    /// How long it has been frozen, in seconds.
+    seconds: i64,
+}
+
+impl Frozen {
+    fn new(known: &Known, since: Timestamp, now: Timestamp) -> Self {
+        Self {
+            member: known.member().cloned(),
+            account: known.lane.account.clone(),
+            experience: known.lane.experience.clone(),
+            since,
+            seconds: now.as_second().saturating_sub(since.as_second()).max(0),
+        }
+    }
+}
+
+pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let HoldsOptions { members, links, .. } = options;
+    if !(members.is_empty() && links.is_empty()) {
+        let scope = Scope {
+            members: members.clone(),
+            experiences: links.clone(),
+        };
+        scope::check(scope, &context.stored_config().await?)?;
+    }
+    let is_wanted = |known: &Known| {
+        let of_member = known.member().is_some_and(|name| members.contains(name));
+        (members.is_empty() || of_member)
+            && (links.is_empty() || links.contains(&known.lane.experience))
+    };
+    let mut known = known(&context).await?;
+    known.retain(is_wanted);
+    let mut held = Vec::new();
+    for known in &known {
+        for hold in known.holds() {
+            let products = if options.products {
+                shown(&context, hold, &known.lane).await?
+            } else {
+                None
+            };
+            held.push((known, hold, products));
+        }
+    }
+    let now = SystemClock.now();
+    if common.json {
+        let holds: Vec<_> = held
+            .iter()
+            .map(|(known, hold, plan)| {
+                let mut told = HoldAnswer::new(known, hold);
+                told.products = options.products.then(|| plan.as_ref().map(Products::new));
+                told
+            })
+            .collect();
+        let frozen: Vec<_> = known
+            .iter()
+            .filter_map(|known| Some(Frozen::new(known, known.link_state.frozen_since?, now)))
+            .collect();
+        output::json(&HoldsAnswer { holds, frozen })?;
+    } else {
+        for (known, hold, plan) in &held {
+            show(known, hold)?;
+            if options.products {
+                show_products(plan.as_ref())?;
+            }
+        }
+        if held.is_empty() {
+            output::line("nothing is held")?;
+        }
+        for known in &known {
+            if let Some(words) = frozen(known, now) {
+                output::line(&words)?;
+            }
+        }
+    }
+    match held.len() {
+        0 => Ok(()),
+        1 => Err(Failure::Held("1 plan waits for approval".to_owned())),
+        count => Err(Failure::Held(format!("{count} plans wait for approval"))),
+    }
+}
+
+/// The plan that an approval would execute: what the record of its run shows. None once that has
+/// expired.
+async fn shown(context: &Context, hold: &Hold, lane: &LaneId) -> Result<Option<Plan>, Failure> {
+    let record = context.ledger.link(hold.run, lane).await?;
+    let plan = record.map(|record| record.shown());
+    Ok(plan.filter(|plan| plan.hash() == hold.plan_hash))
+}
+
+fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
+    let Some(plan) = plan else {
+        return output::line("  the products are not on record any more; the next run holds anew");
+    };
+    for change in plan.changes() {
+        output::line(&format!("  {} {}", change.action, change.product))?;
+    }
+    Ok(())
+}
+
+fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
+    let what = match rollback(hold) {
+        Some(run) => format!("the rollback before run {run} is held"),
+        None => "held".to_owned(),
+    };
+    output::line(&format!(
+        "{}: {what} since {}",
+        known.name(),
+        output::time(Some(hold.since))
+    ))?;
+    output::line(&words(hold, &known.approve(hold)))
+}

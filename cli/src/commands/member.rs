@@ -1,0 +1,135 @@
+//! `pmp-sync member`: adds, lists, changes and removes members.
+
+pub(crate) mod add;
+pub(crate) mod bootstrap;
+pub(crate) mod list;
+mod remove;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
+use pmp_sync_domain::link::{Mode, Target};
+
+use self::remove::RemoveOptions;
+use super::{resume, suspend};
+use crate::client::suspension::SuspendOptions;
+use crate::failure::Failure;
+use crate::options::Common;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Adds a member with its link to the configuration. Safe to repeat.
+    Add(AddOptions),
+    /// Makes an experience for a member account, with a policy and its organization as the audience, and
+    /// leaves it disabled. Safe to repeat.
+    Bootstrap(bootstrap::BootstrapOptions),
+    /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
+    Remove(RemoveOptions),
+    /// The members: their links, what is suspended, and how long ago they were in sync. Changes nothing.
+    List,
+    /// Changes how far a member's links may go.
+    Mode(ModeOptions),
+    /// Suspends a member, as `pmp-sync suspend --member` does.
+    Suspend {
+        /// Its name.
+        name: MemberName,
+    },
+    /// Resumes a member, as `pmp-sync resume --member` does, and asks for a run.
+    Resume {
+        /// Its name.
+        name: MemberName,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddOptions {
+    /// What it is to be called: lower-case letters, digits and -.
+    pub(crate) name: MemberName,
+    /// The member account.
+    #[arg(long)]
+    pub(crate) account: AccountId,
+    /// The management experience that it follows [default: the only one that is followed already].
+    #[arg(long, value_name = "ID")]
+    pub(crate) management_experience: Option<ExperienceId>,
+    /// Its experience, or * for every live one [default: what `member bootstrap` made, else *].
+    #[arg(long, value_name = "ID", value_parser = target)]
+    pub(crate) experience: Option<Target>,
+    /// How far the link may go: observe changes nothing [default: observe].
+    #[arg(long, value_parser = modes())]
+    pub(crate) mode: Option<Mode>,
+    /// What its roles ask for, where its stacks were deployed without `pmp-sync deploy member`.
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<ExternalId>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModeOptions {
+    /// The member's name in the configuration.
+    pub(crate) name: MemberName,
+    /// How far its links may go.
+    #[arg(value_parser = modes())]
+    pub(crate) mode: Mode,
+    /// Only the link for this experience, or for *.
+    #[arg(long, value_name = "ID", value_parser = target)]
+    pub(crate) experience: Option<Target>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+/// Whether a run is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// Ask for no run: the next one finds the change.
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+    /// How long to wait for the run, in seconds.
+    #[arg(long, default_value_t = 3600, conflicts_with = "no_sync")]
+    pub(crate) timeout: u64,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    if text == "*" {
+        return Ok(Target::EveryLive);
+    }
+    let id = ExperienceId::new(text);
+    id.map(Target::One).map_err(|error| error.to_string())
+}
+
+fn modes() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["mirror", "additive", "observe"]).map(|word| match word.as_str() {
+        "mirror" => Mode::Mirror,
+        "additive" => Mode::Additive,
+        _ => Mode::Observe,
+    })
+}
+
+pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {
+    let one = |name: &MemberName| SuspendOptions {
+        members: vec![name.clone()],
+        links: Vec::new(),
+    };
+    match command {
+        MemberCommand::Add(options) => add::add(common, options).await,
+        MemberCommand::Bootstrap(options) => bootstrap::run(common, options).await,
+        MemberCommand::Remove(options) => remove::run(common, options).await,
+        MemberCommand::List => list::run(common).await,
+        MemberCommand::Mode(options) => add::mode(common, options).await,
+        MemberCommand::Suspend { name } => suspend::run(common, &one(name)).await,
+        MemberCommand::Resume { name } => resume::run(common, &one(name)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_experience_or_every_live_one() {
+        assert_eq!(target("*"), Ok(Target::EveryLive));
+        let one = Target::One("exp-1".parse().unwrap());
+        assert_eq!(target("exp-1"), Ok(one));
+        assert!(target("exp-*").unwrap_err().contains("exp-"), "the form");
+    }
+}

@@ -1,0 +1,243 @@
+//! `member add` and `member mode`: edit the configuration, and request a run for the member.
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
+use pmp_sync_domain::link::{Mode, Target};
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::wire::Scope;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{AddOptions, ModeOptions, Running};
+use crate::client::configuration::edit::{self, EditError, NewMember};
+use crate::client::configuration::{Edited, begin_onboarding, configured, edit_config};
+use crate::client::context::Context;
+use crate::client::run;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+/// The result.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct MemberChange {
+    /// The member's name in the configuration.
+    member: MemberName,
+    /// The member account.
+    account: AccountId,
+    /// The version of the configuration that is in force from the next run on.
+    version: u64,
+    /// False if the configuration was the same already.
+    stored: bool,
+    /// The member's links after the command.
+    links: Vec<LinkView>,
+    /// The run that was requested and waited for.
+    run: Option<RunRecord>,
+}
+
+/// A link of the configuration.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LinkView {
+    /// The management experience.
+    pub(super) management_experience: ExperienceId,
+    /// The member experience, or `*`.
+    pub(super) member_experience: String,
+    /// How far the link may go.
+    pub(super) mode: Mode,
+    /// True if the link is frozen.
+    pub(super) frozen: bool,
+}
+
+/// The links of a member.
+pub(super) fn links_of(config: &Config, name: &MemberName) -> Vec<LinkView> {
+    let links = config.links.iter();
+    let own = links.filter(|link| link.member.name == *name);
+    own.map(|link| LinkView {
+        management_experience: link.management_experience.clone(),
+        member_experience: link.target.to_string(),
+        mode: link.policy.mode,
+        frozen: link.policy.frozen,
+    })
+    .collect()
+}
+
+impl LinkView {
+    pub(super) fn words(&self) -> String {
+        let frozen = if self.frozen { ", frozen" } else { "" };
+        format!(
+            "{} -> {} ({}{frozen})",
+            self.management_experience, self.member_experience, self.mode
+        )
+    }
+}
+
+pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let account = &options.account;
+    let known = match &options.external_id {
+        Some(_) => Some(begin_onboarding(&context, account, options.external_id.clone()).await?),
+        None => context.ledger.onboarding(account).await?,
+    };
+    let external_id = match (&known, &options.external_id) {
+        (Some(known), Some(given)) if known.external_id != *given => {
+            return Err(other_external_id(account));
+        }
+        (Some(known), _) => known.external_id.clone(),
+        // The member was configured by hand.
+        (None, _) => match configured(&context, account).await? {
+            Some(external_id) => external_id,
+            None => return Err(not_deployed(account)),
+        },
+    };
+    let made = known.and_then(|known| known.experience);
+    let new = new_member(options, external_id, made);
+    let edited = edit_config(&context, |text| edit::add(text, &new)).await?;
+    // A link in observe changes nothing, so a run would have nothing to do.
+    let acts = |link: &LinkView| link.mode != Mode::Observe;
+    let wants_run = links_of(&edited.config, &options.name).iter().any(acts);
+    finish(
+        common,
+        &context,
+        &options.name,
+        &edited,
+        wants_run,
+        &options.running,
+    )
+    .await
+}
+
+fn new_member(
+    options: &AddOptions,
+    external_id: ExternalId,
+    made: Option<ExperienceId>,
+) -> NewMember {
+    NewMember {
+        name: options.name.clone(),
+        account: options.account.clone(),
+        external_id,
+        management_experience: options.management_experience.clone(),
+        target: options.experience.clone(),
+        mode: options.mode,
+        default_target: made.map_or(Target::EveryLive, Target::One),
+    }
+}
+
+fn other_external_id(account: &AccountId) -> Failure {
+    Failure::CommandLine {
+        message: format!("account {account} has another external id already"),
+        remedy: "leave --external-id out: the one that the account's stacks have is used"
+            .to_owned(),
+    }
+}
+
+fn not_deployed(account: &AccountId) -> Failure {
+    Failure::Unknown {
+        message: format!("no external id is known of account {account}"),
+        remedy: format!(
+            "deploy its stacks with `pmp-sync deploy member --account {account}`, or give the parameter ExternalId of stacks that are there with --external-id"
+        ),
+    }
+}
+
+pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let target = options.experience.as_ref();
+    let change = |text: Option<&str>| match text {
+        Some(text) => edit::set_mode(text, &options.name, target, options.mode),
+        None => Err(EditError::Unknown("no configuration is stored".to_owned())),
+    };
+    let edited = edit_config(&context, change).await?;
+    // Also in observe: the run voids what was planned and has not started.
+    finish(
+        common,
+        &context,
+        &options.name,
+        &edited,
+        true,
+        &options.running,
+    )
+    .await
+}
+
+/// Reports the new configuration, then requests a run and waits for it.
+async fn finish(
+    common: &Common,
+    context: &Context,
+    name: &MemberName,
+    edited: &Edited,
+    wants_run: bool,
+    running: &Running,
+) -> Result<(), Failure> {
+    let Some(member) = edited.config.members.get(name) else {
+        let message = format!(
+            "{name} is not in version {} of the configuration",
+            edited.version
+        );
+        return Err(Failure::NotWell(message));
+    };
+    let mut change = MemberChange {
+        member: name.clone(),
+        account: member.account.clone(),
+        version: edited.version,
+        stored: edited.stored,
+        links: links_of(&edited.config, name),
+        run: None,
+    };
+    if !common.json {
+        tell(&change)?;
+    }
+    if wants_run && !running.no_sync {
+        let scope = Scope {
+            members: vec![name.clone()],
+            ..Scope::default()
+        };
+        // The configuration stays in force, whatever the result of the run. The failure says so.
+        change.run = Some(run::about(context, scope, running.timeout).await?);
+    }
+    if common.json {
+        output::json(&change)?;
+    }
+    let Some(run) = &change.run else {
+        tell_next(&change);
+        return Ok(());
+    };
+    if !common.json {
+        run::show(run)?;
+    }
+    if run.status != RunStatus::Completed {
+        run::tell_failures(context, run).await?;
+    }
+    run::ended_well(run)
+}
+
+fn tell(change: &MemberChange) -> Result<(), Failure> {
+    let stands = if change.stored {
+        "is in"
+    } else {
+        "stood so in"
+    };
+    output::line(&format!(
+        "{} {stands} version {} of the configuration:",
+        change.member, change.version
+    ))?;
+    for link in &change.links {
+        output::line(&format!("  {}", link.words()))?;
+    }
+    Ok(())
+}
+
+fn tell_next(change: &MemberChange) {
+    let name = &change.member;
+    output::note(&format!(
+        "`pmp-sync plan --member {name}` shows what a run would change"
+    ));
+    if change.links.iter().all(|link| link.mode == Mode::Observe) {
+        output::note(&format!(
+            "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
+        ));
+    } else {
+        output::note(&format!(
+            "the next run begins with it; `pmp-sync sync --member {name} --wait` is one now"
+        ));
+    }
+}

@@ -1,0 +1,84 @@
+//! `member bootstrap`: an experience for a member account.
+
+use clap::Args;
+use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_domain::ids::{AccountId, ExperienceId};
+
+use crate::client::context::Context;
+use crate::client::experience;
+use crate::client::experience::bootstrap::{Bootstrap, bootstrap};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+use crate::progress::Progress;
+
+#[derive(Debug, Args)]
+pub(crate) struct BootstrapOptions {
+    /// The member account, which is to administer its organization's experiences.
+    #[arg(long)]
+    pub(crate) account: AccountId,
+    /// The profile of the AWS configuration with the member account's credentials. They are those of
+    /// the SDK's default chain otherwise; those of the management account are then named with
+    /// --management-profile.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// What the experience is called [default: the name that the stacks have].
+    #[arg(long, value_name = "NAME", value_parser = experience::name)]
+    pub(crate) experience_name: Option<String>,
+    /// An experience that is there already, instead of a new one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) experience: Option<ExperienceId>,
+    /// Whom it is to govern instead of the account's organization. May be given several times.
+    #[arg(long = "principal", value_name = "ID")]
+    pub(crate) principals: Vec<String>,
+    /// Enable it as well. Says what that means, and asks.
+    #[arg(long)]
+    pub(crate) enable: bool,
+    /// Do not ask.
+    #[arg(long, requires = "enable")]
+    pub(crate) yes: bool,
+    /// How long to wait for change sets, in seconds.
+    #[arg(long, default_value_t = experience::WAIT)]
+    pub(crate) timeout: u64,
+}
+
+pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let config = sdk_config_for(options.profile.as_deref()).await;
+    let progress = Progress::new();
+    let done = bootstrap(
+        &context,
+        &config,
+        &Bootstrap {
+            account: &options.account,
+            name: options.experience_name.as_ref().unwrap_or(&common.name),
+            experience: options.experience.as_ref(),
+            principals: &options.principals,
+            enable: options.enable.then_some(options.yes),
+            timeout: options.timeout,
+        },
+        &progress,
+    )
+    .await;
+    progress.finish();
+    let done = done?;
+    if common.json {
+        return output::json(&done);
+    }
+    output::line(&format!(
+        "{} is the experience of account {}, for {}",
+        done.experience,
+        done.account,
+        done.principals.join(", ")
+    ))?;
+    let (account, experience) = (&done.account, &done.experience);
+    output::note(&format!(
+        "next: `pmp-sync deploy member --account {account}`, then `pmp-sync member add NAME --account {account}`"
+    ));
+    if !done.enabled {
+        output::note(&format!(
+            "it governs nobody until its list is filled and `pmp-sync experience enable --experience {experience}` is run with this account's credentials"
+        ));
+    }
+    Ok(())
+}

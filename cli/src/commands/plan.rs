@@ -1,0 +1,188 @@
+//! `pmp-sync plan`: previews the next sync. The producer makes the plan.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::wire::{PLAN_REQUESTED, SOURCE};
+use serde::Deserialize as _;
+use serde_json::json;
+
+use crate::client::context::Context;
+use crate::client::invoke::{ask, unreadable};
+use crate::client::scope;
+use crate::failure::Failure;
+use crate::options::{Common, Narrowing};
+use crate::output;
+use crate::progress::Progress;
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanOptions {
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
+    /// List every product.
+    #[arg(long)]
+    pub(crate) products: bool,
+}
+
+pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    let narrowing = &options.narrowing;
+    let scope = if narrowing.is_everything() {
+        narrowing.scope()
+    } else {
+        scope::of(narrowing, &context.stored_config().await?)?
+    };
+    let progress = Progress::new();
+    progress.step("the producer makes the plan");
+    let payload =
+        json!({ "source": SOURCE, "detail-type": PLAN_REQUESTED, "detail": { "scope": scope } });
+    let answer = ask(&context, &payload).await;
+    progress.finish();
+    let answer = answer?;
+    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
+        let fault =
+            FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
+        return Err(Failure::Fault(fault));
+    }
+    let preview = Preview::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
+    if common.json {
+        output::json(&preview)?;
+    } else {
+        show(&preview, options.products)?;
+    }
+    outcome(&preview.links)
+}
+
+/// The exit code: that of the worst link.
+fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
+    let of = |is: fn(&PreviewLink) -> bool| links.iter().filter(|link| is(link)).count();
+    let all = output::count(links.len(), "link");
+    let failed = of(|link| link.fault.is_some());
+    let held = of(|link| link.decision == PreviewDecision::Held);
+    let differing = of(|link| link.decision != PreviewDecision::InSync);
+    if failed > 0 {
+        return Err(Failure::Partial(format!(
+            "{failed} of {all} cannot be planned"
+        )));
+    }
+    if held > 0 {
+        return Err(Failure::Held(format!(
+            "a run would hold {held} of {all}; `pmp-sync holds` lists what is held already"
+        )));
+    }
+    match differing {
+        0 => Ok(()),
+        _ => Err(Failure::Differs(format!("{differing} of {all} differ"))),
+    }
+}
+
+fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
+    output::note(&format!(
+        "by version {} of the configuration",
+        preview.config_version
+    ));
+    if preview.links.is_empty() {
+        output::note("no link is in this scope");
+        return Ok(());
+    }
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "DECISION",
+        "ALLOW",
+        "DENY",
+        "REMOVALS",
+        "CHANGE SETS",
+        "LEFT ALONE",
+        "EDITED OUTSIDE",
+    ];
+    let rows = preview
+        .links
+        .iter()
+        .map(|link| {
+            vec![
+                link.member.to_string(),
+                experience(link),
+                link.decision.to_string(),
+                link.allow.len().to_string(),
+                link.deny.len().to_string(),
+                link.removals.to_string(),
+                link.fewest_change_sets.to_string(),
+                reasons(&link.left_alone),
+                output::edited(link.edited.len(), link.edited_since),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)?;
+    for link in &preview.links {
+        let name = format!("{} {}", link.member, experience(link));
+        if let Some(fault) = &link.fault {
+            output::note(&format!(
+                "{name}: {}: {}\nwhat to do: {}",
+                fault.code, fault.message, fault.remedy
+            ));
+        }
+        for reason in &link.held_for {
+            output::note(&format!(
+                "{name}: {}: {reason}\nwhat to do: {}",
+                reason.code(),
+                reason.remedy()
+            ));
+        }
+        if !link.contradictory.is_empty() {
+            let list: Vec<_> = link.contradictory.iter().map(ProductId::as_str).collect();
+            let list = list.join(", ");
+            output::note(&format!(
+                "{name}: allowed and denied at once in the management experience, so denied: {list}"
+            ));
+        }
+        if link.unchecked > 0 {
+            output::note(&format!(
+                "{name}: it is not known of {} to be allowed whether AWS Marketplace has them; a run asks first, and allows them if it cannot",
+                output::count(link.unchecked, "product")
+            ));
+        }
+        if products {
+            for product in &link.allow {
+                output::line(&format!("{name} allow {product}"))?;
+            }
+            for product in &link.deny {
+                output::line(&format!("{name} deny {product}"))?;
+            }
+            for left in &link.left_alone {
+                output::line(&format!(
+                    "{name} leave {} ({} is wanted, it is {}: {})",
+                    left.product, left.wanted, left.standing, left.reason
+                ))?;
+            }
+            for product in &link.edited {
+                output::line(&format!("{name} edited outside {product}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn experience(link: &PreviewLink) -> String {
+    let experience = link.experience.as_ref();
+    experience.map_or_else(|| "*".to_owned(), ToString::to_string)
+}
+
+fn reasons(left: &[LeftAlone]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for left in left {
+        *counts.entry(left.reason.to_string()).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return "0".to_owned();
+    }
+    counts
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,251 @@
+//! `pmp-sync report`: the state of every member, as one self-contained page. Reads the ledger, and
+//! asks the producer, which alone reaches the members. Changes nothing.
+
+mod asked;
+mod assemble;
+mod attention;
+mod words;
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use pmp_sync_aws::system::SystemClock;
+use pmp_sync_domain::answers::report::LinkStandings;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::{LaneId, MemberName};
+use pmp_sync_domain::lane::{LaneState, Quarantined};
+use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::wire::Scope;
+use pmp_sync_report::{Model, State, render};
+
+use self::asked::{Answers, ask_all};
+use self::assemble::{Gathered, assemble};
+use crate::client::context::Context;
+use crate::client::{holds, scope};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+use crate::progress::Progress;
+
+/// Lanes that are read concurrently.
+const LANES_AT_ONCE: usize = 8;
+
+/// What the report is about, and where it goes.
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// Write the page to this file; - is stdout. With --json it may be left out.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Only this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    members: Vec<MemberName>,
+    /// How many runs are shown.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
+    runs: u16,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    force: bool,
+}
+
+/// What the ledger has of a lane.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneFacts {
+    pub(crate) state: LaneState,
+    pub(crate) open: usize,
+    pub(crate) quarantined: Vec<Quarantined>,
+}
+
+pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
+    let page = destination(common, options)?;
+    let context = Context::new(common).await;
+    let model = gather(common, options, &context).await?;
+    if let Some(page) = page {
+        write(page, &render(&model), options.force)?;
+    }
+    if common.json {
+        output::json(&model)?;
+    }
+    outcome(&model)
+}
+
+/// The file for the page, if one is wanted. Refuses a file that cannot be written before anything
+/// is read.
+fn destination<'o>(
+    common: &Common,
+    options: &'o ReportOptions,
+) -> Result<Option<&'o Path>, Failure> {
+    let refused = |message: &str, remedy: &str| Failure::CommandLine {
+        message: message.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    let Some(page) = options.html.as_deref() else {
+        return if common.json {
+            Ok(None)
+        } else {
+            let what = "it is not said where the report goes";
+            Err(refused(what, "name a file with --html, or give --json"))
+        };
+    };
+    if is_stdout(page) {
+        if common.json {
+            let what = "the page and the JSON cannot both go to stdout";
+            return Err(refused(what, "name a file with --html"));
+        }
+    } else {
+        refuse_to_replace(page, options.force)?;
+    }
+    Ok(Some(page))
+}
+
+fn is_stdout(page: &Path) -> bool {
+    page == Path::new("-")
+}
+
+fn refuse_to_replace(page: &Path, force: bool) -> Result<(), Failure> {
+    if !force && page.exists() {
+        let words = "it is there already; --force replaces it";
+        return Err(Failure::file(page)(Error::new(
+            ErrorKind::AlreadyExists,
+            words,
+        )));
+    }
+    Ok(())
+}
+
+/// Writes the page completely, then moves it to its place, so that nobody sees a part of it.
+fn write(page: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    if is_stdout(page) {
+        return output::verbatim(text);
+    }
+    let wrong = Failure::file(page);
+    let mut name = page.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = page.with_file_name(name);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    let moved = written
+        .map_err(&wrong)
+        .and_then(|()| refuse_to_replace(page, force))
+        .and_then(|()| std::fs::rename(&part, page).map_err(&wrong));
+    if moved.is_err() {
+        // An error here is not worth another message.
+        let _ = std::fs::remove_file(&part);
+    }
+    moved
+}
+
+async fn gather(
+    common: &Common,
+    options: &ReportOptions,
+    context: &Context,
+) -> Result<Model, Failure> {
+    let stored = context.stored_config().await?;
+    let wanted = Scope {
+        members: options.members.clone(),
+        experiences: Vec::new(),
+    };
+    let wanted = scope::check(wanted, &stored)?;
+    let config = Config::parse(&stored.text).map_err(|invalid| {
+        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
+    })?;
+    let progress = Progress::new();
+    progress.step("the producer looks at the members");
+    let answers = ask_all(context, &config, &wanted, &progress).await;
+    progress.step("reading the ledger");
+    let lanes = lanes(context, &answers.links).await;
+    let known = holds::known(context).await;
+    let suspensions = context.ledger.suspensions().await;
+    let runs = context.ledger.newest_runs(options.runs).await;
+    progress.finish();
+    let Answers {
+        management,
+        links,
+        letters,
+    } = answers;
+    Ok(assemble(&Gathered {
+        now: SystemClock.now(),
+        name: common.name.clone(),
+        config_version: stored.version,
+        stale_after_hours: config
+            .links
+            .first()
+            .map_or(0, |link| link.stale_after_hours),
+        management,
+        links,
+        letters,
+        lanes: lanes?,
+        known: known?,
+        suspensions: suspensions?,
+        runs: runs?,
+    }))
+}
+
+async fn lanes(
+    context: &Context,
+    links: &[LinkStandings],
+) -> Result<BTreeMap<LaneId, LaneFacts>, Failure> {
+    let ids: Vec<_> = links.iter().filter_map(assemble::lane_of).collect();
+    let facts = stream::iter(ids).map(|lane| async move {
+        let ledger = &context.ledger;
+        let facts = LaneFacts {
+            state: ledger.state(&lane).await?,
+            open: ledger.open(&lane).await?.len(),
+            quarantined: ledger.quarantined(&lane).await?,
+        };
+        Ok((lane, facts))
+    });
+    facts.buffered(LANES_AT_ONCE).try_collect().await
+}
+
+/// The exit code: whether everything could be observed.
+fn outcome(model: &Model) -> Result<(), Failure> {
+    let unreachable = |link: &&pmp_sync_report::Link| link.state == State::Unreachable;
+    let unreachable = model.links.iter().filter(unreachable).count();
+    let uncounted = model
+        .links
+        .iter()
+        .filter(|link| link.dead_letters.is_none());
+    let uncounted = uncounted.count();
+    let all = output::count(model.links.len(), "member experience");
+    if unreachable > 0 {
+        let words = format!("{unreachable} of {all} cannot be looked at; the report tells why");
+        return Err(Failure::Partial(words));
+    }
+    if uncounted > 0 {
+        let words = format!("the dead letters of {uncounted} of {all} cannot be counted");
+        return Err(Failure::Partial(words));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_written_whole_and_replaces_nothing_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("report.html");
+        write(&page, "one", false).unwrap();
+        let refused = write(&page, "two", false).unwrap_err();
+        assert_eq!(refused.exit_code(), 5);
+        assert_eq!(std::fs::read_to_string(&page).unwrap(), "one");
+        write(&page, "three", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&page).unwrap(), "three");
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "a part of it is left");
+        let nowhere = folder.path().join("nowhere").join("report.html");
+        assert_eq!(write(&nowhere, "", false).unwrap_err().exit_code(), 5);
+    }
+}

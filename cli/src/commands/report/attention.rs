@@ -1,0 +1,246 @@
+//! What needs attention, each with the command that resolves it. Pure.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::answers::report::LinkStandings;
+use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_report::{Attention, AttentionKind, Link};
+
+use super::LaneFacts;
+use super::assemble::{Gathered, lane_of};
+use super::words::sync;
+use crate::client::holds;
+use crate::hint::{command, named, shell};
+use crate::output;
+
+/// The most errors of a lane that are shown individually.
+const MOST_TOLD: usize = 5;
+
+/// What needs attention. `links` are those of the model, in the same order as the gathered ones.
+pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
+    let mut all = management(gathered);
+    for (link, shown) in gathered.links.iter().zip(links) {
+        all.extend(unreachable(link, gathered));
+        if let Some(lane) = lane_of(link) {
+            let facts = gathered.lanes.get(&lane);
+            all.extend(facts.and_then(|facts| blocked(link, &lane, facts, gathered)));
+            all.extend(held(link, &lane, gathered));
+            all.extend(facts.and_then(|facts| quarantined(link, facts, gathered)));
+        }
+        all.extend(stale(link, shown, gathered));
+    }
+    all.extend(letters(gathered));
+    // The sort is stable: within a kind, the order is that of the configuration.
+    all.sort_by_key(|item| item.kind);
+    all
+}
+
+fn item(kind: AttentionKind, link: &LinkStandings) -> Attention {
+    Attention {
+        kind,
+        about: link.member.to_string(),
+        experience: Some(
+            link.experience
+                .as_ref()
+                .map_or_else(|| "*".to_owned(), ToString::to_string),
+        ),
+        message: Vec::new(),
+        what_to_do: None,
+        command: None,
+        since: None,
+        run: None,
+    }
+}
+
+fn told(reasons: &[HoldReason]) -> Vec<String> {
+    let words = reasons.iter();
+    words
+        .map(|reason| format!("{}: {reason}", reason.code()))
+        .collect()
+}
+
+fn management(gathered: &Gathered) -> Vec<Attention> {
+    let of_one = |lists: &pmp_sync_domain::answers::report::ManagementLists| {
+        let fault = lists.fault.as_ref();
+        let mut message = told(&lists.oddities);
+        message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
+        let remedy = lists.oddities.first().map(HoldReason::remedy);
+        let remedy = fault.map(|fault| fault.remedy.as_str()).or(remedy);
+        (!message.is_empty()).then(|| Attention {
+            kind: AttentionKind::Management,
+            about: lists.experience.to_string(),
+            experience: None,
+            message,
+            what_to_do: remedy.map(ToOwned::to_owned),
+            command: None,
+            since: None,
+            run: None,
+        })
+    };
+    gathered.management.values().filter_map(of_one).collect()
+}
+
+fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
+    let fault = link.fault.as_ref()?;
+    let again = format!("plan --member {}", link.member);
+    Some(Attention {
+        message: vec![format!("{}: {}", fault.code, fault.message)],
+        what_to_do: Some(fault.remedy.clone()),
+        command: Some(command(&gathered.name, &again)),
+        ..item(AttentionKind::Unreachable, link)
+    })
+}
+
+fn blocked(
+    link: &LinkStandings,
+    lane: &LaneId,
+    facts: &LaneFacts,
+    gathered: &Gathered,
+) -> Option<Attention> {
+    let block = facts.state.block.as_ref()?;
+    Some(Attention {
+        message: vec![format!("{}: {}", block.reason, block.detail)],
+        what_to_do: Some(block.reason.remedy().to_owned()),
+        command: Some(sync(&gathered.name, &link.member, lane)),
+        since: Some(block.since),
+        run: facts.state.planned_run().map(|run| run.to_string()),
+        ..item(AttentionKind::Blocked, link)
+    })
+}
+
+/// Holds, and plans that the next run would be the first to hold.
+fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attention> {
+    let known = gathered.known(lane);
+    let holds = known.into_iter().flat_map(holds::Known::holds);
+    let mut all: Vec<_> = holds
+        .map(|hold| of_hold(link, lane, hold, gathered))
+        .collect();
+    if all.is_empty() && !link.held_for.is_empty() {
+        let plan = format!("plan --member {} --products", link.member);
+        let mut message = vec!["The next run would hold its plan.".to_owned()];
+        message.extend(told(&link.held_for));
+        all.push(Attention {
+            message,
+            what_to_do: link
+                .held_for
+                .first()
+                .map(|reason| reason.remedy().to_owned()),
+            command: Some(command(&gathered.name, &plan)),
+            ..item(AttentionKind::Held, link)
+        });
+    }
+    all
+}
+
+fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered) -> Attention {
+    let counts = holds::counts(hold.allow, hold.deny);
+    let removals = output::count(hold.removals, "removal");
+    let plan = match hold.rollback_to() {
+        Some(run) => format!("The rollback before run {run}: {counts} ({removals})."),
+        None => format!("The plan: {counts} ({removals})."),
+    };
+    let mut message = vec![plan];
+    message.extend(told(&hold.reasons));
+    message.extend(
+        hold.rejected
+            .as_ref()
+            .map(|ask| format!("Rejected {}.", holds::who(ask))),
+    );
+    Attention {
+        message,
+        what_to_do: hold
+            .reasons
+            .first()
+            .map(|reason| reason.remedy().to_owned()),
+        command: Some(named(&gathered.name, &hold.command(&lane.experience))),
+        since: Some(hold.since),
+        run: Some(hold.run.to_string()),
+        ..item(AttentionKind::Held, link)
+    }
+}
+
+fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> Option<Attention> {
+    let aside = &facts.quarantined;
+    let first = aside.first()?;
+    let mut message: Vec<_> = aside
+        .iter()
+        .take(MOST_TOLD)
+        .map(|one| {
+            let (action, product) = (one.action, &one.product);
+            format!(
+                "{action} {product}: {}: {}",
+                one.error_code, one.error_message
+            )
+        })
+        .collect();
+    let more = aside.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        message.push(format!("and {more} more"));
+    }
+    let member = &link.member;
+    let rest = if aside.len() == 1 {
+        let product = shell(first.product.as_str());
+        format!("dlq replay --member {member} --product {product}")
+    } else {
+        format!("dlq replay --member {member}")
+    };
+    Some(Attention {
+        message,
+        what_to_do: Some("fix the cause, then have it tried again".to_owned()),
+        command: Some(command(&gathered.name, &rest)),
+        since: aside.iter().map(|one| one.quarantined_at).min(),
+        run: Some(first.run.to_string()),
+        ..item(AttentionKind::Quarantined, link)
+    })
+}
+
+/// Dead letters other than those of quarantined changes, by member.
+fn letters(gathered: &Gathered) -> Vec<Attention> {
+    let of_member = |(member, letters): (&_, &super::asked::Letters)| {
+        let letters = letters.as_ref().ok()?;
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for letter in letters
+            .iter()
+            .filter(|letter| letter.reason != "quarantined")
+        {
+            *reasons.entry(letter.reason.as_str()).or_default() += 1;
+        }
+        let words = reasons
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"));
+        let words: Vec<_> = words.collect();
+        (!words.is_empty()).then(|| Attention {
+            kind: AttentionKind::DeadLetters,
+            about: ToString::to_string(member),
+            experience: None,
+            message: vec![words.join(", ")],
+            what_to_do: Some("see what they are; then replay or discard them".to_owned()),
+            command: Some(command(
+                &gathered.name,
+                &format!("dlq list --member {member}"),
+            )),
+            since: None,
+            run: None,
+        })
+    };
+    gathered.letters.iter().filter_map(of_member).collect()
+}
+
+fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {
+    let hours = gathered.stale_after_hours;
+    shown.stale.then(|| Attention {
+        message: vec![match shown.last_in_sync {
+            Some(_) => format!("It was last known in sync more than {hours} h ago."),
+            None => "It was never known in sync.".to_owned(),
+        }],
+        what_to_do: Some("see what stands in its way".to_owned()),
+        command: Some(command(
+            &gathered.name,
+            &format!("plan --member {}", link.member),
+        )),
+        since: shown.last_in_sync,
+        ..item(AttentionKind::Stale, link)
+    })
+}

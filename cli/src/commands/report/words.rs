@@ -1,0 +1,97 @@
+//! Why a product differs, in the words of the report, with the command that resolves it.
+
+use pmp_sync_domain::answers::why::{Why, WhyAnswer};
+use pmp_sync_domain::ids::{LaneId, MemberName};
+use pmp_sync_domain::records::Suspensions;
+use pmp_sync_report::{Kind, Reason};
+
+use crate::hint::{command, named, shell};
+
+/// The command that resumes a lane.
+pub(crate) fn resume(
+    suspensions: &Suspensions,
+    name: &str,
+    member: &MemberName,
+    lane: &LaneId,
+) -> String {
+    let rest = if suspensions.all.is_some() {
+        "resume".to_owned()
+    } else if suspensions.members.contains_key(member) {
+        format!("resume --member {member}")
+    } else {
+        format!("resume --link {}", lane.experience)
+    };
+    command(name, &rest)
+}
+
+/// The command for a sync of one member experience.
+pub(crate) fn sync(name: &str, member: &MemberName, lane: &LaneId) -> String {
+    let experience = &lane.experience;
+    let rest = format!("sync --wait --member {member} --experience {experience}");
+    command(name, &rest)
+}
+
+/// The link of a reason.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Of<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) member: &'a MemberName,
+    pub(crate) lane: &'a LaneId,
+    pub(crate) suspensions: &'a Suspensions,
+}
+
+/// The reason of an answer.
+pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
+    let Of {
+        name,
+        member,
+        lane,
+        suspensions,
+    } = of;
+    let (kind, run, change_set, resolves) = match &answer.why {
+        Why::Open {
+            run, change_set, ..
+        } => (Kind::Underway, Some(run), change_set.as_ref(), None),
+        Why::Held { run, command, .. } => {
+            let told = command.as_ref().map(|told| named(name, told));
+            (Kind::Held, run.as_ref(), None, told)
+        }
+        Why::Quarantined {
+            run, change_set, ..
+        } => {
+            let product = shell(answer.product.as_str());
+            let rest = format!("dlq replay --member {member} --product {product}");
+            let replay = Some(command(name, &rest));
+            (Kind::Quarantined, Some(run), change_set.as_ref(), replay)
+        }
+        Why::Blocked { .. } => (Kind::Blocked, None, None, Some(sync(name, member, lane))),
+        Why::Suspended { .. } => {
+            let resume = resume(suspensions, name, member, lane);
+            (Kind::Suspended, None, None, Some(resume))
+        }
+        Why::Superseded { run, .. } => {
+            let sync = sync(name, member, lane);
+            (Kind::Planned, Some(run), None, Some(sync))
+        }
+        Why::Planned => (Kind::Planned, None, None, Some(sync(name, member, lane))),
+        Why::InSync { .. }
+        | Why::Excluded
+        | Why::Protected
+        | Why::Observed
+        | Why::Additive
+        | Why::NotLive
+        | Why::LiveUnknown
+        | Why::Frozen { .. }
+        | Why::LeftAlone { .. }
+        | Why::Failing { .. } => (Kind::LeftAlone, None, None, None),
+    };
+    Reason {
+        kind,
+        words: answer.why.to_string(),
+        since: answer.why.since(),
+        run: run.map(ToString::to_string),
+        change_set: change_set.map(ToString::to_string),
+        what_to_do: answer.what_to_do(),
+        command: resolves,
+    }
+}

@@ -1,0 +1,142 @@
+//! `pmp-sync status`: the last runs, and the state of each lane.
+
+mod answer;
+mod overview;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::run::LinkStatus;
+
+pub(crate) use self::answer::StatusAnswer;
+use self::overview::Overview;
+use crate::client::context::Context;
+use crate::client::holds;
+use crate::client::run::{name, tell_failures};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOptions {
+    /// One run, with what it planned for each link.
+    #[arg(long)]
+    pub(crate) run: Option<RunId>,
+    /// How many runs are shown.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) runs: u16,
+    /// Look again and again until Ctrl-C: drawn in place on a terminal, otherwise a block for each change.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) watch: bool,
+    /// How long to wait between two looks, such as 5s or 1m.
+    #[arg(long, default_value = "5s", requires = "watch", value_parser = pmp_sync_deploy::local::duration)]
+    pub(crate) interval: Duration,
+}
+
+pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await;
+    if let Some(run) = options.run {
+        let record = crate::client::run::one(&context, run).await?;
+        let links = context.ledger.links(run).await?;
+        return show_run(common, &context, &record, &links).await;
+    }
+    if let Some(interval) = options.watch.then_some(options.interval) {
+        return watch::run(common, &context, options.runs, interval).await;
+    }
+    let overview = Overview::read(&context, options.runs).await?;
+    if common.json {
+        return output::json(&overview.answer());
+    }
+    let told = overview.told();
+    told.data.iter().try_for_each(|line| output::line(line))?;
+    told.notes.iter().for_each(|note| output::note(note));
+    Ok(())
+}
+
+async fn show_run(
+    common: &Common,
+    context: &Context,
+    run: &RunRecord,
+    links: &[LinkRecord],
+) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&StatusAnswer::Run { run, links });
+    }
+    let lines = overview::runs(std::slice::from_ref(run));
+    lines.iter().try_for_each(|line| output::line(line))?;
+    output::line("")?;
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "STATUS",
+        "ALLOW",
+        "DENY",
+        "REMOVALS",
+        "LEFT ALONE",
+        "EDITED OUTSIDE",
+    ];
+    let rows = links
+        .iter()
+        .map(|link| {
+            vec![
+                link.member.to_string(),
+                link.lane
+                    .as_ref()
+                    .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
+                output::word(&link.status),
+                link.allow.len().to_string(),
+                link.deny.len().to_string(),
+                link.removals.to_string(),
+                link.left_alone.len().to_string(),
+                output::edited(link.edited.len(), link.edited_since),
+            ]
+        })
+        .collect();
+    output::table(&header, rows)?;
+    for link in links.iter().filter(|link| link.unchecked > 0) {
+        let name = link
+            .lane
+            .as_ref()
+            .map_or("*", |lane| lane.experience.as_str());
+        output::note(&format!(
+            "{} {name}: {} planned to be allowed although AWS Marketplace could not be asked whether it has them",
+            link.member,
+            output::count(link.unchecked, "product")
+        ));
+    }
+    for link in links {
+        let approval = link.approval.as_ref();
+        if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
+            output::note(&format!("{} is refused: {why}", name(link)));
+        }
+    }
+    tell_failures(context, run).await?;
+    tell_gone(context, links).await
+}
+
+/// Holds already announced that no longer wait for approval.
+async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failure> {
+    let held = |link: &&LinkRecord| link.status == LinkStatus::Held && link.hold.is_some();
+    if !links.iter().any(|link| held(&link)) {
+        return Ok(());
+    }
+    let known = holds::known(context).await?;
+    let present: BTreeSet<_> = known
+        .iter()
+        .flat_map(|known| known.holds().map(|hold| (known.lane.clone(), hold.run)))
+        .collect();
+    for link in links.iter().filter(held) {
+        let key = link.lane.clone().zip(link.hold.as_ref());
+        if key.is_some_and(|(lane, hold)| !present.contains(&(lane, hold.run))) {
+            output::note(&format!(
+                "{} is not held by this plan any more; `pmp-sync holds` lists what is",
+                name(link)
+            ));
+        }
+    }
+    Ok(())
+}

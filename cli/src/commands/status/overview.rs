@@ -1,0 +1,329 @@
+//! The last runs, and the state of each lane, read once and shown.
+
+use jiff::Timestamp;
+use pmp_sync_aws::system::SystemClock;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::records::{LaneEntry, RunRecord, Suspensions};
+
+use super::answer::{LaneAnswer, StatusAnswer};
+use crate::client::context::Context;
+use crate::client::holds::{self, Known};
+use crate::failure::Failure;
+use crate::output::{self, time};
+
+/// A lane, its state, and what is open on it.
+type Lane = (LaneEntry, LaneState, Vec<OpenChange>);
+
+/// The output of `status`.
+pub(super) struct Overview {
+    runs: Vec<RunRecord>,
+    lanes: Vec<Lane>,
+    known: Vec<Known>,
+    suspensions: Suspensions,
+    now: Timestamp,
+}
+
+/// The overview in words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Lines for stdout.
+    pub(super) data: Vec<String>,
+    /// Notes about what may need attention, for stderr.
+    pub(super) notes: Vec<String>,
+}
+
+impl Overview {
+    pub(super) async fn read(context: &Context, most_runs: u16) -> Result<Self, Failure> {
+        let runs = context.ledger.newest_runs(most_runs).await?;
+        let mut lanes = Vec::new();
+        for entry in context.ledger.lanes().await? {
+            let state = context.ledger.state(&entry.lane).await?;
+            let open = context.ledger.open(&entry.lane).await?;
+            lanes.push((entry, state, open));
+        }
+        Ok(Self {
+            runs,
+            lanes,
+            known: holds::known(context).await?,
+            suspensions: context.ledger.suspensions().await?,
+            now: SystemClock.now(),
+        })
+    }
+
+    /// The overview in the form of `--json`.
+    pub(super) fn answer(&self) -> StatusAnswer<'_> {
+        let lanes = self.lanes.iter().map(|(entry, state, open)| {
+            let known = self.known.iter().find(|known| known.lane == entry.lane);
+            LaneAnswer::new(entry, state, open, known, self.now)
+        });
+        StatusAnswer::Overview {
+            runs: &self.runs,
+            lanes: lanes.collect(),
+            suspensions: &self.suspensions,
+        }
+    }
+
+    /// The overview in words.
+    pub(super) fn told(&self) -> Told {
+        let mut data = runs(&self.runs);
+        data.push(String::new());
+        data.extend(lanes(&self.lanes, self.now));
+        let mut notes = Vec::new();
+        for (entry, state, _) in &self.lanes {
+            if let Some(block) = &state.block {
+                let since = time(Some(block.since));
+                notes.push(format!(
+                    "{} is blocked since {since}: {}: {}",
+                    entry.lane, block.reason, block.detail
+                ));
+            }
+            notes.extend(tell_choice(&entry.lane, state, self.now));
+        }
+        notes.extend(told_holds(&self.known, self.now));
+        notes.extend(suspension_lines(&self.suspensions));
+        Told { data, notes }
+    }
+}
+
+/// Lines about holds and frozen links.
+fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    for known in known {
+        for hold in known.holds() {
+            let since = time(Some(hold.since));
+            let name = known.name();
+            let words = holds::words(hold, &known.approve(hold));
+            notes.push(format!("{name} is held since {since}:\n{words}"));
+        }
+        if let Some(words) = holds::frozen(known, now) {
+            notes.push(words);
+        }
+        if let Some(stale) = &known.link_state.notices.stale {
+            let since = time(Some(stale.since));
+            let (name, reason) = (known.name(), &stale.reason);
+            notes.push(format!(
+                "{name} is stale: it was last known in sync {since} ({reason})"
+            ));
+        }
+    }
+    notes
+}
+
+/// Lines about suspensions, with the names that `resume` takes.
+fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
+    let mut notes = Vec::new();
+    let all = suspensions
+        .all
+        .iter()
+        .map(|suspension| ("everything".to_owned(), suspension));
+    let members = suspensions.members.iter();
+    let members = members.map(|(member, suspension)| (format!("member {member}"), suspension));
+    let links = suspensions.links.iter();
+    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
+    for (what, suspension) in all.chain(members).chain(links) {
+        let by = suspension
+            .by
+            .as_ref()
+            .map_or_else(String::new, |by| format!(" by {by}"));
+        notes.push(format!(
+            "{what} is suspended since {}{by}; `pmp-sync resume` resumes it",
+            time(Some(suspension.since))
+        ));
+    }
+    notes
+}
+
+/// A table of runs.
+pub(super) fn runs(runs: &[RunRecord]) -> Vec<String> {
+    if runs.is_empty() {
+        return vec!["no run yet".to_owned()];
+    }
+    let header = [
+        "RUN",
+        "STATUS",
+        "FOR",
+        "BEGAN",
+        "COMPLETED",
+        "LINKS",
+        "FAILED",
+        "HELD",
+        "ALLOW",
+        "DENY",
+    ];
+    let rows = runs
+        .iter()
+        .map(|run| {
+            let mut kinds: Vec<_> = run
+                .requests
+                .iter()
+                .map(|request| request.kind.as_str())
+                .collect();
+            kinds.dedup();
+            vec![
+                run.run.to_string(),
+                run.status.as_str().to_owned(),
+                kinds.join(", "),
+                time(Some(run.started_at)),
+                time(run.completed_at),
+                run.totals.links.to_string(),
+                run.totals.failed.to_string(),
+                run.totals.held.to_string(),
+                run.totals.allow.to_string(),
+                run.totals.deny.to_string(),
+            ]
+        })
+        .collect();
+    output::table_lines(&header, rows)
+}
+
+/// The member's own rules in a cell of the table; a dash if they restrict nothing.
+fn choice(state: &LaneState, now: Timestamp) -> String {
+    let Some(rules) = &state.member else {
+        return "-".to_owned();
+    };
+    match rules.most_denies {
+        Some(most) => format!(
+            "{}, {} of {most} denies",
+            rules.mode,
+            state.denied.used(now)
+        ),
+        None => rules.mode.to_string(),
+    }
+}
+
+/// The member's own rules as a sentence, if they keep something back.
+fn tell_choice(lane: &LaneId, state: &LaneState, now: Timestamp) -> Option<String> {
+    let room = state.room(now);
+    let what = match (room.allow, room.deny) {
+        (0, _) => "starts no change set",
+        (_, 0) if state.is_forbidden(Action::Deny) => "makes no denies",
+        (_, 0) => "makes no more denies for now",
+        _ => return None,
+    };
+    let choice = choice(state, now);
+    Some(format!(
+        "{lane} {what}, by the member's own choice ({choice}): only its stack can change that"
+    ))
+}
+
+fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
+    if lanes.is_empty() {
+        return vec!["no lane yet".to_owned()];
+    }
+    let header = [
+        "MEMBER",
+        "EXPERIENCE",
+        "PHASE",
+        "OPEN",
+        "MEMBER'S CHOICE",
+        "LAST ATTEMPT",
+        "LAST SUCCESS",
+        "LAST IN SYNC",
+    ];
+    let rows = lanes
+        .iter()
+        .map(|(entry, state, open)| {
+            vec![
+                entry.member.to_string(),
+                entry.lane.experience.to_string(),
+                state.phase.to_string(),
+                open.len().to_string(),
+                choice(state, now),
+                time(state.last_attempt),
+                time(state.last_success),
+                time(state.last_in_sync),
+            ]
+        })
+        .collect();
+    output::table_lines(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn lane(member: &str) -> (LaneEntry, LaneState) {
+        let entry = json!({
+            "schema": 1, "lane": { "account": "222222222222", "experience": "exp-1" }, "member": "emea",
+            "management_experience": "exp-m", "mode": "mirror", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        });
+        let member: Value = serde_json::from_str(member).unwrap();
+        let state = json!({
+            "schema": 1, "rev": 1, "phase": "idle", "seq": 1, "tick": 1, "member": member,
+            "denied": [{ "from": "2026-01-01T00:00:00Z", "count": 3 }],
+        });
+        (
+            serde_json::from_value(entry).unwrap(),
+            serde_json::from_value(state).unwrap(),
+        )
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_member_keeps_back_is_told_as_its_own_choice() {
+        for (member, column, note) in [
+            ("null", "-", None),
+            (
+                r#"{"mode":"suspended"}"#,
+                "suspended",
+                Some("starts no change set"),
+            ),
+            (
+                r#"{"mode":"allow-only"}"#,
+                "allow-only",
+                Some("makes no denies, "),
+            ),
+            (
+                r#"{"mode":"all","most_denies":3}"#,
+                "all, 3 of 3 denies",
+                Some("no more denies for now"),
+            ),
+            (
+                r#"{"mode":"all","most_denies":0}"#,
+                "all, 3 of 0 denies",
+                Some("makes no denies, "),
+            ),
+            (
+                r#"{"mode":"all","most_denies":4}"#,
+                "all, 3 of 4 denies",
+                None,
+            ),
+        ] {
+            let (entry, state) = lane(member);
+            assert_eq!(choice(&state, now()), column);
+            let told = tell_choice(&entry.lane, &state, now());
+            assert_eq!(told.is_some(), note.is_some(), "{member}");
+            if let (Some(told), Some(note)) = (told, note) {
+                assert!(
+                    told.contains(note) && told.contains("222222222222/exp-1"),
+                    "{told}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_members_rules_are_in_the_json_whether_or_not_they_restrict_anything() {
+        let of = |member| {
+            let (entry, state) = lane(member);
+            let lane = LaneAnswer::new(&entry, &state, &[], None, now());
+            serde_json::to_value(lane.member_rules).unwrap()
+        };
+        assert_eq!(
+            of("null"),
+            json!({ "mode": "all", "most_denies": null, "denies_of_the_last_day": 3 })
+        );
+        assert_eq!(
+            of(r#"{"mode":"allow-only","most_denies":9}"#),
+            json!({ "mode": "allow-only", "most_denies": 9, "denies_of_the_last_day": 3 })
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! `status --watch`: repeats the overview, drawn in place on a terminal, and otherwise one block
+//! for each change.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use super::overview::{Overview, Told};
+use crate::client::context::Context;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+/// Consecutive reads that may fail before it gives up.
+const MOST_FAILURES: usize = 3;
+/// Moves to the first line, and clears the screen.
+const HOME: &str = "\u{1b}[H\u{1b}[2J";
+
+/// Reads and shows until a signal ends it.
+pub(super) async fn run(
+    common: &Common,
+    context: &Context,
+    runs: u16,
+    interval: Duration,
+) -> Result<(), Failure> {
+    if common.json {
+        return Err(Failure::CommandLine {
+            message: "--watch goes on, and --json is one value".to_owned(),
+            remedy: "call `pmp-sync status --json` as often as you want to know".to_owned(),
+        });
+    }
+    let in_place = std::io::stdout().is_terminal();
+    let mut shown = None;
+    let mut failures = 0;
+    loop {
+        match Overview::read(context, runs).await {
+            Ok(overview) => {
+                failures = 0;
+                let told = overview.told();
+                if shown.as_ref() != Some(&told) {
+                    output::verbatim(&block(&told, in_place, shown.is_none()))?;
+                    shown = Some(told);
+                }
+            }
+            Err(failure) => {
+                failures += 1;
+                if shown.is_none() || failures >= MOST_FAILURES {
+                    return Err(failure);
+                }
+                output::note(&failure.report());
+            }
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// The text of one read. Without a terminal an empty line separates blocks.
+fn block(told: &Told, in_place: bool, is_first: bool) -> String {
+    let start = match (in_place, is_first) {
+        (true, _) => HOME,
+        (false, true) => "",
+        (false, false) => "\n",
+    };
+    let lines = told.data.iter().chain(&told.notes);
+    let lines: Vec<_> = lines.map(String::as_str).collect();
+    format!("{start}{}\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_is_sent_what_moves_its_cursor() {
+        let told = Told {
+            data: vec!["a".to_owned(), String::new(), "b".to_owned()],
+            notes: vec!["note".to_owned()],
+        };
+        assert_eq!(block(&told, false, true), "a\n\nb\nnote\n");
+        assert_eq!(block(&told, false, false), "\na\n\nb\nnote\n");
+        assert!(block(&told, true, false).starts_with(HOME));
+    }
+}

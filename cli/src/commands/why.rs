@@ -1,0 +1,222 @@
+//! `pmp-sync why`: explains the state of products on the member experiences. The producer answers,
+//! because it alone reaches the members.
+
+use std::collections::BTreeSet;
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use pmp_sync_domain::answers::why::{
+    MOST_PRODUCTS, Verdict, WhyAnswer, WhyLink, WhyReport, WhyRequest,
+};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId};
+use pmp_sync_domain::wire::{SOURCE, Scope, WHY_REQUESTED};
+use serde::Deserialize as _;
+use serde_json::json;
+
+use crate::client::context::Context;
+use crate::client::invoke::{ask, unreadable};
+use crate::client::scope;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::progress::Progress;
+use crate::{hint, output};
+
+/// What is asked.
+#[derive(Debug, Args)]
+pub(crate) struct WhyOptions {
+    /// The products.
+    #[arg(value_name = "PRODUCT", required_unless_present = "file")]
+    products: Vec<ProductId>,
+    /// Products from a file as well, one on a line; - is stdin. Lines that begin with # are left out.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Only this member. May be given several times.
+    #[arg(long = "member", value_name = "NAME")]
+    members: Vec<MemberName>,
+    /// Only the link to this member experience. May be given several times.
+    #[arg(long = "link", value_name = "EXPERIENCE")]
+    links: Vec<ExperienceId>,
+}
+
+pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Failure> {
+    let products = products_of(options)?;
+    let context = Context::new(common).await;
+    let scope = Scope {
+        members: options.members.clone(),
+        experiences: options.links.clone(),
+    };
+    let scope = if scope.is_everything() {
+        scope
+    } else {
+        scope::check(scope, &context.stored_config().await?)?
+    };
+    let progress = Progress::new();
+    progress.step("the producer looks at the members");
+    let request = WhyRequest { scope, products };
+    let payload = json!({ "source": SOURCE, "detail-type": WHY_REQUESTED, "detail": request });
+    let answer = ask(&context, &payload).await;
+    progress.finish();
+    let answer = answer?;
+    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
+        let fault =
+            FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
+        return Err(Failure::Fault(fault));
+    }
+    let report = WhyReport::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
+    if common.json {
+        output::json(&report)?;
+    } else {
+        show(&report)?;
+    }
+    outcome(&report)
+}
+
+/// The products of the command line and of the file, each once.
+fn products_of(options: &WhyOptions) -> Result<Vec<ProductId>, Failure> {
+    let mut products = options.products.clone();
+    if let Some(file) = &options.file {
+        let text = if file == Path::new("-") {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(file)
+        };
+        let read = text.and_then(|text| lines(&text));
+        products.extend(read.map_err(Failure::file(file))?);
+    }
+    let mut known = BTreeSet::new();
+    products.retain(|product| known.insert(product.clone()));
+    let refused = |message: String, remedy: &str| Failure::CommandLine {
+        message,
+        remedy: remedy.to_owned(),
+    };
+    if products.is_empty() {
+        let words = "no product is named".to_owned();
+        return Err(refused(words, "name one, or give a file that has some"));
+    }
+    if products.len() > MOST_PRODUCTS {
+        let words = format!(
+            "{} products are named, and {MOST_PRODUCTS} are answered at once",
+            products.len()
+        );
+        return Err(refused(words, "ask in several commands"));
+    }
+    Ok(products)
+}
+
+/// The products of a file, one on a line.
+fn lines(text: &str) -> std::io::Result<Vec<ProductId>> {
+    let numbered = text.lines().map(str::trim).zip(1_usize..);
+    let told = numbered.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+    told.map(|(line, number)| {
+        let wrong = |error| Error::new(ErrorKind::InvalidData, format!("line {number}: {error}"));
+        ProductId::new(line).map_err(wrong)
+    })
+    .collect()
+}
+
+fn show(report: &WhyReport) -> Result<(), Failure> {
+    output::note(&format!(
+        "by version {} of the configuration",
+        report.config_version
+    ));
+    if report.links.is_empty() {
+        output::note("no link is in this scope");
+        return Ok(());
+    }
+    let header = [
+        "PRODUCT",
+        "MEMBER",
+        "EXPERIENCE",
+        "ANSWER",
+        "SINCE",
+        "WHAT TO DO",
+    ];
+    output::table(&header, rows(report))
+}
+
+/// Rows product by product, in the order of the question.
+fn rows(report: &WhyReport) -> Vec<Vec<String>> {
+    let most = report.links.iter().map(|link| link.answers.len()).max();
+    let places = 0..most.unwrap_or_default();
+    let of_place = |place| {
+        let links = report.links.iter();
+        links.filter_map(move |link| Some(row(link, link.answers.get(place)?)))
+    };
+    places.flat_map(of_place).collect()
+}
+
+fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
+    let dash = || "-".to_owned();
+    // Rounded down to seconds.
+    let second = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+    let experience = link.experience.as_ref();
+    let since = answer.why.since();
+    vec![
+        answer.product.to_string(),
+        link.member.to_string(),
+        experience.map_or_else(|| "*".to_owned(), ToString::to_string),
+        answer.words(),
+        since.map_or_else(dash, |at| second(at).to_string()),
+        answer
+            .what_to_do()
+            .map_or_else(dash, |told| hint::text(&told).into_owned()),
+    ]
+}
+
+/// The exit code: that of the worst answer.
+fn outcome(report: &WhyReport) -> Result<(), Failure> {
+    let answers = report.links.iter().flat_map(|link| &link.answers);
+    let verdicts: Vec<_> = answers.map(|answer| answer.why.verdict()).collect();
+    let count = |of: Verdict| verdicts.iter().filter(|verdict| **verdict == of).count();
+    let exit = match verdicts.iter().max() {
+        None | Some(Verdict::InSync) => return Ok(()),
+        Some(Verdict::Differs) => 2,
+        Some(Verdict::Held) => 3,
+        Some(Verdict::Fails) => 4,
+    };
+    Err(Failure::Told {
+        exit,
+        message: format!(
+            "of {}, {} in sync; {} differ, {} held, {} failing",
+            output::count(verdicts.len(), "answer"),
+            count(Verdict::InSync),
+            count(Verdict::Differs),
+            count(Verdict::Held),
+            count(Verdict::Fails)
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_read_one_on_a_line() {
+        let read = lines("# ours\n\n  prod-a \r\nprod-b\n").unwrap();
+        let read: Vec<_> = read.iter().map(ProductId::as_str).collect();
+        assert_eq!(read, ["prod-a", "prod-b"]);
+        let error = lines("prod-a\nprod b\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 2: \"prod b\""), "{error}");
+    }
+
+    #[test]
+    fn a_product_is_asked_for_once_and_too_many_are_refused() {
+        let options = |count: usize| WhyOptions {
+            products: (0..count)
+                .map(|number| ProductId::new(format!("prod-{number}")).unwrap())
+                .chain([ProductId::new("prod-0").unwrap()])
+                .collect(),
+            file: None,
+            members: Vec::new(),
+            links: Vec::new(),
+        };
+        assert_eq!(products_of(&options(3)).unwrap().len(), 3);
+        assert_eq!(products_of(&options(MOST_PRODUCTS)).unwrap().len(), 2_000);
+        let refused = products_of(&options(MOST_PRODUCTS + 1)).unwrap_err();
+        assert_eq!(refused.exit_code(), 5);
+    }
+}

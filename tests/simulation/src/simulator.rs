@@ -1,0 +1,528 @@
+//! The seeded simulator: the real producer and workers in a world where calls fail, invocations die,
+//! messages come late, twice or in another order, operators edit lists by hand, and everything is
+//! repaired in the end. One seed is one world; the same seed is the same world, to the letter.
+//!
+//! `docs/simulator.md` says what is checked, and what the fault model leaves out.
+
+mod fault_plan;
+mod guards;
+mod invariants;
+mod member_rules;
+mod operators;
+mod quiescence;
+mod rng;
+mod scene;
+mod schedule;
+mod stats;
+mod tasks;
+mod trace;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use pmp_sync_domain::ids::ChangeSetName;
+use pmp_sync_domain::lane::MemberRules;
+use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::wire::LANE_SETTLED;
+use pmp_sync_worker::Worker;
+
+use self::fault_plan::{FaultPlan, SharedFaultPlan};
+use self::guards::Guards;
+pub use self::invariants::Violation;
+use self::invariants::{Invariants, broken};
+use self::rng::Rng;
+use self::scene::{HOUR, Profile, Scene, at, since_begin};
+use self::schedule::ScheduledEvent;
+pub use self::stats::Stats;
+use self::tasks::{Task, WORKER_TIMEOUT};
+use self::trace::{Trace, describe, describe_link_state};
+use crate::{Producer, WorkerPorts, producer};
+use pmp_sync_fakes::{Kept, World, Written};
+
+/// The result of one world.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The violated invariant, if there is one.
+    pub violation: Option<Violation>,
+    /// What happened.
+    pub stats: Stats,
+    /// The trace, line by line, if it was wanted.
+    pub trace: Vec<String>,
+}
+
+/// After this many steps a world counts as never coming to rest.
+const MOST_STEPS: u64 = 200_000;
+/// Everything must be in its place within this many hours after the repair.
+const MOST_HOURS: i64 = 12;
+/// The waiting Ticks are counted every so many steps.
+const TICKS_EVERY: u64 = 64;
+
+/// Simulates the world of a seed.
+pub fn simulate(seed: u64, traced: bool) -> Outcome {
+    let simulated = catch_unwind(AssertUnwindSafe(|| {
+        let mut simulator = Simulator::new(seed, traced)?;
+        let violation = simulator.run().err();
+        if let Some(violation) = &violation {
+            simulator
+                .trace
+                .line(simulator.now, || format!("VIOLATION {violation}"));
+        }
+        Some(Outcome {
+            violation,
+            stats: simulator.stats,
+            trace: simulator.trace.into_lines(),
+        })
+    }));
+    let died = |what: &str| Outcome {
+        violation: Some(Violation {
+            invariant: "no-panic",
+            what: what.to_owned(),
+        }),
+        stats: Stats::default(),
+        trace: Vec::new(),
+    };
+    match simulated {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => died("the world could not be made"),
+        Err(panic) => {
+            let words = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            died(words.unwrap_or("the code under test panicked"))
+        }
+    }
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Task(usize),
+    Deliver(usize),
+    Requests,
+    SetEnds,
+    Scheduled,
+}
+
+/// One simulated world.
+struct Simulator {
+    world: World,
+    scene: Scene,
+    profile: Profile,
+    rng: Rng,
+    /// Milliseconds since the beginning.
+    now: i64,
+    producer: Arc<Producer>,
+    workers: Vec<Arc<Worker<WorkerPorts>>>,
+    /// The rules that each member has set in its stack.
+    rules: Vec<MemberRules>,
+    /// Members that have had rules: what they kept back of a rollback is not restored later.
+    ruled: BTreeSet<usize>,
+    tasks: Vec<Task>,
+    /// Invocations that were begun.
+    begun: u64,
+    /// Requests that are delivered again, and when.
+    held: Option<(i64, Vec<String>)>,
+    /// When each member's queue is polled again.
+    polls: Vec<i64>,
+    schedule: BTreeMap<(i64, u64), ScheduledEvent>,
+    scheduled: u64,
+    /// Indexes of the change sets under way.
+    under_way: Vec<usize>,
+    /// Change sets that were seen.
+    sets: usize,
+    /// Requests in the inbox when it was last looked at.
+    requests: usize,
+    fault_plan: SharedFaultPlan,
+    invariants: Invariants,
+    guards: Guards,
+    /// A violation that was found where nothing can be returned.
+    found: Option<Violation>,
+    stats: Stats,
+    trace: Trace,
+    repaired: bool,
+    /// Full runs requested since the repair.
+    since_repair: u64,
+    /// Messages that cannot be parsed.
+    garbage: u64,
+}
+
+impl Simulator {
+    fn new(seed: u64, traced: bool) -> Option<Self> {
+        let mut rng = Rng::new(seed, 1);
+        let profile = Profile::new(&mut rng);
+        let world = World::new(at(0), seed, profile.duration);
+        let mut scene = Scene::new(&world, &profile, &mut rng)?;
+        scene.stale_after_hours = Rng::new(seed, 4).between(1, 8);
+        let fault_plan = FaultPlan::new(seed, profile.refuse, profile.lose, traced);
+        world.ledger(|ledger| {
+            ledger.configs.push(scene.config());
+            ledger.watched = Some(Vec::new());
+            ledger.watched_link_states = Some(Vec::new());
+        });
+        let mut invariants = Invariants::default();
+        let mut guards = Guards::default();
+        for (lane, member) in scene.lanes() {
+            guards.edited(
+                &lane,
+                &world.experiences(|all| all.policy(&lane.experience)),
+                0,
+            );
+            invariants.lanes.entry(lane).or_default().member = member;
+        }
+        world.failing(|failing| {
+            failing.interleave(true);
+            let fault_plan = Arc::clone(&fault_plan);
+            failing.decide_by(move |call| {
+                fault_plan::with(&fault_plan, |fault_plan| fault_plan.fate(call))
+            });
+        });
+        let workers = scene.members.iter().map(|member| {
+            let ports = WorkerPorts::new(&world, &member.account);
+            Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
+        });
+        let mut simulator = Self {
+            producer: Arc::new(producer(&world, &scene.account)),
+            workers: workers.collect(),
+            rules: vec![MemberRules::default(); scene.members.len()],
+            ruled: BTreeSet::new(),
+            polls: vec![0; scene.members.len()],
+            world,
+            scene,
+            profile,
+            rng,
+            now: 0,
+            tasks: Vec::new(),
+            begun: 0,
+            held: None,
+            schedule: BTreeMap::new(),
+            scheduled: 0,
+            under_way: Vec::new(),
+            sets: 0,
+            requests: 0,
+            fault_plan,
+            invariants,
+            guards,
+            found: None,
+            stats: Stats::default(),
+            trace: Trace::new(traced),
+            repaired: false,
+            since_repair: 0,
+            garbage: 0,
+        };
+        let profile = format!("{:?}", simulator.profile);
+        let config = simulator.scene.config();
+        simulator
+            .trace
+            .line(0, || format!("seed {seed}: {profile}\n{config}"));
+        simulator.fill_schedule();
+        Some(simulator)
+    }
+
+    fn run(&mut self) -> Result<(), Violation> {
+        let mut outcome = Ok(());
+        let end = self.profile.until + MOST_HOURS * HOUR;
+        for step in 0..MOST_STEPS {
+            let Some((when, turn)) = self.next_turn() else {
+                return broken("quiesces", || "nothing is left to happen".to_owned());
+            };
+            if self.is_quiet(turn) {
+                // Only the schedule is left: everything should be in its place.
+                outcome = self.check_quiescence();
+                if outcome.is_ok() {
+                    return self.check_one_more_run();
+                }
+            }
+            if when > end {
+                break;
+            }
+            self.take(when, turn)?;
+            if step % TICKS_EVERY == 0 {
+                self.invariants.check_ticks(&self.world)?;
+            }
+        }
+        outcome?;
+        broken("quiesces", || {
+            let waiting: Vec<_> = self.schedule.values().collect();
+            format!(
+                "{} invocations, {waiting:?} and {} change sets after all that time",
+                self.tasks.len(),
+                self.under_way.len()
+            )
+        })
+    }
+
+    /// Lets the next thing happen.
+    fn take(&mut self, when: i64, turn: Turn) -> Result<(), Violation> {
+        self.advance(when.max(self.now));
+        match turn {
+            Turn::Task(place) => self.go_on(place)?,
+            Turn::Deliver(member) => {
+                let pause = self.rng.between(1, 20);
+                if let Some(poll) = self.polls.get_mut(member) {
+                    *poll = self.now + pause;
+                }
+                self.deliver(member)?;
+            }
+            Turn::Requests => self.serve_requests(),
+            Turn::SetEnds => {}
+            Turn::Scheduled => self.happen()?,
+        }
+        self.found.take().map_or(Ok(()), Err)
+    }
+
+    /// The next thing to happen, and when.
+    fn next_turn(&self) -> Option<(i64, Turn)> {
+        let mut next: Option<(i64, Turn)> = None;
+        let mut offer = |when: i64, turn: Turn| {
+            if next.is_none_or(|(earliest, _)| when < earliest) {
+                next = Some((when, turn));
+            }
+        };
+        let mut producing = false;
+        for (place, task) in self.tasks.iter().enumerate() {
+            producing |= task.member().is_none();
+            offer(task.ready.min(task.deadline), Turn::Task(place));
+        }
+        for member in 0..self.scene.members.len() {
+            if let Some(when) = self.next_delivery(member) {
+                offer(when, Turn::Deliver(member));
+            }
+        }
+        if !producing {
+            match &self.held {
+                Some((when, _)) => offer(*when, Turn::Requests),
+                None if self.requests > 0 => offer(self.now, Turn::Requests),
+                None => {}
+            }
+        }
+        if let Some(when) = self.next_end() {
+            offer(when, Turn::SetEnds);
+        }
+        if let Some(((when, _), _)) = self.schedule.first_key_value() {
+            offer(*when, Turn::Scheduled);
+        }
+        next
+    }
+
+    fn next_end(&self) -> Option<i64> {
+        if self.under_way.is_empty() {
+            return None;
+        }
+        self.world.experiences(|experiences| {
+            let sets = experiences.change_sets();
+            let ends = self.under_way.iter().filter_map(|place| sets.get(*place));
+            ends.map(|set| since_begin(set.ends)).min()
+        })
+    }
+
+    /// True when nothing is under way and only the schedule is to come.
+    fn is_quiet(&self, turn: Turn) -> bool {
+        matches!(turn, Turn::Scheduled)
+            && self.repaired
+            && self.since_repair > 0
+            && self.tasks.is_empty()
+            && self.held.is_none()
+            && self.under_way.is_empty()
+            && self
+                .schedule
+                .values()
+                .all(|h| matches!(h, ScheduledEvent::HourlyRun | ScheduledEvent::Approvals))
+            && self
+                .scene
+                .members
+                .iter()
+                .all(|m| self.world.changes(&m.account, |queue| queue.is_empty()))
+    }
+
+    /// Moves the clock on and handles change sets that have ended.
+    fn advance(&mut self, to: i64) {
+        self.now = to;
+        self.world.advance_to(at(to));
+        self.collect_ended();
+    }
+
+    /// Delivers the events of change sets that have ended, unless they are lost.
+    fn collect_ended(&mut self) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = self.world.experiences(|experiences| {
+            let sets = experiences.change_sets();
+            self.under_way
+                .iter()
+                .filter_map(|place| sets.get(*place).filter(|set| set.status.is_some()))
+                .cloned()
+                .collect()
+        });
+        if ended.is_empty() {
+            return;
+        }
+        let gone: Vec<_> = ended.iter().map(|set| set.id.clone()).collect();
+        self.world.experiences(|experiences| {
+            let sets = experiences.change_sets();
+            let is_gone = |place: &usize| sets.get(*place).is_some_and(|s| gone.contains(&s.id));
+            self.under_way.retain(|place| !is_gone(place));
+        });
+        for set in ended {
+            let (detail_type, name) = match &set.status {
+                Some(ChangeSetStatus::Succeeded(_)) => ("Change Set Succeeded", "succeeded"),
+                Some(ChangeSetStatus::Cancelled) => ("Change Set Cancelled", "cancelled"),
+                Some(ChangeSetStatus::ServerFault(_)) => ("Change Set Failed", "failed: service"),
+                _ => ("Change Set Failed", "failed: content"),
+            };
+            self.trace
+                .line(self.now, || format!("{} has {name}", set.name));
+            self.stats.add(match name {
+                "succeeded" => "change sets that succeeded",
+                "cancelled" => "change sets cancelled",
+                "failed: service" => "change sets failed by the service",
+                _ => "change sets failed by their content",
+            });
+            self.invariants.ended(&set, &self.world);
+            if let (Some(ChangeSetStatus::Succeeded(_)), Some((lane, run))) =
+                (&set.status, self.invariants.origin(&set))
+            {
+                let guards = &mut self.guards;
+                let seen = guards.succeeded(&self.world, &lane, run, &set.changes, self.now);
+                self.found = self.found.take().or(seen.err());
+            }
+            let mut lanes = self.invariants.lanes.iter();
+            let Some((lane, _)) = lanes.find(|(lane, _)| lane.experience == set.experience) else {
+                continue;
+            };
+            if self.rng.percent(self.profile.lose_events) {
+                self.stats.add("change set events lost");
+                continue;
+            }
+            let body = schedule::envelope(
+                "aws.marketplacecatalog",
+                detail_type,
+                &serde_json::json!({ "ChangeSetId": set.id, "ChangeSetName": set.name }),
+            );
+            let due = at(self.now + self.rng.between(0, 3_000));
+            let account = lane.account.clone();
+            self.world.changes(&account, |queue| queue.push(body, due));
+        }
+    }
+
+    /// Checks what a step has done.
+    fn observe(&mut self, member: Option<usize>, number: u64) -> Result<(), Violation> {
+        let (failed, calls) = fault_plan::with(&self.fault_plan, |fault_plan| {
+            let calls = fault_plan.calls.as_mut().map(std::mem::take);
+            (std::mem::take(&mut fault_plan.failed), calls)
+        });
+        for call in calls.into_iter().flatten() {
+            self.trace.line(self.now, || format!("#{number} {call}"));
+        }
+        let mut tasks = self.tasks.iter();
+        let only_ticks =
+            !failed.is_empty() && tasks.any(|task| task.number == number && task.has_only_ticks());
+        for name in failed {
+            self.stats.add(name);
+            if only_ticks && name == fault_plan::DENIED {
+                self.invariants.hamper(member);
+            } else {
+                self.invariants.disturb(member, self.now);
+            }
+        }
+        self.see_link_states()?;
+        let written = self
+            .world
+            .ledger(|ledger| ledger.watched.as_mut().map(std::mem::take));
+        for written in written.into_iter().flatten() {
+            self.trace
+                .line(self.now, || describe(&written.lane, &written.state));
+            self.see_commit(&written)?;
+            self.invariants.wrote(&self.world, written)?;
+        }
+        self.guards.look_around(&self.world);
+        self.guards.look_at_restored(&self.world);
+        self.see_new_sets(number)?;
+        self.lose_hints();
+        Ok(())
+    }
+
+    /// A plan was committed: one that needs approval must have it.
+    fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
+        let known = self.invariants.lanes.get(&written.lane);
+        let known = known.and_then(|lane| lane.state.planned_run());
+        match &written.state.planned {
+            Some(planned) if known != Some(planned.run) => self.guards.committed(
+                &self.world,
+                &written.lane,
+                planned,
+                written.record.as_ref(),
+                self.now,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn see_link_states(&mut self) -> Result<(), Violation> {
+        let kept = self
+            .world
+            .ledger(|ledger| ledger.watched_link_states.as_mut().map(std::mem::take));
+        for kept in kept.into_iter().flatten() {
+            match kept {
+                Kept::Lists(run, lane) => self.guards.kept_lists(&self.world, run, &lane),
+                Kept::LinkState(lane, link_state) => {
+                    self.trace
+                        .line(self.now, || describe_link_state(&lane, &link_state));
+                    let guards = &mut self.guards;
+                    if guards.wrote_link_state(&self.world, &lane, &link_state)? {
+                        self.see_hold(&lane);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn see_new_sets(&mut self, number: u64) -> Result<(), Violation> {
+        let sets = self.world.experiences(|e| e.change_sets().len());
+        while self.sets < sets {
+            let place = self.sets;
+            self.sets += 1;
+            self.under_way.push(place);
+            let set = self
+                .world
+                .experiences(|e| e.change_sets().get(place).cloned());
+            let Some(set) = set else { continue };
+            if set.name.parse::<ChangeSetName>().is_err() {
+                continue;
+            }
+            self.stats.add("change sets");
+            self.trace.line(self.now, || {
+                format!("{} is started: {:?}", set.name, set.changes)
+            });
+            self.invariants.started(&self.world, &set)?;
+            let task = self.tasks.iter().find(|task| task.number == number);
+            if let Some(task) = task {
+                let now = at(self.now);
+                self.invariants
+                    .obeyed(&self.world, &set, &task.rules, now)?;
+            }
+            if !self.repaired {
+                self.schedule_change_set_faults(&set);
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops some Lane Settled events.
+    fn lose_hints(&mut self) {
+        let requests = self.world.inbox(|inbox| inbox.len());
+        if requests > self.requests && self.rng.percent(self.profile.lose_events) {
+            let lost = self.world.inbox(|inbox| {
+                let hint = |body: &String| body.contains(LANE_SETTLED);
+                inbox.back().is_some_and(hint) && inbox.pop_back().is_some()
+            });
+            if lost {
+                self.stats.add("lane settled events lost");
+            }
+        }
+        self.requests = self.world.inbox(|inbox| inbox.len());
+    }
+}

@@ -1,0 +1,422 @@
+//! What is known of the guards of one lane: what is held, approved, removed and restored.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::guard::{Guard, GuardName};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::records::Size;
+
+use super::oddities;
+use crate::simulator::invariants::{Violation, broken};
+use crate::simulator::scene::{HOUR, MINUTE, since_begin};
+use pmp_sync_fakes::Observed;
+
+/// The window of the guards, in milliseconds.
+pub(in crate::simulator) const DAY: i64 = 24 * HOUR;
+/// The longest time between a run's read and its write of what follows from it.
+const READ_BEFORE: i64 = 10 * MINUTE;
+
+/// A hold as operators see it.
+#[derive(Debug, Clone)]
+pub(in crate::simulator) struct Standing {
+    pub(in crate::simulator) hold: Hold,
+    pub(in crate::simulator) shown: Plan,
+    /// The run before which the lists are wanted back, if it is a rollback.
+    pub(in crate::simulator) rollback: Option<RunId>,
+}
+
+/// How far an approval has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::simulator) enum Given {
+    /// Nothing has been done because of it.
+    Unused,
+    /// A plan was committed because of it.
+    Used,
+    /// Everything that it allowed is done, or something else was committed since.
+    Spent,
+}
+
+/// An accepted approval.
+#[derive(Debug)]
+pub(in crate::simulator) struct Approval {
+    pub(in crate::simulator) run: RunId,
+    pub(in crate::simulator) shown: Plan,
+    pub(in crate::simulator) given: Given,
+    pub(in crate::simulator) rollback: bool,
+}
+
+/// A plan as it was committed.
+#[derive(Debug)]
+pub(in crate::simulator) struct Committed {
+    pub(in crate::simulator) approved: bool,
+    /// Its removals, of what the member allowed when the plan was made.
+    pub(in crate::simulator) removals: BTreeSet<ProductId>,
+    /// The most removals within a day while it is the lane's plan.
+    pub(in crate::simulator) most: usize,
+}
+
+/// A rollback that was approved, and applies until something else is wanted.
+#[derive(Debug)]
+pub(in crate::simulator) struct Back {
+    /// The run before which the lists are wanted.
+    pub(in crate::simulator) run: RunId,
+    pub(in crate::simulator) shown: Plan,
+    pub(in crate::simulator) target: PolicySnapshot,
+    /// Products that may have been changed rightly since then.
+    pub(in crate::simulator) excused: BTreeSet<ProductId>,
+    /// True if the plan of the rollback was committed.
+    pub(in crate::simulator) gone: bool,
+}
+
+/// What is known of one lane.
+#[derive(Debug, Default)]
+pub(in crate::simulator) struct LaneGuard {
+    pub(in crate::simulator) hold: Option<Standing>,
+    pub(in crate::simulator) restore: Option<Standing>,
+    pub(in crate::simulator) back: Option<Back>,
+    /// Rollbacks that were approved at any time, by the runs whose records show them.
+    pub(in crate::simulator) backs: BTreeSet<RunId>,
+    pub(in crate::simulator) taken: Option<RunId>,
+    pub(in crate::simulator) approvals: Vec<Approval>,
+    pub(in crate::simulator) plans: BTreeMap<RunId, Committed>,
+    /// Removals of plans without approval, with the time when the producer recorded them, before
+    /// the commit. A plan that was interrupted in between counts too.
+    pub(in crate::simulator) counted: Vec<(i64, BTreeSet<ProductId>)>,
+    /// The same removals, with the time when they took effect.
+    pub(in crate::simulator) removed: Vec<(i64, ProductId)>,
+    /// What the member allows, and the lengths of its list.
+    pub(in crate::simulator) allowed: BTreeSet<ProductId>,
+    pub(in crate::simulator) sizes: Vec<(i64, usize)>,
+    /// Lengths of the list that runs have recorded, each checked against the real ones.
+    pub(in crate::simulator) looks: Vec<(i64, usize)>,
+    /// The lists as the producer read them when it kept them for the rollback.
+    pub(in crate::simulator) lists: BTreeMap<RunId, PolicySnapshot>,
+}
+
+impl Back {
+    /// The link may not touch what differs and is not in the plan; nothing else may be left out.
+    pub(in crate::simulator) fn leave_alone(
+        &mut self,
+        link: &Link,
+        actual: &PolicySnapshot,
+        plan: &Plan,
+    ) {
+        let differ = actual.allowed().symmetric_difference(self.target.allowed());
+        for product in differ {
+            let allow = self.target.allowed().contains(product);
+            let action = if allow { Action::Allow } else { Action::Deny };
+            let planned = plan.allow().contains(product) || plan.deny().contains(product);
+            if !planned && link.policy.forbids(product, action).is_some() {
+                self.excused.insert(product.clone());
+            }
+        }
+    }
+
+    /// True if the link may not do some of it.
+    pub(in crate::simulator) fn is_forbidden(&self, link: &Link) -> bool {
+        let mut changes = self.shown.changes();
+        changes.any(|change| {
+            link.policy
+                .forbids(&change.product, change.action)
+                .is_some()
+        })
+    }
+
+    /// True if the management experience wants what was restored.
+    pub(in crate::simulator) fn is_agreed(&self, management: &PolicySnapshot) -> bool {
+        let allowed = management.allowed();
+        self.shown
+            .allow()
+            .iter()
+            .all(|product| allowed.contains(product))
+            && !self
+                .shown
+                .deny()
+                .iter()
+                .any(|product| allowed.contains(product))
+    }
+}
+
+impl LaneGuard {
+    pub(in crate::simulator) fn is_now(&mut self, policy: &PolicySnapshot, now: i64) {
+        self.allowed.clone_from(policy.allowed());
+        if self.sizes.last().map(|(_, size)| *size) != Some(self.allowed.len()) {
+            self.sizes.push((now, self.allowed.len()));
+        }
+    }
+
+    /// A run recorded the length of the list. It must have had that length when the run read it.
+    pub(in crate::simulator) fn looked(
+        &mut self,
+        id: &LaneId,
+        sizes: &[Size],
+    ) -> Result<(), Violation> {
+        for size in sizes {
+            let (at, length) = (since_begin(size.at), size.allowed);
+            if self.looks.last().is_some_and(|(last, _)| at <= *last) {
+                continue;
+            }
+            let mut real = in_force(&self.sizes, at - READ_BEFORE, at);
+            if !real.any(|real| real == length) {
+                return broken("guarded", || {
+                    format!(
+                        "{id} is written down to allow {length} products at {at}, and never did"
+                    )
+                });
+            }
+            self.looks.push((at, length));
+        }
+        Ok(())
+    }
+
+    /// Checks that a run recorded the length of the list as it read it.
+    pub(in crate::simulator) fn is_looked_at(
+        &self,
+        id: &LaneId,
+        observed: &PolicySnapshot,
+    ) -> Result<(), Violation> {
+        let length = observed.allowed().len();
+        match self.looks.last() {
+            Some((_, last)) if *last == length => Ok(()),
+            last => broken("guarded", || {
+                format!("{id} allows {length} products, and {last:?} is written down")
+            }),
+        }
+    }
+
+    /// The producer says that the hold of `run` was approved.
+    pub(in crate::simulator) fn take_approval(
+        &mut self,
+        asked: &BTreeSet<(LaneId, RunId, String)>,
+        id: &LaneId,
+        run: RunId,
+    ) -> Result<(), Violation> {
+        let mut standing = self.hold.iter().chain(&self.restore);
+        let Some(standing) = standing.find(|standing| standing.hold.run == run) else {
+            return broken("approved-once", || {
+                format!("an approval of {run} is taken on {id}, and no such plan stands held")
+            });
+        };
+        let hash = standing.hold.plan_hash.to_string();
+        if !asked.contains(&(id.clone(), run, hash)) {
+            return broken("approved-once", || {
+                format!("an approval of {run} is taken on {id}, and nobody has given it")
+            });
+        }
+        self.back = match standing.rollback {
+            None => None,
+            Some(before) => {
+                let Some(target) = self.lists.get(&before).cloned() else {
+                    return broken("restored", || {
+                        format!("{id} is to be as before {before}, which nobody knows")
+                    });
+                };
+                self.backs.extend([run, before]);
+                Some(Back {
+                    run: before,
+                    shown: standing.shown.clone(),
+                    target,
+                    excused: BTreeSet::new(),
+                    gone: false,
+                })
+            }
+        };
+        self.approvals.push(Approval {
+            run,
+            shown: standing.shown.clone(),
+            given: Given::Unused,
+            rollback: standing.rollback.is_some(),
+        });
+        Ok(())
+    }
+
+    /// Something that was approved is under way.
+    pub(in crate::simulator) fn is_on_its_way(&self) -> bool {
+        let approval = self.approvals.last();
+        approval.is_some_and(|approval| approval.given != Given::Spent)
+    }
+
+    /// Approvals that were taken and used, and those of them that were rollbacks.
+    pub(in crate::simulator) fn approved(&self) -> (u64, u64) {
+        let used = || {
+            let approvals = self.approvals.iter();
+            approvals.filter(|approval| approval.given != Given::Unused)
+        };
+        let count = |count: usize| u64::try_from(count).unwrap_or_default();
+        let back = used().filter(|approval| approval.rollback).count();
+        (count(used().count()), count(back))
+    }
+
+    /// Something else was committed, or all is done: nothing more follows from what was approved.
+    pub(in crate::simulator) fn supersede(&mut self) {
+        if let Some(approval) = self.approvals.last_mut() {
+            approval.given = Given::Spent;
+        }
+    }
+
+    /// If a plan was approved: whether it is a rollback.
+    pub(in crate::simulator) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
+        let approval = self.approvals.last_mut()?;
+        if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
+            return None;
+        }
+        approval.given = Given::Used;
+        Some(approval.rollback)
+    }
+
+    /// A plan without approval must not need one.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one commit")]
+    pub(in crate::simulator) fn must_not_be_held(
+        &self,
+        id: &LaneId,
+        run: RunId,
+        plan: &Plan,
+        removals: &BTreeSet<ProductId>,
+        most: usize,
+        (link, management): (&Link, &Observed),
+        now: i64,
+    ) -> Result<(), Violation> {
+        let odd = oddities(management);
+        let odd = odd.iter().find(|odd| !link.guard.exempt.contains(odd));
+        let mut gone = self.removed_since(now - DAY);
+        gone.extend(removals);
+        let too_many = !removals.is_empty() && gone.len() > most;
+        let (invariant, why) = match odd {
+            Some(odd) => ("held-is-not-sent", odd.to_string()),
+            None if too_many => (
+                "guarded",
+                format!("{} removals within a day, {most} may be", gone.len()),
+            ),
+            None => return Ok(()),
+        };
+        let once = self
+            .approvals
+            .iter()
+            .find(|approval| is_part(plan, &approval.shown));
+        match once {
+            Some(once) => broken("approved-once", || {
+                format!(
+                    "{run} is committed to {id} because {} was approved, which is done with: {why}",
+                    once.run
+                )
+            }),
+            None => broken(invariant, || {
+                format!("{run} is committed to {id}, and nobody has approved it: {why}")
+            }),
+        }
+    }
+
+    /// What was restored stays, until an operator approves otherwise or the management experience
+    /// agrees.
+    pub(in crate::simulator) fn leave_restored(
+        &mut self,
+        id: &LaneId,
+        run: RunId,
+        plan: &Plan,
+    ) -> Result<(), Violation> {
+        let Some(back) = &mut self.back else {
+            return Ok(());
+        };
+        let shown = &back.shown;
+        let mut against = plan.deny().intersection(shown.allow());
+        let mut for_it = plan.allow().intersection(shown.deny());
+        if let Some(product) = against.next().or_else(|| for_it.next()) {
+            return broken("restored", || {
+                format!(
+                    "{run} is committed to {id}, and takes back {product}, which was restored from before {}",
+                    back.run
+                )
+            });
+        }
+        back.excused.extend(plan.allow().iter().cloned());
+        back.excused.extend(plan.deny().iter().cloned());
+        Ok(())
+    }
+
+    /// Removals without approval that took effect since `begin`.
+    pub(in crate::simulator) fn removed_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+        let since = self.removed.iter().rev();
+        let since = since.take_while(|(at, _)| *at > begin);
+        since.map(|(_, product)| product).collect()
+    }
+
+    /// Removals without approval that were planned since `begin`.
+    pub(in crate::simulator) fn counted_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+        let since = self.counted.iter().filter(|(at, _)| *at > begin);
+        since.flat_map(|(_, products)| products).collect()
+    }
+
+    /// True if the window drops something between these times: removals, or a length of the list.
+    pub(in crate::simulator) fn forgets_between(&self, from: i64, to: i64) -> bool {
+        let removals = self.counted.iter().map(|(at, _)| *at);
+        let mut all = removals.chain(self.looks.iter().map(|(at, _)| *at));
+        all.any(|at| at + DAY >= from && at + DAY <= to)
+    }
+
+    /// The longest that the list was, as far as runs know, when the window began that ends now.
+    pub(in crate::simulator) fn size_at_window(&self, now: i64) -> usize {
+        let begin = now - DAY;
+        let known = in_force(&self.looks, begin - READ_BEFORE, begin);
+        known.max().unwrap_or_default()
+    }
+
+    /// The shortest that the list was since, as far as runs know.
+    pub(in crate::simulator) fn least_since(&self, begin: i64) -> usize {
+        let known = in_force(&self.looks, begin, i64::MAX);
+        known.min().unwrap_or_default()
+    }
+
+    /// The most removals within a day.
+    pub(in crate::simulator) fn most(&self, guard: &Guard, now: i64) -> usize {
+        let limits = &guard.limits;
+        let exempt = |name| guard.exempt.contains(&name);
+        let share = self.size_at_window(now) * limits.removals_percent / 100;
+        let few = if exempt(GuardName::Removals) {
+            usize::MAX
+        } else {
+            limits.removals.max(share)
+        };
+        if exempt(GuardName::MostRemovals) {
+            few
+        } else {
+            few.min(limits.most_removals)
+        }
+    }
+
+    /// After an approved rollback: products that are not allowed as they were, and that nothing explains.
+    pub(in crate::simulator) fn not_restored(
+        &self,
+        is_bad: impl Fn(&ProductId) -> bool,
+    ) -> Vec<ProductId> {
+        let Some(back) = self.back.as_ref().filter(|back| back.gone) else {
+            return Vec::new();
+        };
+        let differ = self.allowed.symmetric_difference(back.target.allowed());
+        let explained = |product: &&ProductId| !back.excused.contains(*product) && !is_bad(product);
+        differ.filter(explained).cloned().collect()
+    }
+}
+
+fn is_part(plan: &Plan, shown: &Plan) -> bool {
+    plan.allow()
+        .iter()
+        .all(|product| shown.allow().contains(product))
+        && plan
+            .deny()
+            .iter()
+            .all(|product| shown.deny().contains(product))
+}
+
+/// The values that were in force at any time between these moments; before the first of all it is that one.
+fn in_force(values: &[(i64, usize)], from: i64, to: i64) -> impl Iterator<Item = usize> {
+    let until = |moment| values.partition_point(move |(at, _)| *at <= moment);
+    let first = until(from).saturating_sub(1);
+    let end = until(to).max(first + 1).min(values.len());
+    let within = values.get(first..end).unwrap_or_default();
+    within.iter().map(|(_, value)| *value)
+}

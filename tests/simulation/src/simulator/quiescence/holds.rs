@@ -1,0 +1,175 @@
+//! What must hold at rest of lanes on which something is held, and of those that were brought back.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::ids::{LaneId, ProductId};
+use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::wire::HELD;
+
+use crate::simulator::Simulator;
+use crate::simulator::guards::lane::{DAY, LaneGuard};
+use crate::simulator::guards::oddities;
+use crate::simulator::invariants::{Violation, broken};
+use crate::simulator::scene::HOUR;
+use pmp_sync_fakes::Observed;
+
+impl Simulator {
+    /// True if the lane differs because its plan is held, and rightly so: what is held is all that is
+    /// left to do, so that nothing of it was done, and each reason is a true one.
+    pub(crate) fn is_held(&self, link: &Link, id: &LaneId, left: &Plan) -> Result<bool, Violation> {
+        let Some(lane) = self.guards.lanes.get(id) else {
+            return Ok(false);
+        };
+        let Some(standing) = &lane.hold else {
+            return Ok(false);
+        };
+        let quarantined: BTreeSet<_> = self.world.ledger(|ledger| {
+            let items = ledger.items.iter().filter(|((lane, _), _)| lane == id);
+            let quarantined = items.filter(|(_, item)| item.quarantined.is_some());
+            quarantined
+                .map(|((_, product), _)| product.clone())
+                .collect()
+        });
+        let left = left.clone().without(&quarantined);
+        if standing.shown != left {
+            return broken("converged", || {
+                format!(
+                    "{id} is held with {:?}, and what is left to do is {left:?}",
+                    standing.shown
+                )
+            });
+        }
+        if self.profile.approved && !left.is_empty() {
+            return broken("converged", || {
+                format!(
+                    "{id} is held although everything was approved: {:?}",
+                    standing.hold
+                )
+            });
+        }
+        if standing.hold.reasons.is_empty() {
+            return broken("converged", || format!("{id} is held for no reason"));
+        }
+        let untrue = |reason: &&HoldReason| !self.is_true(reason, link, id, lane, &left);
+        match standing.hold.reasons.iter().find(untrue) {
+            Some(reason) => broken("converged", || {
+                format!("{id} is held because of {reason:?}, which is not so")
+            }),
+            None => Ok(true),
+        }
+    }
+
+    /// The current management experience.
+    fn management(&self, link: &Link) -> Option<Observed> {
+        let id = &link.management_experience;
+        self.world.experiences(|all| {
+            let experience = all.experience(id).cloned()?;
+            let mut policy = all.policy(id);
+            if experience.policy.is_none() {
+                policy = PolicySnapshot::default();
+            }
+            Some(Observed { experience, policy })
+        })
+    }
+
+    fn is_true(
+        &self,
+        reason: &HoldReason,
+        link: &Link,
+        id: &LaneId,
+        lane: &LaneGuard,
+        left: &Plan,
+    ) -> bool {
+        if reason
+            .guard()
+            .is_some_and(|name| link.guard.exempt.contains(&name))
+        {
+            return false;
+        }
+        let Some(management) = self.management(link) else {
+            return false;
+        };
+        let odd = |name| oddities(&management).contains(&name);
+        // Removals that were planned and never came about count, too.
+        let gone = || {
+            let allowed = self.world.experiences(|all| all.policy(&id.experience));
+            let mut gone = lane.counted_since(self.now - DAY - 2 * HOUR);
+            gone.extend(left.deny().intersection(allowed.allowed()));
+            gone.len()
+        };
+        let limits = &link.guard.limits;
+        match reason {
+            HoldReason::ManagementEmpty => odd(GuardName::ManagementEmpty),
+            HoldReason::ManagementNoPolicy => odd(GuardName::ManagementNoPolicy),
+            HoldReason::ManagementDisabled { .. } => odd(GuardName::ManagementDisabled),
+            HoldReason::ManagementArchived => odd(GuardName::ManagementArchived),
+            // A hold that says the same stays as it is, so that the way forward stays good; what its
+            // reasons count may have moved since.
+            HoldReason::Removals { .. } => {
+                let of = lane.least_since(self.now - DAY - 2 * HOUR);
+                gone() > limits.removals && gone() * 100 > of * limits.removals_percent
+            }
+            HoldReason::MostRemovals { .. } => gone() > limits.most_removals,
+            HoldReason::Shrink { from, .. } => {
+                let lost = from.saturating_sub(management.policy.allowed().len());
+                lost * 100 > from * limits.shrink_percent
+            }
+            HoldReason::Restored { run, count } => *count > 0 && lane.backs.contains(run),
+            // No member here is without a policy.
+            HoldReason::FirstPolicy { .. } | HoldReason::Restore { .. } => false,
+        }
+    }
+
+    /// What was restored is as it was, except what fails and what may have changed rightly since
+    /// then.
+    pub(crate) fn is_as_restored(&self) -> Result<(), Violation> {
+        let lanes = self.guards.lanes.iter();
+        for (id, lane) in lanes.filter(|(id, _)| !self.was_ruled(id)) {
+            let fails = |product: &ProductId| {
+                self.invariants.bad.contains(product) || self.invariants.suspects.contains(product)
+            };
+            let differ = lane.not_restored(fails);
+            if !differ.is_empty() {
+                return broken("restored", || {
+                    format!(
+                        "{id} was to be as before a run, and is not for {differ:?}; {:?}",
+                        lane.back
+                    )
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of announced holds.
+    pub(crate) fn announcements(&self) -> usize {
+        let events = self.world.events();
+        events.iter().filter(|(_, what, _)| *what == HELD).count()
+    }
+
+    /// The hold of each lane.
+    pub(crate) fn what_stands(&self) -> Vec<String> {
+        let lanes = self.guards.lanes.iter();
+        lanes
+            .map(|(id, lane)| {
+                let held = lane.hold.iter().chain(&lane.restore);
+                let held: Vec<_> = held
+                    .map(|standing| format!("{} {}", standing.hold.run, standing.hold.plan_hash))
+                    .collect();
+                format!("{id} {held:?}")
+            })
+            .collect()
+    }
+
+    /// True if the window of a day leaves something behind about now: what is held because of it may be let
+    /// through, or held for other reasons.
+    pub(crate) fn window_moves(&self) -> bool {
+        let mut lanes = self.guards.lanes.values();
+        lanes.any(|lane| {
+            lane.hold.is_some() && lane.forgets_between(self.now - 3 * HOUR, self.now + HOUR)
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! What a receiver of all events knows, compared with the real state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::{LaneState, Phase};
+use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::wire::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use serde_json::Value;
+
+use crate::simulator::Simulator;
+use crate::simulator::guards::link_of;
+use crate::simulator::invariants::{Violation, broken};
+use crate::simulator::scene::{HOUR, since_begin};
+
+/// What a receiver knows of one link.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// The run and the hash of the plan that is held.
+    held: Option<(String, String)>,
+    /// The code of the fault that counts as a hold.
+    distrusted: Option<String>,
+    blocked: Option<String>,
+    /// Each product with the run that its change was claimed under.
+    quarantined: BTreeMap<String, String>,
+    /// Products that were quarantined, however long ago: those that end are not reported one by one.
+    is_quarantined: bool,
+    stale: bool,
+}
+
+fn text(value: &Value, field: &str) -> String {
+    let text = value.get(field).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    let list = value.get(field).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+impl Known {
+    /// Receives an event. Returns false if it says what is known already.
+    fn hear(&mut self, name: &str, detail: &Value) -> bool {
+        match name {
+            HELD if detail.get("run").is_some_and(Value::is_string) => {
+                let reported = Some((text(detail, "run"), text(detail, "plan_hash")));
+                std::mem::replace(&mut self.held, reported.clone()) != reported
+            }
+            HELD => {
+                let reported = Some(text(detail, "reason"));
+                std::mem::replace(&mut self.distrusted, reported.clone()) != reported
+            }
+            BLOCKED => {
+                let reported = Some(text(detail, "reason"));
+                std::mem::replace(&mut self.blocked, reported.clone()) != reported
+            }
+            QUARANTINED => {
+                self.is_quarantined = true;
+                let reported = list(detail, "products").iter();
+                let new = reported.filter(|reported| {
+                    let run = text(reported, "run");
+                    let known = self
+                        .quarantined
+                        .insert(text(reported, "product"), run.clone());
+                    known.as_ref() != Some(&run)
+                });
+                new.count() == list(detail, "products").len()
+            }
+            MEMBER_STALE => !std::mem::replace(&mut self.stale, true),
+            RECOVERED => {
+                let ended = list(detail, "recovered").iter();
+                let ended: Vec<_> = ended.map(|ended| self.end(ended)).collect();
+                !ended.is_empty() && ended.into_iter().all(|stood| stood)
+            }
+            _ => true,
+        }
+    }
+
+    /// Receives the end of a state. Returns false if the state was not known.
+    fn end(&mut self, ended: &Value) -> bool {
+        let reason = text(ended, "reason");
+        match text(ended, "condition").as_str() {
+            "held" if self.distrusted.as_ref() == Some(&reason) => {
+                self.distrusted = None;
+                true
+            }
+            "held" => self.held.take().is_some(),
+            "blocked" => self.blocked.take() == Some(reason),
+            "quarantined" => {
+                self.quarantined.clear();
+                std::mem::take(&mut self.is_quarantined)
+            }
+            "stale" => std::mem::take(&mut self.stale),
+            _ => false,
+        }
+    }
+}
+
+impl Simulator {
+    /// A receiver of all events knows the real state, and received nothing twice except with the
+    /// same id.
+    pub(crate) fn everything_is_reported(
+        &mut self,
+        helpless: &BTreeSet<LaneId>,
+    ) -> Result<(), Violation> {
+        let mut ids = BTreeMap::new();
+        let mut links: BTreeMap<String, Known> = BTreeMap::new();
+        let mut runs = BTreeSet::new();
+        for event in self.world.events() {
+            let (_, name, detail) = &event;
+            let is_notice = [
+                HELD,
+                BLOCKED,
+                QUARANTINED,
+                MEMBER_STALE,
+                RECOVERED,
+                SYNC_COMPLETED,
+            ];
+            if !is_notice.contains(name) {
+                continue;
+            }
+            let id = text(detail, "id");
+            if let Some(first) = ids.get(&id) {
+                self.stats.add("notices repeated");
+                if *first != event {
+                    return broken("reported-once", || {
+                        format!("{id} is {event:?}, and was {first:?}")
+                    });
+                }
+                continue;
+            }
+            ids.insert(id, event.clone());
+            if *name == SYNC_COMPLETED {
+                runs.insert(text(detail, "run"));
+                continue;
+            }
+            self.stats.add(match *name {
+                HELD => "notices: held",
+                BLOCKED => "notices: blocked",
+                QUARANTINED => "notices: quarantined",
+                MEMBER_STALE => "notices: stale",
+                _ => "notices: recovered",
+            });
+            let lane = format!("{}/{}", text(detail, "account"), text(detail, "experience"));
+            let known = links.entry(lane).or_default();
+            if !known.hear(name, detail) {
+                return broken("reported-once", || {
+                    format!("it was known already: {name} {detail}, {known:?}")
+                });
+            }
+        }
+        self.ends_are_reported(&runs)?;
+        let texts = self.world.ledger(|ledger| ledger.configs.last().cloned());
+        let config = Config::parse(&texts.unwrap_or_default()).unwrap_or_default();
+        for (lane, _) in self.scene.lanes() {
+            let known = links.remove(&lane.to_string()).unwrap_or_default();
+            self.is_what_stands(&lane, &known, link_of(&config, &lane), helpless)?;
+        }
+        Ok(())
+    }
+
+    /// Every run that sent something and has ended was reported, and no other.
+    fn ends_are_reported(&self, reported: &BTreeSet<String>) -> Result<(), Violation> {
+        let ended = self.world.ledger(|ledger| {
+            let runs = ledger.runs.values();
+            let ended = runs.filter(|run| run.status.is_final() && run.totals.messages > 0);
+            ended
+                .map(|run| run.run.to_string())
+                .collect::<BTreeSet<_>>()
+        });
+        if ended != *reported {
+            let differ: Vec<_> = ended.symmetric_difference(reported).collect();
+            return broken("reported", || {
+                format!(
+                    "runs that have ended and were not reported, or the other way round: {differ:?}"
+                )
+            });
+        }
+        Ok(())
+    }
+
+    fn is_what_stands(
+        &self,
+        lane: &LaneId,
+        known: &Known,
+        link: Option<&Link>,
+        helpless: &BTreeSet<LaneId>,
+    ) -> Result<(), Violation> {
+        let state = self
+            .world
+            .ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default());
+        let mut stands = Known {
+            stale: known.stale,
+            ..Known::default()
+        };
+        if let Some(link) = link {
+            let guard = self.guards.lanes.get(lane);
+            let hold = guard.and_then(|guard| guard.hold.as_ref());
+            stands.held = hold.map(|standing| {
+                let hold = &standing.hold;
+                (hold.run.to_string(), hold.plan_hash.to_string())
+            });
+            let block = state
+                .block
+                .as_ref()
+                .filter(|_| state.phase == Phase::Blocked);
+            stands.blocked = block.map(|block| block.reason.to_string());
+            if helpless.contains(lane) {
+                // It tries again with each run, and is blocked again by the end of it.
+                stands.blocked.clone_from(&known.blocked);
+                if known.blocked.is_none() {
+                    return broken("reported", || {
+                        format!("{lane} is blocked, and this was not reported")
+                    });
+                }
+            }
+            let quarantined: BTreeMap<_, _> = self.world.ledger(|ledger| {
+                let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+                let quarantined = items.filter_map(|(_, item)| item.quarantined.as_ref());
+                quarantined
+                    .map(|quarantined| {
+                        (quarantined.product.to_string(), quarantined.run.to_string())
+                    })
+                    .collect()
+            });
+            stands.is_quarantined = !quarantined.is_empty();
+            // The end of some of them is not reported while others remain.
+            let is_known =
+                |(product, run): (&String, &String)| known.quarantined.get(product) == Some(run);
+            if quarantined.iter().all(is_known) && stands.is_quarantined {
+                stands.quarantined.clone_from(&known.quarantined);
+            } else {
+                stands.quarantined = quarantined;
+            }
+            self.is_rightly_stale(lane, known, link, &state)?;
+        } else {
+            stands.stale = false;
+        }
+        if stands != *known {
+            return broken("reported", || {
+                format!("{lane} is reported as {known:?}, and stands as {stands:?}")
+            });
+        }
+        Ok(())
+    }
+
+    /// Stale by the ledger's stamp, with two hours to notice it: runs are hourly.
+    fn is_rightly_stale(
+        &self,
+        lane: &LaneId,
+        known: &Known,
+        link: &Link,
+        state: &LaneState,
+    ) -> Result<(), Violation> {
+        let limit = i64::from(link.stale_after_hours) * HOUR;
+        let watched =
+            state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+        // Before the repair it may not have been watched.
+        let last = state.last_in_sync.map(since_begin);
+        let at_least = self.now - last.unwrap_or(0).max(self.profile.until);
+        let at_most = self.now - last.unwrap_or(0);
+        let wrong = if known.stale {
+            !watched || at_most <= limit
+        } else {
+            watched && at_least > limit + 2 * HOUR
+        };
+        if wrong {
+            let stale = known.stale;
+            return broken("reported", || {
+                format!(
+                    "{lane} is reported stale: {stale}; watched: {watched}; last in sync {last:?} of {}, limit {limit}",
+                    self.now
+                )
+            });
+        }
+        Ok(())
+    }
+}

@@ -150,12 +150,11 @@ struct Simulator {
 
 impl Simulator {
     fn new(seed: u64, traced: bool) -> Option<Self> {
-        let mut rng = Rng::new(seed, 1);
-        let profile = Profile::new(&mut rng);
+        let mut rng = Rng::new(seed);
+        let profile = Profile::new(rng.next("profile"));
         let world = World::new(at(0), seed, profile.duration);
-        let mut scene = Scene::new(&world, &profile, &mut rng)?;
-        scene.stale_after_hours = Rng::new(seed, 4).between(1, 8);
-        let fault_plan = FaultPlan::new(seed, profile.refuse, profile.lose, traced);
+        let scene = Scene::new(&world, &profile, rng.next("scene"))?;
+        let fault_plan = FaultPlan::new(rng.next("faults"), profile.refuse, profile.lose, traced);
         world.ledger(|ledger| {
             ledger.configs.push(scene.config());
             ledger.watched = Some(Vec::new());
@@ -216,6 +215,9 @@ impl Simulator {
         simulator
             .trace
             .line(0, || format!("seed {seed}: {profile}\n{config}"));
+        for link in &simulator.scene.links {
+            simulator.stats.add(scene::counted(link.mode));
+        }
         simulator.fill_schedule();
         Some(simulator)
     }
@@ -259,7 +261,7 @@ impl Simulator {
         match turn {
             Turn::Task(place) => self.go_on(place)?,
             Turn::Deliver(member) => {
-                let pause = self.rng.between(1, 20);
+                let pause = self.rng.of("poll").between(1, 20);
                 if let Some(poll) = self.polls.get_mut(member) {
                     *poll = self.now + pause;
                 }
@@ -392,7 +394,7 @@ impl Simulator {
             let Some((lane, _)) = lanes.find(|(lane, _)| lane.experience == set.experience) else {
                 continue;
             };
-            if self.rng.percent(self.profile.lose_events) {
+            if self.rng.of("lost-event").percent(self.profile.lose_events) {
                 self.stats.add("change set events lost");
                 continue;
             }
@@ -401,7 +403,7 @@ impl Simulator {
                 detail_type,
                 &serde_json::json!({ "ChangeSetId": set.id, "ChangeSetName": set.name }),
             );
-            let due = at(self.now + self.rng.between(0, 3_000));
+            let due = at(self.now + self.rng.of("event-delay").between(0, 3_000));
             let account = lane.account.clone();
             self.world.changes(&account, |queue| queue.push(body, due));
         }
@@ -514,7 +516,7 @@ impl Simulator {
     /// Drops some Lane Settled events.
     fn lose_hints(&mut self) {
         let requests = self.world.inbox(|inbox| inbox.len());
-        if requests > self.requests && self.rng.percent(self.profile.lose_events) {
+        if requests > self.requests && self.rng.of("lost-hint").percent(self.profile.lose_events) {
             let lost = self.world.inbox(|inbox| {
                 let hint = |body: &String| body.contains(LANE_SETTLED);
                 inbox.back().is_some_and(hint) && inbox.pop_back().is_some()

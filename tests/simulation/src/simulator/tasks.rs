@@ -105,9 +105,9 @@ impl Simulator {
         let Some(account) = self.scene.members.get(member).map(|m| m.account.clone()) else {
             return Ok(());
         };
-        let reorder = self.rng.percent(self.profile.reorder);
-        let most = if self.rng.once_in(3) {
-            self.rng.count(1, 10)
+        let reorder = self.rng.of("reorder").percent(self.profile.reorder);
+        let most = if self.rng.of("small-batch").once_in(3) {
+            self.rng.of("batch-size").count(1, 10)
         } else {
             10
         };
@@ -115,7 +115,7 @@ impl Simulator {
         let reach = if reorder { 40 } else { most };
         let mut batch = self.world.changes(&account, |queue| queue.take(now, reach));
         if reorder {
-            self.rng.shuffle(&mut batch);
+            self.rng.of("order").shuffle(&mut batch);
         }
         let mut back: Vec<_> = batch
             .drain(most.min(batch.len())..)
@@ -123,17 +123,20 @@ impl Simulator {
             .collect();
         let mut kept = Vec::new();
         for delivery in batch {
-            if self.rng.percent(self.profile.delay) && !self.repaired {
+            if self.rng.of("delay").percent(self.profile.delay) && !self.repaired {
                 self.stats.add("messages delayed");
                 self.invariants.disturb(Some(member), self.now);
-                back.push((delivery, self.now + self.rng.between(1_000, 900_000)));
+                back.push((
+                    delivery,
+                    self.now + self.rng.of("delay-length").between(1_000, 900_000),
+                ));
                 continue;
             }
-            if self.rng.percent(self.profile.duplicate) && !self.repaired {
+            if self.rng.of("duplicate").percent(self.profile.duplicate) && !self.repaired {
                 self.stats.add("messages doubled");
                 // The copy may come long before the batch with the other one does, if that is delayed.
                 self.invariants.disturb(Some(member), self.now);
-                let again = self.now + self.rng.between(0, 300_000);
+                let again = self.now + self.rng.of("duplicate-after").between(0, 300_000);
                 back.push((delivery.clone(), again));
             }
             kept.push(delivery);
@@ -212,7 +215,7 @@ impl Simulator {
             held,
             visible: self.now + visibility,
             deadline,
-            ready: self.now + self.rng.between(1, self.profile.pace),
+            ready: self.now + self.rng.of("first-call-time").between(1, self.profile.pace),
         };
         self.trace.line(self.now, || {
             let what = match &task.held {
@@ -239,7 +242,7 @@ impl Simulator {
             self.drop_task(place, "runs out of time");
             return Ok(());
         }
-        if !self.repaired && self.rng.of_million(self.profile.crash) {
+        if !self.repaired && self.rng.of("crash").of_million(self.profile.crash) {
             self.stats.add("crashes");
             self.drop_task(place, "crashes");
             return Ok(());
@@ -251,13 +254,18 @@ impl Simulator {
         let quick = matches!(last, "SendMessageBatch" | "Close" | "Claim" | "Quarantine");
         let mut took = self
             .rng
+            .of("call-time")
             .between(1, if quick { 2 } else { self.profile.pace });
         let mut slow = false;
-        if !self.repaired && self.rng.of_million(self.profile.slow) {
+        if !self.repaired && self.rng.of("slow").of_million(self.profile.slow) {
             self.stats.add("slow calls");
             slow = true;
-            let most = if self.rng.once_in(4) { 60_000 } else { 15_000 };
-            took = self.rng.between(1_000, most);
+            let most = if self.rng.of("very-slow").once_in(4) {
+                60_000
+            } else {
+                15_000
+            };
+            took = self.rng.of("slow-time").between(1_000, most);
         }
         if let Some(task) = self.tasks.get_mut(place) {
             task.ready = self.now + took;

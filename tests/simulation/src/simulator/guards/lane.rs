@@ -12,6 +12,7 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::Size;
 
 use super::oddities;
+use crate::reference::may;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, MINUTE, since_begin};
 use pmp_sync_fakes::Observed;
@@ -111,7 +112,7 @@ impl Back {
             let allow = self.target.allowed().contains(product);
             let action = if allow { Action::Allow } else { Action::Deny };
             let planned = plan.allow().contains(product) || plan.deny().contains(product);
-            if !planned && link.policy.forbids(product, action).is_some() {
+            if !planned && !may(&link.policy, product, action) {
                 self.excused.insert(product.clone());
             }
         }
@@ -120,11 +121,7 @@ impl Back {
     /// True if the link may not do some of it.
     pub(in crate::simulator) fn is_forbidden(&self, link: &Link) -> bool {
         let mut changes = self.shown.changes();
-        changes.any(|change| {
-            link.policy
-                .forbids(&change.product, change.action)
-                .is_some()
-        })
+        changes.any(|change| !may(&link.policy, &change.product, change.action))
     }
 
     /// True if the management experience wants what was restored.

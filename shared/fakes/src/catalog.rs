@@ -11,7 +11,7 @@ use pmp_sync_domain::ids::{
 };
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
+use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, Discovery, ReadCatalog, Result};
 
 use crate::world::World;
 
@@ -448,6 +448,12 @@ impl ReadCatalog for OrgCatalog {
             .iter()
             .filter(|(_, entity)| entity.owner == self.account);
         effect.answer(mine.map(|(id, _)| id.clone()).collect())
+    }
+}
+
+impl Discovery for OrgCatalog {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
+        self.world.is_live(product).await
     }
 }
 

@@ -23,7 +23,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_producer::Producer;
 use pmp_sync_worker::Worker;
 
 use self::fault_plan::{FaultPlan, SharedFaultPlan};
@@ -36,7 +35,7 @@ use self::schedule::ScheduledEvent;
 pub use self::stats::Stats;
 use self::tasks::{Task, WORKER_TIMEOUT};
 use self::trace::Trace;
-use crate::{ProducerPorts, WorkerPorts};
+use crate::{Producer, WorkerPorts, producer};
 use pmp_sync_fakes::World;
 
 /// The result of one world.
@@ -112,7 +111,7 @@ struct Simulator {
     rng: Rng,
     /// Milliseconds since the beginning.
     now: i64,
-    producer: Arc<Producer<ProducerPorts>>,
+    producer: Arc<Producer>,
     workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
@@ -181,7 +180,7 @@ impl Simulator {
             Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
         });
         let mut simulator = Self {
-            producer: Arc::new(Producer::new(ProducerPorts::new(&world, &scene.account))),
+            producer: Arc::new(producer(&world, &scene.account)),
             workers: workers.collect(),
             rules: vec![MemberRules::default(); scene.members.len()],
             ruled: BTreeSet::new(),

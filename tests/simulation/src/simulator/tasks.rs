@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::wire::WorkerMessage;
+use pmp_sync_producer::dispatch;
 
 use super::invariants::{Violation, broken};
 use super::scene::{at, since_begin};
@@ -75,7 +77,7 @@ impl Simulator {
         let records: Vec<_> = bodies
             .iter()
             .zip(0_u64..)
-            .map(|(body, number)| pmp_sync_producer::Record {
+            .map(|(body, number)| Record {
                 id: number.to_string(),
                 body: body.clone(),
             })
@@ -84,8 +86,8 @@ impl Simulator {
         let producer = Arc::clone(&self.producer);
         let ends = at(deadline);
         let handling = async move {
-            let dispositions = producer.handle(&records, ends).await;
-            let again = |disposition| disposition == pmp_sync_producer::Disposition::Retry;
+            let dispositions = dispatch(&producer, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
             dispositions.into_iter().map(again).collect()
         };
         self.stats.add("producer invocations");

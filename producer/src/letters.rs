@@ -1,20 +1,16 @@
-//! Dead letters of the members: listed with what would become of each, replayed by planning anew, or
-//! discarded. Never redriven blindly: what is not wanted today is dropped, with a record. A letter is
-//! deleted only after its change has been sent under a committed plan, and its fate is written down.
+//! Dead letters of the members: what each is, and what becomes of it once its lane was reconciled, or
+//! would be.
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::config::Config;
-use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::link::{Link, Member, Target};
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
 use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
 use pmp_sync_domain::{SCHEMA, Timestamp};
-
-use crate::reconcile::listings::Inquiry;
 
 /// Letters of one member that one request looks at. The next request goes on with the rest.
 const MOST_LETTERS: usize = 500;
@@ -60,7 +56,7 @@ impl Read {
     pub(crate) fn record(
         &self,
         member: &Member,
-        (outcome, why): (DeadLetterOutcome, String),
+        (outcome, why): LetterFate,
         at: Timestamp,
     ) -> DeadLetterRecord {
         let change = self.change.as_ref().ok();
@@ -122,19 +118,11 @@ pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     (lanes, others)
 }
 
-/// The link that serves a lane, if one may: one that names it goes before `*`.
-pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
-    let of_member = || {
-        let links = config.links.iter();
-        links.filter(|link| link.member.account == lane.account)
-    };
-    of_member()
-        .find(|link| link.target == Target::One(lane.experience.clone()))
-        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
-}
+/// What becomes of a letter, and why.
+pub(crate) type LetterFate = (DeadLetterOutcome, String);
 
 /// What becomes of a letter, once its lane has been looked at or served.
-pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, String) {
+pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
     let wanted = served.plan().contains(&ProductChange {
         product: change.product.clone(),
         action: change.action,
@@ -176,12 +164,4 @@ fn unwanted(change: &ChangeMessage, served: &LinkRecord) -> String {
         Some(left) => format!("its link leaves the product alone: {}", left.reason),
         None => "it is in place, or something else is wanted today".to_owned(),
     }
-}
-
-/// The run that a letter's fate is written under, and whose letters they are.
-#[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub(crate) run: RunId,
-    pub(crate) member: &'a Member,
-    pub(crate) inquiry: &'a Inquiry,
 }

@@ -60,7 +60,7 @@ mutate() {
     [ "$seeds" = --check ] || caught "$@"
 }
 
-mutate trusts-what-was-not-sent converged shared/domain/src/commit.rs \
+mutate trusts-what-was-not-sent converged shared/domain/src/reconcile/course.rs \
     's/planned\.sent && elapsed\(planned\.at, now\) < TRUST/true/'
 mutate commits-without-a-record no-unasked-deny producer/src/reconcile.rs \
     's/(The plan is on record before it is the lane.s\.\n\s*)self\.keep\(&seen\.lane, &outcome\.record\)\.await\?;/$1/'

@@ -2,10 +2,12 @@
 
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::ids::{AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId};
+use pmp_sync_domain::ids::{
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
+};
 use pmp_sync_domain::lane::Intent;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
+use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, Discovery, ReadCatalog, Result};
 
 use crate::world::World;
 
@@ -84,6 +86,12 @@ impl ReadCatalog for OrgCatalog {
             .iter()
             .filter(|(_, entity)| entity.owner == self.account);
         effect.answer(mine.map(|(id, _)| id.clone()).collect())
+    }
+}
+
+impl Discovery for OrgCatalog {
+    async fn is_live(&self, product: &ProductId) -> Result<bool> {
+        self.world.is_live(product).await
     }
 }
 

@@ -5,4 +5,4 @@ mod ports;
 mod reference;
 pub mod simulator;
 
-pub use self::ports::{ProducerPorts, WorkerPorts};
+pub use self::ports::{Producer, WorkerPorts, producer};

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::wire::WorkerMessage;
+use pmp_sync_producer::dispatch;
 
 use super::fault_plan;
 use super::invariants::{Violation, broken};
@@ -30,7 +32,7 @@ impl Simulator {
         let records: Vec<_> = bodies
             .iter()
             .zip(0_u64..)
-            .map(|(body, number)| pmp_sync_producer::Record {
+            .map(|(body, number)| Record {
                 id: number.to_string(),
                 body: body.clone(),
             })
@@ -39,8 +41,8 @@ impl Simulator {
         let producer = Arc::clone(&self.producer);
         let ends = at(deadline);
         let handling = async move {
-            let dispositions = producer.handle(&records, ends).await;
-            let again = |disposition| disposition == pmp_sync_producer::Disposition::Retry;
+            let dispositions = dispatch(&producer, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
             dispositions.into_iter().map(again).collect()
         };
         self.stats.add("producer invocations");

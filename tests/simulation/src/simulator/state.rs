@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
-use pmp_sync_producer::Producer;
 use pmp_sync_worker::Worker;
 
 use super::event::ScheduledEvent;
@@ -17,7 +16,7 @@ use super::scene::{Profile, Scene, at, counted};
 use super::stats::Stats;
 use super::task::{Task, WORKER_TIMEOUT};
 use super::trace::Trace;
-use crate::{ProducerPorts, WorkerPorts};
+use crate::{Producer, WorkerPorts, producer};
 
 /// What comes next.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +36,7 @@ pub(crate) struct Simulator {
     pub(crate) rng: Rng,
     /// Milliseconds since the beginning.
     pub(crate) now: i64,
-    pub(crate) producer: Arc<Producer<ProducerPorts>>,
+    pub(crate) producer: Arc<Producer>,
     pub(crate) workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     pub(crate) rules: Vec<MemberRules>,
@@ -104,7 +103,7 @@ impl Simulator {
             Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
         });
         let mut simulator = Self {
-            producer: Arc::new(Producer::new(ProducerPorts::new(&world, &scene.account))),
+            producer: Arc::new(producer(&world, &scene.account)),
             workers: workers.collect(),
             rules: vec![MemberRules::default(); scene.members.len()],
             ruled: BTreeSet::new(),

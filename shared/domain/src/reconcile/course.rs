@@ -1,4 +1,4 @@
-//! Whether a plan is committed to its lane: producer rule 4 (docs/lane-protocol.md).
+//! What a plan asks of its lane: rule 4 of the producer (docs/lane-protocol.md).
 
 use jiff::Timestamp;
 
@@ -13,9 +13,9 @@ use crate::time::elapsed;
 /// committed anew, which repairs messages that ended in the dead-letter queue.
 pub const TRUST: f64 = 3.0 * 3600.0;
 
-/// What the producer does with a plan.
+/// What a plan asks of its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum Course {
     /// Nothing to do and nothing open: the lane is left alone.
     InSync,
     /// The lane works on this very plan, committed under that run.
@@ -24,9 +24,9 @@ pub enum Decision {
     Commit,
 }
 
-/// The inputs of the decision.
+/// A plan, and the lane that it is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct PlanOnLane<'a> {
     /// The new plan.
     pub plan: &'a Plan,
     /// The lane, as it was read before the member's policy.
@@ -44,31 +44,31 @@ pub struct Question<'a> {
     pub renewed: bool,
 }
 
-impl Question<'_> {
-    /// True if the decision needs the committed plan.
+impl PlanOnLane<'_> {
+    /// True when the committed plan has to be read to tell.
     pub fn needs_committed(&self, now: Timestamp) -> bool {
         let in_question = if self.plan.is_empty() {
-            self.is_announced()
+            is_announced(self.state)
         } else {
             !self.is_same()
         };
         self.is_trusted(now) && self.is_busy() && in_question
     }
 
-    /// The answer.
-    pub fn decide(&self, now: Timestamp) -> Decision {
+    /// The course that the lane takes.
+    pub fn course(&self, now: Timestamp) -> Course {
         let Some(planned) = &self.state.planned else {
             return if self.plan.is_empty() {
-                Decision::InSync
+                Course::InSync
             } else {
-                Decision::Commit
+                Course::Commit
             };
         };
         if !self.is_busy() && self.plan.is_empty() {
-            return Decision::InSync;
+            return Course::InSync;
         }
         if !self.is_trusted(now) || !self.is_busy() || self.renewed {
-            return Decision::Commit;
+            return Course::Commit;
         }
         let going_on = if self.plan.is_empty() {
             // What is still open or on its way either holds already or is void. If any of it does
@@ -81,7 +81,7 @@ impl Question<'_> {
                 };
                 open.run < planned.run || agrees(&change)
             });
-            let on_its_way = !self.is_announced()
+            let on_its_way = !is_announced(self.state)
                 || self
                     .committed
                     .is_some_and(|committed| committed.changes().all(|change| agrees(&change)));
@@ -93,23 +93,14 @@ impl Question<'_> {
                     .is_some_and(|committed| self.is_rest_of(committed))
         };
         if going_on {
-            Decision::Underway(planned.run)
+            Course::Underway(planned.run)
         } else {
-            Decision::Commit
+            Course::Commit
         }
     }
 
-    /// True if something is claimed, under way, or announced and not taken yet.
-    pub fn is_busy(&self) -> bool {
-        !self.open.is_empty() || self.state.intent.is_some() || self.is_announced()
-    }
-
-    /// True if not everything that the committed plan announced has been taken.
-    fn is_announced(&self) -> bool {
-        self.state
-            .planned
-            .as_ref()
-            .is_some_and(|planned| planned.totals.less(planned.taken) != Counts::default())
+    fn is_busy(&self) -> bool {
+        is_busy(self.state, self.open)
     }
 
     fn is_trusted(&self, now: Timestamp) -> bool {
@@ -146,6 +137,17 @@ impl Question<'_> {
     fn agrees(&self, change: &ProductChange) -> bool {
         self.link.agrees(self.desired, change) && !self.state.is_forbidden(change.action)
     }
+}
+
+/// True while something is claimed, under way, or announced and not taken yet.
+pub fn is_busy(state: &LaneState, open: &[OpenChange]) -> bool {
+    !open.is_empty() || state.intent.is_some() || is_announced(state)
+}
+
+/// True while not everything that the committed plan announced has been taken.
+pub fn is_announced(state: &LaneState) -> bool {
+    let planned = state.planned.as_ref();
+    planned.is_some_and(|planned| planned.totals.less(planned.taken) != Counts::default())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! End to end: the deployed Lambdas, the real templates, real queues. One embedded AWS for the whole
+//! End to end: the deployed Lambdas, the real templates, real queues. One emulated AWS for the whole
 //! binary, accounts of its own for each test.
 
 #![allow(
@@ -12,6 +12,12 @@
 mod approval;
 mod isolation;
 mod notices;
+#[path = "../../../cli/tests/schemas/mod.rs"]
+#[allow(
+    dead_code,
+    reason = "commands are held against their schemas in other tests"
+)]
+mod schemas;
 mod setup;
 mod sync;
 mod triggers;

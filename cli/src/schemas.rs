@@ -38,8 +38,6 @@ pub(crate) struct Printed {
 /// Every command that prints JSON.
 pub(crate) const ALL: &[Printed] = &[
     printed::<Bootstrapped>("member bootstrap"),
-    printed::<SuspendAnswer<'static>>("member resume"),
-    printed::<SuspendAnswer<'static>>("member suspend"),
     printed::<SuspendAnswer<'static>>("resume"),
     printed::<SuspendAnswer<'static>>("suspend"),
     printed::<ApprovalAnswer<'static>>("approve"),

@@ -3,6 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::output;
 
 /// HUP, INT and TERM.
@@ -40,14 +41,14 @@ impl Signals {
     clippy::exit,
     reason = "what is at work may be waiting for input, and cannot be determined"
 )]
-pub(crate) fn end_the_command(as_json: bool) -> Result<(), Failure> {
+pub(crate) fn end_the_command(flags: Flags, as_json: bool) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         let failure = Failure::Interrupted {
             signal: signals.next().await,
             message: "interrupted",
         };
-        output::failure(&failure, as_json);
+        output::failure(&failure, &flags, as_json);
         std::process::exit(failure.exit_code().into());
     });
     Ok(())

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use pmp_sync_deploy::local::LocalCommand;
 
 use crate::client::signals;
 use crate::commands::{
@@ -85,7 +86,7 @@ pub(crate) enum Command {
     Destroy(destroy::DestroyOptions),
     /// An AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
-    Local(local::LocalCommand),
+    Local(LocalCommand),
     /// Prints what a shell needs to complete commands and options.
     Completions {
         /// The shell.
@@ -128,7 +129,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Resume(options) => resume::run(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Destroy(options) => destroy::run(&common, &options).await,
-        Command::Local(command) => local::run(&common, &command).await,
+        Command::Local(command) => local::run(&common, &command),
         Command::Completions { shell } => completions::run(shell, Arguments::command()),
         Command::Reference { folder } => reference::write(&folder, Arguments::command()),
     }

@@ -1,14 +1,15 @@
 //! What commands share: access to the management account and the producer, runs, holds, stacks and
 //! experiences.
 
+pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod configuration;
 pub(crate) mod confirm;
 pub(crate) mod context;
-pub(crate) mod deploy;
 pub(crate) mod experience;
 pub(crate) mod holds;
 pub(crate) mod invoke;
+pub(crate) mod leftover;
 pub(crate) mod removal;
 pub(crate) mod run;
 pub(crate) mod scope;

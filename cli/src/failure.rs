@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
-use pmp_sync_local::embedded::EmbeddedError;
-use pmp_sync_local::scenario::ScenarioError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -30,10 +29,7 @@ pub(crate) enum Failure {
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
-    /// The state file of the emulated AWS cannot be read.
-    #[error("the state file {path} is broken: {reason}")]
-    StateFile { path: String, reason: String },
-    /// The command line names something that does not exist.
+    /// The command line names something that is not there.
     #[error("{message}")]
     Unknown { message: String, remedy: String },
     /// The command line is understood but cannot be followed.
@@ -86,15 +82,16 @@ pub(crate) enum Failure {
     Interrupted { signal: u8, message: &'static str },
 }
 
-impl From<EmbeddedError> for Failure {
-    fn from(error: EmbeddedError) -> Self {
-        Self::local(&error)
-    }
-}
-
-impl From<ScenarioError> for Failure {
-    fn from(error: ScenarioError) -> Self {
-        Self::local(&error)
+impl From<DeployError> for Failure {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Service(error) => Self::Service(error),
+            DeployError::File { path, error } => Self::File { path, error },
+            DeployError::Invalid { message, remedy } => Self::CommandLine { message, remedy },
+            DeployError::Missing { message, remedy } => Self::Unknown { message, remedy },
+            DeployError::Failed { message, remedy } => Self::Stack { message, remedy },
+            DeployError::Late(message) => Self::Late(message),
+        }
     }
 }
 
@@ -130,8 +127,7 @@ impl Failure {
             Self::Unknown { .. }
             | Self::InvalidConfig { .. }
             | Self::File { .. }
-            | Self::CommandLine { .. }
-            | Self::StateFile { .. } => INVALID_INPUT,
+            | Self::CommandLine { .. } => INVALID_INPUT,
             Self::Told { exit, .. } => *exit,
             Self::Local { .. } => 6,
             // As a shell reports a process that a signal ended.
@@ -143,7 +139,7 @@ impl Failure {
     fn code(&self) -> &str {
         match self {
             Self::InvalidConfig { .. } => "config",
-            Self::File { .. } | Self::StateFile { .. } => "file",
+            Self::File { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
             Self::Service(_) | Self::Refusal { .. } => "aws",
@@ -181,7 +177,6 @@ impl Failure {
                 }
                 Kind::Locked | Kind::Refused => return None,
             }),
-            Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }
             | Self::Stack { remedy, .. }

@@ -1,7 +1,5 @@
 //! Options that several commands have, and the forms that their values take.
 
-use std::time::Duration;
-
 use clap::Args;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::wire::Scope;
@@ -74,29 +72,9 @@ pub(crate) struct Patience {
     pub(crate) timeout: u64,
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "a number and s, m or h is expected, such as 30m; at most 24h".to_owned();
-    let unit = text.chars().last().ok_or_else(expected)?;
-    let factor = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(expected()),
-    };
-    let number: u64 = text
-        .strip_suffix(unit)
-        .and_then(|number| number.parse().ok())
-        .ok_or_else(expected)?;
-    let seconds = number
-        .checked_mul(factor)
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .ok_or_else(expected)?;
-    Ok(Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use pmp_sync_deploy::local::duration;
 
     #[test]
     fn durations_have_a_unit() {

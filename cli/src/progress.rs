@@ -1,3 +1,3 @@
 //! What is being done right now, on stderr.
 
-pub(crate) use pmp_sync_local::progress::Progress;
+pub(crate) use pmp_sync_deploy::progress::Progress;

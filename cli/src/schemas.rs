@@ -1,6 +1,7 @@
 //! What each command prints with `--json`, as JSON Schema: docs/schemas is generated from this list.
 //! Readers are to take fields that they do not know, so that newer releases may add some.
 
+use pmp_sync_deploy::local::{Ended, State};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::plan::Preview;
 use pmp_sync_domain::answers::why::WhyReport;
@@ -19,8 +20,6 @@ use crate::commands::dlq::DlqAnswer;
 use crate::commands::doctor::Report;
 use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
-use crate::commands::local::Ended;
-use crate::commands::local::state::State;
 use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
 use crate::commands::status::StatusAnswer;
@@ -70,6 +69,7 @@ pub(crate) const ALL: &[Printed] = &[
     printed::<Report>("doctor"),
     printed::<RemovalAnswer>("member remove"),
     printed::<Report>("doctor"),
+    printed::<State>("local status"),
     printed::<State>("local up"),
     printed::<StatusAnswer<'static>>("status"),
     printed::<SyncAnswer<'static>>("sync"),

@@ -8,6 +8,5 @@ pub mod embedded;
 pub mod marketplace;
 mod process;
 pub mod products;
-pub mod progress;
 pub mod proxy;
 pub mod scenario;

@@ -17,7 +17,7 @@ use crate::embedded::{
     Binaries, Deployment, Embedded, EmbeddedError, ManagementStack, NewMember, Stacks,
 };
 use crate::marketplace::{Lists, NewExperience};
-use crate::progress::Progress;
+use pmp_sync_deploy::progress::Progress;
 
 /// The default `Name` of the stacks.
 pub const NAME: &str = "pmp-sync";
@@ -133,7 +133,8 @@ impl<'a> Installation<'a> {
             .collect();
         let stacks = Deployment::new(embedded, binaries)
             .deploy(stack, &new, progress)
-            .await?;
+            .await
+            .map_err(EmbeddedError::from)?;
         if let Some(emulator) = embedded.emulator() {
             for org in members.iter().chain([&management]) {
                 emulator.add_org(&org.owner, [org.account.clone()]);

@@ -14,6 +14,7 @@ use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::error::ProvideErrorMetadata as _;
 use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, ChangeSummary, Entity, Filter};
 use pmp_sync_aws::discovery::ProductDirectory;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::ports::Discovery as _;
@@ -21,7 +22,6 @@ use pmp_sync_local::embedded::{Clients, python};
 use pmp_sync_local::marketplace::{
     CallFaults, Emulator, Faults, Lists, NewExperience, Quotas, Settings, When,
 };
-use pmp_sync_local::progress::Progress;
 
 const OWNER: &str = "999999999999";
 const ADMIN: &str = "222222222222";

@@ -1,39 +1,10 @@
 //! Signals that end the command.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use pmp_sync_deploy::signals::Signals;
 
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output;
-
-/// HUP, INT and TERM.
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    /// From now on these signals do not end the process on their own.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for a signal, and returns its number.
-    pub(crate) async fn next(&mut self) -> u8 {
-        let kind = tokio::select! {
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.hangup.recv() => SignalKind::hangup(),
-        };
-        u8::try_from(kind.as_raw_value()).unwrap_or_default()
-    }
-}
 
 /// From now on a signal ends the command with a message, and with one JSON value if `--json` is
 /// given. What was requested of AWS continues.
@@ -42,7 +13,7 @@ impl Signals {
     reason = "what is at work may be waiting for input, and cannot be determined"
 )]
 pub(crate) fn end_the_command(flags: Flags, as_json: bool) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new().map_err(|error| Failure::local(&error))?;
     tokio::spawn(async move {
         let failure = Failure::Interrupted {
             signal: signals.next().await,

@@ -1,24 +1,25 @@
 //! `pmp-sync deploy`: the stacks of the management account and of a member, with their code. Every
 //! step can be repeated, and continues what an interrupted command has left.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::change::{DeployedStack, Outcome, Review};
+use pmp_sync_deploy::elf::Architecture;
+use pmp_sync_deploy::installation::{self, Code, Outputs};
+use pmp_sync_deploy::package::{Function, Package, package};
+use pmp_sync_deploy::stack::{Found, Stacks};
+use pmp_sync_deploy::template::{MANAGEMENT, MEMBER};
+use pmp_sync_deploy::{Account, binaries};
 use pmp_sync_domain::ids::AccountId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::client::account::{Part, account_of, member_account};
 use crate::client::configuration::begin_onboarding;
+use crate::client::confirm::confirm;
 use crate::client::context::Context;
-use crate::client::deploy::account::{Account, Part};
-use crate::client::deploy::bucket::{Bucket, default_name};
-use crate::client::deploy::change::{DeployedStack, Outcome, Wanted};
-use crate::client::deploy::code::{Function, Package, package as package_of};
-use crate::client::deploy::elf::Architecture;
-use crate::client::deploy::stack::{Found, Stacks};
-use crate::client::deploy::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS};
-use crate::client::deploy::{access_stack, management_stack, member_stack};
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
 use crate::failure::Failure;
@@ -99,13 +100,7 @@ pub(crate) struct DeployAnswer {
     next: String,
 }
 
-/// The location of code.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Code {
-    bucket: String,
-    key: String,
-}
-
+/// `deploy`
 pub(crate) async fn run(common: &Common, command: &DeployCommand) -> Result<(), Failure> {
     check_name(&common.name)?;
     let progress = Progress::new();
@@ -125,31 +120,21 @@ async fn management(
     MANAGEMENT.check(&options.parameters)?;
     let profile = options.profile.as_deref();
     let profile = profile.or(common.management_profile.as_deref());
-    let account = Account::of(profile, Part::Management).await?;
+    let account = account_of(profile, Part::Management).await?;
     let stacks = Stacks::new(&account, progress);
-    let stack = management_stack(&common.name);
-    let standing = stacks.find(&stack).await?;
-    let package = package(Function::Producer, options, standing.as_ref(), progress).await?;
-    let bucket = store(common, options, &account, &package, progress).await?;
-    let mut parameters: BTreeMap<_, _> = options.parameters.iter().cloned().collect();
-    parameters.extend(own([
-        ("Name", common.name.as_str()),
-        ("CodeBucket", bucket.name()),
-        ("ProducerCodeKey", &package.key),
-    ]));
+    let standing = stacks
+        .find(&installation::management_stack(&common.name))
+        .await?;
+    let package = packed(Function::Producer, options, standing.as_ref(), progress).await?;
+    let code = store(common, options, &account, &package, progress).await?;
+    let wanted = installation::management(&common.name, &code, &options.parameters);
     let deployed = stacks
-        .deploy(&Wanted {
-            stack,
-            template: MANAGEMENT,
-            parameters,
-            name: &common.name,
-            yes: options.yes,
-        })
+        .deploy(&wanted, reviewed(options.yes, progress))
         .await?;
     Ok(DeployAnswer {
         account: account.id.to_string(),
         stacks: vec![deployed],
-        code: code_at(&bucket, package),
+        code,
         bootstrapped: None,
         external_id: None,
         next: "pmp-sync deploy member --account ACCOUNT --profile PROFILE".to_owned(),
@@ -163,8 +148,8 @@ async fn member(
 ) -> Result<DeployAnswer, Failure> {
     let wanted = &options.options;
     MEMBER.check(&wanted.parameters)?;
-    let management = Account::of(common.management_profile.as_deref(), Part::Management).await?;
-    let account = Account::of_member(wanted.profile.as_deref(), &options.account).await?;
+    let management = account_of(common.management_profile.as_deref(), Part::Management).await?;
+    let account = member_account(wanted.profile.as_deref(), &options.account).await?;
     if management.id == account.id {
         return Err(Failure::CommandLine {
             message: format!(
@@ -177,62 +162,29 @@ async fn member(
     let here = Stacks::new(&management, progress);
     let there = Stacks::new(&account, progress);
     let outputs = management_outputs(&here, &common.name).await?;
-    let stack = member_stack(&common.name);
-    let standing = there.find(&stack).await?;
-    let package = package(Function::Worker, wanted, standing.as_ref(), progress).await?;
+    let standing = there
+        .find(&installation::member_stack(&common.name))
+        .await?;
+    let package = packed(Function::Worker, wanted, standing.as_ref(), progress).await?;
 
     // All checks are done. From here on resources are created.
     progress.step(format!("taking in account {}", account.id));
     let context = Context::with(common, management.config.clone());
     let known = begin_onboarding(&context, &account.id, None).await?;
     let external_id = known.external_id;
-    let from = |names: &[&'static str]| {
-        let pair = |name: &&'static str| {
-            let value = outputs.get(*name).map_or("", String::as_str);
-            (*name, value.to_owned())
-        };
-        names.iter().map(pair).collect::<Vec<_>>()
-    };
-    let mut parameters = own([
-        ("Name", common.name.as_str()),
-        ("MemberAccountId", account.id.as_str()),
-        ("ExternalId", external_id.as_str()),
-    ]);
-    parameters.extend(own(from(&["LedgerTableArn", "BusArn"])));
-    let access = here
-        .deploy(&Wanted {
-            stack: access_stack(&common.name, &account.id),
-            template: MEMBER_ACCESS,
-            parameters,
-            name: &common.name,
-            yes: wanted.yes,
-        })
-        .await?;
-
-    let bucket = store(common, wanted, &account, &package, progress).await?;
-    let mut parameters: BTreeMap<_, _> = wanted.parameters.iter().cloned().collect();
-    let lane_role = access.outputs.get("LaneRoleArn").cloned();
-    parameters.extend(own([
-        ("Name", common.name.as_str()),
-        ("ExternalId", external_id.as_str()),
-        ("LaneRoleArn", lane_role.as_deref().unwrap_or_default()),
-        ("CodeBucket", bucket.name()),
-        ("WorkerCodeKey", &package.key),
-    ]));
-    parameters.extend(own(from(&[
-        "ManagementAccountId",
-        "LedgerTableArn",
-        "BusArn",
-    ])));
-    let deployed = there
-        .deploy(&Wanted {
-            stack,
-            template: MEMBER,
-            parameters,
-            name: &common.name,
-            yes: wanted.yes,
-        })
-        .await?;
+    let external_id = external_id.as_str();
+    let role = installation::member_access(&common.name, &account.id, external_id, &outputs);
+    let access = here.deploy(&role, reviewed(wanted.yes, progress)).await?;
+    let code = store(common, wanted, &account, &package, progress).await?;
+    let stack = installation::member(
+        &common.name,
+        external_id,
+        &outputs,
+        &access.outputs,
+        &code,
+        &wanted.parameters,
+    );
+    let deployed = there.deploy(&stack, reviewed(wanted.yes, progress)).await?;
     let bootstrapped = if options.bootstrap {
         let wanted = Bootstrap {
             account: &account.id,
@@ -250,20 +202,15 @@ async fn member(
         account: account.id.to_string(),
         stacks: vec![access, deployed],
         bootstrapped,
-        code: code_at(&bucket, package),
-        external_id: options
-            .show_external_id
-            .then(|| external_id.as_str().to_owned()),
+        code,
+        external_id: options.show_external_id.then(|| external_id.to_owned()),
         next: format!("pmp-sync member add NAME --account {}", account.id),
     })
 }
 
-/// The outputs of the management stack. An error if it cannot be used.
-async fn management_outputs(
-    stacks: &Stacks<'_>,
-    name: &str,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let stack = management_stack(name);
+/// The outputs of the management stack, if it can be used.
+async fn management_outputs(stacks: &Stacks<'_>, name: &str) -> Result<Outputs, Failure> {
+    let stack = installation::management_stack(name);
     match stacks.find(&stack).await? {
         Some(found) if found.is_whole() => Ok(found.outputs),
         other => {
@@ -281,8 +228,8 @@ async fn management_outputs(
     }
 }
 
-/// The code for the processor architecture of the stack.
-async fn package(
+/// The code, for the processor that the stack is to have.
+async fn packed(
     function: Function,
     options: &DeployOptions,
     standing: Option<&Found>,
@@ -297,39 +244,50 @@ async fn package(
         message: format!("{word} is no architecture"),
         remedy: "give Architecture=x86_64 or Architecture=arm64".to_owned(),
     })?;
-    package_of(function, options.code.as_deref(), architecture, progress).await
+    let folder = match &options.code {
+        Some(folder) => folder.clone(),
+        None => binaries::folder(progress).await?,
+    };
+    Ok(package(function, &folder, architecture, progress).await?)
 }
 
-async fn store<'a>(
+async fn store(
     common: &Common,
     options: &DeployOptions,
-    account: &'a Account,
+    account: &Account,
     package: &Package,
     progress: &Progress,
-) -> Result<Bucket<'a>, Failure> {
+) -> Result<Code, Failure> {
     let name = options.bucket.clone();
     let name = name.unwrap_or_else(|| default_name(&common.name, account));
     let bucket = Bucket::new(account, name);
     progress.step(format!("storing the code in {}", bucket.name()));
-    bucket.store(package).await?;
-    Ok(bucket)
+    Ok(bucket.store(package).await?)
 }
 
-fn code_at(bucket: &Bucket<'_>, package: Package) -> Code {
-    Code {
-        bucket: bucket.name().to_owned(),
-        key: package.key,
+/// Shows what would change, and asks for it.
+fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Result<(), Failure> {
+    move |review| {
+        progress.finish();
+        let doing = if review.is_new { "created" } else { "updated" };
+        output::note(&format!("{} is {doing}:", review.thing));
+        let rows = review.changes.iter().map(|change| {
+            vec![
+                change.action.clone(),
+                change.resource.clone(),
+                change.kind.clone(),
+                change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        });
+        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
+        for line in output::table_lines(&header, rows.collect()) {
+            output::note(&line);
+        }
+        confirm(yes, &format!("Execute this on the stack {}?", review.stack))
     }
 }
 
-fn own<K: Into<String>, V: Into<String>>(
-    pairs: impl IntoIterator<Item = (K, V)>,
-) -> BTreeMap<String, String> {
-    let pair = |(key, value): (K, V)| (key.into(), value.into());
-    pairs.into_iter().map(pair).collect()
-}
-
-/// Checks the name of the stacks by the rule of the templates, before anything is created.
+/// What every resource is named after: the templates' own rule, told before anything is made.
 fn check_name(name: &str) -> Result<(), Failure> {
     let mut letters = name.chars();
     let is_good = letters
@@ -377,8 +335,9 @@ fn show(common: &Common, answer: &DeployAnswer) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use pmp_sync_deploy::template::{MEMBER_ACCESS, Template};
+
     use super::*;
-    use crate::client::deploy::template::Template;
 
     #[test]
     fn a_name_is_what_the_templates_take() {

@@ -4,15 +4,16 @@
 
 use aws_sdk_cloudformation::types::StackStatus;
 use clap::Args;
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::installation::{access_stack, management_stack};
+use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_domain::config::Config;
 
+use crate::client::account::{Part, account_of};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
-use crate::client::deploy::account::{Account, Part};
-use crate::client::deploy::bucket::{Bucket, default_name};
-use crate::client::deploy::leftover::{NAME_KEPT, Queue, Table};
-use crate::client::deploy::stack::Stacks;
-use crate::client::deploy::{access_stack, management_stack};
+use crate::client::leftover::{NAME_KEPT, Queue, Table};
 use crate::client::removal::RemovalAnswer;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -35,7 +36,7 @@ pub(crate) struct DestroyOptions {
 pub(crate) async fn run(common: &Common, options: &DestroyOptions) -> Result<(), Failure> {
     let profile = options.profile.as_deref();
     let profile = profile.or(common.management_profile.as_deref());
-    let account = Account::of(profile, Part::Management).await?;
+    let account = account_of(profile, Part::Management).await?;
     let progress = Progress::new();
     let done = destroy(common, options, &account, &progress).await;
     progress.finish();

@@ -33,7 +33,7 @@ pub(crate) struct StatusOptions {
     #[arg(long, conflicts_with = "run")]
     pub(crate) watch: bool,
     /// How long to wait between two looks, such as 5s or 1m.
-    #[arg(long, default_value = "5s", requires = "watch", value_parser = crate::options::duration)]
+    #[arg(long, default_value = "5s", requires = "watch", value_parser = pmp_sync_deploy::local::duration)]
     pub(crate) interval: Duration,
 }
 

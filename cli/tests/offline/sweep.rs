@@ -59,6 +59,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("history", vec![], Aws),
         ("holds", vec![], Aws),
         ("local down", vec!["--state", "state.json"], Nothing),
+        ("local status", vec!["--state", "state.json"], Nothing),
         ("local up", vec![], ItsOwn),
         (
             "member add",

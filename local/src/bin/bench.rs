@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;
-use pmp_sync_local::progress::Progress;
 use pmp_sync_local::scenario::{Installation, NAME, Organization, link};
 
 /// Measures a sync against the time that the service needs at least.

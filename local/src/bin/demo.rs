@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_local::embedded::{Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;
-use pmp_sync_local::progress::Progress;
 use pmp_sync_local::scenario::{Installation, NAME, Organization, ScenarioError, link};
 use serde::Serialize;
 

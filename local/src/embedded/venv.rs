@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use super::EmbeddedError;
-use crate::progress::Progress;
+use pmp_sync_deploy::progress::Progress;
 
 const REQUIREMENTS: &str = include_str!("../../python/requirements.txt");
 

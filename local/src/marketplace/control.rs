@@ -14,7 +14,7 @@ use super::changes::ChangeSet;
 use super::entities::{Lists, NewExperience};
 use super::error::ApiError;
 use super::faults::Faults;
-use super::server::{Settings, Shared, now};
+use super::shared::{Settings, Shared, now};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

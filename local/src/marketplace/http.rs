@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::calls::Call;
 use super::error::ApiError;
 use super::faults::{Drawn, Fault};
-use super::server::{Shared, now};
+use super::shared::{Shared, now};
 
 /// The largest request that is read, in bytes: 20 changes of 16 KB with their envelope.
 const MOST_BYTES: usize = 1 << 20;

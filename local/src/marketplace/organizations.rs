@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::server::Shared;
+use super::shared::Shared;
 use super::store::{Org, Store};
 
 /// The service principal of delegated administrators of Private Marketplace (buyer guide).

@@ -1,4 +1,4 @@
-//! The exhaustive explorer: small worlds in which everything that can happen is tried, in every order.
+//! The exhaustive explorer: it tries everything that can happen in small worlds, in every order.
 //!
 //! The real worker, and the producer's way with a lane, run over the stateful fakes. Every call that
 //! they make through their ports waits for the explorer ([`scheduler`]), which chooses what happens next:
@@ -31,14 +31,14 @@ use std::time::{Duration, Instant};
 pub use self::search::{Outcome, Violation};
 pub use self::world::{Events, SmallWorld, worlds};
 
-/// States after which an exploration is given up: what fits into a few gigabytes.
+/// The most states of an exploration: what fits into a few gigabytes.
 const MOST_STATES: usize = 40_000_000;
 /// How often progress is printed.
 const EVERY: Duration = Duration::from_secs(2);
 /// Threads that explore.
 const THREADS: usize = 2;
 
-/// Explores a world; after `most` states it is given up, and not complete.
+/// Explores a world. After `most` states it stops, and is not complete.
 pub fn explore(world: &SmallWorld, most: usize) -> Outcome {
     explore_and(world, most, |_, _| {})
 }
@@ -56,7 +56,8 @@ fn explore_and(world: &SmallWorld, most: usize, report: impl FnMut(usize, usize)
     }
 }
 
-/// `explore [NAME]...`: explores the worlds of these names, or all of them, and prints what came of it.
+/// `explore [NAME]...`: explores the worlds with these names, or all worlds, and prints the
+/// results.
 pub fn main_explore(args: &[String]) -> ExitCode {
     match run(args, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,

@@ -20,10 +20,10 @@ const USAGE: &str = "usage: cargo simulate [--seeds N] [--first N] [--threads N]
   --all        goes on after a failure, and counts the failures by what was violated
 ";
 
-/// Failures that are printed one by one.
+/// The most failures that are printed individually.
 const MOST_TOLD: usize = 25;
 
-/// What was asked for.
+/// The options of the command line.
 struct Options {
     seeds: u64,
     first: u64,
@@ -64,7 +64,7 @@ fn options() -> Option<Options> {
     Some(options)
 }
 
-/// What all threads have come to.
+/// The results of all threads.
 #[derive(Default)]
 struct Found {
     stats: Stats,

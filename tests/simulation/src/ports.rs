@@ -4,7 +4,7 @@ use pmp_sync_domain::ids::AccountId;
 
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
 
-/// What a producer needs, from a world.
+/// The producer's ports over the fakes of a world.
 #[derive(Debug, Clone)]
 pub struct ProducerPorts {
     world: World,
@@ -12,7 +12,7 @@ pub struct ProducerPorts {
 }
 
 impl ProducerPorts {
-    /// In that management account.
+    /// The ports of the producer in a management account.
     pub fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),
@@ -60,7 +60,7 @@ impl pmp_sync_producer::Ports for ProducerPorts {
     }
 }
 
-/// What a worker needs, from a world.
+/// The worker's ports over the fakes of a world.
 #[derive(Debug, Clone)]
 pub struct WorkerPorts {
     world: World,
@@ -69,7 +69,7 @@ pub struct WorkerPorts {
 }
 
 impl WorkerPorts {
-    /// In that member account.
+    /// The ports of the worker in a member account.
     pub fn new(world: &World, account: &AccountId) -> Self {
         Self {
             world: world.clone(),

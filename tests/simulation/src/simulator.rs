@@ -41,22 +41,22 @@ use self::trace::{Trace, describe, describe_link_state};
 use crate::{ProducerPorts, WorkerPorts};
 use pmp_sync_fakes::{Kept, World, Written};
 
-/// What one world came to.
+/// The result of one world.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What should never be, if it was.
+    /// The violated invariant, if there is one.
     pub violation: Option<Violation>,
     /// What happened.
     pub stats: Stats,
-    /// What happened, line by line, if it was wanted.
+    /// The trace, line by line, if it was wanted.
     pub trace: Vec<String>,
 }
 
-/// Steps after which a world does not come to rest any more.
+/// After this many steps a world counts as never coming to rest.
 const MOST_STEPS: u64 = 200_000;
-/// Hours after the repair within which everything has to be in its place.
+/// Everything must be in its place within this many hours after the repair.
 const MOST_HOURS: i64 = 12;
-/// The Ticks that wait are counted every so many steps.
+/// The waiting Ticks are counted every so many steps.
 const TICKS_EVERY: u64 = 64;
 
 /// Simulates the world of a seed.
@@ -118,18 +118,18 @@ struct Simulator {
     workers: Vec<Arc<Worker<WorkerPorts>>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
-    /// Members that have had any: what they kept back of a rollback, nobody brings back later.
+    /// Members that have had rules: what they kept back of a rollback is not restored later.
     ruled: BTreeSet<usize>,
     tasks: Vec<Task>,
     /// Invocations that were begun.
     begun: u64,
-    /// Requests that come again, and when.
+    /// Requests that are delivered again, and when.
     held: Option<(i64, Vec<String>)>,
-    /// When each member's queue is looked at again.
+    /// When each member's queue is polled again.
     polls: Vec<i64>,
     schedule: BTreeMap<(i64, u64), ScheduledEvent>,
     scheduled: u64,
-    /// The places of change sets under way.
+    /// Indexes of the change sets under way.
     under_way: Vec<usize>,
     /// Change sets that were seen.
     sets: usize,
@@ -138,14 +138,14 @@ struct Simulator {
     fault_plan: SharedFaultPlan,
     invariants: Invariants,
     guards: Guards,
-    /// What was found where nothing can be returned.
+    /// A violation that was found where nothing can be returned.
     found: Option<Violation>,
     stats: Stats,
     trace: Trace,
     repaired: bool,
-    /// Full runs asked for since the repair.
+    /// Full runs requested since the repair.
     since_repair: u64,
-    /// Messages that nobody can read, by their bodies.
+    /// Messages that cannot be parsed.
     garbage: u64,
 }
 
@@ -408,7 +408,7 @@ impl Simulator {
         }
     }
 
-    /// Sees what a step has done.
+    /// Checks what a step has done.
     fn observe(&mut self, member: Option<usize>, number: u64) -> Result<(), Violation> {
         let (failed, calls) = fault_plan::with(&self.fault_plan, |fault_plan| {
             let calls = fault_plan.calls.as_mut().map(std::mem::take);
@@ -445,7 +445,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// A plan became the lane's: nothing that needs approval may, without it.
+    /// A plan was committed: one that needs approval must have it.
     fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
         let known = self.invariants.lanes.get(&written.lane);
         let known = known.and_then(|lane| lane.state.planned_run());
@@ -512,7 +512,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// Some Lane Settled never arrive.
+    /// Drops some Lane Settled events.
     fn lose_hints(&mut self) {
         let requests = self.world.inbox(|inbox| inbox.len());
         if requests > self.requests && self.rng.percent(self.profile.lose_events) {

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::ports::Lanes as _;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, Options, build};
 use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
-use pmp_sync_local::progress::Progress;
 use pmp_sync_local::proxy::Proxy;
 use pmp_sync_local::scenario::{Installation, Organization, Parameters, link};
 use tokio::runtime::Runtime;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_local::embedded::build;
-use pmp_sync_local::progress::Progress;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use pmp_sync_deploy::progress::Progress;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
-use pmp_sync_local::progress::Progress;
 use pmp_sync_local::scenario::{Installation, Organization, Parameters, link};
 use tokio::runtime::Runtime;
 

@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_aws::bus::is_rule_enabled;
 use pmp_sync_aws::caller::identify;
 use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_deploy::installation::{management_stack, member_stack};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::doctor::{DoctorAnswer, DoctorRequest, Look};
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -22,7 +23,6 @@ use super::look::{Timed, brisk, look, look_for};
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
 use crate::client::context::Context;
-use crate::client::deploy::{management_stack, member_stack};
 use crate::client::{holds, invoke};
 use crate::failure::Failure;
 

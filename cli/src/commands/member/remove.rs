@@ -7,6 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::bucket::{Bucket, default_name};
+use pmp_sync_deploy::installation::{access_stack, member_stack};
+use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
@@ -14,17 +18,14 @@ use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::{Scope, SyncRequest};
 
+use crate::client::account::{Part, account_of, member_account};
 use crate::client::configuration::edit::{self, Edit};
 use crate::client::configuration::edit_config;
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
-use crate::client::deploy::account::{Account, Part};
-use crate::client::deploy::bucket::{Bucket, default_name};
-use crate::client::deploy::leftover::Queue;
-use crate::client::deploy::stack::Stacks;
-use crate::client::deploy::{access_stack, member_stack};
 use crate::client::experience::Wanted;
 use crate::client::experience::administrator::Administrator;
+use crate::client::leftover::Queue;
 use crate::client::removal::RemovalAnswer;
 use crate::client::run;
 use crate::client::suspension;
@@ -113,7 +114,7 @@ struct Known {
 
 pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), Failure> {
     let profile = common.management_profile.as_deref();
-    let management = Account::of(profile, Part::Management).await?;
+    let management = account_of(profile, Part::Management).await?;
     let context = Context::with(common, management.config.clone());
     let known = find(&context, &options.member).await?;
     if options.experience == Afterwards::Archive && options.profile.is_none() {
@@ -127,7 +128,7 @@ pub(crate) async fn run(common: &Common, options: &RemoveOptions) -> Result<(), 
         });
     }
     let account = match &options.profile {
-        Some(profile) => Some(Account::of_member(Some(profile), &known.account).await?),
+        Some(profile) => Some(member_account(Some(profile), &known.account).await?),
         None => None,
     };
     let progress = Progress::new();

@@ -17,11 +17,11 @@ use pmp_sync_fakes::ChangeSetRecord;
 pub(super) enum Choice {
     /// A task makes a call.
     Go(usize, usize),
-    /// A task's call fails without an effect.
+    /// A task's call fails without effect.
     Refuse(usize, usize),
-    /// A task's call has its effect, and its answer is lost.
+    /// A task's call takes effect, and its answer is lost.
     Lose(usize, usize),
-    /// A task ends here; its messages come again.
+    /// A task ends here. Its messages are delivered again.
     Crash(usize),
     /// These waiting messages go to a worker; one of them may stay and be delivered again.
     Deliver(Vec<usize>, Option<usize>),
@@ -29,12 +29,12 @@ pub(super) enum Choice {
     Begin,
     /// The change set under way ends, and its event arrives or does not.
     End(bool),
-    /// The clock moves to what is due next.
+    /// The clock moves to the next due time.
     Move(bool),
 }
 
 impl Stepper<'_> {
-    /// Everything that can happen; nothing if the world has come to its end.
+    /// Everything that can happen next. Empty if the world has ended.
     pub(super) fn choices(&self, state: &State) -> Vec<Choice> {
         let ended = |set: &&ChangeSetRecord| set.ends <= state.now;
         if state.under_way().as_ref().is_some_and(ended) {
@@ -53,7 +53,7 @@ impl Stepper<'_> {
                 Self::calls(state, place, *call, what, &mut choices);
             }
         }
-        // A place may have several calls, and crashes once.
+        // A place may have several calls, but crashes only once.
         let mut seen = Vec::new();
         choices.retain(|choice| match choice {
             Choice::Crash(place) if seen.contains(place) => false,
@@ -84,17 +84,17 @@ impl Stepper<'_> {
         choices
     }
 
-    /// A call that commutes with everything that others can do, now and later: it is made before
-    /// anything else is looked at, so that only one order of many is tried. Such are
+    /// True for a call that commutes with everything that others can do, now and later. It is made
+    /// before anything else, so that only one of many orders is tried. Such calls are:
     /// - reading the experience, which nobody edits;
-    /// - sending, and putting on the bus or on record: nobody takes anything away before it is there,
-    ///   and whoever takes it may do so later as well;
-    /// - a write whose condition cannot hold any more: `rev`, the runs of items and their closing
-    ///   only ever move on; it has no effect, and its answer is certain;
-    /// - asking about a change set that has ended, or looking for or starting one that is there: it
-    ///   stays as it is.
+    /// - sending, and writing to the bus or a record: nobody can take a message before it exists,
+    /// and whoever takes it may also do so later;
+    /// - a write whose condition can no longer hold, because `rev`, the runs of items and their
+    /// closing never go back; it has no effect, and its answer is certain;
+    /// - asking about a change set that has ended, and looking for or starting one that exists: it
+    /// stays as it is.
     ///
-    /// A crash before the call, or its failure, is another way for the same task, and is tried too.
+    /// A crash before the call, or its failure, is another path of the same task, and is tried too.
     fn is_at_once(&self, state: &State, call: &Call) -> bool {
         let sets = || state.experiences.change_sets().iter();
         let item = |product: &ProductId| {
@@ -108,7 +108,7 @@ impl Stepper<'_> {
             | Call::DeadLetter
             | Call::Keep
             | Call::Send(_) => true,
-            // In conflict for good; see `go` for what is done otherwise.
+            // It stays in conflict. See `go` for the other case.
             Call::Store(rev) => state.budgets.faults > 0 && self.rev(state) != *rev,
             Call::Claim(product, run) => item(product).is_some_and(|item| item.change.run >= *run),
             Call::Close(product, run) => {
@@ -130,18 +130,18 @@ impl Stepper<'_> {
         choices.push(Choice::Go(place, call));
         if state.budgets.faults > 0 {
             choices.push(Choice::Refuse(place, call));
-            // To lose the answer of a call without an effect is to refuse it.
+            // Losing the answer of a call without effect is the same as refusing it.
             if what.writes() {
                 choices.push(Choice::Lose(place, call));
             }
         }
-        // A crash after a call without an effect is one before it.
+        // A crash after a call without effect is the same as a crash before it.
         if state.budgets.crashes > 0 && state.tasks.get(place).is_some_and(|task| task.fresh) {
             choices.push(Choice::Crash(place));
         }
     }
 
-    /// Adds the deliveries. True if any message is due, whether or not a worker is free for it.
+    /// Adds the deliveries. Returns true if any message is due, whether or not a worker is free.
     fn deliveries(&self, state: &State, choices: &mut Vec<Choice>) -> bool {
         let mut due: Vec<usize> = Vec::new();
         for (place, letter) in state.letters.iter().enumerate() {
@@ -149,7 +149,7 @@ impl Stepper<'_> {
                 let other = state.letters.get(*of);
                 other.is_some_and(|other| other.body == letter.body)
             };
-            // Of messages that say the same, one is as good as the other, but two make a pair.
+            // Equal messages are interchangeable, but two of them make a pair.
             if letter.due <= state.now && due.iter().filter(|of| same(of)).count() < 2 {
                 due.push(place);
             }
@@ -196,7 +196,7 @@ impl Stepper<'_> {
         all.filter(|due| *due > state.now).min()
     }
 
-    /// True if no task is past its timeout by then: that would be a crash.
+    /// True if no task exceeds its timeout by then, which would be a crash.
     fn outlast(state: &State, next: Timestamp) -> bool {
         let mut tasks = state.tasks.iter();
         tasks.all(|task| later(task.begun, i64::from(TIMEOUT)) > next)

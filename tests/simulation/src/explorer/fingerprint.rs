@@ -1,4 +1,5 @@
-//! When two states of a world are the same: what is hashed of each thing, and relative to what.
+//! The fingerprint of a state, which says when two states of a world are the same: what is hashed
+//! of each thing, and relative to what.
 //!
 //! Counters and moments are taken relative to where the lane and the clock stand. The rules only
 //! compare them with one another (`rev` for equality, Ticks and intents for order and equality, times
@@ -83,14 +84,14 @@ impl Hasher for Digest {
     }
 }
 
-/// What counters and moments are relative to.
+/// The base to which counters and times are relative.
 #[derive(Clone)]
 pub(super) struct Base {
     pub(super) now: Timestamp,
     rev: u64,
     /// True if it matters which write is in conflict.
     pub(super) exact: bool,
-    /// False for a worker, which does not read what runs tell one another.
+    /// False for a worker, which does not read what runs leave for one another.
     of_runs: bool,
     tick: u64,
     seq: u64,
@@ -127,7 +128,7 @@ impl Base {
         out.word(number.wrapping_sub(self.tick));
     }
 
-    /// The same for what a worker remembers.
+    /// The base for what a worker remembers.
     pub(super) fn of_worker(&self) -> Self {
         Self {
             of_runs: false,
@@ -148,7 +149,7 @@ impl Base {
         out.word(seq.wrapping_sub(self.seq));
     }
 
-    /// True if nothing can be at this intent any more but who was there before.
+    /// True if no task can reach this intent any more.
     pub(super) fn is_past(&self, seq: u64) -> bool {
         seq < self.seq
     }
@@ -168,7 +169,7 @@ impl Base {
         self.seq(set.map_or(0, |(_, seq, _)| *seq), out);
     }
 
-    /// The lane as it stands: what is over is not told by when it was.
+    /// Adds the state of the lane. Times of what is over are left out.
     pub(super) fn lane(&self, state: &LaneState, out: &mut Digest) {
         let upcoming = |at: &Option<Timestamp>| at.filter(|at| *at > self.now);
         let state = LaneState {
@@ -179,7 +180,7 @@ impl Base {
         state.fingerprint(self, out);
     }
 
-    /// A claimed change as it stands: one that has waited long enough is not told by how long.
+    /// Adds a claimed change. The age of one that has waited long enough is left out.
     pub(super) fn item(&self, change: &OpenChange, out: &mut Digest) {
         let oldest = pmp_sync_domain::time::later(self.now, -MOST_WAIT);
         let change = OpenChange {
@@ -190,17 +191,17 @@ impl Base {
     }
 }
 
-/// What is hashed of a value.
+/// A value with a fingerprint.
 pub(super) trait Fingerprint {
     /// Adds it to a digest.
     fn fingerprint(&self, base: &Base, out: &mut Digest);
 
-    /// The intent that it says the lane was at.
+    /// The intent of the lane, if the value contains it.
     fn seq(&self) -> Option<u64> {
         None
     }
 
-    /// In a few words, for traces.
+    /// A short text for traces.
     fn brief(&self) -> String;
 }
 
@@ -276,17 +277,17 @@ impl Fingerprint for LaneState {
         optional(self.tick_at, out, |at, out| base.time(at, out));
         optional(self.not_before, out, |at, out| base.time(at, out));
         out.add(&(self.back_off, self.cancelled, self.announced));
-        // Read only for when the first Tick is due.
+        // It is read only for the time of the first Tick.
         base.time(first_tick(self, base.now), out);
-        // Nothing is rejected individually and nothing is suspended in a small world, so these stay as they are;
-        // should they not, they are told apart by all that they hold.
+        // In a small world nothing is rejected individually or suspended, so these fields do not
+        // change. If they do, all of their content counts.
         if !self.bisect.is_idle() || self.block.is_some() || self.suspension.is_some() {
             out.add(&format!(
                 "{:?}{:?}{:?}",
                 self.bisect, self.block, self.suspension
             ));
         }
-        // Without rules of the member's own nobody asks how many denies there were.
+        // Without member's rules the number of denies is never read.
         if let Some(member) = &self.member {
             out.add(&format!("{member:?}{:?}", self.denied));
         }

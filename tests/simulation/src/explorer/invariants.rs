@@ -10,12 +10,12 @@ use super::ports::Outbox;
 use super::state::{Body, Role, State};
 use super::world::{Setting, seq_of};
 
-/// Ticks of one lane that may wait or be worked on at once. There is the live one, and one more for each
-/// message that found the lane `starting`; none of them begets more than one, so that there are never
-/// more than there were messages.
+/// The most Ticks of one lane that may wait or be processed at once. There is the live one, and one
+/// more for each message that found the lane `starting`. None of them creates more than one, so
+/// there are never more Ticks than there were messages.
 const MOST_TICKS: usize = 16;
 
-/// What is wrong after a step, if anything is.
+/// Checks a step.
 pub(super) fn step(
     setting: &Setting,
     before: &State,
@@ -47,7 +47,7 @@ pub(super) fn step(
     Ok(())
 }
 
-/// An intent is of the plan that stands when it is written, and plans only get newer.
+/// An intent belongs to the plan that is committed when it is written, and plans only get newer.
 fn intent(was: &LaneState, is: &LaneState) -> Result<(), String> {
     if is.planned_run() < was.planned_run() {
         return Err("an older plan took the place of a newer one".to_owned());
@@ -68,7 +68,7 @@ fn intent(was: &LaneState, is: &LaneState) -> Result<(), String> {
     })
 }
 
-/// One change set at a time, one for an intent, and none of what no plan asked for.
+/// There is one change set at a time, one for each intent, and none with changes that no plan has.
 fn change_sets(before: &State, after: &State) -> Result<(), String> {
     let sets = after.experiences.change_sets();
     if sets.len() == before.experiences.change_sets().len() {
@@ -96,7 +96,7 @@ fn change_sets(before: &State, after: &State) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with a state in which nothing can happen any more.
+/// Checks a state in which nothing more can happen.
 pub(super) fn end(setting: &Setting, state: &State) -> Result<(), String> {
     let none = LaneState::default();
     let lane = state.lane(&setting.lane, &none);

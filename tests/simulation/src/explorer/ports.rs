@@ -1,6 +1,6 @@
-//! The ports of a task in a small world: the stateful fakes for the ledger and the catalog, each call
-//! through the task's scheduler. What a task sends lies in the outbox until the explorer takes it: which
-//! message is delivered when, and to whom, is for the explorer to choose.
+//! The ports of a task in a small world: the stateful fakes for the ledger and the catalog, with
+//! each call through the task's scheduler. What a task sends is in the outbox until the explorer
+//! takes it. The explorer chooses which message is delivered when, and to whom.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ use super::scheduler::{Call, Scheduler};
 use super::state::{Body, Letter};
 use pmp_sync_fakes::{OrgCatalog, World};
 
-/// What tasks have sent since the explorer looked last.
+/// What tasks have sent since the explorer last took it.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) letters: Vec<Letter>,
@@ -68,13 +68,13 @@ impl Fakes {
 pub(super) struct ExplorerPorts {
     pub(super) scheduler: Scheduler,
     pub(super) fakes: Fakes,
-    /// Which place the task has: with the intent that the lane is at it makes a token that no other
-    /// intent has, because a place has one task at a time and an intent is written once.
+    /// The place of the task. Together with the lane's intent it makes a unique token, because a
+    /// place has one task at a time and an intent is written once.
     pub(super) place: u64,
 }
 
 impl ExplorerPorts {
-    /// Puts a plan on record, as the producer does before it commits.
+    /// Records a plan, as the producer does before it commits.
     pub(super) async fn keep(&self, run: RunId, plan: &Plan) -> Result<()> {
         let effect = || async {
             self.fakes
@@ -110,7 +110,7 @@ impl Clock for ExplorerPorts {
 
 impl Entropy for ExplorerPorts {
     fn bits(&self) -> u128 {
-        // A multiple of a thousand, so that what is put off is put off by the shortest time.
+        // A multiple of a thousand, so that a lane backs off by the shortest time.
         (u128::from(self.place) * 1_000_000 + u128::from(self.scheduler.seq()) + 1) * 1_000
     }
 }
@@ -137,7 +137,7 @@ impl Lanes for ExplorerPorts {
 }
 
 impl Close for ExplorerPorts {
-    /// One after the other, as DynamoDB makes them: others may see some closed and others not.
+    /// One after the other, as in DynamoDB: other tasks may see some closed and others open.
     async fn close(
         &self,
         lane: &LaneId,
@@ -173,8 +173,8 @@ impl Claims for ExplorerPorts {
         self.scheduler.call(Call::DeadLetter, effect).await
     }
 
-    /// Not a step of its own: no rule reads it, and the next call of a settle frees the lane. So a crash
-    /// before that, or its failure, is all that a failure or a crash here could come to.
+    /// Not a step of its own: no rule reads it, and the next call of a settle frees the lane. So a
+    /// crash before that call, or its failure, covers every failure or crash here.
     async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Result<()> {
         Ok(())
     }
@@ -215,7 +215,7 @@ impl ChangeSets for ExplorerPorts {
 }
 
 impl SendTicks for ExplorerPorts {
-    /// Due by the time at which it was asked for, so that sending it and moving the clock commute.
+    /// Due relative to the time of the call, so that sending it and moving the clock commute.
     async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         let due = later(self.now(), i64::from(delay_seconds));
         let effect = || async {

@@ -48,7 +48,7 @@ pub(super) enum Call {
     Announce,
     /// Dead-letters a message, or quarantine a change.
     DeadLetter,
-    /// Puts a plan on record: nobody but the producer reads it.
+    /// Records a plan. Only the producer reads it.
     Keep,
     /// Sends a change.
     Send(ProductId),
@@ -70,7 +70,7 @@ impl Call {
 }
 
 impl Call {
-    /// Adds what it is to a digest, and nothing of what it is about.
+    /// Adds the kind of the call to a digest, without its content.
     pub(super) fn kind(&self, out: &mut Digest) {
         let (number, product) = match self {
             Self::State => (1, None),
@@ -100,7 +100,7 @@ impl Call {
     pub(super) fn fingerprint(&self, base: &Base, out: &mut Digest) {
         self.kind(out);
         match self {
-            // Whether it is in conflict does not matter: see `Stepper::go`.
+            // Whether it is in conflict does not matter; see `Stepper::go`.
             Self::Store(_) if !base.exact => {}
             Self::Store(rev) => base.rev(*rev, out),
             Self::Start(token, seq) => {
@@ -115,17 +115,17 @@ impl Call {
     }
 }
 
-/// What a call was answered, whatever its type.
+/// The answer to a call, of any type.
 pub(super) trait Said: Send + Sync {
-    /// Itself, to be told apart by its type.
+    /// The answer itself, to check its type.
     fn any(&self) -> &dyn Any;
     /// Adds it to a digest.
     fn fingerprint(&self, base: &Base, out: &mut Digest);
-    /// The intent that the lane was at, if it tells.
+    /// The intent of the lane, if the answer contains it.
     fn seq(&self) -> Option<u64>;
-    /// The kind of failure, if it is one.
+    /// The kind of error, if it is one.
     fn failure(&self) -> Option<Kind>;
-    /// In a few words.
+    /// A short text for traces.
     fn brief(&self) -> String;
 }
 
@@ -140,7 +140,7 @@ impl<T: Fingerprint + Send + Sync + 'static> Said for Result<T> {
                 out.word(1);
                 value.fingerprint(base, out);
             }
-            // The code looks at the kind only.
+            // The code depends on the kind only.
             Err(error) => {
                 out.word(2);
                 out.add(&error.kind);
@@ -167,17 +167,17 @@ impl<T: Fingerprint + Send + Sync + 'static> Said for Result<T> {
 /// One answered call of a task.
 #[derive(Clone)]
 pub(super) struct Answered {
-    /// Which of the task's calls, in the order in which it made them.
+    /// The number of the call, in the order in which the task made them.
     pub(super) call: usize,
-    /// What it was.
+    /// The call.
     pub(super) what: Arc<Call>,
     /// When it was answered.
     pub(super) at: Timestamp,
-    /// The intent that the lane was at then: tokens are drawn from it.
+    /// The intent of the lane at that time. Tokens derive from it.
     pub(super) seq: u64,
     /// The answer.
     pub(super) said: Arc<dyn Said>,
-    /// The lane as a write has left it.
+    /// The lane after a write.
     pub(super) left: Option<Arc<LaneState>>,
 }
 
@@ -215,17 +215,17 @@ impl Scheduler {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time at which the task was let go on last.
+    /// The time of the task's last step.
     pub(super) fn now(&self) -> Timestamp {
         self.lock().now
     }
 
-    /// The intent that the lane was at when the task was let go on last.
+    /// The intent of the lane at the task's last step.
     pub(super) fn seq(&self) -> u64 {
         self.lock().seq
     }
 
-    /// Waits for its turn; then has its effect, or is answered as before.
+    /// Waits for its turn, then takes effect or gets the earlier answer.
     pub(super) async fn call<T, F>(&self, call: Call, effect: impl FnOnce() -> F) -> Result<T>
     where
         T: Fingerprint + Clone + Send + Sync + 'static,
@@ -260,7 +260,7 @@ impl Scheduler {
                 if let Some(answer) = said.any().downcast_ref::<Result<T>>() {
                     return answer.clone();
                 }
-                // Not the same program any more: the explorer finds a task that stands elsewhere.
+                // The program has changed: the explorer finds a task in another place.
                 return Err(failed("of another type"));
             }
             Grant::Now(fate) => fate,
@@ -287,7 +287,7 @@ impl Wake for Flag {
     }
 }
 
-/// A task that is being run.
+/// A running task.
 pub(super) struct Running<T> {
     scheduler: Scheduler,
     woken: Arc<Flag>,
@@ -296,7 +296,7 @@ pub(super) struct Running<T> {
 }
 
 impl<T> Running<T> {
-    /// Begins a task at `now`, with the lane at intent `seq`, and gives it the answers that it got.
+    /// Starts a task at `now`, with the lane at intent `seq`, and gives it its earlier answers.
     pub(super) fn again(
         begun: (Timestamp, u64),
         history: &[Answered],
@@ -323,7 +323,7 @@ impl<T> Running<T> {
         inner.seq = seq;
     }
 
-    /// Lets a call go at `now`, with the lane at intent `seq`. Returns what it was answered.
+    /// Executes a call at `now`, with the lane at intent `seq`. Returns the answer.
     pub(super) fn go(
         &mut self,
         call: usize,
@@ -371,7 +371,7 @@ impl<T> Running<T> {
         self.ended.is_some()
     }
 
-    /// What the task came to, if it has ended.
+    /// The result of the task, if it has ended.
     pub(super) fn ended(self) -> Option<T> {
         self.ended
     }

@@ -1,9 +1,9 @@
-//! The search: every state that can be reached, breadth first as long as few wait, so that the way to
-//! a violation is short; then the graph of them is looked at for ways that go round for ever.
+//! The search over all reachable states: breadth first as long as few states wait, so that the path
+//! to a violation is short. Then it looks for cycles in the graph of states.
 //!
-//! A state in which only one thing can happen is passed through and not kept. States are compared by
-//! their digests ([`super::fingerprint`]) and kept only while they wait to be looked at: a way is found again
-//! by the choices that led there.
+//! A state in which only one thing can happen is passed through and not stored. States are compared
+//! by their digests ([`super::fingerprint`]) and stored only while they wait. A path is found again
+//! by its choices.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,11 +15,11 @@ use super::state::State;
 use super::steps::Stepper;
 use super::world::Setting;
 
-/// Steps in a row in which only one thing can happen, after which it is taken to go on for ever.
+/// After this many consecutive steps with only one choice, the world counts as endless.
 const MOST_IN_A_ROW: usize = 1_000;
 /// States that are handed to a thread at once.
 const PORTION: usize = 256;
-/// States that may wait to be looked at before the search goes into depth.
+/// The most waiting states before the search goes depth first.
 const BREADTH: usize = 50_000;
 
 /// What a search came to.

@@ -245,7 +245,7 @@ impl Task {
     }
 }
 
-/// What may still go wrong.
+/// The faults that may still happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Budgets {
     /// Tasks that may crash.
@@ -254,7 +254,7 @@ pub(super) struct Budgets {
     pub(super) duplicates: u8,
     /// Calls that may fail: without an effect, or with their answer lost.
     pub(super) faults: u8,
-    /// Times that the clock may move on while something else could go on.
+    /// How often the clock may move while something else could happen.
     pub(super) slow: u8,
 }
 
@@ -289,7 +289,7 @@ impl State {
         sets.find(|set| set.status.is_none())
     }
 
-    /// Tells this state from every other that may go on in another way.
+    /// The digest by which this state differs from every state that may continue differently.
     pub(super) fn digest(&self, lane: &LaneId) -> u128 {
         let none = LaneState::default();
         let state = self.lane(lane, &none);
@@ -301,7 +301,7 @@ impl State {
             if item.is_open() {
                 base.item(&item.change, &mut out);
             } else {
-                // All that a closed item says is which runs it refuses.
+                // A closed item only says which runs it rejects.
                 out.add(&item.change.run);
             }
         }
@@ -334,7 +334,7 @@ impl State {
         out.value()
     }
 
-    /// The policy, and the change sets that somebody may still ask about.
+    /// The policy, and the change sets that a task may still ask about.
     fn experience(&self, id: &ExperienceId, state: &LaneState, base: &Base, out: &mut Digest) {
         self.experiences.policy(id).fingerprint(base, out);
         let earliest = self.tasks.iter().filter_map(Task::earliest);

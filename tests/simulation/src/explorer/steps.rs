@@ -1,4 +1,4 @@
-//! What comes of a choice.
+//! The effect of a choice.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) const TIMEOUT: u16 = 30;
 pub(super) struct Happened {
     pub(super) state: State,
     pub(super) outbox: Outbox,
-    /// In words, if they are asked for.
+    /// The step in words, if wanted.
     pub(super) words: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Stepper<'a> {
         }
     }
 
-    /// Lets something happen.
+    /// Applies a choice.
     pub(super) fn apply(&self, state: &State, choice: &Choice) -> Happened {
         let mut next = state.clone();
         let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! Running a task: taking it up where it stood, and letting it make one call.
+//! Runs a task: restores it, and lets it make one call.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use pmp_sync_fakes::{Experiences, Fate, MemoryLedger};
 /// How long a message that was taken and not acknowledged is hidden, in seconds.
 const VISIBILITY: i64 = 180;
 
-/// What came of a task's step.
+/// The result of a task's step.
 pub(super) enum Came {
     Dispositions(Vec<Disposition>),
     Served(Result<()>),
@@ -37,7 +37,7 @@ impl Stepper<'_> {
         }
     }
 
-    /// A task that is given the answers that this one got.
+    /// Starts a task with the answers that this one got.
     pub(super) fn run(&self, state: &State, task: &Task) -> Running<Came> {
         let fakes = self.fakes.clone();
         let place = task.place;
@@ -201,7 +201,7 @@ impl Stepper<'_> {
         }
     }
 
-    /// Gives the fakes what the state has, unless they have it from the step before.
+    /// Loads the state into the fakes, unless they have it from the step before.
     fn load(&self, state: &State) {
         let world = &self.fakes.world;
         world.set_time(state.now);
@@ -223,7 +223,7 @@ impl Stepper<'_> {
         *loaded = Some((Arc::clone(&state.ledger), Arc::clone(&state.experiences)));
     }
 
-    /// Takes from the fakes what a call may have changed.
+    /// Stores what a call may have changed in the fakes.
     fn unload(&self, state: &mut State, call: &Call) {
         let world = &self.fakes.world;
         match call {
@@ -238,7 +238,7 @@ impl Stepper<'_> {
     }
 }
 
-/// The messages of a task that are not acknowledged are visible again once their time is over.
+/// Makes the unacknowledged messages of a task visible again after their visibility timeout.
 pub(super) fn come_again(next: &mut State, task: &Task, is_again: impl Fn(usize) -> bool) {
     let due = later(task.begun, VISIBILITY);
     match &task.role {

@@ -12,18 +12,18 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use super::state::{Budgets, State};
 use pmp_sync_fakes::{Experiences, MemoryLedger};
 
-/// Whether the event of a finished change set arrives: it is best effort.
+/// Whether the event of a finished change set arrives; events are best effort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Events {
-    /// It always does.
+    /// It always arrives.
     Always,
-    /// It never does: Ticks are all there is.
+    /// It never arrives. There are only Ticks.
     Never,
     /// Both are explored.
     Either,
 }
 
-/// A small world: what there is, what is wanted, and how much may go wrong.
+/// A small world: its contents, what is wanted, and how much may go wrong.
 #[derive(Debug, Clone)]
 pub struct SmallWorld {
     /// Its name.
@@ -42,16 +42,17 @@ pub struct SmallWorld {
     pub duplicates: u8,
     /// Calls that may fail, without an effect or with their answer lost.
     pub faults: u8,
-    /// Times that the clock may move on to what is due next although something else could go on. It
-    /// always moves when nothing else can.
+    /// How often the clock may move to the next due time although something else could happen. It
+    /// always moves if nothing else can happen.
     pub slow: u8,
-    /// True if a run may begin at any time; otherwise before the clock moves, though at any step.
+    /// True if a run may begin at any time. False if it must begin before the clock moves, though
+    /// at any step.
     pub late: bool,
-    /// How long a change set takes at most, in seconds. Every shorter time is explored as well.
+    /// The longest duration of a change set, in seconds. Every shorter duration is explored too.
     pub seconds: i64,
     /// Whether events arrive.
     pub events: Events,
-    /// True if it is explored to its end within seconds, in a debug build.
+    /// True if a debug build explores it completely within seconds.
     pub small: bool,
 }
 
@@ -133,8 +134,8 @@ const PLAIN: SmallWorld = SmallWorld {
     small: true,
 };
 
-/// Two runs and two workers: what keeps it within reach is that messages are delivered one by one,
-/// that both runs begin before the clock moves, and that change sets take a second at most.
+/// Two runs and two workers. It is small enough because messages are delivered one by one, both
+/// runs begin before the clock moves, and change sets take a second at most.
 const TWO_RUNS: SmallWorld = SmallWorld {
     workers: 2,
     pairs: false,

@@ -27,7 +27,7 @@ pub(crate) const OPERATIONS: [&str; 16] = [
     "PutEvents",
 ];
 
-/// How calls are counted that are denied for a while.
+/// The name by which denied calls are counted.
 pub(crate) const DENIED: &str = "calls denied for a while";
 
 /// The failures of one world.
@@ -38,7 +38,7 @@ pub(crate) struct FaultPlan {
     pub(crate) refuse: u64,
     /// Calls in a million whose answer is lost.
     pub(crate) lose: u64,
-    /// What is denied at present.
+    /// The operation that is currently denied.
     pub(crate) denied: Option<&'static str>,
     /// The last operation that was called.
     pub(crate) last: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct FaultPlan {
 /// A handle on the fault plan of a world.
 pub(crate) type SharedFaultPlan = Arc<Mutex<FaultPlan>>;
 
-/// Works on the fault plan.
+/// Accesses the fault plan.
 pub(crate) fn with<T>(shared: &SharedFaultPlan, work: impl FnOnce(&mut FaultPlan) -> T) -> T {
     work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -69,15 +69,16 @@ impl FaultPlan {
         }))
     }
 
-    /// Nothing fails from now on.
+    /// Ends all faults.
     pub(crate) fn stop(&mut self) {
         self.refuse = 0;
         self.lose = 0;
         self.denied = None;
     }
 
-    /// An answer is lost only as [`Kind::Retryable`]: the other kinds say that the call certainly had
-    /// no effect, so that losing an answer that way would be a lie of the service's, not a fault.
+    /// An answer is lost only as [`Kind::Retryable`]. The other kinds say that the call had no
+    /// effect, so a lost answer with such a kind would be a false statement of the service, not a
+    /// fault.
     pub(crate) fn fate(&mut self, call: Call<'_>) -> Fate {
         self.last = call.operation;
         let (fate, name) = if self.denied == Some(call.operation) {

@@ -1,7 +1,7 @@
-//! What the simulator knows by itself of guards and holds: what people were shown and have approved, what
-//! was taken away without that, and what was brought back. None of it is taken from the producer's own
-//! memory, which is only looked at for what it shows to people: what stands held, and which approval it
-//! says it has taken.
+//! What the simulator knows of guards and holds: what operators were shown and have approved, what
+//! was removed without approval, and what was restored. None of it comes from the producer's own
+//! memory. That is used only for what it shows to operators: what is held, and which approval it
+//! says it has accepted.
 
 pub(super) mod lane;
 
@@ -30,7 +30,7 @@ use pmp_sync_fakes::{Observed, World};
 pub(crate) struct Guards {
     pub(crate) lanes: BTreeMap<LaneId, LaneGuard>,
     configs: BTreeMap<u64, Config>,
-    /// What people have approved, as they were shown it.
+    /// What operators have approved, as it was shown.
     pub(crate) asked: BTreeSet<(LaneId, RunId, String)>,
     /// Overrides of freezes, by the ids of their requests.
     pub(crate) overrides: BTreeMap<String, Scope>,
@@ -65,7 +65,7 @@ pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link>
 }
 
 impl Guards {
-    /// Approvals that were taken, those of them that were rollbacks, and lanes that are held now.
+    /// Number of accepted approvals, of those that were rollbacks, and of lanes that are held now.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let lanes = self.lanes.values();
         lanes.fold((0, 0, 0), |(taken, back, held), lane| {
@@ -75,7 +75,7 @@ impl Guards {
         })
     }
 
-    /// A member's list as it stands, after a change that is not ours.
+    /// A member's list after a change that is not ours.
     pub(crate) fn edited(&mut self, lane: &LaneId, policy: &PolicySnapshot, now: i64) {
         let lane = self.lanes.entry(lane.clone()).or_default();
         let on_its_way = lane.is_on_its_way();
@@ -89,7 +89,7 @@ impl Guards {
         lane.is_now(policy, now);
     }
 
-    /// The producer keeps the lists for the rollback.
+    /// The producer stored the lists for a rollback.
     pub(crate) fn kept_lists(&mut self, world: &World, run: RunId, lane: &LaneId) {
         let observed = world.experiences(|all| all.observed(&lane.experience).cloned());
         if let Some(observed) = observed {
@@ -98,7 +98,7 @@ impl Guards {
         }
     }
 
-    /// The producer's memory of a link was written. True if something new stands held.
+    /// A link state was written. Returns true if there is a new hold.
     pub(crate) fn wrote_link_state(
         &mut self,
         world: &World,
@@ -138,7 +138,7 @@ impl Guards {
         Ok(news)
     }
 
-    /// A plan became the lane's.
+    /// A plan was committed.
     pub(crate) fn committed(
         &mut self,
         world: &World,
@@ -268,7 +268,7 @@ impl Guards {
         Ok(())
     }
 
-    /// Whatever happened: approvals that are done with are spent.
+    /// Marks approvals that are done as spent.
     pub(crate) fn look_around(&mut self, world: &World) {
         for (id, lane) in &mut self.lanes {
             let used = lane.approvals.last();
@@ -348,7 +348,7 @@ fn shown_by(record: &LinkRecord) -> Plan {
     )
 }
 
-/// What stands held, with the plan that is shown of it.
+/// The holds, with the plans that are shown.
 fn stand(
     world: &World,
     id: &LaneId,
@@ -381,7 +381,7 @@ fn is_same(hold: &Hold, run: RunId, hash: &PlanHash) -> bool {
     hold.run == run && hold.plan_hash == *hash
 }
 
-/// Nothing is claimed, under way, or announced and still to come.
+/// True if nothing is claimed, under way, or announced and on its way.
 fn is_at_rest(world: &World, id: &LaneId) -> bool {
     world.ledger(|ledger| {
         let done = |state: &LaneState| {

@@ -12,10 +12,10 @@ use pmp_sync_domain::records::LinkRecord;
 
 use pmp_sync_fakes::{ChangeSetRecord, World, Written};
 
-/// Something that must never be.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The name of what should hold.
+    /// The name of the invariant.
     pub invariant: &'static str,
     /// What was found instead.
     pub what: String,
@@ -37,13 +37,14 @@ pub(crate) fn broken<T>(
     })
 }
 
-/// A plan that was committed to a lane, and what became of it.
+/// A plan that was committed to a lane, with its change sets.
 #[derive(Debug)]
 pub(crate) struct PlanSeen {
     pub(crate) plan: Plan,
     /// Change sets that were started for it.
     pub(crate) sets: u64,
-    /// Of these, those that ended without their doing: cancelled, failed by the service, vanished.
+    /// Change sets that ended for another reason than their content: cancelled, failed by the
+    /// service, vanished.
     pub(crate) odd: u64,
     /// The lane's disturbances when it was committed, and when a newer one took its place.
     pub(crate) from: u64,
@@ -66,7 +67,7 @@ pub(crate) struct LaneHistory {
     pub(crate) state: LaneState,
     pub(crate) plans: BTreeMap<RunId, PlanSeen>,
     intents: BTreeMap<u64, IntentSeen>,
-    /// Faults and delays that may have cost the lane a change set more.
+    /// Faults and delays that may have cost the lane another change set.
     pub(crate) disturbances: u64,
     /// Cancellations in a row.
     pub(crate) cancelled: u32,
@@ -75,13 +76,13 @@ pub(crate) struct LaneHistory {
     /// The same, for the number before.
     earlier: u64,
     tick: u64,
-    /// Disturbances of the last while, each of which may have left a Tick of any number.
+    /// Recent disturbances, each of which may have left a Tick of any number.
     recent: u64,
     recent_before: u64,
     recent_since: i64,
 }
 
-/// Everything that is watched.
+/// The lanes and plans that are watched.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
     pub(crate) lanes: BTreeMap<LaneId, LaneHistory>,
@@ -115,8 +116,8 @@ impl Invariants {
         }
     }
 
-    /// A disturbance of the lanes of a member that leaves no Tick behind: an operation is denied for a while
-    /// to an invocation that has nothing but Ticks. Were it to leave one, each would leave another.
+    /// A disturbance of the lanes of a member that leaves no Tick: an operation is denied to an
+    /// invocation that has only Ticks. If it left one, each would leave another.
     pub(crate) fn hamper(&mut self, member: Option<usize>) {
         for lane in self.lanes.values_mut() {
             lane.disturbances += u64::from(member.is_none_or(|member| member == lane.member));

@@ -1,6 +1,6 @@
-//! Members that set rules of their own: what they choose, whether it is obeyed, and what has to be left
-//! at rest because of it. What each rule forbids is written out here once more, so that a mistake in the
-//! domain is not made twice.
+//! Members that set rules of their own: what they choose, whether workers apply it, and what must
+//! be left at rest because of it. What each rule forbids is written here a second time, so that a
+//! mistake in the domain is not repeated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Simulator {
             self.ruled.insert(member);
             *old = rules;
             self.stats.add("rules of members changed");
-            // A batch may be cut in two by it, or given up before it was started.
+            // It may split a batch in two, or void it before it starts.
             self.invariants.disturb(Some(member), self.now);
         }
     }

@@ -1,4 +1,4 @@
-//! What operators do: edit lists in either organization, hold locks, pull the suspensions, ask for runs.
+//! What operators do: edit lists in either organization, hold locks, suspend, request runs.
 
 mod holds;
 
@@ -207,7 +207,7 @@ impl Simulator {
             .experiences(|all| all.lock_until(&lane.experience, at(self.now), at(ends)));
     }
 
-    /// As the operator's command does it: first the item, then the marks of the lanes that are known.
+    /// Like the operator's command: first the item, then the marks of the known lanes.
     pub(crate) fn suspend(&mut self) {
         self.stats.add("suspensions");
         let suspension = Suspension {

@@ -73,7 +73,7 @@ pub(crate) enum ScheduledEvent {
     Repair,
 }
 
-/// An event as it stands in a queue.
+/// The body of an event in a queue.
 pub(crate) fn envelope(source: &str, detail_type: &str, detail: &Value) -> String {
     json!({ "source": source, "detail-type": detail_type, "detail": detail }).to_string()
 }
@@ -379,7 +379,7 @@ impl Simulator {
         }
     }
 
-    /// Nothing goes wrong from now on. Scheduled ends have nothing left to end.
+    /// Ends all faults. Scheduled ends have nothing left to end.
     fn repair(&mut self) {
         self.repaired = true;
         self.schedule

@@ -8,12 +8,12 @@ use std::fmt;
 pub struct Stats(BTreeMap<&'static str, u64>);
 
 impl Stats {
-    /// One more.
+    /// Adds one.
     pub(crate) fn add(&mut self, name: &'static str) {
         self.more(name, 1);
     }
 
-    /// So many more.
+    /// Adds `count`.
     pub(crate) fn more(&mut self, name: &'static str, count: u64) {
         *self.0.entry(name).or_default() += count;
     }
@@ -25,7 +25,7 @@ impl Stats {
         }
     }
 
-    /// How many of that name.
+    /// The count with that name.
     pub fn count(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Invocations: batches given to the real producer and workers, whose futures go on one call at a
-//! time, are dropped in the middle, or run out of time.
+//! Invocations: batches for the real producer and workers, whose futures advance one call at a
+//! time, are dropped in the middle, or exceed their time.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const PRODUCER_VISIBILITY: i64 = 720_000;
 /// Invocations of one worker at a time.
 pub(crate) const WORKERS_AT_ONCE: usize = 2;
 
-/// True for each message that is to come again.
+/// True for each message that must be delivered again.
 type Handling = Pin<Box<dyn Future<Output = Vec<bool>>>>;
 
 /// What an invocation was given.
@@ -38,11 +38,11 @@ pub(crate) struct Task {
     held: Held,
     /// The rules of its member when it began.
     pub(crate) rules: MemberRules,
-    /// When its messages come again if it does not end.
+    /// When its messages are delivered again if it does not end.
     visible: i64,
-    /// When it ends in any case.
+    /// Its deadline.
     pub(crate) deadline: i64,
-    /// When its present call is answered.
+    /// When its current call is answered.
     pub(crate) ready: i64,
 }
 
@@ -177,7 +177,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// What is sent is in a plan that was committed before: nothing of a held one ever is.
+    /// Checks that what is sent is in a plan that was committed before, and not in a held one.
     fn was_asked_for(&self, body: &str) -> Result<(), Violation> {
         let Ok(WorkerMessage::Change(change)) = WorkerMessage::parse(body) else {
             return Ok(());
@@ -225,7 +225,7 @@ impl Simulator {
         self.tasks.push(task);
     }
 
-    /// An invocation goes on with its next call, crashes before it, or has run out of time.
+    /// An invocation makes its next call, crashes before it, or has exceeded its time.
     pub(crate) fn go_on(&mut self, place: usize) -> Result<(), Violation> {
         let Some(task) = self.tasks.get_mut(place) else {
             return Ok(());

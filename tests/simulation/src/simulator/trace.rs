@@ -7,7 +7,7 @@ use pmp_sync_domain::records::LinkState;
 
 use super::scene::since_begin;
 
-/// What happened in one world, line by line; nothing unless it is wanted.
+/// The trace of a world, line by line. Empty unless it is wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     lines: Option<Vec<String>>,
@@ -63,7 +63,7 @@ pub(super) fn describe(lane: &LaneId, state: &LaneState) -> String {
     )
 }
 
-/// What the producer remembers of a link, for the trace.
+/// A link state, for the trace.
 pub(super) fn describe_link_state(lane: &LaneId, link_state: &LinkState) -> String {
     let hold = |hold: &Hold| (hold.run, hold.reasons.clone(), hold.announced);
     let grant = |grant: &Grant| (grant.run, grant.executed);

@@ -1,5 +1,4 @@
-//! What is known of the guards of one lane: what stands held, what was approved, taken away and brought
-//! back.
+//! What is known of the guards of one lane: what is held, approved, removed and restored.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,10 +18,10 @@ use pmp_sync_fakes::Observed;
 
 /// The window of the guards, in milliseconds.
 pub(in crate::simulator) const DAY: i64 = 24 * HOUR;
-/// So long before a run writes something down, at most, it has read what it decides by.
+/// The longest time between a run's read and its write of what follows from it.
 const READ_BEFORE: i64 = 10 * MINUTE;
 
-/// Something that stands held, as people are shown it.
+/// A hold as operators see it.
 #[derive(Debug, Clone)]
 pub(in crate::simulator) struct Standing {
     pub(in crate::simulator) hold: Hold,
@@ -38,11 +37,11 @@ pub(in crate::simulator) enum Given {
     Unused,
     /// A plan was committed because of it.
     Used,
-    /// All that it allowed is done, or something else was committed since.
+    /// Everything that it allowed is done, or something else was committed since.
     Spent,
 }
 
-/// An approval that was taken.
+/// An accepted approval.
 #[derive(Debug)]
 pub(in crate::simulator) struct Approval {
     pub(in crate::simulator) run: RunId,
@@ -55,22 +54,22 @@ pub(in crate::simulator) struct Approval {
 #[derive(Debug)]
 pub(in crate::simulator) struct Committed {
     pub(in crate::simulator) approved: bool,
-    /// What it takes away, of what the member allowed when the plan was made.
+    /// Its removals, of what the member allowed when the plan was made.
     pub(in crate::simulator) removals: BTreeSet<ProductId>,
-    /// So many may be taken away within a day while it is the lane's.
+    /// The most removals within a day while it is the lane's plan.
     pub(in crate::simulator) most: usize,
 }
 
-/// A rollback that was approved, and stands until something else is wanted.
+/// A rollback that was approved, and applies until something else is wanted.
 #[derive(Debug)]
 pub(in crate::simulator) struct Back {
     /// The run before which the lists are wanted.
     pub(in crate::simulator) run: RunId,
     pub(in crate::simulator) shown: Plan,
     pub(in crate::simulator) target: PolicySnapshot,
-    /// Products that somebody or something had a right to change since.
+    /// Products that may have been changed rightly since then.
     pub(in crate::simulator) excused: BTreeSet<ProductId>,
-    /// The plan of the rollback was committed.
+    /// True if the plan of the rollback was committed.
     pub(in crate::simulator) gone: bool,
 }
 
@@ -80,20 +79,20 @@ pub(in crate::simulator) struct LaneGuard {
     pub(in crate::simulator) hold: Option<Standing>,
     pub(in crate::simulator) restore: Option<Standing>,
     pub(in crate::simulator) back: Option<Back>,
-    /// Ways back that were approved at any time, by the runs whose records show them.
+    /// Rollbacks that were approved at any time, by the runs whose records show them.
     pub(in crate::simulator) backs: BTreeSet<RunId>,
     pub(in crate::simulator) taken: Option<RunId>,
     pub(in crate::simulator) approvals: Vec<Approval>,
     pub(in crate::simulator) plans: BTreeMap<RunId, Committed>,
-    /// Removals of plans that nobody had approved, when these were written down, before they were
-    /// committed: one that was cut off in between counts as well.
+    /// Removals of plans without approval, with the time when the producer recorded them, before
+    /// the commit. A plan that was interrupted in between counts too.
     pub(in crate::simulator) counted: Vec<(i64, BTreeSet<ProductId>)>,
-    /// The same, as they came about.
+    /// The same removals, with the time when they took effect.
     pub(in crate::simulator) removed: Vec<(i64, ProductId)>,
-    /// What the member allows, and how much it was.
+    /// What the member allows, and the lengths of its list.
     pub(in crate::simulator) allowed: BTreeSet<ProductId>,
     pub(in crate::simulator) sizes: Vec<(i64, usize)>,
-    /// Lengths of the list that runs have written down, each checked against the real ones.
+    /// Lengths of the list that runs have recorded, each checked against the real ones.
     pub(in crate::simulator) looks: Vec<(i64, usize)>,
     /// The lists as the producer read them when it kept them for the rollback.
     pub(in crate::simulator) lists: BTreeMap<RunId, PolicySnapshot>,
@@ -128,7 +127,7 @@ impl Back {
         })
     }
 
-    /// True if the management experience wants what was brought back.
+    /// True if the management experience wants what was restored.
     pub(in crate::simulator) fn is_agreed(&self, management: &PolicySnapshot) -> bool {
         let allowed = management.allowed();
         self.shown
@@ -151,7 +150,7 @@ impl LaneGuard {
         }
     }
 
-    /// A run has written down how long the list was: it must have been so when the run read it.
+    /// A run recorded the length of the list. It must have had that length when the run read it.
     pub(in crate::simulator) fn looked(
         &mut self,
         id: &LaneId,
@@ -175,7 +174,7 @@ impl LaneGuard {
         Ok(())
     }
 
-    /// What a run decides by is written down: the list's length as the run read it.
+    /// Checks that a run recorded the length of the list as it read it.
     pub(in crate::simulator) fn is_looked_at(
         &self,
         id: &LaneId,
@@ -190,7 +189,7 @@ impl LaneGuard {
         }
     }
 
-    /// The producer says that somebody has approved what `run` holds.
+    /// The producer says that the hold of `run` was approved.
     pub(in crate::simulator) fn take_approval(
         &mut self,
         asked: &BTreeSet<(LaneId, RunId, String)>,
@@ -270,7 +269,7 @@ impl LaneGuard {
         Some(approval.rollback)
     }
 
-    /// What nobody has approved must not need it.
+    /// A plan without approval must not need one.
     #[expect(clippy::too_many_arguments, reason = "all of it is one commit")]
     pub(in crate::simulator) fn must_not_be_held(
         &self,
@@ -312,7 +311,7 @@ impl LaneGuard {
         }
     }
 
-    /// What was brought back stays so, until somebody approves otherwise or the management experience
+    /// What was restored stays, until an operator approves otherwise or the management experience
     /// agrees.
     pub(in crate::simulator) fn leave_restored(
         &mut self,
@@ -339,20 +338,20 @@ impl LaneGuard {
         Ok(())
     }
 
-    /// Removals that came about since, and nobody had approved.
+    /// Removals without approval that took effect since `begin`.
     pub(in crate::simulator) fn removed_since(&self, begin: i64) -> BTreeSet<&ProductId> {
         let since = self.removed.iter().rev();
         let since = since.take_while(|(at, _)| *at > begin);
         since.map(|(_, product)| product).collect()
     }
 
-    /// Removals that were planned since, and nobody had approved.
+    /// Removals without approval that were planned since `begin`.
     pub(in crate::simulator) fn counted_since(&self, begin: i64) -> BTreeSet<&ProductId> {
         let since = self.counted.iter().filter(|(at, _)| *at > begin);
         since.flat_map(|(_, products)| products).collect()
     }
 
-    /// True if between these moments the window leaves something behind: removals, or a length of the list.
+    /// True if the window drops something between these times: removals, or a length of the list.
     pub(in crate::simulator) fn forgets_between(&self, from: i64, to: i64) -> bool {
         let removals = self.counted.iter().map(|(at, _)| *at);
         let mut all = removals.chain(self.looks.iter().map(|(at, _)| *at));
@@ -372,7 +371,7 @@ impl LaneGuard {
         known.min().unwrap_or_default()
     }
 
-    /// So many may be taken away within a day.
+    /// The most removals within a day.
     pub(in crate::simulator) fn most(&self, guard: &Guard, now: i64) -> usize {
         let limits = &guard.limits;
         let exempt = |name| guard.exempt.contains(&name);

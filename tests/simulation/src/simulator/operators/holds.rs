@@ -1,5 +1,5 @@
-//! What operators do about holds: approve, reject, and ask for the rollback; at once or late, twice, or
-//! with something that does not stand any more.
+//! What operators do about holds: approve, reject, and request a rollback; at once or late, twice,
+//! or with a hold that no longer exists.
 
 use pmp_sync_domain::approval::{ApprovalAction, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
@@ -11,7 +11,7 @@ use crate::simulator::scene::{HOUR, MINUTE};
 use crate::simulator::schedule::{ScheduledEvent, envelope};
 
 impl Simulator {
-    /// Everything that is held is approved as it stands.
+    /// Approves everything that is held.
     pub(crate) fn approve_all(&mut self) {
         let held = self.guards.lanes.iter();
         let held: Vec<_> = held
@@ -35,7 +35,7 @@ impl Simulator {
         }
     }
 
-    /// An operator looks at what stands held on a lane, and sends a request about it.
+    /// An operator looks at the hold of a lane, and sends a request about it.
     pub(crate) fn consider(&mut self, lane: &LaneId) {
         let Some(guard) = self.guards.lanes.get(lane) else {
             return;

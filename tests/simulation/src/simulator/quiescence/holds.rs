@@ -62,7 +62,7 @@ impl Simulator {
         }
     }
 
-    /// The management experience as it stands.
+    /// The current management experience.
     fn management(&self, link: &Link) -> Option<Observed> {
         let id = &link.management_experience;
         self.world.experiences(|all| {
@@ -123,7 +123,8 @@ impl Simulator {
         }
     }
 
-    /// What was brought back is as it was, but for what fails and what had a right to change since.
+    /// What was restored is as it was, except what fails and what may have changed rightly since
+    /// then.
     pub(crate) fn is_as_restored(&self) -> Result<(), Violation> {
         let lanes = self.guards.lanes.iter();
         for (id, lane) in lanes.filter(|(id, _)| !self.was_ruled(id)) {
@@ -143,13 +144,13 @@ impl Simulator {
         Ok(())
     }
 
-    /// How often something was announced to be held.
+    /// The number of announced holds.
     pub(crate) fn announcements(&self) -> usize {
         let events = self.world.events();
         events.iter().filter(|(_, what, _)| *what == HELD).count()
     }
 
-    /// What stands held on each lane.
+    /// The hold of each lane.
     pub(crate) fn what_stands(&self) -> Vec<String> {
         let lanes = self.guards.lanes.iter();
         lanes

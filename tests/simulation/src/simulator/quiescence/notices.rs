@@ -1,4 +1,4 @@
-//! What a receiver of all events knows, compared with what stands.
+//! What a receiver of all events knows, compared with the real state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 }
 
 impl Known {
-    /// Takes an event in. False if it says what is known already.
+    /// Receives an event. Returns false if it says what is known already.
     fn hear(&mut self, name: &str, detail: &Value) -> bool {
         match name {
             HELD if detail.get("run").is_some_and(Value::is_string) => {
@@ -77,7 +77,7 @@ impl Known {
         }
     }
 
-    /// Something is no more. False if it did not stand.
+    /// Receives the end of a state. Returns false if the state was not known.
     fn end(&mut self, ended: &Value) -> bool {
         let reason = text(ended, "reason");
         match text(ended, "condition").as_str() {
@@ -98,7 +98,8 @@ impl Known {
 }
 
 impl Simulator {
-    /// Whoever has heard everything knows what stands, and heard nothing twice but with the same id.
+    /// A receiver of all events knows the real state, and received nothing twice except with the
+    /// same id.
     pub(crate) fn everything_is_reported(
         &mut self,
         helpless: &BTreeSet<LaneId>,

@@ -1,29 +1,29 @@
-//! `pmp-sync local serve`: the process that holds the embedded AWS. It ends when its state file is
+//! The process that holds the embedded AWS. It ends when its state file is
 //! removed, its time is up, it is told to by a signal, or the server is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pmp_sync_aws::system::SystemClock;
+use pmp_sync_deploy::local::{State, StateMember, StateOptions, StateOrganization, UpOptions};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::signals::Signals;
 use pmp_sync_domain::ports::Clock as _;
 use pmp_sync_domain::time::later;
 use pmp_sync_local::embedded::{Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{Lists, Settings};
 use pmp_sync_local::products;
 use pmp_sync_local::scenario::{Installation, Organization, link};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::UpOptions;
-use super::state::{
-    self, State, StateMember, StateOptions, StateOrganization, aws_config_file, state_file,
-};
+use crate::Common;
 use crate::failure::Failure;
-use crate::options::Common;
-use crate::progress::Progress;
+use crate::state::{self, aws_config_file, state_file};
 
 /// How often it is looked whether the state file is still there.
 const LOOK: Duration = Duration::from_millis(300);
+/// The number of the signal.
+const HANGUP: u8 = 1;
 /// The most that deploying may take on a busy machine.
 const DEPLOYING: Duration = Duration::from_mins(15);
 
@@ -39,7 +39,7 @@ fn organization(name: &str, digit: char) -> Organization {
 
 /// Serves until it is told to end.
 pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Failure> {
-    let path = state_file(options.state.as_deref())?;
+    let path = state_file(&options.state)?;
     let progress = Progress::new();
     let binaries = build(&progress).await?;
     let catalog = match &options.catalog_endpoint {
@@ -81,20 +81,14 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
         .variables
         .insert("AWS_CONFIG_FILE".to_owned(), profiles.display().to_string());
     // Before the state file is there: whoever finds it may send one at once.
-    let signal = |kind| signal(kind).map_err(|error| Failure::local(&error));
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    // The terminal that it was started from may be closed.
-    let _hangup = signal(SignalKind::hangup())?;
+    let mut signals = Signals::new().map_err(|error| Failure::local(&error))?;
     state::write(&path, &state)?;
     drop(installation);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            // The terminal that it was started from may be closed.
+            signal = signals.next() => if signal != HANGUP { break },
         }
         if Instant::now() >= ends || !path.exists() || !embedded.is_running() {
             break;

@@ -9,16 +9,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pmp_sync_deploy::local::{LocalCommand, PROGRAM, State, UpOptions};
+use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::signals::Signals;
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::UpOptions;
-use super::state::{self, State};
-use crate::client::signals::Signals;
+use crate::Common;
 use crate::failure::Failure;
-use crate::options::Common;
-use crate::progress::Progress;
+use crate::state;
 
 /// How long a first start may take: the Python environment is made, the Lambdas are built.
 const START: Duration = Duration::from_mins(15);
@@ -54,7 +54,7 @@ pub(crate) async fn start(
     progress: &Progress,
 ) -> Result<State, Failure> {
     // Before there is anything that a signal could leave behind.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new().map_err(|error| Failure::local(&error))?;
     let mut serving = spawn(common, options, path)?;
     progress.step("starting (the first time takes some minutes)");
     let outcome = tokio::select! {
@@ -75,28 +75,19 @@ pub(crate) async fn start(
 fn spawn(common: &Common, options: &UpOptions, path: &Path) -> Result<Serving, Failure> {
     let log_path = path.with_extension("log");
     let log = File::create(&log_path).map_err(Failure::file(&log_path))?;
-    let program = std::env::current_exe().map_err(Failure::file(Path::new("pmp-sync")))?;
+    let program = std::env::current_exe().map_err(Failure::file(Path::new(PROGRAM)))?;
+    let mut options = options.clone();
+    options.state.state = Some(path.to_owned());
     let mut serve = Command::new(program);
     serve
-        .args(["--json", "--name", &common.name, "local", "serve"])
-        .args(["--ttl", &format!("{}s", options.ttl().as_secs())])
-        .args([
-            "--change-set-seconds",
-            &options.change_set_seconds().to_string(),
-        ])
-        .arg("--state")
-        .arg(path)
+        .args(["--json", "--name", &common.name])
+        .args(LocalCommand::Serve(options).arguments())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
         // Ctrl-C at this terminal is not for it. What it builds with is in the same group.
         .process_group(0);
-    if let Some(url) = &options.catalog_endpoint {
-        serve.args(["--catalog-endpoint", url]);
-    }
-    let mut child = serve
-        .spawn()
-        .map_err(Failure::file(Path::new("pmp-sync local serve")))?;
+    let mut child = serve.spawn().map_err(Failure::file(Path::new(PROGRAM)))?;
     let outcome = child.stdout.take().map(|mut stdout| {
         std::thread::spawn(move || {
             let mut text = String::new();

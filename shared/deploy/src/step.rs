@@ -1,38 +1,37 @@
-//! The next step for a stack, decided from its status alone. Pure.
+//! What is to be done with a stack, by its status alone. Pure.
 
 use aws_sdk_cloudformation::types::StackStatus;
 
-/// The wanted end.
+/// How a stack is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Deployed as the template and the parameters say.
+    /// As the template and the parameters say.
     Deployed,
-    /// Deleted.
+    /// Not there.
     Gone,
 }
 
-/// The next step. After every step except `Done`, `Create`, `Update` and `Stuck` the status is read
-/// again.
+/// What comes next. After everything but `Done`, `Create`, `Update` and `Stuck` it is looked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Create the stack by a change set.
+    /// A change set that creates it.
     Create,
-    /// Update the stack by a change set.
+    /// A change set that updates it.
     Update,
-    /// Wait for the operation that is under way.
+    /// Something is under way: its end is waited for.
     Wait,
-    /// Delete the stack.
+    /// It is deleted.
     Delete,
-    /// Nothing to do.
+    /// Nothing is left to do.
     Done,
-    /// An operator must act. The text says what to do.
+    /// Somebody has to see to it: what to do.
     Stuck(&'static str),
 }
 
-/// The remedy for an update whose rollback failed.
+/// What to do about an update that could not even be undone.
 const CONTINUE_ROLLBACK: &str = "see in its events what could not be undone, deal with that, run `aws cloudformation continue-update-rollback --stack-name STACK`, and then this command again";
 
-/// Decides the step for a status. `None` means that the stack does not exist.
+/// The step for a stack of this status; `None` if there is no such stack.
 pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
     use StackStatus as S;
     let Some(status) = status else {
@@ -43,7 +42,7 @@ pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
     };
     match (status, wish) {
         (S::DeleteComplete, Wish::Gone) => Step::Done,
-        // A first change set was created and never executed: only the name exists.
+        // A first change set was made and never executed: there is nothing but the name.
         (S::DeleteComplete | S::ReviewInProgress, Wish::Deployed) => Step::Create,
         (
             S::CreateInProgress
@@ -58,7 +57,7 @@ pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
             _,
         ) => Step::Wait,
         (_, Wish::Gone) => Step::Delete,
-        // Its creation failed: it cannot be updated, only deleted.
+        // It never was: it cannot be updated, only deleted.
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed | S::DeleteFailed, _) => {
             Step::Delete
         }

@@ -1,5 +1,4 @@
-//! The bucket for the functions' code: created if it does not exist, closed to the public, emptied
-//! at the end.
+//! The bucket with the functions' code: made if it is not there, closed to the public, emptied at the end.
 
 use std::time::Duration;
 
@@ -15,28 +14,32 @@ use aws_sdk_s3::types::{
 use pmp_sync_aws::service_error;
 use pmp_sync_domain::error::{Kind, ServiceError};
 
-use super::account::Account;
-use super::code::Package;
-use crate::failure::Failure;
+use crate::Account;
+use crate::DeployError;
+use crate::installation::Code;
+use crate::package::Package;
 
-/// How long an upload of some megabytes may take over a slow line.
+/// How long sending some megabytes may take over a slow line.
 const SENDING: Duration = Duration::from_mins(10);
-/// The most pages of objects that are read, with up to 1,000 objects each.
+/// Pages of objects that are looked at, each of up to a thousand.
 const PAGES: usize = 100;
 
-pub(crate) struct Bucket<'a> {
+/// A bucket of an account.
+#[derive(Debug)]
+pub struct Bucket<'a> {
     client: Client,
     name: String,
     account: &'a Account,
 }
 
-/// The default name of the bucket.
-pub(crate) fn default_name(name: &str, account: &Account) -> String {
+/// What the bucket is called unless another is named.
+pub fn default_name(name: &str, account: &Account) -> String {
     format!("{name}-code-{}", account.id)
 }
 
 impl<'a> Bucket<'a> {
-    pub(crate) fn new(account: &'a Account, name: String) -> Self {
+    /// The bucket of that name.
+    pub fn new(account: &'a Account, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(SENDING)
             .operation_timeout(SENDING)
@@ -49,13 +52,18 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// What it is called.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Uploads code, unless it is there already.
-    pub(crate) async fn store(&self, package: &Package) -> Result<(), Failure> {
+    /// Puts code there, unless it is there.
+    pub async fn store(&self, package: &Package) -> Result<Code, DeployError> {
         self.make().await?;
+        let code = Code {
+            bucket: self.name.clone(),
+            key: package.key.clone(),
+        };
         let head = self
             .client
             .head_object()
@@ -65,7 +73,7 @@ impl<'a> Bucket<'a> {
             .send()
             .await;
         match head {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(code),
             Err(error) => {
                 let error = service_error("HeadObject", self.thing(), &error);
                 if error.kind != Kind::NotFound {
@@ -82,14 +90,14 @@ impl<'a> Bucket<'a> {
             .send()
             .await
             .map_err(|error| service_error("PutObject", self.thing(), &error))?;
-        Ok(())
+        Ok(code)
     }
 
     fn thing(&self) -> String {
         format!("bucket {}", self.name)
     }
 
-    /// True if the bucket exists. An error if it belongs to somebody else.
+    /// Whether it is there, and ours.
     async fn exists(&self) -> Result<bool, ServiceError> {
         let head = self
             .client
@@ -111,7 +119,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    async fn make(&self) -> Result<(), Failure> {
+    async fn make(&self) -> Result<(), DeployError> {
         if !self.exists().await.map_err(|error| self.not_ours(error))? {
             let made = self.client.create_bucket().bucket(&self.name).send().await;
             if let Err(error) = made
@@ -121,8 +129,7 @@ impl<'a> Bucket<'a> {
                 return Err(self.not_ours(error));
             }
         }
-        // Also for an existing bucket, because an earlier run may have been interrupted before
-        // this.
+        // Also of one that is there: an earlier run may have been interrupted before this.
         let owner = self.account.id.as_str();
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -157,13 +164,13 @@ impl<'a> Bucket<'a> {
         Ok(())
     }
 
-    fn not_ours(&self, error: ServiceError) -> Failure {
+    fn not_ours(&self, error: ServiceError) -> DeployError {
         let taken =
             error.kind == Kind::Denied || error.code.as_deref() == Some("BucketAlreadyExists");
         if !taken {
             return error.into();
         }
-        Failure::Stack {
+        DeployError::Failed {
             message: format!(
                 "the bucket {} is not of account {}, or may not be used with these credentials: {error}",
                 self.name, self.account.id
@@ -173,8 +180,8 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Deletes the bucket with the code in it. Returns false if there is none.
-    pub(crate) async fn remove(&self) -> Result<bool, Failure> {
+    /// Deletes the bucket with the code in it. False if there is none.
+    pub async fn remove(&self) -> Result<bool, DeployError> {
         if !self.exists().await? {
             return Ok(false);
         }
@@ -213,7 +220,7 @@ impl<'a> Bucket<'a> {
     }
 }
 
-fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> Failure {
+fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> DeployError {
     ServiceError::new(
         "CreateBucket",
         "the bucket",
@@ -223,8 +230,8 @@ fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> Failure {
     .into()
 }
 
-/// The account owns every object, whoever uploads it.
-fn ownership() -> Result<OwnershipControls, Failure> {
+/// Whoever puts something there: it is the account's.
+fn ownership() -> Result<OwnershipControls, DeployError> {
     let rule = OwnershipControlsRule::builder()
         .object_ownership(ObjectOwnership::BucketOwnerEnforced)
         .build()
@@ -235,7 +242,7 @@ fn ownership() -> Result<OwnershipControls, Failure> {
         .map_err(|error| unbuilt(&error))
 }
 
-fn encryption() -> Result<ServerSideEncryptionConfiguration, Failure> {
+fn encryption() -> Result<ServerSideEncryptionConfiguration, DeployError> {
     let default = ServerSideEncryptionByDefault::builder()
         .sse_algorithm(ServerSideEncryption::Aes256)
         .build()

@@ -1,26 +1,29 @@
-//! The templates, compiled into the binary, and the parameters that an operator may set.
+//! The templates, compiled in, and which of their parameters an operator may set.
 
-use crate::failure::Failure;
+use crate::DeployError;
 
-/// A template, with the parameters that the command sets.
+/// A template with what the command itself sets.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Template {
-    /// The name of its file in infra/.
-    pub(crate) file: &'static str,
-    pub(crate) body: &'static str,
-    /// Parameters that the command derives. An operator may not set them.
+pub struct Template {
+    /// Its file in infra/.
+    pub file: &'static str,
+    /// Its text.
+    pub body: &'static str,
+    /// Parameters that follow from what is deployed; nobody else may set them.
     set_here: &'static [&'static str],
 }
 
-pub(crate) const MANAGEMENT: Template = Template {
+/// The management account's.
+pub const MANAGEMENT: Template = Template {
     file: "management.yaml",
-    body: include_str!("../../../../infra/management.yaml"),
+    body: include_str!("../../../infra/management.yaml"),
     set_here: &["Name", "CodeBucket", "ProducerCodeKey"],
 };
 
-pub(crate) const MEMBER_ACCESS: Template = Template {
+/// A member's role in the management account.
+pub const MEMBER_ACCESS: Template = Template {
     file: "member-access.yaml",
-    body: include_str!("../../../../infra/member-access.yaml"),
+    body: include_str!("../../../infra/member-access.yaml"),
     set_here: &[
         "Name",
         "MemberAccountId",
@@ -30,9 +33,10 @@ pub(crate) const MEMBER_ACCESS: Template = Template {
     ],
 };
 
-pub(crate) const MEMBER: Template = Template {
+/// A member account's.
+pub const MEMBER: Template = Template {
     file: "member.yaml",
-    body: include_str!("../../../../infra/member.yaml"),
+    body: include_str!("../../../infra/member.yaml"),
     set_here: &[
         "Name",
         "ManagementAccountId",
@@ -46,8 +50,8 @@ pub(crate) const MEMBER: Template = Template {
 };
 
 impl Template {
-    /// The names of its parameters. This relies on the layout of our templates.
-    pub(crate) fn parameters(&self) -> Vec<&'static str> {
+    /// The names of its parameters. The templates are ours, and written so that this finds them.
+    pub fn parameters(&self) -> Vec<&'static str> {
         let lines = self.body.lines();
         let section = lines.skip_while(|line| *line != "Parameters:").skip(1);
         let section = section.take_while(|line| line.is_empty() || line.starts_with(' '));
@@ -58,8 +62,8 @@ impl Template {
         section.filter_map(name).collect()
     }
 
-    /// Refuses unknown parameters, and those that an operator may not set.
-    pub(crate) fn check(&self, chosen: &[(String, String)]) -> Result<(), Failure> {
+    /// Refuses parameters that it does not have, and those that are not the operator's.
+    pub fn check(&self, chosen: &[(String, String)]) -> Result<(), DeployError> {
         let known = self.parameters();
         let free: Vec<_> = known
             .iter()
@@ -78,7 +82,7 @@ impl Template {
                 seen.push(name);
                 continue;
             };
-            return Err(Failure::CommandLine {
+            return Err(DeployError::Invalid {
                 message,
                 remedy: format!("parameters that can be given: {}", free.join(", ")),
             });

@@ -1,10 +1,9 @@
 //! A loopback proxy for HTTP/1.1 between the Lambdas and what they call, where calls are counted,
 //! cut, delayed, left without an answer, or cost the caller its life.
 //!
-//! Bytes are handed on unchanged and the Host header stays, so signatures still hold.
+//! Paths, queries, headers and bodies are handed on unchanged, the Host header included, so signatures hold.
 
 mod connection;
-mod message;
 mod rules;
 
 use std::collections::VecDeque;
@@ -18,7 +17,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::connection::Connection;
 pub use self::rules::{Action, Filter, Moment, RuleId, Rules, Times};
 use self::rules::{Decision, Incoming, LONGEST};
 
@@ -292,9 +290,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         }
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
-            let connection = Connection::new(Arc::clone(&shared), client, peer);
             tokio::select! {
-                () = connection.serve() => {}
+                () = connection::serve(Arc::clone(&shared), client, peer) => {}
                 () = shared.refused() => {}
             }
         });

@@ -1,9 +1,10 @@
-//! A CloudFormation stack: deployed by a change set that is shown first, and deleted. Every step
-//! can be repeated, and continued by another run of the command.
+//! A CloudFormation stack: brought to what its template says by a change set that is shown first, and
+//! deleted. Every step can be repeated, and taken up by another run of the command.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::progress::Progress;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{ResourceStatus, Stack, StackEvent, StackStatus};
@@ -11,36 +12,41 @@ use pmp_sync_aws::service_error;
 use pmp_sync_domain::ids::AccountId;
 use tokio::time::Instant;
 
-use super::account::Account;
-use super::step::{Step, Wish, next};
-use crate::failure::Failure;
-use crate::progress::Progress;
+use crate::Account;
+use crate::DeployError;
+use crate::step::{Step, Wish, next};
 
-/// How long one operation of CloudFormation on a stack may take.
+/// How long CloudFormation may take over one operation on a stack.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// The most steps to the wanted state: more than are ever needed.
+/// Steps until a stack is as it is wanted: more than any way there has.
 const ROUNDS: usize = 8;
-/// The most pages of events that are searched for the first failure.
+/// Pages of events that are looked at for what failed first.
 const EVENT_PAGES: usize = 20;
 
-/// Growing waits, so that a small stack is noticed soon, and a large one is not polled all the
-/// time.
+/// Waits that grow: a small stack is done soon, and a long one is not asked about all the time.
 #[derive(Debug)]
-pub(super) struct Pause {
+pub struct Pause {
     next: Duration,
     ends: Instant,
 }
 
+impl Default for Pause {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Pause {
-    pub(super) fn new() -> Self {
+    /// The first is short.
+    pub fn new() -> Self {
         Self {
             next: Duration::from_millis(100),
             ends: Instant::now() + PATIENCE,
         }
     }
 
-    /// Waits. Returns false once the time is up.
-    pub(super) async fn take(&mut self) -> bool {
+    /// False once the time is up.
+    pub async fn take(&mut self) -> bool {
         if Instant::now() >= self.ends {
             return false;
         }
@@ -50,32 +56,39 @@ impl Pause {
     }
 }
 
-/// The current state of a stack.
+/// A stack as it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
-    pub(crate) id: String,
-    pub(crate) status: StackStatus,
+pub struct Found {
+    /// Its id.
+    pub id: String,
+    /// Its status.
+    pub status: StackStatus,
+    /// Why it has that status.
     pub(crate) reason: Option<String>,
-    pub(crate) parameters: BTreeMap<String, String>,
-    pub(crate) outputs: BTreeMap<String, String>,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Found {
-    /// True if the stack was created and can be used.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// True if it was created and can be used.
+    pub fn is_whole(&self) -> bool {
         next(Some(&self.status), Wish::Deployed) == Step::Update
     }
 }
 
 /// The stacks of an account.
-pub(crate) struct Stacks<'a> {
-    pub(super) client: Client,
-    pub(super) account: &'a AccountId,
-    pub(super) progress: &'a Progress,
+#[derive(Debug)]
+pub struct Stacks<'a> {
+    pub(crate) client: Client,
+    pub(crate) account: &'a AccountId,
+    pub(crate) progress: &'a Progress,
 }
 
 impl<'a> Stacks<'a> {
-    pub(crate) fn new(account: &'a Account, progress: &'a Progress) -> Self {
+    /// Of this account.
+    pub fn new(account: &'a Account, progress: &'a Progress) -> Self {
         Self {
             client: Client::new(&account.config),
             account: &account.id,
@@ -83,16 +96,17 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    pub(crate) fn thing(&self, stack: &str) -> String {
+    /// A stack of that name, in words.
+    pub fn thing(&self, stack: &str) -> String {
         format!("stack {stack} of account {}", self.account)
     }
 
-    /// Finds a stack by name or id.
-    pub(crate) async fn find(&self, stack: &str) -> Result<Option<Found>, Failure> {
+    /// The stack of that name or id, if there is one.
+    pub async fn find(&self, stack: &str) -> Result<Option<Found>, DeployError> {
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
         match answer {
             Ok(answer) => Ok(answer.stacks().first().map(found)),
-            // CloudFormation has no error code of its own for this.
+            // There is no error of its own for this.
             Err(error)
                 if error.code() == Some("ValidationError")
                     && error
@@ -105,9 +119,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits and deletes until the stack can be created or updated. Returns which of the two, and
-    /// the current state.
-    pub(super) async fn prepare(&self, stack: &str) -> Result<(Step, Option<Found>), Failure> {
+    /// Waits and deletes until the stack can be created or updated: which of both, and how it stands.
+    pub(crate) async fn prepare(&self, stack: &str) -> Result<(Step, Option<Found>), DeployError> {
         for _ in 0..ROUNDS {
             let standing = self.find(stack).await?;
             let status = standing.as_ref().map(|found| &found.status);
@@ -125,8 +138,8 @@ impl<'a> Stacks<'a> {
         Err(self.restless(stack))
     }
 
-    /// Deletes the stack, whatever is under way with it. Returns false if there was none.
-    pub(crate) async fn remove(&self, stack: &str) -> Result<bool, Failure> {
+    /// Deletes the stack, whatever is under way with it. False if there was none.
+    pub async fn remove(&self, stack: &str) -> Result<bool, DeployError> {
         let mut was_there = false;
         for _ in 0..ROUNDS {
             let standing = self.find(stack).await?;
@@ -145,7 +158,7 @@ impl<'a> Stacks<'a> {
         Err(self.restless(stack))
     }
 
-    async fn delete(&self, stack: &str, found: &Found) -> Result<(), Failure> {
+    async fn delete(&self, stack: &str, found: &Found) -> Result<(), DeployError> {
         self.progress.step(format!("deleting the stack {stack}"));
         self.client
             .delete_stack()
@@ -153,13 +166,13 @@ impl<'a> Stacks<'a> {
             .send()
             .await
             .map_err(|error| service_error("DeleteStack", self.thing(stack), &error))?;
-        // A deleted stack is found by its id only.
+        // What is deleted is known by its id only.
         let ended = self.settle(stack, &found.id).await?;
         match ended.map(|found| found.status) {
             None | Some(StackStatus::DeleteComplete) => Ok(()),
             Some(status) => {
                 let reason = self.first_failure(&found.id).await?;
-                Err(Failure::Stack {
+                Err(DeployError::Failed {
                     message: format!(
                         "{} could not be deleted ({status}): {}",
                         self.thing(stack),
@@ -171,8 +184,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits until no operation is under way.
-    pub(super) async fn settle(&self, stack: &str, id: &str) -> Result<Option<Found>, Failure> {
+    /// Waits until nothing is under way.
+    pub(crate) async fn settle(&self, stack: &str, id: &str) -> Result<Option<Found>, DeployError> {
         let mut pause = Pause::new();
         loop {
             let found = self.find(id).await?;
@@ -180,11 +193,13 @@ impl<'a> Stacks<'a> {
             if next(status, Wish::Gone) != Step::Wait {
                 return Ok(found);
             }
-            if let Some(event) = self.last_event(id).await? {
+            if self.progress.shows_details()
+                && let Some(event) = self.last_event(id).await?
+            {
                 self.progress.detail(format!("{stack}: {event}"));
             }
             if !pause.take().await {
-                return Err(Failure::Late(format!(
+                return Err(DeployError::Late(format!(
                     "{} was not done within {} minutes; run the command again to go on waiting",
                     self.thing(stack),
                     PATIENCE.as_secs() / 60
@@ -193,7 +208,7 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    async fn last_event(&self, id: &str) -> Result<Option<String>, Failure> {
+    async fn last_event(&self, id: &str) -> Result<Option<String>, DeployError> {
         let answer = self
             .client
             .describe_stack_events()
@@ -209,9 +224,8 @@ impl<'a> Stacks<'a> {
         Ok(answer.stack_events().first().and_then(told))
     }
 
-    /// The first failure of the stack's last operation, with its reason. Events are ordered from
-    /// the newest to the oldest.
-    pub(super) async fn first_failure(&self, id: &str) -> Result<Option<String>, Failure> {
+    /// What failed first in the stack's last operation, and why. Events come newest first.
+    pub(crate) async fn first_failure(&self, id: &str) -> Result<Option<String>, DeployError> {
         let mut first = None;
         let mut token = None;
         for _ in 0..EVENT_PAGES {
@@ -248,23 +262,23 @@ impl<'a> Stacks<'a> {
         Ok(first)
     }
 
-    fn stuck(&self, stack: &str, found: &Found, remedy: &str) -> Failure {
+    fn stuck(&self, stack: &str, found: &Found, remedy: &str) -> DeployError {
         let reason = found.reason.as_deref().unwrap_or("no reason is given");
-        Failure::Stack {
+        DeployError::Failed {
             message: format!("{} is {}: {reason}", self.thing(stack), found.status),
             remedy: remedy.replace("STACK", stack),
         }
     }
 
-    fn restless(&self, stack: &str) -> Failure {
-        Failure::Stack {
+    fn restless(&self, stack: &str) -> DeployError {
+        DeployError::Failed {
             message: format!("{} changes all the time", self.thing(stack)),
             remedy: "see who else works on it, then run the command again".to_owned(),
         }
     }
 }
 
-/// True for the stack's own event with which an operation begins.
+/// True of the stack's own event with which an operation begins.
 fn begins_operation(status: &str) -> bool {
     matches!(
         status,

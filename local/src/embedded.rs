@@ -1,7 +1,6 @@
 //! The embedded AWS: ministack and the emulator of Private Marketplace, told of each other, and the
 //! stacks deployed there.
 
-mod binaries;
 mod clients;
 mod deploy;
 mod ministack;
@@ -12,16 +11,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use pmp_sync_deploy::DeployError;
+pub use pmp_sync_deploy::binaries::{Binaries, build};
 
-pub use self::binaries::{Binaries, build, compile};
 pub use self::clients::Clients;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
 use self::ministack::Ministack;
 pub use self::options::Options;
 pub use self::venv::python;
 use crate::marketplace::{Emulator, Settings};
-use crate::progress::Progress;
 use crate::proxy::Proxy;
+use pmp_sync_deploy::progress::Progress;
 
 /// What can go wrong with the embedded AWS.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +34,9 @@ pub enum EmbeddedError {
         /// What came of it.
         detail: String,
     },
-    /// A call to the embedded AWS failed.
-    #[error("{what} failed on the embedded AWS: {detail}")]
-    Call {
-        /// What was tried.
-        what: String,
-        /// What came of it.
-        detail: String,
-    },
+    /// The stacks could not be deployed.
+    #[error("deploying to the embedded AWS failed: {0}")]
+    Deploy(#[from] DeployError),
 }
 
 impl EmbeddedError {
@@ -49,17 +44,6 @@ impl EmbeddedError {
         Self::Machine {
             what: what.into(),
             detail: detail.to_string(),
-        }
-    }
-
-    pub(crate) fn call(
-        what: impl Into<String>,
-        error: &(impl std::error::Error + 'static),
-    ) -> Self {
-        let detail = pmp_sync_aws::error_chain(error);
-        Self::Call {
-            what: what.into(),
-            detail,
         }
     }
 }
@@ -209,14 +193,28 @@ impl Embedded {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sqs::error::SdkError;
+    use aws_sdk_sqs::operation::send_message::SendMessageError;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
+    use pmp_sync_aws::service_error;
+    use pmp_sync_deploy::DeployError;
 
     use super::EmbeddedError;
 
     #[test]
     fn a_call_that_failed_is_told_in_words_and_without_a_dump() {
         let error = ErrorMetadata::builder().code("Code").message("The words");
-        let told = EmbeddedError::call("deploying", &error.build()).to_string();
-        assert_eq!(told, "deploying failed on the embedded AWS: The words");
+        let error = SendMessageError::generic(error.build());
+        let status = StatusCode::try_from(400).unwrap();
+        let error = SdkError::service_error(error, Response::new(status, SdkBody::empty()));
+        let error = DeployError::from(service_error("SendMessage", "queue q", &error));
+        let told = EmbeddedError::from(error).to_string();
+        let words = "SendMessage of queue q failed (Code): The words";
+        assert_eq!(
+            told,
+            format!("deploying to the embedded AWS failed: {words}")
+        );
     }
 }

@@ -1,5 +1,4 @@
-//! The change set of a stack: CloudFormation computes it, the command shows it, asks, and executes
-//! it.
+//! What a deployment would change in a stack: computed by CloudFormation, shown, asked for, executed.
 
 use std::collections::BTreeMap;
 
@@ -9,75 +8,97 @@ use aws_sdk_cloudformation::types::{
 use pmp_sync_aws::service_error;
 use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::ports::Entropy as _;
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::stack::{Found, Pause, Stacks};
-use super::step::Step;
-use super::template::Template;
-use crate::client::confirm::confirm;
-use crate::failure::Failure;
-use crate::output;
+use crate::DeployError;
+use crate::stack::{Found, Pause, Stacks};
+use crate::step::Step;
+use crate::template::Template;
 
-/// Prefix of the names of our change sets. Others are left alone.
+/// What our change sets are called, so that those of others are left alone.
 const PREFIX: &str = "pmp-sync-";
-/// The most pages of changes that are read, with about 100 changes each.
+/// Pages of changes, each of about a hundred.
 const PAGES: usize = 50;
 
-/// The wanted state of a stack.
+/// A stack as it is wanted.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) stack: String,
-    pub(crate) template: Template,
-    /// Parameters that the command or the operator sets. Others keep their value.
-    pub(crate) parameters: BTreeMap<String, String>,
-    /// The name of the installation, with which every stack is tagged.
-    pub(crate) name: &'a str,
-    /// Execute without asking.
-    pub(crate) yes: bool,
+pub struct Wanted {
+    /// Its name.
+    pub stack: String,
+    /// Its template.
+    pub template: Template,
+    /// Those that the command or the operator sets; others stay as they are.
+    pub parameters: BTreeMap<String, String>,
+    /// The installation's name, which every stack is tagged with.
+    pub name: String,
 }
 
-/// What the command did with a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+/// What became of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// It was not there.
     Created,
+    /// Something of it was changed.
     Updated,
+    /// Nothing had to be done.
     Unchanged,
 }
 
 /// A stack that was deployed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct DeployedStack {
-    pub(crate) stack: String,
-    /// The account of the stack.
-    pub(crate) account: String,
-    pub(crate) outcome: Outcome,
-    /// Its status in the words of CloudFormation.
-    pub(crate) status: String,
-    /// The changes that were executed.
-    pub(crate) changes: Vec<ResourceChange>,
-    pub(crate) outputs: BTreeMap<String, String>,
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeployedStack {
+    /// Its name.
+    pub stack: String,
+    /// The account that it is in.
+    pub account: String,
+    /// What was done.
+    pub outcome: Outcome,
+    /// Its status, as CloudFormation tells it.
+    pub status: String,
+    /// What was changed.
+    pub changes: Vec<ResourceChange>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
 }
 
-/// A change of a resource, as CloudFormation reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct ResourceChange {
+/// A change of a resource, as CloudFormation tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResourceChange {
     /// `Add`, `Modify` or `Remove`.
-    pub(crate) action: String,
+    pub action: String,
     /// The name of the resource in the template.
-    pub(crate) resource: String,
+    pub resource: String,
     /// Its type, such as `AWS::SQS::Queue`.
     #[serde(rename = "type")]
-    pub(crate) kind: String,
-    /// Whether the resource is replaced: `True`, `False`, `Conditional`, or null if that does not
-    /// apply.
-    pub(crate) replacement: Option<String>,
+    pub kind: String,
+    /// Whether it is made anew: `True`, `False`, `Conditional`, or null where that is no question.
+    pub replacement: Option<String>,
+}
+
+/// What is about to be done to a stack.
+#[derive(Debug)]
+pub struct Review<'a> {
+    /// Its name.
+    pub stack: &'a str,
+    /// The stack in words, with its account.
+    pub thing: String,
+    /// Whether it is created.
+    pub is_new: bool,
+    /// What would change.
+    pub changes: &'a [ResourceChange],
 }
 
 impl Stacks<'_> {
-    /// Brings a stack to the wanted state, and waits until it is there.
-    pub(crate) async fn deploy(&self, wanted: &Wanted<'_>) -> Result<DeployedStack, Failure> {
+    /// Brings a stack to what is wanted of it, and waits until it is. Nothing is done that `review` refuses.
+    pub async fn deploy<E: From<DeployError>>(
+        &self,
+        wanted: &Wanted,
+        review: impl FnOnce(&Review<'_>) -> Result<(), E>,
+    ) -> Result<DeployedStack, E> {
         let stack = wanted.stack.as_str();
         let (step, standing) = self.prepare(stack).await?;
         let is_new = step == Step::Create;
@@ -92,24 +113,38 @@ impl Stacks<'_> {
         let change_set = self.create(wanted, known).await?;
         let Some(changes) = self.changes(stack, &change_set).await? else {
             self.discard(stack, &change_set).await?;
-            return self.done(stack, Outcome::Unchanged, Vec::new()).await;
+            return Ok(self.done(stack, Outcome::Unchanged, Vec::new()).await?);
         };
-        self.progress.finish();
-        self.show(wanted, &changes, is_new);
-        if let Err(refusal) = confirm(wanted.yes, &format!("Execute this on the stack {stack}?")) {
+        let reviewed = review(&Review {
+            stack,
+            thing: self.thing(stack),
+            is_new,
+            changes: &changes,
+        });
+        if let Err(refusal) = reviewed {
             self.discard(stack, &change_set).await?;
             if is_new {
-                // Only the name exists.
+                // Nothing but the name was made.
                 self.remove(stack).await?;
             }
             return Err(refusal);
         }
+        Ok(self.execute(stack, &change_set, changes, is_new).await?)
+    }
+
+    async fn execute(
+        &self,
+        stack: &str,
+        change_set: &str,
+        changes: Vec<ResourceChange>,
+        is_new: bool,
+    ) -> Result<DeployedStack, DeployError> {
         let doing = if is_new { "creating" } else { "updating" };
         self.progress.step(format!("{doing} the stack {stack}"));
         self.client
             .execute_change_set()
             .stack_name(stack)
-            .change_set_name(&change_set)
+            .change_set_name(change_set)
             .client_request_token(change_set.rsplit('/').next().unwrap_or_default())
             .send()
             .await
@@ -127,7 +162,7 @@ impl Stacks<'_> {
             other => {
                 let status = other.map(|found| found.status.to_string());
                 let reason = self.first_failure(&id).await?;
-                Err(Failure::Stack {
+                Err(DeployError::Failed {
                     message: format!(
                         "{doing} {} failed ({}): {}",
                         self.thing(stack),
@@ -141,8 +176,8 @@ impl Stacks<'_> {
         }
     }
 
-    /// Deletes change sets of ours that were never executed.
-    async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), Failure> {
+    /// Change sets of ours that were never executed.
+    async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), DeployError> {
         let answer = self
             .client
             .list_change_sets()
@@ -160,7 +195,7 @@ impl Stacks<'_> {
         Ok(())
     }
 
-    async fn discard(&self, stack: &str, change_set: &str) -> Result<(), Failure> {
+    async fn discard(&self, stack: &str, change_set: &str) -> Result<(), DeployError> {
         self.client
             .delete_change_set()
             .stack_name(stack)
@@ -171,9 +206,9 @@ impl Stacks<'_> {
         Ok(())
     }
 
-    /// Creates a change set and returns its id. `known` is the stack if it exists.
-    async fn create(&self, wanted: &Wanted<'_>, known: Option<&Found>) -> Result<String, Failure> {
-        let tag = Tag::builder().key("pmp-sync:name").value(wanted.name);
+    /// The id of a new change set. `known` is the stack if it is updated.
+    async fn create(&self, wanted: &Wanted, known: Option<&Found>) -> Result<String, DeployError> {
+        let tag = Tag::builder().key("pmp-sync:name").value(&wanted.name);
         let kind = match known {
             Some(_) => ChangeSetType::Update,
             None => ChangeSetType::Create,
@@ -194,18 +229,18 @@ impl Stacks<'_> {
         answer
             .id()
             .map(str::to_owned)
-            .ok_or_else(|| Failure::Stack {
+            .ok_or_else(|| DeployError::Failed {
                 message: format!("CloudFormation tells no change set for {}", wanted.stack),
                 remedy: "run the command again".to_owned(),
             })
     }
 
-    /// Waits until the changes of a change set are known. None if there are none.
+    /// What a change set would change, once that is known; none if nothing.
     async fn changes(
         &self,
         stack: &str,
         change_set: &str,
-    ) -> Result<Option<Vec<ResourceChange>>, Failure> {
+    ) -> Result<Option<Vec<ResourceChange>>, DeployError> {
         let mut pause = Pause::new();
         let mut changes = Vec::new();
         let mut token = None;
@@ -225,7 +260,7 @@ impl Stacks<'_> {
                 Some(ChangeSetStatus::CreateComplete) => {}
                 Some(ChangeSetStatus::Failed) if is_empty(reason) => return Ok(None),
                 Some(ChangeSetStatus::Failed) => {
-                    return Err(Failure::Stack {
+                    return Err(DeployError::Failed {
                         message: format!(
                             "CloudFormation cannot tell what would change in {}: {reason}",
                             self.thing(stack)
@@ -235,7 +270,7 @@ impl Stacks<'_> {
                 }
                 _ if pause.take().await => continue,
                 _ => {
-                    return Err(Failure::Late(format!(
+                    return Err(DeployError::Late(format!(
                         "the change set of {} was not computed in time",
                         self.thing(stack)
                     )));
@@ -250,30 +285,13 @@ impl Stacks<'_> {
         }
     }
 
-    fn show(&self, wanted: &Wanted<'_>, changes: &[ResourceChange], is_new: bool) {
-        let doing = if is_new { "created" } else { "updated" };
-        output::note(&format!("{} is {doing}:", self.thing(&wanted.stack)));
-        let rows = changes.iter().map(|change| {
-            vec![
-                change.action.clone(),
-                change.resource.clone(),
-                change.kind.clone(),
-                change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
-            ]
-        });
-        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
-        for line in output::table_lines(&header, rows.collect()) {
-            output::note(&line);
-        }
-    }
-
     async fn done(
         &self,
         stack: &str,
         outcome: Outcome,
         changes: Vec<ResourceChange>,
-    ) -> Result<DeployedStack, Failure> {
-        let found = self.find(stack).await?.ok_or_else(|| Failure::Stack {
+    ) -> Result<DeployedStack, DeployError> {
+        let found = self.find(stack).await?.ok_or_else(|| DeployError::Failed {
             message: format!("{} is gone: somebody has deleted it", self.thing(stack)),
             remedy: "run the command again".to_owned(),
         })?;
@@ -288,14 +306,14 @@ impl Stacks<'_> {
     }
 }
 
-/// Every parameter of the template: the value that is set, or the current one, or the default.
-fn parameters(wanted: &Wanted<'_>, known: Option<&Found>) -> Vec<Parameter> {
+/// Every parameter of the template: as it is set, else as it stands, else by its default.
+fn parameters(wanted: &Wanted, known: Option<&Found>) -> Vec<Parameter> {
     let one = |name: &'static str| {
         let new = Parameter::builder().parameter_key(name);
         if let Some(value) = wanted.parameters.get(name) {
             return Some(new.parameter_value(value).build());
         }
-        // A parameter that is new in this release gets its default.
+        // A parameter that came with this release has its default.
         let stands = known?.parameters.contains_key(name);
         stands.then(|| new.use_previous_value(true).build())
     };
@@ -307,7 +325,7 @@ fn parameters(wanted: &Wanted<'_>, known: Option<&Found>) -> Vec<Parameter> {
         .collect()
 }
 
-/// CloudFormation reports an empty change set as a failure, with one of two messages.
+/// CloudFormation calls it a failure that nothing changes, in words of two kinds.
 fn is_empty(reason: &str) -> bool {
     ["didn't contain changes", "No updates are to be performed"]
         .iter()
@@ -327,16 +345,15 @@ fn change(change: &Change) -> Option<ResourceChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::deploy::template::MEMBER;
+    use crate::template::MEMBER;
 
-    fn wanted(parameters: &[(&str, &str)]) -> Wanted<'static> {
+    fn wanted(parameters: &[(&str, &str)]) -> Wanted {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Wanted {
             stack: "pmp-sync-member".to_owned(),
             template: MEMBER,
             parameters: parameters.iter().map(own).collect(),
-            name: "pmp-sync",
-            yes: true,
+            name: "pmp-sync".to_owned(),
         }
     }
 

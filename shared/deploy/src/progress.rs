@@ -52,6 +52,11 @@ impl Progress {
         }
     }
 
+    /// True where details are shown: on a terminal.
+    pub fn shows_details(&self) -> bool {
+        self.bar.is_some()
+    }
+
     /// How far the present step is; only shown on a terminal.
     pub fn detail(&self, text: impl Into<String>) {
         if let Some(bar) = &self.bar {

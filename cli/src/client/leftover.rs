@@ -6,10 +6,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use pmp_sync_aws::service_error;
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::stack::Pause;
 use pmp_sync_domain::error::Kind;
 
-use super::account::Account;
-use super::stack::Pause;
 use crate::failure::Failure;
 use crate::output;
 

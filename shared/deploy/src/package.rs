@@ -1,21 +1,22 @@
-//! The code of the Lambda functions: found, checked, and packed reproducibly.
+//! The Lambdas' code: found, checked, and packed the same way every time.
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use pmp_sync_local::embedded::compile;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::elf::{self, Architecture};
-use crate::failure::Failure;
+use crate::DeployError;
+use crate::elf::{self, Architecture};
 use crate::progress::Progress;
 
 /// A function whose code is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
+pub enum Function {
+    /// In the management account.
     Producer,
+    /// In each member account.
     Worker,
 }
 
@@ -27,38 +28,42 @@ impl Function {
         }
     }
 
-    /// The name of the binary in cargo.
-    fn binary(self) -> &'static str {
-        match self {
-            Self::Producer => "pmp-sync-producer",
-            Self::Worker => "pmp-sync-worker",
-        }
+    /// Its binary in a folder, as cargo or as cargo-lambda leaves it there.
+    pub(crate) fn find(self, folder: &Path) -> Result<PathBuf, DeployError> {
+        let name = format!("pmp-sync-{}", self.word());
+        let places = [folder.join(&name), folder.join(&name).join("bootstrap")];
+        places
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| DeployError::Missing {
+                message: format!(
+                    "there is no {name} and no {name}/bootstrap in {}",
+                    folder.display()
+                ),
+                remedy: format!("put {name} there; `deploy` takes the Lambdas' folder with --code"),
+            })
     }
 }
 
-/// A package of code for Lambda.
+/// Code as Lambda takes it.
 #[derive(Debug, Clone)]
-pub(crate) struct Package {
-    /// Its key in the bucket. Other code has another key, so that a release changes it.
+pub struct Package {
+    /// What it is called in the bucket: other code has another key, so that a release changes it.
     pub(crate) key: String,
     pub(crate) zip: Vec<u8>,
 }
 
-/// Finds the code of a function, checks that it can run on Lambda, and packs it.
-pub(crate) async fn package(
+/// Finds the code of a function in a folder and packs it, if Lambda can run it.
+pub async fn package(
     function: Function,
-    code: Option<&Path>,
+    folder: &Path,
     architecture: Architecture,
     progress: &Progress,
-) -> Result<Package, Failure> {
-    let folder = match code {
-        Some(folder) => folder.to_owned(),
-        None => compile(progress).await?,
-    };
-    let path = find(function, &folder)?;
+) -> Result<Package, DeployError> {
+    let path = function.find(folder)?;
     progress.step(format!("packing {}", path.display()));
-    let binary = std::fs::read(&path).map_err(Failure::file(&path))?;
-    elf::check(&binary, architecture).map_err(|unfit| Failure::CommandLine {
+    let binary = std::fs::read(&path).map_err(DeployError::file(&path))?;
+    elf::check(&binary, architecture).map_err(|unfit| DeployError::Invalid {
         message: format!("{} cannot run on Lambda: {unfit}", path.display()),
         remedy: format!(
             "build it for Lambda, such as with `cargo lambda build --release --{arch}`, or with cargo for {target}; then name its folder with --code, and the processor with --parameter Architecture={word}",
@@ -70,34 +75,30 @@ pub(crate) async fn package(
             word = architecture.word(),
         ),
     })?;
-    let packed = tokio::task::spawn_blocking(move || pack(function, &binary)).await;
-    packed
-        .map_err(std::io::Error::other)
-        .flatten()
-        .map_err(Failure::file(&path))
+    Package::of(function, binary, &path).await
 }
 
-/// Finds the binary in a folder, as cargo or cargo-lambda writes it.
-fn find(function: Function, folder: &Path) -> Result<PathBuf, Failure> {
-    let name = function.binary();
-    let places = [folder.join(name), folder.join(name).join("bootstrap")];
-    places
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| Failure::Unknown {
-            message: format!(
-                "there is no {name} and no {name}/bootstrap in {}",
-                folder.display()
-            ),
-            remedy: "name the folder of the Lambdas' binaries with --code".to_owned(),
-        })
+impl Package {
+    /// Packs a binary, whatever it is built for.
+    pub(crate) async fn read(path: &Path, function: Function) -> Result<Self, DeployError> {
+        let binary = std::fs::read(path).map_err(DeployError::file(path))?;
+        Self::of(function, binary, path).await
+    }
+
+    async fn of(function: Function, binary: Vec<u8>, path: &Path) -> Result<Self, DeployError> {
+        let packed = tokio::task::spawn_blocking(move || pack(function, &binary)).await;
+        packed
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(DeployError::file(path))
+    }
 }
 
 fn pack(function: Function, binary: &[u8]) -> std::io::Result<Package> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .unix_permissions(0o755)
-        // A fixed time, so that the same code always gives the same package.
+        // The same for the same code, whenever it is packed.
         .last_modified_time(DateTime::default())
         .compression_method(CompressionMethod::Deflated);
     zip.start_file("bootstrap", options)?;
@@ -135,15 +136,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         assert!(matches!(
-            find(Function::Producer, at),
-            Err(Failure::Unknown { .. })
+            Function::Producer.find(at),
+            Err(DeployError::Missing { .. })
         ));
         let lambda = at.join("pmp-sync-producer").join("bootstrap");
         std::fs::create_dir(lambda.parent().unwrap()).unwrap();
         std::fs::write(&lambda, "").unwrap();
-        assert_eq!(find(Function::Producer, at).unwrap(), lambda);
+        assert_eq!(Function::Producer.find(at).unwrap(), lambda);
         let cargo = at.join("pmp-sync-worker");
         std::fs::write(&cargo, "").unwrap();
-        assert_eq!(find(Function::Worker, at).unwrap(), cargo);
+        assert_eq!(Function::Worker.find(at).unwrap(), cargo);
     }
 }

@@ -7,6 +7,7 @@
 //! are checked at once (422), other errors appear later; revisions are optimistic; tokens make
 //! requests idempotent; events go to the default bus of the accounts concerned.
 
+mod administrators;
 mod calls;
 mod changes;
 mod control;
@@ -21,6 +22,7 @@ mod organizations;
 mod pattern;
 mod quotas;
 mod server;
+mod shared;
 mod store;
 
 pub use self::calls::Call;
@@ -28,4 +30,5 @@ pub use self::changes::ChangeSetLog;
 pub use self::entities::{Lists, NewExperience};
 pub use self::faults::{BadProduct, CallFaults, Fault, Faults, Refused, When};
 pub use self::quotas::Quotas;
-pub use self::server::{Emulator, Settings};
+pub use self::server::Emulator;
+pub use self::shared::Settings;

@@ -1,0 +1,163 @@
+//! Starting what holds the embedded AWS, looking at it, and ending it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pmp_sync_deploy::local::{Ended, State, StateOption, UpOptions};
+use pmp_sync_deploy::progress::Progress;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::start::start;
+use crate::state::{self, differences, ending_file, state_file};
+use crate::{Common, json, line, note};
+
+/// How long an end may take.
+const END: Duration = Duration::from_secs(30);
+
+async fn is_listening(state: &State) -> bool {
+    let address = state.endpoint.trim_start_matches("http://");
+    matches!(
+        tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await,
+        Ok(Ok(_))
+    )
+}
+
+/// `up`
+pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failure> {
+    let path = state_file(&options.state)?;
+    let running = state::read(&path)?;
+    see_earlier_end(&path).await?;
+    if let Some(state) = running {
+        if is_listening(&state).await {
+            refuse_other_options(common, options, &state)?;
+            note("it runs already; `pmp-sync local down` ends it");
+            return show(common, &state);
+        }
+        // Left behind by a process that is gone.
+        state::remove(&path)?;
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::file(folder))?;
+    }
+    let progress = Progress::new();
+    let started = start(common, options, &path, &progress).await;
+    progress.finish();
+    show(common, &started?)
+}
+
+fn refuse_other_options(
+    common: &Common,
+    options: &UpOptions,
+    state: &State,
+) -> Result<(), Failure> {
+    let differences = differences(state, common, options);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Local {
+        message: format!(
+            "it runs already, with other options: {}",
+            differences.join("; ")
+        ),
+        remedy: "end it with `pmp-sync local down` and start it again, or leave these options out"
+            .to_owned(),
+    })
+}
+
+fn show(common: &Common, state: &State) -> Result<(), Failure> {
+    if common.json {
+        return json(state);
+    }
+    for (name, value) in &state.variables {
+        line(&format!("export {name}={value}"))?;
+    }
+    note(&format!(
+        "it runs until {} or `pmp-sync local down`",
+        state.ends_at
+    ));
+    note(&format!("management account {}", state.management_account));
+    for member in &state.members {
+        note(&format!(
+            "member {}: account {}, external id {}",
+            member.name, member.account, member.external_id
+        ));
+    }
+    for other in &state.empty {
+        note(&format!(
+            "{}: account {}, in which nothing is deployed yet",
+            other.name, other.account
+        ));
+    }
+    if state.management_experience.is_some() {
+        note(
+            "a configuration is applied: try `pmp-sync plan`, `pmp-sync sync --wait`, `pmp-sync status`",
+        );
+    } else {
+        note("nothing is configured: apply a configuration with experiences of the other emulator");
+    }
+    Ok(())
+}
+
+/// `status`
+pub(crate) async fn status(common: &Common, given: &StateOption) -> Result<(), Failure> {
+    match state::read(&state_file(given)?)? {
+        Some(state) if is_listening(&state).await => show(common, &state),
+        _ => Err(Failure::Local {
+            message: "nothing runs".to_owned(),
+            remedy: "start it with `pmp-sync local up`".to_owned(),
+        }),
+    }
+}
+
+/// `down`
+pub(crate) async fn down(common: &Common, given: &StateOption) -> Result<(), Failure> {
+    let path = state_file(given)?;
+    let running = state::read(&path)?;
+    let mut ended = see_earlier_end(&path).await?;
+    if let Some(state) = running {
+        // Moved and not removed: should it not end in time, it can still be found.
+        let ending = ending_file(&path);
+        match std::fs::rename(&path, &ending) {
+            // Its time has just been up.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            moved => moved.map_err(Failure::file(&path))?,
+        }
+        see_end(&state, &ending).await?;
+        ended = true;
+    }
+    note(if ended { "ended" } else { "nothing runs" });
+    if common.json {
+        return json(&Ended { ended });
+    }
+    Ok(())
+}
+
+/// Waits for what an earlier `down` has told to end, and did not see the end of.
+async fn see_earlier_end(path: &Path) -> Result<bool, Failure> {
+    let ending = ending_file(path);
+    match state::read(&ending)? {
+        Some(state) => see_end(&state, &ending).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+async fn see_end(state: &State, ending: &Path) -> Result<(), Failure> {
+    let ends = Instant::now() + END;
+    while is_listening(state).await {
+        if Instant::now() >= ends {
+            return Err(Failure::Local {
+                message: format!(
+                    "process {} did not end within {} s",
+                    state.pid,
+                    END.as_secs()
+                ),
+                remedy: "`pmp-sync local down` waits for it again; if that does not help, end the process yourself"
+                    .to_owned(),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    state::remove(ending)
+}

@@ -1,0 +1,96 @@
+//! What the command ends with when it does not succeed, in the form and with the codes of the operator's
+//! command: docs/cli.md lists them.
+
+use std::path::Path;
+
+use pmp_sync_deploy::DeployError;
+use pmp_sync_local::embedded::EmbeddedError;
+use pmp_sync_local::scenario::ScenarioError;
+use serde_json::{Value, json};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    File { path: String, error: std::io::Error },
+    /// The state file is not one.
+    #[error("the state file {path} is broken: {reason}")]
+    StateFile { path: String, reason: String },
+    /// The embedded AWS.
+    #[error("{message}")]
+    Local { message: String, remedy: String },
+    /// A signal, by its number.
+    #[error("{message}")]
+    Interrupted { signal: u8, message: &'static str },
+}
+
+impl From<DeployError> for Failure {
+    fn from(error: DeployError) -> Self {
+        Self::local(&error)
+    }
+}
+
+impl From<EmbeddedError> for Failure {
+    fn from(error: EmbeddedError) -> Self {
+        Self::local(&error)
+    }
+}
+
+impl From<ScenarioError> for Failure {
+    fn from(error: ScenarioError) -> Self {
+        Self::local(&error)
+    }
+}
+
+impl Failure {
+    /// One about which nothing more is known.
+    pub(crate) fn local(error: &impl std::error::Error) -> Self {
+        Self::Local {
+            message: error.to_string(),
+            remedy: "see the message; `pmp-sync local down` cleans up".to_owned(),
+        }
+    }
+
+    /// What an error means that a file gives.
+    pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
+        move |error| Self::File {
+            path: path.display().to_string(),
+            error,
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::File { .. } | Self::StateFile { .. } => 5,
+            Self::Local { .. } => 6,
+            // As a shell tells it of a process that a signal has ended.
+            Self::Interrupted { signal, .. } => 128 + signal,
+        }
+    }
+
+    fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
+            Self::Local { remedy, .. } => Some(remedy),
+            Self::File { .. } | Self::Interrupted { .. } => None,
+        }
+    }
+
+    /// For a person.
+    pub(crate) fn report(&self) -> String {
+        let remedy = self.remedy().map(|told| format!("\nwhat to do: {told}"));
+        format!("error: {self}{}", remedy.unwrap_or_default())
+    }
+
+    /// For a program.
+    pub(crate) fn answer(&self) -> Value {
+        let code = match self {
+            Self::File { .. } | Self::StateFile { .. } => "file",
+            Self::Local { .. } => "local",
+            Self::Interrupted { .. } => "interrupted",
+        };
+        json!({ "error": {
+            "code": code, "message": self.to_string(), "what_to_do": self.remedy(),
+        } })
+    }
+}

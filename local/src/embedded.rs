@@ -1,5 +1,5 @@
-//! The embedded AWS: ministack and the emulator of Private Marketplace, told of each other, and the
-//! stacks deployed there.
+//! The emulated AWS: ministack and the emulator of Private Marketplace, connected with each other,
+//! and the stacks that are deployed there.
 
 mod clients;
 mod deploy;
@@ -23,19 +23,19 @@ use crate::marketplace::{Emulator, Settings};
 use crate::proxy::Proxy;
 use pmp_sync_deploy::progress::Progress;
 
-/// What can go wrong with the embedded AWS.
+/// An error of the emulated AWS.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// Something on this machine is missing or failed.
     #[error("{what} failed: {detail}")]
     Machine {
-        /// What was tried.
+        /// The operation, as a clause.
         what: String,
-        /// What came of it.
+        /// What went wrong.
         detail: String,
     },
     /// The stacks could not be deployed.
-    #[error("deploying to the embedded AWS failed: {0}")]
+    #[error("deploying to the emulated AWS failed: {0}")]
     Deploy(#[from] DeployError),
 }
 
@@ -48,19 +48,19 @@ impl EmbeddedError {
     }
 }
 
-/// Which Catalog API the Lambdas talk to.
+/// The Catalog API that the Lambda functions call.
 #[derive(Debug, Clone)]
 pub enum Catalog {
-    /// Our emulator, which behaves like this.
+    /// Our emulator, with these settings.
     Own(Settings),
-    /// Another one, at this URL. Nothing is seeded there, and no events come from it.
+    /// Another emulator, at this URL. Nothing is seeded there, and it sends no events.
     Other(String),
 }
 
-/// A running embedded AWS. It ends when this is dropped, and when the process ends in whatever way.
+/// A running emulated AWS. It ends when this is dropped, or when the process ends in any way.
 #[derive(Debug)]
 pub struct Embedded {
-    // Before the emulator in the order of dropping: what calls goes before what is called.
+    // Dropped before the emulator, so that the caller ends before what it calls.
     ministack: Ministack,
     catalog_proxy: Option<Proxy>,
     emulator: Option<Emulator>,
@@ -69,7 +69,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts it. It ends by itself after `ttl`.
+    /// Starts it. It ends automatically after `ttl`.
     pub async fn start(
         catalog: Catalog,
         ttl: Duration,
@@ -83,10 +83,10 @@ impl Embedded {
         Self::start_with(options, progress).await
     }
 
-    /// Starts it as these options say.
+    /// Starts it with options.
     pub async fn start_with(options: Options, progress: &Progress) -> Result<Self, EmbeddedError> {
         let python = venv::python(progress).await?;
-        progress.step("starting the embedded AWS");
+        progress.step("starting the emulated AWS");
         let (emulator, catalog_endpoint) = match options.catalog {
             Catalog::Own(settings) => {
                 let emulator = Emulator::start(settings).await.map_err(|error| {
@@ -134,48 +134,48 @@ impl Embedded {
         self.emulator.as_ref()
     }
 
-    /// The proxy between the Lambdas and ministack, if there is one.
+    /// The proxy between the Lambda functions and ministack, if there is one.
     pub fn aws_proxy(&self) -> Option<&Proxy> {
         self.ministack.proxy()
     }
 
-    /// The proxy between the Lambdas and the Catalog API, if there is one.
+    /// The proxy between the Lambda functions and the Catalog API, if there is one.
     pub fn catalog_proxy(&self) -> Option<&Proxy> {
         self.catalog_proxy.as_ref()
     }
 
-    /// Stops ministack's server process for a time, of at most a minute, and lets it go on. It goes
-    /// on as well when this is not waited for to its end.
+    /// Suspends ministack's server process for at most a minute, and resumes it. It is also resumed
+    /// if the future is dropped.
     pub async fn pause_server(&self, time: Duration) -> Result<(), EmbeddedError> {
         self.ministack.pause(time).await
     }
 
-    /// The URL of everything but the marketplace.
+    /// The endpoint of everything except the marketplace.
     pub fn endpoint(&self) -> &str {
         self.ministack.endpoint()
     }
 
-    /// The URL of the Catalog and the Discovery API.
+    /// The endpoint of the Catalog API and the Discovery API.
     pub fn catalog_endpoint(&self) -> &str {
         &self.catalog_endpoint
     }
 
-    /// Where ministack logs to.
+    /// The path of ministack's log.
     pub fn log(&self) -> PathBuf {
         self.ministack.log()
     }
 
-    /// The clients' configurations.
+    /// SDK configurations for each account.
     pub fn clients(&self) -> &Clients {
         &self.clients
     }
 
-    /// The SDK's configuration for an account's root, for everything but the marketplace.
+    /// The SDK configuration of an account's root user, for everything except the marketplace.
     pub fn config(&self, account: &str) -> SdkConfig {
         self.clients.config(account)
     }
 
-    /// The SDK's configuration for an account's root, for the Catalog API.
+    /// The SDK configuration of an account's root user, for the Catalog API.
     pub fn catalog_config(&self, account: &str) -> SdkConfig {
         self.clients.at(account, &self.catalog_endpoint)
     }
@@ -214,7 +214,7 @@ mod tests {
         let words = "SendMessage of queue q failed (Code): The words";
         assert_eq!(
             told,
-            format!("deploying to the embedded AWS failed: {words}")
+            format!("deploying to the emulated AWS failed: {words}")
         );
     }
 }

@@ -1,6 +1,6 @@
-//! Processes of this machine: who holds the other end of a loopback connection, who descends from
-//! whom, and signals to descendants. What is read is Linux's /proc; without it nobody is found, and
-//! so nobody is signalled.
+//! Processes of this machine: which one holds the other end of a loopback connection, which one
+//! descends from which, and signals to descendants. It reads Linux's /proc. Without that no process
+//! is found, and so none is signalled.
 
 use std::fs;
 use std::io::Read as _;
@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Generations that are gone up.
+/// The most generations of ancestors that are searched.
 const MOST_GENERATIONS: usize = 64;
-/// What is read of a command line and of an environment, in bytes.
+/// The limit for a command line and an environment, in bytes.
 const MOST_TEXT: u64 = 128 * 1024;
-/// How long a killed process may take to be gone.
+/// How long a killed process may take to end.
 const GONE: Duration = Duration::from_secs(2);
 
 /// A process. Its environment may hold credentials: this has no `Debug` and is not logged.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    /// The path of its program, or its command where that cannot be read.
+    /// The path of its program, or its command if the path cannot be read.
     pub(crate) program: String,
-    /// Its command line, with spaces.
+    /// Its command line, separated by spaces.
     pub(crate) command: String,
     /// Its environment, one variable on a line.
     pub(crate) environment: String,
@@ -46,13 +46,13 @@ impl Process {
 fn read(pid: u32, file: &str, separator: char) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = fs::File::open(format!("/proc/{pid}/{file}")) {
-        // What could be read is what counts.
+        // Errors are ignored: what could be read counts.
         let _ = file.take(MOST_TEXT).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).replace('\0', &separator.to_string())
 }
 
-/// The process that connected from one loopback port to another.
+/// Finds the process that connected from one loopback port to another.
 pub(crate) fn caller(from: u16, to: u16) -> Option<Process> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -66,7 +66,7 @@ pub(crate) fn caller(from: u16, to: u16) -> Option<Process> {
     pids().find(holds).map(Process::read)
 }
 
-/// The inode of a socket in the text of /proc/net/tcp, whose addresses are hexadecimal.
+/// Finds the inode of a socket in the text of /proc/net/tcp, whose addresses are hexadecimal.
 fn socket(table: &str, from: u16, to: u16) -> Option<u64> {
     let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
     table.lines().skip(1).find_map(|line| {
@@ -82,14 +82,15 @@ fn pids() -> impl Iterator<Item = u32> {
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The state and the parent of a process. Its name stands in parentheses and may hold any.
+/// Reads the state and the parent of a process. Its name is in parentheses, and may contain
+/// parentheses.
 fn state(pid: u32) -> Option<(char, u32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// True if a process descends from another one, and is not that one itself.
+/// True if a process descends from another process. A process does not descend from itself.
 pub(crate) fn is_below(pid: u32, ancestor: u32) -> bool {
     let parents = std::iter::successors(Some(pid), |pid| state(*pid).map(|(_, parent)| parent));
     let mut parents = parents.skip(1).take(MOST_GENERATIONS);

@@ -1,7 +1,8 @@
-//! A loopback proxy for HTTP/1.1 between the Lambdas and what they call, where calls are counted,
-//! cut, delayed, left without an answer, or cost the caller its life.
+//! A loopback proxy for HTTP/1.1 between the Lambda functions and what they call. It counts calls,
+//! cuts them, delays them, drops their answers, or kills the caller.
 //!
-//! Paths, queries, headers and bodies are handed on unchanged, the Host header included, so signatures hold.
+//! It forwards paths, queries, headers and bodies unchanged, including the Host header, so
+//! signatures stay valid.
 
 mod connection;
 mod rules;
@@ -20,30 +21,30 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use self::rules::{Action, Filter, Moment, RuleId, Rules, Times};
 use self::rules::{Decision, Incoming, LONGEST};
 
-/// Calls that are kept in the log; the oldest go first.
+/// The most calls in the log. The oldest are dropped first.
 const MOST_SEEN: usize = 100_000;
-/// Connections at the same time; more wait in the listener's queue.
+/// The most concurrent connections. Others wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 4_096;
 
-/// What became of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fate {
-    /// It was forwarded, and its answer handed on.
+    /// It was forwarded, and answered.
     Forwarded,
-    /// The same, later.
+    /// It was forwarded late, and answered.
     Delayed,
-    /// It was not forwarded; the connection was closed.
+    /// It was not forwarded, and the connection was closed.
     Cut,
     /// It was forwarded, and the connection closed without the answer.
     AnswerDropped,
-    /// The connection was closed at once, before a call was read.
+    /// The connection was closed before a call was read.
     Refused,
     /// The caller was killed and the call not forwarded.
     KilledBefore,
     /// The caller was killed when the upstream had answered.
     KilledAfter,
-    /// The caller was to be killed and is none that may be: the call was forwarded.
+    /// A rule wanted to kill the caller, which was not allowed. The call was forwarded.
     KillRefused,
     /// One of the sides ended in the middle, or did not speak HTTP/1.1.
     Broken,
@@ -58,13 +59,13 @@ pub struct Seen {
     pub pid: Option<u32>,
     /// The path of its program.
     pub program: Option<String>,
-    /// The request line; empty of a refused connection.
+    /// The request line. Empty for a refused connection.
     pub request: String,
     /// The header `X-Amz-Target`.
     pub target: Option<String>,
-    /// The status of the upstream's answer, once it has come in full.
+    /// The status of the upstream's answer, once it has arrived completely.
     pub status: Option<u16>,
-    /// What became of it.
+    /// The fate of the call.
     pub fate: Fate,
 }
 
@@ -74,11 +75,11 @@ struct State {
     /// Only its descendants may be killed.
     ancestor: Option<u32>,
     log: VecDeque<Seen>,
-    /// Calls that ever arrived.
+    /// The number of all calls.
     count: u64,
 }
 
-/// Until when everything is held or turned away.
+/// Until when everything is held or refused.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gate {
     paused: Option<Instant>,
@@ -132,18 +133,19 @@ impl Proxy {
         format!("http://{}", self.shared.address)
     }
 
-    /// Names the process whose descendants may be killed, itself not included. Without it nobody is.
+    /// Sets the process whose descendants may be killed, excluding itself. Without it no process is
+    /// killed.
     pub fn allow_kills_below(&self, pid: u32) {
         self.shared.state(|state| state.ancestor = Some(pid));
     }
 
-    /// Looks at the rules or changes them, while the proxy runs.
+    /// Accesses the rules while the proxy runs.
     pub fn rules<T>(&self, work: impl FnOnce(&mut Rules) -> T) -> T {
         self.shared.state(|state| work(&mut state.rules))
     }
 
-    /// Holds every call and every answer until [`Proxy::resume`], at most for that time, of at most
-    /// ten minutes.
+    /// Holds every call and every answer until [`Proxy::resume`], for at most `most` and ten
+    /// minutes.
     pub fn pause(&self, most: Duration) {
         let until = Instant::now() + most.min(LONGEST);
         self.shared
@@ -151,8 +153,8 @@ impl Proxy {
             .send_modify(|gate| gate.paused = Some(until));
     }
 
-    /// Turns everything away until [`Proxy::resume`], at most for that time, of at most ten minutes:
-    /// what is connected is cut off, what connects is closed at once.
+    /// Refuses everything until [`Proxy::resume`], for at most `most` and ten minutes: open
+    /// connections are cut, and new ones are closed at once.
     pub fn refuse(&self, most: Duration) {
         let until = Instant::now() + most.min(LONGEST);
         self.shared
@@ -160,18 +162,18 @@ impl Proxy {
             .send_modify(|gate| gate.refused = Some(until));
     }
 
-    /// Ends a pause and a refusal.
+    /// Ends a pause or a refusal.
     pub fn resume(&self) {
         self.shared.gate.send_replace(Gate::default());
     }
 
-    /// The calls, in the order of their arrival.
+    /// The calls in the log, in the order of their arrival.
     pub fn log(&self) -> Vec<Seen> {
         self.shared
             .state(|state| state.log.iter().cloned().collect())
     }
 
-    /// How many calls have arrived, those no longer in the log included.
+    /// The number of all calls, including those no longer in the log.
     pub fn count(&self) -> u64 {
         self.shared.state(|state| state.count)
     }
@@ -182,7 +184,7 @@ impl Shared {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Decides about a call and writes it to the log. Returns its number there.
+    /// Decides about a call and logs it. Returns its number in the log.
     fn arrive(&self, call: &Incoming<'_>) -> (u64, Decision) {
         self.state(|state| {
             let decision = state.rules.decide(call);
@@ -190,7 +192,7 @@ impl Shared {
                 Some(Action::Cut) => Fate::Cut,
                 Some(Action::DropAnswer) => Fate::AnswerDropped,
                 _ if !decision.delay.is_zero() => Fate::Delayed,
-                // Of a kill it is told when it has been tried.
+                // A kill is logged when it has been tried.
                 _ => Fate::Forwarded,
             };
             let seq = state.push(Seen {
@@ -206,7 +208,7 @@ impl Shared {
         })
     }
 
-    /// Changes a call in the log, if it is still kept.
+    /// Changes a call in the log, if it is still there.
     fn update(&self, seq: u64, change: impl FnOnce(&mut Seen)) {
         self.state(|state| {
             let gone = state.count - state.log.len() as u64;
@@ -259,7 +261,7 @@ impl State {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and with it every connection.
+    // Dropping this task drops every connection.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}

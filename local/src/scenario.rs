@@ -60,7 +60,7 @@ pub struct Parameters<'a> {
 /// A deployed installation.
 #[derive(Debug)]
 pub struct Installation<'a> {
-    /// The embedded AWS that it runs on.
+    /// The emulated AWS that it runs on.
     pub embedded: &'a Embedded,
     /// The management organization.
     pub management: Organization,

@@ -1,4 +1,4 @@
-//! The supervisor between the embedded AWS and ministack's server: the server does not outlive it.
+//! The supervisor between the emulated AWS and ministack's server: the server does not outlive it.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! `pmp-sync local` without the embedded AWS: its state file, its options, and how a start ends.
+//! `pmp-sync local` without the emulated AWS: its state file, its options, and how a start ends.
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn state(endpoint: &str) -> Value {
     })
 }
 
-/// Something that listens as the embedded AWS does, until it is dropped.
+/// Something that listens as the emulated AWS does, until it is dropped.
 fn listener() -> (TcpListener, String) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", socket.local_addr().unwrap());

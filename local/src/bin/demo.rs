@@ -173,7 +173,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
     )
     .await?;
     let outcome = bring_in_sync(options, &installation, count, progress).await;
-    progress.step("ending the embedded AWS");
+    progress.step("ending the emulated AWS");
     let log = std::fs::read_to_string(embedded.log()).unwrap_or_default();
     embedded.stop().await;
     match outcome {
@@ -185,7 +185,7 @@ async fn run(options: &Options, progress: &Progress) -> Result<Outcome, AnyError
         Err(error) => {
             let tail: Vec<_> = log.lines().rev().take(12).collect();
             Err(format!(
-                "{error}\nthe last lines of the embedded AWS:\n{}",
+                "{error}\nthe last lines of the emulated AWS:\n{}",
                 tail.into_iter().rev().collect::<Vec<_>>().join("\n")
             )
             .into())

@@ -1,4 +1,5 @@
-//! SDK configurations for the embedded AWS. An access key of twelve digits is the root of that account.
+//! SDK configurations for the emulated AWS. An access key of twelve digits is the root user of that
+//! account.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -6,10 +7,10 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-/// The secret key that goes with an account's number.
+/// The secret key of every account.
 const SECRET: &str = "test";
 
-/// Makes configurations that share one HTTP client.
+/// Creates configurations that share one HTTP client.
 #[derive(Debug, Clone)]
 pub struct Clients {
     endpoint: String,
@@ -17,7 +18,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// For an AWS at this URL.
+    /// Configurations for an AWS at this URL.
     pub fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
@@ -25,12 +26,12 @@ impl Clients {
         }
     }
 
-    /// For an account's root, for everything but the marketplace.
+    /// The configuration of an account's root user, for everything except the marketplace.
     pub fn config(&self, account: &str) -> SdkConfig {
         self.at(account, &self.endpoint)
     }
 
-    /// For an account's root, at another URL.
+    /// The configuration of an account's root user, at another URL.
     pub fn at(&self, account: &str, endpoint: &str) -> SdkConfig {
         self.with(
             &Credentials::new(account, SECRET, None, None, "embedded"),
@@ -38,7 +39,7 @@ impl Clients {
         )
     }
 
-    /// With certain credentials.
+    /// The configuration with other credentials.
     pub fn with(&self, credentials: &Credentials, endpoint: &str) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

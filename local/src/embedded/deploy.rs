@@ -1,4 +1,5 @@
-//! An installation on the embedded AWS: the stacks in the order management, member-access, member.
+//! Deploys an installation to the emulated AWS: the stacks in the order management, member-access,
+//! member.
 
 use futures::StreamExt as _;
 use futures::TryStreamExt as _;
@@ -12,7 +13,7 @@ use pmp_sync_deploy::{Account, DeployError};
 
 use super::Embedded;
 
-/// Members that are deployed at the same time.
+/// Members that are deployed concurrently.
 const AT_ONCE: usize = 8;
 
 /// The management stack, and parameters that are not the templates' defaults.
@@ -22,18 +23,18 @@ pub struct ManagementStack {
     pub account: String,
     /// `Name` of every stack.
     pub name: String,
-    /// Parameters besides those that follow.
+    /// Parameters in addition to those that the deployment derives.
     pub parameters: Vec<(String, String)>,
 }
 
-/// A member to be deployed.
+/// A member to deploy.
 #[derive(Debug, Clone)]
 pub struct NewMember {
     /// The member account.
     pub account: String,
-    /// Its external id.
+    /// The external id that its roles require.
     pub external_id: String,
-    /// Parameters of member.yaml besides those that follow.
+    /// Parameters of member.yaml in addition to those that the deployment derives.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -42,7 +43,7 @@ pub struct NewMember {
 pub struct MemberStack {
     /// The member account.
     pub account: String,
-    /// Its external id.
+    /// The external id that its roles require.
     pub external_id: String,
     /// Outputs of member-access.yaml and member.yaml.
     pub outputs: Outputs,
@@ -59,7 +60,7 @@ pub struct Stacks {
     pub members: Vec<MemberStack>,
 }
 
-/// Deploys to an embedded AWS.
+/// A deployment to an emulated AWS.
 #[derive(Debug)]
 pub struct Deployment<'a> {
     embedded: &'a Embedded,
@@ -67,7 +68,7 @@ pub struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    /// Of these binaries.
+    /// Deploys these binaries.
     pub fn new(embedded: &'a Embedded, binaries: &'a Binaries) -> Self {
         Self { embedded, binaries }
     }
@@ -153,7 +154,7 @@ async fn store(account: &Account, name: &str, package: &Package) -> Result<Code,
     bucket.store(package).await
 }
 
-/// What a stack is to change is nobody's concern here.
+/// Deploys a stack without showing its changes.
 async fn create(account: &Account, wanted: &Wanted) -> Result<Outputs, DeployError> {
     let progress = Progress::none();
     let stacks = pmp_sync_deploy::stack::Stacks::new(account, &progress);

@@ -1,4 +1,4 @@
-//! ministack as a child process: clean environment, loopback, a free port, and an end in any case.
+//! ministack as a child process: clean environment, loopback, a free port, and a guaranteed end.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::process;
 use crate::proxy::Proxy;
 
 const SUPERVISE: &str = include_str!("../../python/supervise.py");
-/// How long the server may take to be ready.
+/// How long the server may take to start.
 const READY: Duration = Duration::from_secs(30);
 /// The longest time that the server may be suspended for.
 const MOST_PAUSE: Duration = Duration::from_mins(1);
-/// A free port may be taken by somebody else between looking and listening.
+/// The number of starts: another process may take a free port before the server listens on it.
 const STARTS: usize = 3;
 
-/// The running server. Its stdin is the thread by which it hangs.
+/// The running server. It ends when its stdin closes.
 #[derive(Debug)]
 pub(crate) struct Ministack {
     child: Child,
@@ -34,7 +34,7 @@ pub(crate) struct Ministack {
     work: TempDir,
 }
 
-/// Lets a suspended process go on when it is dropped.
+/// Resumes a suspended process when it is dropped.
 struct Suspended {
     pid: u32,
     ancestor: u32,
@@ -88,7 +88,7 @@ impl Ministack {
         } else {
             None
         };
-        // The server hands its own endpoint on to the Lambdas.
+        // The server passes its own endpoint to the Lambda functions.
         let of_lambdas = proxy.as_ref().map_or(endpoint.clone(), Proxy::endpoint);
         let log = std::fs::File::create(work.path().join("ministack.log")).map_err(failed)?;
         let mut child = Command::new(python)
@@ -96,7 +96,8 @@ impl Ministack {
             .arg("-c")
             .arg(SUPERVISE)
             .arg(ttl.as_secs().to_string())
-            // Lambdas inherit the server's environment: nothing of the developer's may be in it.
+            // Lambda functions inherit the server's environment, so it must contain nothing of the
+            // developer's.
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", work.path())
@@ -152,12 +153,12 @@ impl Ministack {
         self.proxy.as_ref()
     }
 
-    /// The process that everything here descends from.
+    /// The process from which all others descend.
     pub(crate) fn supervisor(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Stops the server process for a time.
+    /// Suspends the server process for some time.
     pub(crate) async fn pause(&self, time: Duration) -> Result<(), EmbeddedError> {
         let failed =
             |detail: &str| EmbeddedError::machine("stopping ministack for a while", detail);
@@ -182,7 +183,7 @@ impl Ministack {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Lets go of it and waits until it has ended.
+    /// Closes its stdin and waits until it has ended.
     pub(crate) async fn stop(&mut self) {
         drop(self.stdin.take());
         if tokio::time::timeout(Duration::from_secs(8), self.child.wait())
@@ -195,8 +196,8 @@ impl Ministack {
         }
     }
 
-    /// Kills the server with its Lambdas: it leads a group of its own, which a supervisor that has to
-    /// be killed leaves behind.
+    /// Kills the server with its Lambda functions. The server leads a process group of its own,
+    /// which survives if the supervisor is killed.
     async fn kill_servers(&self) {
         let Some(supervisor) = self.supervisor() else {
             return;
@@ -206,7 +207,7 @@ impl Ministack {
                 kill_group(server, supervisor);
             }
         };
-        // What it reads may take a while.
+        // Blocking, because it may take a while.
         let _ = tokio::task::spawn_blocking(kill).await;
     }
 }

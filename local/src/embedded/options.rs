@@ -1,4 +1,4 @@
-//! How the embedded AWS is to be started, and the way to the Catalog API that follows from it.
+//! Options of the emulated AWS, and the path to the Catalog API that follows from them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use super::{Catalog, EmbeddedError};
 use crate::proxy::Proxy;
 
-/// How the embedded AWS is to be started.
+/// Options of the emulated AWS.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Which Catalog API the Lambdas talk to.
+    /// The Catalog API that the Lambda functions call.
     pub catalog: Catalog,
-    /// It ends by itself after this.
+    /// It ends automatically after this time.
     pub ttl: Duration,
-    /// True to put a proxy before ministack and one before the Catalog API: the Lambdas go through
-    /// them, everybody else goes directly.
+    /// True to put a proxy before ministack and one before the Catalog API. The Lambda functions
+    /// use the proxies, everything else calls directly.
     pub through_proxies: bool,
 }
 
-/// A proxy before the Catalog API, and the URL that leads through it.
+/// Starts a proxy before the Catalog API. Returns it with the URL that leads through it.
 pub(super) async fn before_catalog(url: &str) -> Result<(Proxy, String), EmbeddedError> {
     let what = || format!("putting a proxy before {url}");
     let rest = url.strip_prefix("http://");

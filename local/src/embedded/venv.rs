@@ -1,4 +1,4 @@
-//! The Python environment that ministack runs in: made on first use, with pinned versions and hashes.
+//! The Python environment of ministack: created on first use, with pinned versions and hashes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use pmp_sync_deploy::progress::Progress;
 
 const REQUIREMENTS: &str = include_str!("../../python/requirements.txt");
 
-/// Where what is made once is kept: the user's cache folder.
+/// The user's cache folder.
 pub(crate) fn cache() -> Result<PathBuf, EmbeddedError> {
     let absolute = |name: &str| {
         std::env::var_os(name)
@@ -30,8 +30,8 @@ pub(crate) fn cache() -> Result<PathBuf, EmbeddedError> {
         })
 }
 
-/// The interpreter of the environment, which is made if it is not there. Several processes may ask
-/// at the same time; one of them makes it.
+/// The interpreter of the environment, which is created if it does not exist. Several processes may
+/// call this concurrently; one of them creates it.
 pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let hash = Sha256::digest(REQUIREMENTS);
     let name = hash
@@ -47,7 +47,7 @@ pub async fn python(progress: &Progress) -> Result<PathBuf, EmbeddedError> {
     let failed =
         |error: std::io::Error| EmbeddedError::machine(format!("making {}", home.display()), error);
     fs::create_dir_all(&home).map_err(failed)?;
-    // Beside the folder, which is emptied when the environment is made.
+    // Beside the folder, because the folder is emptied when the environment is created.
     let lock = File::create(home.with_extension("lock")).map_err(failed)?;
     progress.step("installing ministack (once, about 20 seconds)");
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))

@@ -21,9 +21,9 @@ use super::rules::{Action, Decision, Incoming, Moment};
 use super::{Fate, Shared};
 use crate::process::{self, Process};
 
-/// How long one call may take: a Lambda's longest time, and some.
+/// How long one call may take: a little longer than the longest Lambda timeout.
 const MOST_TIME: Duration = Duration::from_mins(16);
-/// What filters see of a body, in bytes.
+/// How much of a body filters see, in bytes.
 const MOST_SEEN: usize = 64 * 1024;
 
 type Body = BoxBody<Bytes, std::convert::Infallible>;
@@ -34,13 +34,13 @@ struct Connection {
     upstream: Mutex<Option<SendRequest<Body>>>,
     /// The upstream has closed its connection.
     ended: Arc<Notify>,
-    /// Looked for once: the connection stays with the process that made it.
+    /// Found once, because the connection belongs to the process that made it.
     caller: OnceCell<Process>,
 }
 
-/// Serves call after call until one side ends, or a rule does.
+/// Serves call after call until one side or a rule ends the connection.
 pub(super) async fn serve(shared: Arc<Shared>, client: TcpStream, peer: SocketAddr) {
-    // Small answers are not to wait; if it cannot be set they do.
+    // Small answers should not wait. If this fails, they wait.
     let _ = client.set_nodelay(true);
     let ended = Arc::new(Notify::new());
     let connection = Arc::new(Connection {
@@ -57,13 +57,13 @@ pub(super) async fn serve(shared: Arc<Shared>, client: TcpStream, peer: SocketAd
     let serving = server::conn::http1::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
-        // A caller that is gone does not take back what it has asked for.
+        // A caller that has ended does not cancel its call.
         .half_close(true)
         .serve_connection(TokioIo::new(client), service);
     tokio::pin!(serving);
     let outcome = tokio::select! {
         outcome = &mut serving => outcome,
-        // An upstream that ends while nothing is asked takes the caller's connection with it, as it
+        // If the upstream closes an idle connection, the caller's connection closes too, as it
         // would without a proxy.
         () = ended.notified() => {
             serving.as_mut().graceful_shutdown();
@@ -117,7 +117,7 @@ impl Connection {
         self.caller.get_or_try_init(find).await.ok()
     }
 
-    /// Carries one call. Nothing if its answer is kept from the caller.
+    /// Forwards one call. Returns none if the caller gets no answer.
     async fn carry(
         &self,
         request: Request<Body>,
@@ -143,10 +143,10 @@ impl Connection {
         }
     }
 
-    /// Kills the caller. False if that must not be.
+    /// Kills the caller. Returns false if that is not allowed.
     async fn kill(&self, seq: u64, fate: Fate) -> bool {
         let ancestor = self.shared.state(|state| state.ancestor);
-        // Told beforehand: whoever sees the process end finds it in the log.
+        // Logged before, so that whoever sees the process end finds it in the log.
         self.shared.update(seq, |seen| seen.fate = fate);
         let outcome = match (self.caller.get(), ancestor) {
             (Some(caller), Some(ancestor)) => process::kill(caller.pid, ancestor).await,
@@ -161,7 +161,7 @@ impl Connection {
         outcome.is_ok()
     }
 
-    /// Hands the request on, and reads the answer to its end.
+    /// Forwards the request, and reads the whole answer.
     async fn forward(&self, request: Request<Body>, seq: u64) -> Result<Response<Body>> {
         let mut upstream = self.upstream.lock().await;
         let sender = match &mut *upstream {
@@ -210,7 +210,7 @@ async fn whole(body: Stream) -> Result<(Bytes, Option<HeaderMap>)> {
     Ok((body.to_bytes(), trailers))
 }
 
-/// The same to be sent.
+/// Converts it to a body that can be sent.
 fn again((bytes, trailers): (Bytes, Option<HeaderMap>)) -> Body {
     Full::new(bytes)
         .with_trailers(std::future::ready(trailers.map(Ok)))

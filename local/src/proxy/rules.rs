@@ -1,32 +1,32 @@
-//! What is done to which calls.
+//! Rules: which calls are hit, and how.
 
 use std::time::{Duration, Instant};
 
 use crate::process::Process;
 
-/// Rules at the same time; the oldest go first.
+/// The most rules. The oldest are dropped first.
 const MOST_RULES: usize = 1_000;
 /// The longest delay and the longest time that a rule, a pause or a refusal lasts.
 pub(super) const LONGEST: Duration = Duration::from_mins(10);
 
-/// Which calls are meant: those to which everything that is set applies. All are parts of the whole
-/// text that they are looked for in.
+/// Selects calls: everything that is set must match. Each field is a substring of the text in which
+/// it is looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of the path of the calling process's program, or of its command line.
+    /// Part of the path of the caller's program, or of its command line.
     pub program: Option<String>,
-    /// Of the calling process's environment, which is `NAME=value` on each line.
+    /// Part of the caller's environment, with one `NAME=value` per line.
     pub environment: Option<String>,
-    /// Of the request line, such as `POST /StartChangeSet HTTP/1.1`.
+    /// Part of the request line, such as `POST /StartChangeSet HTTP/1.1`.
     pub request: Option<String>,
-    /// Of the header `X-Amz-Target`, such as `DynamoDB_20120810.TransactWriteItems`.
+    /// Part of the header `X-Amz-Target`, such as `DynamoDB_20120810.TransactWriteItems`.
     pub target: Option<String>,
-    /// Of the body's first 64 KiB. Chunked bodies show as much of them as has come.
+    /// Part of the first 64 KiB of the body. For a chunked body, of what has arrived.
     pub body: Option<String>,
 }
 
 impl Filter {
-    /// Every call.
+    /// Matches every call.
     pub fn any() -> Self {
         Self::default()
     }
@@ -82,28 +82,28 @@ impl Filter {
     }
 }
 
-/// Which of the calls that match a filter are hit.
+/// Which matching calls are hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Times {
-    /// All of them.
+    /// All matching calls.
     Always,
-    /// The next n.
+    /// The next n calls.
     Next(u64),
-    /// The nth from now, once.
+    /// The nth call from now, once.
     Nth(u64),
-    /// Every nth.
+    /// Every nth call.
     Every(u64),
-    /// All for a time, of at most ten minutes.
+    /// All calls for this time, ten minutes at most.
     For(Duration),
 }
 
 /// When a calling process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Its call arrives and is not forwarded.
+    /// When its call arrives. The call is not forwarded.
     Before,
-    /// The upstream has answered, and the answer is not handed on.
+    /// When the upstream has answered. The caller does not get the answer.
     After,
 }
 
@@ -115,13 +115,13 @@ pub enum Action {
     Cut,
     /// Forward it, wait for the answer, and close the connection without it.
     DropAnswer,
-    /// Forward it later, by at most ten minutes.
+    /// Forward it later, ten minutes at most.
     Delay(Duration),
     /// Kill the calling process, if it descends from the ancestor that the proxy was given.
     Kill(Moment),
 }
 
-/// Names a rule.
+/// Identifies a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(u64);
 
@@ -136,8 +136,8 @@ struct Rule {
     hits: u64,
 }
 
-/// The rules of a proxy. Each counts the calls that match it. Delays add up; of the others, the
-/// first that is due hits a call.
+/// The rules of a proxy. Each counts the calls that match it. Delays add up. Of the other rules,
+/// the first that is due hits a call.
 #[derive(Debug, Default)]
 pub struct Rules {
     made: u64,
@@ -145,7 +145,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Adds a rule after those that are there.
+    /// Adds a rule after the existing ones.
     pub fn add(&mut self, filter: Filter, action: Action, times: Times) -> RuleId {
         if self.all.len() >= MOST_RULES {
             self.all.remove(0);
@@ -169,7 +169,7 @@ impl Rules {
         self.add(filter, Action::Cut, times)
     }
 
-    /// Lets the call have its effect and closes the connection without an answer.
+    /// Lets the call take effect, and closes the connection without an answer.
     pub fn drop_answer(&mut self, filter: Filter, times: Times) -> RuleId {
         self.add(filter, Action::DropAnswer, times)
     }
@@ -184,23 +184,23 @@ impl Rules {
         self.add(filter, Action::Kill(moment), Times::Nth(n))
     }
 
-    /// Takes a rule away.
+    /// Removes a rule.
     pub fn remove(&mut self, id: RuleId) {
         self.all.retain(|rule| rule.id != id);
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&mut self) {
         self.all.clear();
     }
 
-    /// How many calls a rule has hit.
+    /// The number of calls that a rule has hit.
     pub fn hits(&self, id: RuleId) -> u64 {
         let rule = self.all.iter().find(|rule| rule.id == id);
         rule.map_or(0, |rule| rule.hits)
     }
 
-    /// How many calls have matched a rule, whether it was due or not.
+    /// The number of calls that have matched a rule, whether it was due or not.
     pub fn matched(&self, id: RuleId) -> u64 {
         let rule = self.all.iter().find(|rule| rule.id == id);
         rule.map_or(0, |rule| rule.matched)
@@ -251,11 +251,11 @@ pub(super) struct Incoming<'a> {
     pub(super) body: &'a str,
 }
 
-/// What is to be done to it.
+/// The decision about a call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) delay: Duration,
-    /// Anything but a delay.
+    /// The action, unless it is a delay.
     pub(super) action: Option<Action>,
 }
 

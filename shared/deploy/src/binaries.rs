@@ -1,5 +1,5 @@
-//! The Lambdas' binaries: those beside the running program, which cargo builds first where that is the folder
-//! that it builds this workspace into.
+//! The binaries of the Lambda functions: those beside the running program. If that folder is the
+//! target folder of this workspace, cargo builds them first.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,16 +10,16 @@ use crate::DeployError;
 use crate::package::{Function, Package};
 use crate::progress::Progress;
 
-/// The code of both functions.
+/// The packages of both functions.
 #[derive(Debug, Clone)]
 pub struct Binaries {
-    /// Of pmp-sync-producer.
+    /// The package of `pmp-sync-producer`.
     pub producer: Package,
-    /// Of pmp-sync-worker.
+    /// The package of `pmp-sync-worker`.
     pub worker: Package,
 }
 
-/// Finds both Lambdas and packs them, for whatever processor they are.
+/// Finds and packs both functions, whatever their processor architecture.
 pub async fn build(progress: &Progress) -> Result<Binaries, DeployError> {
     let folder = folder(progress).await?;
     Ok(Binaries {
@@ -28,12 +28,12 @@ pub async fn build(progress: &Progress) -> Result<Binaries, DeployError> {
     })
 }
 
-/// The folder with both Lambdas.
+/// Finds the folder with both binaries, and builds them in the workspace.
 pub async fn folder(progress: &Progress) -> Result<PathBuf, DeployError> {
     let program =
         std::env::current_exe().map_err(DeployError::file(Path::new("/proc/self/exe")))?;
     let mut folder = program.parent().unwrap_or(&program);
-    // Tests run one below the folder of their profile.
+    // Tests run one level below the folder of their profile.
     if folder.ends_with("deps") {
         folder = folder.parent().unwrap_or(folder);
     }
@@ -50,7 +50,7 @@ pub async fn folder(progress: &Progress) -> Result<PathBuf, DeployError> {
 
 async fn cargo_build(workspace: &Path, target: &Path, release: bool) -> Result<(), DeployError> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // The whole workspace, so that the features are those of every other build.
+    // The whole workspace, so that features are the same as in every other build.
     build
         .args(["build", "--workspace", "--bins", "--quiet"])
         .args(release.then_some("--release"))
@@ -58,7 +58,7 @@ async fn cargo_build(workspace: &Path, target: &Path, release: bool) -> Result<(
         .env("CARGO_TARGET_DIR", target)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    // What an outer cargo tells of its own package would make build scripts run again.
+    // Variables of an outer cargo about its own package would make build scripts run again.
     let outer = ["PKG_", "MANIFEST_", "BIN_", "CRATE_", "PRIMARY_"];
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -1,4 +1,5 @@
-//! The bucket with the functions' code: made if it is not there, closed to the public, emptied at the end.
+//! The bucket for the functions' code: created if it does not exist, closed to the public, emptied
+//! at the end.
 
 use std::time::Duration;
 
@@ -19,12 +20,11 @@ use crate::DeployError;
 use crate::installation::Code;
 use crate::package::Package;
 
-/// How long sending some megabytes may take over a slow line.
+/// How long an upload of some megabytes may take over a slow line.
 const SENDING: Duration = Duration::from_mins(10);
-/// Pages of objects that are looked at, each of up to a thousand.
+/// The most pages of objects that are read, with up to 1,000 objects each.
 const PAGES: usize = 100;
 
-/// A bucket of an account.
 #[derive(Debug)]
 pub struct Bucket<'a> {
     client: Client,
@@ -32,13 +32,13 @@ pub struct Bucket<'a> {
     account: &'a Account,
 }
 
-/// What the bucket is called unless another is named.
+/// The default name of the bucket.
 pub fn default_name(name: &str, account: &Account) -> String {
     format!("{name}-code-{}", account.id)
 }
 
 impl<'a> Bucket<'a> {
-    /// The bucket of that name.
+    /// A bucket of an account.
     pub fn new(account: &'a Account, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(SENDING)
@@ -52,12 +52,12 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// What it is called.
+    /// The name of the bucket.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Puts code there, unless it is there.
+    /// Uploads code, unless it is there already.
     pub async fn store(&self, package: &Package) -> Result<Code, DeployError> {
         self.make().await?;
         let code = Code {
@@ -97,7 +97,7 @@ impl<'a> Bucket<'a> {
         format!("bucket {}", self.name)
     }
 
-    /// Whether it is there, and ours.
+    /// True if the bucket exists. An error if it belongs to somebody else.
     async fn exists(&self) -> Result<bool, ServiceError> {
         let head = self
             .client
@@ -129,7 +129,8 @@ impl<'a> Bucket<'a> {
                 return Err(self.not_ours(error));
             }
         }
-        // Also of one that is there: an earlier run may have been interrupted before this.
+        // Also for an existing bucket, because an earlier run may have been interrupted before
+        // this.
         let owner = self.account.id.as_str();
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -180,7 +181,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Deletes the bucket with the code in it. False if there is none.
+    /// Deletes the bucket with the code in it. Returns false if there is none.
     pub async fn remove(&self) -> Result<bool, DeployError> {
         if !self.exists().await? {
             return Ok(false);
@@ -230,7 +231,7 @@ fn unbuilt(error: &aws_sdk_s3::error::BuildError) -> DeployError {
     .into()
 }
 
-/// Whoever puts something there: it is the account's.
+/// The account owns every object, whoever uploads it.
 fn ownership() -> Result<OwnershipControls, DeployError> {
     let rule = OwnershipControlsRule::builder()
         .object_ownership(ObjectOwnership::BucketOwnerEnforced)

@@ -1,4 +1,5 @@
-//! What a deployment would change in a stack: computed by CloudFormation, shown, asked for, executed.
+//! The change set of a stack: CloudFormation computes it, the command shows it, asks, and executes
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -15,34 +16,34 @@ use crate::stack::{Found, Pause, Stacks};
 use crate::step::Step;
 use crate::template::Template;
 
-/// What our change sets are called, so that those of others are left alone.
+/// Prefix of the names of our change sets. Others are left alone.
 const PREFIX: &str = "pmp-sync-";
-/// Pages of changes, each of about a hundred.
+/// The most pages of changes that are read, with about 100 changes each.
 const PAGES: usize = 50;
 
-/// A stack as it is wanted.
+/// The wanted state of a stack.
 #[derive(Debug)]
 pub struct Wanted {
-    /// Its name.
+    /// The name of the stack.
     pub stack: String,
-    /// Its template.
+    /// The template to deploy.
     pub template: Template,
-    /// Those that the command or the operator sets; others stay as they are.
+    /// Parameters that the command or the operator sets. Others keep their value.
     pub parameters: BTreeMap<String, String>,
-    /// The installation's name, which every stack is tagged with.
+    /// The name of the installation, with which every stack is tagged.
     pub name: String,
 }
 
-/// What became of a stack.
+/// What the command did with a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It was not there.
+    /// The stack was created.
     Created,
-    /// Something of it was changed.
+    /// The stack was updated.
     Updated,
-    /// Nothing had to be done.
+    /// The stack was as wanted already.
     Unchanged,
 }
 
@@ -50,21 +51,21 @@ pub enum Outcome {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeployedStack {
-    /// Its name.
+    /// The name of the stack.
     pub stack: String,
-    /// The account that it is in.
+    /// The account of the stack.
     pub account: String,
-    /// What was done.
+    /// What the command did.
     pub outcome: Outcome,
-    /// Its status, as CloudFormation tells it.
+    /// Its status in the words of CloudFormation.
     pub status: String,
-    /// What was changed.
+    /// The changes that were executed.
     pub changes: Vec<ResourceChange>,
-    /// Its outputs.
+    /// The outputs of the stack.
     pub outputs: BTreeMap<String, String>,
 }
 
-/// A change of a resource, as CloudFormation tells it.
+/// A change of a resource, as CloudFormation reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResourceChange {
@@ -75,25 +76,27 @@ pub struct ResourceChange {
     /// Its type, such as `AWS::SQS::Queue`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether it is made anew: `True`, `False`, `Conditional`, or null where that is no question.
+    /// Whether the resource is replaced: `True`, `False`, `Conditional`, or null if that does not
+    /// apply.
     pub replacement: Option<String>,
 }
 
-/// What is about to be done to a stack.
+/// A deployment before it is executed.
 #[derive(Debug)]
 pub struct Review<'a> {
-    /// Its name.
+    /// The name of the stack.
     pub stack: &'a str,
     /// The stack in words, with its account.
     pub thing: String,
-    /// Whether it is created.
+    /// True if the stack is created.
     pub is_new: bool,
-    /// What would change.
+    /// The changes that would be executed.
     pub changes: &'a [ResourceChange],
 }
 
 impl Stacks<'_> {
-    /// Brings a stack to what is wanted of it, and waits until it is. Nothing is done that `review` refuses.
+    /// Brings a stack to the wanted state, and waits until it is there. It executes nothing that
+    /// `review` refuses.
     pub async fn deploy<E: From<DeployError>>(
         &self,
         wanted: &Wanted,
@@ -124,7 +127,7 @@ impl Stacks<'_> {
         if let Err(refusal) = reviewed {
             self.discard(stack, &change_set).await?;
             if is_new {
-                // Nothing but the name was made.
+                // Only the name exists.
                 self.remove(stack).await?;
             }
             return Err(refusal);
@@ -176,7 +179,7 @@ impl Stacks<'_> {
         }
     }
 
-    /// Change sets of ours that were never executed.
+    /// Deletes change sets of ours that were never executed.
     async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), DeployError> {
         let answer = self
             .client
@@ -206,7 +209,7 @@ impl Stacks<'_> {
         Ok(())
     }
 
-    /// The id of a new change set. `known` is the stack if it is updated.
+    /// Creates a change set and returns its id. `known` is the stack if it exists.
     async fn create(&self, wanted: &Wanted, known: Option<&Found>) -> Result<String, DeployError> {
         let tag = Tag::builder().key("pmp-sync:name").value(&wanted.name);
         let kind = match known {
@@ -235,7 +238,7 @@ impl Stacks<'_> {
             })
     }
 
-    /// What a change set would change, once that is known; none if nothing.
+    /// Waits until the changes of a change set are known. None if there are none.
     async fn changes(
         &self,
         stack: &str,
@@ -306,14 +309,14 @@ impl Stacks<'_> {
     }
 }
 
-/// Every parameter of the template: as it is set, else as it stands, else by its default.
+/// Every parameter of the template: the value that is set, or the current one, or the default.
 fn parameters(wanted: &Wanted, known: Option<&Found>) -> Vec<Parameter> {
     let one = |name: &'static str| {
         let new = Parameter::builder().parameter_key(name);
         if let Some(value) = wanted.parameters.get(name) {
             return Some(new.parameter_value(value).build());
         }
-        // A parameter that came with this release has its default.
+        // A parameter that is new in this release gets its default.
         let stands = known?.parameters.contains_key(name);
         stands.then(|| new.use_previous_value(true).build())
     };
@@ -325,7 +328,7 @@ fn parameters(wanted: &Wanted, known: Option<&Found>) -> Vec<Parameter> {
         .collect()
 }
 
-/// CloudFormation calls it a failure that nothing changes, in words of two kinds.
+/// CloudFormation reports an empty change set as a failure, with one of two messages.
 fn is_empty(reason: &str) -> bool {
     ["didn't contain changes", "No updates are to be performed"]
         .iter()

@@ -1,4 +1,5 @@
-//! Whether a binary can run on `provided.al2023`: its architecture, and the glibc that it asks for. Pure.
+//! Whether a binary can run on `provided.al2023`: its architecture, and the glibc that it needs.
+//! Pure.
 
 use object::Endianness;
 use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, VER_FLG_WEAK};
@@ -7,7 +8,7 @@ use object::read::elf::FileHeader as _;
 /// The glibc of Amazon Linux 2023.
 const GLIBC: (u32, u32) = (2, 34);
 
-/// What the code is built for; the templates' parameter Architecture.
+/// The processor architecture: the templates' parameter `Architecture`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     /// `x86_64`
@@ -17,7 +18,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// The architecture of that word.
+    /// Parses the word of the templates.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "x86_64" => Some(Self::X86_64),
@@ -26,7 +27,7 @@ impl Architecture {
         }
     }
 
-    /// Its word in the templates.
+    /// The word in the templates.
     pub fn word(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -35,7 +36,7 @@ impl Architecture {
     }
 }
 
-/// Why a binary cannot run there.
+/// Why a binary cannot run on Lambda.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
     #[error("it is no 64-bit Linux program")]
@@ -46,7 +47,7 @@ pub(crate) enum Unfit {
     Glibc(u32, u32),
 }
 
-/// Looks at a binary.
+/// Checks a binary.
 pub(crate) fn check(binary: &[u8], wanted: Architecture) -> Result<(), Unfit> {
     let broken = |_: object::Error| Unfit::NotElf;
     let header = FileHeader64::<Endianness>::parse(binary).map_err(broken)?;
@@ -66,7 +67,7 @@ pub(crate) fn check(binary: &[u8], wanted: Architecture) -> Result<(), Unfit> {
     }
 }
 
-/// The newest version of glibc that it cannot do without; none if it is linked statically.
+/// The newest version of glibc that it requires. None if it is linked statically.
 fn newest_glibc(
     header: &FileHeader64<Endianness>,
     endian: Endianness,
@@ -80,7 +81,7 @@ fn newest_glibc(
     let mut newest = None;
     while let Some((_, mut versions)) = needs.next()? {
         while let Some(version) = versions.next()? {
-            // What is weak is done without where it is not there.
+            // A weak symbol is not required.
             if version.vna_flags.get(endian) & VER_FLG_WEAK != VER_FLG_WEAK {
                 newest = newest.max(parse(version.name(endian, strings)?));
             }
@@ -89,7 +90,7 @@ fn newest_glibc(
     Ok(newest)
 }
 
-/// `GLIBC_2.34`; others are not of glibc.
+/// Parses names such as `GLIBC_2.34`. Other names are not of glibc.
 fn parse(name: &[u8]) -> Option<(u32, u32)> {
     let text = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?;
     let mut parts = text.split('.').map(str::parse);
@@ -103,7 +104,7 @@ fn parse(name: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// This test itself, which is a program of this machine.
+    /// The binary of this test, which is a program for this machine.
     fn own() -> Vec<u8> {
         std::fs::read(std::env::current_exe().unwrap()).unwrap()
     }
@@ -136,7 +137,7 @@ mod tests {
     fn a_glibc_that_is_too_new_is_refused() {
         let mut binary = own();
         let (own_one, _) = machine();
-        // The test needs some version of glibc: it is written as one that nobody has yet.
+        // The test needs some version of glibc. It is replaced by one that does not exist yet.
         let at = binary.windows(11).position(|name| {
             name.starts_with(b"\0GLIBC_2.") && name[9..].iter().all(u8::is_ascii_digit)
         });

@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::change::Wanted;
 use crate::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS, Template};
 
-/// Outputs of a stack.
+/// Outputs of a stack by name.
 pub type Outputs = BTreeMap<String, String>;
 
-/// Where code is.
+/// The location of code.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Code {
@@ -19,17 +19,17 @@ pub struct Code {
     pub(crate) key: String,
 }
 
-/// The stack of the management account, as infra/README.md names it.
+/// The name of the management account's stack, as in infra/README.md.
 pub fn management_stack(name: &str) -> String {
     format!("{name}-management")
 }
 
-/// The stack in the management account through which a member's worker comes in.
+/// The name of the stack in the management account with the role of a member's worker.
 pub fn access_stack(name: &str, account: &AccountId) -> String {
     format!("{name}-member-access-{account}")
 }
 
-/// The stack of a member account.
+/// The name of a member account's stack.
 pub fn member_stack(name: &str) -> String {
     format!("{name}-member")
 }

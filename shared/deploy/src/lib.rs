@@ -1,7 +1,7 @@
-//! What the operator's command and the AWS on one machine share: stacks, code buckets, packages with the
-//! Lambdas' code, and progress on stderr.
+//! Deployment: stacks, code buckets, packages with the functions' code, and progress on stderr. The
+//! operator's command and `pmp-sync-local` share it.
 //!
-//! Every step can be repeated: whatever an interrupted run has left is taken up by the next.
+//! Every step can be repeated, and continues what an interrupted one has left.
 
 pub mod binaries;
 pub mod bucket;
@@ -25,13 +25,13 @@ use pmp_sync_domain::ids::AccountId;
 /// An account with credentials to act in it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Its number.
+    /// The account id, 12 digits.
     pub id: AccountId,
-    /// Its credentials, and where its calls go.
+    /// The SDK configuration with its credentials and endpoints.
     pub config: SdkConfig,
 }
 
-/// What can go wrong with a deployment.
+/// An error of a deployment.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// AWS refused, or did not answer.
@@ -40,33 +40,33 @@ pub enum DeployError {
     /// A file cannot be read.
     #[error("{path}: {error}")]
     File {
-        /// Its path.
+        /// The path of the file.
         path: String,
-        /// Why not.
+        /// The I/O error.
         error: std::io::Error,
     },
-    /// What was asked for cannot be done.
+    /// The request cannot be fulfilled.
     #[error("{message}")]
     Invalid {
-        /// What is wrong with it.
+        /// What is wrong, as a sentence.
         message: String,
-        /// What to ask for.
+        /// What to request instead.
         remedy: String,
     },
-    /// Something that is needed is not there.
+    /// Something that is needed is missing.
     #[error("{message}")]
     Missing {
         /// What is missing.
         message: String,
-        /// How it comes there.
+        /// How to get it.
         remedy: String,
     },
-    /// A stack, or what belongs to it, could not be brought to what is wanted.
+    /// A stack, or something that belongs to it, could not be brought to the wanted state.
     #[error("{message}")]
     Failed {
-        /// What went wrong.
+        /// What went wrong, as a sentence.
         message: String,
-        /// How to go on.
+        /// What to do about it.
         remedy: String,
     },
     /// It did not happen in time.
@@ -75,7 +75,7 @@ pub enum DeployError {
 }
 
 impl DeployError {
-    /// What an error means that a file gives.
+    /// Converts an I/O error of a file.
     fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::File {
             path: path.display().to_string(),

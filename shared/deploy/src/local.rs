@@ -1,4 +1,4 @@
-//! What `pmp-sync local` and the program that it runs agree on: the command line, and what is printed.
+//! The interface between `pmp-sync local` and `pmp-sync-local`: command line and output.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-/// The name of the program, which lies beside the operator's command.
+/// The name of the program, which is beside the operator's command.
 pub const PROGRAM: &str = "pmp-sync-local";
 
 /// The commands.
@@ -50,7 +50,7 @@ pub struct UpOptions {
     pub state: StateOption,
 }
 
-// The defaults are here and not clap's: whether an option was given has to be known.
+// The defaults are not clap's, because it must be known whether an option was given.
 impl UpOptions {
     /// How long it lives.
     pub fn ttl(&self) -> Duration {
@@ -64,7 +64,7 @@ impl UpOptions {
 }
 
 impl LocalCommand {
-    /// The command line that is parsed as this command.
+    /// The arguments that parse to this command.
     pub fn arguments(&self) -> Vec<OsString> {
         let (word, options, state) = match self {
             Self::Up(options) => ("up", Some(options), &options.state),
@@ -99,28 +99,28 @@ impl LocalCommand {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct State {
-    /// The shape that this release reads and writes.
+    /// Schema number of the state file.
     pub schema: u32,
-    /// The process that holds it.
+    /// The id of the process.
     pub pid: u32,
-    /// Where it answers for AWS.
+    /// The endpoint of AWS.
     pub endpoint: String,
-    /// Where it answers for AWS Marketplace.
+    /// The endpoint of AWS Marketplace.
     pub catalog_endpoint: String,
-    /// When it ends by itself.
+    /// When it ends automatically.
     pub ends_at: String,
     /// The management account.
     pub management_account: String,
-    /// Its experience; null beside another emulator, where nothing is made.
+    /// Its experience. Null with another emulator, in which nothing is created.
     pub management_experience: Option<String>,
     /// The member organizations.
     pub members: Vec<StateMember>,
-    /// Organizations in which nothing is deployed. Files of earlier releases are without.
+    /// Organizations in which nothing is deployed. Absent in files of earlier releases.
     #[serde(default)]
     pub empty: Vec<StateOrganization>,
-    /// What to set to use it, with the rights of the management account.
+    /// The variables to set in order to use it, with the permissions of the management account.
     pub variables: BTreeMap<String, String>,
-    /// Files of earlier releases are without.
+    /// The options with which it was started. Absent in files of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<StateOptions>,
 }
@@ -133,9 +133,9 @@ pub struct StateMember {
     pub name: String,
     /// Its account.
     pub account: String,
-    /// What its roles ask for.
+    /// The external id that its roles require.
     pub external_id: String,
-    /// Its experience; null beside another emulator.
+    /// Its experience. Null with another emulator.
     pub experience: Option<String>,
 }
 
@@ -149,11 +149,11 @@ pub struct StateOrganization {
     pub account: String,
 }
 
-/// How it was started.
+/// The options with which it was started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateOptions {
-    /// What its resources are named after.
+    /// The stacks' parameter `Name`.
     pub name: String,
     /// How long it lives.
     pub ttl_seconds: u64,
@@ -161,15 +161,15 @@ pub struct StateOptions {
     pub change_set_seconds: f64,
 }
 
-/// What `down` prints.
+/// The output of `down`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
-    /// False if nothing ran.
+    /// False if nothing was running.
     pub ended: bool,
 }
 
-/// A time such as 30m, of at most a day.
+/// Parses a duration such as 30m, of at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "a number and s, m or h is expected, such as 30m; at most 24h".to_owned();
     let unit = text.chars().last().ok_or_else(expected)?;

@@ -1,4 +1,4 @@
-//! The Lambdas' code: found, checked, and packed the same way every time.
+//! The code of the Lambda functions: found, checked, and packed reproducibly.
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Function {
         }
     }
 
-    /// Its binary in a folder, as cargo or as cargo-lambda leaves it there.
+    /// Finds its binary in a folder, as cargo or cargo-lambda writes it.
     pub(crate) fn find(self, folder: &Path) -> Result<PathBuf, DeployError> {
         let name = format!("pmp-sync-{}", self.word());
         let places = [folder.join(&name), folder.join(&name).join("bootstrap")];
@@ -45,15 +45,15 @@ impl Function {
     }
 }
 
-/// Code as Lambda takes it.
+/// A package of code for Lambda.
 #[derive(Debug, Clone)]
 pub struct Package {
-    /// What it is called in the bucket: other code has another key, so that a release changes it.
+    /// Its key in the bucket. Other code has another key, so that a release changes it.
     pub(crate) key: String,
     pub(crate) zip: Vec<u8>,
 }
 
-/// Finds the code of a function in a folder and packs it, if Lambda can run it.
+/// Finds the code of a function in a folder, checks that Lambda can run it, and packs it.
 pub async fn package(
     function: Function,
     folder: &Path,
@@ -79,7 +79,7 @@ pub async fn package(
 }
 
 impl Package {
-    /// Packs a binary, whatever it is built for.
+    /// Packs a binary without a check.
     pub(crate) async fn read(path: &Path, function: Function) -> Result<Self, DeployError> {
         let binary = std::fs::read(path).map_err(DeployError::file(path))?;
         Self::of(function, binary, path).await
@@ -98,7 +98,7 @@ fn pack(function: Function, binary: &[u8]) -> std::io::Result<Package> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .unix_permissions(0o755)
-        // The same for the same code, whenever it is packed.
+        // A fixed time, so that the same code always gives the same package.
         .last_modified_time(DateTime::default())
         .compression_method(CompressionMethod::Deflated);
     zip.start_file("bootstrap", options)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows what is going on.
+/// Shows the current step.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// A step begins.
+    /// Begins a step.
     pub fn step(&self, text: impl Into<String>) {
         let text = text.into();
         match &self.bar {
@@ -52,19 +52,19 @@ impl Progress {
         }
     }
 
-    /// True where details are shown: on a terminal.
+    /// True if details are shown, which is on a terminal.
     pub fn shows_details(&self) -> bool {
         self.bar.is_some()
     }
 
-    /// How far the present step is; only shown on a terminal.
+    /// Shows the progress of the current step, on a terminal only.
     pub fn detail(&self, text: impl Into<String>) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.into());
         }
     }
 
-    /// Nothing more is to come.
+    /// Ends the output.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -73,7 +73,7 @@ impl Progress {
 
     fn line(&self, text: &str) {
         if !self.quiet {
-            // Progress that nobody can read is no reason to fail.
+            // Errors are ignored, because progress is not essential.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! The signals at which a command ends.
+//! Signals that end a command.
 
 use std::io::Result;
 
@@ -13,7 +13,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on they do not end the process by themselves.
+    /// From now on these signals do not end the process on their own.
     pub fn new() -> Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -22,7 +22,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// Waits for a signal, and returns its number.
     pub async fn next(&mut self) -> u8 {
         let kind = tokio::select! {
             _ = self.interrupt.recv() => SignalKind::interrupt(),

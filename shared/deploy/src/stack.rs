@@ -1,5 +1,5 @@
-//! A CloudFormation stack: brought to what its template says by a change set that is shown first, and
-//! deleted. Every step can be repeated, and taken up by another run of the command.
+//! A CloudFormation stack: deployed by a change set that is shown first, and deleted. Every step
+//! can be repeated, and continued by another run of the command.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,14 +16,15 @@ use crate::Account;
 use crate::DeployError;
 use crate::step::{Step, Wish, next};
 
-/// How long CloudFormation may take over one operation on a stack.
+/// How long one operation of CloudFormation on a stack may take.
 const PATIENCE: Duration = Duration::from_mins(30);
-/// Steps until a stack is as it is wanted: more than any way there has.
+/// The most steps to the wanted state: more than are ever needed.
 const ROUNDS: usize = 8;
-/// Pages of events that are looked at for what failed first.
+/// The most pages of events that are searched for the first failure.
 const EVENT_PAGES: usize = 20;
 
-/// Waits that grow: a small stack is done soon, and a long one is not asked about all the time.
+/// Growing waits, so that a small stack is noticed soon, and a large one is not polled all the
+/// time.
 #[derive(Debug)]
 pub struct Pause {
     next: Duration,
@@ -37,7 +38,7 @@ impl Default for Pause {
 }
 
 impl Pause {
-    /// The first is short.
+    /// Begins with a short wait.
     pub fn new() -> Self {
         Self {
             next: Duration::from_millis(100),
@@ -45,7 +46,7 @@ impl Pause {
         }
     }
 
-    /// False once the time is up.
+    /// Waits. Returns false once the time is up.
     pub async fn take(&mut self) -> bool {
         if Instant::now() >= self.ends {
             return false;
@@ -56,7 +57,7 @@ impl Pause {
     }
 }
 
-/// A stack as it stands.
+/// The current state of a stack.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Its id.
@@ -72,7 +73,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// True if it was created and can be used.
+    /// True if the stack was created and can be used.
     pub fn is_whole(&self) -> bool {
         next(Some(&self.status), Wish::Deployed) == Step::Update
     }
@@ -87,7 +88,7 @@ pub struct Stacks<'a> {
 }
 
 impl<'a> Stacks<'a> {
-    /// Of this account.
+    /// The stacks of `account`.
     pub fn new(account: &'a Account, progress: &'a Progress) -> Self {
         Self {
             client: Client::new(&account.config),
@@ -96,17 +97,17 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// A stack of that name, in words.
+    /// The stack in words, with its account.
     pub fn thing(&self, stack: &str) -> String {
         format!("stack {stack} of account {}", self.account)
     }
 
-    /// The stack of that name or id, if there is one.
+    /// Finds a stack by name or id.
     pub async fn find(&self, stack: &str) -> Result<Option<Found>, DeployError> {
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
         match answer {
             Ok(answer) => Ok(answer.stacks().first().map(found)),
-            // There is no error of its own for this.
+            // CloudFormation has no error code of its own for this.
             Err(error)
                 if error.code() == Some("ValidationError")
                     && error
@@ -119,7 +120,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits and deletes until the stack can be created or updated: which of both, and how it stands.
+    /// Waits and deletes until the stack can be created or updated. Returns which of the two, and
+    /// the current state.
     pub(crate) async fn prepare(&self, stack: &str) -> Result<(Step, Option<Found>), DeployError> {
         for _ in 0..ROUNDS {
             let standing = self.find(stack).await?;
@@ -138,7 +140,7 @@ impl<'a> Stacks<'a> {
         Err(self.restless(stack))
     }
 
-    /// Deletes the stack, whatever is under way with it. False if there was none.
+    /// Deletes the stack, whatever is under way with it. Returns false if there was none.
     pub async fn remove(&self, stack: &str) -> Result<bool, DeployError> {
         let mut was_there = false;
         for _ in 0..ROUNDS {
@@ -166,7 +168,7 @@ impl<'a> Stacks<'a> {
             .send()
             .await
             .map_err(|error| service_error("DeleteStack", self.thing(stack), &error))?;
-        // What is deleted is known by its id only.
+        // A deleted stack is found by its id only.
         let ended = self.settle(stack, &found.id).await?;
         match ended.map(|found| found.status) {
             None | Some(StackStatus::DeleteComplete) => Ok(()),
@@ -184,7 +186,7 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no operation is under way.
     pub(crate) async fn settle(&self, stack: &str, id: &str) -> Result<Option<Found>, DeployError> {
         let mut pause = Pause::new();
         loop {
@@ -224,7 +226,8 @@ impl<'a> Stacks<'a> {
         Ok(answer.stack_events().first().and_then(told))
     }
 
-    /// What failed first in the stack's last operation, and why. Events come newest first.
+    /// The first failure of the stack's last operation, with its reason. Events are ordered from
+    /// the newest to the oldest.
     pub(crate) async fn first_failure(&self, id: &str) -> Result<Option<String>, DeployError> {
         let mut first = None;
         let mut token = None;
@@ -278,7 +281,7 @@ impl<'a> Stacks<'a> {
     }
 }
 
-/// True of the stack's own event with which an operation begins.
+/// True for the stack's own event with which an operation begins.
 fn begins_operation(status: &str) -> bool {
     matches!(
         status,

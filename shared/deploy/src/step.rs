@@ -1,37 +1,38 @@
-//! What is to be done with a stack, by its status alone. Pure.
+//! The next step for a stack, decided from its status alone. Pure.
 
 use aws_sdk_cloudformation::types::StackStatus;
 
-/// How a stack is wanted.
+/// The wanted end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// As the template and the parameters say.
+    /// Deployed as the template and the parameters say.
     Deployed,
-    /// Not there.
+    /// Deleted.
     Gone,
 }
 
-/// What comes next. After everything but `Done`, `Create`, `Update` and `Stuck` it is looked again.
+/// The next step. After every step except `Done`, `Create`, `Update` and `Stuck` the status is read
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A change set that creates it.
+    /// Create the stack by a change set.
     Create,
-    /// A change set that updates it.
+    /// Update the stack by a change set.
     Update,
-    /// Something is under way: its end is waited for.
+    /// Wait for the operation that is under way.
     Wait,
-    /// It is deleted.
+    /// Delete the stack.
     Delete,
-    /// Nothing is left to do.
+    /// Nothing to do.
     Done,
-    /// Somebody has to see to it: what to do.
+    /// An operator must act. The text says what to do.
     Stuck(&'static str),
 }
 
-/// What to do about an update that could not even be undone.
+/// The remedy for an update whose rollback failed.
 const CONTINUE_ROLLBACK: &str = "see in its events what could not be undone, deal with that, run `aws cloudformation continue-update-rollback --stack-name STACK`, and then this command again";
 
-/// The step for a stack of this status; `None` if there is no such stack.
+/// Decides the step for a status. `None` means that the stack does not exist.
 pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
     use StackStatus as S;
     let Some(status) = status else {
@@ -42,7 +43,7 @@ pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
     };
     match (status, wish) {
         (S::DeleteComplete, Wish::Gone) => Step::Done,
-        // A first change set was made and never executed: there is nothing but the name.
+        // A first change set was created and never executed: only the name exists.
         (S::DeleteComplete | S::ReviewInProgress, Wish::Deployed) => Step::Create,
         (
             S::CreateInProgress
@@ -57,7 +58,7 @@ pub(crate) fn next(status: Option<&StackStatus>, wish: Wish) -> Step {
             _,
         ) => Step::Wait,
         (_, Wish::Gone) => Step::Delete,
-        // It never was: it cannot be updated, only deleted.
+        // Its creation failed: it cannot be updated, only deleted.
         (S::RollbackComplete | S::RollbackFailed | S::CreateFailed | S::DeleteFailed, _) => {
             Step::Delete
         }

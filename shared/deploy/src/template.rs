@@ -1,15 +1,15 @@
-//! The templates, compiled in, and which of their parameters an operator may set.
+//! The templates, compiled into the binary, and the parameters that an operator may set.
 
 use crate::DeployError;
 
-/// A template with what the command itself sets.
+/// A template, with the parameters that the command sets.
 #[derive(Debug, Clone, Copy)]
 pub struct Template {
-    /// Its file in infra/.
+    /// The name of its file in infra/.
     pub file: &'static str,
-    /// Its text.
+    /// The text of the template.
     pub body: &'static str,
-    /// Parameters that follow from what is deployed; nobody else may set them.
+    /// Parameters that the command derives. An operator may not set them.
     set_here: &'static [&'static str],
 }
 
@@ -50,7 +50,7 @@ pub const MEMBER: Template = Template {
 };
 
 impl Template {
-    /// The names of its parameters. The templates are ours, and written so that this finds them.
+    /// The names of its parameters. This relies on the layout of our templates.
     pub fn parameters(&self) -> Vec<&'static str> {
         let lines = self.body.lines();
         let section = lines.skip_while(|line| *line != "Parameters:").skip(1);
@@ -62,7 +62,7 @@ impl Template {
         section.filter_map(name).collect()
     }
 
-    /// Refuses parameters that it does not have, and those that are not the operator's.
+    /// Refuses unknown parameters, and those that an operator may not set.
     pub fn check(&self, chosen: &[(String, String)]) -> Result<(), DeployError> {
         let known = self.parameters();
         let free: Vec<_> = known

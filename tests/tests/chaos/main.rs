@@ -1,5 +1,5 @@
 //! Failures end to end: the deployed Lambdas behind proxies that cut, drop and kill, an emulator that
-//! throttles and fails. One embedded AWS for the whole binary, accounts of its own for each test.
+//! throttles and fails. One emulated AWS for the whole binary, accounts of its own for each test.
 
 #![allow(
     clippy::unwrap_used,

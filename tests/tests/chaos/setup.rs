@@ -38,11 +38,11 @@ static SHARED: LazyLock<(Embedded, Binaries)> = LazyLock::new(|| {
                 through_proxies: true,
             };
             let started = Embedded::start_with(options, &Progress::none()).await;
-            (started.expect("the embedded AWS starts"), binaries)
+            (started.expect("the emulated AWS starts"), binaries)
         })
     })
     .join()
-    .expect("the embedded AWS starts")
+    .expect("the emulated AWS starts")
 });
 
 /// Faults of the emulator and of the server are for every installation: whoever makes some writes,

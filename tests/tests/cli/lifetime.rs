@@ -1,4 +1,4 @@
-//! How the embedded AWS ends: told to, when its time is up, and with the process that holds it.
+//! How the emulated AWS ends: told to, when its time is up, and with the process that holds it.
 
 use std::process::Command;
 use std::time::Duration;

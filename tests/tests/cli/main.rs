@@ -1,4 +1,4 @@
-//! The operator's command as an operator uses it: the real binary, and the embedded AWS that it starts.
+//! The operator's command as an operator uses it: the real binary, and the emulated AWS that it starts.
 
 #![allow(
     clippy::unwrap_used,

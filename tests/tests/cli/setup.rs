@@ -1,4 +1,4 @@
-//! What every test stands on: the binary, an embedded AWS of its own, and looking whether it is gone.
+//! What every test stands on: the binary, an emulated AWS of its own, and looking whether it is gone.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -20,7 +20,7 @@ use crate::schemas;
 const START: Duration = Duration::from_mins(5);
 /// How long any other command may take.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long it may take until nothing is left of an embedded AWS that ends.
+/// How long it may take until nothing is left of an emulated AWS that ends.
 pub(crate) const END: Duration = Duration::from_secs(20);
 
 /// The command as it is now, beside the folder of the test binaries.
@@ -118,7 +118,7 @@ pub(crate) fn finish(mut command: Command, folder: &Path, most: Duration) -> Ans
     answer
 }
 
-/// An embedded AWS that the command has started. It is ended when this is dropped.
+/// An emulated AWS that the command has started. It is ended when this is dropped.
 pub(crate) struct Local {
     home: TempDir,
     /// The answer of `local up --json`.

@@ -39,7 +39,7 @@ fn script(commands: &[(&str, u8)]) -> String {
     script
 }
 
-/// A cache folder of its own, so that nobody else's embedded AWS is taken for this one; with the Python
+/// A cache folder of its own, so that nobody else's emulated AWS is taken for this one; with the Python
 /// environment that is there already.
 fn cache(home: &Path) -> PathBuf {
     let own = home.join("cache").join("pmp-sync");

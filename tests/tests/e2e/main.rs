@@ -1,4 +1,4 @@
-//! End to end: the deployed Lambdas, the real templates, real queues. One embedded AWS for the whole
+//! End to end: the deployed Lambdas, the real templates, real queues. One emulated AWS for the whole
 //! binary, accounts of its own for each test.
 
 #![allow(

@@ -34,11 +34,11 @@ static SHARED: LazyLock<(Embedded, Binaries)> = LazyLock::new(|| {
                 &Progress::none(),
             )
             .await;
-            (started.expect("the embedded AWS starts"), binaries)
+            (started.expect("the emulated AWS starts"), binaries)
         })
     })
     .join()
-    .expect("the embedded AWS starts")
+    .expect("the emulated AWS starts")
 });
 
 pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
@@ -84,7 +84,7 @@ async fn deploy(number: u64, members: u64, parameters: Parameters<'_>) -> Instal
     let members = (1..=members)
         .map(|member| Organization::numbered(&format!("m{member}"), number * 100 + member))
         .collect();
-    // The embedded AWS ends the running functions of a name in every account when one is deployed.
+    // The emulated AWS ends the running functions of a name in every account when one is deployed.
     Installation::deploy_with(
         embedded(),
         &SHARED.1,

@@ -1,4 +1,4 @@
-//! Starting what holds the embedded AWS, looking at it, and ending it.
+//! `up`, `status` and `down`: start the process that holds the emulated AWS, show it, end it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::start::start;
 use crate::state::{self, differences, ending_file, state_file};
 use crate::{Common, json, line, note};
 
-/// How long an end may take.
+/// How long the process may take to end.
 const END: Duration = Duration::from_secs(30);
 
 async fn is_listening(state: &State) -> bool {
@@ -35,7 +35,7 @@ pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failu
             note("it runs already; `pmp-sync local down` ends it");
             return show(common, &state);
         }
-        // Left behind by a process that is gone.
+        // A process that no longer exists left it behind.
         state::remove(&path)?;
     }
     if let Some(folder) = path.parent() {
@@ -117,10 +117,10 @@ pub(crate) async fn down(common: &Common, given: &StateOption) -> Result<(), Fai
     let running = state::read(&path)?;
     let mut ended = see_earlier_end(&path).await?;
     if let Some(state) = running {
-        // Moved and not removed: should it not end in time, it can still be found.
+        // Moved and not removed, so that the process can still be found if it does not end in time.
         let ending = ending_file(&path);
         match std::fs::rename(&path, &ending) {
-            // Its time has just been up.
+            // The process has just ended on its own.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             moved => moved.map_err(Failure::file(&path))?,
         }
@@ -134,7 +134,7 @@ pub(crate) async fn down(common: &Common, given: &StateOption) -> Result<(), Fai
     Ok(())
 }
 
-/// Waits for what an earlier `down` has told to end, and did not see the end of.
+/// Waits for a process that an earlier `down` told to end.
 async fn see_earlier_end(path: &Path) -> Result<bool, Failure> {
     let ending = ending_file(path);
     match state::read(&ending)? {

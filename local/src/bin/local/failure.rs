@@ -1,5 +1,5 @@
-//! What the command ends with when it does not succeed, in the form and with the codes of the operator's
-//! command: docs/cli.md lists them.
+//! The failures of the command, in the form and with the codes of the operator's command:
+//! docs/command-guide.md lists them.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ pub(crate) enum Failure {
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File { path: String, error: std::io::Error },
-    /// The state file is not one.
+    /// The state file cannot be read.
     #[error("the state file {path} is broken: {reason}")]
     StateFile { path: String, reason: String },
-    /// The embedded AWS.
+    /// The emulated AWS failed.
     #[error("{message}")]
     Local { message: String, remedy: String },
     /// A signal, by its number.
@@ -43,7 +43,7 @@ impl From<ScenarioError> for Failure {
 }
 
 impl Failure {
-    /// One about which nothing more is known.
+    /// A failure without a remedy of its own.
     pub(crate) fn local(error: &impl std::error::Error) -> Self {
         Self::Local {
             message: error.to_string(),
@@ -51,7 +51,7 @@ impl Failure {
         }
     }
 
-    /// What an error means that a file gives.
+    /// Converts an I/O error of a file.
     pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::File {
             path: path.display().to_string(),
@@ -63,7 +63,7 @@ impl Failure {
         match self {
             Self::File { .. } | Self::StateFile { .. } => 5,
             Self::Local { .. } => 6,
-            // As a shell tells it of a process that a signal has ended.
+            // As a shell reports a process that a signal ended.
             Self::Interrupted { signal, .. } => 128 + signal,
         }
     }
@@ -76,13 +76,13 @@ impl Failure {
         }
     }
 
-    /// For a person.
+    /// The text for stderr.
     pub(crate) fn report(&self) -> String {
         let remedy = self.remedy().map(|told| format!("\nwhat to do: {told}"));
         format!("error: {self}{}", remedy.unwrap_or_default())
     }
 
-    /// For a program.
+    /// The JSON value for stdout.
     pub(crate) fn answer(&self) -> Value {
         let code = match self {
             Self::File { .. } | Self::StateFile { .. } => "file",

@@ -1,4 +1,4 @@
-//! `pmp-sync-local`: the embedded AWS with everything deployed, started and ended. `pmp-sync local` runs it.
+//! `pmp-sync-local`: the emulated AWS with everything deployed, started and ended. `pmp-sync local` runs it.
 //! Data goes to stdout, everything else to stderr.
 
 mod control;
@@ -57,20 +57,20 @@ async fn main() -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// A line of data.
+/// Writes a line to stdout.
 fn line(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(Failure::file(Path::new("stdout")))
 }
 
-/// Data for a program.
+/// Writes a JSON value to stdout.
 fn json(value: &impl Serialize) -> Result<(), Failure> {
     let failed = Failure::file(Path::new("stdout"));
     let text = serde_json::to_string(value).map_err(|error| failed(error.into()))?;
     line(&text)
 }
 
-/// A line that is no data.
+/// Writes a line to stderr.
 fn note(text: &str) {
-    // What nobody can read is no reason to fail.
+    // Errors are ignored, because nobody may be there to read it.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

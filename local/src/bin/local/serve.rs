@@ -1,5 +1,5 @@
-//! The process that holds the embedded AWS. It ends when its state file is
-//! removed, its time is up, it is told to by a signal, or the server is gone.
+//! The process that holds the emulated AWS. It ends when its state file is removed, its time is
+//! over, a signal arrives, or the server has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::Common;
 use crate::failure::Failure;
 use crate::state::{self, aws_config_file, state_file};
 
-/// How often it is looked whether the state file is still there.
+/// How often the process checks that the state file exists.
 const LOOK: Duration = Duration::from_millis(300);
 /// The number of the signal.
 const HANGUP: u8 = 1;
-/// The most that deploying may take on a busy machine.
+/// How long the deployment may take on a busy machine.
 const DEPLOYING: Duration = Duration::from_mins(15);
 
 fn organization(name: &str, digit: char) -> Organization {
@@ -37,7 +37,7 @@ fn organization(name: &str, digit: char) -> Organization {
     }
 }
 
-/// Serves until it is told to end.
+/// Runs until it is told to end.
 pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Failure> {
     let path = state_file(&options.state)?;
     let progress = Progress::new();
@@ -49,7 +49,7 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
             ..Settings::default()
         }),
     };
-    // The time counts from when it is ready; the server's own limit is the last resort.
+    // The time counts from when it is ready. The server's own limit is the last resort.
     let mut embedded = Embedded::start(catalog, options.ttl() + DEPLOYING, &progress).await?;
     let members = vec![organization("emea", '2'), organization("apac", '3')];
     let management = organization("headquarters", '1');
@@ -80,14 +80,14 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     state
         .variables
         .insert("AWS_CONFIG_FILE".to_owned(), profiles.display().to_string());
-    // Before the state file is there: whoever finds it may send one at once.
+    // Before the state file exists, because whoever finds it may send a signal at once.
     let mut signals = Signals::new().map_err(|error| Failure::local(&error))?;
     state::write(&path, &state)?;
     drop(installation);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            // The terminal that it was started from may be closed.
+            // The terminal from which it was started may be closed.
             signal = signals.next() => if signal != HANGUP { break },
         }
         if Instant::now() >= ends || !path.exists() || !embedded.is_running() {
@@ -96,15 +96,15 @@ pub(crate) async fn serve(common: &Common, options: &UpOptions) -> Result<(), Fa
     }
     let own = std::process::id();
     state::remove_of(&path, own);
-    // One that stays is in nobody's way.
+    // A file that remains does no harm.
     let _ = state::remove(&profiles);
     embedded.stop().await;
-    // `local down` does so too, if it still waits.
+    // `local down` does so too, if it is still waiting.
     state::remove_of(&state::ending_file(&path), own);
     Ok(())
 }
 
-/// A profile for each account, named after its organization: the root of the embedded AWS's account.
+/// A profile for each account, named after its organization: the root of the emulated AWS's account.
 fn aws_config(state: &State) -> String {
     let management = [("management", state.management_account.as_str())];
     let members = state
@@ -129,7 +129,7 @@ fn aws_config(state: &State) -> String {
         .join("\n")
 }
 
-/// Seeds our emulator; in another one nothing is made.
+/// Seeds our emulator. In another emulator nothing is created.
 async fn describe(
     common: &Common,
     options: &UpOptions,

@@ -1,5 +1,5 @@
-//! How the process that holds the embedded AWS is started and waited for; it does not outlive a start
-//! that fails or is interrupted.
+//! Starts the process that holds the emulated AWS, and waits for it. The process does not outlive a
+//! start that fails or is interrupted.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -20,18 +20,19 @@ use crate::Common;
 use crate::failure::Failure;
 use crate::state;
 
-/// How long a first start may take: the Python environment is made, the Lambdas are built.
+/// How long a first start may take: it creates the Python environment and builds the Lambda
+/// functions.
 const START: Duration = Duration::from_mins(15);
-/// How long the process may take to end: it waits for ministack, which it gives 8 s.
+/// How long the process may take to end: it gives ministack 8 s.
 const END: Duration = Duration::from_secs(12);
-/// What is told of a log.
+/// The number of lines of a log that are shown.
 const TAIL: usize = 12;
 
-/// The process, and where it says what came of it.
+/// The process, with its output.
 struct Serving {
     child: Child,
     log: PathBuf,
-    /// What it prints; read all the time, or a long text would hold it up.
+    /// Its output. It is read continuously, because a full pipe would block the process.
     outcome: Option<JoinHandle<String>>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn start(
     path: &Path,
     progress: &Progress,
 ) -> Result<State, Failure> {
-    // Before there is anything that a signal could leave behind.
+    // Before anything exists that a signal could leave behind.
     let mut signals = Signals::new().map_err(|error| Failure::local(&error))?;
     let mut serving = spawn(common, options, path)?;
     progress.step("starting (the first time takes some minutes)");
@@ -65,7 +66,7 @@ pub(crate) async fn start(
         }),
     };
     if outcome.is_err() {
-        // It hangs by no thread of ours, so it is ended here.
+        // The process does not depend on a thread of ours, so it is ended here.
         end(&mut serving.child, &mut signals, progress).await;
         state::remove_of(path, serving.child.id());
     }
@@ -85,13 +86,13 @@ fn spawn(common: &Common, options: &UpOptions, path: &Path) -> Result<Serving, F
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
-        // Ctrl-C at this terminal is not for it. What it builds with is in the same group.
+        // Ctrl-C at this terminal must not reach it. Its build processes are in the same group.
         .process_group(0);
     let mut child = serve.spawn().map_err(Failure::file(Path::new(PROGRAM)))?;
     let outcome = child.stdout.take().map(|mut stdout| {
         std::thread::spawn(move || {
             let mut text = String::new();
-            // What could be read is what counts.
+            // Errors are ignored: what could be read counts.
             let _ = stdout.read_to_string(&mut text);
             text
         })
@@ -118,7 +119,7 @@ async fn wait_until_ready(
             return Err(ended(serving, status));
         }
         let text = std::fs::read_to_string(&serving.log).unwrap_or_default();
-        // Why it fails is told when it has failed.
+        // The reason of a failure is shown when it has failed.
         let steps = text.lines().take_while(|line| !line.starts_with("error: "));
         if let Some(last) = steps.last().filter(|last| *last != shown) {
             last.clone_into(&mut shown);
@@ -132,7 +133,7 @@ async fn wait_until_ready(
     ))
 }
 
-/// Why it has ended, in its own words if it had any.
+/// The failure of a process that has ended, in its own words if it printed any.
 fn ended(serving: &mut Serving, status: ExitStatus) -> Failure {
     let said = serving.outcome.take().and_then(|read| read.join().ok());
     let reason = said.and_then(|text| serde_json::from_str::<Outcome>(&text).ok());
@@ -155,16 +156,16 @@ fn failure(message: String, log: &Path) -> Failure {
     }
 }
 
-/// Ends the process and what is in its group, at the latest when another signal asks for it.
+/// Ends the process and its group, at the latest when another signal arrives.
 async fn end(child: &mut Child, signals: &mut Signals, progress: &Progress) {
-    // Once it has been waited for, its number may be another's.
+    // After it has been waited for, its id may belong to another process.
     if !matches!(child.try_wait(), Ok(None)) {
         return;
     }
     progress.step("ending what was started");
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let tell = |signal| group.map(|group| kill_process_group(group, signal));
-    // That there is none any more is as good.
+    // An error means that it has ended already.
     let _ = tell(ProcessSignal::TERM);
     let gone = async {
         while matches!(child.try_wait(), Ok(None)) {

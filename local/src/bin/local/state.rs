@@ -1,4 +1,4 @@
-//! The state file of the embedded AWS. Its removal ends what runs.
+//! The state file of the emulated AWS. Removing it ends the process.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use pmp_sync_local::scenario::NAME;
 use crate::Common;
 use crate::failure::Failure;
 
-/// The shape that this release reads and writes.
+/// The schema number of the state file.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// What is asked for and is otherwise with what runs. What is left at its default is not asked for.
+/// The options that differ from those of the running process. An option that is left at its default
+/// asks for nothing.
 pub(crate) fn differences(state: &State, common: &Common, options: &UpOptions) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(is) = &state.options {
@@ -41,7 +42,7 @@ pub(crate) fn differences(state: &State, common: &Common, options: &UpOptions) -
     found
 }
 
-/// Where the state file is: where it is said to be, or in its usual place.
+/// The path of the state file: the given one, or the default.
 pub(crate) fn state_file(given: &StateOption) -> Result<PathBuf, Failure> {
     if let Some(path) = &given.state {
         return std::path::absolute(path).map_err(Failure::file(path));
@@ -61,23 +62,22 @@ pub(crate) fn state_file(given: &StateOption) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Where the AWS configuration with a profile for each account of the embedded AWS stands.
+/// The path of the AWS configuration with a profile for each account.
 pub(crate) fn aws_config_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".aws-config");
     name.into()
 }
 
-/// Where the state file of something that is told to end stands until it has ended, so that it can
-/// be looked for again.
+/// The path of the state file while the process is ending, so that it can be found again.
 pub(crate) fn ending_file(path: &Path) -> PathBuf {
-    // Not another extension: the state file may have that one.
+    // No other extension, because the state file may have it already.
     let mut name = path.as_os_str().to_owned();
     name.push(".ending");
     name.into()
 }
 
-/// What a state file holds, if there is one.
+/// Reads a state file. None if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<State>, Failure> {
     let broken = |reason: String| Failure::StateFile {
         path: path.display().to_string(),
@@ -101,7 +101,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<State>, Failure> {
     Ok(Some(state))
 }
 
-/// Written whole and then moved: whoever waits for it never sees a part.
+/// Writes the file completely and then moves it, so that nobody sees a part of it.
 pub(crate) fn write(path: &Path, state: &State) -> Result<(), Failure> {
     let failed = Failure::file(path);
     let text = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
@@ -111,7 +111,7 @@ pub(crate) fn write(path: &Path, state: &State) -> Result<(), Failure> {
         .map_err(failed)
 }
 
-/// Removes a state file. That it is gone already is as good.
+/// Removes a state file. Succeeds if there is none.
 pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::file(path)(error)),
@@ -119,13 +119,13 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Clears away the state file of a process that is gone or about to go, and no other's: another one
-/// may have been started since.
+/// Removes the state file of a process that has ended or is ending, and of no other: another
+/// process may have been started since.
 pub(crate) fn remove_of(path: &Path, pid: u32) {
     if let Ok(Some(state)) = read(path)
         && state.pid == pid
     {
-        // One that stays is in nobody's way.
+        // A file that remains does no harm.
         let _ = remove(path);
     }
 }

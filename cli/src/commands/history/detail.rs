@@ -1,6 +1,7 @@
 //! One run with everything that is known of it, as text.
 
 use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
@@ -24,13 +25,7 @@ pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
     for request in &run.requests {
         show_request(request)?;
     }
-    if let Some(fault) = &run.fault {
-        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!(
-            "  what to do  {}",
-            context.flags.text(&fault.remedy)
-        ))?;
-    }
+    show_fault(run.fault.as_ref(), &context.flags)?;
     for link in &whole.links {
         line("")?;
         show_link(link, &context.flags)?;
@@ -57,6 +52,14 @@ fn show_set(set: &SetRecord) -> Result<(), Failure> {
         Some(detail) => line(&format!("  because     {detail}")),
         None => Ok(()),
     }
+}
+
+fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure> {
+    let Some(fault) = fault else {
+        return Ok(());
+    };
+    line(&format!("  fault       {}: {}", fault.code, fault.message))?;
+    line(&format!("  what to do  {}", flags.text(&fault.remedy)))
 }
 
 fn show_request(request: &Request) -> Result<(), Failure> {
@@ -113,13 +116,7 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
             line(&format!("  because     {why}"))?;
         }
     }
-    if let Some(fault) = &link.fault {
-        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!(
-            "  what to do  {}",
-            context.flags.text(&fault.remedy)
-        ))?;
-    }
+    show_fault(link.fault.as_ref(), flags)?;
     let plan = link.shown();
     if let (Some(hash), None, false) = (&link.plan_hash, &link.hold, plan.is_empty()) {
         line(&format!(

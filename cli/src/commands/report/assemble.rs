@@ -1,12 +1,10 @@
 //! Converts what was gathered to the model of the report. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::notify::stale_since;
@@ -17,7 +15,6 @@ use pmp_sync_report::{
 };
 
 use super::LaneFacts;
-use super::asked::Letters;
 use super::attention::attention;
 use super::gathered::{Gathered, lane_of};
 use super::words::{Of, reason};

@@ -1,6 +1,5 @@
 //! The tree of commands, and the call of each.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -15,7 +14,7 @@ use crate::commands::{
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;
 use crate::options::{Common, Narrowing};
-use crate::{output, reference};
+use crate::output;
 
 /// Keeps AWS Private Marketplace experiences of several organizations equal to those of one.
 #[derive(Debug, Parser)]
@@ -93,12 +92,6 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Writes what is generated of the documentation.
-    #[command(hide = true)]
-    Reference {
-        /// The folder `docs` of the repository.
-        folder: PathBuf,
-    },
 }
 
 /// Runs a command.
@@ -131,7 +124,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Destroy(options) => destroy::run(&common, &options).await,
         Command::Local(command) => local::run(&common, &command),
         Command::Completions { shell } => completions::run(shell, Arguments::command()),
-        Command::Reference { folder } => reference::write(&folder, Arguments::command()),
     }
 }
 

@@ -9,8 +9,8 @@ mod hint;
 mod options;
 mod output;
 mod progress;
+#[cfg(test)]
 mod reference;
-mod schemas;
 
 use std::process::ExitCode;
 

@@ -1,60 +1,117 @@
-//! `pmp-sync reference FOLDER`: what is generated of the documentation. A test compares it with what is
-//! checked in.
+//! What is generated of docs/: the JSON Schemas, and the references of commands, configuration, events and
+//! checks. The test below compares it with what is checked in; `cargo xtask generate` has it written anew.
 
 mod command_line;
 mod configuration;
+mod doctor;
 mod events;
+mod outputs;
+mod schemas;
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
+use clap::CommandFactory as _;
 use pmp_sync_domain::config;
 use pmp_sync_domain::wire::catalogue;
 
-use crate::commands::doctor;
-use crate::failure::Failure;
-use crate::{output, schemas};
+use crate::cli::Arguments;
 
-/// Writes all of it into `docs`.
-pub(crate) fn write(docs: &Path, command: clap::Command) -> Result<(), Failure> {
-    for (name, text) in files(command)? {
-        let path = docs.join(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Failure::file(folder))?;
-        }
-        std::fs::write(&path, text).map_err(Failure::file(&path))?;
-    }
-    Ok(())
-}
-
-/// Each file, by its path in `docs`.
-fn files(command: clap::Command) -> Result<Vec<(String, String)>, Failure> {
+/// Each file, by its path in docs/.
+fn files() -> BTreeMap<String, String> {
     let config = config::schema();
-    let mut files = vec![
-        ("reference/cli.md".to_owned(), command_line::page(command)),
+    let kinds = catalogue::all();
+    let mut files = BTreeMap::from([
         (
             "config.md".to_owned(),
             configuration::page(config.as_value()),
         ),
+        ("doctor.md".to_owned(), doctor::page()),
+        ("events.md".to_owned(), events::page(&kinds)),
         (
-            "schemas/config.json".to_owned(),
-            output::pretty(&config)? + "\n",
+            "reference/cli.md".to_owned(),
+            command_line::page(Arguments::command()),
         ),
-    ];
-    for printed in schemas::ALL {
-        let text = output::pretty(&(printed.schema)())? + "\n";
-        files.push((format!("schemas/{}", printed.file()), text));
-    }
-    files.push(("doctor.md".to_owned(), doctor::documentation()));
-    let kinds = catalogue::all();
-    for kind in &kinds {
-        let name = format!("schemas/events/{}.json", kind.file());
-        files.push((name, output::pretty(&kind.schema)? + "\n"));
-    }
-    files.push(("events.md".to_owned(), events::page(&kinds)));
-    Ok(files)
+    ]);
+    files.extend(schemas::files(&config, &kinds));
+    files
 }
 
 /// Text in a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The paths of every file under a folder, from `docs` on.
+    fn checked_in(docs: &Path, folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let found = paths.flat_map(|path| {
+            if path.is_dir() {
+                return checked_in(docs, &path);
+            }
+            let name = path.strip_prefix(docs).unwrap();
+            vec![name.to_str().unwrap().to_owned()]
+        });
+        found.collect()
+    }
+
+    /// Where two texts first differ.
+    fn difference(is: &str, generated: &str) -> String {
+        let (mut is, mut generated) = (is.lines(), generated.lines());
+        for number in 1.. {
+            let pair = (is.next(), generated.next());
+            if pair.0 != pair.1 || pair == (None, None) {
+                let line = |line: Option<&str>| line.unwrap_or("(the end)").to_owned();
+                return format!(
+                    "line {number}\n    is:        {}\n    generated: {}",
+                    line(pair.0),
+                    line(pair.1)
+                );
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn what_is_generated_is_what_is_checked_in() {
+        let docs = &Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let files = files();
+        let write = std::env::var_os("PMP_SYNC_GENERATE").is_some();
+        let mut complaints = Vec::new();
+        for (name, text) in &files {
+            let path = docs.join(name);
+            let is = std::fs::read_to_string(&path).unwrap_or_default();
+            if is == *text {
+                continue;
+            }
+            if write {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, text).unwrap();
+            } else {
+                complaints.push(format!("docs/{name}, {}", difference(&is, text)));
+            }
+        }
+        // Nothing stays of a command that is gone.
+        for name in checked_in(docs, &docs.join("schemas")) {
+            if files.contains_key(&name) {
+                continue;
+            }
+            if write {
+                std::fs::remove_file(docs.join(name)).unwrap();
+            } else {
+                complaints.push(format!("docs/{name} is not generated by anything"));
+            }
+        }
+        assert!(
+            complaints.is_empty(),
+            "docs/ is not what the code says; `cargo xtask generate` writes it anew:\n{}",
+            complaints.join("\n")
+        );
+    }
 }

@@ -22,9 +22,9 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
-use pmp_sync_producer::Producer;
+use pmp_sync_producer::queries;
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::Producer;
 
 /// Products that the management experience allows, and the lanes know.
 const LISTED: usize = 5_000;
@@ -38,7 +38,7 @@ fn account(number: usize) -> AccountId {
 }
 
 /// A producer with so many members, each of which lacks every tenth product.
-fn producer(members: usize) -> (World, Producer<ProducerPorts>) {
+fn producer(members: usize) -> (World, Producer) {
     let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let world = World::new(now, 7, 20);
     let management = PolicySnapshot::new((0..LISTED).map(product), []);
@@ -83,7 +83,7 @@ fn producer(members: usize) -> (World, Producer<ProducerPorts>) {
         });
     }
     world.ledger(|ledger| ledger.configs.push(config));
-    let producer = Producer::new(ProducerPorts::new(&world, &account(1)));
+    let producer = fakes::producer(&world, &account(1));
     (world, producer)
 }
 
@@ -96,7 +96,7 @@ fn main() {
         };
         let before = world.failing(|failing| failing.total());
         let began = Instant::now();
-        let report = block_on(producer.why(&request)).unwrap();
+        let report = block_on(queries::why(&producer, &request)).unwrap();
         let took = began.elapsed();
         let calls = world.failing(|failing| failing.total()) - before;
         let bytes = serde_json::to_vec(&report).unwrap().len();

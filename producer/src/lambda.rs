@@ -1,19 +1,19 @@
 //! The producer on AWS: environment, adapters, and its two callers: the event source mapping of its
-//! inbox, and the operator's looks and questions, which change nothing.
+//! inbox, and the operator's read-only queries.
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use pmp_sync_aws::batch;
 use pmp_sync_aws::bus::EventBus;
-use pmp_sync_aws::catalog::ReadOnlyCatalog;
 use pmp_sync_aws::config::sdk_config;
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
-use pmp_sync_aws::discovery::ProductDirectory;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
+use pmp_sync_aws::marketplace::Marketplace;
 use pmp_sync_aws::members::MemberRoles;
+use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::RequestsInbox;
-use pmp_sync_aws::system::{SystemClock, SystemEntropy, variable};
-use pmp_sync_domain::Timestamp;
+use pmp_sync_aws::system::{System, variable};
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::answers::report::ReportRequest;
 use pmp_sync_domain::answers::why::WhyRequest;
@@ -26,61 +26,26 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::{Disposition, Ports, Producer, Record};
+use crate::context::Context;
+use crate::dispatch::dispatch;
+use crate::queries;
 
-/// How long the doctor begins with members, in seconds: the command waits for 45 s.
+/// After this time the doctor begins with no further member, in seconds. The command waits for 45
+/// s.
 const LOOKING: i64 = 25;
 
-struct Aws {
-    ledger: Ledger,
-    catalog: ReadOnlyCatalog,
-    discovery: ProductDirectory,
-    members: MemberRoles,
-    inbox: RequestsInbox,
-    dead_letters: DeadLetterQueue,
-    bus: EventBus,
-    clock: SystemClock,
-    entropy: SystemEntropy,
-}
+type AwsContext = Context<Ledger, Marketplace, MemberRoles, Outbox<RequestsInbox>, System>;
 
-impl Ports for Aws {
-    type Ledger = Ledger;
-    type Catalog = ReadOnlyCatalog;
-    type Discovery = ProductDirectory;
-    type Members = MemberRoles;
-    type Inbox = RequestsInbox;
-    type DeadLetters = DeadLetterQueue;
-    type Bus = EventBus;
-    type Clock = SystemClock;
-    type Entropy = SystemEntropy;
-
-    fn ledger(&self) -> &Ledger {
-        &self.ledger
+async fn handle(context: &AwsContext, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if event.payload.get("Records").is_none() {
+        return answer(context, event.payload).await;
     }
-    fn catalog(&self) -> &ReadOnlyCatalog {
-        &self.catalog
-    }
-    fn discovery(&self) -> &ProductDirectory {
-        &self.discovery
-    }
-    fn members(&self) -> &MemberRoles {
-        &self.members
-    }
-    fn inbox(&self) -> &RequestsInbox {
-        &self.inbox
-    }
-    fn dead_letters(&self) -> &DeadLetterQueue {
-        &self.dead_letters
-    }
-    fn bus(&self) -> &EventBus {
-        &self.bus
-    }
-    fn clock(&self) -> &SystemClock {
-        &self.clock
-    }
-    fn entropy(&self) -> &SystemEntropy {
-        &self.entropy
-    }
+    let payload: SqsEvent = serde_json::from_value(event.payload)?;
+    let event = LambdaEvent::new(payload, event.context);
+    let serve = async |records: &[_], deadline| dispatch(context, records, deadline).await;
+    // Boxed, because the future of a whole run is large.
+    let response = Box::pin(batch::serve(event, serve)).await;
+    Ok(serde_json::to_value(response)?)
 }
 
 #[derive(Default, Deserialize)]
@@ -90,34 +55,6 @@ struct PlanDetail {
     scope: Scope,
 }
 
-async fn handle(producer: &Producer<Aws>, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    if event.payload.get("Records").is_none() {
-        return look(producer, event.payload).await;
-    }
-    let deadline = i64::try_from(event.context.deadline)
-        .map_or(Ok(Timestamp::MAX), Timestamp::from_millisecond);
-    let batch: SqsEvent = serde_json::from_value(event.payload)?;
-    let records: Vec<_> = batch
-        .records
-        .into_iter()
-        .map(|message| Record {
-            id: message.message_id.unwrap_or_default(),
-            body: message.body.unwrap_or_default(),
-        })
-        .collect();
-    // Boxed: the future of a whole run is large.
-    let dispositions = Box::pin(producer.handle(&records, deadline?)).await;
-    let mut response = SqsBatchResponse::default();
-    for (record, disposition) in records.into_iter().zip(dispositions) {
-        if disposition == Disposition::Retry {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = record.id;
-            response.batch_item_failures.push(failure);
-        }
-    }
-    Ok(serde_json::to_value(response)?)
-}
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeadLettersDetail {
@@ -125,39 +62,36 @@ struct DeadLettersDetail {
     filter: DeadLetterFilter,
 }
 
-/// The operator's looks, the only ones who invoke the function themselves: they change nothing.
-async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> {
+/// Answers the operator's queries, which invoke the function directly and change nothing.
+async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     let envelope: Envelope = serde_json::from_value(payload)?;
-    let answer = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+    let answered = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         (SOURCE, PLAN_REQUESTED) => {
             let detail: PlanDetail = detail(envelope.detail)?;
-            producer
-                .preview(&detail.scope)
-                .await
-                .map(serde_json::to_value)
+            let answer = queries::plan(context, &detail.scope).await;
+            answer.map(serde_json::to_value)
         }
         (SOURCE, DEAD_LETTERS_REQUESTED) => {
             let detail: DeadLettersDetail = detail(envelope.detail)?;
-            producer
-                .dead_letters(&detail.filter)
-                .await
-                .map(serde_json::to_value)
+            let answer = queries::dead_letters(context, &detail.filter).await;
+            answer.map(serde_json::to_value)
         }
         (SOURCE, WHY_REQUESTED) => {
             let request: WhyRequest = detail(envelope.detail)?;
-            producer.why(&request).await.map(serde_json::to_value)
+            queries::why(context, &request)
+                .await
+                .map(serde_json::to_value)
         }
         (SOURCE, REPORT_REQUESTED) => {
             let request: ReportRequest = detail(envelope.detail)?;
-            producer.report(&request).await.map(serde_json::to_value)
+            let answer = queries::report(context, &request).await;
+            answer.map(serde_json::to_value)
         }
         (SOURCE, DOCTOR_REQUESTED) => {
             let request: DoctorRequest = detail(envelope.detail)?;
-            let until = later(producer.now(), LOOKING);
-            producer
-                .doctor(&request, until)
-                .await
-                .map(serde_json::to_value)
+            let until = later(context.now(), LOOKING);
+            let answer = queries::doctor(context, &request, until).await;
+            answer.map(serde_json::to_value)
         }
         _ => {
             let unknown = Unreadable::UnknownEvent {
@@ -168,9 +102,9 @@ async fn look(producer: &Producer<Aws>, payload: Value) -> Result<Value, Error> 
             return Err(unknown.into());
         }
     };
-    match answer {
+    match answered {
         Ok(answer) => Ok(answer?),
-        // An answer, so that the code and the remedy reach the operator as they are.
+        // A regular answer, so that the code and the remedy reach the operator.
         Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
     }
 }
@@ -182,31 +116,32 @@ fn detail<T: Default + serde::de::DeserializeOwned>(detail: Value) -> Result<T, 
     }
 }
 
-/// Serves the function until the environment is taken down.
+/// Serves the function until Lambda ends the environment.
 pub async fn run() -> Result<(), Error> {
     logs::init();
     let config = sdk_config().await;
-    let retention_days: u32 = variable("PMP_SYNC_RUN_RETENTION_DAYS")?;
-    let ports = Aws {
+    let context = &AwsContext {
         ledger: Ledger::new(
             &config,
             variable::<String>("PMP_SYNC_LEDGER_TABLE")?,
-            retention_days,
+            variable("PMP_SYNC_RUN_RETENTION_DAYS")?,
         ),
-        catalog: ReadOnlyCatalog::new(&config),
-        discovery: ProductDirectory::new(&config),
+        marketplace: Marketplace::new(&config),
         members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
-        inbox: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),
-        dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?),
-        bus: EventBus::new(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
-        clock: SystemClock,
-        entropy: SystemEntropy,
+        outbox: Outbox {
+            queue: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),
+            dead_letters: DeadLetterQueue::new(
+                &config,
+                variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?,
+            ),
+            bus: EventBus::new(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
+        },
+        system: System,
     };
-    let producer = &Producer::new(ports);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let span = tracing::info_span!("invocation", request_id = event.context.request_id);
-        // Boxed: the future of a whole run is large.
-        Box::pin(handle(producer, event)).instrument(span).await
+        // Boxed, because the future of a whole run is large.
+        Box::pin(handle(context, event)).instrument(span).await
     }))
     .await
 }

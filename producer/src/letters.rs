@@ -1,12 +1,10 @@
-//! Dead letters of the members: listed with what would become of each, replayed by planning anew, or
-//! discarded. Never redriven blindly: what is not wanted today is dropped, with a record. A letter is
-//! deleted only after its change has been sent under a committed plan, and its fate is written down.
+//! Dead letters of the members: what each contains, and what becomes of it once its lane is
+//! reconciled.
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::config::Config;
-use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::link::{Link, Member, Target};
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
 use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
@@ -14,23 +12,22 @@ use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
-use crate::reconcile::listings::Inquiry;
-
-/// Letters of one member that one request looks at. The next request goes on with the rest.
+/// The most letters of one member that one request handles. The next request continues with the
+/// rest.
 const MOST_LETTERS: usize = 500;
 
-/// A letter with what could be read of it.
+/// A letter with its parsed content.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
     pub(crate) letter: DeadLetter,
-    /// The change, or why there is none.
+    /// The change, or why it cannot be read.
     pub(crate) change: Result<ChangeMessage, String>,
 }
 
 impl Read {
     pub(crate) fn new(letter: DeadLetter, member: &Member) -> Self {
         let change = match WorkerMessage::parse(&letter.body) {
-            // Somebody sent it there who should not: it stays as evidence.
+            // It was sent there wrongly, and stays as evidence.
             Ok(WorkerMessage::Change(change)) if change.account != member.account => Err(format!(
                 "it is for account {}, and was sent to {}",
                 change.account, member.account
@@ -42,7 +39,7 @@ impl Read {
         Self { letter, change }
     }
 
-    /// Why it was dead-lettered; the queue's own redrive says nothing.
+    /// Why it was dead-lettered. Native redrive gives no reason.
     pub(crate) fn reason(&self) -> &str {
         let reason = self.letter.attributes.get("reason");
         reason.map_or("receive-count", String::as_str)
@@ -60,7 +57,7 @@ impl Read {
     pub(crate) fn record(
         &self,
         member: &Member,
-        (outcome, why): (DeadLetterOutcome, String),
+        (outcome, why): LetterFate,
         at: Timestamp,
     ) -> DeadLetterRecord {
         let change = self.change.as_ref().ok();
@@ -81,7 +78,7 @@ impl Read {
     }
 }
 
-/// Receives what the filter is about; what it is not about is made visible again.
+/// Receives the letters that the filter selects, and makes the others visible again.
 pub(crate) async fn receive<C: DeadLetterBox>(
     letters: &C,
     member: &Member,
@@ -97,7 +94,7 @@ pub(crate) async fn receive<C: DeadLetterBox>(
     Ok(mine)
 }
 
-/// Makes letters visible again. One that is not becomes so by itself a few minutes later.
+/// Makes letters visible again. If that fails, a letter becomes visible a few minutes later.
 pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
     for read in reads {
         if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
@@ -109,7 +106,7 @@ pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
 /// Letters whose change can be read, by lane.
 pub(crate) type ByLane = BTreeMap<LaneId, Vec<(Read, ChangeMessage)>>;
 
-/// The letters whose change can be read, by lane, and the others.
+/// Splits letters into those whose change can be read, by lane, and the others.
 pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     let mut lanes = ByLane::new();
     let mut others = Vec::new();
@@ -122,19 +119,11 @@ pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     (lanes, others)
 }
 
-/// The link that serves a lane, if one may: one that names it goes before `*`.
-pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
-    let of_member = || {
-        let links = config.links.iter();
-        links.filter(|link| link.member.account == lane.account)
-    };
-    of_member()
-        .find(|link| link.target == Target::One(lane.experience.clone()))
-        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
-}
+/// What becomes of a letter, and why.
+pub(crate) type LetterFate = (DeadLetterOutcome, String);
 
-/// What becomes of a letter, once its lane has been looked at or served.
-pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> (DeadLetterOutcome, String) {
+/// What becomes of a letter, once its lane was reconciled or observed.
+pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
     let wanted = served.plan().contains(&ProductChange {
         product: change.product.clone(),
         action: change.action,
@@ -176,12 +165,4 @@ fn unwanted(change: &ChangeMessage, served: &LinkRecord) -> String {
         Some(left) => format!("its link leaves the product alone: {}", left.reason),
         None => "it is in place, or something else is wanted today".to_owned(),
     }
-}
-
-/// The run that a letter's fate is written under, and whose letters they are.
-#[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub(crate) run: RunId,
-    pub(crate) member: &'a Member,
-    pub(crate) inquiry: &'a Inquiry,
 }

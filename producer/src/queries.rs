@@ -1,7 +1,15 @@
-//! Read-only answers for the operator, over the same observation that a run makes.
+//! Read-only answers for the operator, from the same observation and decision as a run. Their ports
+//! can neither write nor send.
 
-pub(crate) mod dead_letters;
-pub(crate) mod doctor;
-pub(crate) mod plan;
-pub(crate) mod report;
-pub(crate) mod why;
+mod dead_letters;
+mod doctor;
+mod plan;
+mod report;
+mod survey;
+mod why;
+
+pub use self::dead_letters::dead_letters;
+pub use self::doctor::doctor;
+pub use self::plan::plan;
+pub use self::report::report;
+pub use self::why::why;

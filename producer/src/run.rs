@@ -1,5 +1,6 @@
-//! Runs: how they begin, how they end, and what is announced of them.
+//! Runs: begin, reconcile their links, end.
 
 pub(crate) mod begin;
 pub(crate) mod finish;
 pub(crate) mod notify;
+pub(crate) mod work;

@@ -20,9 +20,9 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{DeadLetters as _, Depth};
 use pmp_sync_domain::time::later;
 use pmp_sync_fakes::World;
-use pmp_sync_producer::Producer;
+use pmp_sync_producer::queries;
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 const CONFIG: &str = r#"
 schema = 1
@@ -67,7 +67,7 @@ fn experience(text: &str) -> ExperienceId {
 
 struct Setting {
     world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
 }
 
 impl Setting {
@@ -90,7 +90,7 @@ impl Setting {
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         Self { world, producer }
     }
 
@@ -100,7 +100,7 @@ impl Setting {
             members: members.collect(),
         };
         let until = later(self.world.time(), 25);
-        block_on(self.producer.doctor(&request, until)).unwrap()
+        block_on(queries::doctor(&self.producer, &request, until)).unwrap()
     }
 
     fn one(&self) -> MemberLook {
@@ -251,7 +251,7 @@ fn no_member_is_begun_with_once_the_time_is_up() {
     let setting = Setting::new();
     let until = later(setting.world.time(), -1);
     let request = DoctorRequest::default();
-    let asked = setting.producer.doctor(&request, until);
+    let asked = queries::doctor(&setting.producer, &request, until);
     let answer = block_on(asked).unwrap();
     assert_eq!(answer.members.len(), 2);
     for member in &answer.members {
@@ -268,6 +268,6 @@ fn without_a_configuration_that_is_the_answer() {
     let setting = Setting::new();
     setting.world.ledger(|ledger| ledger.configs.clear());
     let request = DoctorRequest::default();
-    let asked = setting.producer.doctor(&request, setting.world.time());
+    let asked = queries::doctor(&setting.producer, &request, setting.world.time());
     assert!(matches!(block_on(asked), Err(RunError::NoConfig)));
 }

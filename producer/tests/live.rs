@@ -16,18 +16,20 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::plan::PreviewLink;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::records::{LinkRecord, Listing, OTHERS_FOR};
+use pmp_sync_domain::records::OTHERS_FOR;
+use pmp_sync_domain::records::{LinkRecord, Listing};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_fakes::{Fate, World};
-use pmp_sync_producer::{Disposition, Producer, Record};
+use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 const SCHEDULED: &str =
     r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
@@ -82,7 +84,7 @@ live_check = "{check}"
 
 struct Setting {
     world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
 }
 
 impl Setting {
@@ -102,7 +104,7 @@ impl Setting {
             world.open_member(&account(digit), &format!("external-{digit}"));
         }
         world.ledger(|ledger| ledger.configs.push(config(checks)));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         Self { world, producer }
     }
 
@@ -112,7 +114,7 @@ impl Setting {
             body: body.to_owned(),
         };
         let deadline = later(self.world.time(), 900);
-        block_on(self.producer.handle(&[record], deadline))
+        block_on(dispatch(&self.producer, &[record], deadline))
     }
 
     fn sync(&self) {
@@ -167,7 +169,7 @@ impl Setting {
     }
 
     fn preview(&self, digit: char) -> PreviewLink {
-        let preview = block_on(self.producer.preview(&Scope::default())).unwrap();
+        let preview = block_on(queries::plan(&self.producer, &Scope::default())).unwrap();
         let mut links = preview.links.into_iter();
         links
             .find(|link| link.account == account(digit))

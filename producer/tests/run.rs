@@ -11,6 +11,7 @@
 mod fakes;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
@@ -19,16 +20,16 @@ use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{Scope, WorkerMessage};
 use pmp_sync_fakes::World;
-use pmp_sync_producer::{Disposition, Producer, Record};
+use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");
 
 struct Setting {
     world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
 }
 
 fn account(digit: char) -> AccountId {
@@ -86,7 +87,7 @@ impl Setting {
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         Self { world, producer }
     }
 
@@ -104,7 +105,7 @@ impl Setting {
                 body: (*body).to_owned(),
             })
             .collect();
-        futures::executor::block_on(self.producer.handle(&records, deadline))
+        futures::executor::block_on(dispatch(&self.producer, &records, deadline))
     }
 
     fn runs(&self) -> Vec<RunRecord> {
@@ -316,7 +317,8 @@ fn a_preview_shows_what_a_run_would_send_and_writes_nothing() {
     let before = setting
         .world
         .ledger(|ledger| (ledger.lanes.clone(), ledger.runs.clone()));
-    let preview = futures::executor::block_on(setting.producer.preview(&Scope::default())).unwrap();
+    let preview =
+        futures::executor::block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
     let links: Vec<_> = preview
         .links
         .iter()

@@ -3,54 +3,64 @@
 # simulated, and expected to be found. Not part of CI: each mutation is a build (docs/simulator.md).
 #
 # usage: tests/simulation/mutants.sh [SEEDS] [NAME]      SEEDS worlds for each (3000); only the mutation NAME
+#        tests/simulation/mutants.sh --check             only that each mutation finds its text
 set -eu
 
 seeds=${1:-3000}
 only=${2:-}
 root=$(cd "$(dirname "$0")/../.." && pwd)
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-# Built often and run briefly.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2
-export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$copy/target} CARGO_INCREMENTAL=1
-(cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | (cd "$copy" && tar xf -)
-# A target directory that is used again knows files by their times.
-find "$copy" -name '*.rs' -exec touch {} +
-
 missed=0
-printf '%-34s %-16s %8s  %s\n' mutation invariant worlds 'first seed'
 
-# mutate NAME INVARIANT FILE PERL: one mutation, by a substitution over the whole file.
-mutate() {
-    name=$1 invariant=$2 file=$3 edit=$4
-    [ -z "$only" ] || [ "$only" = "$name" ] || return 0
-    cp "$copy/$file" "$copy/before"
-    perl -0pi -e "$edit" "$copy/$file"
-    if cmp -s "$copy/before" "$copy/$file"; then
-        printf '%-34s %-16s %8s\n' "$name" "$invariant" 'NO SUCH TEXT'
+# found NAME INVARIANT FILE PERL: that the substitution of a mutation finds its text.
+found() {
+    if perl -0pe "$4" "$root/$3" | cmp -s - "$root/$3"; then
+        printf '%-34s %-16s %8s\n' "$1" "$2" 'NO SUCH TEXT'
         missed=$((missed + 1))
-        return 0
+        return 1
     fi
+}
+
+# caught NAME INVARIANT FILE PERL: one mutation, by a substitution over the whole file.
+caught() {
+    perl -0pi -e "$4" "$copy/$3"
+    verdict='NO BUILD' seed=
     if (cd "$copy" && cargo build -q --release -p pmp-sync-simulation 2>"$copy/errors"); then
         "$CARGO_TARGET_DIR/release/pmp-sync-simulation" simulate --seeds "$seeds" --all 2>/dev/null >"$copy/found" || true
-        line=$(grep "^VIOLATED $invariant:" "$copy/found" || true)
+        line=$(grep "^VIOLATED $2:" "$copy/found" || true)
         if [ -n "$line" ]; then
-            worlds=$(echo "$line" | sed 's/.*: \([0-9]*\) worlds.*/\1/')
-            printf '%-34s %-16s %8s  %s\n' "$name" "$invariant" "$worlds" "${line##* }"
+            verdict=$(echo "$line" | sed 's/.*: \([0-9]*\) worlds.*/\1/') seed=${line##* }
         else
-            printf '%-34s %-16s %8s  %s\n' "$name" "$invariant" MISSED "$(grep ^VIOLATED "$copy/found" | tr '\n' ';')"
+            verdict=MISSED seed=$(grep ^VIOLATED "$copy/found" | tr '\n' ';')
             missed=$((missed + 1))
         fi
     else
-        printf '%-34s %-16s %8s\n' "$name" "$invariant" 'NO BUILD'
-        head -n 5 "$copy/errors"
         missed=$((missed + 1))
+        head -n 5 "$copy/errors"
     fi
-    mv "$copy/before" "$copy/$file"
-    touch "$copy/$file"
+    printf '%-34s %-16s %8s  %s\n' "$1" "$2" "$verdict" "$seed"
+    cp "$root/$3" "$copy/$3"
+    touch "$copy/$3"
 }
 
-mutate trusts-what-was-not-sent converged shared/domain/src/commit.rs \
+if [ "$seeds" != --check ]; then
+    copy=$(mktemp -d)
+    trap 'rm -rf "$copy"' EXIT
+    # Built often and run briefly.
+    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2
+    export CARGO_TARGET_DIR=${MUTANTS_TARGET_DIR:-$copy/target} CARGO_INCREMENTAL=1
+    (cd "$root" && tar cf - --exclude=./target --exclude=./.git .) | (cd "$copy" && tar xf -)
+    # A target directory that is used again knows files by their times.
+    find "$copy" -name '*.rs' -exec touch {} +
+    printf '%-34s %-16s %8s  %s\n' mutation invariant worlds 'first seed'
+fi
+
+mutate() {
+    [ -z "$only" ] || [ "$only" = "$1" ] || return 0
+    found "$@" || return 0
+    [ "$seeds" = --check ] || caught "$@"
+}
+
+mutate trusts-what-was-not-sent converged shared/domain/src/reconcile/course.rs \
     's/planned\.sent && elapsed\(planned\.at, now\) < TRUST/true/'
 mutate commits-without-a-record no-unasked-deny producer/src/reconcile.rs \
     's/(The plan is on record before it is the lane.s\.\n\s*)self\.keep\(&seen\.lane, &outcome\.record\)\.await\?;/$1/'
@@ -59,13 +69,13 @@ mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
-    's/self\.ports\s*\.dead_letters\(\)\s*\.bury\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
+    's/self\.ports\s*\.dead_letters\(\)\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile.rs \
     's/outcome\.done = self\.mark_in_sync/self.wake(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_sync/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-suspended suspended shared/domain/src/lane/transitions.rs \
-    's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Stopped;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Stopped;/'
+    's/if matches!\(self\.phase, Phase::Idle \| Phase::Blocked\) \{\n(\s*)next\.phase = Phase::Suspended;/if matches!(self.phase, Phase::Blocked) {\n$1next.phase = Phase::Suspended;/'
 mutate applies-no-member-rules member-rules worker/src/member_rules.rs \
     's/state\.planned\.is_none\(\) \|\| state\.member == mark/true/'
 mutate forgets-the-limit member-rules shared/domain/src/lane/transitions.rs \

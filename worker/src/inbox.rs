@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use futures::stream;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
@@ -17,24 +18,6 @@ use crate::{Ports, Worker};
 
 /// Lanes of one batch that are processed concurrently. A batch has ten messages.
 const LANES_AT_ONCE: usize = 4;
-
-/// One message of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The queue's id of it.
-    pub id: String,
-    /// Its body.
-    pub body: String,
-}
-
-/// What is to become of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// It is done with.
-    Acknowledge,
-    /// It is to come again.
-    Retry,
-}
 
 /// A lane's messages of one batch.
 #[derive(Default)]

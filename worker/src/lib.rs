@@ -18,7 +18,7 @@ use pmp_sync_domain::ports::{
     Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
 };
 
-pub use self::inbox::{Disposition, Record};
+pub use pmp_sync_domain::delivery::{Disposition, Record};
 
 /// What a worker needs of the world.
 pub trait Ports: Send + Sync {

@@ -29,8 +29,8 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::Clock as _;
 use tokio::time::Instant;
 
-pub(crate) use self::check::documentation;
-use self::check::{Area, Check};
+use self::check::Area;
+pub(crate) use self::check::Check;
 use self::finding::{Finding, Status};
 use self::members::Successes;
 pub(crate) use self::report::Report;

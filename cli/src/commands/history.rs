@@ -13,6 +13,7 @@ use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+#[cfg(test)]
 pub(crate) use self::export::Event;
 use crate::client::context::Context;
 use crate::client::run::one;

@@ -6,21 +6,66 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use jsonschema::Validator;
+use jsonschema::{Registry, Validator};
 use serde_json::{Map, Value};
 
-/// The validators, by the names of their files: `config-show`.
-static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
-    let files = std::fs::read_dir(folder()).unwrap();
-    let files = files.map(|file| file.unwrap().path());
-    // Those of the events are in a folder of their own.
-    let read = files.filter(|path| path.is_file()).map(|path| {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let schema: Value = serde_json::from_str(&text).unwrap();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        (name, validator(&schema))
+/// What the references from one file to another are relative to.
+const BASE: &str = "https://schemas.invalid/";
+
+/// The schemas, by their paths without `.json`: `config-show`, `events/held`. They allow no unknown fields.
+static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+    let mut schemas = BTreeMap::new();
+    for within in ["", "events/"] {
+        for file in std::fs::read_dir(folder().join(within)).unwrap() {
+            let path = file.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let schema: Value =
+                    serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                schemas.insert(format!("{within}{name}"), schema);
+            }
+        }
+    }
+    let definitions = |schema: &Value| schema.get("$defs").and_then(Value::as_object).cloned();
+    let shared = definitions(&schemas["common"]).unwrap();
+    for schema in schemas.values_mut() {
+        let mut known = shared.clone();
+        known.extend(definitions(schema).into_iter().flatten());
+        close(schema, &known, false);
+    }
+    schemas
+});
+
+static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
+    let schemas = SCHEMAS.iter();
+    let schemas = schemas.map(|(name, schema)| (format!("{BASE}{name}.json"), schema));
+    Registry::new().extend(schemas).unwrap().prepare().unwrap()
+});
+
+static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> = LazyLock::new(|| {
+    let schemas = SCHEMAS.iter();
+    let validators = schemas.map(|(name, schema)| {
+        let options = jsonschema::options()
+            .should_validate_formats(true)
+            .with_registry(&REGISTRY)
+            .with_base_uri(format!("{BASE}{name}.json"));
+        (name.as_str(), options.build(schema).unwrap())
     });
-    read.collect()
+    validators.collect()
+});
+
+/// The schema of each command, as the page of the folder tells it.
+static COMMANDS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    let rows = page.lines().filter_map(|line| {
+        let (command, rest) = line.strip_prefix("| `")?.split_once("` | [")?;
+        let (file, _) = rest.split_once(".json]")?;
+        Some((command.to_owned(), file.to_owned()))
+    });
+    rows.collect()
 });
 
 /// Where the schemas are.
@@ -34,23 +79,21 @@ pub(crate) fn complaint(arguments: &[String], value: &Value) -> Option<String> {
     if value.get("error").is_some() {
         return of("error", value);
     }
-    let is_word = |argument: &String, word: &str| argument.trim_start_matches("--") == word;
-    // Where the name begins among the arguments, if all of it is there.
-    let begin = |name: &str| {
-        let mut words = name.split('-');
+    // Where the command begins among the arguments, if all of it is there.
+    let begin = |command: &str| {
+        let mut words = command.split(' ');
         let first = words.next().unwrap_or_default();
-        let begin = arguments.iter().position(|one| is_word(one, first))?;
+        let begin = arguments.iter().position(|argument| argument == first)?;
         let mut rest = arguments.iter().skip(begin + 1);
         words
-            .all(|word| rest.any(|argument| is_word(argument, word)))
+            .all(|word| rest.any(|argument| argument == word))
             .then_some(begin)
     };
-    let named = VALIDATORS
-        .keys()
-        .filter_map(|name| Some((begin(name)?, name)));
+    let named = COMMANDS.iter();
+    let named = named.filter_map(|(command, file)| Some((begin(command)?, command, file)));
     // `deploy member` before the `member bootstrap` of its option, `history --export` before `history`.
-    match named.min_by_key(|(begin, name)| (*begin, Reverse(name.len()))) {
-        Some((_, name)) => of(name, value),
+    match named.min_by_key(|(begin, command, _)| (*begin, Reverse(command.len()))) {
+        Some((.., file)) => of(file, value),
         None => Some(format!("{arguments:?} has no schema in docs/schemas")),
     }
 }
@@ -68,16 +111,8 @@ pub(crate) fn of(name: &str, value: &Value) -> Option<String> {
     (!told.is_empty()).then(|| format!("by docs/schemas/{name}.json: {}", told.join("; ")))
 }
 
-fn validator(schema: &Value) -> Validator {
-    let mut closed = schema.clone();
-    let definitions = schema.get("$defs").cloned().unwrap_or_default();
-    close(&mut closed, &definitions, false);
-    let options = jsonschema::options().should_validate_formats(true);
-    options.build(&closed).unwrap()
-}
-
 /// Allows no property but those that are named. `is_part` is true of a part of an object that has others.
-fn close(schema: &mut Value, definitions: &Value, is_part: bool) {
+fn close(schema: &mut Value, definitions: &Map<String, Value>, is_part: bool) {
     let Value::Object(fields) = schema else {
         return;
     };
@@ -118,7 +153,7 @@ fn close(schema: &mut Value, definitions: &Value, is_part: bool) {
 }
 
 /// Takes the properties of a definition in of which this is more than a reference to it.
-fn take_in(fields: &mut Map<String, Value>, definitions: &Value) {
+fn take_in(fields: &mut Map<String, Value>, definitions: &Map<String, Value>) {
     let Some(reference) = fields.get("$ref").and_then(Value::as_str) else {
         return;
     };

@@ -1,34 +1,42 @@
 //! Requests about holds: each is a run of its own, on one lane.
 //!
-//! An approval lets exactly that be done which was shown. It is remembered as the link's grant until
-//! it is done, so that an interrupted one is taken up again; the guards let a plan through only if every
-//! change of it was approved. What has become unnecessary falls away; anything new is refused.
+//! An approval permits exactly what was shown. The link state keeps it as a grant until it is done,
+//! so that an interrupted approval continues. The guards let a plan through only if each of its
+//! changes was approved. What has become unnecessary is left out, and anything new is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use pmp_sync_domain::approval::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
-use pmp_sync_domain::commit::Decision;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::link::{Link, Mode};
-use pmp_sync_domain::ports::{Entropy as _, Members as _, ReadRuns as _, WriteRuns as _};
-use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
+use pmp_sync_domain::ids::{ProductId, RunId};
+use pmp_sync_domain::link::{Link, LinkPolicy, Mode};
+use pmp_sync_domain::ports::{
+    Bus, Clock, Lanes, Members, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
+};
+use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
+use pmp_sync_domain::records::{LinkRecord, LinkState, Request};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
-use crate::letters::link_of;
-use crate::reconcile::listings::Kept;
-use crate::reconcile::observe::{Source, inspect, read_management};
-use crate::reconcile::{Connection, Errand, Outcome};
-use crate::run::begin::{Setup, UNFINISHED};
-use crate::{Ports, Producer};
+use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::reach::{connect, desired_for, read_management};
+use crate::reconcile::fail::fail_link;
+use crate::reconcile::listings::CachedListings;
+use crate::reconcile::marks::keep;
+use crate::reconcile::observe::observe;
+use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest, blank, observed};
+use crate::reconcile::reconcile_or_fail;
+use crate::reconcile::remember::remember;
+use crate::run::begin::{close_interrupted, open_run};
+use crate::run::finish::{add_outcomes, fail_run, finish_run};
+use crate::setup::Setup;
 
-/// Why a request about a hold comes to nothing.
+/// Why a request about a hold has no effect.
 enum Rejected {
-    /// What was asked for does not fit what stands now.
+    /// The request does not fit the current state.
     Refused(String),
-    /// Something does not answer.
+    /// A call failed.
     Failed(LinkError),
 }
 
@@ -38,380 +46,414 @@ impl From<LinkError> for Rejected {
     }
 }
 
-/// A request on its link.
+fn refused<T>(why: &str) -> Result<T, Rejected> {
+    Err(Rejected::Refused(why.to_owned()))
+}
+
+/// A request with its link.
 struct Case<'a> {
     run: RunId,
     request: &'a ApprovalRequest,
     setup: &'a Setup,
     link: &'a Link,
+    policy: LinkPolicy,
+    lifted: BTreeSet<ProductId>,
     ask: Ask,
 }
 
-impl<P: Ports> Producer<P> {
-    /// Serves a request about a hold with a run of its own.
-    pub(crate) async fn serve_approval(&self, request: &ApprovalRequest) -> Result<(), RunError> {
-        let now = self.now();
-        let random = self.ports.entropy().bits();
-        let run = self.ports.ledger().next_run(now, random).await?;
-        let scope = Scope {
-            experiences: vec![request.lane.experience.clone()],
-            ..Scope::default()
-        };
-        let mut record = RunRecord::new(run, 0, vec![scope], now);
-        record.requests = vec![Request {
-            kind: request.action.kind().to_owned(),
-            id: request.request_id.clone(),
-            requester: request.requester.clone(),
+impl Case<'_> {
+    fn goal<'a>(&'a self, desired: &'a DesiredState, rollback: bool) -> Goal<'a> {
+        let experience = &self.request.lane.experience;
+        Goal {
+            link: self.link,
+            policy: &self.policy,
+            experience,
+            desired,
+            lifted: &self.lifted,
+            rollback,
+            suspension: self.setup.suspension(self.link, experience),
+        }
+    }
+}
+
+/// Serves a request about a hold with a run of its own.
+pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    request: &ApprovalRequest,
+) -> Result<(), RunError> {
+    let kind = request.action.kind();
+    let scope = Scope {
+        experiences: vec![request.lane.experience.clone()],
+        ..Scope::default()
+    };
+    let asked = Request {
+        kind: kind.to_owned(),
+        id: request.request_id.clone(),
+        requester: request.requester.clone(),
+        account: request.account.clone(),
+        ..Request::default()
+    };
+    let Some((mut record, setup)) = open_run(context, vec![scope], vec![asked]).await? else {
+        return Ok(());
+    };
+    let run = record.run;
+    let Some(link) = setup.link_of(&request.lane) else {
+        let unknown = RunError::NoLink(request.lane.to_string());
+        return fail_run(context, record, &unknown).await;
+    };
+    tracing::info!(%run, kind, lane = %request.lane, of = %request.run, "the run begins");
+    context.ledger.put_run(&record).await?;
+    // An interrupted request is delivered again and becomes another run. There may be many before
+    // the next hour.
+    close_interrupted(context, run).await?;
+    let case = Case {
+        run,
+        request,
+        setup: &setup,
+        link,
+        policy: setup.policy(link, &request.lane.experience),
+        lifted: BTreeSet::new(),
+        ask: Ask {
+            by: request.requester.clone(),
             account: request.account.clone(),
-            ..Request::default()
-        }];
-        let setup = match self.setup().await {
-            Ok(setup) => setup,
-            Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
-            Err(error) => return self.fail(record, &error).await,
-        };
-        record.config_version = setup.version;
-        let Some(link) = link_of(&setup.config, &request.lane) else {
-            let unknown = RunError::NoLink(request.lane.to_string());
-            return self.fail(record, &unknown).await;
-        };
-        tracing::info!(%run, kind = request.action.kind(), lane = %request.lane, of = %request.run, "the run begins");
-        self.ports.ledger().put_run(&record).await?;
-        // A request that is cut off comes again, and is another run: there may be many before the next hour.
-        let unfinished = self.ports.ledger().unfinished_runs(UNFINISHED).await?;
-        self.announce_forgotten(&unfinished).await;
-        self.close_interrupted(run, &unfinished).await?;
-        let case = Case {
-            run,
-            request,
-            setup: &setup,
-            link,
-            ask: Ask {
-                by: request.requester.clone(),
-                account: request.account.clone(),
-                at: now,
-            },
-        };
-        let outcome = self.approval(&case).await?;
-        self.conclude(&mut record, vec![outcome]).await?;
-        record.planned_at = Some(self.now());
-        let record = record.concluded(self.now());
-        Ok(self.put(&record).await?)
-    }
+            at: record.started_at,
+        },
+    };
+    let outcome = answer(context, &case).await?;
+    add_outcomes(context, &mut record, vec![outcome]).await?;
+    finish_run(context, record).await
+}
 
-    async fn approval(&self, case: &Case<'_>) -> Result<Outcome, RunError> {
-        let served = match case.request.action {
-            ApprovalAction::Approve => self.approve(case).await,
-            ApprovalAction::Reject => self.reject(case).await,
-            ApprovalAction::Restore => self.plan_rollback(case).await,
-        };
-        let lane = &case.request.lane;
-        let mut approval = Approval {
-            action: case.request.action,
-            of: case.request.run,
-            plan_hash: case.request.plan_hash.clone(),
-            ask: case.ask.clone(),
-            refused: None,
-        };
-        let mut outcome = match served {
-            Ok(outcome) => outcome,
-            // It comes again with its message.
-            Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
-            Err(Rejected::Failed(error)) => {
-                self.failed(case.run, case.link, Some(lane.clone()), &error)
-                    .await
-            }
-            Err(Rejected::Refused(why)) => {
-                tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
-                approval.refused = Some(why);
-                self.bare(case, LinkStatus::Refused)
-            }
-        };
-        if outcome.record.status == LinkStatus::Held
-            && case.request.action == ApprovalAction::Approve
-            && outcome.record.fault.is_none()
-        {
-            let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
-            approval.refused = Some(why.to_owned());
+/// Serves the request, and records the result.
+async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+) -> Result<LinkOutcome, RunError> {
+    let served = match case.request.action {
+        ApprovalAction::Approve => approve(context, case).await,
+        ApprovalAction::Reject => reject(context, case).await,
+        ApprovalAction::Restore => plan_rollback(context, case).await,
+    };
+    let lane = &case.request.lane;
+    let mut refused = None;
+    let mut outcome = match served {
+        Ok(outcome) => outcome,
+        // The message is delivered again.
+        Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
+        Err(Rejected::Failed(error)) => {
+            fail_link(context, case.run, case.link, Some(lane.clone()), &error).await
         }
-        // What is on record already stays so: of a run that was cut off, or that has failed halfway, it shows
-        // what is held, or committed.
-        let known = self.ports.ledger().link(case.run, lane).await?;
-        let record = LinkRecord {
-            approval: Some(approval.clone()),
-            ..known.unwrap_or_else(|| outcome.record.clone())
-        };
-        outcome.record.approval = Some(approval);
-        match self.keep(lane, &record).await {
-            Err(LinkError::Ledger(error)) => Err(RunError::Ledger(error)),
-            _ => Ok(outcome),
+        Err(Rejected::Refused(why)) => {
+            tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
+            refused = Some(why);
+            bare(context, case, LinkStatus::Refused)
         }
+    };
+    if outcome.record.status == LinkStatus::Held
+        && case.request.action == ApprovalAction::Approve
+        && outcome.record.fault.is_none()
+    {
+        let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
+        refused = Some(why.to_owned());
     }
+    let answered = Some(Approval {
+        action: case.request.action,
+        of: case.request.run,
+        plan_hash: case.request.plan_hash.clone(),
+        ask: case.ask.clone(),
+        refused,
+    });
+    // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
+    // or committed.
+    let known = context.ledger.link(case.run, lane).await?;
+    let record = LinkRecord {
+        approval: answered.clone(),
+        ..known.unwrap_or_else(|| outcome.record.clone())
+    };
+    outcome.record.approval = answered;
+    keep(&context.ledger, lane, &record).await?;
+    Ok(outcome)
+}
 
-    fn bare(&self, case: &Case<'_>, status: LinkStatus) -> Outcome {
-        let mut record = self.blank(case.run, case.link);
-        record.lane = Some(case.request.lane.clone());
-        record.status = status;
-        Outcome {
-            record,
-            messages: 0,
-            lane: Some(case.request.lane.clone()),
-            done: Vec::new(),
-            superseded: false,
-            quarantined: 0,
-        }
-    }
+fn bare<L, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    status: LinkStatus,
+) -> LinkOutcome {
+    LinkOutcome::new(LinkRecord {
+        lane: Some(case.request.lane.clone()),
+        status,
+        ..blank(case.run, case.link, context.now())
+    })
+}
 
-    async fn approve(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
-        let ledger = self.ports.ledger();
-        let lane = &case.request.lane;
-        let link_state = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
-        let found = asked_for(&link_state, case.request);
-        let again = match &link_state.grant {
-            Some(grant) if grant.run == case.request.run => {
-                let shown = ledger.link(grant.run, lane).await;
-                let shown = shown.map_err(LinkError::Ledger)?;
-                shown.map(|record| record.shown().hash()) == case.request.plan_hash
-            }
-            _ => false,
-        };
-        let hold = match (found, again) {
-            (Some((hold, _)), _) => Some(hold),
-            (None, true) => None,
-            (None, false) => return Err(Rejected::Refused(stale(&link_state, case.request))),
-        };
-        let rollback = if let Some(hold) = hold {
-            hold.rollback_to()
-        } else {
-            let restored = link_state.restored.as_ref();
-            let is_same = restored.is_some_and(|restored| restored.run == case.request.run);
-            match (is_same, ledger.link(case.request.run, lane).await) {
-                (true, Ok(Some(record))) => record.hold.as_ref().and_then(Hold::rollback_to),
-                (true, Err(error)) => return Err(LinkError::Ledger(error).into()),
-                _ => None,
-            }
-        };
-        let desired = self.desired(case, rollback).await?;
-        let connection = self.ports.members().connect(&case.link.member).await;
-        let connection = connection.map_err(|error| {
-            LinkError::MemberUnreachable(case.link.member.account.clone(), error)
-        })?;
-        let errand = errand_of(case, &desired, rollback.is_some());
-        if let Some(hold) = hold {
-            self.allow(case, &errand, hold, &connection).await?;
-        }
-        Ok(self.serve_lane_or_fail(&errand, &connection).await)
-    }
-
-    /// Remembers the approval, if the plan as it is now has nothing that was not shown.
-    async fn allow(
-        &self,
-        case: &Case<'_>,
-        errand: &Errand<'_>,
-        hold: &Hold,
-        connection: &Connection<P>,
-    ) -> Result<(), Rejected> {
-        let ledger = self.ports.ledger();
-        let lane = &case.request.lane;
-        let shown = ledger.link(hold.run, lane).await;
-        let shown = shown
-            .map_err(LinkError::Ledger)?
-            .map(|record| record.shown())
-            .filter(|shown| shown.hash() == hold.plan_hash);
-        let Some(shown) = shown else {
-            let why = "what was shown is not on record any more; the next run holds the plan anew";
-            return Err(Rejected::Refused(why.to_owned()));
-        };
-        let seen = inspect(ledger, connection, &Kept(ledger), errand.view(), self.now()).await?;
-        if errand.policy.frozen {
-            let why = "the link is frozen; lift `freeze` first";
-            return Err(Rejected::Refused(why.to_owned()));
-        }
-        if errand.suspension.is_some() {
-            let why = "the link is suspended; `pmp-sync resume` it first";
-            return Err(Rejected::Refused(why.to_owned()));
-        }
-        if !seen.plan.is_part_of(&shown) {
-            if errand.rollback {
-                // Nobody can release it any more.
-                let mut next = seen.link_state.clone();
-                next.restore = None;
-                self.write_link_state(lane, &seen.link_state, &next).await?;
-                let why = "the rollback has changes that were not shown; ask for it again";
-                return Err(Rejected::Refused(why.to_owned()));
-            }
-            if seen.reasons.is_empty() {
-                let why = "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)";
-                return Err(Rejected::Refused(why.to_owned()));
-            }
-            // Served as it is: the plan of today is held, and replaces the hold.
-            return Ok(());
-        }
-        let is_shown = |odd: &HoldReason| {
-            let mut reasons = hold.reasons.iter();
-            let exempt = |name| case.link.guard.exempt.contains(&name);
-            reasons.any(|reason| reason.guard() == odd.guard()) || odd.guard().is_some_and(exempt)
-        };
-        if !errand.rollback && !errand.desired.oddities.iter().all(is_shown) {
-            // What somebody accepts has to have been shown: it is held anew, with all its reasons.
-            return Ok(());
-        }
-        let mut next = seen.link_state.clone();
-        let grant = Grant {
-            run: hold.run,
-            ask: case.ask.clone(),
-            executed: case.run,
-        };
-        if errand.rollback {
-            next.restored = Some(grant.clone());
-            next.restore = None;
-        } else {
-            next.hold = None;
-            next.restored = None;
-            let odd = errand.desired.oddities.iter();
-            next.accepted.extend(odd.filter_map(HoldReason::guard));
-            next.management_allowed = Some(errand.desired.policy.allowed().len());
-        }
-        next.grant = Some(grant);
-        if self.write_link_state(lane, &seen.link_state, &next).await? {
-            Ok(())
-        } else {
-            Err(LinkError::Contended(lane.to_string()).into())
-        }
-    }
-
-    async fn reject(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
-        let lane = &case.request.lane;
-        let link_state = self.ports.ledger().link_state(lane).await;
-        let link_state = link_state.map_err(LinkError::Ledger)?;
-        let mut next = link_state.clone();
-        match asked_for(&link_state, case.request) {
-            Some((_, true)) => next.restore = None,
-            Some((hold, false)) => {
-                next.hold = Some(Hold {
-                    rejected: Some(case.ask.clone()),
-                    ..hold.clone()
-                });
-            }
-            None => return Err(Rejected::Refused(stale(&link_state, case.request))),
-        }
-        if !self.write_link_state(lane, &link_state, &next).await? {
-            return Err(LinkError::Contended(lane.to_string()).into());
-        }
-        let mut outcome = self.bare(case, LinkStatus::Rejected);
-        outcome.record.hold = next.hold;
-        Ok(outcome)
-    }
-
-    /// Plans the rollback, and holds it: it is shown before it is gone.
-    async fn plan_rollback(&self, case: &Case<'_>) -> Result<Outcome, Rejected> {
-        let desired = self.desired(case, Some(case.request.run)).await?;
-        let connection = self.ports.members().connect(&case.link.member).await;
-        let connection = connection.map_err(|error| {
-            LinkError::MemberUnreachable(case.link.member.account.clone(), error)
-        })?;
-        let errand = errand_of(case, &desired, true);
-        if errand.policy.frozen {
-            let why = "the link is frozen: nothing would go back; lift `freeze` first";
-            return Err(Rejected::Refused(why.to_owned()));
-        }
-        if errand.policy.mode == Mode::Observe {
-            let why = "the link only observes: nothing would go back; change its `mode` first";
-            return Err(Rejected::Refused(why.to_owned()));
-        }
-        let ledger = self.ports.ledger();
-        let seen = inspect(
-            ledger,
-            &connection,
-            &Kept(ledger),
-            errand.view(),
-            self.now(),
-        )
-        .await?;
-        let mut outcome = self.outcome(case.run, case.link, &seen);
-        if seen.plan.is_empty() && seen.decision == Decision::InSync {
-            outcome.record.status = LinkStatus::InSync;
-            return Ok(outcome);
-        }
-        let reason = HoldReason::Restore {
-            run: case.request.run,
-        };
-        let hold = self.new_hold(case.run, &seen, vec![reason]);
-        outcome.record.status = LinkStatus::Held;
-        outcome.record.hold = Some(hold.clone());
-        // What would be approved is on record before it can be.
-        self.keep(&seen.lane, &outcome.record).await?;
-        let mut next = seen.link_state.clone();
-        next.restore = Some(hold);
-        if self
-            .write_link_state(&seen.lane, &seen.link_state, &next)
-            .await?
-        {
-            Ok(outcome)
-        } else {
-            Err(LinkError::Contended(seen.lane.to_string()).into())
-        }
-    }
-
-    /// What the lane is to equal: the management experience, or the lists as they were before a run.
-    async fn desired(&self, case: &Case<'_>, before: Option<RunId>) -> Result<Source, Rejected> {
-        let Some(run) = before else {
-            let experience = &case.link.management_experience;
-            let only = BTreeSet::from([experience.clone()]);
-            let mut read: BTreeMap<_, _> = read_management(self.ports.catalog(), only).await;
-            let Some(desired) = read.remove(experience) else {
-                return Err(LinkError::ManagementNotFound(experience.clone()).into());
-            };
-            return Ok(desired?);
-        };
-        let lists = self.ports.ledger().lists(run, &case.request.lane).await;
-        let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
-            Rejected::Refused(format!(
-                "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
-                case.request.lane
-            ))
-        })?;
-        Ok(Source {
-            policy,
-            oddities: Vec::new(),
-        })
+/// Writes the link state. The request has no effect if another writer was faster.
+async fn write<L: WriteRuns, A, M, O: Bus, S>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    old: &LinkState,
+    next: &LinkState,
+) -> Result<(), Rejected> {
+    let lane = &case.request.lane;
+    if remember(&context.ledger, &context.outbox, lane, old, next).await? {
+        Ok(())
+    } else {
+        Err(LinkError::Contended(lane.to_string()).into())
     }
 }
 
-fn errand_of<'a>(case: &'a Case<'a>, desired: &'a Source, rollback: bool) -> Errand<'a> {
-    let experience = &case.request.lane.experience;
-    Errand {
+async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+) -> Result<LinkOutcome, Rejected> {
+    let (ledger, lane) = (&context.ledger, &case.request.lane);
+    let known = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
+    let hold = asked_for(&known, case.request).map(|(hold, _)| hold);
+    if hold.is_none() && !is_granted(ledger, case.request, &known).await? {
+        return Err(Rejected::Refused(stale(&known, case.request)));
+    }
+    let rollback = match hold {
+        Some(hold) => hold.rollback_to(),
+        None => granted_rollback(ledger, case.request, &known).await?,
+    };
+    let desired = desired(context, case, rollback).await?;
+    let connection = connect(&context.members, &case.link.member).await?;
+    let goal = case.goal(&desired, rollback.is_some());
+    if let Some(hold) = hold {
+        grant(context, case, goal, hold, &connection).await?;
+    }
+    let request = ReconcileRequest {
         run: case.run,
-        link: case.link,
-        experience,
-        desired,
-        policy: case.setup.policy(case.link, experience),
-        rollback,
-        suspension: case
-            .setup
-            .suspensions
-            .holds(&case.link.member.name, &case.request.lane),
-        lifted: &NOTHING,
-        // What was shown is executed, and an answer could only add to it.
-        inquiry: None,
+        goal,
+    };
+    let listings = CachedListings(ledger);
+    Ok(reconcile_or_fail(context, &request, &listings, &connection).await)
+}
+
+/// True if exactly this plan was approved before, and is not done.
+async fn is_granted<L: ReadRuns>(
+    ledger: &L,
+    request: &ApprovalRequest,
+    known: &LinkState,
+) -> Result<bool, LinkError> {
+    match &known.grant {
+        Some(grant) if grant.run == request.run => {
+            let shown = ledger.link(grant.run, &request.lane).await;
+            let shown = shown.map_err(LinkError::Ledger)?;
+            Ok(shown.map(|record| record.shown().hash()) == request.plan_hash)
+        }
+        _ => Ok(false),
     }
 }
 
-static NOTHING: BTreeSet<pmp_sync_domain::ids::ProductId> = BTreeSet::new();
+/// The run before which the lists are wanted back, if a rollback was approved before.
+async fn granted_rollback<L: ReadRuns>(
+    ledger: &L,
+    request: &ApprovalRequest,
+    known: &LinkState,
+) -> Result<Option<RunId>, LinkError> {
+    let restored = known.restored.as_ref();
+    if restored.is_none_or(|restored| restored.run != request.run) {
+        return Ok(None);
+    }
+    let record = ledger.link(request.run, &request.lane).await;
+    let hold = record
+        .map_err(LinkError::Ledger)?
+        .and_then(|record| record.hold);
+    Ok(hold.as_ref().and_then(Hold::rollback_to))
+}
+
+/// Writes the grant, if the current plan has nothing that was not shown.
+async fn grant<L, A, M, O, S, C>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    goal: Goal<'_>,
+    hold: &Hold,
+    connection: &C,
+) -> Result<(), Rejected>
+where
+    L: Lanes + WriteRuns,
+    O: Bus,
+    S: Clock,
+    C: ReadCatalog + SendChanges,
+{
+    let ledger = &context.ledger;
+    let shown = ledger.link(hold.run, &case.request.lane).await;
+    let shown = shown
+        .map_err(LinkError::Ledger)?
+        .map(|record| record.shown())
+        .filter(|shown| shown.hash() == hold.plan_hash);
+    let Some(shown) = shown else {
+        return refused(
+            "what was shown is not on record any more; the next run holds the plan anew",
+        );
+    };
+    let listings = CachedListings(ledger);
+    let seen = observe(ledger, connection, &listings, goal, context.now()).await?;
+    if goal.policy.frozen {
+        return refused("the link is frozen; lift `freeze` first");
+    }
+    if goal.suspension.is_some() {
+        return refused("the link is suspended; `pmp-sync resume` it first");
+    }
+    if !seen.plan.is_part_of(&shown) {
+        if goal.rollback {
+            // Nobody can approve it any more.
+            let mut next = seen.link_state.clone();
+            next.restore = None;
+            let (bus, lane) = (&context.outbox, &seen.lane);
+            remember(ledger, bus, lane, &seen.link_state, &next).await?;
+            return refused("the rollback has changes that were not shown; ask for it again");
+        }
+        if seen.guards.reasons.is_empty() {
+            return refused(
+                "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)",
+            );
+        }
+        // Served as it is: the current plan is held, and replaces the hold.
+        return Ok(());
+    }
+    let is_shown = |condition: &HoldReason| {
+        let mut reasons = hold.reasons.iter();
+        let exempt = |name| case.link.guard.exempt.contains(&name);
+        reasons.any(|reason| reason.guard() == condition.guard())
+            || condition.guard().is_some_and(exempt)
+    };
+    if !goal.rollback && !goal.desired.conditions.iter().all(is_shown) {
+        // An operator can only accept a reason that was shown, so the plan is held anew with all
+        // its reasons.
+        return Ok(());
+    }
+    let next = granted(case, goal, hold, &seen);
+    write(context, case, &seen.link_state, &next).await
+}
+
+/// The link state after a hold is approved.
+fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> LinkState {
+    let mut next = seen.link_state.clone();
+    let grant = Grant {
+        run: hold.run,
+        ask: case.ask.clone(),
+        executed: case.run,
+    };
+    if goal.rollback {
+        next.restored = Some(grant.clone());
+        next.restore = None;
+    } else {
+        next.hold = None;
+        next.restored = None;
+        let conditions = goal.desired.conditions.iter();
+        next.accepted
+            .extend(conditions.filter_map(HoldReason::guard));
+        next.management_allowed = Some(goal.desired.policy.allowed().len());
+    }
+    next.grant = Some(grant);
+    next
+}
+
+async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+) -> Result<LinkOutcome, Rejected> {
+    let known = context.ledger.link_state(&case.request.lane).await;
+    let known = known.map_err(LinkError::Ledger)?;
+    let mut next = known.clone();
+    match asked_for(&known, case.request) {
+        Some((_, true)) => next.restore = None,
+        Some((hold, false)) => {
+            next.hold = Some(Hold {
+                rejected: Some(case.ask.clone()),
+                ..hold.clone()
+            });
+        }
+        None => return Err(Rejected::Refused(stale(&known, case.request))),
+    }
+    write(context, case, &known, &next).await?;
+    let mut outcome = bare(context, case, LinkStatus::Rejected);
+    outcome.record.hold = next.hold;
+    Ok(outcome)
+}
+
+/// Plans the rollback, and holds it, so that it is shown before it is executed.
+async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+) -> Result<LinkOutcome, Rejected> {
+    let desired = desired(context, case, Some(case.request.run)).await?;
+    let connection = connect(&context.members, &case.link.member).await?;
+    let goal = case.goal(&desired, true);
+    if goal.policy.frozen {
+        return refused("the link is frozen: nothing would go back; lift `freeze` first");
+    }
+    if goal.policy.mode == Mode::Observe {
+        return refused("the link only observes: nothing would go back; change its `mode` first");
+    }
+    let (ledger, now) = (&context.ledger, context.now());
+    let listings = CachedListings(ledger);
+    let seen = observe(ledger, &connection, &listings, goal, now).await?;
+    let nothing_to_do = seen.plan.is_empty() && seen.course == Course::InSync;
+    let status = if nothing_to_do {
+        LinkStatus::InSync
+    } else {
+        LinkStatus::Held
+    };
+    let mut outcome = LinkOutcome {
+        quarantined: seen.quarantine.staying(),
+        ..LinkOutcome::new(observed(case.run, case.link, &seen, status, now))
+    };
+    if nothing_to_do {
+        return Ok(outcome);
+    }
+    let reason = HoldReason::Restore {
+        run: case.request.run,
+    };
+    let hold = new_hold(&seen, case.run, vec![reason], context.now());
+    outcome.record.hold = Some(hold.clone());
+    // The record comes first, so that an approval always has one.
+    let kept = keep(ledger, &seen.lane, &outcome.record).await;
+    kept.map_err(LinkError::Ledger)?;
+    let mut next = seen.link_state.clone();
+    next.restore = Some(hold);
+    write(context, case, &seen.link_state, &next).await?;
+    Ok(outcome)
+}
+
+/// The desired state: the management experience, or the lists before a run.
+async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    before: Option<RunId>,
+) -> Result<DesiredState, Rejected> {
+    let Some(run) = before else {
+        let read = read_management(&context.marketplace, [case.link]).await;
+        return Ok(desired_for(case.link, &read)?.clone());
+    };
+    let lists = context.ledger.lists(run, &case.request.lane).await;
+    let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
+        Rejected::Refused(format!(
+            "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
+            case.request.lane
+        ))
+    })?;
+    Ok(DesiredState {
+        policy,
+        conditions: Vec::new(),
+    })
+}
 
 /// The hold that the request names, and whether it is a rollback.
-fn asked_for<'a>(link_state: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a Hold, bool)> {
-    let of_plan = link_state.hold.as_ref().map(|hold| (hold, false));
-    let of_rollback = link_state.restore.as_ref().map(|hold| (hold, true));
+fn asked_for<'a>(known: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a Hold, bool)> {
+    let of_plan = known.hold.as_ref().map(|hold| (hold, false));
+    let of_rollback = known.restore.as_ref().map(|hold| (hold, true));
     let is_asked_for = |(hold, _): &(&Hold, bool)| {
         hold.run == request.run && Some(&hold.plan_hash) == request.plan_hash.as_ref()
     };
     of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
-/// Why a request that fits no hold is refused, and the remedy.
-fn stale(link_state: &LinkState, request: &ApprovalRequest) -> String {
-    let held = link_state.hold.iter().chain(&link_state.restore);
+/// The refusal of a request that fits no hold, with the remedy.
+fn stale(known: &LinkState, request: &ApprovalRequest) -> String {
+    let held = known.hold.iter().chain(&known.restore);
     let commands: Vec<_> = held
         .map(|hold| hold.command(&request.lane.experience))
         .collect();

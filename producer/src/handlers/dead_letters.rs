@@ -1,273 +1,273 @@
-//! Replay and discard: runs of their own.
+//! Requests about dead letters: replay and discard, each a run of its own. Nothing is redriven
+//! blindly: a replay plans anew, and drops what is no longer wanted, with a record. A letter is
+//! deleted only after its change has been sent under a committed plan and its fate is recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::{ExperienceId, LaneId};
-use pmp_sync_domain::link::Target;
+use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::link::{Member, Target};
 use pmp_sync_domain::ports::{
-    DeadLetterBox as _, Entropy as _, Lanes as _, Members as _, ReadCatalog as _, WriteRuns as _,
+    Clock, DeadLetterBox, Lanes, Members, ReadCatalog, SendChanges, WriteRuns,
 };
-use pmp_sync_domain::records::{DeadLetterOutcome, Request, RunRecord};
+use pmp_sync_domain::reconcile::Goal;
+use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord, Request};
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 
-use crate::letters::{Case, Read, by_lane, fate, link_of, put_back, receive};
-use crate::reconcile::listings::Inquiry;
-use crate::reconcile::observe::{Desired, read_management};
-use crate::reconcile::{Connection, Errand, Outcome};
-use crate::run::begin::{RESERVE, Setup};
-use crate::{Ports, Producer};
+use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::letters::{LetterFate, Read, by_lane, fate, put_back, receive};
+use crate::reach::{DesiredStates, desired_for, read_management};
+use crate::reconcile::fail::fail_link;
+use crate::reconcile::listings::{ListingLookup, Listings, RESERVE};
+use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest};
+use crate::reconcile::reconcile_or_fail;
+use crate::run::begin::open_run;
+use crate::run::finish::{add_outcomes, finish_run};
+use crate::setup::Setup;
 
-/// What one member's letters came to.
-struct Served {
-    outcomes: Vec<Outcome>,
-    failed: bool,
+/// The run and the member of the letters, with the configuration.
+struct Case<'a> {
+    run: RunId,
+    member: &'a Member,
+    setup: &'a Setup,
+    desired: &'a DesiredStates,
+    deadline: Timestamp,
 }
 
-impl<P: Ports> Producer<P> {
-    /// Serves a request about dead letters with a run of its own.
-    pub(crate) async fn serve_dead_letters(
-        &self,
-        request: DeadLetterRequest,
-        deadline: Timestamp,
-    ) -> Result<(), RunError> {
-        let now = self.now();
-        let random = self.ports.entropy().bits();
-        let run = self.ports.ledger().next_run(now, random).await?;
-        let scope = Scope {
-            members: request.filter.members.clone(),
-            ..Scope::default()
-        };
-        let mut record = RunRecord::new(run, 0, vec![scope], now);
-        let kind = match request.action {
-            DeadLetterAction::Replay => "replay-requested",
-            DeadLetterAction::Discard => "discard-requested",
-        };
-        record.requests = vec![Request {
-            kind: kind.to_owned(),
-            id: request.request_id.clone(),
-            requester: request.requester.clone(),
-            ..Request::default()
-        }];
-        let setup = match self.setup().await {
-            Ok(setup) => setup,
-            Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
-            Err(error) => return self.fail(record, &error).await,
-        };
-        record.config_version = setup.version;
-        tracing::info!(%run, kind, filter = ?request.filter, "the run begins");
-        self.ports.ledger().put_run(&record).await?;
-        let links = setup.config.links.iter();
-        let management = links
-            .map(|link| link.management_experience.clone())
-            .collect();
-        let desired = match request.action {
-            DeadLetterAction::Replay => read_management(self.ports.catalog(), management).await,
-            DeadLetterAction::Discard => BTreeMap::new(),
-        };
-        let inquiry = &Inquiry::new(deadline);
-        for member in setup.config.members.values() {
-            let named = &request.filter.members;
-            if !named.is_empty() && !named.contains(&member.name) {
-                continue;
-            }
-            let case = Case {
-                run,
-                member,
-                inquiry,
-            };
-            let served = self
-                .serve_letters(case, &setup, &request, &desired, deadline)
-                .await?;
-            record.totals.failed += usize::from(served.failed);
-            record.totals.links += usize::from(served.failed);
-            self.conclude(&mut record, served.outcomes).await?;
+/// Serves a request about dead letters with a run of its own.
+pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    request: &DeadLetterRequest,
+    deadline: Timestamp,
+) -> Result<(), RunError> {
+    let named = &request.filter.members;
+    let scope = Scope {
+        members: named.clone(),
+        ..Scope::default()
+    };
+    let kind = match request.action {
+        DeadLetterAction::Replay => "replay-requested",
+        DeadLetterAction::Discard => "discard-requested",
+    };
+    let asked = Request {
+        kind: kind.to_owned(),
+        id: request.request_id.clone(),
+        requester: request.requester.clone(),
+        ..Request::default()
+    };
+    let Some((mut record, setup)) = open_run(context, vec![scope], vec![asked]).await? else {
+        return Ok(());
+    };
+    let run = record.run;
+    tracing::info!(%run, kind, filter = ?request.filter, "the run begins");
+    context.ledger.put_run(&record).await?;
+    let desired = match request.action {
+        DeadLetterAction::Replay => {
+            read_management(&context.marketplace, &setup.config.links).await
         }
-        record.planned_at = Some(self.now());
-        let record = record.concluded(self.now());
-        Ok(self.put(&record).await?)
-    }
-
-    async fn serve_letters(
-        &self,
-        case: Case<'_>,
-        setup: &Setup,
-        request: &DeadLetterRequest,
-        desired: &BTreeMap<ExperienceId, Desired>,
-        deadline: Timestamp,
-    ) -> Result<Served, RunError> {
-        let mut served = Served {
-            outcomes: Vec::new(),
-            failed: false,
+        DeadLetterAction::Discard => DesiredStates::new(),
+    };
+    let listings = ListingLookup::new(context, deadline);
+    for member in setup.config.members.values() {
+        if !named.is_empty() && !named.contains(&member.name) {
+            continue;
+        }
+        let case = Case {
+            run,
+            member,
+            setup: &setup,
+            desired: &desired,
+            deadline,
         };
-        let unreachable = |error: &pmp_sync_domain::error::ServiceError| {
+        match serve_member(context, &case, request, &listings).await? {
+            Some(outcomes) => add_outcomes(context, &mut record, outcomes).await?,
+            None => {
+                record.totals.failed += 1;
+                record.totals.links += 1;
+            }
+        }
+    }
+    finish_run(context, record).await
+}
+
+/// Serves the letters of one member, if they can be read.
+async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    request: &DeadLetterRequest,
+    listings: &impl Listings,
+) -> Result<Option<Vec<LinkOutcome>>, RunError> {
+    let received = async {
+        let connection = context.members.connect(case.member).await?;
+        let reads = receive(&connection, case.member, &request.filter).await?;
+        Ok::<_, ServiceError>((connection, reads))
+    };
+    let (connection, reads) = match received.await {
+        Ok(received) => received,
+        Err(error) => {
             tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member cannot be read");
-        };
-        let connection = match self.ports.members().connect(case.member).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                unreachable(&error);
-                served.failed = true;
-                return Ok(served);
-            }
-        };
-        let reads = match receive(&connection, case.member, &request.filter).await {
-            Ok(reads) => reads,
-            Err(error) => {
-                unreachable(&error);
-                served.failed = true;
-                return Ok(served);
-            }
-        };
-        if request.action == DeadLetterAction::Discard {
-            for read in &reads {
-                if let Ok(change) = &read.change {
-                    self.release_of(&change.lane(), [change]).await?;
-                }
-                let why = "somebody asked for it".to_owned();
-                self.discard_for_good(case, &connection, read, (DeadLetterOutcome::Discarded, why))
-                    .await?;
-            }
-            return Ok(served);
+            return Ok(None);
         }
-        let (lanes, others) = by_lane(reads);
-        for read in &others {
-            let why = read.change.as_ref().err().cloned().unwrap_or_default();
-            self.keep_letter(case, &connection, read, why).await?;
-        }
-        for (lane, letters) in lanes {
-            if elapsed(self.now(), deadline) <= RESERVE {
-                for (read, _) in &letters {
-                    let why = "the run had no time left for it: ask again".to_owned();
-                    self.keep_letter(case, &connection, read, why).await?;
-                }
-                continue;
+    };
+    let mut outcomes = Vec::new();
+    if request.action == DeadLetterAction::Discard {
+        for read in &reads {
+            if let Ok(change) = &read.change {
+                release_of(context, &change.lane(), [change]).await?;
             }
-            let outcome = self
-                .replay_lane(case, setup, desired, &connection, &lane, &letters)
-                .await?;
-            served.outcomes.extend(outcome);
+            let why = "somebody asked for it".to_owned();
+            delete(
+                context,
+                case,
+                &connection,
+                read,
+                (DeadLetterOutcome::Discarded, why),
+            )
+            .await?;
         }
-        Ok(served)
+        return Ok(Some(outcomes));
     }
+    let (lanes, others) = by_lane(reads);
+    for read in &others {
+        let why = read.change.as_ref().err().cloned().unwrap_or_default();
+        keep(context, case, &connection, read, why).await?;
+    }
+    for (lane, letters) in lanes {
+        if elapsed(context.now(), case.deadline) <= RESERVE {
+            for (read, _) in &letters {
+                let why = "the run had no time left for it: ask again".to_owned();
+                keep(context, case, &connection, read, why).await?;
+            }
+            continue;
+        }
+        let replayed = replay_lane(context, case, &connection, &lane, &letters, listings).await?;
+        outcomes.extend(replayed);
+    }
+    Ok(Some(outcomes))
+}
 
-    async fn replay_lane(
-        &self,
-        case: Case<'_>,
-        setup: &Setup,
-        desired: &BTreeMap<ExperienceId, Desired>,
-        connection: &Connection<P>,
-        lane: &LaneId,
-        letters: &[(Read, ChangeMessage)],
-    ) -> Result<Option<Outcome>, RunError> {
-        let Some(link) = link_of(&setup.config, lane) else {
-            let why = "no link of the configuration serves its experience";
-            self.release_of(lane, letters.iter().map(|(_, change)| change))
-                .await?;
+async fn replay_lane<L, A, M, O, S, C>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    connection: &C,
+    lane: &LaneId,
+    letters: &[(Read, ChangeMessage)],
+    listings: &impl Listings,
+) -> Result<Option<LinkOutcome>, RunError>
+where
+    L: Ledger,
+    O: Outbox,
+    S: Clock,
+    C: ReadCatalog + SendChanges + DeadLetterBox,
+{
+    let setup = case.setup;
+    let Some(link) = setup.link_of(lane) else {
+        let why = "no link of the configuration serves its experience";
+        release_of(context, lane, letters.iter().map(|(_, change)| change)).await?;
+        for (read, _) in letters {
+            let fate = (DeadLetterOutcome::Dropped, why.to_owned());
+            delete(context, case, connection, read, fate).await?;
+        }
+        return Ok(None);
+    };
+    // `*` covers live experiences. A letter whose experience cannot be read now is kept.
+    if link.target == Target::EveryLive {
+        let live = connection.experience(&lane.experience).await;
+        if !live.is_ok_and(|experience| experience.is_live()) {
+            let why = "its experience is not live, or cannot be read: no link takes it now";
             for (read, _) in letters {
-                let fate = (DeadLetterOutcome::Dropped, why.to_owned());
-                self.discard_for_good(case, connection, read, fate).await?;
+                keep(context, case, connection, read, why.to_owned()).await?;
             }
             return Ok(None);
-        };
-        // `*` takes what is live; what cannot be looked at now is kept.
-        if link.target == Target::EveryLive {
-            let live = connection.experience(&lane.experience).await;
-            if !live.is_ok_and(|experience| experience.is_live()) {
-                let why = "its experience is not live, or cannot be read: no link takes it now";
-                for (read, _) in letters {
-                    self.keep_letter(case, connection, read, why.to_owned())
-                        .await?;
-                }
-                return Ok(None);
-            }
         }
-        let lifted: BTreeSet<_> = letters
-            .iter()
-            .map(|(_, change)| change.product.clone())
-            .collect();
-        let outcome = match desired.get(&link.management_experience) {
-            Some(Ok(desired)) => {
-                let errand = Errand {
-                    run: case.run,
-                    link,
-                    experience: &lane.experience,
-                    desired,
-                    policy: setup.policy(link, &lane.experience),
-                    rollback: false,
-                    suspension: setup.suspensions.holds(&link.member.name, lane),
-                    lifted: &lifted,
-                    inquiry: Some(case.inquiry),
-                };
-                self.serve_lane_or_fail(&errand, connection).await
-            }
-            Some(Err(error)) => self.failed(case.run, link, Some(lane.clone()), error).await,
-            None => return Ok(None),
-        };
-        for (read, change) in letters {
-            let (fate, why) = fate(change, &outcome.record);
-            if fate == DeadLetterOutcome::Kept {
-                self.keep_letter(case, connection, read, why).await?;
-            } else {
-                self.discard_for_good(case, connection, read, (fate, why))
-                    .await?;
-            }
-        }
-        Ok(Some(outcome))
     }
+    let lifted = letters.iter().map(|(_, change)| change.product.clone());
+    let outcome = match desired_for(link, case.desired) {
+        Ok(desired) => {
+            let goal = Goal {
+                link,
+                policy: &setup.policy(link, &lane.experience),
+                experience: &lane.experience,
+                desired,
+                lifted: &lifted.collect::<BTreeSet<_>>(),
+                rollback: false,
+                suspension: setup.suspension(link, &lane.experience),
+            };
+            let request = ReconcileRequest {
+                run: case.run,
+                goal,
+            };
+            reconcile_or_fail(context, &request, listings, connection).await
+        }
+        Err(error) => fail_link(context, case.run, link, Some(lane.clone()), &error).await,
+    };
+    settle_letters(context, case, connection, letters, &outcome.record).await?;
+    Ok(Some(outcome))
+}
 
-    /// Takes the changes of letters that go out of quarantine: nothing may stay in quarantine whose letter is
-    /// gone, or no replay would find it. What is still wanted is tried again by the next run.
-    async fn release_of<'a>(
-        &self,
-        lane: &LaneId,
-        changes: impl IntoIterator<Item = &'a ChangeMessage>,
-    ) -> Result<(), RunError> {
-        let ledger = self.ports.ledger();
-        let products: BTreeSet<_> = changes.into_iter().map(|change| &change.product).collect();
-        for aside in ledger.quarantined(lane).await? {
-            if products.contains(&aside.product) {
-                ledger.release(lane, &aside, self.now()).await?;
-            }
+/// Keeps or deletes letters, depending on the outcome of their lane.
+async fn settle_letters<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    connection: &C,
+    letters: &[(Read, ChangeMessage)],
+    served: &LinkRecord,
+) -> Result<(), RunError> {
+    for (read, change) in letters {
+        match fate(change, served) {
+            (DeadLetterOutcome::Kept, why) => keep(context, case, connection, read, why).await?,
+            fate => delete(context, case, connection, read, fate).await?,
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Writes down what became of a letter, then deletes it. If that fails it is looked at again with
-    /// the next request, and found to be under way or in place.
-    async fn discard_for_good(
-        &self,
-        case: Case<'_>,
-        connection: &Connection<P>,
-        read: &Read,
-        fate: (DeadLetterOutcome, String),
-    ) -> Result<(), RunError> {
-        let record = read.record(case.member, fate, self.now());
-        self.ports
-            .ledger()
-            .put_dead_letter(case.run, &record)
-            .await?;
-        if let Err(error) = connection.delete_dead_letter(&read.letter).await {
-            tracing::warn!(run = %case.run, letter = read.letter.id, %error, "a dead letter that is dealt with could not be deleted");
+/// Releases the changes of deleted letters from quarantine. A quarantined change without a letter
+/// would be found by no replay. The next run tries again what is still wanted.
+async fn release_of<'a, L: Lanes + WriteRuns, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    lane: &LaneId,
+    changes: impl IntoIterator<Item = &'a ChangeMessage>,
+) -> Result<(), RunError> {
+    let ledger = &context.ledger;
+    let products: BTreeSet<_> = changes.into_iter().map(|change| &change.product).collect();
+    for quarantined in ledger.quarantined(lane).await? {
+        if products.contains(&quarantined.product) {
+            ledger.release(lane, &quarantined, context.now()).await?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    async fn keep_letter(
-        &self,
-        case: Case<'_>,
-        connection: &Connection<P>,
-        read: &Read,
-        why: String,
-    ) -> Result<(), RunError> {
-        let record = read.record(case.member, (DeadLetterOutcome::Kept, why), self.now());
-        self.ports
-            .ledger()
-            .put_dead_letter(case.run, &record)
-            .await?;
-        put_back(connection, std::slice::from_ref(read)).await;
-        Ok(())
+/// Records what became of a letter, then deletes it. If the deletion fails, the next request looks
+/// at the letter again, and finds its change under way or in place.
+async fn delete<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    connection: &C,
+    read: &Read,
+    fate: LetterFate,
+) -> Result<(), RunError> {
+    let record = read.record(case.member, fate, context.now());
+    context.ledger.put_dead_letter(case.run, &record).await?;
+    if let Err(error) = connection.delete_dead_letter(&read.letter).await {
+        tracing::warn!(run = %case.run, letter = read.letter.id, %error, "a dead letter that is dealt with could not be deleted");
     }
+    Ok(())
+}
+
+async fn keep<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
+    context: &Context<L, A, M, O, S>,
+    case: &Case<'_>,
+    connection: &C,
+    read: &Read,
+    why: String,
+) -> Result<(), RunError> {
+    let fate = (DeadLetterOutcome::Kept, why);
+    let record = read.record(case.member, fate, context.now());
+    context.ledger.put_dead_letter(case.run, &record).await?;
+    put_back(connection, std::slice::from_ref(read)).await;
+    Ok(())
 }

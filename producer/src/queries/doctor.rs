@@ -1,5 +1,5 @@
-//! The operator's question whether everything is reached that a run needs: each member's role, catalog and
-//! queues, the management experiences, AWS Marketplace. Looks only: nothing is written, sent or taken away.
+//! Checks whether the producer reaches everything that a run needs: each member's role, catalog and
+//! queues, the management experiences, AWS Marketplace. It writes, sends and removes nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,128 +13,127 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::{Link, Member, Target};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Discovery as _, LookAtQueues as _, Members as _, ReadCatalog};
+use pmp_sync_domain::ports::{Clock, Discovery, LookAtQueues as _, Members, ReadCatalog, ReadRuns};
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
-use crate::reconcile::Connection;
-use crate::reconcile::observe::targets;
-use crate::run::begin::Setup;
-use crate::{Ports, Producer};
+use crate::context::{Context, Marketplace};
+use crate::reach::{READS_AT_ONCE, targets};
+use crate::setup::Setup;
 
-/// Members that are looked at at the same time.
+/// Members that are checked concurrently.
 const MEMBERS_AT_ONCE: usize = 16;
-/// Experiences of one organization that are looked at at the same time: DescribeEntity takes 20 a second
-/// for each account (catalog quotas).
-const EXPERIENCES_AT_ONCE: usize = 4;
 
-impl<P: Ports> Producer<P> {
-    /// Whether everything is reached that the request is about. No member is begun with after `until`.
-    pub async fn doctor(
-        &self,
-        request: &DoctorRequest,
-        until: Timestamp,
-    ) -> Result<DoctorAnswer, RunError> {
-        let setup = self.setup().await?;
-        let of_member =
-            |member: &Member| request.members.is_empty() || request.members.contains(&member.name);
-        let members: Vec<_> = setup
-            .config
-            .members
-            .values()
-            .filter(|member| of_member(member))
-            .collect();
-        let links = setup.config.links.iter();
-        let links = links.filter(|link| of_member(&link.member));
-        let sources: BTreeSet<_> = links.map(|link| &link.management_experience).collect();
-        let catalog = self.ports.catalog();
-        let setup = &setup;
-        let management = stream::iter(sources).map(|id| async move {
-            let (experience, policy) = look_at(catalog, id).await;
-            (id.clone(), experience, policy)
-        });
-        let management = management.buffered(EXPERIENCES_AT_ONCE).collect::<Vec<_>>();
-        let looks = stream::iter(members)
-            .map(|member| self.look_at_member(setup, member, until))
-            .buffered(MEMBERS_AT_ONCE)
-            .collect();
-        let (management, members): (Vec<_>, Vec<MemberLook>) =
-            future::join(management, looks).await;
-        let product = management.iter().find_map(|(_, _, policy)| match policy {
-            Look::Seen(policy) => policy.allowed().iter().next().cloned(),
-            _ => None,
-        });
-        let discovery = self.look_up(product.as_ref()).await;
-        let management = management.into_iter().map(|(id, experience, policy)| {
-            let policy = policy.map(|policy| PolicySeen::from(&policy));
-            ManagementLook {
-                id,
-                experience,
-                policy,
-            }
-        });
-        Ok(DoctorAnswer {
-            schema: SCHEMA,
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            config_version: setup.version,
-            management: management.collect(),
-            discovery,
-            members,
-        })
-    }
+/// Checks what the request selects. It begins with no further member after `until`.
+pub async fn doctor<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    request: &DoctorRequest,
+    until: Timestamp,
+) -> Result<DoctorAnswer, RunError>
+where
+    L: ReadRuns,
+    A: Marketplace,
+    M: Members,
+    S: Clock,
+{
+    let setup = &Setup::read(&context.ledger).await?;
+    let of_member =
+        |member: &Member| request.members.is_empty() || request.members.contains(&member.name);
+    let members = setup.config.members.values();
+    let members: Vec<_> = members.filter(|member| of_member(member)).collect();
+    let links = setup.config.links.iter();
+    let links = links.filter(|link| of_member(&link.member));
+    let sources: BTreeSet<_> = links.map(|link| &link.management_experience).collect();
+    let catalog = &context.marketplace;
+    let management = stream::iter(sources).map(|id| async move {
+        let (experience, policy) = look_at(catalog, id).await;
+        (id.clone(), experience, policy)
+    });
+    let management = management.buffered(READS_AT_ONCE).collect::<Vec<_>>();
+    let looks = stream::iter(members)
+        .map(|member| look_at_member(context, setup, member, until))
+        .buffered(MEMBERS_AT_ONCE)
+        .collect();
+    let (management, members): (Vec<_>, Vec<MemberLook>) = future::join(management, looks).await;
+    let product = management.iter().find_map(|(_, _, policy)| match policy {
+        Look::Seen(policy) => policy.allowed().iter().next().cloned(),
+        _ => None,
+    });
+    let discovery = look_up(catalog, product.as_ref()).await;
+    let management = management.into_iter().map(|(id, experience, policy)| {
+        let policy = policy.map(|policy| PolicySeen::from(&policy));
+        ManagementLook {
+            id,
+            experience,
+            policy,
+        }
+    });
+    Ok(DoctorAnswer {
+        schema: SCHEMA,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        config_version: setup.version,
+        management: management.collect(),
+        discovery,
+        members,
+    })
+}
 
-    /// Whether AWS Marketplace tells of a product; what it tells does not matter.
-    async fn look_up(&self, product: Option<&ProductId>) -> Look<()> {
-        let Some(product) = product else {
-            return Look::Skipped("no management experience allows a product".to_owned());
-        };
-        match self.ports.discovery().is_live(product).await {
-            Err(error) if error.kind == Kind::Refused => Look::Seen(()),
-            answer => Look::of(answer.map(drop)),
-        }
-    }
-
-    async fn look_at_member(&self, setup: &Setup, member: &Member, until: Timestamp) -> MemberLook {
-        let began = self.now();
-        if began > until {
-            return unreached(setup, member, None, "the producer's time was up");
-        }
-        let connection = match self.ports.members().connect(member).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                let because = "the member's role could not be assumed";
-                let mut look = unreached(setup, member, Some(Trouble::of(&error)), because);
-                look.milliseconds = milliseconds(began, self.now());
-                return look;
-            }
-        };
-        let queues = future::join3(
-            connection.changes_depth(),
-            connection.dead_letters_depth(),
-            connection.glance(),
-        );
-        let (experiences, (changes, dead_letters, receive), links) = future::join3(
-            connection.experiences(),
-            queues,
-            look_at_links::<P>(setup, member, &connection),
-        )
-        .await;
-        MemberLook {
-            member: member.name.clone(),
-            account: member.account.clone(),
-            role: Look::Seen(()),
-            experiences: Look::of(experiences.map(|ids| ids.len())),
-            changes: Look::of(changes),
-            dead_letters: Look::of(dead_letters),
-            receive: Look::of(receive),
-            links,
-            milliseconds: milliseconds(began, self.now()),
-        }
+/// Checks whether AWS Marketplace answers for a product, whatever the answer.
+async fn look_up<D: Discovery>(discovery: &D, product: Option<&ProductId>) -> Look<()> {
+    let Some(product) = product else {
+        return Look::Skipped("no management experience allows a product".to_owned());
+    };
+    match discovery.is_live(product).await {
+        Err(error) if error.kind == Kind::Refused => Look::Seen(()),
+        answer => Look::of(answer.map(drop)),
     }
 }
 
-/// What is known of a member that was not reached.
+async fn look_at_member<L, A, M: Members, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    setup: &Setup,
+    member: &Member,
+    until: Timestamp,
+) -> MemberLook {
+    let began = context.now();
+    if began > until {
+        return unreached(setup, member, None, "the producer's time was up");
+    }
+    let connection = match context.members.connect(member).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let because = "the member's role could not be assumed";
+            let mut look = unreached(setup, member, Some(Trouble::of(&error)), because);
+            look.milliseconds = milliseconds(began, context.now());
+            return look;
+        }
+    };
+    let queues = future::join3(
+        connection.changes_depth(),
+        connection.dead_letters_depth(),
+        connection.glance(),
+    );
+    let (experiences, (changes, dead_letters, receive), links) = future::join3(
+        connection.experiences(),
+        queues,
+        look_at_links(setup, member, &connection),
+    )
+    .await;
+    MemberLook {
+        member: member.name.clone(),
+        account: member.account.clone(),
+        role: Look::Seen(()),
+        experiences: Look::of(experiences.map(|ids| ids.len())),
+        changes: Look::of(changes),
+        dead_letters: Look::of(dead_letters),
+        receive: Look::of(receive),
+        links,
+        milliseconds: milliseconds(began, context.now()),
+    }
+}
+
+/// The answer for a member that was not reached.
 fn unreached(
     setup: &Setup,
     member: &Member,
@@ -179,11 +178,11 @@ fn links_of<'a>(setup: &'a Setup, member: &'a Member) -> impl Iterator<Item = &'
     links.filter(|link| link.member.name == member.name)
 }
 
-/// The member's experiences, of each of its links.
-async fn look_at_links<P: Ports>(
+/// Reads the member's experiences for each of its links.
+async fn look_at_links<C: ReadCatalog>(
     setup: &Setup,
     member: &Member,
-    connection: &Connection<P>,
+    connection: &C,
 ) -> Vec<LinkLook> {
     let mut wanted = Vec::new();
     let mut unknown = Vec::new();
@@ -206,7 +205,7 @@ async fn look_at_links<P: Ports>(
             ..blank(link, Some(id), experience, "")
         }
     });
-    let mut looks: Vec<_> = looks.buffered(EXPERIENCES_AT_ONCE).collect().await;
+    let mut looks: Vec<_> = looks.buffered(READS_AT_ONCE).collect().await;
     looks.extend(unknown.into_iter().map(|(link, message)| {
         let trouble = Trouble {
             kind: Kind::Retryable,
@@ -222,7 +221,7 @@ async fn look_at_links<P: Ports>(
     looks
 }
 
-/// An experience and its policy.
+/// Reads an experience and its policy.
 async fn look_at<C: ReadCatalog>(
     catalog: &C,
     id: &ExperienceId,

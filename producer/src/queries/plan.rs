@@ -1,128 +1,121 @@
-//! The read-only plan for the operator: the very code that a run goes through, without its writes.
+//! The read-only plan for the operator.
 
 use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
-use pmp_sync_domain::commit::Decision;
+use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
+use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
+use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
 use pmp_sync_domain::wire::Scope;
 
-use crate::reconcile::edits::edited;
-use crate::reconcile::listings::Kept;
-use crate::reconcile::observe::{Desired, Inspection, View, inspect, read_management};
-use crate::run::begin::{Setup, in_scope};
-use crate::{Ports, Producer};
+use super::survey::{LINKS_AT_ONCE, LaneQuery, Survey, observe_lane};
+use crate::context::Context;
+use crate::reach::reach;
+use crate::reconcile::observe::outside_edits;
 
-/// Links that are looked at at the same time.
-const LINKS_AT_ONCE: usize = 8;
-
-impl<P: Ports> Producer<P> {
-    /// What a run about `scope` would do now. Writes nothing and sends nothing.
-    pub async fn preview(&self, scope: &Scope) -> Result<Preview, RunError> {
-        let setup = self.setup().await?;
-        let scopes = std::slice::from_ref(scope);
-        let chosen: Vec<_> = setup
-            .config
-            .links
-            .iter()
-            .filter(|link| in_scope(link, scopes))
-            .collect();
-        let management = chosen
-            .iter()
-            .map(|link| link.management_experience.clone())
-            .collect();
-        let desired = read_management(self.ports.catalog(), management).await;
-        let (setup, desired) = (&setup, &desired);
-        let links: Vec<Vec<_>> = stream::iter(chosen)
-            .map(|link| async move {
-                let desired = desired.get(&link.management_experience);
-                match self.preview_link(setup, link, scopes, desired).await {
-                    Ok(links) => links,
-                    Err(error) => vec![failed(link, None, &error)],
-                }
-            })
-            .buffered(LINKS_AT_ONCE)
-            .collect()
-            .await;
-        Ok(Preview {
-            schema: SCHEMA,
-            config_version: setup.version,
-            links: links.into_iter().flatten().collect(),
+/// Computes what a run over `scope` would do now.
+pub async fn plan<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    scope: &Scope,
+) -> Result<Preview, RunError>
+where
+    L: Lanes + Products + ReadRuns,
+    A: ReadCatalog,
+    M: Members,
+    S: Clock,
+{
+    let survey = &Survey::new(&context.ledger, &context.marketplace, scope).await?;
+    let links: Vec<Vec<_>> = stream::iter(survey.links())
+        .map(|link| async move {
+            let links = plan_link(context, survey, link).await;
+            links.unwrap_or_else(|error| vec![failed(link, None, &error)])
         })
-    }
+        .buffered(LINKS_AT_ONCE)
+        .collect()
+        .await;
+    Ok(Preview {
+        schema: SCHEMA,
+        config_version: survey.setup.version,
+        links: links.into_iter().flatten().collect(),
+    })
+}
 
-    async fn preview_link(
-        &self,
-        setup: &Setup,
-        link: &Link,
-        scopes: &[Scope],
-        desired: Option<&Desired>,
-    ) -> Result<Vec<PreviewLink>, LinkError> {
-        let (desired, connection, experiences) = self.reach(setup, link, scopes, desired).await?;
-        let mut links = Vec::new();
-        for experience in experiences {
-            let suspended = setup
-                .suspensions
-                .holds(&link.member.name, &link.lane_of(&experience))
-                .is_some();
-            let seen = inspect(
-                self.ports.ledger(),
-                &connection,
-                &Kept(self.ports.ledger()),
-                View {
-                    link,
-                    policy: &setup.policy(link, &experience),
-                    experience: &experience,
-                    desired,
-                    lifted: &BTreeSet::new(),
-                    rollback: false,
-                },
-                self.now(),
-            )
-            .await;
-            links.push(match seen {
-                Ok(mut seen) => {
-                    seen.edited = edited(self.ports.ledger(), &seen, self.now()).await;
-                    preview_of(link, experience, seen, suspended)
+async fn plan_link<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    survey: &Survey,
+    link: &Link,
+) -> Result<Vec<PreviewLink>, LinkError>
+where
+    L: Lanes + Products + ReadRuns,
+    M: Members,
+    S: Clock,
+{
+    let Survey {
+        setup,
+        scopes,
+        desired,
+    } = survey;
+    let reached = reach(&context.members, setup, link, scopes, desired).await;
+    let (desired, connection, experiences) = reached?;
+    let ledger = &context.ledger;
+    let mut links = Vec::new();
+    for experience in experiences {
+        let of = LaneQuery {
+            setup,
+            link,
+            experience: &experience,
+            desired,
+            lifted: &BTreeSet::new(),
+        };
+        let policy = of.policy();
+        let goal = of.goal(&policy);
+        links.push(
+            match observe_lane(ledger, &connection, goal, context.now()).await {
+                Ok(seen) => {
+                    let decision = decide_plan(&goal, &seen, None);
+                    let edited = outside_edits(ledger, &seen, context.now()).await;
+                    preview_of(link, experience.clone(), seen, &decision, &edited)
                 }
-                Err(error) => failed(link, Some(experience), &error),
-            });
-        }
-        Ok(links)
+                Err(error) => failed(link, Some(experience.clone()), &error),
+            },
+        );
     }
+    Ok(links)
 }
 
 fn preview_of(
     link: &Link,
     experience: ExperienceId,
-    seen: Inspection,
-    suspended: bool,
+    seen: Observation,
+    decision: &Decision,
+    edited: &Edited,
 ) -> PreviewLink {
     PreviewLink {
         experience: Some(experience),
-        decision: match seen.decision {
-            Decision::InSync if seen.reasons.is_empty() => PreviewDecision::InSync,
-            _ if suspended => PreviewDecision::Suspended,
-            _ if !seen.reasons.is_empty() => PreviewDecision::Held,
+        decision: match decision {
             Decision::InSync => PreviewDecision::InSync,
-            Decision::Underway(_) => PreviewDecision::Underway,
+            Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Suspended,
+            Decision::Hold { .. } => PreviewDecision::Held,
+            Decision::Underway(_) | Decision::ResumeRollback(_) => PreviewDecision::Underway,
             Decision::Commit => PreviewDecision::Commit,
+            Decision::RefuseRollback | Decision::AnothersPlan => PreviewDecision::Failed,
         },
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
         removals: seen.report.removals,
         fewest_change_sets: seen.plan.fewest_change_sets(),
         plan_hash: Some(seen.plan.hash()),
-        held_for: seen.reasons,
+        held_for: seen.guards.reasons,
         left_alone: seen.report.left_alone,
         unchecked: seen.report.unchecked,
         contradictory: seen.report.contradictory.into_iter().collect(),
-        edited: seen.edited.products(),
-        edited_since: seen.edited.first(),
+        edited: edited.products(),
+        edited_since: edited.first(),
         ..blank(link)
     }
 }

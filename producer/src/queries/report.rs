@@ -1,7 +1,7 @@
-//! The operator's report: what the management experiences want, and where each member experience stands
-//! otherwise, and why. Writes nothing and sends nothing.
+//! The operator's report: the lists of the management experiences, and for each member experience
+//! what differs and why.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
@@ -12,82 +12,99 @@ use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
-use crate::queries::why::{LANES_AT_ONCE, LINKS_AT_ONCE, MOST_BYTES};
-use crate::reconcile::observe::{Desired, read_management};
-use crate::run::begin::{Setup, in_scope};
-use crate::{Ports, Producer};
+use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
+use crate::context::Context;
+use crate::reach::{Desired, DesiredStates, reach};
 
-impl<P: Ports> Producer<P> {
-    /// Where the member experiences of the scope stand.
-    pub async fn report(&self, request: &ReportRequest) -> Result<ReportPart, RunError> {
-        let setup = self.setup().await?;
-        let scopes = std::slice::from_ref(&request.scope);
-        let links = setup.config.links.iter();
-        let chosen: Vec<_> = links.filter(|link| in_scope(link, scopes)).collect();
-        let management = chosen.iter().map(|link| link.management_experience.clone());
-        let desired = read_management(self.ports.catalog(), management.collect()).await;
-        let (setup, desired) = (&setup, &desired);
-        let links: Vec<Vec<_>> = stream::iter(chosen)
-            .map(|link| async move {
-                let wanted = desired.get(&link.management_experience);
-                let told = self.report_link(setup, link, scopes, wanted).await;
-                told.unwrap_or_else(|error| {
-                    let experience = link.lane().map(|lane| lane.experience);
-                    vec![failed(link, experience, &error)]
-                })
+/// Compares the member experiences of the scope with what is wanted.
+pub async fn report<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    request: &ReportRequest,
+) -> Result<ReportPart, RunError>
+where
+    L: Lanes + Products + ReadRuns,
+    A: ReadCatalog,
+    M: Members,
+    S: Clock,
+{
+    let survey = &Survey::new(&context.ledger, &context.marketplace, &request.scope).await?;
+    let links: Vec<Vec<_>> = stream::iter(survey.links())
+        .map(|link| async move {
+            let told = report_link(context, survey, link).await;
+            told.unwrap_or_else(|error| {
+                let experience = link.lane().map(|lane| lane.experience);
+                vec![failed(link, experience, &error)]
             })
-            .buffered(LINKS_AT_ONCE)
-            .collect()
-            .await;
-        let part = ReportPart {
-            schema: SCHEMA,
-            config_version: setup.version,
-            management: lists(desired),
-            links: links.into_iter().flatten().collect(),
-        };
-        fits(&part).map(|()| part)
-    }
-
-    async fn report_link(
-        &self,
-        setup: &Setup,
-        link: &Link,
-        scopes: &[Scope],
-        desired: Option<&Desired>,
-    ) -> Result<Vec<LinkStandings>, LinkError> {
-        let (desired, connection, experiences) = self.reach(setup, link, scopes, desired).await?;
-        let connection = &connection;
-        let links = stream::iter(experiences).map(|experience| async move {
-            let lane = link.lane_of(&experience);
-            let tell = |seen: &Seen<'_>| {
-                let Standings {
-                    differing,
-                    whys,
-                    denied_besides,
-                } = standings(seen);
-                LinkStandings {
-                    differing,
-                    whys,
-                    denied_besides,
-                    held_for: seen.held_for.to_vec(),
-                    ..blank(link, Some(lane.experience.clone()))
-                }
-            };
-            let told = self
-                .look_at(setup, link, &lane, desired, connection, tell)
-                .await;
-            told.unwrap_or_else(|error| failed(link, Some(experience), &error))
-        });
-        Ok(links.buffered(LANES_AT_ONCE).collect().await)
-    }
+        })
+        .buffered(LINKS_AT_ONCE)
+        .collect()
+        .await;
+    let part = ReportPart {
+        schema: SCHEMA,
+        config_version: survey.setup.version,
+        management: lists(&survey.desired),
+        links: links.into_iter().flatten().collect(),
+    };
+    let lanes = part.links.len();
+    fitting(part, |bytes, most| {
+        format!(
+            "where {lanes} member experiences stand takes {bytes} bytes, and {most} can be answered"
+        )
+    })
 }
 
-fn lists(desired: &BTreeMap<ExperienceId, Desired>) -> Vec<ManagementLists> {
+async fn report_link<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    survey: &Survey,
+    link: &Link,
+) -> Result<Vec<LinkStandings>, LinkError>
+where
+    L: Lanes + Products + ReadRuns,
+    M: Members,
+    S: Clock,
+{
+    let Survey {
+        setup,
+        scopes,
+        desired,
+    } = survey;
+    let reached = reach(&context.members, setup, link, scopes, desired).await;
+    let (desired, connection, experiences) = reached?;
+    let connection = &connection;
+    let links = stream::iter(experiences).map(|experience| async move {
+        let of = LaneQuery {
+            setup,
+            link,
+            experience: &experience,
+            desired,
+            lifted: &BTreeSet::new(),
+        };
+        let tell = |seen: &Seen<'_>| {
+            let Standings {
+                differing,
+                whys,
+                denied_besides,
+            } = standings(seen);
+            LinkStandings {
+                differing,
+                whys,
+                denied_besides,
+                held_for: seen.held_for.to_vec(),
+                ..blank(link, Some(experience.clone()))
+            }
+        };
+        let told = look_at(&context.ledger, connection, of, context.now(), tell).await;
+        told.unwrap_or_else(|error| failed(link, Some(experience.clone()), &error))
+    });
+    Ok(links.buffered(LANES_AT_ONCE).collect().await)
+}
+
+fn lists(desired: &DesiredStates) -> Vec<ManagementLists> {
     let of_one = |(experience, desired): (&ExperienceId, &Desired)| {
-        let (policy, oddities, fault) = match desired {
-            Ok(source) => (Some(&source.policy), source.oddities.clone(), None),
+        let (policy, conditions, fault) = match desired {
+            Ok(source) => (Some(&source.policy), source.conditions.clone(), None),
             Err(error) => (None, Vec::new(), Some(error.record())),
         };
         ManagementLists {
@@ -95,7 +112,7 @@ fn lists(desired: &BTreeMap<ExperienceId, Desired>) -> Vec<ManagementLists> {
             allowed: policy
                 .map_or_else(Vec::new, |lists| lists.allowed().iter().cloned().collect()),
             denied: policy.map_or_else(Vec::new, |lists| lists.denied().iter().cloned().collect()),
-            oddities,
+            oddities: conditions,
             fault,
         }
     };
@@ -122,16 +139,4 @@ fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> L
         fault: Some(error.record()),
         ..blank(link, experience)
     }
-}
-
-/// An answer that Lambda would not let through would be an error without a remedy.
-fn fits(part: &ReportPart) -> Result<(), RunError> {
-    let bytes = serde_json::to_vec(part).map_or(usize::MAX, |text| text.len());
-    if bytes <= MOST_BYTES {
-        return Ok(());
-    }
-    Err(RunError::TooLarge(format!(
-        "where {} member experiences stand takes {bytes} bytes, and {MOST_BYTES} can be answered",
-        part.links.len()
-    )))
 }

@@ -1,5 +1,5 @@
-//! Whether the products that a plan would allow are live. A run asks AWS Marketplace, within bounds, and
-//! keeps the answers in the ledger; whoever only looks goes by what is kept.
+//! Whether the products that a plan would allow are live. A run asks AWS Marketplace, within
+//! bounds, and stores the answers in the ledger. Queries use the stored answers.
 
 use std::collections::BTreeSet;
 
@@ -8,42 +8,54 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::listing::due;
-use pmp_sync_domain::ports::{Discovery as _, ReadRuns, WriteRuns as _};
+use pmp_sync_domain::ports::{Clock, Discovery, ReadRuns, WriteRuns};
 use pmp_sync_domain::records::{Answers, Listing, LiveRecord};
 use pmp_sync_domain::time::elapsed;
 
-use crate::run::begin::RESERVE;
-use crate::{Ports, Producer};
+use crate::context::Context;
 
-/// Products that one invocation asks for at most, over all links. The others are asked for by the next
-/// run; until then a link's `live_check` says what that means.
+/// No further link begins if less than this is left of the invocation's time, in seconds. A link
+/// with thousands of changes takes some of it.
+pub(crate) const RESERVE: f64 = 45.0;
+/// The most products that one invocation asks for, over all links. The next run asks for the
+/// others. Until then the link's `live_check` decides.
 const MOST: usize = 50;
-/// How long that takes at the service's 5 a second, in seconds: after this no more is asked, however
-/// slowly it answers.
+/// The duration of that at the service's 5 a second, in seconds. After this time nothing more is
+/// asked, however slowly the service answers.
 const LONGEST: f64 = 10.0;
 
-/// Who knows whether products are live.
-pub(crate) trait Informant: Sync {
-    /// What is known of these products.
+/// A source of listings.
+pub trait Listings: Sync {
+    /// The listings of these products.
     fn answers(
         &self,
         products: &BTreeSet<ProductId>,
     ) -> impl Future<Output = Result<Answers, LinkError>> + Send;
 }
 
-/// The ledger alone: for looks, which ask nobody and write nothing.
+/// The stored listings only. Queries use them, and approvals: an approval executes what was shown,
+/// and a new answer could only change that.
 #[derive(Debug)]
-pub(crate) struct Kept<'a, L>(pub(crate) &'a L);
+pub struct CachedListings<'a, L>(pub &'a L);
 
-impl<L: ReadRuns> Informant for Kept<'_, L> {
+impl<L: ReadRuns> Listings for CachedListings<'_, L> {
     async fn answers(&self, products: &BTreeSet<ProductId>) -> Result<Answers, LinkError> {
         self.0.live(products).await.map_err(LinkError::Ledger)
     }
 }
 
-/// What an invocation has asked so far, for all its links.
+/// The stored listings, and AWS Marketplace for the others. One invocation shares it over all
+/// links.
 #[derive(Debug)]
-pub(crate) struct Inquiry {
+pub(crate) struct ListingLookup<'a, L, D, K> {
+    ledger: &'a L,
+    discovery: &'a D,
+    clock: &'a K,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+struct Bounds {
     deadline: Timestamp,
     asked: Mutex<Asked>,
 }
@@ -51,16 +63,15 @@ pub(crate) struct Inquiry {
 #[derive(Debug, Default)]
 struct Asked {
     answers: Answers,
-    /// Calls, those that failed included.
+    /// The number of calls, including failed ones.
     calls: usize,
     since: Option<Timestamp>,
-    /// Nobody can be asked for now.
+    /// True if AWS Marketplace cannot be asked for now.
     ended: bool,
 }
 
-impl Inquiry {
-    /// Of an invocation that ends then.
-    pub(crate) fn new(deadline: Timestamp) -> Self {
+impl Bounds {
+    fn new(deadline: Timestamp) -> Self {
         Self {
             deadline,
             asked: Mutex::default(),
@@ -75,45 +86,40 @@ impl Inquiry {
     }
 }
 
-/// The ledger, and AWS Marketplace where it does not know: for runs. Without an inquiry nobody is asked:
-/// what somebody has approved is executed as it was shown, and an answer could only add to it.
-pub(crate) struct Asking<'a, P> {
-    producer: &'a Producer<P>,
-    inquiry: Option<&'a Inquiry>,
-}
-
-impl<P: Ports> Producer<P> {
-    pub(crate) fn asking<'a>(&'a self, inquiry: Option<&'a Inquiry>) -> Asking<'a, P> {
-        Asking {
-            producer: self,
-            inquiry,
+impl<'a, L, D, K> ListingLookup<'a, L, D, K> {
+    /// For an invocation that ends at `deadline`.
+    pub(crate) fn new<M, O>(context: &'a Context<L, D, M, O, K>, deadline: Timestamp) -> Self {
+        Self {
+            ledger: &context.ledger,
+            discovery: &context.marketplace,
+            clock: &context.system,
+            bounds: Bounds::new(deadline),
         }
     }
 }
 
-impl<P: Ports> Informant for Asking<'_, P> {
+impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, K> {
     async fn answers(&self, products: &BTreeSet<ProductId>) -> Result<Answers, LinkError> {
-        let ports = &self.producer.ports;
-        let kept = ports.ledger().live(products).await;
+        let kept = self.ledger.live(products).await;
         let mut answers = kept.map_err(LinkError::Ledger)?;
-        let due = due(products, &answers, self.producer.now());
-        let Some(inquiry) = self.inquiry.filter(|_| !due.is_empty()) else {
+        let due = due(products, &answers, self.clock.now());
+        if due.is_empty() {
             return Ok(answers);
-        };
-        // One link at a time, so that a product is asked for once.
-        let mut asked = inquiry.asked.lock().await;
+        }
+        // One link at a time, so that each product is asked for once.
+        let mut asked = self.bounds.asked.lock().await;
         for product in due {
             if let Some(answer) = asked.answers.get(&product) {
                 answers.insert(product, answer.clone());
                 continue;
             }
-            let now = self.producer.now();
-            if !inquiry.may_go_on(&asked, now) {
+            let now = self.clock.now();
+            if !self.bounds.may_go_on(&asked, now) {
                 continue;
             }
             asked.since = asked.since.or(Some(now));
             asked.calls += 1;
-            let listing = match ports.discovery().is_live(&product).await {
+            let listing = match self.discovery.is_live(&product).await {
                 Ok(true) => Listing::Live,
                 Ok(false) => Listing::NotLive,
                 Err(error) if error.kind == Kind::Refused => {
@@ -126,9 +132,9 @@ impl<P: Ports> Informant for Asking<'_, P> {
                     continue;
                 }
             };
-            let answer = LiveRecord::new(product.clone(), listing, self.producer.now());
-            // What the plan goes by is kept: the next look is to come to the same plan.
-            let stored = ports.ledger().put_live(&answer).await;
+            let answer = LiveRecord::new(product.clone(), listing, self.clock.now());
+            // The answer is stored, so that the next observation makes the same plan.
+            let stored = self.ledger.put_live(&answer).await;
             stored.map_err(LinkError::Ledger)?;
             asked.answers.insert(product.clone(), answer.clone());
             answers.insert(product, answer);
@@ -156,7 +162,7 @@ mod tests {
             since: Some(at(seconds)),
             ..fresh()
         };
-        // The invocation ends at 120, and 45 s of it are for committing and sending.
+        // The invocation ends at 120 s, and 45 s of it are reserved for committing and sending.
         for (asked, now, may) in [
             (fresh(), 0, true),
             (fresh(), 74, true),
@@ -181,8 +187,8 @@ mod tests {
                 false,
             ),
         ] {
-            let inquiry = Inquiry::new(at(120));
-            assert_eq!(inquiry.may_go_on(&asked, at(now)), may, "{asked:?} {now}");
+            let bounds = Bounds::new(at(120));
+            assert_eq!(bounds.may_go_on(&asked, at(now)), may, "{asked:?} {now}");
         }
     }
 }

@@ -10,6 +10,7 @@ use pmp_sync_domain::lane::{
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::wire::Scope;
+use pmp_sync_producer::queries;
 
 use crate::setup::{CONFIG, Setting, lane, lists, product, products};
 
@@ -61,7 +62,7 @@ fn a_question_writes_nothing_and_looks_at_each_lane_once() {
         scope: Scope::default(),
         products: texts.iter().map(|text| product(text)).collect(),
     };
-    block_on(setting.producer.why(&request)).unwrap();
+    block_on(queries::why(&setting.producer, &request)).unwrap();
     assert_eq!(setting.calls("Products"), 2);
     assert_eq!(setting.calls("AssumeRole"), 2);
     let after = setting.world.ledger(|ledger| format!("{ledger:?}"));
@@ -78,7 +79,7 @@ fn a_question_may_be_narrowed() {
         },
         products: products(["a"]),
     };
-    let report = block_on(setting.producer.why(&request)).unwrap();
+    let report = block_on(queries::why(&setting.producer, &request)).unwrap();
     assert_eq!(report.links.len(), 1);
     assert_eq!(report.links[0].member.as_str(), "two");
 }
@@ -326,7 +327,7 @@ fn too_much_at_once_is_refused_with_the_way_forward() {
             scope: Scope::default(),
             products: ids.collect::<Vec<ProductId>>(),
         };
-        block_on(setting.producer.why(&request))
+        block_on(queries::why(&setting.producer, &request))
     };
     assert!(ask(MOST_PRODUCTS).is_ok());
     let error = ask(MOST_PRODUCTS + 1).unwrap_err();

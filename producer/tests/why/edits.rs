@@ -8,6 +8,7 @@ use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
+use pmp_sync_producer::queries;
 
 use crate::setup::{CONFIG, Setting, lists, product, products};
 
@@ -151,7 +152,7 @@ fn a_run_goes_on_if_the_products_cannot_be_read_and_forgets_nothing() {
 #[test]
 fn a_preview_tells_it_and_writes_nothing() {
     let setting = edited();
-    let preview = block_on(setting.producer.preview(&Scope::default())).unwrap();
+    let preview = block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
     let link = &preview.links[0];
     assert_eq!(link.edited, products(["a"]));
     assert_eq!(link.edited_since, Some(setting.world.time()));
@@ -160,6 +161,6 @@ fn a_preview_tells_it_and_writes_nothing() {
     setting.sync();
     let first = setting.world.time();
     setting.wait(600);
-    let preview = block_on(setting.producer.preview(&Scope::default())).unwrap();
+    let preview = block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
     assert_eq!(preview.links[0].edited_since, Some(first));
 }

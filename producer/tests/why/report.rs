@@ -5,11 +5,12 @@ use pmp_sync_domain::answers::report::{ReportPart, ReportRequest};
 use pmp_sync_domain::answers::why::Why;
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::wire::Scope;
+use pmp_sync_producer::queries;
 
 use crate::setup::{Setting, lists, product, products};
 
 fn report(setting: &Setting, scope: Scope) -> ReportPart {
-    block_on(setting.producer.report(&ReportRequest { scope })).unwrap()
+    block_on(queries::report(&setting.producer, &ReportRequest { scope })).unwrap()
 }
 
 fn all(setting: &Setting) -> ReportPart {

@@ -3,6 +3,7 @@
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::why::{Why, WhyAnswer, WhyReport, WhyRequest};
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -11,9 +12,9 @@ use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
-use pmp_sync_producer::{Disposition, Producer, Record};
+use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::ProducerPorts;
+use crate::fakes::{Producer, producer};
 
 pub(crate) const CONFIG: &str = r#"
 schema = 1
@@ -68,7 +69,7 @@ pub(crate) fn lane() -> LaneId {
 
 pub(crate) struct Setting {
     pub(crate) world: World,
-    pub(crate) producer: Producer<ProducerPorts>,
+    pub(crate) producer: Producer,
 }
 
 impl Setting {
@@ -83,7 +84,7 @@ impl Setting {
         });
         world.open_member(&account('2'), "external-1");
         world.open_member(&account('3'), "external-2");
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         let setting = Self { world, producer };
         setting.configure(CONFIG);
         setting
@@ -100,7 +101,7 @@ impl Setting {
             body: SCHEDULED.to_owned(),
         }];
         let deadline = later(self.world.time(), 900);
-        let dispositions = block_on(self.producer.handle(&records, deadline));
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
         assert_eq!(dispositions, [Disposition::Acknowledge]);
     }
 
@@ -171,7 +172,7 @@ impl Setting {
             scope: Scope::default(),
             products: products(texts),
         };
-        block_on(self.producer.why(&request)).unwrap()
+        block_on(queries::why(&self.producer, &request)).unwrap()
     }
 
     /// The answer for a product on member `one`.

@@ -2,6 +2,8 @@
 //!
 //! Only the SDK's standard endpoint variables decide where calls go. Only the SDK retries calls.
 
+#[cfg(feature = "lambda")]
+pub mod batch;
 pub mod bus;
 pub mod caller;
 pub mod catalog;
@@ -12,7 +14,9 @@ mod errors;
 pub mod keys;
 pub mod ledger;
 pub mod logs;
+pub mod marketplace;
 pub mod members;
+pub mod outbox;
 pub mod queue;
 pub mod system;
 

@@ -35,6 +35,22 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// Both of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Clock for System {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+}
+
+impl Entropy for System {
+    fn bits(&self) -> u128 {
+        SystemEntropy.bits()
+    }
+}
+
 /// A variable of the environment is missing or not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name} {problem}; the template of the stack sets it")]

@@ -6,8 +6,8 @@
 
 pub mod answers;
 pub mod approval;
-pub mod commit;
 pub mod config;
+pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod experience;
@@ -20,6 +20,7 @@ pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod reconcile;
 pub mod records;
 pub mod run;
 #[cfg(feature = "schema")]

@@ -19,5 +19,5 @@ pub use self::link_state::{LinkState, Removal, Size};
 pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS_FOR};
 pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
-pub use self::run::{Request, RunRecord};
+pub use self::run::{Request, RunRecord, overridden};
 pub use self::suspensions::Suspensions;

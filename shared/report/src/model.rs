@@ -140,6 +140,7 @@ pub struct Management {
 /// How far a link may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReportMode")]
 pub enum Mode {
     /// Products are allowed and denied.
     Mirror,
@@ -212,6 +213,7 @@ pub struct Link {
 /// Where a product stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReportStanding")]
 pub enum Standing {
     /// On the Allow list.
     Allowed,
@@ -224,6 +226,7 @@ pub enum Standing {
 /// What is to be done to a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReportAction")]
 pub enum Action {
     /// Make it procurable.
     Allow,
@@ -269,6 +272,7 @@ pub enum Kind {
 
 /// Why a product differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReportReason")]
 pub struct Reason {
     /// What kind of reason.
     pub kind: Kind,
@@ -289,6 +293,7 @@ pub struct Reason {
 
 /// Something that is suspended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReportStop")]
 pub struct Suspension {
     /// What: everything, a member or a link.
     pub what: String,

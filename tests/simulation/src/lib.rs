@@ -2,6 +2,7 @@
 
 pub mod explorer;
 mod ports;
+mod reference;
 pub mod simulator;
 
-pub use self::ports::{ProducerPorts, WorkerPorts};
+pub use self::ports::{Producer, WorkerPorts, producer};

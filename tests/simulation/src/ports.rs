@@ -3,60 +3,19 @@
 use pmp_sync_domain::ids::AccountId;
 
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
+use pmp_sync_producer::Context;
 
-/// The producer's ports over the fakes of a world.
-#[derive(Debug, Clone)]
-pub struct ProducerPorts {
-    world: World,
-    catalog: OrgCatalog,
-}
+/// The world of a producer.
+pub type Producer = Context<World, OrgCatalog, World, World, World>;
 
-impl ProducerPorts {
-    /// The ports of the producer in a management account.
-    pub fn new(world: &World, account: &AccountId) -> Self {
-        Self {
-            world: world.clone(),
-            catalog: world.observed_catalog(account),
-        }
-    }
-}
-
-impl pmp_sync_producer::Ports for ProducerPorts {
-    type Ledger = World;
-    type Catalog = OrgCatalog;
-    type Discovery = World;
-    type Members = World;
-    type Inbox = World;
-    type DeadLetters = World;
-    type Bus = World;
-    type Clock = World;
-    type Entropy = World;
-    fn ledger(&self) -> &World {
-        &self.world
-    }
-    fn catalog(&self) -> &OrgCatalog {
-        &self.catalog
-    }
-    fn discovery(&self) -> &World {
-        &self.world
-    }
-    fn members(&self) -> &World {
-        &self.world
-    }
-    fn inbox(&self) -> &World {
-        &self.world
-    }
-    fn dead_letters(&self) -> &World {
-        &self.world
-    }
-    fn bus(&self) -> &World {
-        &self.world
-    }
-    fn clock(&self) -> &World {
-        &self.world
-    }
-    fn entropy(&self) -> &World {
-        &self.world
+/// A producer in that management account.
+pub fn producer(world: &World, account: &AccountId) -> Producer {
+    Context {
+        ledger: world.clone(),
+        marketplace: world.observed_catalog(account),
+        members: world.clone(),
+        outbox: world.clone(),
+        system: world.clone(),
     }
 }
 

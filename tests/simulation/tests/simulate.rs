@@ -5,6 +5,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+use pmp_sync_domain::link::Mode;
 use pmp_sync_simulation::simulator::{Stats, simulate};
 
 /// Worlds of this test.
@@ -79,6 +80,10 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "rollbacks that were gone",
     ] {
         assert!(stats.count(name) > 0, "there were no {name}:\n{stats}");
+    }
+    for mode in Mode::ALL {
+        let links = stats.count(&format!("links: {mode}"));
+        assert!(links > 20, "{links} links of the mode {mode}");
     }
 }
 

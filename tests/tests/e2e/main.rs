@@ -12,6 +12,12 @@
 mod approval;
 mod isolation;
 mod notices;
+#[path = "../../../cli/tests/schemas/mod.rs"]
+#[allow(
+    dead_code,
+    reason = "commands are held against their schemas in other tests"
+)]
+mod schemas;
 mod setup;
 mod sync;
 mod triggers;

@@ -17,6 +17,7 @@ use pmp_sync_local::marketplace::{BadProduct, Faults, Lists};
 use pmp_sync_local::scenario::Installation;
 use serde_json::Value;
 
+use crate::schemas;
 use crate::setup::{PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror};
 
 /// How long nothing has to arrive until nothing more is expected.
@@ -130,18 +131,8 @@ async fn arn(sqs: &aws_sdk_sqs::Client, url: &str) -> String {
 
 fn assert_valid(name: &str, detail: &Value) {
     let file = name.to_lowercase().replace(' ', "-");
-    let path = format!(
-        "{}/../docs/schemas/events/{file}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let schema = std::fs::read_to_string(path).unwrap();
-    let schema: Value = serde_json::from_str(&schema).unwrap();
-    let wrong: Vec<_> = jsonschema::validator_for(&schema)
-        .unwrap()
-        .iter_errors(detail)
-        .map(|error| error.to_string())
-        .collect();
-    assert!(wrong.is_empty(), "{name}: {wrong:?}: {detail}");
+    let wrong = schemas::of(&format!("events/{file}"), detail);
+    assert_eq!(wrong, None, "{name}: {detail}");
 }
 
 /// A run is asked for, and the lane is blocked by what it has planned.

@@ -1,8 +1,7 @@
 //! The checks of doctor: each with its id, its remedy, and the permissions that it needs.
 //! docs/doctor.md is generated from this list.
 
-use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -64,6 +63,7 @@ macro_rules! checks {
             }
 
             /// What the check expects, as a clause.
+            #[cfg(test)]
             pub(crate) fn what(self) -> &'static str {
                 match self { $(Self::$check => $what,)* }
             }
@@ -276,31 +276,10 @@ checks! {
         "events:DescribeRule";
 }
 
-/// docs/doctor.md: what the command is, each check with what to do, and what the credentials need.
-pub(crate) fn documentation() -> String {
-    let mut text = include_str!("doctor.md").to_owned();
-    for check in Check::ALL {
-        let mut what = check.what().chars();
-        let first = what.next().map(|first| first.to_ascii_uppercase());
-        let what: String = first.into_iter().chain(what).collect();
-        let _ = write!(
-            text,
-            "### `{}`\n\n{what}.\n\nOtherwise: {}.\n\n",
-            check.id(),
-            check.fix()
-        );
-    }
-    text.push_str("## What the credentials need\n\n");
-    let all = Check::ALL.iter();
-    let reads: BTreeSet<_> = all.flat_map(|check| check.reads().split(", ")).collect();
-    for action in reads.iter().filter(|action| !action.is_empty()) {
-        let _ = writeln!(text, "- `{action}`");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

@@ -35,7 +35,8 @@ pub enum GuardName {
 }
 
 impl GuardName {
-    const ALL: [Self; 9] = [
+    /// Every guard.
+    pub const ALL: [Self; 9] = [
         Self::ManagementEmpty,
         Self::ManagementNoPolicy,
         Self::ManagementDisabled,

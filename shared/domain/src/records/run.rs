@@ -34,6 +34,16 @@ pub struct Request {
     pub scope: Option<Scope>,
 }
 
+/// What the requests want planned for as if it were not frozen.
+pub fn overridden(requests: &[Request]) -> Vec<Scope> {
+    let overriding = requests
+        .iter()
+        .filter(|request| request.override_reason.is_some());
+    overriding
+        .map(|request| request.scope.clone().unwrap_or_default())
+        .collect()
+}
+
 /// The ledger's item of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -15,6 +15,7 @@ use super::names::{
 };
 use super::request::{SettledDetail, SyncDetail};
 use crate::SCHEMA;
+use crate::schema::tidy;
 
 /// The sender of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub fn all() -> Vec<EventKind> {
         schema: request(schema),
     };
     let decided = |detail_type, when| {
-        let mut kind = asked(detail_type, when, of::<ApprovalDetail>());
+        let mut kind = asked(detail_type, when, read::<ApprovalDetail>());
         if detail_type != RESTORE_REQUESTED
             && let Some(Value::Array(required)) = kind.schema.get_mut("required")
         {
@@ -74,47 +75,47 @@ pub fn all() -> Vec<EventKind> {
         told(
             HELD,
             "a plan is held, another one takes the place of what was held, or the management experience cannot be trusted",
-            of::<Held>(),
+            written::<Held>(),
         ),
         told(
             BLOCKED,
             "a lane is found blocked, or blocked for another reason than before",
-            of::<Blocked>(),
+            written::<Blocked>(),
         ),
         told(
             QUARANTINED,
             "changes were quarantined on a lane that had none in quarantine before",
-            of::<Quarantined>(),
+            written::<Quarantined>(),
         ),
         told(
             MEMBER_STALE,
             "a link was last known in sync longer ago than `[notify] stale_after_hours`",
-            of::<MemberStale>(),
+            written::<MemberStale>(),
         ),
         told(
             RECOVERED,
             "one of these conditions has ended",
-            of::<Recovered>(),
+            written::<Recovered>(),
         ),
         told(
             SYNC_COMPLETED,
             "a run that sent changes has ended",
-            of::<SyncCompleted>(),
+            written::<SyncCompleted>(),
         ),
         asked(
             SYNC_REQUESTED,
             "`pmp-sync sync`, or by hand",
-            of::<SyncDetail>(),
+            read::<SyncDetail>(),
         ),
         asked(
             REPLAY_REQUESTED,
             "`pmp-sync dlq replay`",
-            of::<DeadLetterDetail>(),
+            read::<DeadLetterDetail>(),
         ),
         asked(
             DISCARD_REQUESTED,
             "`pmp-sync dlq discard`",
-            of::<DeadLetterDetail>(),
+            read::<DeadLetterDetail>(),
         ),
         decided(APPROVAL_REQUESTED, "`pmp-sync approve`"),
         decided(REJECTION_REQUESTED, "`pmp-sync reject`"),
@@ -124,15 +125,26 @@ pub fn all() -> Vec<EventKind> {
             ..asked(
                 LANE_SETTLED,
                 "a lane rests, or its member's own rules have changed",
-                of::<SettledDetail>(),
+                read::<SettledDetail>(),
             )
         },
     ]
 }
 
-fn of<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12();
-    settings.into_generator().into_root_schema_for::<T>()
+/// What is announced, as it is written.
+fn written<T: JsonSchema>() -> Schema {
+    schema_of::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// What is requested, as it is read: a request by hand leaves out what has a default.
+fn read<T: JsonSchema>() -> Schema {
+    schema_of::<T>(SchemaSettings::draft2020_12())
+}
+
+fn schema_of<T: JsonSchema>(settings: SchemaSettings) -> Schema {
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    tidy(&mut schema);
+    schema
 }
 
 /// Every event contains the schema number.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::lane::{LaneState, Phase};
-use pmp_sync_domain::link::LinkPolicy;
 use pmp_sync_domain::policy::ProductChange;
 
 use super::ports::Outbox;
+use super::state::seq_of;
 use super::state::{Body, Role, State};
-use super::world::{Setting, seq_of};
+use super::world::Setting;
+use crate::reference;
 
 /// The most Ticks of one lane that may wait or be processed at once. There is the live one, and one
 /// more for each message that found the lane `starting`. None of them creates more than one, so
@@ -102,15 +103,11 @@ pub(super) fn end(setting: &Setting, state: &State) -> Result<(), String> {
     let lane = state.lane(&setting.lane, &none);
     let actual = state.experiences.policy(&setting.lane.experience);
     if let Some(desired) = setting.desired.last() {
-        let listed = desired.iter().chain(actual.iter());
-        for (product, _) in listed {
-            let wanted = LinkPolicy::wanted(desired.standing(product), actual.standing(product));
-            if let Some(action) = wanted {
-                return Err(format!(
-                    "the end: {product} is {}, and the newest run wanted {action}",
-                    actual.standing(product)
-                ));
-            }
+        if let Some(change) = reference::difference(desired, &actual).changes().next() {
+            return Err(format!(
+                "the end: the newest run wanted to {} {}, and it was not done",
+                change.action, change.product
+            ));
         }
     }
     if lane.phase != Phase::Idle || lane.intent.is_some() {

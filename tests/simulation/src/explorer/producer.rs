@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::commit::{Decision, Question};
 use pmp_sync_domain::ids::{LaneId, PolicyId, RunId};
 use pmp_sync_domain::lane::{Counts, LaneState, Planned, Rejected};
 use pmp_sync_domain::link::LinkPolicy;
 use pmp_sync_domain::plan::{Plan, plan};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadCatalog as _, Result, SendTicks as _};
+use pmp_sync_domain::reconcile::{Course, PlanOnLane};
 use pmp_sync_domain::try_transition::{Transited, try_transition};
 use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
@@ -36,7 +36,7 @@ impl Errand {
             let open = ports.open(&self.lane).await?;
             let actual = ports.policy(&self.policy).await?;
             let (plan, _) = plan(&self.desired, &actual, &read.view(Vec::new()), &link);
-            let question = Question {
+            let question = PlanOnLane {
                 plan: &plan,
                 state: &read,
                 open: &open,
@@ -45,8 +45,8 @@ impl Errand {
                 link: &link,
                 renewed: false,
             };
-            let done = match question.decide(ports.now()) {
-                Decision::InSync => {
+            let done = match question.course(ports.now()) {
+                Course::InSync => {
                     let (seq, planned) = (read.seq, read.planned_run());
                     let stamped = self.try_transition(ports, read, |state| {
                         if (state.seq, state.planned_run()) == (seq, planned) {
@@ -58,12 +58,12 @@ impl Errand {
                     stamped.await?;
                     true
                 }
-                Decision::Underway(planned) => {
+                Course::Underway(planned) => {
                     let joined =
                         self.try_transition(ports, read, |state| state.joined(self.run, planned));
                     joined.await?.is_some()
                 }
-                Decision::Commit => {
+                Course::Commit => {
                     ports.keep(self.run, &plan).await?;
                     let committed = self.commit(ports, &read, &plan).await?;
                     if committed {

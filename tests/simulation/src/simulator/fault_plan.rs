@@ -57,9 +57,9 @@ pub(crate) fn with<T>(shared: &SharedFaultPlan, work: impl FnOnce(&mut FaultPlan
 }
 
 impl FaultPlan {
-    pub(crate) fn new(seed: u64, refuse: u64, lose: u64, traced: bool) -> SharedFaultPlan {
+    pub(crate) fn new(rng: Rng, refuse: u64, lose: u64, traced: bool) -> SharedFaultPlan {
         Arc::new(Mutex::new(Self {
-            rng: Rng::new(seed, 3),
+            rng,
             refuse,
             lose,
             denied: None,
@@ -83,13 +83,13 @@ impl FaultPlan {
         self.last = call.operation;
         let (fate, name) = if self.denied == Some(call.operation) {
             (Fate::Refuse(Kind::Denied), DENIED)
-        } else if self.rng.of_million(self.refuse) {
-            match self.rng.below(20) {
+        } else if self.rng.of("refuse").of_million(self.refuse) {
+            match self.rng.of("refusal").below(20) {
                 0 => (Fate::Refuse(Kind::Denied), "calls refused: denied"),
                 1..=6 => (Fate::Refuse(Kind::Throttled), "calls refused: throttled"),
                 _ => (Fate::Refuse(Kind::Retryable), "calls refused: retryable"),
             }
-        } else if self.rng.of_million(self.lose) {
+        } else if self.rng.of("lose").of_million(self.lose) {
             (Fate::Lose(Kind::Retryable), "calls with a lost answer")
         } else {
             (Fate::Go, "")

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, Target};
@@ -23,7 +23,7 @@ use pmp_sync_domain::wire::Scope;
 use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
 use super::invariants::{Violation, broken};
 use super::scene::since_begin;
-use pmp_sync_fakes::{Observed, World};
+use pmp_sync_fakes::World;
 
 /// Everything that is known of guards and holds.
 #[derive(Debug, Default)]
@@ -34,23 +34,6 @@ pub(crate) struct Guards {
     pub(crate) asked: BTreeSet<(LaneId, RunId, String)>,
     /// Overrides of freezes, by the ids of their requests.
     pub(crate) overrides: BTreeMap<String, Scope>,
-}
-
-/// The conditions of a management experience, as it was read.
-pub(crate) fn oddities(observed: &Observed) -> Vec<GuardName> {
-    use pmp_sync_domain::experience::Status;
-    let mut odd = Vec::new();
-    if observed.experience.archived {
-        odd.push(GuardName::ManagementArchived);
-    } else if observed.experience.status != Status::Enabled {
-        odd.push(GuardName::ManagementDisabled);
-    }
-    if observed.experience.policy.is_none() {
-        odd.push(GuardName::ManagementNoPolicy);
-    } else if observed.policy.allowed().is_empty() {
-        odd.push(GuardName::ManagementEmpty);
-    }
-    odd
 }
 
 /// The link that serves a lane: one that names it goes before `*`.

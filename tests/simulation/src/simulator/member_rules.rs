@@ -1,6 +1,5 @@
 //! Members that set rules of their own: what they choose, whether workers apply it, and what must
-//! be left at rest because of it. What each rule forbids is written here a second time, so that a
-//! mistake in the domain is not repeated.
+//! be left at rest because of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,22 +13,31 @@ use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::time::later;
 use pmp_sync_worker::Worker;
 
-use super::Simulator;
+use super::event::ScheduledEvent;
 use super::invariants::{Invariants, Violation, broken};
-use super::scene::HOUR;
-use super::schedule::ScheduledEvent;
-use super::tasks::WORKER_TIMEOUT;
+use super::rng::Rng;
+use super::state::Simulator;
+use super::task::WORKER_TIMEOUT;
 use crate::WorkerPorts;
+use crate::reference::forbids;
 use pmp_sync_fakes::{ChangeSetRecord, World};
 
 const DAY: i64 = 24 * 3600;
 
-fn is_forbidden(rules: &MemberRules, action: Action) -> bool {
-    let is_deny = action == Action::Deny;
-    match rules.mode {
-        MemberMode::All => is_deny && rules.most_denies == Some(0),
-        MemberMode::AllowOnly => is_deny,
-        _ => true,
+/// The modes that members choose, each with how likely it is. A new one goes to the end.
+const MODES: [(MemberMode, u64); 3] = [
+    (MemberMode::Suspended, 1),
+    (MemberMode::AllowOnly, 1),
+    (MemberMode::All, 2),
+];
+
+fn random_rules(rng: &mut Rng) -> MemberRules {
+    let mode = rng.of("mode").pick_by(&MODES, |(_, weight)| *weight);
+    let limited = rng.of("limited").once_in(2);
+    let most = u32::try_from(rng.of("limit").below(9)).ok();
+    MemberRules {
+        mode: mode.map(|(mode, _)| mode.clone()).unwrap_or_default(),
+        most_denies: most.filter(|_| limited),
     }
 }
 
@@ -39,31 +47,17 @@ impl Simulator {
         if !self.profile.ruled {
             return;
         }
-        for _ in 0..self.rng.count(1, 6) {
-            let count = u64::try_from(self.scene.members.len()).unwrap_or_default();
-            let member = usize::try_from(self.rng.below(count)).unwrap_or_default();
-            let when = if self.rng.once_in(3) {
+        for _ in 0..self.rng.of("rule-changes").count(1, 6) {
+            let mut rng = self.rng.next("rules");
+            let last = self.scene.members.len().saturating_sub(1);
+            let member = rng.of("member").count(0, last);
+            let when = if rng.of("from-the-beginning").once_in(3) {
                 0
             } else {
-                self.rng.between(0, self.profile.until)
+                rng.of("when").between(0, self.profile.until)
             };
-            let rules = self.random_rules();
-            self.schedule_at(when, ScheduledEvent::Rules(member, rules));
+            self.schedule_at(when, ScheduledEvent::Rules(member, random_rules(&mut rng)));
         }
-    }
-
-    fn random_rules(&mut self) -> MemberRules {
-        let mode = match self.rng.below(4) {
-            0 => MemberMode::Suspended,
-            1 => MemberMode::AllowOnly,
-            _ => MemberMode::All,
-        };
-        let most_denies = if self.rng.once_in(2) {
-            u32::try_from(self.rng.below(9)).ok()
-        } else {
-            None
-        };
-        MemberRules { mode, most_denies }
     }
 
     /// The stack of a member is updated: invocations that are under way end by the rules they began with.
@@ -118,7 +112,7 @@ impl Simulator {
 
     /// True if the lane's member forbids this change at present.
     pub(crate) fn is_kept_back(&self, lane: &LaneId, change: &ProductChange) -> bool {
-        is_forbidden(&self.rules_of(lane), change.action)
+        forbids(&self.rules_of(lane), change.action)
     }
 
     /// The newest run reports what the member's rules keep back, and nothing else.
@@ -160,7 +154,7 @@ impl Simulator {
     /// True if the member of any lane keeps something back: runs ask such a lane for its rules.
     pub(crate) fn anything_is_kept_back(&self) -> bool {
         let mut rules = self.rules.iter();
-        rules.any(|rules| is_forbidden(rules, Action::Deny))
+        rules.any(|rules| forbids(rules, Action::Deny))
     }
 }
 
@@ -174,7 +168,7 @@ impl Invariants {
         now: Timestamp,
     ) -> Result<(), Violation> {
         let actions = || set.changes.iter().map(|(_, action)| *action);
-        if actions().any(|action| is_forbidden(rules, action)) {
+        if actions().any(|action| forbids(rules, action)) {
             return broken("member-rules", || {
                 format!("{} is started under {rules:?}: {:?}", set.name, set.changes)
             });
@@ -208,6 +202,3 @@ impl Invariants {
         Ok(())
     }
 }
-
-// A day has more hours than any world: within one nothing that was counted is forgotten.
-const _: () = assert!(DAY * 1_000 > (3 + super::MOST_HOURS) * HOUR);

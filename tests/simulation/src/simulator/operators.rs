@@ -8,22 +8,26 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::wire::{SOURCE, SYNC_REQUESTED};
 use serde_json::json;
 
-use super::Simulator;
+use super::event::{ScheduledEvent, envelope};
 use super::scene::{HOUR, at};
-use super::schedule::{ScheduledEvent, envelope};
+use super::state::Simulator;
 
 impl Simulator {
     pub(crate) fn request_sync(&mut self) {
         self.stats.add("requests: sync");
-        let member = self.rng.pick(&self.scene.members).cloned();
-        let scope = match (self.rng.below(3), member) {
+        let member = self
+            .rng
+            .of("sync-member")
+            .pick(&self.scene.members)
+            .cloned();
+        let scope = match (self.rng.of("sync-scope").below(3), member) {
             (0, Some(member)) => json!({ "members": [member.name] }),
             (1, Some(member)) => json!({ "experiences": member.experiences }),
             _ => json!({}),
         };
         let id = format!("request-{}", self.now);
         let mut detail = json!({ "schema": 1, "scope": scope, "request_id": id });
-        if self.rng.once_in(4) {
+        if self.rng.of("override").once_in(4) {
             self.stats.add("overrides");
             let scope = serde_json::from_value(scope).unwrap_or_default();
             self.guards.overrides.insert(id, scope);
@@ -36,19 +40,24 @@ impl Simulator {
 
     /// A few products, in a big world sometimes many.
     fn some_products(&mut self) -> Vec<ProductId> {
-        let most = if self.profile.big && self.rng.once_in(2) {
+        let most = if self.profile.big && self.rng.of("many-products").once_in(2) {
             self.scene.products.len()
         } else {
             3
         };
-        let count = self.rng.count(1, most);
+        let count = self.rng.of("product-count").count(1, most);
         (0..count)
-            .filter_map(|_| self.rng.pick(&self.scene.products).cloned())
+            .filter_map(|_| self.rng.of("product").pick(&self.scene.products).cloned())
             .collect()
     }
 
     pub(crate) fn edit_management(&mut self) {
-        let Some(id) = self.rng.pick(&self.scene.management).cloned() else {
+        let Some(id) = self
+            .rng
+            .of("edited-management")
+            .pick(&self.scene.management)
+            .cloned()
+        else {
             return;
         };
         self.stats.add("management lists changed");
@@ -57,7 +66,7 @@ impl Simulator {
         for product in self.some_products() {
             allowed.remove(&product);
             denied.remove(&product);
-            match self.rng.below(5) {
+            match self.rng.of("management-standing").below(5) {
                 0 | 1 => allowed.insert(product),
                 2 | 3 => denied.insert(product),
                 _ => false,
@@ -67,7 +76,7 @@ impl Simulator {
         self.trace.line(self.now, || format!("{id}: {new:?}"));
         self.world
             .experiences(|all| all.edit(&id, |_, policy| *policy = new));
-        if !self.rng.once_in(6) {
+        if !self.rng.of("fill-edited").once_in(6) {
             self.fill_management(&id);
         }
         self.send_management_event();
@@ -86,9 +95,12 @@ impl Simulator {
     pub(crate) fn read_short(&mut self, id: &ExperienceId) {
         self.stats.add("management lists read short");
         let allowed = self.world.experiences(|all| all.policy(id).allowed().len());
-        let most = self.rng.count(0, allowed.saturating_sub(1));
+        let most = self
+            .rng
+            .of("short-read")
+            .count(0, allowed.saturating_sub(1));
         self.world.experiences(|all| all.read_short(id, most));
-        if self.rng.once_in(2) {
+        if self.rng.of("short-read-event").once_in(2) {
             self.send_management_event();
         }
     }
@@ -97,14 +109,14 @@ impl Simulator {
     pub(crate) fn shrink_management(&mut self, id: &ExperienceId) {
         self.stats.add("management lists shrunk");
         let old = self.world.experiences(|all| all.policy(id));
-        let keep = self.rng.below(101);
+        let keep = self.rng.of("shrink-keep").below(101);
         let mut kept = old.allowed().clone();
-        kept.retain(|_| self.rng.percent(keep));
+        kept.retain(|_| self.rng.of("shrink-product").percent(keep));
         let new = PolicySnapshot::new(kept, old.denied().iter().cloned());
         self.trace.line(self.now, || format!("{id}: {new:?}"));
         self.world
             .experiences(|all| all.edit(id, |_, policy| *policy = new));
-        if !self.rng.once_in(4) {
+        if !self.rng.of("fill-shrunk").once_in(4) {
             self.fill_management(id);
         }
         self.send_management_event();
@@ -114,14 +126,19 @@ impl Simulator {
     pub(crate) fn erode_management(&mut self, id: ExperienceId) {
         let old = self.world.experiences(|all| all.policy(&id));
         let allowed: Vec<_> = old.allowed().iter().collect();
-        if let Some(gone) = self.rng.pick(&allowed).filter(|_| allowed.len() > 1) {
+        if let Some(gone) = self
+            .rng
+            .of("eroded-product")
+            .pick(&allowed)
+            .filter(|_| allowed.len() > 1)
+        {
             self.stats.add("management lists eroded");
             let deny = [(*gone, Action::Deny)];
             let new = old.overlaid(deny);
             self.world
                 .experiences(|all| all.edit(&id, |_, policy| *policy = new));
         } else {
-            let new = self.scene.random_policy(&mut self.rng);
+            let new = self.scene.random_policy(self.rng.next("random-lists"));
             self.world
                 .experiences(|all| all.edit(&id, |_, policy| *policy = new));
         }
@@ -134,10 +151,10 @@ impl Simulator {
         let policy = self.world.experiences(|all| all.policy(id));
         let is_empty = policy.allowed().is_empty();
         let new = if is_empty {
-            self.scene.random_policy(&mut self.rng)
+            self.scene.random_policy(self.rng.next("random-lists"))
         } else {
             self.stats.add("management lists emptied");
-            let back = self.now + self.rng.between(1_000, 40 * 60_000);
+            let back = self.now + self.rng.of("emptied-for").between(1_000, 40 * 60_000);
             self.schedule_at(back, ScheduledEvent::ManagementEmptied(id.clone()));
             PolicySnapshot::default()
         };
@@ -168,7 +185,7 @@ impl Simulator {
 
     pub(crate) fn edit_member(&mut self) {
         let lanes = self.scene.lanes();
-        let Some((lane, _)) = self.rng.pick(&lanes).cloned() else {
+        let Some((lane, _)) = self.rng.of("edited-member").pick(&lanes).cloned() else {
             return;
         };
         if self.is_locked(&lane.experience) {
@@ -179,7 +196,7 @@ impl Simulator {
         let changes: Vec<_> = products
             .into_iter()
             .map(|product| {
-                let allow = self.rng.once_in(2);
+                let allow = self.rng.of("member-standing").once_in(2);
                 (product, if allow { Action::Allow } else { Action::Deny })
             })
             .collect();
@@ -195,14 +212,14 @@ impl Simulator {
 
     pub(crate) fn lock_member(&mut self) {
         let lanes = self.scene.lanes();
-        let Some((lane, _)) = self.rng.pick(&lanes).cloned() else {
+        let Some((lane, _)) = self.rng.of("locked-member").pick(&lanes).cloned() else {
             return;
         };
         if self.is_locked(&lane.experience) {
             return;
         }
         self.stats.add("foreign locks");
-        let ends = self.now + self.rng.between(1_000, 600_000);
+        let ends = self.now + self.rng.of("lock-length").between(1_000, 600_000);
         self.world
             .experiences(|all| all.lock_until(&lane.experience, at(self.now), at(ends)));
     }
@@ -215,10 +232,10 @@ impl Simulator {
             since: at(self.now),
         };
         let lanes = self.scene.lanes();
-        let Some((lane, member)) = self.rng.pick(&lanes).cloned() else {
+        let Some((lane, member)) = self.rng.of("suspended-lane").pick(&lanes).cloned() else {
             return;
         };
-        let kind = self.rng.below(3);
+        let kind = self.rng.of("suspended-kind").below(3);
         let name = self.scene.members.get(member).map(|m| m.name.parse());
         self.world.ledger(|ledger| {
             ledger.suspensions.rev += 1;
@@ -264,10 +281,10 @@ impl Simulator {
             .ledger(|ledger| ledger.entries.keys().cloned().collect());
         let mut when = self.now;
         for lane in known.into_iter().filter(held) {
-            if !self.repaired && self.rng.once_in(6) {
+            if !self.repaired && self.rng.of("cut-off-command").once_in(6) {
                 return;
             }
-            when += self.rng.between(1, 200);
+            when += self.rng.of("command-pace").between(1, 200);
             self.schedule_at(when, ScheduledEvent::Mark(lane, suspension.cloned()));
         }
     }

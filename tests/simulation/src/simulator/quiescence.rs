@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId};
-use pmp_sync_domain::lane::{BlockReason, LaneState, LaneView, Phase};
+use pmp_sync_domain::lane::{BlockReason, LaneState, Phase};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::plan::{Plan, plan};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::records::SetOutcome;
@@ -17,11 +17,12 @@ use pmp_sync_domain::run::RunStatus;
 use pmp_sync_domain::wire::SCHEDULE_SOURCE;
 use serde_json::json;
 
+use super::event::envelope;
 use super::guards::link_of;
 use super::invariants::{PlanSeen, Violation, broken};
 use super::scene::{HOUR, since_begin};
-use super::schedule::envelope;
-use super::{Simulator, Turn};
+use super::state::{Simulator, Turn};
+use crate::reference;
 
 impl Simulator {
     /// Everything that must hold at rest.
@@ -54,9 +55,10 @@ impl Simulator {
         // What the lane's mark forbids is in no plan, and so is not held. Nobody wakes a lane at rest to
         // hear of rules that are new.
         let state = self.state(lane);
-        let forbidden = left
-            .changes()
-            .filter(|change| state.is_forbidden(change.action));
+        let forbidden = left.changes().filter(|change| {
+            let rules = state.member.as_ref();
+            rules.is_some_and(|rules| reference::forbids(rules, change.action))
+        });
         let forbidden = forbidden.map(|change| change.product).collect();
         let planned = left.clone().without(&forbidden);
         if self.is_held(link, lane, &planned)? || left.is_empty() {
@@ -109,7 +111,7 @@ impl Simulator {
             let desired = has_policy.then(|| all.policy(&link.management_experience));
             (desired.unwrap_or_default(), all.policy(&lane.experience))
         });
-        plan(&desired, &actual, &LaneView::default(), &link.policy).0
+        reference::left_to_do(&desired, &actual, &link.policy)
     }
 
     fn state(&self, lane: &LaneId) -> LaneState {
@@ -258,7 +260,8 @@ impl Simulator {
         let (mut fewest, mut taken) = (0, 0);
         for (lane, seen) in &self.invariants.lanes {
             for (run, of) in &seen.plans {
-                let least = u64::try_from(of.plan.fewest_change_sets()).unwrap_or(u64::MAX);
+                let least =
+                    u64::try_from(reference::fewest_change_sets(&of.plan)).unwrap_or(u64::MAX);
                 let most = least + of.odd + self.grant(of, seen.disturbances);
                 // What somebody approves or wants back may take the place of a plan that is under way.
                 let replaced = of.until.is_some();

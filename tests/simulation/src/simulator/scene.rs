@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use pmp_sync_domain::guard::GuardName;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::PolicySnapshot;
 
 use super::rng::Rng;
@@ -82,11 +84,16 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(rng: &mut Rng) -> Self {
-        let big = rng.once_in(8);
-        let calm = rng.once_in(6);
-        let longest = if rng.once_in(4) { 240 } else { 40 };
-        let duration = rng.between(2, longest);
+    pub(crate) fn new(mut rng: Rng) -> Self {
+        let big = rng.of("big").once_in(8);
+        let calm = rng.of("calm").once_in(6);
+        let longest = if rng.of("long-change-sets").once_in(4) {
+            240
+        } else {
+            40
+        };
+        let duration = rng.of("duration").between(2, longest);
+        let approved = !rng.of("approved").once_in(3);
         if calm {
             return Self {
                 big,
@@ -94,55 +101,72 @@ impl Profile {
                 pace: 8,
                 duplicate: 3,
                 reorder: 30,
-                lose_events: if rng.once_in(3) { 100 } else { 10 },
-                events: rng.count(0, 2),
+                lose_events: if rng.of("all-events-lost").once_in(3) {
+                    100
+                } else {
+                    10
+                },
+                events: rng.of("events").count(0, 2),
                 duration: duration.min(60),
                 patience: 120,
-                until: HOUR * rng.between(1, 3),
+                until: HOUR * rng.of("hours").between(1, 3),
                 healed: true,
                 management_fixed: true,
-                approved: !rng.once_in(3),
+                approved,
                 ..Self::default()
             };
         }
-        let rate = |rng: &mut Rng| *rng.pick(&[0, 500, 2_000, 10_000, 25_000]).unwrap_or(&0);
-        let share = |rng: &mut Rng| *rng.pick(&[0, 0, 1, 3, 10]).unwrap_or(&0);
-        let bad = if rng.once_in(3) {
-            rng.count(1, if big { 6 } else { 3 })
-        } else {
-            0
-        };
-        let erosion = rng.once_in(32);
+        let mut choose = |name, from: &[u64]| rng.of(name).pick(from).copied().unwrap_or_default();
+        let mut rate = |name| choose(name, &[0, 500, 2_000, 10_000, 25_000]);
+        let (refuse, lose, crash, slow) = (
+            rate("refuse"),
+            rate("lose") / 2,
+            rate("crash") / 2,
+            rate("slow"),
+        );
+        let mut share = |name| choose(name, &[0, 0, 1, 3, 10]);
+        let (duplicate, delay, cancel, forget) = (
+            share("duplicate"),
+            share("delay"),
+            share("cancel"),
+            share("forget") / 2,
+        );
+        let reorder = choose("reorder", &[0, 30, 100]);
+        let lose_events = choose("lose-events", &[0, 10, 50, 100]);
+        let most_bad = if big { 6 } else { 3 };
+        let bad = rng.of("bad-products").count(1, most_bad);
+        let bad = if rng.of("bad").once_in(3) { bad } else { 0 };
+        let erosion = rng.of("erosion").once_in(32);
         let until = if erosion {
-            rng.between(26 * HOUR, 48 * HOUR)
+            rng.of("long-until").between(26 * HOUR, 48 * HOUR)
         } else {
-            rng.between(20 * MINUTE, 3 * HOUR)
+            rng.of("until").between(20 * MINUTE, 3 * HOUR)
         };
         Self {
             big,
             calm,
-            refuse: rate(rng),
-            lose: rate(rng) / 2,
-            crash: rate(rng) / 2,
-            slow: rate(rng),
-            pace: *rng.pick(&[5, 20, 50]).unwrap_or(&50),
-            duplicate: share(rng),
-            delay: share(rng),
-            reorder: *rng.pick(&[0, 30, 100]).unwrap_or(&0),
-            lose_events: *rng.pick(&[0, 10, 50, 100]).unwrap_or(&0),
-            cancel: share(rng),
-            forget: share(rng) / 2,
+            refuse,
+            lose,
+            crash,
+            slow,
+            pace: *rng.of("pace").pick(&[5, 20, 50]).unwrap_or(&50),
+            duplicate,
+            delay,
+            reorder,
+            lose_events,
+            cancel,
+            forget,
             bad,
-            unattributed: rng.once_in(5),
-            ruled: rng.once_in(4),
-            stays: rng.once_in(3),
-            events: rng.count(2, 24),
+            unattributed: rng.of("unattributed").once_in(5),
+            ruled: rng.of("ruled").once_in(4),
+            stays: rng.of("stays").once_in(3),
+            events: rng.of("events").count(2, 24),
             duration,
-            patience: *rng.pick(&[120, 120, 60]).unwrap_or(&120),
+            patience: *rng.of("patience").pick(&[120, 120, 60]).unwrap_or(&120),
             until,
-            healed: rng.once_in(2),
-            management_fixed: !rng.once_in(4),
-            approved: !rng.once_in(3),
+            healed: rng.of("healed").once_in(2),
+            management_fixed: !rng.of("management-fixed").once_in(4),
+            approved,
             erosion,
         }
     }
@@ -163,7 +187,7 @@ pub(crate) struct LinkScene {
     pub(crate) member: usize,
     /// Nothing for `*`.
     pub(crate) experience: Option<usize>,
-    pub(crate) mode: &'static str,
+    pub(crate) mode: Mode,
     pub(crate) protect: Vec<ProductId>,
     pub(crate) exclude: Vec<ProductId>,
     pub(crate) freeze: bool,
@@ -183,61 +207,90 @@ pub(crate) struct Scene {
     pub(crate) stale_after_hours: i64,
 }
 
-const MODES: [&str; 6] = [
-    "mirror", "mirror", "mirror", "mirror", "additive", "observe",
-];
+/// How likely a link has this mode.
+fn likelihood(mode: Mode) -> u64 {
+    match mode {
+        Mode::Mirror => 4,
+        Mode::Additive | Mode::Observe => 1,
+    }
+}
+
+/// How links of this mode are counted.
+pub(crate) fn counted(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Mirror => "links: mirror",
+        Mode::Additive => "links: additive",
+        Mode::Observe => "links: observe",
+    }
+}
+
+fn random_mode(rng: &mut Rng) -> Mode {
+    let mode = rng.pick_by(&Mode::ALL, |mode| likelihood(*mode));
+    mode.copied().unwrap_or_default()
+}
+
 const MEMBERS: [(&str, &str); 3] = [
     ("emea", "222222222222"),
     ("apac", "333333333333"),
     ("amer", "444444444444"),
 ];
 
-const EXEMPTIONS: [&str; 7] = [
-    "management-empty",
-    "management-no-policy",
-    "management-disabled",
-    "management-archived",
-    "removals",
-    "most-removals",
-    "shrink",
-];
+/// True if links may be exempt from the guard: without the others nothing that is restored would stay so.
+fn may_be_exempt(guard: GuardName) -> bool {
+    match guard {
+        GuardName::ManagementEmpty
+        | GuardName::ManagementNoPolicy
+        | GuardName::ManagementDisabled
+        | GuardName::ManagementArchived
+        | GuardName::Removals
+        | GuardName::MostRemovals
+        | GuardName::Shrink => true,
+        GuardName::Restored | GuardName::FirstPolicy => false,
+    }
+}
 
 /// The guard of a link: as it comes, wide open, or tight for lists of a few products.
-fn random_guard(rng: &mut Rng) -> String {
-    let exempt = if rng.once_in(8) {
-        rng.pick(&EXEMPTIONS).copied()
-    } else {
-        None
-    };
+fn random_guard(mut rng: Rng) -> String {
+    let is_exempt = rng.of("exempt").once_in(8);
+    let exempt = rng
+        .of("exemption")
+        .pick_by(&GuardName::ALL, |guard| u64::from(may_be_exempt(*guard)));
+    let exempt = exempt.filter(|_| is_exempt);
     let exempt = exempt.map_or(String::new(), |name| format!("exempt = [\"{name}\"], "));
-    match rng.below(4) {
+    match rng.of("kind").below(4) {
         0 if exempt.is_empty() => String::new(),
         0 | 1 => format!(
             "guard = {{ {exempt}removals = 5000, most_removals = 5000, shrink_percent = 100 }}\n"
         ),
         _ => format!(
             "guard = {{ {exempt}removals = {}, removals_percent = {}, most_removals = {}, shrink_percent = {} }}\n",
-            rng.below(4),
-            rng.pick(&[0, 5, 20, 50]).copied().unwrap_or_default(),
-            rng.between(1, 8),
-            rng.pick(&[10, 50, 100]).copied().unwrap_or_default(),
+            rng.of("removals").below(4),
+            rng.of("removals-percent")
+                .pick(&[0, 5, 20, 50])
+                .copied()
+                .unwrap_or_default(),
+            rng.of("most-removals").between(1, 8),
+            rng.of("shrink-percent")
+                .pick(&[10, 50, 100])
+                .copied()
+                .unwrap_or_default(),
         ),
     }
 }
 
 impl Scene {
     /// Makes the experiences and their lists in `world`. Nothing if an id is not valid, which none is.
-    pub(crate) fn new(world: &World, profile: &Profile, rng: &mut Rng) -> Option<Self> {
+    pub(crate) fn new(world: &World, profile: &Profile, mut rng: Rng) -> Option<Self> {
         let account = AccountId::new("111111111111").ok()?;
         let pool = if profile.big {
-            rng.count(60, 130)
+            rng.of("many-products").count(60, 130)
         } else {
-            rng.count(3, 12)
+            rng.of("products").count(3, 12)
         };
         let products: Vec<_> = (0..pool)
             .filter_map(|number| ProductId::new(format!("prod-{number:03}")).ok())
             .collect();
-        let management: Vec<_> = (0..rng.count(1, 2))
+        let management: Vec<_> = (0..rng.of("management").count(1, 2))
             .filter_map(|number| ExperienceId::new(format!("exp-m{number}")).ok())
             .collect();
         let mut scene = Self {
@@ -246,41 +299,47 @@ impl Scene {
             members: Vec::new(),
             products,
             links: Vec::new(),
-            stale_after_hours: 24,
+            stale_after_hours: rng.of("stale-after").between(1, 8),
         };
         for id in scene.management.clone() {
-            let policy = scene.random_policy(rng);
+            let policy = scene.random_policy(rng.next("management-lists"));
             world.experiences(|experiences| experiences.add(&scene.account, &id, policy));
         }
-        for (name, account) in MEMBERS.iter().take(rng.count(1, 3)) {
+        for (name, account) in MEMBERS.iter().take(rng.of("members").count(1, 3)) {
+            let mut rng = rng.next("member");
             let account = AccountId::new(*account).ok()?;
             world.open_member(&account, "external");
             let first = account.as_str().get(..1)?.to_owned();
-            let experiences: Vec<_> = (0..rng.count(1, 2))
+            let experiences: Vec<_> = (0..rng.of("experiences").count(1, 2))
                 .filter_map(|number| ExperienceId::new(format!("exp-{first}x{number}")).ok())
                 .collect();
             for id in &experiences {
-                let policy = scene.random_policy(rng);
+                let policy = scene.random_policy(rng.next("lists"));
                 world.experiences(|all| all.add(&account, id, policy));
             }
+            let place = scene.members.len();
+            scene.random_links(place, experiences.len(), &mut rng);
             scene.members.push(MemberScene {
                 name,
                 account,
                 experiences,
             });
         }
-        scene.random_links(rng);
         Some(scene)
     }
 
     /// Lists at random, with one allowed product at least.
-    pub(crate) fn random_policy(&self, rng: &mut Rng) -> PolicySnapshot {
+    pub(crate) fn random_policy(&self, mut rng: Rng) -> PolicySnapshot {
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
-        let (allow, deny) = (rng.below(101), rng.below(101));
+        let (allow, deny) = (rng.of("allow").below(101), rng.of("deny").below(101));
         for product in &self.products {
-            if rng.percent(allow) {
+            let (is_allowed, is_denied) = (
+                rng.of("allowed").percent(allow),
+                rng.of("denied").percent(deny),
+            );
+            if is_allowed {
                 allowed.push(product.clone());
-            } else if rng.percent(deny) {
+            } else if is_denied {
                 denied.push(product.clone());
             }
         }
@@ -292,54 +351,54 @@ impl Scene {
         PolicySnapshot::new(allowed, denied)
     }
 
-    fn random_links(&mut self, rng: &mut Rng) {
-        for member in 0..self.members.len() {
-            let count = self.members.get(member).map_or(0, |m| m.experiences.len());
-            let star = rng.once_in(3);
-            for experience in 0..count {
-                let to_star = star && rng.once_in(2);
-                if !to_star && !rng.once_in(12) {
-                    self.add_link(member, Some(experience), rng);
-                }
+    /// The links of a member with so many experiences.
+    fn random_links(&mut self, member: usize, experiences: usize, rng: &mut Rng) {
+        let star = rng.of("star").once_in(3);
+        for experience in 0..experiences {
+            let to_star = rng.of("to-star").once_in(2) && star;
+            let without = rng.of("without-link").once_in(12);
+            let link = rng.next("link");
+            if !to_star && !without {
+                self.add_link(member, Some(experience), link);
             }
-            if star {
-                self.add_link(member, None, rng);
-            }
+        }
+        if star {
+            self.add_link(member, None, rng.next("star-link"));
         }
     }
 
-    pub(crate) fn add_link(&mut self, member: usize, experience: Option<usize>, rng: &mut Rng) {
+    fn add_link(&mut self, member: usize, experience: Option<usize>, mut rng: Rng) {
         let few = |rng: &mut Rng| -> Vec<ProductId> {
-            let some = rng.once_in(3);
-            let chosen = self.products.iter().filter(|_| some && rng.once_in(8));
+            let some = rng.of("some").once_in(3);
+            let is_in = |rng: &mut Rng| rng.of("product").once_in(8) && some;
+            let chosen = self.products.iter().filter(|_| is_in(rng));
             chosen.cloned().collect()
         };
-        let (protect, exclude) = (few(rng), few(rng));
-        let freeze = rng.once_in(12);
-        let guard = random_guard(rng);
+        let last = self.management.len().saturating_sub(1);
         self.links.push(LinkScene {
-            management: rng.count(0, self.management.len().saturating_sub(1)),
+            management: rng.of("management").count(0, last),
             member,
             experience,
-            mode: rng.pick(&MODES).copied().unwrap_or("mirror"),
-            protect,
-            exclude,
-            freeze,
-            guard,
+            mode: random_mode(rng.of("mode")),
+            protect: few(rng.of("protect")),
+            exclude: few(rng.of("exclude")),
+            freeze: rng.of("freeze").once_in(12),
+            guard: random_guard(rng.next("guard")),
         });
     }
 
     /// Changes the links somehow.
-    pub(crate) fn change_links(&mut self, rng: &mut Rng) {
-        let place = rng.count(0, self.links.len().saturating_sub(1));
-        match rng.below(6) {
+    pub(crate) fn change_links(&mut self, mut rng: Rng) {
+        let place = rng.of("link").count(0, self.links.len().saturating_sub(1));
+        match rng.of("change").below(6) {
             0 if !self.links.is_empty() => {
                 self.links.remove(place);
             }
             1 => {
                 if let Some(link) = self.links.get_mut(place) {
-                    link.mode = rng.pick(&MODES).copied().unwrap_or("mirror");
-                    link.management = rng.count(0, self.management.len().saturating_sub(1));
+                    let last = self.management.len().saturating_sub(1);
+                    link.mode = random_mode(rng.of("mode"));
+                    link.management = rng.of("management").count(0, last);
                 }
             }
             2 => {
@@ -349,18 +408,19 @@ impl Scene {
             }
             3 => {
                 if let Some(link) = self.links.get_mut(place) {
-                    link.guard = random_guard(rng);
+                    link.guard = random_guard(rng.next("guard"));
                 }
             }
             _ => {
-                let member = rng.count(0, self.members.len().saturating_sub(1));
+                let last = self.members.len().saturating_sub(1);
+                let member = rng.of("member").count(0, last);
                 let count = self.members.get(member).map_or(0, |m| m.experiences.len());
-                let experience = rng.count(0, count);
+                let experience = rng.of("experience").count(0, count);
                 let experience = (experience < count).then_some(experience);
                 let same =
                     |link: &LinkScene| (link.member, link.experience) == (member, experience);
                 if !self.links.iter().any(same) {
-                    self.add_link(member, experience, rng);
+                    self.add_link(member, experience, rng.next("new-link"));
                 }
             }
         }

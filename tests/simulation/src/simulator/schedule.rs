@@ -1,82 +1,64 @@
 //! The schedule of a world: requests, faults of the service, what operators do, and the repair.
 
 use pmp_sync_domain::experience::Status;
-use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::{MemberRules, Suspension};
+use pmp_sync_domain::ids::{ChangeSetId, RunId};
 use pmp_sync_domain::wire::{CATALOG_SOURCE, REPLAY_REQUESTED, SCHEDULE_SOURCE, SOURCE};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::event::{ScheduledEvent, envelope};
+use super::fault_plan;
 use super::invariants::Violation;
+use super::rng::Rng;
 use super::scene::{HOUR, MINUTE, at};
-use super::{Simulator, fault_plan};
+use super::state::Simulator;
 use pmp_sync_fakes::{ChangeSetRecord, Experiences};
 
-/// An event of the schedule.
-#[derive(Debug, Clone)]
-pub(crate) enum ScheduledEvent {
-    /// The hourly run.
-    HourlyRun,
-    /// An operator starts a sync of everything or of a part.
+/// The kinds of events that come at random.
+#[derive(Debug, Clone, Copy)]
+enum Random {
     SyncRequested,
-    /// An operator replays the dead letters.
-    Replay,
-    /// The management lists change.
     ManagementEdit,
-    /// A management list is emptied by mistake, and comes back.
-    ManagementEmptied(ExperienceId),
-    /// A management experience loses its policy, or has it again.
-    NoPolicy(ExperienceId, bool),
-    /// The next read of a management list returns a part of it only.
-    ShortRead(ExperienceId),
-    /// A management list loses a good part at once, or one product every hour.
-    Shrinks(ExperienceId),
-    Erodes(ExperienceId),
-    /// A member's administrator edits its list by hand.
     MemberEdit,
-    /// Another program's change set locks a member experience.
     ForeignLock,
-    /// Another version of the configuration.
     Configuration,
-    /// An operator suspends something, or resumes everything.
-    SuspendOn,
-    SuspendOff,
-    /// The operator's command marks a lane, or takes the mark away.
-    Mark(LaneId, Option<Suspension>),
-    /// A member changes the rules in its stack.
-    Rules(usize, MemberRules),
-    /// A member account cannot be reached, or can be again.
-    Unreachable(usize, bool),
-    /// An experience is archived or disabled, or comes back.
-    Archived(ExperienceId, bool),
-    Disabled(ExperienceId, bool),
-    /// A product cannot be changed, or can be again.
-    Bad(ProductId, bool),
-    /// The next change set that ends fails because of the service.
     ServerFault,
-    /// An operation is denied, or allowed again.
-    Denied(Option<&'static str>),
-    /// A run was named by a clock that was ahead: every later one seems to step back.
     ClockAhead,
-    /// An administrator cancels a change set.
-    Cancel(ChangeSetId),
-    /// The service no longer knows a change set.
-    Forget(ChangeSetId),
-    /// A message that cannot be parsed.
     Garbage,
-    /// An operator looks at what is held on a lane, and sends a request about it.
-    Considered(LaneId),
-    /// A request that was written a while ago arrives.
-    Asked(String),
-    /// An operator approves everything that is held, now and every hour.
-    Approvals,
-    /// Everything is repaired.
-    Repair,
+    Replay,
+    Suspension,
+    Unreachable,
+    Archived,
+    Disabled,
+    Denied,
+    Considered,
+    ManagementEmptied,
+    NoPolicy,
+    ShortRead,
+    Shrinks,
 }
 
-/// The body of an event in a queue.
-pub(crate) fn envelope(source: &str, detail_type: &str, detail: &Value) -> String {
-    json!({ "source": source, "detail-type": detail_type, "detail": detail }).to_string()
-}
+/// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
+const EVENTS: [(Random, u64); 19] = [
+    (Random::SyncRequested, 16),
+    (Random::ManagementEdit, 16),
+    (Random::MemberEdit, 12),
+    (Random::ForeignLock, 4),
+    (Random::Configuration, 8),
+    (Random::ServerFault, 4),
+    (Random::ClockAhead, 4),
+    (Random::Garbage, 4),
+    (Random::Replay, 4),
+    (Random::Suspension, 4),
+    (Random::Unreachable, 4),
+    (Random::Archived, 4),
+    (Random::Disabled, 4),
+    (Random::Denied, 4),
+    (Random::Considered, 16),
+    (Random::ManagementEmptied, 5),
+    (Random::NoPolicy, 5),
+    (Random::ShortRead, 5),
+    (Random::Shrinks, 5),
+];
 
 impl Simulator {
     /// Schedules an event.
@@ -86,16 +68,21 @@ impl Simulator {
     }
 
     /// Schedules a condition and its end.
-    fn schedule_span(&mut self, on: ScheduledEvent, off: ScheduledEvent, least: i64, most: i64) {
-        let begin = self.rng.between(0, self.profile.until);
-        let length = self.rng.between(least, most);
+    fn schedule_span(
+        &mut self,
+        rng: &mut Rng,
+        (on, off): (ScheduledEvent, ScheduledEvent),
+        (least, most): (i64, i64),
+    ) {
+        let begin = rng.of("begin").between(0, self.profile.until);
+        let length = rng.of("length").between(least, most);
         self.schedule_at(begin, on);
         self.schedule_at(begin + length, off);
     }
 
     /// Fills the schedule.
     pub(crate) fn fill_schedule(&mut self) {
-        let first = self.rng.between(0, 10 * MINUTE);
+        let first = self.rng.of("first-run").between(0, 10 * MINUTE);
         self.schedule_at(first, ScheduledEvent::HourlyRun);
         self.schedule_at(self.profile.until, ScheduledEvent::Repair);
         if self.profile.calm {
@@ -109,119 +96,111 @@ impl Simulator {
             self.stats.add("worlds without reasons for failures");
             self.world.experiences(Experiences::withhold_reasons);
         }
-        if self.profile.erosion
-            && let Some(id) = self.rng.pick(&self.scene.management).cloned()
-        {
-            let first = self.rng.between(0, HOUR);
-            self.schedule_at(first, ScheduledEvent::Erodes(id));
-            // What was planned comes about much later.
-            self.schedule_span(
-                ScheduledEvent::SuspendOn,
-                ScheduledEvent::SuspendOff,
-                HOUR,
-                20 * HOUR,
-            );
+        if self.profile.erosion {
+            self.schedule_erosion();
         }
         for _ in 0..self.profile.bad {
-            if let Some(product) = self.rng.pick(&self.scene.products).cloned() {
-                let on = ScheduledEvent::Bad(product.clone(), true);
-                if self.rng.once_in(3) {
-                    self.schedule_span(on, ScheduledEvent::Bad(product, false), MINUTE, HOUR);
+            let mut rng = self.rng.next("bad");
+            if let Some(product) = rng.of("product").pick(&self.scene.products).cloned() {
+                let (on, off) = (
+                    ScheduledEvent::Bad(product.clone(), true),
+                    ScheduledEvent::Bad(product, false),
+                );
+                if rng.of("ends").once_in(3) {
+                    self.schedule_span(&mut rng, (on, off), (MINUTE, HOUR));
                 } else {
-                    let begin = self.rng.between(0, self.profile.until / 2);
+                    let begin = rng.of("begin").between(0, self.profile.until / 2);
                     self.schedule_at(begin, on);
                 }
             }
         }
         self.schedule_member_rules();
         for _ in 0..self.profile.events {
-            self.schedule_random();
+            let mut rng = self.rng.next("event");
+            self.schedule_random(&mut rng);
         }
     }
 
-    fn schedule_random(&mut self) {
+    fn schedule_erosion(&mut self) {
+        let mut rng = self.rng.next("erosion");
+        if let Some(id) = rng.of("experience").pick(&self.scene.management).cloned() {
+            let first = rng.of("first").between(0, HOUR);
+            self.schedule_at(first, ScheduledEvent::Erodes(id));
+            // What was planned comes about much later.
+            let span = (ScheduledEvent::SuspendOn, ScheduledEvent::SuspendOff);
+            self.schedule_span(&mut rng, span, (HOUR, 20 * HOUR));
+        }
+    }
+
+    fn schedule_random(&mut self, rng: &mut Rng) {
+        use ScheduledEvent as Event;
         let lanes = self.scene.lanes();
-        let Some((lane, member)) = self.rng.pick(&lanes).cloned() else {
+        let (lane, management) = (
+            rng.of("lane").pick(&lanes).cloned(),
+            rng.of("management").pick(&self.scene.management).cloned(),
+        );
+        let (Some((lane, member)), Some(management)) = (lane, management) else {
             return;
         };
-        let experience = if self.rng.once_in(4) {
-            let some = self.rng.pick(&self.scene.management).cloned();
-            some.unwrap_or_else(|| lane.experience.clone())
+        let experience = if rng.of("of-management").once_in(4) {
+            management.clone()
         } else {
             lane.experience.clone()
         };
-        let event = match self.rng.below(32) {
-            0..=3 => ScheduledEvent::SyncRequested,
-            4..=7 => ScheduledEvent::ManagementEdit,
-            8..=10 => ScheduledEvent::MemberEdit,
-            11 => ScheduledEvent::ForeignLock,
-            12 | 13 => ScheduledEvent::Configuration,
-            14 => ScheduledEvent::ServerFault,
-            15 => ScheduledEvent::ClockAhead,
-            16 => ScheduledEvent::Garbage,
-            17 => ScheduledEvent::Replay,
-            18 => {
-                return self.schedule_span(
-                    ScheduledEvent::SuspendOn,
-                    ScheduledEvent::SuspendOff,
-                    MINUTE,
-                    HOUR,
-                );
+        let kind = rng.of("kind").pick_by(&EVENTS, |(_, weight)| *weight);
+        let event = match kind.map_or(Random::SyncRequested, |(kind, _)| *kind) {
+            Random::SyncRequested => Event::SyncRequested,
+            Random::ManagementEdit => Event::ManagementEdit,
+            Random::MemberEdit => Event::MemberEdit,
+            Random::ForeignLock => Event::ForeignLock,
+            Random::Configuration => Event::Configuration,
+            Random::ServerFault => Event::ServerFault,
+            Random::ClockAhead => Event::ClockAhead,
+            Random::Garbage => Event::Garbage,
+            Random::Replay => Event::Replay,
+            Random::Considered => Event::Considered(lane),
+            Random::ManagementEmptied => Event::ManagementEmptied(management),
+            Random::ShortRead => Event::ShortRead(management),
+            Random::Shrinks => Event::Shrinks(management),
+            Random::Suspension => {
+                let span = (Event::SuspendOn, Event::SuspendOff);
+                return self.schedule_span(rng, span, (MINUTE, HOUR));
             }
-            19 => {
-                let off = ScheduledEvent::Unreachable(member, true);
-                let on = ScheduledEvent::Unreachable(member, false);
-                return self.schedule_span(on, off, MINUTE, 2 * HOUR);
+            Random::Unreachable => {
+                let span = |reachable| Event::Unreachable(member, reachable);
+                return self.schedule_span(rng, (span(false), span(true)), (MINUTE, 2 * HOUR));
             }
-            20 => {
-                let off = ScheduledEvent::Archived(experience.clone(), false);
-                let on = ScheduledEvent::Archived(experience, true);
-                return self.schedule_span(on, off, 1_000, HOUR);
+            Random::Archived => {
+                let span = |on| Event::Archived(experience.clone(), on);
+                return self.schedule_span(rng, (span(true), span(false)), (1_000, HOUR));
             }
-            21 => {
-                let off = ScheduledEvent::Disabled(experience.clone(), false);
-                let on = ScheduledEvent::Disabled(experience, true);
-                return self.schedule_span(on, off, MINUTE, HOUR);
+            Random::Disabled => {
+                let span = |on| Event::Disabled(experience.clone(), on);
+                return self.schedule_span(rng, (span(true), span(false)), (MINUTE, HOUR));
             }
-            22 => {
-                let denied = self.rng.pick(&fault_plan::OPERATIONS).copied();
-                let off = ScheduledEvent::Denied(None);
-                return self.schedule_span(ScheduledEvent::Denied(denied), off, 1_000, 30 * MINUTE);
+            Random::NoPolicy => {
+                let span = |gone| Event::NoPolicy(management.clone(), gone);
+                return self.schedule_span(rng, (span(true), span(false)), (1_000, HOUR));
             }
-            23..=26 => ScheduledEvent::Considered(lane),
-            _ => {
-                let Some(id) = self.rng.pick(&self.scene.management).cloned() else {
-                    return;
-                };
-                match self.rng.below(4) {
-                    0 => ScheduledEvent::ManagementEmptied(id),
-                    1 => {
-                        let off = ScheduledEvent::NoPolicy(id.clone(), false);
-                        return self.schedule_span(
-                            ScheduledEvent::NoPolicy(id, true),
-                            off,
-                            1_000,
-                            HOUR,
-                        );
-                    }
-                    2 => ScheduledEvent::ShortRead(id),
-                    _ => ScheduledEvent::Shrinks(id),
-                }
+            Random::Denied => {
+                let denied = rng.of("operation").pick(&fault_plan::OPERATIONS).copied();
+                let span = (Event::Denied(denied), Event::Denied(None));
+                return self.schedule_span(rng, span, (1_000, 30 * MINUTE));
             }
         };
-        let when = self.rng.between(0, self.profile.until);
+        let when = rng.of("when").between(0, self.profile.until);
         self.schedule_at(when, event);
     }
 
     /// Schedules the faults of a change set that has just started.
     pub(crate) fn schedule_change_set_faults(&mut self, set: &ChangeSetRecord) {
         let length = (self.profile.duration * 1_000).max(1);
-        if self.rng.percent(self.profile.cancel) {
-            let when = self.now + self.rng.between(0, length);
+        if self.rng.of("cancel").percent(self.profile.cancel) {
+            let when = self.now + self.rng.of("cancel-after").between(0, length);
             self.schedule_at(when, ScheduledEvent::Cancel(set.id.clone()));
         }
-        if self.rng.percent(self.profile.forget) {
-            let when = self.now + self.rng.between(0, length);
+        if self.rng.of("forget").percent(self.profile.forget) {
+            let when = self.now + self.rng.of("forget-after").between(0, length);
             self.schedule_at(when, ScheduledEvent::Forget(set.id.clone()));
         }
     }
@@ -256,7 +235,7 @@ impl Simulator {
             ScheduledEvent::ForeignLock => self.lock_member(),
             ScheduledEvent::Configuration => {
                 self.stats.add("configurations changed");
-                self.scene.change_links(&mut self.rng);
+                self.scene.change_links(self.rng.next("configuration"));
                 let text = self.scene.config();
                 self.trace.line(self.now, || text.clone());
                 self.world.ledger(|ledger| ledger.configs.push(text));
@@ -324,11 +303,12 @@ impl Simulator {
     }
 
     fn name_a_run_ahead(&mut self) {
-        let ahead = at(self.now + self.rng.between(1_000, 2 * HOUR)).as_millisecond();
-        let rng = u128::from(self.rng.draw());
+        let ahead =
+            at(self.now + self.rng.of("clock-ahead").between(1_000, 2 * HOUR)).as_millisecond();
+        let bits = u128::from(self.rng.of("run-ahead").draw());
         self.stats.add("clocks ahead");
         self.world.ledger(|ledger| {
-            ledger.last_run = Some(RunId::next(ledger.last_run, ahead, rng));
+            ledger.last_run = Some(RunId::next(ledger.last_run, ahead, bits));
         });
     }
 
@@ -365,15 +345,16 @@ impl Simulator {
         self.garbage += 1;
         let body = self
             .rng
+            .of("garbage")
             .pick(&["", "{", "{\"schema\":7,\"kind\":\"change\"}", "[1]"])
             .copied()
             .unwrap_or_default()
             .to_owned();
-        if self.rng.once_in(3) {
+        if self.rng.of("garbage-to-producer").once_in(3) {
             return self.ask(body);
         }
         let now = at(self.now);
-        if let Some(member) = self.rng.pick(&self.scene.members) {
+        if let Some(member) = self.rng.of("garbage-member").pick(&self.scene.members) {
             self.world
                 .changes(&member.account, |queue| queue.push(body, now));
         }
@@ -424,7 +405,7 @@ impl Simulator {
         if self.profile.approved {
             self.schedule_at(self.now + HOUR / 2, ScheduledEvent::Approvals);
         }
-        if healed || self.rng.once_in(2) {
+        if healed || self.rng.of("replay-after-repair").once_in(2) {
             self.schedule_at(self.now + 5 * MINUTE, ScheduledEvent::Replay);
             self.schedule_at(self.now + 65 * MINUTE, ScheduledEvent::Replay);
         }
@@ -432,7 +413,11 @@ impl Simulator {
 
     /// A change set of the management organization has ended; most times its event arrives.
     pub(crate) fn send_management_event(&mut self) {
-        if self.rng.percent(self.profile.lose_events / 2) {
+        if self
+            .rng
+            .of("lost-management-event")
+            .percent(self.profile.lose_events / 2)
+        {
             self.stats.add("management events lost");
             return;
         }

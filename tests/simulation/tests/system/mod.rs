@@ -7,6 +7,7 @@ use futures::task::noop_waker;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::dead_letters::DeadLetterList;
 use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, MemberRules};
@@ -18,9 +19,9 @@ use pmp_sync_domain::records::{
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{DeadLetterFilter, HELD};
 use pmp_sync_fakes::World;
-use pmp_sync_producer::{Producer, Record};
-use pmp_sync_simulation::{ProducerPorts, WorkerPorts};
-use pmp_sync_worker::{Disposition, Worker};
+use pmp_sync_producer::{dispatch, queries};
+use pmp_sync_simulation::{Producer, WorkerPorts, producer};
+use pmp_sync_worker::Worker;
 
 pub(crate) const CONFIG: &str = r#"schema = 1
 
@@ -76,7 +77,7 @@ fn lane(digit: char) -> LaneId {
 
 pub(crate) struct System {
     pub(crate) world: World,
-    producer: Producer<ProducerPorts>,
+    producer: Producer,
     workers: Vec<(char, Worker<WorkerPorts>)>,
 }
 
@@ -103,7 +104,7 @@ impl System {
             world.open_member(&account(member), external_id);
         }
         world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
-        let producer = Producer::new(ProducerPorts::new(&world, &account('1')));
+        let producer = producer(&world, &account('1'));
         let workers = MEMBERS
             .into_iter()
             .map(|member| {
@@ -138,8 +139,8 @@ impl System {
                 body: body.clone(),
             })
             .collect();
-        let dispositions = block_on(self.producer.handle(&records, deadline));
-        if dispositions.contains(&pmp_sync_producer::Disposition::Retry) {
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        if dispositions.contains(&Disposition::Retry) {
             for body in bodies {
                 self.world.request(body.clone());
             }
@@ -238,7 +239,11 @@ impl System {
     }
 
     pub(crate) fn dead_letters(&self) -> DeadLetterList {
-        block_on(self.producer.dead_letters(&DeadLetterFilter::default())).unwrap()
+        block_on(queries::dead_letters(
+            &self.producer,
+            &DeadLetterFilter::default(),
+        ))
+        .unwrap()
     }
 
     /// A run in which something happens as soon as a plan for the member is on record, and before it is
@@ -250,7 +255,7 @@ impl System {
             id: "m".to_owned(),
             body: SCHEDULED.to_owned(),
         }];
-        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
         let mut context = std::task::Context::from_waker(&waker);
         let is_on_record = || {
@@ -301,7 +306,7 @@ impl System {
             id: "m".to_owned(),
             body: body.to_owned(),
         }];
-        let mut run = Box::pin(self.producer.handle(&records, deadline));
+        let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
         let mut context = std::task::Context::from_waker(&waker);
         let mut pending = true;

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::answer::{Stage, Why, WhyAnswer};
 use crate::approval::Hold;
-use crate::commit::TRUST;
 use crate::drift::Edited;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
@@ -14,6 +13,7 @@ use crate::ids::{ExperienceId, ProductId};
 use crate::lane::{LaneState, Phase, Suspension};
 use crate::plan::{LeftAlone, Plan, Reason};
 use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
+use crate::reconcile::TRUST;
 use crate::records::{ChangeState, LastChange, LinkState};
 use crate::time::elapsed;
 

@@ -6,9 +6,9 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::wire::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE};
 use serde_json::json;
 
-use crate::simulator::Simulator;
+use crate::simulator::event::{ScheduledEvent, envelope};
 use crate::simulator::scene::{HOUR, MINUTE};
-use crate::simulator::schedule::{ScheduledEvent, envelope};
+use crate::simulator::state::Simulator;
 
 impl Simulator {
     /// Approves everything that is held.
@@ -29,8 +29,8 @@ impl Simulator {
     /// Something new is held: an operator may look at it.
     pub(crate) fn see_hold(&mut self, lane: &LaneId) {
         self.stats.add("holds");
-        if !self.repaired && self.rng.once_in(2) {
-            let when = self.now + self.rng.between(MINUTE, HOUR);
+        if !self.repaired && self.rng.of("consider-hold").once_in(2) {
+            let when = self.now + self.rng.of("consider-after").between(MINUTE, HOUR);
             self.schedule_at(when, ScheduledEvent::Considered(lane.clone()));
         }
     }
@@ -42,13 +42,13 @@ impl Simulator {
         };
         let standing = guard.hold.iter().chain(&guard.restore);
         let holds: Vec<_> = standing.map(|standing| standing.hold.clone()).collect();
-        if holds.is_empty() || self.rng.once_in(4) {
+        if holds.is_empty() || self.rng.of("restore-instead").once_in(4) {
             return self.ask_for_the_rollback(lane);
         }
-        let Some(mut hold) = self.rng.pick(&holds).cloned() else {
+        let Some(mut hold) = self.rng.of("considered-hold").pick(&holds).cloned() else {
             return;
         };
-        match self.rng.below(12) {
+        match self.rng.of("consider-kind").below(12) {
             0 | 1 => {
                 let body = self.request(ApprovalAction::Reject, lane, &hold);
                 return self.ask(body);
@@ -68,14 +68,14 @@ impl Simulator {
             _ => {}
         }
         let body = self.request(ApprovalAction::Approve, lane, &hold);
-        if self.rng.once_in(4) {
+        if self.rng.of("approve-twice").once_in(4) {
             self.stats.add("approvals given twice");
-            let again = self.now + self.rng.between(0, HOUR);
+            let again = self.now + self.rng.of("approve-again-after").between(0, HOUR);
             self.schedule_at(again, ScheduledEvent::Asked(body.clone()));
         }
-        if self.rng.once_in(4) {
+        if self.rng.of("approve-late").once_in(4) {
             self.stats.add("approvals given late");
-            let late = self.now + self.rng.between(MINUTE, 2 * HOUR);
+            let late = self.now + self.rng.of("approve-after").between(MINUTE, 2 * HOUR);
             return self.schedule_at(late, ScheduledEvent::Asked(body));
         }
         self.ask(body);
@@ -92,7 +92,7 @@ impl Simulator {
             let kept = ledger.lists.keys().filter(|(_, of)| of == lane);
             runs.chain(kept.map(|(run, _)| *run)).collect()
         });
-        self.rng.pick(&runs).copied()
+        self.rng.of("some-run").pick(&runs).copied()
     }
 
     fn ask_for_the_rollback(&mut self, lane: &LaneId) {
@@ -100,8 +100,8 @@ impl Simulator {
             let lists = ledger.lists.keys().filter(|(_, of)| of == lane);
             lists.map(|(run, _)| *run).collect()
         });
-        let some = self.rng.pick(&kept).copied();
-        let run = if self.rng.once_in(8) {
+        let some = self.rng.of("restore-run").pick(&kept).copied();
+        let run = if self.rng.of("restore-unknown-run").once_in(8) {
             self.some_run(lane)
         } else {
             some

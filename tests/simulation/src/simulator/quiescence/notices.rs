@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
-use pmp_sync_domain::link::{Link, Mode};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::wire::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
 use serde_json::Value;
 
-use crate::simulator::Simulator;
+use crate::reference::is_expected_in_sync;
 use crate::simulator::guards::link_of;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, since_begin};
+use crate::simulator::state::Simulator;
 
 /// What a receiver knows of one link.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -254,8 +255,7 @@ impl Simulator {
         state: &LaneState,
     ) -> Result<(), Violation> {
         let limit = i64::from(link.stale_after_hours) * HOUR;
-        let watched =
-            state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+        let watched = state.suspension.is_none() && is_expected_in_sync(&link.policy);
         // Before the repair it may not have been watched.
         let last = state.last_in_sync.map(since_begin);
         let at_least = self.now - last.unwrap_or(0).max(self.profile.until);

@@ -1,0 +1,140 @@
+//! What each command prints with `--json`: docs/schemas is generated from this list.
+
+use pmp_sync_deploy::local::{Ended, State};
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::answers::plan::Preview;
+use pmp_sync_domain::answers::why::WhyReport;
+use pmp_sync_domain::schema::tidy;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+
+use crate::client::approval::ApprovalAnswer;
+use crate::client::experience::bootstrap::Bootstrapped;
+use crate::client::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::removal::RemovalAnswer;
+use crate::client::suspension::SuspendAnswer;
+use crate::commands::config;
+use crate::commands::deploy::DeployAnswer;
+use crate::commands::dlq::DlqAnswer;
+use crate::commands::doctor::Report;
+use crate::commands::history::{Event, HistoryAnswer};
+use crate::commands::holds::HoldsAnswer;
+use crate::commands::member::add::MemberChange;
+use crate::commands::member::list::MemberList;
+use crate::commands::status::StatusAnswer;
+use crate::commands::sync::SyncAnswer;
+use crate::failure::ErrorAnswer;
+
+/// One type of output.
+pub(super) struct Output {
+    /// The name of its file in docs/schemas, without `.json`.
+    pub(super) file: &'static str,
+    /// The commands that print it; with an option if it is printed only then.
+    pub(super) commands: &'static [&'static str],
+    /// Its JSON Schema, complete in itself.
+    pub(super) schema: fn() -> Schema,
+}
+
+/// Every type of output, each command once.
+pub(super) const ALL: &[Output] = &[
+    // What any command prints when it fails.
+    output::<ErrorAnswer>("error", &[]),
+    output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
+    output::<SuspendAnswer<'static>>(
+        "suspension",
+        &["member resume", "member suspend", "resume", "suspend"],
+    ),
+    output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
+    output::<DeadLetterList>("dlq-list", &["dlq list"]),
+    output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),
+    output::<DlqAnswer<'static>>("dlq-request", &["dlq discard", "dlq replay"]),
+    output::<Ended>("local-down", &["local down"]),
+    output::<ExperienceChange>(
+        "experience-change",
+        &[
+            "experience archive",
+            "experience associate",
+            "experience create",
+            "experience disable",
+            "experience enable",
+            "experience revive",
+        ],
+    ),
+    output::<ExperienceList>("experience-list", &["experience list"]),
+    // One for each line.
+    output::<Event<'static>>("history-export", &["history --export"]),
+    output::<HistoryAnswer<'static>>("history", &["history"]),
+    output::<HoldsAnswer>("holds", &["holds"]),
+    output::<ListedLetter>("dlq-show", &["dlq show"]),
+    output::<MemberChange>("member-change", &["member add", "member mode"]),
+    output::<MemberList>("member-list", &["member list"]),
+    output::<Preview>("plan", &["plan"]),
+    output::<RemovalAnswer>("removal", &["destroy", "member remove"]),
+    output::<Report>("doctor", &["doctor"]),
+    output::<State>("local-up", &["local up"]),
+    output::<StatusAnswer<'static>>("status", &["status"]),
+    output::<SyncAnswer<'static>>("sync", &["sync"]),
+    output::<WhyReport>("why", &["why"]),
+    output::<pmp_sync_report::Model>("report", &["report"]),
+    output::<config::Applied>("config-apply", &["config apply"]),
+    output::<config::Shown>("config-show", &["config show"]),
+    output::<config::Validated>("config-validate", &["config validate"]),
+];
+
+const fn output<T: JsonSchema>(file: &'static str, commands: &'static [&'static str]) -> Output {
+    Output {
+        file,
+        commands,
+        schema: schema_of::<T>,
+    }
+}
+
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    tidy(&mut schema);
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    /// Commands whose output is no value of ours.
+    const OTHERS: [&str; 2] = ["completions", "config schema"];
+
+    fn commands(of: &Command, path: &str) -> Vec<String> {
+        let shown = of
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set());
+        let names = shown.flat_map(|command| {
+            let name = format!("{path} {}", command.get_name());
+            if command.has_subcommands() {
+                commands(command, &name)
+            } else {
+                vec![name.trim_start().to_owned()]
+            }
+        });
+        names.collect()
+    }
+
+    #[test]
+    fn every_command_is_registered_once() {
+        let mut commands = commands(&Arguments::command(), "");
+        commands.sort_unstable();
+        let registered = ALL.iter().flat_map(|output| output.commands);
+        let mut registered: Vec<_> = registered
+            .filter(|command| !command.contains(" --"))
+            .chain(&OTHERS)
+            .collect();
+        registered.sort_unstable();
+        assert_eq!(
+            commands.iter().collect::<Vec<_>>(),
+            registered,
+            "a command is not in ALL, or is there twice, or is no more"
+        );
+    }
+}

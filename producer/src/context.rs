@@ -1,0 +1,45 @@
+//! The producer's access to everything outside. Each step names the ports that it needs, and no
+//! others.
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ports::{
+    Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Products, ReadCatalog,
+    WriteRuns,
+};
+
+/// The ports of one producer, in five groups.
+#[derive(Debug, Clone)]
+pub struct Context<L, A, M, O, S> {
+    /// The ledger in the management account.
+    pub ledger: L,
+    /// Read access to the management organization's catalog and to AWS Marketplace's listings.
+    pub marketplace: A,
+    /// Access to the members' accounts.
+    pub members: M,
+    /// The inbox, its dead-letter queue, and the bus: everything that is sent, except changes.
+    pub outbox: O,
+    /// Time and random numbers.
+    pub system: S,
+}
+
+impl<L, A, M, O, S: Clock> Context<L, A, M, O, S> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.system.now()
+    }
+}
+
+/// The ports of the ledger that a whole run needs.
+pub trait Ledger: Lanes + Products + WriteRuns + Close {}
+impl<T: Lanes + Products + WriteRuns + Close> Ledger for T {}
+
+/// Read access to the management organization and AWS Marketplace.
+pub trait Marketplace: ReadCatalog + Discovery {}
+impl<T: ReadCatalog + Discovery> Marketplace for T {}
+
+/// The ports for sending.
+pub trait Outbox: Inbox + DeadLetters + Bus {}
+impl<T: Inbox + DeadLetters + Bus> Outbox for T {}
+
+/// Time and random numbers.
+pub trait System: Clock + Entropy {}
+impl<T: Clock + Entropy> System for T {}

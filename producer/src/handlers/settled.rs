@@ -1,0 +1,229 @@
+//! Lanes that are reported to be done. The producer observes each before it believes that. A lane
+//! that is not in sync gets a run of its own.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::drift::Edited;
+use pmp_sync_domain::error::{LinkError, RunError, ServiceError};
+use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::ids::{ExperienceId, LaneId};
+use pmp_sync_domain::link::Link;
+use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, ReadCatalog, WriteRuns};
+use pmp_sync_domain::reconcile::{
+    Course, Decision, DesiredState, Goal, Observation, after_observing, decide_plan, is_busy,
+};
+use pmp_sync_domain::records::Request;
+use pmp_sync_domain::run::LaneEnd;
+use pmp_sync_domain::wire::Scope;
+
+use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::reach::{connect, desired_for, read_management, targets};
+use crate::reconcile::listings::CachedListings;
+use crate::reconcile::marks::{mark_rest, waiting};
+use crate::reconcile::observe::observe;
+use crate::reconcile::remember::remember;
+use crate::run::begin::begin_run;
+use crate::run::finish::{Ends, end_lanes};
+use crate::setup::Setup;
+
+/// The results of the observed lanes.
+#[derive(Default)]
+struct Settled {
+    /// Experiences that need another plan.
+    again: Vec<Scope>,
+    observed: BTreeSet<LaneId>,
+    done: Ends,
+}
+
+/// Observes the lanes, stamps those that are done, and plans the others again.
+pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    lanes: &BTreeSet<LaneId>,
+    deadline: Timestamp,
+) -> Result<(), RunError> {
+    if lanes.is_empty() {
+        return Ok(());
+    }
+    let setup = match Setup::read(&context.ledger).await {
+        Ok(setup) => setup,
+        Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
+        Err(error) => {
+            tracing::error!(code = error.code(), %error, "a settled lane cannot be looked at");
+            return Ok(());
+        }
+    };
+    let scopes = lanes
+        .iter()
+        .filter_map(|lane| scope_of(&setup.config, lane));
+    let scopes: Vec<_> = scopes.collect();
+    let chosen = setup.links_in(&scopes);
+    let desired = read_management(&context.marketplace, chosen.iter().copied()).await;
+    let mut settled = Settled::default();
+    for link in chosen {
+        let Ok(desired) = desired_for(link, &desired) else {
+            continue;
+        };
+        let connection = match connect(&context.members, &link.member).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::warn!(member = %link.member.name, %error, "a settled lane cannot be looked at");
+                continue;
+            }
+        };
+        let experiences = targets(&connection, &setup.config, link, &scopes).await;
+        for experience in experiences.unwrap_or_default() {
+            let of = (link, &experience, desired);
+            settle(context, &setup, of, &connection, &mut settled).await;
+        }
+    }
+    for lane in lanes.difference(&settled.observed) {
+        end_unseen(&context.ledger, &setup, lane, &mut settled.done).await?;
+    }
+    end_lanes(context, settled.done).await?;
+    if settled.again.is_empty() {
+        return Ok(());
+    }
+    let request = Request {
+        kind: "lane-settled".to_owned(),
+        ..Request::default()
+    };
+    begin_run(context, settled.again, vec![request], deadline).await
+}
+
+/// Observes one lane, and stamps it if it is done.
+async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
+    context: &Context<L, A, M, O, S>,
+    setup: &Setup,
+    (link, experience, desired): (&Link, &ExperienceId, &DesiredState),
+    connection: &C,
+    settled: &mut Settled,
+) {
+    let goal = Goal {
+        link,
+        policy: &setup.policy(link, experience),
+        experience,
+        desired,
+        lifted: &BTreeSet::new(),
+        rollback: false,
+        // Whether it is done does not depend on suspensions.
+        suspension: None,
+    };
+    let ledger = &context.ledger;
+    let listings = CachedListings(ledger);
+    let seen = match observe(ledger, connection, &listings, goal, context.now()).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane cannot be looked at");
+            return;
+        }
+    };
+    settled.observed.insert(seen.lane.clone());
+    let again = || Scope {
+        members: vec![link.member.name.clone()],
+        experiences: vec![experience.clone()],
+    };
+    match decide_plan(&goal, &seen, None) {
+        Decision::Hold { meanwhile } => {
+            let known = seen.link_state.hold.as_ref();
+            if known.is_none_or(|hold| hold.plan_hash != seen.plan.hash()) {
+                settled.again.push(again());
+            }
+            if meanwhile == Course::InSync {
+                end_held(context, &seen, &mut settled.done).await;
+            }
+        }
+        Decision::InSync => {
+            if let Err(error) = end_in_sync(context, &goal, &seen, &mut settled.done).await {
+                tracing::warn!(lane = %seen.lane, %error, "a settled lane could not be stamped");
+            }
+        }
+        Decision::Commit => {
+            tracing::info!(lane = %seen.lane, allow = seen.plan.allow().len(), deny = seen.plan.deny().len(), "a settled lane is not equal and is planned again");
+            settled.again.push(again());
+        }
+        Decision::Underway(_)
+        | Decision::MarkSuspension
+        | Decision::ResumeRollback(_)
+        | Decision::Suspended
+        | Decision::RefuseRollback
+        | Decision::AnothersPlan => {}
+    }
+}
+
+async fn end_held<L: Lanes + WriteRuns, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    seen: &Observation,
+    done: &mut Ends,
+) {
+    let rests = mark_rest(&context.ledger, &context.system, seen, false).await;
+    // A plan is held against the rollback, so the rollback is done.
+    let is_back = |reason| matches!(reason, &HoldReason::Restored { .. });
+    let end = if seen.guards.reasons.iter().all(is_back) {
+        LaneEnd::Rests {
+            quarantined: seen.quarantine.staying(),
+        }
+    } else {
+        LaneEnd::NotSeen
+    };
+    for run in rests.unwrap_or_default() {
+        done.entry(run).or_default().push((seen.lane.clone(), end));
+    }
+}
+
+/// Ends the grant and the hold of a lane in sync.
+async fn end_in_sync<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    goal: &Goal<'_>,
+    seen: &Observation,
+    done: &mut Ends,
+) -> Result<(), LinkError> {
+    let (ledger, lane) = (&context.ledger, &seen.lane);
+    let next = after_observing(goal, seen, &Edited::default(), context.now());
+    if !remember(ledger, &context.outbox, lane, &seen.link_state, &next).await? {
+        return Ok(());
+    }
+    let end = LaneEnd::Rests {
+        quarantined: seen.quarantine.staying(),
+    };
+    for run in mark_rest(ledger, &context.system, seen, seen.is_whole()).await? {
+        done.entry(run).or_default().push((lane.clone(), end));
+    }
+    Ok(())
+}
+
+/// Ends a lane that rests and could not be observed: its link was removed from the configuration,
+/// or a side of it does not answer. Otherwise the runs that wait for it would wait until the next
+/// run.
+async fn end_unseen<L: Lanes>(
+    ledger: &L,
+    setup: &Setup,
+    lane: &LaneId,
+    done: &mut Ends,
+) -> Result<(), ServiceError> {
+    let state = ledger.state(lane).await?;
+    if is_busy(&state, &[]) || !ledger.open(lane).await?.is_empty() {
+        return Ok(());
+    }
+    let end = if setup.serves(lane) {
+        LaneEnd::NotSeen
+    } else {
+        LaneEnd::Rests { quarantined: 0 }
+    };
+    for run in waiting(&state) {
+        done.entry(run).or_default().push((lane.clone(), end));
+    }
+    Ok(())
+}
+
+fn scope_of(config: &Config, lane: &LaneId) -> Option<Scope> {
+    let member = config
+        .members
+        .values()
+        .find(|member| member.account == lane.account)?;
+    Some(Scope {
+        members: vec![member.name.clone()],
+        experiences: vec![lane.experience.clone()],
+    })
+}

@@ -1,0 +1,159 @@
+//! What every query begins with, and how it observes lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::why::Seen;
+use pmp_sync_domain::error::{LinkError, RunError};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::lane::LaneState;
+use pmp_sync_domain::link::{Link, LinkPolicy};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
+use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, is_announced};
+use pmp_sync_domain::wire::Scope;
+
+use crate::reach::{DesiredStates, read_management};
+use crate::reconcile::listings::CachedListings;
+use crate::reconcile::observe::{edits_among, observe};
+use crate::setup::Setup;
+
+/// Links that are observed concurrently.
+pub(super) const LINKS_AT_ONCE: usize = 8;
+/// Lanes of one `*` link that are observed concurrently.
+pub(super) const LANES_AT_ONCE: usize = 4;
+/// The largest answer, in bytes. Lambda's limit is 6 MB (6,291,556 bytes).
+const MOST_BYTES: usize = 6_000_000;
+
+/// The configuration, and the desired states of the selected links.
+pub(super) struct Survey {
+    pub(super) setup: Setup,
+    pub(super) scopes: [Scope; 1],
+    pub(super) desired: DesiredStates,
+}
+
+impl Survey {
+    pub(super) async fn new<L: ReadRuns, C: ReadCatalog>(
+        ledger: &L,
+        catalog: &C,
+        scope: &Scope,
+    ) -> Result<Self, RunError> {
+        let setup = Setup::read(ledger).await?;
+        let scopes = [scope.clone()];
+        let desired = read_management(catalog, setup.links_in(&scopes)).await;
+        Ok(Self {
+            setup,
+            scopes,
+            desired,
+        })
+    }
+
+    /// The links that the scope covers.
+    pub(super) fn links(&self) -> Vec<&Link> {
+        self.setup.links_in(&self.scopes)
+    }
+}
+
+/// A lane that a query observes.
+#[derive(Clone, Copy)]
+pub(super) struct LaneQuery<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) link: &'a Link,
+    pub(super) experience: &'a ExperienceId,
+    pub(super) desired: &'a DesiredState,
+    pub(super) lifted: &'a BTreeSet<ProductId>,
+}
+
+impl<'a> LaneQuery<'a> {
+    pub(super) fn policy(&self) -> LinkPolicy {
+        self.setup.policy(self.link, self.experience)
+    }
+
+    pub(super) fn goal(&self, policy: &'a LinkPolicy) -> Goal<'a> {
+        Goal {
+            link: self.link,
+            policy,
+            experience: self.experience,
+            desired: self.desired,
+            lifted: self.lifted,
+            rollback: false,
+            suspension: self.setup.suspension(self.link, self.experience),
+        }
+    }
+}
+
+/// Observes a lane as a run would, with stored listings only.
+pub(super) async fn observe_lane<L: Lanes + ReadRuns, C: ReadCatalog>(
+    ledger: &L,
+    member: &C,
+    goal: Goal<'_>,
+    now: Timestamp,
+) -> Result<Observation, LinkError> {
+    observe(ledger, member, &CachedListings(ledger), goal, now).await
+}
+
+/// Observes a lane and converts it with `tell`. The lane's products are read before the lane and
+/// the lists, so that a change that ends in between is at worst reported as still open.
+pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
+    ledger: &L,
+    member: &C,
+    of: LaneQuery<'_>,
+    now: Timestamp,
+    tell: impl FnOnce(&Seen<'_>) -> T,
+) -> Result<T, LinkError> {
+    let lane = of.link.lane_of(of.experience);
+    let changes = ledger.products(&lane).await.map_err(LinkError::Ledger)?;
+    let policy = of.policy();
+    let goal = of.goal(&policy);
+    let seen = observe_lane(ledger, member, goal, now).await?;
+    let edited = edits_among(&seen, &changes, now);
+    let last: BTreeMap<_, _> = changes
+        .into_iter()
+        .map(|change| (change.product.clone(), change))
+        .collect();
+    let left_alone = seen.report.left_alone.iter();
+    let left_alone = left_alone.map(|left| (left.product.clone(), left.clone()));
+    let committed = committed(ledger, &lane, seen.state()).await?;
+    Ok(tell(&Seen {
+        experience: of.experience,
+        desired: &of.desired.policy,
+        actual: &seen.actual,
+        state: seen.state(),
+        last: &last,
+        plan: &seen.plan,
+        left_alone: &left_alone.collect(),
+        committed: committed.as_ref(),
+        held_for: &seen.guards.reasons,
+        goes_on: seen.goes_on_while_held(),
+        link_state: &seen.link_state,
+        suspension: goal.suspension,
+        edited: &edited,
+        at: seen.at,
+    }))
+}
+
+/// The committed plan, while not all of it has been taken.
+async fn committed<L: ReadRuns>(
+    ledger: &L,
+    lane: &LaneId,
+    state: &LaneState,
+) -> Result<Option<Plan>, LinkError> {
+    let Some(run) = state.planned_run().filter(|_| is_announced(state)) else {
+        return Ok(None);
+    };
+    let record = ledger.link(run, lane).await.map_err(LinkError::Ledger)?;
+    Ok(record.map(|record| record.plan()))
+}
+
+/// Refuses an answer above Lambda's limit with an error that has a remedy.
+pub(super) fn fitting<T: serde::Serialize>(
+    answer: T,
+    told: impl FnOnce(usize, usize) -> String,
+) -> Result<T, RunError> {
+    let bytes = serde_json::to_vec(&answer).map_or(usize::MAX, |text| text.len());
+    if bytes <= MOST_BYTES {
+        Ok(answer)
+    } else {
+        Err(RunError::TooLarge(told(bytes, MOST_BYTES)))
+    }
+}

@@ -1,0 +1,163 @@
+//! The two sides of links: the desired states of management experiences, and access to member
+//! experiences.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
+use pmp_sync_domain::experience::Status;
+use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::ids::ExperienceId;
+use pmp_sync_domain::link::{Link, Member, Target};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Members, ReadCatalog};
+use pmp_sync_domain::reconcile::DesiredState;
+use pmp_sync_domain::wire::Scope;
+
+use crate::setup::Setup;
+
+/// Experiences of one organization that are read concurrently: the quota of DescribeEntity is 20 a
+/// second for each account (Catalog API quotas).
+pub(crate) const READS_AT_ONCE: usize = 4;
+
+/// The desired state of a management experience, or why nothing can be planned from it.
+pub(crate) type Desired = Result<DesiredState, LinkError>;
+/// Desired states by management experience.
+pub(crate) type DesiredStates = BTreeMap<ExperienceId, Desired>;
+
+/// Reads the management experience of each link once.
+pub(crate) async fn read_management<C: ReadCatalog>(
+    catalog: &C,
+    links: impl IntoIterator<Item = &Link>,
+) -> DesiredStates {
+    let links = links.into_iter();
+    let experiences: BTreeSet<_> = links
+        .map(|link| link.management_experience.clone())
+        .collect();
+    stream::iter(experiences)
+        .map(|id| async move {
+            let desired = read_desired(catalog, &id).await;
+            if let Err(error) = &desired {
+                tracing::error!(management_experience = %id, code = error.code(), %error, "nothing is planned from the management experience");
+            }
+            (id, desired)
+        })
+        .buffer_unordered(READS_AT_ONCE)
+        .collect()
+        .await
+}
+
+/// The desired state of a link.
+pub(crate) fn desired_for<'d>(
+    link: &Link,
+    desired: &'d DesiredStates,
+) -> Result<&'d DesiredState, LinkError> {
+    match desired.get(&link.management_experience) {
+        Some(desired) => desired.as_ref().map_err(Clone::clone),
+        None => Err(LinkError::ManagementNotFound(
+            link.management_experience.clone(),
+        )),
+    }
+}
+
+/// Reads a desired state with its conditions. An experience that is empty, disabled, archived or
+/// without a policy is most likely a mistake, and would deny everything. Its lists are planned, and
+/// held.
+async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired {
+    let unreadable = |error: ServiceError| match error.kind {
+        Kind::NotFound => LinkError::ManagementNotFound(id.clone()),
+        _ => LinkError::ManagementUnreadable(id.clone(), error),
+    };
+    let experience = catalog.experience(id).await.map_err(unreadable)?;
+    let mut conditions = Vec::new();
+    if experience.archived {
+        conditions.push(HoldReason::ManagementArchived);
+    } else {
+        let status = match &experience.status {
+            Status::Enabled => None,
+            Status::Disabled => Some("Disabled".to_owned()),
+            Status::Other(status) => Some(status.clone()),
+        };
+        conditions.extend(status.map(|status| HoldReason::ManagementDisabled { status }));
+    }
+    let policy = match &experience.policy {
+        Some(policy) => catalog
+            .policy(policy)
+            .await
+            .map_err(|error| LinkError::ManagementUnreadable(id.clone(), error))?,
+        None => PolicySnapshot::default(),
+    };
+    if experience.policy.is_none() {
+        conditions.push(HoldReason::ManagementNoPolicy);
+    } else if policy.allowed().is_empty() {
+        conditions.push(HoldReason::ManagementEmpty);
+    }
+    Ok(DesiredState { policy, conditions })
+}
+
+/// Connects to a member's account.
+pub(crate) async fn connect<M: Members>(
+    members: &M,
+    member: &Member,
+) -> Result<M::Connection, LinkError> {
+    let connection = members.connect(member).await;
+    connection.map_err(|error| LinkError::MemberUnreachable(member.account.clone(), error))
+}
+
+/// Both sides of a link: its desired state, the connection to the member account, and the member
+/// experiences that it covers.
+pub(crate) async fn reach<'d, M: Members>(
+    members: &M,
+    setup: &Setup,
+    link: &Link,
+    scopes: &[Scope],
+    desired: &'d DesiredStates,
+) -> Result<(&'d DesiredState, M::Connection, Vec<ExperienceId>), LinkError> {
+    let desired = desired_for(link, desired)?;
+    let connection = connect(members, &link.member).await?;
+    let experiences = targets(&connection, &setup.config, link, scopes).await?;
+    Ok((desired, connection, experiences))
+}
+
+/// The member experiences that a link and the scopes cover. `*` covers the live ones that no link
+/// names.
+pub(crate) async fn targets<C: ReadCatalog>(
+    catalog: &C,
+    config: &Config,
+    link: &Link,
+    scopes: &[Scope],
+) -> Result<Vec<ExperienceId>, LinkError> {
+    let covered = |id: &ExperienceId| {
+        scopes
+            .iter()
+            .any(|scope| scope.covers(&link.member.name, id))
+    };
+    if let Target::One(experience) = &link.target {
+        return Ok(if covered(experience) {
+            vec![experience.clone()]
+        } else {
+            Vec::new()
+        });
+    }
+    let unreadable = |error| LinkError::MemberUnreadable(link.member.account.clone(), error);
+    let named = config.named_lanes(&link.member.name);
+    let ids = catalog.experiences().await.map_err(unreadable)?;
+    let candidates = ids
+        .into_iter()
+        .filter(|id| covered(id) && !named.contains(&link.lane_of(id)));
+    let live: Vec<_> = stream::iter(candidates)
+        .map(|id| async move {
+            catalog
+                .experience(&id)
+                .await
+                .map(|experience| experience.is_live().then_some(id))
+        })
+        .buffered(READS_AT_ONCE)
+        .collect()
+        .await;
+    live.into_iter()
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)
+}

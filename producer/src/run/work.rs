@@ -1,0 +1,87 @@
+//! Reconciles the links of a run with bounded concurrency. A failure stays with its link. Links
+//! that do not fit into the invocation are handed to the next one.
+
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ports::Members;
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::wire::{Continuation, Scope};
+
+use super::finish::{add_outcomes, finish_run};
+use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::reach::read_management;
+use crate::reconcile::listings::{ListingLookup, RESERVE};
+use crate::reconcile::prune::prune;
+use crate::reconcile::{RunScope, reconcile_link};
+use crate::setup::{Setup, in_scope};
+
+/// Links that are reconciled concurrently.
+const LINKS_AT_ONCE: usize = 8;
+
+/// Reconciles the links at these indexes of the configuration, as far as the run's scopes cover
+/// them.
+pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+    context: &Context<L, A, M, O, S>,
+    mut record: RunRecord,
+    setup: &Setup,
+    links: Vec<usize>,
+    deadline: Timestamp,
+) -> Result<(), RunError> {
+    let (run, scopes) = (record.run, &record.scopes);
+    let chosen = links
+        .iter()
+        .filter_map(|place| setup.config.links.get(*place))
+        .filter(|link| in_scope(link, scopes));
+    let desired = &read_management(&context.marketplace, chosen).await;
+    let of = &RunScope {
+        run,
+        setup,
+        scopes,
+        desired,
+    };
+    let listings = &ListingLookup::new(context, deadline);
+    let served: Vec<_> = stream::iter(links)
+        .map(|place| async move {
+            let link = setup.config.links.get(place)?;
+            if !in_scope(link, scopes) {
+                return None;
+            }
+            // A slow link delays no other, and no link begins that might be interrupted.
+            if elapsed(context.now(), deadline) <= RESERVE {
+                return Some(Err(place));
+            }
+            Some(Ok(reconcile_link(context, of, link, listings).await))
+        })
+        .buffer_unordered(LINKS_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    let (mut outcomes, mut left) = (Vec::new(), Vec::new());
+    for served in served {
+        match served {
+            Ok(of_link) => outcomes.extend(of_link),
+            Err(place) => left.push(place),
+        }
+    }
+    left.sort_unstable();
+    add_outcomes(context, &mut record, outcomes).await?;
+    if left.is_empty() {
+        if record.scopes.iter().any(Scope::is_everything) {
+            let pruned = prune(context, run, setup).await;
+            add_outcomes(context, &mut record, pruned).await?;
+        }
+        return finish_run(context, record).await;
+    }
+    tracing::info!(%run, links = left.len(), "the run goes on in another invocation");
+    record.cursor.clone_from(&left);
+    context.ledger.put_run(&record).await?;
+    let rest = Continuation {
+        run,
+        config_version: setup.version,
+        links: left,
+        scopes: record.scopes.clone(),
+    };
+    Ok(context.outbox.go_on(&rest).await?)
+}

@@ -1,0 +1,48 @@
+//! Everything that a Lambda sends with its own credentials: its queue, its dead-letter queue, the bus.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
+use pmp_sync_domain::wire::{Continuation, Event, TickMessage};
+
+use crate::bus::EventBus;
+use crate::dead_letters::DeadLetterQueue;
+
+/// Where a Lambda sends; `Q` is its own queue.
+#[derive(Debug, Clone)]
+pub struct Outbox<Q> {
+    /// Its own queue.
+    pub queue: Q,
+    /// The dead-letter queue of that.
+    pub dead_letters: DeadLetterQueue,
+    /// The bus in the management account.
+    pub bus: EventBus,
+}
+
+impl<Q: Inbox> Inbox for Outbox<Q> {
+    async fn go_on(&self, rest: &Continuation) -> Result<()> {
+        self.queue.go_on(rest).await
+    }
+}
+
+impl<Q: SendTicks> SendTicks for Outbox<Q> {
+    async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
+        self.queue.tick(tick, delay_seconds).await
+    }
+}
+
+impl<Q: Send + Sync> DeadLetters for Outbox<Q> {
+    async fn dead_letter(
+        &self,
+        body: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
+        self.dead_letters.dead_letter(body, attributes).await
+    }
+}
+
+impl<Q: Send + Sync> Bus for Outbox<Q> {
+    async fn put(&self, event: Event) -> Result<()> {
+        self.bus.put(event).await
+    }
+}

@@ -1,0 +1,200 @@
+//! The link state after an observation: the guards' memory, outside edits, holds, grants and
+//! announcements.
+
+use jiff::Timestamp;
+
+use super::course::{Course, is_busy};
+use super::goal::Goal;
+use super::observation::Observation;
+use crate::approval::Hold;
+use crate::drift::Edited;
+use crate::error::LinkError;
+use crate::guard::{GuardName, HoldReason};
+use crate::ids::{LaneId, ProductId, RunId};
+use crate::lane::LaneState;
+use crate::link::{Link, Mode};
+use crate::notify::{Seen, Subject};
+use crate::plan::Plan;
+use crate::policy::Action;
+use crate::records::{LinkState, Notices};
+
+/// The state after an observation without a hold.
+pub fn after_observing(
+    goal: &Goal<'_>,
+    seen: &Observation,
+    edited: &Edited,
+    now: Timestamp,
+) -> LinkState {
+    let mut next = observed(goal, seen, now);
+    if goal.rollback {
+        if seen.course == Course::InSync {
+            next.grant = None;
+        }
+        return announcing(goal, seen, next, now);
+    }
+    remember_edits(&mut next, edited);
+    next.hold = None;
+    let desired = goal.desired;
+    let stands = |name: &GuardName| {
+        let mut conditions = desired.conditions.iter();
+        conditions.any(|condition| condition.guard() == Some(*name))
+    };
+    next.accepted.retain(stands);
+    // A frozen link is always in sync, so the state before the freeze counts.
+    let settled = seen.course == Course::InSync || !seen.plan.is_empty();
+    if desired.conditions.is_empty() && !goal.policy.frozen && settled {
+        next.management_allowed = Some(desired.policy.allowed().len());
+    }
+    let wanted = |restored: &Plan| {
+        let mut changes = restored.changes();
+        changes.all(|change| goal.policy.agrees(&desired.policy, &change))
+    };
+    if seen.course == Course::InSync && seen.guards.restored.as_ref().is_none_or(wanted) {
+        // The management experience now wants what was restored.
+        next.restored = None;
+    }
+    if !seen.guards.approved {
+        // The grant is done, or something else is wanted now. An approval is used once.
+        next.grant = None;
+    }
+    announcing(goal, seen, next, now)
+}
+
+/// The state before a plan is committed: its removals without approval count from now on.
+pub fn after_commit(
+    goal: &Goal<'_>,
+    seen: &Observation,
+    edited: &Edited,
+    now: Timestamp,
+) -> LinkState {
+    let mut next = after_observing(goal, seen, edited, now);
+    if !seen.guards.approved {
+        // They are below the limits, so they are few.
+        next.taking_away(seen.guards.removals.clone(), now);
+    }
+    next
+}
+
+/// The state after a plan is held.
+pub fn after_hold(
+    goal: &Goal<'_>,
+    seen: &Observation,
+    edited: &Edited,
+    hold: Hold,
+    now: Timestamp,
+) -> LinkState {
+    let mut next = observed(goal, seen, now);
+    remember_edits(&mut next, edited);
+    if !seen.guards.approved {
+        next.grant = None;
+    }
+    next.hold = Some(hold);
+    announcing(goal, seen, next, now)
+}
+
+/// The state of a suspended lane: only what reports need changes.
+pub fn after_suspension(
+    goal: &Goal<'_>,
+    seen: &Observation,
+    edited: &Edited,
+    now: Timestamp,
+) -> LinkState {
+    let mut next = seen.link_state.clone();
+    remember_edits(&mut next, edited);
+    announcing(goal, seen, next, now)
+}
+
+/// The notices of a link that could not be observed.
+pub fn notices_of_fault(
+    link: &Link,
+    lane: &LaneId,
+    state: &LaneState,
+    known: &LinkState,
+    error: &LinkError,
+    now: Timestamp,
+) -> Notices {
+    let notices = known.notices.clone();
+    notices.with_announced(known.hold.as_ref()).after(&Seen {
+        subject: &subject(link, lane),
+        now,
+        hold: known.hold.as_ref(),
+        fault: Some(&error.record()),
+        is_guarded: error.is_guarded(),
+        state,
+        is_done: false,
+        quarantined: None,
+        in_sync: false,
+        stale_after_hours: stale_after_hours(link, state),
+    })
+}
+
+/// A hold of the observed plan.
+pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: Timestamp) -> Hold {
+    Hold {
+        run,
+        plan_hash: seen.plan.hash(),
+        reasons,
+        allow: seen.plan.allow().len(),
+        deny: seen.plan.deny().len(),
+        removals: seen.report.removals,
+        since: now,
+        announced: false,
+        rejected: None,
+    }
+}
+
+/// What every observation updates: the length of the list, removals that are under way, and the
+/// begin of a freeze.
+fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
+    let mut next = seen.link_state.clone();
+    let allowed = seen.actual.allowed();
+    let denies = |product: &ProductId| {
+        let mut open = seen.before.open.iter();
+        seen.plan.deny().contains(product)
+            || open.any(|open| open.product == *product && open.action == Action::Deny)
+    };
+    next.looked(|product| allowed.contains(product) && denies(product), now);
+    next.sized(allowed.len(), now);
+    let frozen = goal.link.policy.frozen;
+    next.frozen_since = frozen.then(|| next.frozen_since.unwrap_or(now));
+    next
+}
+
+fn remember_edits(next: &mut LinkState, edited: &Edited) {
+    (next.edited, next.edited_beyond) = edited.kept();
+}
+
+fn announcing(goal: &Goal<'_>, seen: &Observation, next: LinkState, now: Timestamp) -> LinkState {
+    let state = seen.state();
+    let known = next.notices.clone();
+    let known = known.with_announced(seen.link_state.hold.as_ref());
+    let notices = known.after(&Seen {
+        subject: &subject(goal.link, &seen.lane),
+        now,
+        hold: next.hold.as_ref(),
+        fault: None,
+        is_guarded: false,
+        state,
+        is_done: !is_busy(state, &seen.before.open),
+        quarantined: Some(&seen.quarantine.wanted),
+        in_sync: seen.is_in_sync(),
+        stale_after_hours: stale_after_hours(goal.link, state),
+    });
+    LinkState { notices, ..next }
+}
+
+fn subject(link: &Link, lane: &LaneId) -> Subject {
+    Subject {
+        member: link.member.name.clone(),
+        lane: lane.clone(),
+        management_experience: link.management_experience.clone(),
+    }
+}
+
+/// Hours out of sync after which the link is stale. None for a link that is suspended, frozen, or
+/// only observes.
+fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
+    let is_expected =
+        state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+    is_expected.then_some(link.stale_after_hours)
+}

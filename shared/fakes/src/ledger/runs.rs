@@ -1,0 +1,231 @@
+//! Runs, links and what is kept of them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::lane::Quarantined;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
+use pmp_sync_domain::records::{
+    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
+};
+
+use super::{ItemState, Kept};
+use crate::world::World;
+
+fn link_key(record: &LinkRecord) -> String {
+    record
+        .lane
+        .as_ref()
+        .map_or_else(|| format!("{}/*", record.account), LaneId::to_string)
+}
+
+impl ReadRuns for World {
+    async fn config(&self) -> Result<Option<StoredConfig>> {
+        let effect = self.call("GetItem", "config").await?;
+        effect.answer(self.ledger(|ledger| {
+            let text = ledger.configs.last().cloned()?;
+            Some(StoredConfig {
+                version: ledger.configs.len() as u64,
+                text,
+            })
+        }))
+    }
+
+    async fn config_version(&self, version: u64) -> Result<Option<StoredConfig>> {
+        let effect = self.call("GetItem", "config version").await?;
+        let place = usize::try_from(version)
+            .ok()
+            .and_then(|version| version.checked_sub(1));
+        effect.answer(self.ledger(|ledger| {
+            Some(StoredConfig {
+                version,
+                text: ledger.configs.get(place?)?.clone(),
+            })
+        }))
+    }
+
+    async fn suspensions(&self) -> Result<Suspensions> {
+        let effect = self.call("GetItem", "suspensions").await?;
+        effect.answer(self.ledger(|ledger| ledger.suspensions.clone()))
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
+        let effect = self.call("Query", "lanes").await?;
+        effect.answer(self.ledger(|ledger| ledger.entries.values().cloned().collect()))
+    }
+
+    async fn unfinished_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+        let effect = self.call("Query", "runs").await?;
+        effect.answer(self.ledger(|ledger| {
+            let all = ledger.runs.values();
+            let unfinished = all.filter(|run| run.is_unfinished());
+            unfinished.take(usize::from(most)).cloned().collect()
+        }))
+    }
+
+    async fn newest_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+        let effect = self.call("Query", "runs").await?;
+        effect.answer(self.ledger(|ledger| {
+            let newest = ledger.runs.values().rev();
+            newest.take(usize::from(most)).cloned().collect()
+        }))
+    }
+
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>> {
+        let effect = self.call("GetItem", "run").await?;
+        effect.answer(self.ledger(|ledger| ledger.runs.get(&run).cloned()))
+    }
+
+    async fn link(&self, run: RunId, lane: &LaneId) -> Result<Option<LinkRecord>> {
+        let effect = self.call("Query", "link").await?;
+        effect.answer(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
+    }
+
+    async fn link_state(&self, lane: &LaneId) -> Result<LinkState> {
+        let effect = self.call("GetItem", "link_state").await?;
+        effect
+            .answer(self.ledger(|ledger| ledger.link_states.get(lane).cloned().unwrap_or_default()))
+    }
+
+    async fn lists(&self, run: RunId, lane: &LaneId) -> Result<Option<PolicySnapshot>> {
+        let effect = self.call("Query", "lists").await?;
+        effect.answer(self.ledger(|ledger| ledger.lists.get(&(run, lane.clone())).cloned()))
+    }
+
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
+        let effect = self.call("BatchGetItem", "live").await?;
+        effect.answer(self.ledger(|ledger| {
+            let known = ledger.live.iter();
+            let wanted = known.filter(|(product, _)| products.contains(product));
+            wanted
+                .map(|(product, record)| (product.clone(), record.clone()))
+                .collect()
+        }))
+    }
+}
+
+impl WriteRuns for World {
+    async fn next_run(&self, now: Timestamp, random: u128) -> Result<RunId> {
+        let effect = self.call("UpdateItem", "last run").await?;
+        effect.answer(self.ledger(|ledger| {
+            let next = RunId::next(ledger.last_run, now.as_millisecond(), random);
+            ledger.last_run = Some(next);
+            next
+        }))
+    }
+
+    async fn put_run(&self, run: &RunRecord) -> Result<()> {
+        let effect = self.call("PutItem", "run").await?;
+        self.ledger(|ledger| ledger.runs.insert(run.run, run.clone()));
+        effect.answer(())
+    }
+
+    async fn put_link(&self, link: &LinkRecord) -> Result<()> {
+        let effect = self.call("PutItem", "link").await?;
+        let key = (link.run, link_key(link));
+        self.ledger(|ledger| ledger.links.insert(key, link.clone()));
+        effect.answer(())
+    }
+
+    async fn put_link_state(&self, lane: &LaneId, link_state: &LinkState) -> Result<()> {
+        let effect = self.call("PutItem", "link_state").await?;
+        self.ledger(|ledger| {
+            if ledger
+                .link_states
+                .get(lane)
+                .map_or(0, |link_state| link_state.rev)
+                != link_state.rev
+            {
+                let words = "the condition does not hold";
+                let thing = lane.to_string();
+                return Err(ServiceError::new("PutItem", thing, Kind::Conflict, words));
+            }
+            let next = LinkState {
+                rev: link_state.rev + 1,
+                ..link_state.clone()
+            };
+            if let Some(watched) = &mut ledger.watched_link_states {
+                watched.push(Kept::LinkState(lane.clone(), Box::new(next.clone())));
+            }
+            ledger.link_states.insert(lane.clone(), next);
+            Ok(())
+        })?;
+        effect.answer(())
+    }
+
+    async fn put_lists(
+        &self,
+        run: RunId,
+        lane: &LaneId,
+        lists: &PolicySnapshot,
+        _now: Timestamp,
+    ) -> Result<()> {
+        let effect = self.call("PutItem", "lists").await?;
+        let key = (run, lane.clone());
+        self.ledger(|ledger| {
+            if let Some(watched) = &mut ledger.watched_link_states {
+                watched.push(Kept::Lists(run, lane.clone()));
+            }
+            ledger.lists.entry(key).or_insert_with(|| lists.clone());
+        });
+        effect.answer(())
+    }
+
+    async fn put_live(&self, record: &LiveRecord) -> Result<()> {
+        let effect = self.call("PutItem", "live").await?;
+        let key = record.product.clone();
+        self.ledger(|ledger| ledger.live.insert(key, record.clone()));
+        effect.answer(())
+    }
+
+    async fn release(
+        &self,
+        lane: &LaneId,
+        quarantined: &Quarantined,
+        now: Timestamp,
+    ) -> Result<()> {
+        let effect = self.call("Release", quarantined.product.as_str()).await?;
+        self.ledger(|ledger| {
+            let key = (lane.clone(), quarantined.product.clone());
+            let item = ledger.items.get_mut(&key);
+            let is_it = |item: &&mut ItemState| {
+                item.quarantined
+                    .as_ref()
+                    .is_some_and(|q| q.run == quarantined.run)
+            };
+            if let Some(item) = item.filter(is_it) {
+                item.quarantined = None;
+                item.closed = Some(Closing::Superseded);
+                item.closed_at = Some(now);
+            }
+        });
+        effect.answer(())
+    }
+
+    async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Result<()> {
+        let effect = self.call("PutItem", "dead letter").await?;
+        self.ledger(|ledger| {
+            let same = |(of, kept): &(RunId, DeadLetterRecord)| *of == run && kept.id == record.id;
+            ledger.dead_letters.retain(|kept| !same(kept));
+            ledger.dead_letters.push((run, record.clone()));
+        });
+        effect.answer(())
+    }
+
+    async fn register(&self, lane: &LaneId, link: &LinkRecord) -> Result<()> {
+        let effect = self.call("PutItem", "lane").await?;
+        let entry = LaneEntry {
+            schema: link.schema,
+            lane: lane.clone(),
+            member: link.member.clone(),
+            management_experience: link.management_experience.clone(),
+            mode: link.mode,
+            run: link.run,
+        };
+        self.ledger(|ledger| ledger.entries.insert(lane.clone(), entry));
+        effect.answer(())
+    }
+}

@@ -1,0 +1,123 @@
+//! The rules by which the simulator and the explorer judge, written down again from docs/semantics.md. None of the
+//! product's functions is used, so that a mistake in one is not made twice. Only the modes come from the domain: a
+//! new one does not compile here until it has its rule.
+
+use pmp_sync_domain::guard::GuardName;
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::lane::{MemberMode, MemberRules};
+use pmp_sync_domain::link::{LinkPolicy, Mode};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_fakes::Observed;
+
+/// Change sets carry at most so many changes of each kind.
+const BATCH: usize = 50;
+
+/// True if a link of this mode makes changes of this kind.
+fn makes(mode: Mode, action: Action) -> bool {
+    match (mode, action) {
+        (Mode::Mirror, Action::Allow | Action::Deny) | (Mode::Additive, Action::Allow) => true,
+        (Mode::Additive, Action::Deny) | (Mode::Observe, Action::Allow | Action::Deny) => false,
+    }
+}
+
+/// True if the link may make this change.
+pub(crate) fn may(link: &LinkPolicy, product: &ProductId, action: Action) -> bool {
+    let is_protected = action == Action::Deny && link.protect.contains(product);
+    let is_untouched = link.frozen || link.exclude.contains(product) || is_protected;
+    !is_untouched && makes(link.mode, action)
+}
+
+/// True if the member of such a link is expected to be in sync, so that it can be stale.
+pub(crate) fn is_expected_in_sync(link: &LinkPolicy) -> bool {
+    let follows = match link.mode {
+        Mode::Mirror | Mode::Additive => true,
+        Mode::Observe => false,
+    };
+    follows && !link.frozen
+}
+
+/// What makes the member's lists what the management experience wants: as many allowed products, no more, and at
+/// least as many denied ones.
+pub(crate) fn difference(desired: &PolicySnapshot, actual: &PolicySnapshot) -> Plan {
+    let allow = desired.allowed() - actual.allowed();
+    let no_longer = actual.allowed() - desired.allowed();
+    let not_yet = desired.denied() - actual.denied();
+    Plan::new(allow, &no_longer | &not_yet)
+}
+
+/// The part of the difference that the link may make.
+pub(crate) fn left_to_do(
+    desired: &PolicySnapshot,
+    actual: &PolicySnapshot,
+    link: &LinkPolicy,
+) -> Plan {
+    let all = difference(desired, actual);
+    let (mut allow, mut deny) = (all.allow().clone(), all.deny().clone());
+    allow.retain(|product| may(link, product, Action::Allow));
+    deny.retain(|product| may(link, product, Action::Deny));
+    Plan::new(allow, deny)
+}
+
+/// The change sets that a plan takes at least.
+pub(crate) fn fewest_change_sets(plan: &Plan) -> usize {
+    let of = |count: usize| count.div_ceil(BATCH);
+    of(plan.allow().len()).max(of(plan.deny().len()))
+}
+
+/// The conditions of a management experience, as it was read.
+pub(crate) fn oddities(observed: &Observed) -> Vec<GuardName> {
+    use pmp_sync_domain::experience::Status;
+    let mut odd = Vec::new();
+    if observed.experience.archived {
+        odd.push(GuardName::ManagementArchived);
+    } else if observed.experience.status != Status::Enabled {
+        odd.push(GuardName::ManagementDisabled);
+    }
+    if observed.experience.policy.is_none() {
+        odd.push(GuardName::ManagementNoPolicy);
+    } else if observed.policy.allowed().is_empty() {
+        odd.push(GuardName::ManagementEmpty);
+    }
+    odd
+}
+
+/// True if a member's rules forbid changes of this kind for as long as they are what they are.
+pub(crate) fn forbids(rules: &MemberRules, action: Action) -> bool {
+    let is_deny = action == Action::Deny;
+    match rules.mode {
+        MemberMode::All => is_deny && rules.most_denies == Some(0),
+        MemberMode::AllowOnly => is_deny,
+        MemberMode::Suspended | MemberMode::Other(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(allowed: &[&str], denied: &[&str]) -> PolicySnapshot {
+        let ids = |ids: &[&str]| -> Vec<_> {
+            let ids = ids.iter().map(|id| ProductId::new(*id));
+            ids.filter_map(Result::ok).collect()
+        };
+        PolicySnapshot::new(ids(allowed), ids(denied))
+    }
+
+    /// What docs/semantics.md says of each standing on either side.
+    #[test]
+    fn the_difference_allows_what_is_wanted_and_denies_what_is_not() {
+        let desired = lists(
+            &["prod-aa", "prod-ad", "prod-au"],
+            &["prod-da", "prod-dd", "prod-du"],
+        );
+        let actual = lists(
+            &["prod-aa", "prod-da", "prod-ua"],
+            &["prod-ad", "prod-dd", "prod-ud"],
+        );
+        let left = difference(&desired, &actual);
+        let expected = lists(&["prod-ad", "prod-au"], &["prod-da", "prod-du", "prod-ua"]);
+        assert_eq!(left.allow(), expected.allowed());
+        assert_eq!(left.deny(), expected.denied());
+    }
+}

@@ -1,0 +1,205 @@
+//! What each step has done: change sets that have begun and ended, lanes and link states that were written.
+
+use pmp_sync_domain::ids::ChangeSetName;
+use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::wire::LANE_SETTLED;
+use pmp_sync_fakes::{Kept, Written};
+
+use super::event;
+use super::fault_plan;
+use super::invariants::Violation;
+use super::scene::at;
+use super::state::Simulator;
+use super::trace::{describe, describe_link_state};
+
+impl Simulator {
+    /// Moves the clock on and handles change sets that have ended.
+    pub(super) fn advance(&mut self, to: i64) {
+        self.now = to;
+        self.world.advance_to(at(to));
+        self.collect_ended();
+    }
+
+    /// Delivers the events of change sets that have ended, unless they are lost.
+    pub(super) fn collect_ended(&mut self) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = self.world.experiences(|experiences| {
+            let sets = experiences.change_sets();
+            self.under_way
+                .iter()
+                .filter_map(|place| sets.get(*place).filter(|set| set.status.is_some()))
+                .cloned()
+                .collect()
+        });
+        if ended.is_empty() {
+            return;
+        }
+        let gone: Vec<_> = ended.iter().map(|set| set.id.clone()).collect();
+        self.world.experiences(|experiences| {
+            let sets = experiences.change_sets();
+            let is_gone = |place: &usize| sets.get(*place).is_some_and(|s| gone.contains(&s.id));
+            self.under_way.retain(|place| !is_gone(place));
+        });
+        for set in ended {
+            let (detail_type, name) = match &set.status {
+                Some(ChangeSetStatus::Succeeded(_)) => ("Change Set Succeeded", "succeeded"),
+                Some(ChangeSetStatus::Cancelled) => ("Change Set Cancelled", "cancelled"),
+                Some(ChangeSetStatus::ServerFault(_)) => ("Change Set Failed", "failed: service"),
+                _ => ("Change Set Failed", "failed: content"),
+            };
+            self.trace
+                .line(self.now, || format!("{} has {name}", set.name));
+            self.stats.add(match name {
+                "succeeded" => "change sets that succeeded",
+                "cancelled" => "change sets cancelled",
+                "failed: service" => "change sets failed by the service",
+                _ => "change sets failed by their content",
+            });
+            self.invariants.ended(&set, &self.world);
+            if let (Some(ChangeSetStatus::Succeeded(_)), Some((lane, run))) =
+                (&set.status, self.invariants.origin(&set))
+            {
+                let guards = &mut self.guards;
+                let seen = guards.succeeded(&self.world, &lane, run, &set.changes, self.now);
+                self.found = self.found.take().or(seen.err());
+            }
+            let mut lanes = self.invariants.lanes.iter();
+            let Some((lane, _)) = lanes.find(|(lane, _)| lane.experience == set.experience) else {
+                continue;
+            };
+            if self.rng.of("lost-event").percent(self.profile.lose_events) {
+                self.stats.add("change set events lost");
+                continue;
+            }
+            let body = event::envelope(
+                "aws.marketplacecatalog",
+                detail_type,
+                &serde_json::json!({ "ChangeSetId": set.id, "ChangeSetName": set.name }),
+            );
+            let due = at(self.now + self.rng.of("event-delay").between(0, 3_000));
+            let account = lane.account.clone();
+            self.world.changes(&account, |queue| queue.push(body, due));
+        }
+    }
+
+    /// Checks what a step has done.
+    pub(super) fn observe(&mut self, member: Option<usize>, number: u64) -> Result<(), Violation> {
+        let (failed, calls) = fault_plan::with(&self.fault_plan, |fault_plan| {
+            let calls = fault_plan.calls.as_mut().map(std::mem::take);
+            (std::mem::take(&mut fault_plan.failed), calls)
+        });
+        for call in calls.into_iter().flatten() {
+            self.trace.line(self.now, || format!("#{number} {call}"));
+        }
+        let mut tasks = self.tasks.iter();
+        let only_ticks =
+            !failed.is_empty() && tasks.any(|task| task.number == number && task.has_only_ticks());
+        for name in failed {
+            self.stats.add(name);
+            if only_ticks && name == fault_plan::DENIED {
+                self.invariants.hamper(member);
+            } else {
+                self.invariants.disturb(member, self.now);
+            }
+        }
+        self.see_link_states()?;
+        let written = self
+            .world
+            .ledger(|ledger| ledger.watched.as_mut().map(std::mem::take));
+        for written in written.into_iter().flatten() {
+            self.trace
+                .line(self.now, || describe(&written.lane, &written.state));
+            self.see_commit(&written)?;
+            self.invariants.wrote(&self.world, written)?;
+        }
+        self.guards.look_around(&self.world);
+        self.guards.look_at_restored(&self.world);
+        self.see_new_sets(number)?;
+        self.lose_hints();
+        Ok(())
+    }
+
+    /// A plan was committed: one that needs approval must have it.
+    fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
+        let known = self.invariants.lanes.get(&written.lane);
+        let known = known.and_then(|lane| lane.state.planned_run());
+        match &written.state.planned {
+            Some(planned) if known != Some(planned.run) => self.guards.committed(
+                &self.world,
+                &written.lane,
+                planned,
+                written.record.as_ref(),
+                self.now,
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn see_link_states(&mut self) -> Result<(), Violation> {
+        let kept = self
+            .world
+            .ledger(|ledger| ledger.watched_link_states.as_mut().map(std::mem::take));
+        for kept in kept.into_iter().flatten() {
+            match kept {
+                Kept::Lists(run, lane) => self.guards.kept_lists(&self.world, run, &lane),
+                Kept::LinkState(lane, link_state) => {
+                    self.trace
+                        .line(self.now, || describe_link_state(&lane, &link_state));
+                    let guards = &mut self.guards;
+                    if guards.wrote_link_state(&self.world, &lane, &link_state)? {
+                        self.see_hold(&lane);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn see_new_sets(&mut self, number: u64) -> Result<(), Violation> {
+        let sets = self.world.experiences(|e| e.change_sets().len());
+        while self.sets < sets {
+            let place = self.sets;
+            self.sets += 1;
+            self.under_way.push(place);
+            let set = self
+                .world
+                .experiences(|e| e.change_sets().get(place).cloned());
+            let Some(set) = set else { continue };
+            if set.name.parse::<ChangeSetName>().is_err() {
+                continue;
+            }
+            self.stats.add("change sets");
+            self.trace.line(self.now, || {
+                format!("{} is started: {:?}", set.name, set.changes)
+            });
+            self.invariants.started(&self.world, &set)?;
+            let task = self.tasks.iter().find(|task| task.number == number);
+            if let Some(task) = task {
+                let now = at(self.now);
+                self.invariants
+                    .obeyed(&self.world, &set, &task.rules, now)?;
+            }
+            if !self.repaired {
+                self.schedule_change_set_faults(&set);
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops some Lane Settled events.
+    fn lose_hints(&mut self) {
+        let requests = self.world.inbox(|inbox| inbox.len());
+        if requests > self.requests && self.rng.of("lost-hint").percent(self.profile.lose_events) {
+            let lost = self.world.inbox(|inbox| {
+                let hint = |body: &String| body.contains(LANE_SETTLED);
+                inbox.back().is_some_and(hint) && inbox.pop_back().is_some()
+            });
+            if lost {
+                self.stats.add("lane settled events lost");
+            }
+        }
+        self.requests = self.world.inbox(|inbox| inbox.len());
+    }
+}

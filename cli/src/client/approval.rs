@@ -15,7 +15,7 @@ use super::context::{Context, request_id};
 use super::holds::{HoldAnswer, Known, choose, known};
 use super::run::{self, tell_failures, wait};
 use crate::failure::Failure;
-use crate::hint;
+use crate::hint::Flags;
 use crate::options::{Common, LinkOption, Patience};
 use crate::output;
 
@@ -153,7 +153,8 @@ fn stale(known: &Known) -> Failure {
     let name = known.name();
     let commands: Vec<_> = known
         .holds()
-        .map(|hold| format!("`{}`", known.approve(hold)))
+        // The options that are in force come with the rest of the text.
+        .map(|hold| format!("`{}`", known.approve(hold, &Flags::default())))
         .collect();
     if commands.is_empty() {
         return Failure::Stale {
@@ -218,7 +219,7 @@ pub(crate) async fn serve(
         output::json(&ApprovalAnswer {
             run: &run,
             link: link.as_ref(),
-            hold: hold.map(|hold| HoldAnswer::new(&known, hold)),
+            hold: hold.map(|hold| HoldAnswer::new(&known, hold, &context.flags)),
         })?;
     }
     let Some(link) = link.filter(|_| run.fault.is_none()) else {
@@ -230,12 +231,14 @@ pub(crate) async fn serve(
         let name = run::name(&link);
         return Err(Failure::Partial(format!("{name} has failed")));
     }
-    if let Some(approval) = &link.approval
-        && let Some(why) = &approval.refused
+    if let Some(why) = link
+        .approval
+        .as_ref()
+        .and_then(pmp_sync_domain::approval::Approval::refusal)
     {
         // Shows what is held instead.
         tell_failures(context, &run).await?;
-        return Err(Failure::Refused(hint::after(why, &approval.hints)));
+        return Err(Failure::Refused(why.to_string()));
     }
     Ok(Served { run, link })
 }

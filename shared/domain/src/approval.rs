@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::reason::HoldReason;
-use crate::hint::Hint;
+use crate::hint::{Advice, Hint};
 use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
 
 /// Who requested something, and when.
@@ -151,6 +151,15 @@ pub struct Approval {
     /// How to go on then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
+}
+
+impl Approval {
+    /// Why it was refused, and how to go on.
+    pub fn refusal(&self) -> Option<Advice> {
+        let advice = Advice::new(self.refused.as_deref()?);
+        let hints = self.hints.iter().cloned();
+        Some(hints.fold(advice, |advice, hint| advice.or_by("go on with", hint)))
+    }
 }
 
 /// Why a request is refused, and the commands to go on with.

@@ -112,7 +112,7 @@ impl RunError {
                 Some(Hint::Status { run: None }),
             ),
             Self::TooLarge(_) => (
-                "name fewer products, or narrow the question with --member and --link",
+                "name fewer products, or narrow the question with --member and --experience",
                 None,
             ),
             Self::Ledger(_) => (

@@ -102,7 +102,7 @@ impl Hint {
             } => words
                 .all("approve")
                 .all(&run.to_string())
-                .option("--link", Some(experience))
+                .option("--experience", Some(experience))
                 .option("--plan", Some(plan_hash))
                 .option("--member", member.as_ref()),
             Self::Resume(place) => words.all("resume").place(place),
@@ -241,7 +241,7 @@ mod tests {
             (Hint::Holds, "holds --products".to_owned()),
             (
                 approve,
-                format!("approve {run} --link exp-1 --plan {hash} --member emea"),
+                format!("approve {run} --experience exp-1 --plan {hash} --member emea"),
             ),
             (
                 Hint::Resume(Place::member(&member)),

@@ -9,10 +9,10 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
 use super::LaneFacts;
-use super::assemble::{Gathered, lane_of};
+use super::gathered::{Gathered, lane_of};
 use super::words::sync;
 use crate::client::holds;
-use crate::hint::{self, command, shell};
+use crate::hint::shell;
 use crate::output;
 
 /// The most errors of a lane that are shown individually.
@@ -68,7 +68,9 @@ fn management(gathered: &Gathered) -> Vec<Attention> {
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
         let remedy = lists.oddities.first().map(HoldReason::remedy);
         let remedy = remedy.map(ToOwned::to_owned);
-        let remedy = fault.map(|fault| hint::advice(&fault.advice())).or(remedy);
+        let advice =
+            |fault: &pmp_sync_domain::error::FaultRecord| gathered.flags.advice(&fault.advice());
+        let remedy = fault.map(advice).or(remedy);
         (!message.is_empty()).then(|| Attention {
             kind: AttentionKind::Management,
             about: lists.experience.to_string(),
@@ -88,8 +90,8 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     let again = format!("plan --member {}", link.member);
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
-        what_to_do: Some(hint::advice(&fault.advice())),
-        command: Some(command(&gathered.name, &again)),
+        what_to_do: Some(gathered.flags.advice(&fault.advice())),
+        command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })
 }
@@ -104,7 +106,7 @@ fn blocked(
     Some(Attention {
         message: vec![format!("{}: {}", block.reason, block.detail)],
         what_to_do: Some(block.reason.remedy().to_owned()),
-        command: Some(sync(&gathered.name, &link.member, lane)),
+        command: Some(sync(&gathered.flags, &link.member, lane)),
         since: Some(block.since),
         run: facts.state.planned_run().map(|run| run.to_string()),
         ..item(AttentionKind::Blocked, link)
@@ -128,7 +130,7 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
                 .held_for
                 .first()
                 .map(|reason| reason.remedy().to_owned()),
-            command: Some(command(&gathered.name, &plan)),
+            command: Some(gathered.flags.command(&plan)),
             ..item(AttentionKind::Held, link)
         });
     }
@@ -155,7 +157,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
             .reasons
             .first()
             .map(|reason| reason.remedy().to_owned()),
-        command: Some(hint::line(&gathered.name, &hold.approve(&lane.experience))),
+        command: Some(gathered.flags.approve(hold, &lane.experience, None)),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
         ..item(AttentionKind::Held, link)
@@ -190,7 +192,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     Some(Attention {
         message,
         what_to_do: Some("fix the cause, then have it tried again".to_owned()),
-        command: Some(command(&gathered.name, &rest)),
+        command: Some(gathered.flags.command(&rest)),
         since: aside.iter().map(|one| one.quarantined_at).min(),
         run: Some(first.run.to_string()),
         ..item(AttentionKind::Quarantined, link)
@@ -218,10 +220,11 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
             experience: None,
             message: vec![words.join(", ")],
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
-            command: Some(command(
-                &gathered.name,
-                &format!("dlq list --member {member}"),
-            )),
+            command: Some(
+                gathered
+                    .flags
+                    .command(&format!("dlq list --member {member}")),
+            ),
             since: None,
             run: None,
         })
@@ -237,10 +240,11 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             None => "It was never known in sync.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),
-        command: Some(command(
-            &gathered.name,
-            &format!("plan --member {}", link.member),
-        )),
+        command: Some(
+            gathered
+                .flags
+                .command(&format!("plan --member {}", link.member)),
+        ),
         since: shown.last_in_sync,
         ..item(AttentionKind::Stale, link)
     })

@@ -13,7 +13,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
-use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
@@ -23,6 +23,7 @@ use pmp_sync_domain::wire::Scope;
 use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
 use super::invariants::{Violation, broken};
 use super::scene::since_begin;
+use crate::reference::may;
 use pmp_sync_fakes::World;
 
 /// Everything that is known of guards and holds.
@@ -163,6 +164,19 @@ impl Guards {
                 format!("{run} is committed to {id}, which no link serves")
             });
         };
+        let rules = LinkPolicy {
+            frozen: false,
+            ..link.policy.clone()
+        };
+        let mut changes = plan.changes();
+        if let Some(change) = changes.find(|of| !may(&rules, &of.product, of.action)) {
+            return broken("link-rules", || {
+                format!(
+                    "{run} is committed to {id} with {} {}, which the link may not do",
+                    change.action, change.product
+                )
+            });
+        }
         if link.policy.frozen && !is_overridden(&self.overrides, world, run, link, &id.experience) {
             return broken("frozen", || {
                 format!("{run} is committed to {id}, which is frozen")

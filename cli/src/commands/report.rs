@@ -4,6 +4,7 @@
 mod asked;
 mod assemble;
 mod attention;
+mod gathered;
 mod words;
 
 use std::collections::BTreeMap;
@@ -18,13 +19,13 @@ use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_report::{Model, State, render};
 
 use self::asked::{Answers, ask_all};
-use self::assemble::{Gathered, assemble};
+use self::assemble::assemble;
+use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::Context;
 use crate::client::{holds, scope};
 use crate::failure::Failure;
@@ -50,14 +51,6 @@ pub(crate) struct ReportOptions {
     /// Replace the file if it is there.
     #[arg(long)]
     force: bool,
-}
-
-/// What the ledger has of a lane.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneFacts {
-    pub(crate) state: LaneState,
-    pub(crate) open: usize,
-    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
@@ -173,7 +166,7 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(&Gathered {
+    Ok(assemble(Gathered {
         now: SystemClock.now(),
         name: common.name.clone(),
         config_version: stored.version,
@@ -195,7 +188,7 @@ async fn lanes(
     context: &Context,
     links: &[LinkStandings],
 ) -> Result<BTreeMap<LaneId, LaneFacts>, Failure> {
-    let ids: Vec<_> = links.iter().filter_map(assemble::lane_of).collect();
+    let ids: Vec<_> = links.iter().filter_map(lane_of).collect();
     let facts = stream::iter(ids).map(|lane| async move {
         let ledger = &context.ledger;
         let facts = LaneFacts {

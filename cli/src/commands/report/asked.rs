@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::records::DeadLetterRecord;
 use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, SOURCE, Scope,
 };
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::gathered::Letters;
 use crate::client::context::Context;
 use crate::client::invoke::{ask, unreadable};
 use crate::failure::Failure;
@@ -28,26 +29,12 @@ const QUESTIONS_AT_ONCE: usize = 3;
 /// The code of an answer that would be too large.
 const TOO_LARGE: &str = "PMS-8001";
 
-/// The dead letters of a member, or why they cannot be counted.
-pub(crate) type Letters = Result<Vec<DeadLetterRecord>, FaultRecord>;
-
 /// Everything that the producer has answered.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
-}
-
-#[derive(Deserialize)]
-struct DeadLetterList {
-    letters: Vec<Listed>,
-    faults: Vec<(MemberName, FaultRecord)>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    letter: DeadLetterRecord,
 }
 
 /// Asks about every member of the scope that has a link.
@@ -142,7 +129,7 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     };
     let none = members.iter().map(|name| (name.clone(), Ok(Vec::new())));
     let mut letters: BTreeMap<_, Letters> = none.collect();
-    for Listed { letter } in list.letters {
+    for ListedLetter { letter, .. } in list.letters {
         if let Some(Ok(of_member)) = letters.get_mut(&letter.member) {
             of_member.push(letter);
         }

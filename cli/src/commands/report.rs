@@ -16,8 +16,6 @@ use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
-use pmp_sync_domain::config::Config;
-use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
@@ -26,9 +24,10 @@ use pmp_sync_report::{Model, State, render};
 use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
 use self::gathered::{Gathered, LaneFacts, lane_of};
-use crate::client::context::Context;
+use crate::client::context::{Context, parsed};
 use crate::client::{holds, scope};
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
@@ -149,9 +148,7 @@ async fn gather(
         experiences: Vec::new(),
     };
     let wanted = scope::check(wanted, &stored)?;
-    let config = Config::parse(&stored.text).map_err(|invalid| {
-        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
-    })?;
+    let config = parsed(&stored)?;
     let progress = Progress::new();
     progress.step("the producer looks at the members");
     let answers = ask_all(context, &config, &wanted, &progress).await;
@@ -168,6 +165,7 @@ async fn gather(
     } = answers;
     Ok(assemble(Gathered {
         now: SystemClock.now(),
+        flags: Flags::of_stacks(&common.name),
         name: common.name.clone(),
         config_version: stored.version,
         stale_after_hours: config

@@ -9,16 +9,13 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPar
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::wire::{
-    DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, SOURCE, Scope,
-};
-use serde::Deserialize;
+use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::gathered::Letters;
 use crate::client::context::Context;
-use crate::client::invoke::{ask, unreadable};
+use crate::client::invoke::ask;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -140,21 +137,14 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     letters
 }
 
-/// Asks once. A missing answer is a fault like any other.
 async fn question<T: DeserializeOwned>(
     context: &Context,
     what: &str,
     detail: Value,
 ) -> Result<T, FaultRecord> {
-    let payload = json!({ "source": SOURCE, "detail-type": what, "detail": detail });
-    let answer = ask(context, &payload)
+    ask(context, what, detail)
         .await
-        .map_err(|error| fault(&error))?;
-    if let Some(told) = answer.get("fault").filter(|fault| !fault.is_null()) {
-        let told = FaultRecord::deserialize(told);
-        return Err(told.unwrap_or_else(|error| fault(&unreadable(context, &error))));
-    }
-    T::deserialize(&answer).map_err(|error| fault(&unreadable(context, &error)))
+        .map_err(|error| fault(&error))
 }
 
 fn fault(failure: &Failure) -> FaultRecord {

@@ -62,7 +62,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     let frozen_since = known.and_then(|known| known.link_state.frozen_since);
     let cells = lane.as_ref().map_or_else(Vec::new, |lane| {
         let of = Of {
-            name: &gathered.name,
+            flags: &gathered.flags,
             member: &link.member,
             lane,
             suspensions: &gathered.suspensions,

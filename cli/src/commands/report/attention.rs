@@ -12,7 +12,7 @@ use pmp_sync_report::{Attention, AttentionKind, Link};
 use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
 use crate::client::holds;
-use crate::hint::{command, named, shell};
+use crate::hint::shell;
 use crate::output;
 
 /// The most errors of a lane that are shown individually.
@@ -80,7 +80,7 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
         what_to_do: Some(fault.remedy.clone()),
-        command: Some(command(&gathered.name, &again)),
+        command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })
 }
@@ -95,7 +95,7 @@ fn blocked(
     Some(Attention {
         message: vec![format!("{}: {}", block.reason, block.detail)],
         what_to_do: Some(block.reason.remedy().to_owned()),
-        command: Some(sync(&gathered.name, &link.member, lane)),
+        command: Some(sync(&gathered.flags, &link.member, lane)),
         since: Some(block.since),
         run: facts.state.planned_run().map(|run| run.to_string()),
         ..item(AttentionKind::Blocked, link)
@@ -116,7 +116,7 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
         all.push(Attention {
             message,
             what_to_do: remedy(&link.held_for),
-            command: Some(command(&gathered.name, &plan)),
+            command: Some(gathered.flags.command(&plan)),
             ..item(AttentionKind::Held, link)
         });
     }
@@ -140,7 +140,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     Attention {
         message,
         what_to_do: remedy(&hold.reasons),
-        command: Some(named(&gathered.name, &hold.command(&lane.experience))),
+        command: Some(gathered.flags.approve(hold, &lane.experience, None)),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
         ..item(AttentionKind::Held, link)
@@ -175,7 +175,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     Some(Attention {
         message,
         what_to_do: Some("fix the cause, then have it tried again".to_owned()),
-        command: Some(command(&gathered.name, &rest)),
+        command: Some(gathered.flags.command(&rest)),
         since: aside.iter().map(|one| one.quarantined_at).min(),
         run: Some(first.run.to_string()),
         ..item(AttentionKind::Quarantined, link)
@@ -203,10 +203,11 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
         all.push(Attention {
             message: vec![words.collect::<Vec<_>>().join(", ")],
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
-            command: Some(command(
-                &gathered.name,
-                &format!("dlq list --member {member}"),
-            )),
+            command: Some(
+                gathered
+                    .flags
+                    .command(&format!("dlq list --member {member}")),
+            ),
             ..Attention::new(AttentionKind::DeadLetters, member)
         });
     }
@@ -227,12 +228,12 @@ fn suspensions(gathered: &Gathered) -> Vec<Attention> {
     let members =
         members.map(|(name, of)| (format!("member {name}"), format!(" --member {name}"), of));
     let links = links.iter();
-    let links = links.map(|(id, of)| (format!("link {id}"), format!(" --link {id}"), of));
+    let links = links.map(|(id, of)| (format!("link {id}"), format!(" --experience {id}"), of));
     all.chain(members)
         .chain(links)
         .map(|(about, option, suspension)| Attention {
             message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
-            command: Some(command(&gathered.name, &format!("resume{option}"))),
+            command: Some(gathered.flags.command(&format!("resume{option}"))),
             since: Some(suspension.since),
             ..Attention::new(AttentionKind::Suspended, about)
         })
@@ -247,10 +248,11 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             None => "It was never known in sync.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),
-        command: Some(command(
-            &gathered.name,
-            &format!("plan --member {}", link.member),
-        )),
+        command: Some(
+            gathered
+                .flags
+                .command(&format!("plan --member {}", link.member)),
+        ),
         since: shown.last_in_sync,
         ..item(AttentionKind::Stale, link)
     })

@@ -10,6 +10,7 @@ use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::records::{DeadLetterRecord, RunRecord, Suspensions};
 
 use crate::client::holds::Known;
+use crate::hint::Flags;
 
 /// What the ledger has of a lane.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,7 @@ pub(crate) type Letters = Result<Vec<DeadLetterRecord>, FaultRecord>;
 pub(crate) struct Gathered {
     pub(crate) now: Timestamp,
     pub(crate) name: String,
+    pub(crate) flags: Flags,
     pub(crate) config_version: u64,
     /// A link that is out of sync for longer than this is stale.
     pub(crate) stale_after_hours: u32,

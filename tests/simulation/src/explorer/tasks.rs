@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::lane::LaneState;
-use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::TickMessage;
 use pmp_sync_worker::{Disposition, Record, Worker};
@@ -13,17 +12,11 @@ use super::ports::ExplorerPorts;
 use super::producer::Errand;
 use super::scheduler::{Answered, Call, Running, Scheduler};
 use super::state::{Body, Letter, Role, State, Task};
-use super::steps::{Stepper, TIMEOUT};
+use super::stepper::{Came, Stepper, TIMEOUT};
 use pmp_sync_fakes::{Experiences, Fate, MemoryLedger};
 
 /// How long a message that was taken and not acknowledged is hidden, in seconds.
 const VISIBILITY: i64 = 180;
-
-/// The result of a task's step.
-pub(super) enum Came {
-    Dispositions(Vec<Disposition>),
-    Served(Result<()>),
-}
 
 impl Stepper<'_> {
     /// The task as it stands: the one that was left there, if it is the one that made the last step,

@@ -324,6 +324,12 @@ impl DeadLetters for MemberSide {
     }
 }
 
+impl Bus for MemberSide {
+    async fn put(&self, event: Event) -> Result<()> {
+        self.world.put(event).await
+    }
+}
+
 impl SendTicks for MemberSide {
     async fn tick(&self, tick: &TickMessage, delay_seconds: u16) -> Result<()> {
         let effect = self.world.call("SendMessage", "tick").await?;

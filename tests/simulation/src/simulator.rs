@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pmp_sync_domain::lane::MemberRules;
-use pmp_sync_worker::Worker;
+use pmp_sync_worker::Membership;
 
 use self::fault_plan::{FaultPlan, SharedFaultPlan};
 use self::guards::Guards;
@@ -35,7 +35,7 @@ use self::schedule::ScheduledEvent;
 pub use self::stats::Stats;
 use self::tasks::{Task, WORKER_TIMEOUT};
 use self::trace::Trace;
-use crate::{Producer, WorkerPorts, producer};
+use crate::{Producer, Worker, producer, worker};
 use pmp_sync_fakes::World;
 
 /// The result of one world.
@@ -112,7 +112,7 @@ struct Simulator {
     /// Milliseconds since the beginning.
     now: i64,
     producer: Arc<Producer>,
-    workers: Vec<Arc<Worker<WorkerPorts>>>,
+    workers: Vec<Arc<Worker>>,
     /// The rules that each member has set in its stack.
     rules: Vec<MemberRules>,
     /// Members that have had rules: what they kept back of a rollback is not restored later.
@@ -176,8 +176,8 @@ impl Simulator {
             });
         });
         let workers = scene.members.iter().map(|member| {
-            let ports = WorkerPorts::new(&world, &member.account);
-            Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
+            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT);
+            Arc::new(worker(&world, member))
         });
         let mut simulator = Self {
             producer: Arc::new(producer(&world, &scene.account)),

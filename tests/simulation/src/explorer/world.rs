@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{
-    AccountId, ChangeSetName, ExperienceId, InvalidId, LaneId, PolicyId, ProductId,
+    AccountId, ChangeSetName, ExperienceId, InvalidId, LaneId, MemberName, PolicyId, ProductId,
 };
 use pmp_sync_domain::policy::PolicySnapshot;
 
@@ -74,6 +74,7 @@ fn policy(lists: (&[&str], &[&str])) -> Result<PolicySnapshot, InvalidId> {
 pub(super) struct Setting {
     pub(super) world: SmallWorld,
     pub(super) lane: LaneId,
+    pub(super) member: MemberName,
     pub(super) policy: PolicyId,
     pub(super) desired: Vec<PolicySnapshot>,
     pub(super) start: State,
@@ -110,6 +111,7 @@ impl Setting {
         Ok(Self {
             world: world.clone(),
             lane,
+            member: MemberName::new("member")?,
             policy: PolicyId::new("procpolicy-1")?,
             desired,
             start,

@@ -10,6 +10,7 @@ use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::wire::WorkerMessage;
 use pmp_sync_producer::dispatch;
+use pmp_sync_worker::handle;
 
 use super::invariants::{Violation, broken};
 use super::scene::{at, since_begin};
@@ -158,7 +159,7 @@ impl Simulator {
         self.invariants.delivered(Some(member));
         let records: Vec<_> = kept
             .iter()
-            .map(|delivery| pmp_sync_worker::Record {
+            .map(|delivery| Record {
                 id: delivery.id.to_string(),
                 body: delivery.body.clone(),
             })
@@ -169,8 +170,8 @@ impl Simulator {
         };
         let ends = at(deadline);
         let handling = async move {
-            let dispositions = worker.handle(&records, ends).await;
-            let again = |disposition| disposition == pmp_sync_worker::Disposition::Retry;
+            let dispositions = handle(&worker, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
             dispositions.into_iter().map(again).collect()
         };
         self.begin(

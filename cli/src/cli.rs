@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
-
 use pmp_sync_deploy::local::LocalCommand;
 
 use crate::client::signals;
@@ -13,8 +12,9 @@ use crate::commands::{
     member, plan, reject, report, restore, resume, status, suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
-use crate::options::Common;
-use crate::{hint, output};
+use crate::hint::Flags;
+use crate::options::{Common, Narrowing};
+use crate::output;
 
 /// Keeps AWS Private Marketplace experiences of several organizations equal to those of one.
 #[derive(Debug, Parser)]
@@ -24,6 +24,17 @@ pub(crate) struct Arguments {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// The options that the commands that are shown need.
+    pub(crate) fn flags(&self) -> Flags {
+        match self.command {
+            // It takes its options from its state file.
+            Command::Local(_) => Flags::default(),
+            _ => Flags::of(&self.common),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,9 +75,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
     /// The suspension: no change set is started from now on; those in flight are left to end.
-    Suspend(suspend::SuspendOptions),
+    Suspend(Narrowing),
     /// Resumes, and asks for a run.
-    Resume(resume::ResumeOptions),
+    Resume(Narrowing),
     /// Creates or updates the stacks of an account, with their code. What would change is shown first.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),
@@ -88,8 +99,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { common, command } = arguments;
     // `local` handles signals itself.
     if !matches!(command, Command::Local(_)) {
-        hint::about(&common.name);
-        signals::end_the_command(common.json)?;
+        signals::end_the_command(Flags::of(&common), common.json)?;
     }
     match command {
         Command::Config(command) => config::run(&common, &command).await,

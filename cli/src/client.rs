@@ -15,3 +15,4 @@ pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod signals;
 pub(crate) mod suspension;
+pub(crate) mod wait;

@@ -9,7 +9,7 @@ use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::hint;
+use crate::hint::Flags;
 
 /// The exit code for a command line or file that is not valid, and for names of things that do not
 /// exist.
@@ -234,8 +234,10 @@ impl Failure {
     }
 
     /// The JSON value for stdout.
-    pub(crate) fn answer(&self) -> ErrorAnswer {
-        let mut answer = ErrorAnswer::new(self.code(), &self.message(), self.remedy());
+    pub(crate) fn answer(&self, flags: &Flags) -> ErrorAnswer {
+        let remedy = self.remedy().map(|remedy| flags.text(remedy));
+        let message = self.message();
+        let mut answer = ErrorAnswer::new(self.code(), &flags.text(&message), remedy.as_deref());
         if let Self::InvalidConfig { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();
@@ -282,8 +284,8 @@ impl ErrorAnswer {
     pub(crate) fn new(code: &str, message: &str, what_to_do: Option<&str>) -> Self {
         let error = ErrorDetail {
             code: code.to_owned(),
-            message: hint::text(message).into_owned(),
-            what_to_do: what_to_do.map(|told| hint::text(told).into_owned()),
+            message: message.to_owned(),
+            what_to_do: what_to_do.map(ToOwned::to_owned),
         };
         Self {
             error,

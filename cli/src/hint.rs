@@ -1,54 +1,75 @@
-//! The commands that are told: by the name of the stacks, if it is not the usual one.
+//! Commands as they are shown, with the options that are in force.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
-use crate::options::DEFAULT_NAME;
+use crate::options::{Common, DEFAULT_NAME};
 
-static NAME: OnceLock<String> = OnceLock::new();
+/// The options that a command needs to reach the same installation: what stands between `pmp-sync` and
+/// the rest of its line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags(String);
 
-/// The name of the stacks that the command is about, once it is known.
-pub(crate) fn about(name: &str) {
-    // There is one command line in a process.
-    let _ = NAME.set(name.to_owned());
-}
-
-fn name() -> &'static str {
-    NAME.get().map_or(DEFAULT_NAME, String::as_str)
-}
-
-/// The command that releases a hold; of which member, where several have an experience of that id.
-pub(crate) fn approve(
-    hold: &Hold,
-    experience: &ExperienceId,
-    member: Option<&MemberName>,
-) -> String {
-    let mut command = named(name(), &hold.command(experience));
-    if let Some(member) = member {
-        command = format!("{command} --member {member}");
+impl Flags {
+    /// The options that this command was run with.
+    pub(crate) fn of(common: &Common) -> Self {
+        let profile = common.management_profile.iter();
+        let profile = profile.map(|name| format!(" --management-profile {}", shell(name)));
+        let stacks = Self::of_stacks(&common.name);
+        Self(stacks.0 + &profile.collect::<String>())
     }
-    command
-}
 
-/// The beginning of every command: by the name of the stacks, if it is not the usual one.
-pub(crate) fn command(name: &str, rest: &str) -> String {
-    if name == DEFAULT_NAME {
-        format!("pmp-sync {rest}")
-    } else {
-        format!("pmp-sync --name {} {rest}", shell(name))
+    /// Only the name of the stacks, for readers with credentials of their own.
+    pub(crate) fn of_stacks(name: &str) -> Self {
+        if name == DEFAULT_NAME {
+            Self::default()
+        } else {
+            Self(format!(" --name {}", shell(name)))
+        }
+    }
+
+    /// A command, by what follows `pmp-sync` in it.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        format!("pmp-sync{} {rest}", self.0)
+    }
+
+    /// A whole command of the usual installation.
+    pub(crate) fn given(&self, command: &str) -> String {
+        let rest = command.strip_prefix("pmp-sync ");
+        rest.map_or_else(|| command.to_owned(), |rest| self.command(rest))
+    }
+
+    /// The command that approves a hold. `member` is needed where several have an experience of that id.
+    pub(crate) fn approve(
+        &self,
+        hold: &Hold,
+        experience: &ExperienceId,
+        member: Option<&MemberName>,
+    ) -> String {
+        let command = self.given(&hold.command(experience));
+        match member {
+            Some(member) => format!("{command} --member {member}"),
+            None => command,
+        }
+    }
+
+    /// A text with commands in backticks.
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let parts = text.split('`').enumerate();
+        let parts = parts.map(|(place, part)| match place % 2 {
+            0 => Cow::Borrowed(part),
+            _ => Cow::Owned(self.given(part)),
+        });
+        Cow::Owned(parts.collect::<Vec<_>>().join("`"))
     }
 }
 
-/// A command that is told elsewhere, for these stacks.
-pub(crate) fn named(name: &str, told: &str) -> String {
-    let rest = told.strip_prefix("pmp-sync ");
-    rest.map_or_else(|| told.to_owned(), |rest| command(name, rest))
-}
-
-/// A word of a command, so that a shell takes it as it is.
+/// A word of a command, quoted for a shell if it has to be.
 pub(crate) fn shell(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.@:/-".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -58,48 +79,39 @@ pub(crate) fn shell(word: &str) -> String {
     }
 }
 
-/// Text with commands in backticks, each for these stacks.
-pub(crate) fn text(told: &str) -> Cow<'_, str> {
-    for_stacks(name(), told)
-}
-
-fn for_stacks<'a>(name: &str, told: &'a str) -> Cow<'a, str> {
-    if name == DEFAULT_NAME || !told.contains("pmp-sync ") {
-        return Cow::Borrowed(told);
-    }
-    let begins = format!("pmp-sync --name {} ", shell(name));
-    let told = told
-        .replace("`pmp-sync ", &format!("`{begins}"))
-        // The one that is told to be copied as it is; in backticks it has its name by now.
-        .replace("pmp-sync approve ", &format!("{begins}approve "));
-    // Some tell it already.
-    Cow::Owned(told.replace(&format!("{begins}--name "), "pmp-sync --name "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn commands_are_told_for_stacks_of_another_name() {
-        let told = "see `pmp-sync holds`, then `pmp-sync --name x status`; pmp-sync is fine";
-        assert_eq!(for_stacks(DEFAULT_NAME, told), told);
-        let approve = "if it is right: pmp-sync approve X";
-        let named = "if it is right: pmp-sync --name x approve X";
-        assert_eq!(for_stacks("x", approve), named);
-        assert_eq!(for_stacks("x", named), named);
+        let told = "see `pmp-sync holds`, then `config show`; pmp-sync is fine";
+        assert_eq!(Flags::of_stacks(DEFAULT_NAME).text(told), told);
         assert_eq!(
-            for_stacks("x", told),
-            "see `pmp-sync --name x holds`, then `pmp-sync --name x status`; pmp-sync is fine"
+            Flags::of_stacks("x").text(told),
+            "see `pmp-sync --name x holds`, then `config show`; pmp-sync is fine"
+        );
+        let common = Common {
+            json: false,
+            name: "x".to_owned(),
+            management_profile: Some("head office".to_owned()),
+        };
+        assert_eq!(
+            Flags::of(&common).command("status"),
+            "pmp-sync --name x --management-profile 'head office' status"
         );
     }
 
     #[test]
     fn a_command_is_one_that_a_shell_takes_as_it_is() {
-        assert_eq!(command("pmp-sync", "resume"), "pmp-sync resume");
-        assert_eq!(command("other", "resume"), "pmp-sync --name other resume");
+        let other = Flags::of_stacks("other");
         assert_eq!(
-            named("other", "pmp-sync approve X"),
+            Flags::default().given("pmp-sync approve X"),
+            "pmp-sync approve X"
+        );
+        assert_eq!(other.command("resume"), "pmp-sync --name other resume");
+        assert_eq!(
+            other.given("pmp-sync approve X"),
             "pmp-sync --name other approve X"
         );
         for (word, taken) in [

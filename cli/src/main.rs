@@ -24,12 +24,12 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return cli::refuse(&error),
     };
-    let as_json = arguments.common.json;
+    let (flags, as_json) = (arguments.flags(), arguments.common.json);
     // Boxed, because it is as large as the largest command.
     match Box::pin(cli::run(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::failure(&failure, as_json);
+            output::failure(&failure, &flags, as_json);
             ExitCode::from(failure.exit_code())
         }
     }

@@ -35,7 +35,7 @@ pub(crate) struct Common {
 }
 
 /// What a request is about; everything that is not narrowed is in it.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Narrowing {
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
@@ -46,10 +46,6 @@ pub(crate) struct Narrowing {
 }
 
 impl Narrowing {
-    pub(crate) fn is_everything(&self) -> bool {
-        self.scope().is_everything()
-    }
-
     pub(crate) fn scope(&self) -> Scope {
         Scope {
             members: self.members.clone(),
@@ -62,7 +58,7 @@ impl Narrowing {
 #[derive(Debug, Args)]
 pub(crate) struct LinkOption {
     /// The link to this member experience.
-    #[arg(long = "link", value_name = "EXPERIENCE")]
+    #[arg(long, value_name = "ID")]
     pub(crate) experience: ExperienceId,
     /// Its member, should several members have an experience of that id.
     #[arg(long, value_name = "NAME")]

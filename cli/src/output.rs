@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::ExperienceId;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::hint;
+use crate::hint::Flags;
 
 fn broken(error: std::io::Error) -> Failure {
     Failure::File {
@@ -97,18 +99,44 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))
 }
 
+/// A fault with what to do about it. `about` is what has it, if that has a name.
+pub(crate) fn fault(about: Option<&str>, fault: &FaultRecord) -> String {
+    let about = about.map_or_else(String::new, |about| format!("{about}: "));
+    let FaultRecord {
+        code,
+        message,
+        remedy,
+    } = fault;
+    format!("{about}{code}: {message}\nwhat to do: {remedy}")
+}
+
+/// What a table shows where there is nothing.
+pub(crate) fn dash() -> String {
+    "-".to_owned()
+}
+
+/// A value in a table, if there is one.
+pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(dash, |value| value.to_string())
+}
+
+/// A member experience in a table or a name. Without an id it is every live one.
+pub(crate) fn or_star(experience: Option<&ExperienceId>) -> String {
+    experience.map_or_else(|| "*".to_owned(), ToString::to_string)
+}
+
 /// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", hint::text(text));
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a failure to stderr, and with `--json` to stdout.
-pub(crate) fn failure(failure: &Failure, as_json: bool) {
-    note(&failure.report());
+pub(crate) fn failure(failure: &Failure, flags: &Flags, as_json: bool) {
+    note(&flags.text(&failure.report()));
     // The result may have been printed as data, which is then the one value.
     if as_json && !has_printed_json() {
         // If stdout is closed, stderr and the exit code still report it.
-        let _ = json(&failure.answer());
+        let _ = json(&failure.answer(flags));
     }
 }
 

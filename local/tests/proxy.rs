@@ -118,22 +118,91 @@ async fn ask(stream: &mut TcpStream, request: &str, end: &str) -> Result<String,
     tokio::time::timeout(PATIENCE, talk).await.unwrap()
 }
 
-#[tokio::test]
-async fn bytes_pass_unchanged_in_both_directions() {
+/// What an upstream that is written out receives of a request, and the caller of its answer.
+async fn exchange(request: &[u8], received: usize, answer: &[u8], end: &str) -> (Vec<u8>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
     let mut caller = TcpStream::connect(address(&proxy)).await.unwrap();
-    let request = b"POST /a?b=%20c HTTP/1.1\r\nhOsT:  signed.example:1\r\nAuthorization: AWS4-HMAC-SHA256 x\r\nTransfer-Encoding: chunked\r\n\r\n2;s=1\r\n\x00\xff\r\n0\r\nt: 1\r\n\r\n";
-    let answer = b"HTTP/1.1 200  Odd  reason\r\ncontent-LENGTH: 3\r\n\r\n\x00\r\n";
     caller.write_all(request).await.unwrap();
-    let (mut upstream, _) = listener.accept().await.unwrap();
-    let mut received = vec![0; request.len()];
-    upstream.read_exact(&mut received).await.unwrap();
-    assert_eq!(received, request);
-    upstream.write_all(answer).await.unwrap();
-    let mut received = vec![0; answer.len()];
-    caller.read_exact(&mut received).await.unwrap();
-    assert_eq!(received, answer);
+    let upstream = async {
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        let mut bytes = vec![0; received];
+        upstream.read_exact(&mut bytes).await.unwrap();
+        upstream.write_all(answer).await.unwrap();
+        if answer.starts_with(b"HTTP/1.0") {
+            upstream.shutdown().await.unwrap();
+        }
+        (bytes, upstream)
+    };
+    let ((bytes, _open), answer) = tokio::join!(upstream, ask(&mut caller, "", end));
+    (bytes, answer.unwrap_or_else(|text| text))
+}
+
+/// Everything that a signature covers, and how it is written.
+#[tokio::test]
+async fn bytes_pass_unchanged_in_both_directions() {
+    let request = b"POST /a?b=%20c&d=%2f&E HTTP/1.1\r\nhOsT: signed.example:1\r\nAuthorization: AWS4-HMAC-SHA256 x\r\nx-amz-Odd: a  b\r\nTransfer-Encoding: chunked\r\nTrailer: t\r\n\r\n2\r\n\x00\xff\r\n0\r\nt: 1\r\n\r\n";
+    let answer = b"HTTP/1.1 200 Odd  reason\r\ncontent-LENGTH: 3\r\nX-Odd: \xff\r\n\r\n\x00\r\n";
+    let (received, answered) = exchange(request, request.len(), answer, "\0\r\n").await;
+    assert_eq!(
+        String::from_utf8_lossy(&received),
+        String::from_utf8_lossy(request)
+    );
+    assert_eq!(answered, String::from_utf8_lossy(answer));
+}
+
+#[tokio::test]
+async fn chunks_are_handed_on_with_their_sizes_and_trailers() {
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTrailer: t\r\n\r\n";
+    let request = format!("{head}1\r\na\r\n1\r\nb\r\n0\r\nt: v\r\n\r\n");
+    // In one piece or in several: what is in them counts.
+    let expected = format!("{head}2\r\nab\r\n0\r\nt: v\r\n\r\n");
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n";
+    let (received, answered) =
+        exchange(request.as_bytes(), expected.len(), answer, "0\r\n\r\n").await;
+    assert_eq!(String::from_utf8_lossy(&received), expected);
+    assert_eq!(answered, String::from_utf8_lossy(answer));
+}
+
+#[tokio::test]
+async fn a_body_with_a_length_ends_there_and_the_next_request_begins() {
+    let world = World::new().await;
+    let mut stream = world.connect().await;
+    let text = "POST / HTTP/1.1\r\nX-Amz-Target: A.b\r\ncontent-length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n";
+    let answers = ask(&mut stream, text, "0\r\n\r\n").await.unwrap();
+    assert!(answers.contains("3 bytes"), "{answers}");
+    let log = world.proxy.log();
+    assert_eq!(log[0].target.as_deref(), Some("A.b"));
+    assert_eq!(log[1].request, "GET / HTTP/1.1");
+}
+
+#[tokio::test]
+async fn answers_without_a_body_have_none_whatever_their_headers_say() {
+    for (method, status, body) in [
+        ("HEAD", "200 OK", ""),
+        ("GET", "204 No Content", ""),
+        ("GET", "304 Not Modified", ""),
+        ("GET", "200 OK", "7 bytes"),
+    ] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 7\r\n\r\n{body}");
+        let end = format!("\r\n\r\n{body}");
+        let (received, answered) =
+            exchange(request.as_bytes(), request.len(), answer.as_bytes(), &end).await;
+        assert_eq!(String::from_utf8_lossy(&received), request);
+        if status == "200 OK" {
+            assert_eq!(answered, answer);
+        }
+        assert!(
+            answered.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{answered}"
+        );
+    }
+    // One whose length nobody tells ends with the connection.
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = b"HTTP/1.0 200 OK\r\n\r\nuntil the end";
+    let (_, answered) = exchange(request, request.len(), answer, "until the end").await;
+    assert!(answered.ends_with("until the end"), "{answered}");
 }
 
 #[tokio::test]

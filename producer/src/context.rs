@@ -1,4 +1,5 @@
-//! What the producer uses of the world. Each step names the ports that it needs and no others.
+//! The producer's access to everything outside. Each step names the ports that it needs, and no
+//! others.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
@@ -6,16 +7,16 @@ use pmp_sync_domain::ports::{
     WriteRuns,
 };
 
-/// The world of one producer.
+/// The ports of one producer, in five groups.
 #[derive(Debug, Clone)]
 pub struct Context<L, A, M, O, S> {
-    /// The ledger.
+    /// The ledger in the management account.
     pub ledger: L,
-    /// The management organization's catalog, to be read only, and AWS Marketplace's listings.
+    /// Read access to the management organization's catalog and to AWS Marketplace's listings.
     pub marketplace: A,
-    /// The way into the members' accounts.
+    /// Access to the members' accounts.
     pub members: M,
-    /// Everything that is sent, but for changes: the inbox, its dead-letter queue, the bus.
+    /// The inbox, its dead-letter queue, and the bus: everything that is sent, except changes.
     pub outbox: O,
     /// Time and random numbers.
     pub system: S,
@@ -27,15 +28,15 @@ impl<L, A, M, O, S: Clock> Context<L, A, M, O, S> {
     }
 }
 
-/// The ledger, as a whole run uses it.
+/// The ports of the ledger that a whole run needs.
 pub trait Ledger: Lanes + Products + WriteRuns + Close {}
 impl<T: Lanes + Products + WriteRuns + Close> Ledger for T {}
 
-/// The management organization and AWS Marketplace, to be read only.
+/// Read access to the management organization and AWS Marketplace.
 pub trait Marketplace: ReadCatalog + Discovery {}
 impl<T: ReadCatalog + Discovery> Marketplace for T {}
 
-/// Where the producer sends.
+/// The ports for sending.
 pub trait Outbox: Inbox + DeadLetters + Bus {}
 impl<T: Inbox + DeadLetters + Bus> Outbox for T {}
 

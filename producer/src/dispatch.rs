@@ -1,4 +1,5 @@
-//! Hands each trigger of a batch to its handler. What cannot be understood goes to the dead-letter queue.
+//! Hands each trigger of a batch to its handler. A message that cannot be understood goes to the
+//! dead-letter queue.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
 use crate::handlers::{approval, continuation, dead_letters, settled, sync};
 
-/// What a batch asks for.
+/// The triggers of a batch, by handler.
 #[derive(Debug, Default)]
 struct Batch {
     sync: SyncRequests,
@@ -40,14 +41,14 @@ impl Batch {
     }
 }
 
-/// Serves a batch. The inbox is FIFO with one group, so the batch stands or falls as a whole: all
-/// dispositions are the same. `deadline` is when the invocation ends.
+/// Serves a batch. The inbox is FIFO with one group, so the batch succeeds or fails as a whole, and
+/// all dispositions are the same. The invocation ends at `deadline`.
 pub async fn dispatch<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     records: &[Record],
     deadline: Timestamp,
 ) -> Vec<Disposition> {
-    // Boxed: the future of a run is large.
+    // Boxed, because the future of a run is large.
     let disposition = match Box::pin(serve(context, records, deadline)).await {
         Ok(()) => Disposition::Acknowledge,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! One file a trigger.
+//! One handler for each kind of trigger.
 
 pub(crate) mod approval;
 pub(crate) mod continuation;

@@ -1,5 +1,5 @@
 //! The producer on AWS: environment, adapters, and its two callers: the event source mapping of its
-//! inbox, and the operator's queries, which change nothing.
+//! inbox, and the operator's read-only queries.
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -30,7 +30,8 @@ use crate::context::Context;
 use crate::dispatch::dispatch;
 use crate::queries;
 
-/// How long the doctor begins with members, in seconds: the command waits for 45 s.
+/// After this time the doctor begins with no further member, in seconds. The command waits for 45
+/// s.
 const LOOKING: i64 = 25;
 
 type AwsContext = Context<Ledger, Marketplace, MemberRoles, Outbox<RequestsInbox>, System>;
@@ -42,7 +43,7 @@ async fn handle(context: &AwsContext, event: LambdaEvent<Value>) -> Result<Value
     let payload: SqsEvent = serde_json::from_value(event.payload)?;
     let event = LambdaEvent::new(payload, event.context);
     let serve = async |records: &[_], deadline| dispatch(context, records, deadline).await;
-    // Boxed: the future of a whole run is large.
+    // Boxed, because the future of a whole run is large.
     let response = Box::pin(batch::serve(event, serve)).await;
     Ok(serde_json::to_value(response)?)
 }
@@ -61,7 +62,7 @@ struct DeadLettersDetail {
     filter: DeadLetterFilter,
 }
 
-/// The operator's queries, which invoke the function themselves: they change nothing.
+/// Answers the operator's queries, which invoke the function directly and change nothing.
 async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     let envelope: Envelope = serde_json::from_value(payload)?;
     let answered = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
@@ -103,7 +104,7 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     };
     match answered {
         Ok(answer) => Ok(answer?),
-        // An answer, so that the code and the remedy reach the operator as they are.
+        // A regular answer, so that the code and the remedy reach the operator.
         Err(error) => Ok(serde_json::json!({ "fault": error.record() })),
     }
 }
@@ -115,7 +116,7 @@ fn detail<T: Default + serde::de::DeserializeOwned>(detail: Value) -> Result<T, 
     }
 }
 
-/// Serves the function until the environment is taken down.
+/// Serves the function until Lambda ends the environment.
 pub async fn run() -> Result<(), Error> {
     logs::init();
     let config = sdk_config().await;
@@ -139,7 +140,7 @@ pub async fn run() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let span = tracing::info_span!("invocation", request_id = event.context.request_id);
-        // Boxed: the future of a whole run is large.
+        // Boxed, because the future of a whole run is large.
         Box::pin(handle(context, event)).instrument(span).await
     }))
     .await

@@ -1,5 +1,5 @@
-//! Dead letters of the members: what each is, and what becomes of it once its lane was reconciled, or
-//! would be.
+//! Dead letters of the members: what each contains, and what becomes of it once its lane is
+//! reconciled.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,22 @@ use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
-/// Letters of one member that one request looks at. The next request goes on with the rest.
+/// The most letters of one member that one request handles. The next request continues with the
+/// rest.
 const MOST_LETTERS: usize = 500;
 
-/// A letter with what could be read of it.
+/// A letter with its parsed content.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
     pub(crate) letter: DeadLetter,
-    /// The change, or why there is none.
+    /// The change, or why it cannot be read.
     pub(crate) change: Result<ChangeMessage, String>,
 }
 
 impl Read {
     pub(crate) fn new(letter: DeadLetter, member: &Member) -> Self {
         let change = match WorkerMessage::parse(&letter.body) {
-            // Somebody sent it there who should not: it stays as evidence.
+            // It was sent there wrongly, and stays as evidence.
             Ok(WorkerMessage::Change(change)) if change.account != member.account => Err(format!(
                 "it is for account {}, and was sent to {}",
                 change.account, member.account
@@ -38,7 +39,7 @@ impl Read {
         Self { letter, change }
     }
 
-    /// Why it was dead-lettered; the queue's own redrive says nothing.
+    /// Why it was dead-lettered. Native redrive gives no reason.
     pub(crate) fn reason(&self) -> &str {
         let reason = self.letter.attributes.get("reason");
         reason.map_or("receive-count", String::as_str)
@@ -77,7 +78,7 @@ impl Read {
     }
 }
 
-/// Receives what the filter is about; what it is not about is made visible again.
+/// Receives the letters that the filter selects, and makes the others visible again.
 pub(crate) async fn receive<C: DeadLetterBox>(
     letters: &C,
     member: &Member,
@@ -93,7 +94,7 @@ pub(crate) async fn receive<C: DeadLetterBox>(
     Ok(mine)
 }
 
-/// Makes letters visible again. One that is not becomes so by itself a few minutes later.
+/// Makes letters visible again. If that fails, a letter becomes visible a few minutes later.
 pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
     for read in reads {
         if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
@@ -105,7 +106,7 @@ pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
 /// Letters whose change can be read, by lane.
 pub(crate) type ByLane = BTreeMap<LaneId, Vec<(Read, ChangeMessage)>>;
 
-/// The letters whose change can be read, by lane, and the others.
+/// Splits letters into those whose change can be read, by lane, and the others.
 pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     let mut lanes = ByLane::new();
     let mut others = Vec::new();
@@ -121,7 +122,7 @@ pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
 /// What becomes of a letter, and why.
 pub(crate) type LetterFate = (DeadLetterOutcome, String);
 
-/// What becomes of a letter, once its lane has been looked at or served.
+/// What becomes of a letter, once its lane was reconciled or observed.
 pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
     let wanted = served.plan().contains(&ProductChange {
         product: change.product.clone(),

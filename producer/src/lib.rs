@@ -1,7 +1,8 @@
 //! The producer: for each link it computes what has to change on the member experience, commits
-//! that plan to the lane, and sends one message per change. It changes no experience itself.
+//! that plan to the lane, and sends one message for each change. It changes no experience itself.
 //!
-//! Written against the ports; the feature `lambda` adds the AWS adapters and the Lambda runtime.
+//! It is written against the ports. The feature `lambda` adds the AWS adapters and the Lambda
+//! runtime.
 
 mod context;
 mod dispatch;

@@ -1,6 +1,6 @@
 //! The bootstrap of the producer Lambda.
 
-// The SDK nests its futures deeper than the compiler looks by default.
+// The SDK nests its futures deeper than the default limit of the compiler.
 #![recursion_limit = "256"]
 
 #[tokio::main]

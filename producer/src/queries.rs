@@ -1,5 +1,5 @@
-//! Read-only answers for the operator, over the same observation and decision that a run goes by: by their
-//! ports they can neither write nor send.
+//! Read-only answers for the operator, from the same observation and decision as a run. Their ports
+//! can neither write nor send.
 
 mod dead_letters;
 mod doctor;

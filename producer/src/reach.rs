@@ -1,4 +1,5 @@
-//! The two sides of links: what the management experiences say, and the way to the member experiences.
+//! The two sides of links: the desired states of management experiences, and access to member
+//! experiences.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +17,13 @@ use pmp_sync_domain::wire::Scope;
 
 use crate::setup::Setup;
 
-/// Experiences of one organization that are read at the same time: DescribeEntity takes 20 a second
-/// for each account (catalog quotas).
+/// Experiences of one organization that are read concurrently: the quota of DescribeEntity is 20 a
+/// second for each account (Catalog API quotas).
 pub(crate) const READS_AT_ONCE: usize = 4;
 
-/// What a management experience wants, or why nothing can be planned from it.
+/// The desired state of a management experience, or why nothing can be planned from it.
 pub(crate) type Desired = Result<DesiredState, LinkError>;
-/// The same of several.
+/// Desired states by management experience.
 pub(crate) type DesiredStates = BTreeMap<ExperienceId, Desired>;
 
 /// Reads the management experience of each link once.
@@ -47,7 +48,7 @@ pub(crate) async fn read_management<C: ReadCatalog>(
         .await
 }
 
-/// What the link's management experience wants, of those that were read.
+/// The desired state of a link.
 pub(crate) fn desired_for<'d>(
     link: &Link,
     desired: &'d DesiredStates,
@@ -60,8 +61,9 @@ pub(crate) fn desired_for<'d>(
     }
 }
 
-/// An experience that is empty, disabled, archived or without a policy is most likely a mistake, and
-/// everything would be denied because of it: what it lists is planned, and held.
+/// Reads a desired state with its conditions. An experience that is empty, disabled, archived or
+/// without a policy is most likely a mistake, and would deny everything. Its lists are planned, and
+/// held.
 async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired {
     let unreadable = |error: ServiceError| match error.kind {
         Kind::NotFound => LinkError::ManagementNotFound(id.clone()),
@@ -94,7 +96,7 @@ async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired
     Ok(DesiredState { policy, conditions })
 }
 
-/// The way into a member's account.
+/// Connects to a member's account.
 pub(crate) async fn connect<M: Members>(
     members: &M,
     member: &Member,
@@ -103,8 +105,8 @@ pub(crate) async fn connect<M: Members>(
     connection.map_err(|error| LinkError::MemberUnreachable(member.account.clone(), error))
 }
 
-/// Both sides of a link: what its management experience says, the way into the member account, and
-/// the member experiences that it is for.
+/// Both sides of a link: its desired state, the connection to the member account, and the member
+/// experiences that it covers.
 pub(crate) async fn reach<'d, M: Members>(
     members: &M,
     setup: &Setup,
@@ -118,8 +120,8 @@ pub(crate) async fn reach<'d, M: Members>(
     Ok((desired, connection, experiences))
 }
 
-/// The member experiences that a link is for, of those that the scopes cover. `*` takes the live ones
-/// that no link names.
+/// The member experiences that a link and the scopes cover. `*` covers the live ones that no link
+/// names.
 pub(crate) async fn targets<C: ReadCatalog>(
     catalog: &C,
     config: &Config,

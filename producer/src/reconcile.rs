@@ -1,4 +1,4 @@
-//! Reconciling links: observe a lane, decide, apply. What goes wrong stays with the link.
+//! Reconciles links: observe a lane, decide, apply. A fault stays with its link.
 
 mod apply;
 pub(crate) mod fail;
@@ -35,12 +35,12 @@ use crate::context::Context;
 use crate::reach::{DesiredStates, reach};
 use crate::setup::Setup;
 
-/// How often one lane is observed because somebody else was faster.
+/// The most observations of one lane, if other writers are faster.
 const MOST_ATTEMPTS: usize = 3;
-/// Lanes of one `*` link that are reconciled at the same time.
+/// Lanes of one `*` link that are reconciled concurrently.
 const LANES_AT_ONCE: usize = 4;
 
-/// What the links of one run are reconciled with.
+/// What all links of a run share.
 pub(crate) struct RunScope<'a> {
     pub(crate) run: RunId,
     pub(crate) setup: &'a Setup,
@@ -48,7 +48,7 @@ pub(crate) struct RunScope<'a> {
     pub(crate) desired: &'a DesiredStates,
 }
 
-/// Every member experience of a link.
+/// Reconciles every member experience of a link.
 pub(crate) async fn reconcile_link<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     of: &RunScope<'_>,
@@ -94,7 +94,7 @@ where
         .await
 }
 
-/// Reconciles a lane; what goes wrong is its outcome.
+/// Reconciles a lane. A fault becomes its outcome.
 pub(crate) async fn reconcile_or_fail<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     request: &ReconcileRequest<'_>,
@@ -107,7 +107,7 @@ where
     S: Clock,
     C: ReadCatalog + SendChanges,
 {
-    // Boxed: the future of a lane is large.
+    // Boxed, because the future of a lane is large.
     match Box::pin(reconcile(context, request, listings, connection)).await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -120,7 +120,8 @@ where
     }
 }
 
-/// Observes a lane, decides, and applies the decision; again while somebody else is faster, within bounds.
+/// Observes a lane, decides, and applies the decision. If another writer is faster, it repeats that
+/// within bounds.
 pub async fn reconcile<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     request: &ReconcileRequest<'_>,
@@ -151,7 +152,8 @@ where
     Err(LinkError::Contended(lane.to_string()))
 }
 
-/// Goes on with a rollback. Nothing if there is nothing to go on with, and the lane is to be observed again.
+/// Resumes a rollback. Returns none if there is nothing to resume and the lane must be observed
+/// again.
 async fn resume_rollback<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     request: &ReconcileRequest<'_>,

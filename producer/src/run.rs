@@ -1,4 +1,4 @@
-//! Runs: how they begin, how their links are worked through, and how they end.
+//! Runs: begin, reconcile their links, end.
 
 pub(crate) mod begin;
 pub(crate) mod finish;

@@ -1,4 +1,4 @@
-//! The configuration that a run goes by, and what is suspended.
+//! The configuration of a run, and the suspensions.
 
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
@@ -9,17 +9,17 @@ use pmp_sync_domain::ports::{ReadRuns, StoredConfig};
 use pmp_sync_domain::records::Suspensions;
 use pmp_sync_domain::wire::Scope;
 
-/// A configuration, its version, and what is suspended.
+/// A configuration with its version and the suspensions.
 pub(crate) struct Setup {
     pub(crate) version: u64,
     pub(crate) config: Config,
     pub(crate) suspensions: Suspensions,
-    /// What is planned for as if it were not frozen.
+    /// Scopes that are planned as if they were not frozen.
     pub(crate) overridden: Vec<Scope>,
 }
 
 impl Setup {
-    /// The newest configuration.
+    /// Reads the newest configuration.
     pub(crate) async fn read<L: ReadRuns>(ledger: &L) -> Result<Self, RunError> {
         let stored = ledger.config().await?.ok_or(RunError::NoConfig)?;
         Self::of(ledger, &stored).await
@@ -49,19 +49,19 @@ impl Setup {
         }
     }
 
-    /// What suspends the link on one experience.
+    /// The suspension of the link on one experience.
     pub(crate) fn suspension(&self, link: &Link, experience: &ExperienceId) -> Option<&Suspension> {
         let lane = link.lane_of(experience);
         self.suspensions.holds(&link.member.name, &lane)
     }
 
-    /// The links that the scopes may cover something of.
+    /// The links of which the scopes may cover something.
     pub(crate) fn links_in<'a>(&'a self, scopes: &[Scope]) -> Vec<&'a Link> {
         let links = self.config.links.iter();
         links.filter(|link| in_scope(link, scopes)).collect()
     }
 
-    /// True if a link names the lane, or may take it with `*`.
+    /// True if a link names the lane, or may cover it with `*`.
     pub(crate) fn serves(&self, lane: &LaneId) -> bool {
         let mut links = self.config.links.iter();
         links.any(|link| {
@@ -70,7 +70,7 @@ impl Setup {
         })
     }
 
-    /// The link that serves a lane, if one may: one that names it goes before `*`.
+    /// The link that may serve a lane. A link that names it takes precedence over `*`.
     pub(crate) fn link_of(&self, lane: &LaneId) -> Option<&Link> {
         let of_member = || {
             let links = self.config.links.iter();
@@ -82,7 +82,7 @@ impl Setup {
     }
 }
 
-/// True when any of the scopes may cover something of the link.
+/// True if any of the scopes may cover something of the link.
 pub(crate) fn in_scope(link: &Link, scopes: &[Scope]) -> bool {
     scopes.iter().any(|scope| match &link.target {
         Target::One(experience) => scope.covers(&link.member.name, experience),

@@ -62,16 +62,16 @@ mutate() {
 
 mutate trusts-what-was-not-sent converged shared/domain/src/reconcile/course.rs \
     's/planned\.sent && elapsed\(planned\.at, now\) < TRUST/true/'
-mutate commits-without-a-record no-unasked-deny producer/src/reconcile.rs \
-    's/(The plan is on record before it is the lane.s\.\n\s*)self\.keep\(&seen\.lane, &outcome\.record\)\.await\?;/$1/'
+mutate commits-without-a-record no-unasked-deny producer/src/reconcile/apply.rs \
+    's/let kept = keep\(ledger, &seen\.lane, &outcome\.record\)\.await;\s*kept\.map_err\(LinkError::Ledger\)\?;(\s*let sent = match commit)/$1/'
 mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/self\.ports\s*\.dead_letters\(\)\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
-mutate wakes-lanes-in-sync idempotent producer/src/reconcile.rs \
-    's/outcome\.done = self\.mark_in_sync/self.wake(&seen.lane, &seen.before.state, connection).await?;\n outcome.done = self.mark_in_sync/'
+mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
+    's/ask_for_rules\(connection, seen\)\.await;(\s*outcome\.done = mark_rest\(ledger)/wake(connection, &seen.lane, seen.state()).await?;$1/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-suspended suspended shared/domain/src/lane/transitions.rs \
@@ -80,37 +80,41 @@ mutate applies-no-member-rules member-rules worker/src/member_rules.rs \
     's/state\.planned\.is_none\(\) \|\| state\.member == mark/true/'
 mutate forgets-the-limit member-rules shared/domain/src/lane/transitions.rs \
     's/next\.denied\.add\(intent\.counts\(\)\.deny, now\);//'
-mutate never-asks-for-rules member-rules producer/src/reconcile.rs \
+mutate never-asks-for-rules member-rules producer/src/reconcile/send.rs \
     's/if !seen\.is_kept_back\(\) \{/if true {/'
 mutate keeps-no-record audited worker/src/settle.rs \
     's/self\.ports\.ledger\(\)\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \
-    's/self\.end_forgotten\(run, &older, &setup\)\.await\?;//'
-mutate commits-what-is-held held-is-not-sent producer/src/reconcile.rs \
-    's/if !seen\.reasons\.is_empty\(\) \{/if false {/'
-mutate approves-for-ever approved-once producer/src/reconcile/observe.rs \
-    's/fn is_spent\((.*?)\{\n/fn is_spent($1\{\n    if true { return false; }\n/s'
+    's/end_forgotten\(context, run, &older, &setup\)\.await\?;/let _ = older;/'
+mutate commits-what-is-held held-is-not-sent shared/domain/src/reconcile/decide.rs \
+    's/if !seen\.guards\.reasons\.is_empty\(\) \{/if false {/'
+mutate approves-for-ever approved-once shared/domain/src/reconcile/observation.rs \
+    's/grant\.filter\(\|grant\| !is_spent\(grant\)\)/grant.filter(|grant| !is_spent(grant) || true)/'
 mutate counts-no-slices guarded shared/domain/src/guard/memory.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
 mutate counts-from-the-commit guarded shared/domain/src/guard/memory.rs \
     's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
-mutate voids-a-way-back restored producer/src/reconcile/observe.rs \
-    's/seen\.rolling_back = rolling_back;/seen.rolling_back = rolling_back.filter(|_| false);/'
-mutate thaws-frozen-links frozen producer/src/run/begin.rs \
+mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \
+    's/rollback\.and_then\(Hold::rollback_to\)/rollback.and_then(Hold::rollback_to).filter(|_| false)/'
+mutate thaws-frozen-links frozen producer/src/setup.rs \
     's/frozen: link\.policy\.frozen && !overridden,/frozen: link.policy.frozen \&\& !overridden \&\& link.policy.exclude.is_empty(),/'
+mutate denies-on-additive-links link-rules shared/domain/src/plan.rs \
+    's/\(Mode::Additive, Action::Deny\) => Some\(Reason::Additive\)/(Mode::Additive, Action::Deny) => None/'
+mutate denies-protected-products link-rules shared/domain/src/plan.rs \
+    's/action == Action::Deny && self\.protect\.contains\(product\)/false/'
 mutate keeps-an-old-hold converged producer/src/reconcile/hold.rs \
     's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
-mutate announces-every-hour idempotent producer/src/run/notify.rs \
-    's/self\.ports\.ledger\(\)\.put_link_state\(lane, &link_state\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
+mutate announces-every-hour idempotent producer/src/reconcile/remember.rs \
+    's/ledger\.put_link_state\(lane, &written\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
 mutate reports-a-block-every-hour reported-once shared/domain/src/notify.rs \
     's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
-mutate leaves-what-was-recorded reported producer/src/reconcile/hold.rs \
+mutate leaves-what-was-recorded reported producer/src/reconcile/remember.rs \
     's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
 mutate forgets-ends-to-report reported producer/src/run/begin.rs \
-    's/self\.announce_forgotten\(&older\)\.await;//'
+    's/announce_end\(&context\.ledger, &context\.outbox, record\)\.await;/let _ = record;/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

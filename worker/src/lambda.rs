@@ -59,7 +59,8 @@ pub async fn run() -> Result<(), Error> {
             messages = event.payload.records.len()
         );
         let serve = async |records: &[_], deadline| handle(context, records, deadline).await;
-        let response = batch::serve(event, serve).instrument(span).await;
+        // Boxed: the future of a batch is large.
+        let response = Box::pin(batch::serve(event, serve)).instrument(span).await;
         Ok::<_, Error>(response)
     }))
     .await

@@ -15,6 +15,7 @@ use super::context::{Context, request_id};
 use super::holds::{HoldAnswer, Known, choose, known};
 use super::run::{self, tell_failures, wait};
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::options::{Common, LinkOption, Patience};
 use crate::output;
 
@@ -152,7 +153,8 @@ fn stale(known: &Known) -> Failure {
     let name = known.name();
     let commands: Vec<_> = known
         .holds()
-        .map(|hold| format!("`{}`", known.approve(hold)))
+        // The options that are in force come with the rest of the text.
+        .map(|hold| format!("`{}`", known.approve(hold, &Flags::default())))
         .collect();
     if commands.is_empty() {
         return Failure::Stale {
@@ -217,7 +219,7 @@ pub(crate) async fn serve(
         output::json(&ApprovalAnswer {
             run: &run,
             link: link.as_ref(),
-            hold: hold.map(|hold| HoldAnswer::new(&known, hold)),
+            hold: hold.map(|hold| HoldAnswer::new(&known, hold, &context.flags)),
         })?;
     }
     let Some(link) = link.filter(|_| run.fault.is_none()) else {

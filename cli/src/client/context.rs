@@ -8,11 +8,14 @@ use pmp_sync_aws::caller;
 use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::system::SystemEntropy;
+use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::options::Common;
+use crate::output;
 
 /// How long to wait for STS: the requester is reported as well as possible, and delays nothing.
 const WHO: Duration = Duration::from_secs(3);
@@ -23,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) bus: EventBus,
     pub(crate) producer: String,
+    /// The options of the commands that are shown.
+    pub(crate) flags: Flags,
 }
 
 impl Context {
@@ -40,6 +45,7 @@ impl Context {
             ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
             bus: EventBus::new(&config, &common.name),
             producer: format!("{}-producer", common.name),
+            flags: Flags::of(common),
             config,
         }
     }
@@ -50,11 +56,23 @@ impl Context {
         told.or_else(|| std::env::var("USER").ok())
     }
 
+    /// Writes a note with commands in it.
+    pub(crate) fn note(&self, text: &str) {
+        output::note(&self.flags.text(text));
+    }
+
     /// Reads the configuration in force. An error if there is none.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
         stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
     }
+}
+
+/// Reads the text of a stored configuration.
+pub(crate) fn parsed(stored: &StoredConfig) -> Result<Config, Failure> {
+    Config::parse(&stored.text).map_err(|invalid| {
+        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
+    })
 }
 
 /// Creates an id for a request, by which its run is found.

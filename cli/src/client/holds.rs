@@ -18,7 +18,8 @@ use pmp_sync_domain::time::elapsed;
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
 use super::context::Context;
 use crate::failure::Failure;
-use crate::{hint, output};
+use crate::hint::Flags;
+use crate::output;
 
 /// A link state, with what is known of its lane.
 pub(crate) struct Known {
@@ -42,9 +43,9 @@ impl Known {
     }
 
     /// The command that approves a hold of it.
-    pub(crate) fn approve(&self, hold: &Hold) -> String {
+    pub(crate) fn approve(&self, hold: &Hold, flags: &Flags) -> String {
         let member = self.member().filter(|_| self.is_ambiguous);
-        hint::approve(hold, &self.lane.experience, member)
+        flags.approve(hold, &self.lane.experience, member)
     }
 
     /// Its holds: the plan, and a rollback that was requested.

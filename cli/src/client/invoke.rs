@@ -8,11 +8,16 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use pmp_sync_aws::service_error;
-use pmp_sync_domain::error::{Kind, ServiceError};
-use serde_json::Value;
+use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::wire::SOURCE;
+use serde::Deserialize as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::client::context::Context;
+use super::context::Context;
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// A little more than the longest possible timeout of the producer: 900 s, see
 /// `ProducerTimeoutSeconds` in infra/management.yaml.
@@ -35,8 +40,38 @@ fn patient(config: &SdkConfig) -> SdkConfig {
         .build()
 }
 
+/// Asks the producer for an answer, and shows what it does meanwhile.
+pub(crate) async fn ask_showing<T: DeserializeOwned>(
+    context: &Context,
+    kind: &str,
+    detail: impl Serialize,
+    step: &'static str,
+) -> Result<T, Failure> {
+    let progress = Progress::new();
+    progress.step(step);
+    let answer = ask(context, kind, detail).await;
+    progress.finish();
+    answer
+}
+
+/// Asks the producer for an answer. A fault that it reports is an error.
+pub(crate) async fn ask<T: DeserializeOwned>(
+    context: &Context,
+    kind: &str,
+    detail: impl Serialize,
+) -> Result<T, Failure> {
+    let payload = json!({ "source": SOURCE, "detail-type": kind, "detail": detail });
+    let answer = invoke(context, &payload).await?;
+    let wrong = |error| unreadable(context, &error);
+    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
+        let fault = FaultRecord::deserialize(fault).map_err(wrong)?;
+        return Err(Failure::Fault(fault));
+    }
+    T::deserialize(&answer).map_err(wrong)
+}
+
 /// Invokes the producer and waits for its answer.
-pub(crate) async fn ask(context: &Context, payload: &Value) -> Result<Value, Failure> {
+async fn invoke(context: &Context, payload: &Value) -> Result<Value, Failure> {
     let answer = Client::new(&patient(&context.config))
         .invoke()
         .function_name(&context.producer)
@@ -55,12 +90,12 @@ pub(crate) async fn ask(context: &Context, payload: &Value) -> Result<Value, Fai
 }
 
 /// The error for an answer in an unexpected shape.
-pub(crate) fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
+fn unreadable(context: &Context, error: &serde_json::Error) -> Failure {
     ServiceError::new(
         "Invoke",
         context.producer.as_str(),
         Kind::Refused,
-        error.to_string(),
+        format!("the answer is not understood: {error}"),
     )
     .into()
 }

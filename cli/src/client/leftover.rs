@@ -6,12 +6,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use pmp_sync_aws::service_error;
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::stack::Pause;
 use pmp_sync_domain::error::Kind;
 
 use crate::failure::Failure;
 use crate::output;
-use pmp_sync_deploy::Account;
-use pmp_sync_deploy::stack::Pause;
 
 /// A queue by its name, in an account.
 pub(crate) struct Queue<'a> {

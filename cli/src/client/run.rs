@@ -10,17 +10,29 @@ use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
-use tokio::time::Instant;
 
 use self::live::Live;
 use super::context::{Context, request_id};
 use super::holds;
+use super::wait::{Seen, wait_until};
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
-use crate::{hint, output};
 
 /// The number of newest runs that are searched for that of the request.
 const AMONG: u16 = 50;
+
+/// Puts a request for a run on the bus. Returns its id, by which the run is found.
+pub(crate) async fn request(context: &Context, request: SyncRequest) -> Result<String, Failure> {
+    let id = request_id();
+    let request = SyncRequest {
+        request_id: Some(id.clone()),
+        requester: context.requester().await,
+        ..request
+    };
+    context.bus.put(sync_requested(request)).await?;
+    Ok(id)
+}
 
 /// Requests a run for a scope and waits for its end.
 pub(crate) async fn about(
@@ -28,18 +40,27 @@ pub(crate) async fn about(
     scope: Scope,
     seconds: u64,
 ) -> Result<RunRecord, Failure> {
-    let request = request_id();
-    let requester = context.requester().await;
-    context
-        .bus
-        .put(sync_requested(SyncRequest {
-            scope,
-            request_id: Some(request.clone()),
-            requester,
-            ..SyncRequest::default()
-        }))
-        .await?;
-    wait(context, &request, seconds).await
+    let wanted = SyncRequest {
+        scope,
+        ..SyncRequest::default()
+    };
+    let id = request(context, wanted).await?;
+    wait(context, &id, seconds).await
+}
+
+/// Shows an ended run, unless it was printed as JSON, and what went wrong in it.
+pub(crate) async fn finish(
+    context: &Context,
+    run: &RunRecord,
+    as_json: bool,
+) -> Result<(), Failure> {
+    if !as_json {
+        show(run)?;
+    }
+    if run.status != RunStatus::Completed {
+        tell_failures(context, run).await?;
+    }
+    ended_well(run)
 }
 
 /// Converts the end of a run to the result of the command.
@@ -121,37 +142,52 @@ async fn wait_for(
     most: Duration,
     progress: &Progress,
 ) -> Result<RunRecord, Failure> {
-    let ends = Instant::now() + most;
-    let mut pause = Duration::from_millis(200);
     let mut live = Live::new(progress);
-    loop {
+    wait_until(most, async || {
         let run = context.ledger.run_of_request(request, AMONG).await?;
-        if let Some(run) = &run {
-            if run.status.is_final() {
-                return Ok(run.clone());
+        let what = match run {
+            Some(run) if run.status.is_final() => return Ok(Seen::Ready(run)),
+            Some(run) => {
+                if run.planned_at.is_some() && live.wants_names() {
+                    live.names(&context.ledger.links(run.run).await?);
+                }
+                let lanes = lanes_of(context, &run).await?;
+                live.tell(&run, &lanes);
+                if let Some(words) = standing_still(&run, &lanes) {
+                    return Err(Failure::Partial(words));
+                }
+                format!("run {} is still {}", run.run, run.status.as_str())
             }
-            if run.planned_at.is_some() && live.wants_names() {
-                live.names(&context.ledger.links(run.run).await?);
-            }
-            let lanes = lanes_of(context, run).await?;
-            live.tell(run, &lanes);
-            if let Some(words) = standing_still(run, &lanes) {
-                return Err(Failure::Partial(words));
-            }
-        }
-        if Instant::now() >= ends {
-            let what = run.map_or_else(
-                || format!("request {request} has not become a run"),
-                |run| format!("run {} is still {}", run.run, run.status.as_str()),
-            );
-            return Err(Failure::Late(format!(
-                "{what} after {} s; `pmp-sync status` shows how it goes on",
-                most.as_secs()
-            )));
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
-    }
+            None => format!("request {request} has not become a run"),
+        };
+        Ok(Seen::NotYet(format!(
+            "{what} after {} s; `pmp-sync status` shows how it goes on",
+            most.as_secs()
+        )))
+    })
+    .await
+}
+
+/// Waits until the run that serves a request has its plan. Its lanes may still be at work.
+pub(crate) async fn wait_until_planned(
+    context: &Context,
+    request: &str,
+    seconds: u64,
+) -> Result<RunRecord, Failure> {
+    let progress = Progress::new();
+    progress.step("waiting until the dead letters have been looked at");
+    let run = wait_until(Duration::from_secs(seconds), async || {
+        let run = context.ledger.run_of_request(request, AMONG).await?;
+        Ok(match run.filter(|run| run.planned_at.is_some()) {
+            Some(run) => Seen::Ready(run),
+            None => Seen::NotYet(format!(
+                "the producer has not looked at the dead letters within {seconds} s; `pmp-sync status` shows whether it will"
+            )),
+        })
+    });
+    let run = run.await;
+    progress.finish();
+    run
 }
 
 /// The lanes that a run waits for.
@@ -190,7 +226,7 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
     ))
 }
 
-pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
+fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(
@@ -222,23 +258,17 @@ pub(crate) fn show(run: &RunRecord) -> Result<(), Failure> {
 /// Shows each failed or held link with its codes and what to do.
 pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<(), Failure> {
     if let Some(fault) = &run.fault {
-        output::note(&format!(
-            "{}: {}\nwhat to do: {}",
-            fault.code, fault.message, fault.remedy
-        ));
+        context.note(&output::fault(None, fault));
     }
     for link in context.ledger.links(run.run).await? {
         let what = name(&link);
         // A fault may count as a hold as well. Nothing is known of the plan then.
         let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
         if let Some(fault) = link.fault.filter(|_| counts) {
-            output::note(&format!(
-                "{what}: {}: {}\nwhat to do: {}",
-                fault.code, fault.message, fault.remedy
-            ));
+            context.note(&output::fault(Some(&what), &fault));
         }
         if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {
-            let approve = hint::approve(hold, &lane.experience, None);
+            let approve = context.flags.approve(hold, &lane.experience, None);
             output::note(&format!(
                 "{what} is held:\n{}",
                 holds::words(hold, &approve)
@@ -250,9 +280,8 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
 
 /// A link as text: its member, and its experience if it has one.
 pub(crate) fn name(link: &LinkRecord) -> String {
-    let lane = link.lane.as_ref();
-    let experience = lane.map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string());
-    format!("{} {experience}", link.member)
+    let experience = link.lane.as_ref().map(|lane| &lane.experience);
+    format!("{} {}", link.member, output::or_star(experience))
 }
 
 /// Reads a run. An error if it does not exist.

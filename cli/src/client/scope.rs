@@ -1,18 +1,22 @@
 //! `--member` and `--experience`: names that the configuration must have.
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::StoredConfig;
 use pmp_sync_domain::wire::Scope;
 
+use super::context::{Context, parsed};
 use crate::failure::Failure;
 use crate::options::Narrowing;
 
 /// The scope of the options. An error if a link of the configuration lacks a name.
-pub(crate) fn of(narrowing: &Narrowing, stored: &StoredConfig) -> Result<Scope, Failure> {
-    check(narrowing.scope(), stored)
+pub(crate) async fn of(narrowing: &Narrowing, context: &Context) -> Result<Scope, Failure> {
+    let scope = narrowing.scope();
+    if scope.is_everything() {
+        return Ok(scope);
+    }
+    check(scope, &context.stored_config().await?)
 }
 
 /// Checks the names of a scope.
@@ -20,9 +24,7 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
     if scope.is_everything() {
         return Ok(scope);
     }
-    let config = Config::parse(&stored.text).map_err(|invalid| {
-        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
-    })?;
+    let config = parsed(stored)?;
     let has_member = |name: &MemberName| config.links.iter().any(|link| link.member.name == *name);
     if let Some(name) = scope.members.iter().find(|name| !has_member(name)) {
         return Err(unknown(&format!("no link has the member {name}"), &config));

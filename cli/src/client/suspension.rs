@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use clap::Args;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
@@ -13,9 +12,9 @@ use pmp_sync_domain::try_transition::try_transition;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::context::Context;
+use super::wait::{Seen, wait_until};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -26,15 +25,11 @@ const MOST_CONFLICTS: usize = 5;
 /// How long a start that is under way may take: twice the default timeout of a worker.
 const STARTING: Duration = Duration::from_mins(1);
 
-/// What to suspend or resume. Everything if nothing is named.
-#[derive(Debug, Args)]
-pub(crate) struct SuspendOptions {
-    /// Only this member. May be given several times.
-    #[arg(long = "member", value_name = "NAME")]
-    pub(crate) members: Vec<MemberName>,
-    /// Only the link to this member experience. May be given several times.
-    #[arg(long = "link", value_name = "EXPERIENCE")]
-    pub(crate) links: Vec<ExperienceId>,
+/// What is suspended now.
+pub(crate) struct Suspended {
+    suspensions: Suspensions,
+    /// Every known lane with its state.
+    lanes: Vec<(LaneEntry, LaneState)>,
 }
 
 /// The result of suspend or resume.
@@ -54,7 +49,7 @@ pub(crate) struct SuspendAnswer<'a> {
 pub(crate) enum Done {
     /// It was suspended.
     Suspended,
-    /// It was taken off.
+    /// It was resumed.
     Resumed,
 }
 
@@ -73,73 +68,54 @@ struct SuspendedLane<'a> {
     change_set: Option<&'a ChangeSetId>,
 }
 
-/// The members and experiences that the options name.
-pub(crate) struct Target<'a> {
-    pub(crate) members: &'a [MemberName],
-    pub(crate) links: &'a [ExperienceId],
+fn describe(scope: &Scope) -> String {
+    if scope.is_everything() {
+        return "everything".to_owned();
+    }
+    let members = scope.members.iter().map(ToString::to_string);
+    let experiences = scope.experiences.iter().map(ToString::to_string);
+    members.chain(experiences).collect::<Vec<_>>().join(", ")
 }
 
-impl<'a> Target<'a> {
-    pub(crate) fn new(options: &'a SuspendOptions) -> Self {
-        Self {
-            members: &options.members,
-            links: &options.links,
-        }
+/// Each half of a scope on its own: members are suspended with all their experiences, and experiences
+/// whatever member they are of.
+pub(crate) fn halves(scope: &Scope) -> Vec<Scope> {
+    if scope.is_everything() {
+        return vec![Scope::default()];
     }
-
-    pub(crate) fn is_everything(&self) -> bool {
-        self.members.is_empty() && self.links.is_empty()
-    }
-
-    fn describe(&self) -> String {
-        if self.is_everything() {
-            return "everything".to_owned();
-        }
-        let members = self.members.iter().map(ToString::to_string);
-        let links = self.links.iter().map(ToString::to_string);
-        members.chain(links).collect::<Vec<_>>().join(", ")
-    }
+    let members = Scope {
+        members: scope.members.clone(),
+        ..Scope::default()
+    };
+    let experiences = Scope {
+        experiences: scope.experiences.clone(),
+        ..Scope::default()
+    };
+    let halves = [members, experiences].into_iter();
+    halves.filter(|half| !half.is_everything()).collect()
 }
 
-pub(crate) fn put_on(suspensions: &mut Suspensions, target: &Target<'_>, suspension: &Suspension) {
+fn put_on(suspensions: &mut Suspensions, scope: &Scope, suspension: &Suspension) {
     // An existing suspension keeps its operator and time.
-    if target.is_everything() {
+    if scope.is_everything() {
         suspensions.all.get_or_insert_with(|| suspension.clone());
     }
-    for member in target.members {
+    for member in &scope.members {
         let entry = suspensions.members.entry(member.clone());
         entry.or_insert_with(|| suspension.clone());
     }
-    for link in target.links {
-        let entry = suspensions.links.entry(link.clone());
+    for experience in &scope.experiences {
+        let entry = suspensions.links.entry(experience.clone());
         entry.or_insert_with(|| suspension.clone());
     }
 }
 
-/// Checks that the configuration has each name. A misspelt name would suspend nothing.
-pub(crate) async fn check(context: &Context, target: &Target<'_>) -> Result<(), Failure> {
-    if target.is_everything() {
-        return Ok(());
-    }
-    let scope = Scope {
-        members: target.members.to_vec(),
-        ..Scope::default()
-    };
-    let links = Scope {
-        experiences: target.links.to_vec(),
-        ..Scope::default()
-    };
-    let stored = context.stored_config().await?;
-    super::scope::check(scope, &stored)?;
-    super::scope::check(links, &stored).map(drop)
-}
-
-pub(crate) fn take_off(suspensions: &mut Suspensions, target: &Target<'_>) -> Result<(), Failure> {
-    let unknown = |what: String| Failure::Unknown {
+fn take_off(suspensions: &mut Suspensions, scope: &Scope) -> Result<(), Failure> {
+    let unknown = |what: &dyn std::fmt::Display| Failure::Unknown {
         message: format!("{what} is not suspended by that name"),
         remedy: "`pmp-sync status` shows what is suspended, and by which name".to_owned(),
     };
-    if target.is_everything() {
+    if scope.is_everything() {
         suspensions.all = None;
         suspensions.members.clear();
         suspensions.links.clear();
@@ -147,25 +123,23 @@ pub(crate) fn take_off(suspensions: &mut Suspensions, target: &Target<'_>) -> Re
     }
     if suspensions.all.is_some() {
         return Err(Failure::NotWell(
-            "everything is suspended; `pmp-sync resume` without --member and --link resumes it"
+            "everything is suspended; `pmp-sync resume` without --member and --experience resumes it"
                 .to_owned(),
         ));
     }
-    for member in target.members {
-        if suspensions.members.remove(member).is_none() {
-            return Err(unknown(member.to_string()));
-        }
+    for member in &scope.members {
+        let taken = suspensions.members.remove(member);
+        taken.ok_or_else(|| unknown(member))?;
     }
-    for link in target.links {
-        if suspensions.links.remove(link).is_none() {
-            return Err(unknown(link.to_string()));
-        }
+    for experience in &scope.experiences {
+        let taken = suspensions.links.remove(experience);
+        taken.ok_or_else(|| unknown(experience))?;
     }
     Ok(())
 }
 
 /// Reads, changes and writes the item, and repeats that after a conflict.
-pub(crate) async fn change(
+async fn change(
     context: &Context,
     change: impl Fn(&mut Suspensions) -> Result<(), Failure>,
 ) -> Result<Suspensions, Failure> {
@@ -188,7 +162,7 @@ pub(crate) async fn change(
 
 /// Brings the mark of every known lane in line with the item. A lane that is not known yet gets its
 /// mark from the next run, before anything is planned for it.
-pub(crate) async fn mark(
+async fn mark(
     context: &Context,
     suspensions: &Suspensions,
 ) -> Result<Vec<(LaneEntry, LaneState)>, Failure> {
@@ -212,15 +186,12 @@ pub(crate) async fn mark(
     Ok(lanes)
 }
 
-/// Waits for starts that were under way when the mark was set, because they may still reach the
-/// service.
-pub(crate) async fn wait_for_starts(
+async fn wait_for_starts(
     context: &Context,
     lanes: &mut [(LaneEntry, LaneState)],
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let ends = Instant::now() + STARTING;
-    loop {
+    wait_until(STARTING, async || {
         let mut starting = 0;
         for (entry, state) in lanes.iter_mut() {
             if state.suspension.is_some() && state.phase == Phase::Starting {
@@ -229,42 +200,42 @@ pub(crate) async fn wait_for_starts(
             }
         }
         if starting == 0 {
-            return Ok(());
+            return Ok(Seen::Ready(()));
         }
-        if Instant::now() >= ends {
-            return Err(Failure::Late(format!(
-                "{starting} lanes were about to start a change set and have not said what came of it; they start no other one"
-            )));
-        }
-        progress.detail(format!(
-            "waiting for {starting} lanes that were starting a change set"
-        ));
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+        let lanes = output::count(starting, "lane");
+        progress.detail(format!("waiting for {lanes} in which a change set is starting"));
+        Ok(Seen::NotYet(format!(
+            "a start of a change set has neither succeeded nor failed in {lanes}; no other change set starts there"
+        )))
+    })
+    .await
 }
 
-/// Suspends a member that is to be removed, and waits until nothing is starting.
-pub(crate) async fn engage(
+/// Suspends a scope, and waits until nothing is starting.
+pub(crate) async fn suspend(
     context: &Context,
-    member: &MemberName,
+    scope: &Scope,
     progress: &Progress,
-) -> Result<(), Failure> {
+) -> Result<Suspended, Failure> {
     let suspension = Suspension {
         by: context.requester().await,
         since: SystemClock.now(),
     };
-    let members = [member.clone()];
-    let target = Target {
-        members: &members,
-        links: &[],
-    };
     let suspensions = change(context, |suspensions| {
-        put_on(suspensions, &target, &suspension);
+        put_on(suspensions, scope, &suspension);
         Ok(())
     })
     .await?;
     let mut lanes = mark(context, &suspensions).await?;
-    wait_for_starts(context, &mut lanes, progress).await
+    wait_for_starts(context, &mut lanes, progress).await?;
+    Ok(Suspended { suspensions, lanes })
+}
+
+/// Ends the suspension of a scope.
+pub(crate) async fn resume(context: &Context, scope: &Scope) -> Result<Suspended, Failure> {
+    let suspensions = change(context, |suspensions| take_off(suspensions, scope)).await?;
+    let lanes = mark(context, &suspensions).await?;
+    Ok(Suspended { suspensions, lanes })
 }
 
 /// Removes the suspension of a removed member, because another one may get its name.
@@ -280,10 +251,10 @@ pub(crate) async fn release(context: &Context, member: &MemberName) -> Result<()
 pub(crate) fn report(
     common: &Common,
     done: Done,
-    target: &Target<'_>,
-    suspensions: &Suspensions,
-    lanes: &[(LaneEntry, LaneState)],
+    scope: &Scope,
+    now: &Suspended,
 ) -> Result<(), Failure> {
+    let Suspended { suspensions, lanes } = now;
     let held: Vec<_> = lanes
         .iter()
         .filter(|(_, state)| state.suspension.is_some())
@@ -306,7 +277,7 @@ pub(crate) fn report(
         });
     }
     let done = output::word(&done);
-    output::line(&format!("{done}: {}", target.describe()))?;
+    output::line(&format!("{done}: {}", describe(scope)))?;
     for (entry, state) in held {
         let words = match &state.change_set {
             Some(id) => format!("change set {id} is left to end"),
@@ -331,19 +302,19 @@ mod tests {
         }
     }
 
-    fn options(members: &[&str], links: &[&str]) -> SuspendOptions {
-        SuspendOptions {
+    fn scope(members: &[&str], experiences: &[&str]) -> Scope {
+        Scope {
             members: members.iter().map(|name| name.parse().unwrap()).collect(),
-            links: links.iter().map(|id| id.parse().unwrap()).collect(),
+            experiences: experiences.iter().map(|id| id.parse().unwrap()).collect(),
         }
     }
 
     #[test]
     fn what_is_suspended_already_keeps_who_suspended_it() {
         let mut suspensions = Suspensions::default();
-        let one = options(&["emea"], &["exp-1"]);
-        put_on(&mut suspensions, &Target::new(&one), &suspension("first"));
-        put_on(&mut suspensions, &Target::new(&one), &suspension("second"));
+        let one = scope(&["emea"], &["exp-1"]);
+        put_on(&mut suspensions, &one, &suspension("first"));
+        put_on(&mut suspensions, &one, &suspension("second"));
         let of_member = &suspensions.members[&"emea".parse().unwrap()];
         assert_eq!(of_member.by.as_deref(), Some("first"));
         assert_eq!(
@@ -357,36 +328,28 @@ mod tests {
         let mut suspensions = Suspensions::default();
         put_on(
             &mut suspensions,
-            &Target::new(&options(&["emea", "apac"], &["exp-1"])),
+            &scope(&["emea", "apac"], &["exp-1"]),
             &suspension("x"),
         );
-        take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).unwrap();
+        take_off(&mut suspensions, &scope(&["emea"], &[])).unwrap();
         assert_eq!((suspensions.members.len(), suspensions.links.len()), (1, 1));
-        take_off(&mut suspensions, &Target::new(&options(&[], &[]))).unwrap();
+        take_off(&mut suspensions, &scope(&[], &[])).unwrap();
         assert_eq!(suspensions, Suspensions::default());
     }
 
     #[test]
     fn what_is_not_suspended_by_that_name_is_not_resumed() {
         let mut suspensions = Suspensions::default();
-        put_on(
-            &mut suspensions,
-            &Target::new(&options(&["emea"], &[])),
-            &suspension("x"),
-        );
-        assert!(take_off(&mut suspensions, &Target::new(&options(&["apac"], &[]))).is_err());
-        assert!(take_off(&mut suspensions, &Target::new(&options(&[], &["exp-1"]))).is_err());
+        put_on(&mut suspensions, &scope(&["emea"], &[]), &suspension("x"));
+        assert!(take_off(&mut suspensions, &scope(&["apac"], &[])).is_err());
+        assert!(take_off(&mut suspensions, &scope(&[], &["exp-1"])).is_err());
     }
 
     #[test]
     fn one_member_is_not_resumed_while_everything_is_suspended() {
         let mut suspensions = Suspensions::default();
-        put_on(
-            &mut suspensions,
-            &Target::new(&options(&[], &[])),
-            &suspension("x"),
-        );
-        assert!(take_off(&mut suspensions, &Target::new(&options(&["emea"], &[]))).is_err());
+        put_on(&mut suspensions, &scope(&[], &[]), &suspension("x"));
+        assert!(take_off(&mut suspensions, &scope(&["emea"], &[])).is_err());
         assert!(suspensions.all.is_some());
     }
 }

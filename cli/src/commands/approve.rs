@@ -46,7 +46,7 @@ pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<()
         })?;
     }
     if rests(&context, &served.run, &known.lane).await? {
-        output::note(
+        context.note(
             "it is done; what differs from the management experience now is another plan, see `pmp-sync plan`",
         );
         return Ok(());

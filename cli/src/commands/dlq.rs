@@ -2,7 +2,6 @@
 //! reaches the members' queues. `replay` and `discard` are requests that become runs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use pmp_sync_domain::answers::dead_letters::DeadLetterList;
@@ -10,20 +9,19 @@ use pmp_sync_domain::ids::{MemberName, ProductId};
 use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
 use pmp_sync_domain::wire::{
-    DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest, SOURCE,
+    DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest,
     dead_letters_requested,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize as _, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use crate::client::context::{Context, request_id};
-use crate::client::invoke::ask;
+use crate::client::invoke::ask_showing;
+use crate::client::run::{tell_failures, wait_until_planned};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
-use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
@@ -85,9 +83,6 @@ pub(crate) struct DiscardOptions {
     pub(crate) timeout: u64,
 }
 
-/// The number of newest runs that are searched for that of the request.
-const AMONG: u16 = 50;
-
 /// The result of a replay or a discard.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -113,7 +108,7 @@ pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Fai
             } else {
                 show(&list)?;
             }
-            faults(&list)
+            faults(&context, &list)
         }
         DlqCommand::Show { id, filter } => show_one(common, &context, id, filter).await,
         DlqCommand::Replay(options) => replay(common, &context, options).await,
@@ -130,18 +125,9 @@ fn filter_of(filter: &DlqFilter) -> DeadLetterFilter {
 }
 
 async fn look(context: &Context, filter: &DlqFilter) -> Result<DeadLetterList, Failure> {
-    let progress = Progress::new();
-    progress.step("the producer looks through the dead-letter queues");
-    let payload = json!({
-        "source": SOURCE,
-        "detail-type": DEAD_LETTERS_REQUESTED,
-        "detail": { "filter": filter_of(filter) },
-    });
-    let answer = ask(context, &payload).await;
-    progress.finish();
-    let answer = answer?;
-    DeadLetterList::deserialize(&answer)
-        .map_err(|error| crate::client::invoke::unreadable(context, &error))
+    let detail = json!({ "filter": filter_of(filter) });
+    let step = "the producer looks through the dead-letter queues";
+    ask_showing(context, DEAD_LETTERS_REQUESTED, detail, step).await
 }
 
 fn outcome(outcome: DeadLetterOutcome) -> String {
@@ -160,25 +146,14 @@ fn would(outcome: DeadLetterOutcome) -> &'static str {
 }
 
 fn row(letter: &DeadLetterRecord, last: String) -> Vec<String> {
-    let dash = || "-".to_owned();
     vec![
         letter.id.chars().take(8).collect(),
         letter.member.to_string(),
-        letter
-            .lane
-            .as_ref()
-            .map_or_else(dash, |lane| lane.experience.to_string()),
-        letter.action.map_or_else(dash, |action| action.to_string()),
-        letter
-            .product
-            .as_ref()
-            .map_or_else(dash, ToString::to_string),
+        output::or_dash(letter.lane.as_ref().map(|lane| &lane.experience)),
+        output::or_dash(letter.action),
+        output::or_dash(letter.product.as_ref()),
         letter.reason.clone(),
-        letter
-            .attributes
-            .get("error_code")
-            .cloned()
-            .unwrap_or_else(dash),
+        output::or_dash(letter.attributes.get("error_code")),
         last,
     ]
 }
@@ -202,12 +177,9 @@ fn show(list: &DeadLetterList) -> Result<(), Failure> {
     output::table(&header, rows.collect())
 }
 
-fn faults(list: &DeadLetterList) -> Result<(), Failure> {
+fn faults(context: &Context, list: &DeadLetterList) -> Result<(), Failure> {
     for (member, fault) in &list.faults {
-        output::note(&format!(
-            "{member}: {}: {}\nwhat to do: {}",
-            fault.code, fault.message, fault.remedy
-        ));
+        context.note(&output::fault(Some(member.as_str()), fault));
     }
     match list.faults.len() {
         0 => Ok(()),
@@ -271,7 +243,7 @@ async fn show_one(
         letter.why
     ))?;
     output::line(&format!("message     {}", listed.body))?;
-    faults(&list)
+    faults(context, &list)
 }
 
 async fn replay(
@@ -322,7 +294,7 @@ async fn only_look(
     } else {
         show(&list)?;
     }
-    faults(&list)
+    faults(context, &list)
 }
 
 /// Sends the request, and waits until each letter is handled.
@@ -344,11 +316,7 @@ async fn request(
             requester,
         }))
         .await?;
-    let progress = Progress::new();
-    progress.step("waiting until the dead letters have been looked at");
-    let run = wait(context, &id, Duration::from_secs(timeout)).await;
-    progress.finish();
-    let run = run?;
+    let run = wait_until_planned(context, &id, timeout).await?;
     let letters = context.ledger.dead_letters(run.run).await?;
     if common.json {
         output::json(&DlqAnswer::Done {
@@ -388,7 +356,7 @@ async fn request(
             .iter()
             .map(|(outcome, count)| format!("{count} {outcome}"))
             .collect();
-        output::note(&format!(
+        context.note(&format!(
             "run {} ({}): {}; `pmp-sync status` shows how its lanes go on",
             run.run,
             run.status.as_str(),
@@ -400,35 +368,17 @@ async fn request(
         ));
     }
     if run.fault.is_some() {
-        crate::client::run::tell_failures(context, &run).await?;
+        tell_failures(context, &run).await?;
         return Err(Failure::Partial(format!("run {} has failed", run.run)));
     }
     if run.totals.failed > 0 {
-        crate::client::run::tell_failures(context, &run).await?;
+        tell_failures(context, &run).await?;
         return Err(Failure::Partial(format!(
             "{} members or links could not be served; their dead letters stay",
             run.totals.failed
         )));
     }
     Ok(())
-}
-
-async fn wait(context: &Context, request: &str, most: Duration) -> Result<RunRecord, Failure> {
-    let ends = Instant::now() + most;
-    loop {
-        let run = context.ledger.run_of_request(request, AMONG).await?;
-        if let Some(run) = run.filter(|run| run.planned_at.is_some()) {
-            return Ok(run);
-        }
-        if Instant::now() >= ends {
-            let words = format!(
-                "the producer has not looked at the dead letters within {} s; `pmp-sync status` shows whether it will",
-                most.as_secs()
-            );
-            return Err(Failure::Late(words));
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
 }
 
 #[cfg(test)]

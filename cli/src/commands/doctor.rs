@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use pmp_sync_aws::config::sdk_config_for;
-use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::Look;
@@ -93,7 +92,11 @@ async fn look(
     progress: &Progress,
 ) -> Result<Vec<Finding>, Failure> {
     progress.step("checking the credentials");
-    let context = context(common).await;
+    let context = Context::with(
+        common,
+        // With short timeouts.
+        look::brisk(&sdk_config_for(common.management_profile.as_deref()).await),
+    );
     let account = gather::account(&context.config).await;
     let mut found = account::judge(&account);
     let Look::Seen(caller) = &account.caller.look else {
@@ -150,17 +153,6 @@ async fn look(
         _ => Some("the producer gave no answer"),
     });
     Ok(found)
-}
-
-/// Access to the management account, with short timeouts.
-async fn context(common: &Common) -> Context {
-    let config = look::brisk(&sdk_config_for(common.management_profile.as_deref()).await);
-    Context {
-        ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
-        bus: pmp_sync_aws::bus::EventBus::new(&config, &common.name),
-        producer: format!("{}-producer", common.name),
-        config,
-    }
 }
 
 /// The members to check.

@@ -148,7 +148,7 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
             dead_letters: &whole.letters,
         })
     } else {
-        detail::show(&whole)
+        detail::show(&context, &whole)
     }
 }
 

@@ -16,18 +16,15 @@ use crate::client::context::Context;
 use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, rollback, words};
 use crate::client::scope;
 use crate::failure::Failure;
-use crate::options::Common;
+use crate::hint::Flags;
+use crate::options::{Common, Narrowing};
 use crate::output;
 
 /// Which holds are shown; everything that is not narrowed is.
 #[derive(Debug, Args)]
 pub(crate) struct HoldsOptions {
-    /// Only this member. May be given several times.
-    #[arg(long = "member", value_name = "NAME")]
-    pub(crate) members: Vec<MemberName>,
-    /// Only the link to this member experience. May be given several times.
-    #[arg(long = "link", value_name = "EXPERIENCE")]
-    pub(crate) links: Vec<ExperienceId>,
+    #[command(flatten)]
+    narrowing: Narrowing,
     /// List every product.
     #[arg(long)]
     pub(crate) products: bool,
@@ -72,18 +69,14 @@ impl Frozen {
 
 pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    let HoldsOptions { members, links, .. } = options;
-    if !(members.is_empty() && links.is_empty()) {
-        let scope = Scope {
-            members: members.clone(),
-            experiences: links.clone(),
-        };
-        scope::check(scope, &context.stored_config().await?)?;
-    }
+    let Scope {
+        members,
+        experiences,
+    } = scope::of(&options.narrowing, &context).await?;
     let is_wanted = |known: &Known| {
         let of_member = known.member().is_some_and(|name| members.contains(name));
         (members.is_empty() || of_member)
-            && (links.is_empty() || links.contains(&known.lane.experience))
+            && (experiences.is_empty() || experiences.contains(&known.lane.experience))
     };
     let mut known = known(&context).await?;
     known.retain(is_wanted);
@@ -103,7 +96,7 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
         let holds: Vec<_> = held
             .iter()
             .map(|(known, hold, plan)| {
-                let mut told = HoldAnswer::new(known, hold);
+                let mut told = HoldAnswer::new(known, hold, &context.flags);
                 told.products = options.products.then(|| plan.as_ref().map(Products::new));
                 told
             })
@@ -115,7 +108,7 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
         output::json(&HoldsAnswer { holds, frozen })?;
     } else {
         for (known, hold, plan) in &held {
-            show(known, hold)?;
+            show(known, hold, &context.flags)?;
             if options.products {
                 show_products(plan.as_ref())?;
             }
@@ -154,7 +147,7 @@ fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
+fn show(known: &Known, hold: &Hold, flags: &Flags) -> Result<(), Failure> {
     let what = match rollback(hold) {
         Some(run) => format!("the rollback before run {run} is held"),
         None => "held".to_owned(),
@@ -164,5 +157,5 @@ fn show(known: &Known, hold: &Hold) -> Result<(), Failure> {
         known.name(),
         output::time(Some(hold.since))
     ))?;
-    output::line(&words(hold, &known.approve(hold)))
+    output::line(&words(hold, &known.approve(hold, flags)))
 }

@@ -11,8 +11,6 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 
 use self::remove::RemoveOptions;
-use super::{resume, suspend};
-use crate::client::suspension::SuspendOptions;
 use crate::failure::Failure;
 use crate::options::Common;
 
@@ -29,16 +27,6 @@ pub(crate) enum MemberCommand {
     List,
     /// Changes how far a member's links may go.
     Mode(ModeOptions),
-    /// Suspends a member, as `pmp-sync suspend --member` does.
-    Suspend {
-        /// Its name.
-        name: MemberName,
-    },
-    /// Resumes a member, as `pmp-sync resume --member` does, and asks for a run.
-    Resume {
-        /// Its name.
-        name: MemberName,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -106,18 +94,12 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
 }
 
 pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {
-    let one = |name: &MemberName| SuspendOptions {
-        members: vec![name.clone()],
-        links: Vec::new(),
-    };
     match command {
         MemberCommand::Add(options) => add::add(common, options).await,
         MemberCommand::Bootstrap(options) => bootstrap::run(common, options).await,
         MemberCommand::Remove(options) => remove::run(common, options).await,
         MemberCommand::List => list::run(common).await,
         MemberCommand::Mode(options) => add::mode(common, options).await,
-        MemberCommand::Suspend { name } => suspend::run(common, &one(name)).await,
-        MemberCommand::Resume { name } => resume::run(common, &one(name)).await,
     }
 }
 

@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
-use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
-use pmp_sync_domain::wire::{PLAN_REQUESTED, SOURCE};
-use serde::Deserialize as _;
+use pmp_sync_domain::wire::PLAN_REQUESTED;
 use serde_json::json;
 
 use crate::client::context::Context;
-use crate::client::invoke::{ask, unreadable};
+use crate::client::invoke::ask_showing;
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 use crate::output;
-use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
@@ -30,29 +27,14 @@ pub(crate) struct PlanOptions {
 
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    let narrowing = &options.narrowing;
-    let scope = if narrowing.is_everything() {
-        narrowing.scope()
-    } else {
-        scope::of(narrowing, &context.stored_config().await?)?
-    };
-    let progress = Progress::new();
-    progress.step("the producer makes the plan");
-    let payload =
-        json!({ "source": SOURCE, "detail-type": PLAN_REQUESTED, "detail": { "scope": scope } });
-    let answer = ask(&context, &payload).await;
-    progress.finish();
-    let answer = answer?;
-    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
-        let fault =
-            FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
-        return Err(Failure::Fault(fault));
-    }
-    let preview = Preview::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
+    let scope = scope::of(&options.narrowing, &context).await?;
+    let detail = json!({ "scope": scope });
+    let step = "the producer makes the plan";
+    let preview: Preview = ask_showing(&context, PLAN_REQUESTED, detail, step).await?;
     if common.json {
         output::json(&preview)?;
     } else {
-        show(&preview, options.products)?;
+        show(&context, &preview, options.products)?;
     }
     outcome(&preview.links)
 }
@@ -80,7 +62,7 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     }
 }
 
-fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
+fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Failure> {
     output::note(&format!(
         "by version {} of the configuration",
         preview.config_version
@@ -121,10 +103,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
     for link in &preview.links {
         let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {
-            output::note(&format!(
-                "{name}: {}: {}\nwhat to do: {}",
-                fault.code, fault.message, fault.remedy
-            ));
+            context.note(&output::fault(Some(&name), fault));
         }
         for reason in &link.held_for {
             output::note(&format!(
@@ -168,8 +147,7 @@ fn show(preview: &Preview, products: bool) -> Result<(), Failure> {
 }
 
 fn experience(link: &PreviewLink) -> String {
-    let experience = link.experience.as_ref();
-    experience.map_or_else(|| "*".to_owned(), ToString::to_string)
+    output::or_star(link.experience.as_ref())
 }
 
 fn reasons(left: &[LeftAlone]) -> String {

@@ -4,6 +4,7 @@
 mod asked;
 mod assemble;
 mod attention;
+mod gathered;
 mod words;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,6 @@ use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
-use pmp_sync_domain::config::Config;
-use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
@@ -24,10 +23,12 @@ use pmp_sync_domain::wire::Scope;
 use pmp_sync_report::{Model, State, render};
 
 use self::asked::{Answers, ask_all};
-use self::assemble::{Gathered, assemble};
-use crate::client::context::Context;
+use self::assemble::assemble;
+use self::gathered::{Gathered, lane_of};
+use crate::client::context::{Context, parsed};
 use crate::client::{holds, scope};
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
@@ -156,9 +157,7 @@ async fn gather(
         experiences: Vec::new(),
     };
     let wanted = scope::check(wanted, &stored)?;
-    let config = Config::parse(&stored.text).map_err(|invalid| {
-        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
-    })?;
+    let config = parsed(&stored)?;
     let progress = Progress::new();
     progress.step("the producer looks at the members");
     let answers = ask_all(context, &config, &wanted, &progress).await;
@@ -175,6 +174,7 @@ async fn gather(
     } = answers;
     Ok(assemble(&Gathered {
         now: SystemClock.now(),
+        flags: Flags::of_stacks(&common.name),
         name: common.name.clone(),
         config_version: stored.version,
         stale_after_hours: config
@@ -195,7 +195,7 @@ async fn lanes(
     context: &Context,
     links: &[LinkStandings],
 ) -> Result<BTreeMap<LaneId, LaneFacts>, Failure> {
-    let ids: Vec<_> = links.iter().filter_map(assemble::lane_of).collect();
+    let ids: Vec<_> = links.iter().filter_map(lane_of).collect();
     let facts = stream::iter(ids).map(|lane| async move {
         let ledger = &context.ledger;
         let facts = LaneFacts {

@@ -12,7 +12,7 @@ use crate::client::holds::{choose, words};
 use crate::client::run::{self, ended_well};
 use crate::failure::Failure;
 use crate::options::{Common, LinkOption, Patience};
-use crate::{hint, output};
+use crate::output;
 
 /// The rollback to plan.
 #[derive(Debug, Args)]
@@ -68,7 +68,9 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
         for change in link.shown().changes() {
             output::line(&format!("  {} {}", change.action, change.product))?;
         }
-        let approve = hint::approve(hold, &lane.experience, options.link.member.as_ref());
+        let approve = context
+            .flags
+            .approve(hold, &lane.experience, options.link.member.as_ref());
         output::line(&words(hold, &approve))?;
     }
     Err(Failure::Held("the rollback waits for approval".to_owned()))

@@ -53,7 +53,7 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
     }
     let told = overview.told();
     told.data.iter().try_for_each(|line| output::line(line))?;
-    told.notes.iter().for_each(|note| output::note(note));
+    told.notes.iter().for_each(|note| context.note(note));
     Ok(())
 }
 
@@ -84,9 +84,7 @@ async fn show_run(
         .map(|link| {
             vec![
                 link.member.to_string(),
-                link.lane
-                    .as_ref()
-                    .map_or_else(|| "*".to_owned(), |lane| lane.experience.to_string()),
+                output::or_star(link.lane.as_ref().map(|lane| &lane.experience)),
                 output::word(&link.status),
                 link.allow.len().to_string(),
                 link.deny.len().to_string(),
@@ -98,20 +96,16 @@ async fn show_run(
         .collect();
     output::table(&header, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
-        let name = link
-            .lane
-            .as_ref()
-            .map_or("*", |lane| lane.experience.as_str());
         output::note(&format!(
-            "{} {name}: {} planned to be allowed although AWS Marketplace could not be asked whether it has them",
-            link.member,
+            "{}: {} planned to be allowed although AWS Marketplace could not be asked whether it has them",
+            name(link),
             output::count(link.unchecked, "product")
         ));
     }
     for link in links {
         let approval = link.approval.as_ref();
         if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
-            output::note(&format!("{} is refused: {why}", name(link)));
+            context.note(&format!("{} is refused: {why}", name(link)));
         }
     }
     tell_failures(context, run).await?;
@@ -132,7 +126,7 @@ async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failur
     for link in links.iter().filter(held) {
         let key = link.lane.clone().zip(link.hold.as_ref());
         if key.is_some_and(|(lane, hold)| !present.contains(&(lane, hold.run))) {
-            output::note(&format!(
+            context.note(&format!(
                 "{} is not held by this plan any more; `pmp-sync holds` lists what is",
                 name(link)
             ));

@@ -1,41 +1,25 @@
-//! `pmp-sync suspend`: after it has returned, no change set is started on what it names. Change
-//! sets in flight are left to end.
-
-use pmp_sync_aws::system::SystemClock;
-use pmp_sync_domain::lane::Suspension;
-use pmp_sync_domain::ports::Clock as _;
+//! `pmp-sync suspend`: no change set is started any more. Those in flight are left to end.
 
 use crate::client::context::Context;
-pub(crate) use crate::client::suspension::SuspendOptions;
-use crate::client::suspension::{
-    Done, Target, change, check, mark, put_on, report, wait_for_starts,
-};
+use crate::client::scope::check;
+use crate::client::suspension::{Done, halves, report, suspend};
 use crate::failure::Failure;
-use crate::options::Common;
+use crate::options::{Common, Narrowing};
 use crate::progress::Progress;
 
-pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    let target = Target::new(options);
-    check(&context, &target).await?;
-    let suspension = Suspension {
-        by: context.requester().await,
-        since: SystemClock.now(),
-    };
-    let progress = Progress::new();
-    progress.step("stopping");
-    let suspended = async {
-        let suspensions = change(&context, |suspensions| {
-            put_on(suspensions, &target, &suspension);
-            Ok(())
-        })
-        .await?;
-        let mut lanes = mark(&context, &suspensions).await?;
-        wait_for_starts(&context, &mut lanes, &progress).await?;
-        Ok::<_, Failure>((suspensions, lanes))
+    let scope = options.scope();
+    if !scope.is_everything() {
+        // A misspelt name would suspend nothing.
+        let stored = context.stored_config().await?;
+        for half in halves(&scope) {
+            check(half, &stored)?;
+        }
     }
-    .await;
+    let progress = Progress::new();
+    progress.step("suspending");
+    let suspended = suspend(&context, &scope, &progress).await;
     progress.finish();
-    let (suspensions, lanes) = suspended?;
-    report(common, Done::Suspended, &target, &suspensions, &lanes)
+    report(common, Done::Suspended, &scope, &suspended?)
 }

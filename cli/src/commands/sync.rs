@@ -1,16 +1,13 @@
 //! `pmp-sync sync`: starts a sync, and with `--wait` waits for it.
 
 use clap::Args;
-use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::records::RunRecord;
-use pmp_sync_domain::run::RunStatus;
-use pmp_sync_domain::wire::{SyncRequest, sync_requested};
+use pmp_sync_domain::wire::SyncRequest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::client::context::{Context, request_id};
-use crate::client::run::{ended_well, show, tell_failures, wait};
-use crate::client::scope;
+use crate::client::context::Context;
+use crate::client::{run, scope};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 use crate::output;
@@ -56,19 +53,12 @@ pub(crate) enum SyncAnswer<'a> {
 
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
-    let scope = scope::of(&options.narrowing, &context.stored_config().await?)?;
-    let request = request_id();
-    let requester = context.requester().await;
-    context
-        .bus
-        .put(sync_requested(SyncRequest {
-            scope,
-            request_id: Some(request.clone()),
-            requester,
-            override_reason: options.reason.clone(),
-            ..SyncRequest::default()
-        }))
-        .await?;
+    let wanted = SyncRequest {
+        scope: scope::check(options.narrowing.scope(), &context.stored_config().await?)?,
+        override_reason: options.reason.clone(),
+        ..SyncRequest::default()
+    };
+    let request = run::request(&context, wanted).await?;
     if !options.wait {
         if common.json {
             return output::json(&SyncAnswer::Requested {
@@ -77,16 +67,11 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
         }
         return output::line(&format!("requested: {request}"));
     }
-    let run = wait(&context, &request, options.timeout).await?;
+    let run = run::wait(&context, &request, options.timeout).await?;
     if common.json {
         output::json(&SyncAnswer::Ended(&run))?;
-    } else {
-        show(&run)?;
     }
-    if run.status != RunStatus::Completed {
-        tell_failures(&context, &run).await?;
-    }
-    ended_well(&run)
+    run::finish(&context, &run, common.json).await
 }
 
 #[cfg(test)]

@@ -6,23 +6,19 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jiff::Timestamp;
 use pmp_sync_domain::answers::why::{
     MOST_PRODUCTS, Verdict, WhyAnswer, WhyLink, WhyReport, WhyRequest,
 };
-use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::ids::{ExperienceId, MemberName, ProductId};
-use pmp_sync_domain::wire::{SOURCE, Scope, WHY_REQUESTED};
-use serde::Deserialize as _;
-use serde_json::json;
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::wire::WHY_REQUESTED;
 
 use crate::client::context::Context;
-use crate::client::invoke::{ask, unreadable};
+use crate::client::invoke::ask_showing;
 use crate::client::scope;
 use crate::failure::Failure;
-use crate::options::Common;
-use crate::progress::Progress;
-use crate::{hint, output};
+use crate::hint::Flags;
+use crate::options::{Common, Narrowing};
+use crate::output;
 
 /// What is asked.
 #[derive(Debug, Args)]
@@ -33,43 +29,21 @@ pub(crate) struct WhyOptions {
     /// Products from a file as well, one on a line; - is stdin. Lines that begin with # are left out.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Only this member. May be given several times.
-    #[arg(long = "member", value_name = "NAME")]
-    members: Vec<MemberName>,
-    /// Only the link to this member experience. May be given several times.
-    #[arg(long = "link", value_name = "EXPERIENCE")]
-    links: Vec<ExperienceId>,
+    #[command(flatten)]
+    narrowing: Narrowing,
 }
 
 pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Failure> {
     let products = products_of(options)?;
     let context = Context::new(common).await;
-    let scope = Scope {
-        members: options.members.clone(),
-        experiences: options.links.clone(),
-    };
-    let scope = if scope.is_everything() {
-        scope
-    } else {
-        scope::check(scope, &context.stored_config().await?)?
-    };
-    let progress = Progress::new();
-    progress.step("the producer looks at the members");
+    let scope = scope::of(&options.narrowing, &context).await?;
     let request = WhyRequest { scope, products };
-    let payload = json!({ "source": SOURCE, "detail-type": WHY_REQUESTED, "detail": request });
-    let answer = ask(&context, &payload).await;
-    progress.finish();
-    let answer = answer?;
-    if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
-        let fault =
-            FaultRecord::deserialize(fault).map_err(|error| unreadable(&context, &error))?;
-        return Err(Failure::Fault(fault));
-    }
-    let report = WhyReport::deserialize(&answer).map_err(|error| unreadable(&context, &error))?;
+    let step = "the producer looks at the members";
+    let report: WhyReport = ask_showing(&context, WHY_REQUESTED, request, step).await?;
     if common.json {
         output::json(&report)?;
     } else {
-        show(&report)?;
+        show(&report, &context.flags)?;
     }
     outcome(&report)
 }
@@ -117,7 +91,7 @@ fn lines(text: &str) -> std::io::Result<Vec<ProductId>> {
     .collect()
 }
 
-fn show(report: &WhyReport) -> Result<(), Failure> {
+fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
     output::note(&format!(
         "by version {} of the configuration",
         report.config_version
@@ -134,35 +108,29 @@ fn show(report: &WhyReport) -> Result<(), Failure> {
         "SINCE",
         "WHAT TO DO",
     ];
-    output::table(&header, rows(report))
+    output::table(&header, rows(report, flags))
 }
 
 /// Rows product by product, in the order of the question.
-fn rows(report: &WhyReport) -> Vec<Vec<String>> {
+fn rows(report: &WhyReport, flags: &Flags) -> Vec<Vec<String>> {
     let most = report.links.iter().map(|link| link.answers.len()).max();
     let places = 0..most.unwrap_or_default();
     let of_place = |place| {
         let links = report.links.iter();
-        links.filter_map(move |link| Some(row(link, link.answers.get(place)?)))
+        links.filter_map(move |link| Some(row(link, link.answers.get(place)?, flags)))
     };
     places.flat_map(of_place).collect()
 }
 
-fn row(link: &WhyLink, answer: &WhyAnswer) -> Vec<String> {
-    let dash = || "-".to_owned();
-    // Rounded down to seconds.
-    let second = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
-    let experience = link.experience.as_ref();
-    let since = answer.why.since();
+fn row(link: &WhyLink, answer: &WhyAnswer, flags: &Flags) -> Vec<String> {
+    let what_to_do = answer.what_to_do();
     vec![
         answer.product.to_string(),
         link.member.to_string(),
-        experience.map_or_else(|| "*".to_owned(), ToString::to_string),
+        output::or_star(link.experience.as_ref()),
         answer.words(),
-        since.map_or_else(dash, |at| second(at).to_string()),
-        answer
-            .what_to_do()
-            .map_or_else(dash, |told| hint::text(&told).into_owned()),
+        output::time(answer.why.since()),
+        output::or_dash(what_to_do.as_ref().map(|told| flags.text(told))),
     ]
 }
 
@@ -211,8 +179,7 @@ mod tests {
                 .chain([ProductId::new("prod-0").unwrap()])
                 .collect(),
             file: None,
-            members: Vec::new(),
-            links: Vec::new(),
+            narrowing: Narrowing::default(),
         };
         assert_eq!(products_of(&options(3)).unwrap().len(), 3);
         assert_eq!(products_of(&options(MOST_PRODUCTS)).unwrap().len(), 2_000);

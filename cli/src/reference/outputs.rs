@@ -40,10 +40,7 @@ pub(super) const ALL: &[Output] = &[
     // What any command prints when it fails.
     output::<ErrorAnswer>("error", &[]),
     output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
-    output::<SuspendAnswer<'static>>(
-        "suspension",
-        &["member resume", "member suspend", "resume", "suspend"],
-    ),
+    output::<SuspendAnswer<'static>>("suspension", &["resume", "suspend"]),
     output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
     output::<DeadLetterList>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),

@@ -48,7 +48,7 @@ fn of(action: ApprovalAction, status: LinkStatus) -> LinkRecord {
 /// The command line that approves what is held, or the like.
 fn ask(aws: &FakeAws, verb: &str, number: i64, digits: &str, more: &[&str]) -> Answer {
     let run = run(number).to_string();
-    let mut arguments = vec![verb, run.as_str(), "--link", EXPERIENCE];
+    let mut arguments = vec![verb, run.as_str(), "--experience", EXPERIENCE];
     if !digits.is_empty() {
         arguments.extend(["--plan", digits]);
     }

@@ -24,13 +24,13 @@ fn calls(config: &str) -> [Vec<&str>; 14] {
         vec![
             "approve",
             RUN,
-            "--link",
+            "--experience",
             "exp-1",
             "--plan",
             "0123456789abcdef",
         ],
-        vec!["reject", RUN, "--link", "exp-1", "--plan", "01234567"],
-        vec!["restore", RUN, "--link", "exp-1"],
+        vec!["reject", RUN, "--experience", "exp-1", "--plan", "01234567"],
+        vec!["restore", RUN, "--experience", "exp-1"],
         vec!["history"],
         vec!["history", RUN],
     ]

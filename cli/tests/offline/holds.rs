@@ -160,15 +160,15 @@ fn holds_of_one_member_or_link_are_those_alone() {
         answer.stdout.starts_with("nothing is held\napac "),
         "{answer:?}"
     );
-    let one = ["holds", "--link", EXPERIENCE, "--json"];
+    let one = ["holds", "--experience", EXPERIENCE, "--json"];
     let value = aws.run(&home, &one).ended_with(3).json();
     assert_eq!(
         (value["holds"].as_array().unwrap().len(), &value["frozen"]),
         (2, &json!([]))
     );
-    for unknown in [["--member", "nobody"], ["--link", "exp-1"]] {
+    for unknown in [["--member", "nobody"], ["--experience", "exp-1"]] {
         // `*` of apac may have any experience.
-        let code = if unknown[0] == "--link" { 0 } else { 5 };
+        let code = if unknown[0] == "--experience" { 0 } else { 5 };
         let arguments = [&["holds"][..], &unknown].concat();
         aws.run(&home, &arguments).ended_with(code);
     }

@@ -28,7 +28,7 @@ enum Needs {
 /// How each command is called so that it gets as far as it can.
 fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
     use Needs::{Aws, Findings, ItsOwn, Nothing};
-    let approve = vec![RUN, "--link", "exp-1", "--plan", "01234567"];
+    let approve = vec![RUN, "--experience", "exp-1", "--plan", "01234567"];
     let account = vec!["--account", "222222222222", "--yes"];
     vec![
         ("approve", approve.clone(), Aws),
@@ -78,12 +78,10 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
             vec!["emea", "--experience", "leave", "--yes"],
             Aws,
         ),
-        ("member resume", vec!["emea"], Aws),
-        ("member suspend", vec!["emea"], Aws),
         ("plan", vec![], Aws),
         ("reject", approve, Aws),
         ("report", vec!["--html", "page.html"], Aws),
-        ("restore", vec![RUN, "--link", "exp-1"], Aws),
+        ("restore", vec![RUN, "--experience", "exp-1"], Aws),
         ("resume", vec![], Aws),
         ("status", vec![], Aws),
         ("suspend", vec![], Aws),

@@ -137,7 +137,7 @@ fn the_producer_is_asked_for_the_products_of_arguments_and_file_each_once() {
         text(&file),
         "--member",
         "emea",
-        "--link",
+        "--experience",
         EMEA,
     ];
     aws.run(&home, &arguments).ended_with(0);
@@ -162,7 +162,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is_asked() {
         "a",
         "--member",
         "emea",
-        "--link",
+        "--experience",
         "exp-0000000000000",
     ];
     for (arguments, code, word, why) in [

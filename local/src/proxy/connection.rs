@@ -212,7 +212,11 @@ async fn whole(body: Stream) -> Result<(Bytes, Option<HeaderMap>)> {
 
 /// Converts it to a body that can be sent.
 fn again((bytes, trailers): (Bytes, Option<HeaderMap>)) -> Body {
-    Full::new(bytes)
-        .with_trailers(std::future::ready(trailers.map(Ok)))
-        .boxed()
+    let body = Full::new(bytes);
+    match trailers {
+        None => body.boxed(),
+        Some(trailers) => body
+            .with_trailers(std::future::ready(Some(Ok(trailers))))
+            .boxed(),
+    }
 }

@@ -1,8 +1,8 @@
 //! Requests about holds: each is a run of its own, on one lane.
 //!
-//! An approval lets exactly that be done which was shown. It is remembered as the link's grant until
-//! it is done, so that an interrupted one is taken up again; the guards let a plan through only if every
-//! change of it was approved. What has become unnecessary falls away; anything new is refused.
+//! An approval permits exactly what was shown. The link state keeps it as a grant until it is done,
+//! so that an interrupted approval continues. The guards let a plan through only if each of its
+//! changes was approved. What has become unnecessary is left out, and anything new is refused.
 
 use std::collections::BTreeSet;
 
@@ -32,11 +32,11 @@ use crate::run::begin::{close_interrupted, open_run};
 use crate::run::finish::{add_outcomes, fail_run, finish_run};
 use crate::setup::Setup;
 
-/// Why a request about a hold comes to nothing.
+/// Why a request about a hold has no effect.
 enum Rejected {
-    /// What was asked for does not fit what stands now.
+    /// The request does not fit the current state.
     Refused(String),
-    /// Something does not answer.
+    /// A call failed.
     Failed(LinkError),
 }
 
@@ -50,7 +50,7 @@ fn refused<T>(why: &str) -> Result<T, Rejected> {
     Err(Rejected::Refused(why.to_owned()))
 }
 
-/// A request on its link.
+/// A request with its link.
 struct Case<'a> {
     run: RunId,
     request: &'a ApprovalRequest,
@@ -103,7 +103,8 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     };
     tracing::info!(%run, kind, lane = %request.lane, of = %request.run, "the run begins");
     context.ledger.put_run(&record).await?;
-    // A request that is cut off comes again, and is another run: there may be many before the next hour.
+    // An interrupted request is delivered again and becomes another run. There may be many before
+    // the next hour.
     close_interrupted(context, run).await?;
     let case = Case {
         run,
@@ -123,7 +124,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     finish_run(context, record).await
 }
 
-/// Does what is asked for, and writes down what became of the request.
+/// Serves the request, and records the result.
 async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -137,7 +138,7 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     let mut refused = None;
     let mut outcome = match served {
         Ok(outcome) => outcome,
-        // It comes again with its message.
+        // The message is delivered again.
         Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
         Err(Rejected::Failed(error)) => {
             fail_link(context, case.run, case.link, Some(lane.clone()), &error).await
@@ -162,8 +163,8 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         ask: case.ask.clone(),
         refused,
     });
-    // What is on record already stays so: of a run that was cut off, or that has failed halfway, it shows
-    // what is held, or committed.
+    // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
+    // or committed.
     let known = context.ledger.link(case.run, lane).await?;
     let record = LinkRecord {
         approval: answered.clone(),
@@ -186,7 +187,7 @@ fn bare<L, A, M, O, S: Clock>(
     })
 }
 
-/// Writes what is remembered of the link. Whoever was faster makes the request come to nothing.
+/// Writes the link state. The request has no effect if another writer was faster.
 async fn write<L: WriteRuns, A, M, O: Bus, S>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -229,7 +230,7 @@ async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     Ok(reconcile_or_fail(context, &request, &listings, &connection).await)
 }
 
-/// True if the very plan was approved before, and is not done.
+/// True if exactly this plan was approved before, and is not done.
 async fn is_granted<L: ReadRuns>(
     ledger: &L,
     request: &ApprovalRequest,
@@ -245,7 +246,7 @@ async fn is_granted<L: ReadRuns>(
     }
 }
 
-/// The run before which the lists are wanted back, if that is what was approved before.
+/// The run before which the lists are wanted back, if a rollback was approved before.
 async fn granted_rollback<L: ReadRuns>(
     ledger: &L,
     request: &ApprovalRequest,
@@ -262,7 +263,7 @@ async fn granted_rollback<L: ReadRuns>(
     Ok(hold.as_ref().and_then(Hold::rollback_to))
 }
 
-/// Remembers the approval, if the plan as it is now has nothing that was not shown.
+/// Writes the grant, if the current plan has nothing that was not shown.
 async fn grant<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -297,7 +298,7 @@ where
     }
     if !seen.plan.is_part_of(&shown) {
         if goal.rollback {
-            // Nobody can release it any more.
+            // Nobody can approve it any more.
             let mut next = seen.link_state.clone();
             next.restore = None;
             let (bus, lane) = (&context.outbox, &seen.lane);
@@ -309,7 +310,7 @@ where
                 "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)",
             );
         }
-        // Served as it is: the plan of today is held, and replaces the hold.
+        // Served as it is: the current plan is held, and replaces the hold.
         return Ok(());
     }
     let is_shown = |condition: &HoldReason| {
@@ -319,14 +320,15 @@ where
             || condition.guard().is_some_and(exempt)
     };
     if !goal.rollback && !goal.desired.conditions.iter().all(is_shown) {
-        // What somebody accepts has to have been shown: it is held anew, with all its reasons.
+        // An operator can only accept a reason that was shown, so the plan is held anew with all
+        // its reasons.
         return Ok(());
     }
     let next = granted(case, goal, hold, &seen);
     write(context, case, &seen.link_state, &next).await
 }
 
-/// What is remembered once a hold is approved.
+/// The link state after a hold is approved.
 fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> LinkState {
     let mut next = seen.link_state.clone();
     let grant = Grant {
@@ -372,7 +374,7 @@ async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(outcome)
 }
 
-/// Plans the rollback, and holds it: it is shown before it is done.
+/// Plans the rollback, and holds it, so that it is shown before it is executed.
 async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -407,7 +409,7 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     };
     let hold = new_hold(&seen, case.run, vec![reason], context.now());
     outcome.record.hold = Some(hold.clone());
-    // What would be approved is on record before it can be.
+    // The record comes first, so that an approval always has one.
     let kept = keep(ledger, &seen.lane, &outcome.record).await;
     kept.map_err(LinkError::Ledger)?;
     let mut next = seen.link_state.clone();
@@ -416,7 +418,7 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     Ok(outcome)
 }
 
-/// What the lane is to equal: the management experience, or the lists as they were before a run.
+/// The desired state: the management experience, or the lists before a run.
 async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -449,7 +451,7 @@ fn asked_for<'a>(known: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a
     of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
-/// Why a request that fits no hold is refused, and the remedy.
+/// The refusal of a request that fits no hold, with the remedy.
 fn stale(known: &LinkState, request: &ApprovalRequest) -> String {
     let held = known.hold.iter().chain(&known.restore);
     let commands: Vec<_> = held

@@ -11,7 +11,7 @@ use crate::run::finish::fail_run;
 use crate::run::work::work_through;
 use crate::setup::Setup;
 
-/// Goes on with the run, under the configuration that it began with.
+/// Continues the run, with the configuration with which it began.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     rest: Continuation,

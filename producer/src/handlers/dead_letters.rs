@@ -1,6 +1,6 @@
-//! Requests about dead letters: replay and discard, each a run of its own. Never redriven blindly: a replay
-//! plans anew, and what is not wanted today is dropped, with a record. A letter is deleted only after its
-//! change has been sent under a committed plan, and its fate is written down.
+//! Requests about dead letters: replay and discard, each a run of its own. Nothing is redriven
+//! blindly: a replay plans anew, and drops what is no longer wanted, with a record. A letter is
+//! deleted only after its change has been sent under a committed plan and its fate is recorded.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ use crate::run::begin::open_run;
 use crate::run::finish::{add_outcomes, finish_run};
 use crate::setup::Setup;
 
-/// Of which run and member the letters are, and what it goes by.
+/// The run and the member of the letters, with the configuration.
 struct Case<'a> {
     run: RunId,
     member: &'a Member,
@@ -92,7 +92,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     finish_run(context, record).await
 }
 
-/// Serves the letters of one member. Nothing if they cannot be read.
+/// Serves the letters of one member, if they can be read.
 async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -172,7 +172,7 @@ where
         }
         return Ok(None);
     };
-    // `*` takes what is live; what cannot be looked at now is kept.
+    // `*` covers live experiences. A letter whose experience cannot be read now is kept.
     if link.target == Target::EveryLive {
         let live = connection.experience(&lane.experience).await;
         if !live.is_ok_and(|experience| experience.is_live()) {
@@ -207,7 +207,7 @@ where
     Ok(Some(outcome))
 }
 
-/// Keeps or deletes letters, by what their lane came to.
+/// Keeps or deletes letters, depending on the outcome of their lane.
 async fn settle_letters<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
@@ -224,8 +224,8 @@ async fn settle_letters<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
     Ok(())
 }
 
-/// Takes the changes of letters that go out of quarantine: nothing may be quarantined whose letter is
-/// gone, or no replay would find it. What is still wanted is tried again by the next run.
+/// Releases the changes of deleted letters from quarantine. A quarantined change without a letter
+/// would be found by no replay. The next run tries again what is still wanted.
 async fn release_of<'a, L: Lanes + WriteRuns, A, M, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
     lane: &LaneId,
@@ -241,8 +241,8 @@ async fn release_of<'a, L: Lanes + WriteRuns, A, M, O, S: Clock>(
     Ok(())
 }
 
-/// Writes down what became of a letter, then deletes it. If that fails it is looked at again with
-/// the next request, and found to be under way or in place.
+/// Records what became of a letter, then deletes it. If the deletion fails, the next request looks
+/// at the letter again, and finds its change under way or in place.
 async fn delete<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,

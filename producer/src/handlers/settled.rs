@@ -1,5 +1,5 @@
-//! Lanes that are said to be done: believed only after they were observed. One that is not equal after all
-//! gets a run of its own.
+//! Lanes that are reported to be done. The producer observes each before it believes that. A lane
+//! that is not in sync gets a run of its own.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +28,10 @@ use crate::run::begin::begin_run;
 use crate::run::finish::{Ends, end_lanes};
 use crate::setup::Setup;
 
-/// What the observed lanes come to.
+/// The results of the observed lanes.
 #[derive(Default)]
 struct Settled {
-    /// Experiences that are planned for again.
+    /// Experiences that need another plan.
     again: Vec<Scope>,
     observed: BTreeSet<LaneId>,
     done: Ends,
@@ -92,7 +92,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     begin_run(context, settled.again, vec![request], deadline).await
 }
 
-/// What becomes of one lane.
+/// Observes one lane, and stamps it if it is done.
 async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
@@ -107,7 +107,7 @@ async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
         desired,
         lifted: &BTreeSet::new(),
         rollback: false,
-        // It is done or not, whatever the operator has suspended since.
+        // Whether it is done does not depend on suspensions.
         suspension: None,
     };
     let ledger = &context.ledger;
@@ -158,7 +158,7 @@ async fn end_held<L: Lanes + WriteRuns, A, M, O, S: Clock>(
     done: &mut Ends,
 ) {
     let rests = mark_rest(&context.ledger, &context.system, seen, false).await;
-    // A rollback that is held against is one that is done.
+    // A plan is held against the rollback, so the rollback is done.
     let is_back = |reason| matches!(reason, &HoldReason::Restored { .. });
     let end = if seen.guards.reasons.iter().all(is_back) {
         LaneEnd::Rests {
@@ -172,7 +172,7 @@ async fn end_held<L: Lanes + WriteRuns, A, M, O, S: Clock>(
     }
 }
 
-/// What was approved is done, and what was held is so no more.
+/// Ends the grant and the hold of a lane in sync.
 async fn end_in_sync<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     goal: &Goal<'_>,
@@ -193,8 +193,9 @@ async fn end_in_sync<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(())
 }
 
-/// A lane that rests and could not be observed: its link has left the configuration, or a side of it
-/// does not answer or says nothing. Whoever waits for it would wait for the next run otherwise.
+/// Ends a lane that rests and could not be observed: its link was removed from the configuration,
+/// or a side of it does not answer. Otherwise the runs that wait for it would wait until the next
+/// run.
 async fn end_unseen<L: Lanes>(
     ledger: &L,
     setup: &Setup,

@@ -12,7 +12,7 @@ use crate::run::begin::begin_run;
 /// The requests of one batch, which are served by one run.
 #[derive(Debug, Default)]
 pub(crate) struct SyncRequests {
-    /// What they are about: whatever any of these covers.
+    /// The scopes of the requests; the run covers what any of them covers.
     scopes: Vec<Scope>,
     requests: Vec<Request>,
 }

@@ -1,4 +1,4 @@
-//! The operator's look at dead letters: what each is, and what a replay would do with it now.
+//! The dead letters for the operator: what each contains, and what a replay would do with it now.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,8 @@ use crate::reach::{connect, desired_for, read_management};
 use crate::reconcile::outcome::{blank, observed};
 use crate::setup::Setup;
 
-/// The dead letters that the filter is about. They are hidden from others while they are looked at.
+/// Lists the dead letters that the filter selects. They are hidden from other receivers in the
+/// meantime.
 pub async fn dead_letters<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     filter: &DeadLetterFilter,
@@ -93,7 +94,7 @@ where
     Ok(letters)
 }
 
-/// What reconciling the lane would come to.
+/// The outcome that reconciling the lane would have.
 async fn would_reconcile<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
@@ -108,7 +109,7 @@ where
     S: Clock,
     C: ReadCatalog,
 {
-    // No run: nothing is written.
+    // There is no run, because nothing is written.
     let run = RunId::next(None, 0, 0);
     let lifted = changes.iter().map(|(_, change)| change.product.clone());
     let observed = async {

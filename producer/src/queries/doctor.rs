@@ -1,5 +1,5 @@
-//! Whether everything is reached that a run needs: each member's role, catalog and queues, the management
-//! experiences, AWS Marketplace. Looks only: nothing is written, sent or taken away.
+//! Checks whether the producer reaches everything that a run needs: each member's role, catalog and
+//! queues, the management experiences, AWS Marketplace. It writes, sends and removes nothing.
 
 use std::collections::BTreeSet;
 
@@ -22,10 +22,10 @@ use crate::context::{Context, Marketplace};
 use crate::reach::{READS_AT_ONCE, targets};
 use crate::setup::Setup;
 
-/// Members that are looked at at the same time.
+/// Members that are checked concurrently.
 const MEMBERS_AT_ONCE: usize = 16;
 
-/// Whether everything is reached that the request is about. No member is begun with after `until`.
+/// Checks what the request selects. It begins with no further member after `until`.
 pub async fn doctor<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     request: &DoctorRequest,
@@ -79,7 +79,7 @@ where
     })
 }
 
-/// Whether AWS Marketplace tells of a product; what it tells does not matter.
+/// Checks whether AWS Marketplace answers for a product, whatever the answer.
 async fn look_up<D: Discovery>(discovery: &D, product: Option<&ProductId>) -> Look<()> {
     let Some(product) = product else {
         return Look::Skipped("no management experience allows a product".to_owned());
@@ -133,7 +133,7 @@ async fn look_at_member<L, A, M: Members, O, S: Clock>(
     }
 }
 
-/// What is known of a member that was not reached.
+/// The answer for a member that was not reached.
 fn unreached(
     setup: &Setup,
     member: &Member,
@@ -178,7 +178,7 @@ fn links_of<'a>(setup: &'a Setup, member: &'a Member) -> impl Iterator<Item = &'
     links.filter(|link| link.member.name == member.name)
 }
 
-/// The member's experiences, of each of its links.
+/// Reads the member's experiences for each of its links.
 async fn look_at_links<C: ReadCatalog>(
     setup: &Setup,
     member: &Member,
@@ -221,7 +221,7 @@ async fn look_at_links<C: ReadCatalog>(
     looks
 }
 
-/// An experience and its policy.
+/// Reads an experience and its policy.
 async fn look_at<C: ReadCatalog>(
     catalog: &C,
     id: &ExperienceId,

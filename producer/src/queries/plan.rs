@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::reach::reach;
 use crate::reconcile::observe::outside_edits;
 
-/// What a run about `scope` would do now.
+/// Computes what a run over `scope` would do now.
 pub async fn plan<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     scope: &Scope,

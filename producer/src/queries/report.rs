@@ -1,5 +1,5 @@
-//! The operator's report: what the management experiences want, and where each member experience stands
-//! otherwise, and why.
+//! The operator's report: the lists of the management experiences, and for each member experience
+//! what differs and why.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, lo
 use crate::context::Context;
 use crate::reach::{Desired, DesiredStates, reach};
 
-/// Where the member experiences of the scope stand.
+/// Compares the member experiences of the scope with what is wanted.
 pub async fn report<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     request: &ReportRequest,

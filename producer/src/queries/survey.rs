@@ -1,4 +1,4 @@
-//! What every query begins with, and how lanes are observed for it.
+//! What every query begins with, and how it observes lanes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ use crate::reconcile::listings::CachedListings;
 use crate::reconcile::observe::{edits_among, observe};
 use crate::setup::Setup;
 
-/// Links that are looked at at the same time.
+/// Links that are observed concurrently.
 pub(super) const LINKS_AT_ONCE: usize = 8;
-/// Lanes of one `*` link that are looked at at the same time.
+/// Lanes of one `*` link that are observed concurrently.
 pub(super) const LANES_AT_ONCE: usize = 4;
-/// How large an answer may be, in bytes: Lambda lets 6 MB through (6,291,556 bytes).
+/// The largest answer, in bytes. Lambda's limit is 6 MB (6,291,556 bytes).
 const MOST_BYTES: usize = 6_000_000;
 
-/// The configuration, and what the management experiences of the links in question want.
+/// The configuration, and the desired states of the selected links.
 pub(super) struct Survey {
     pub(super) setup: Setup,
     pub(super) scopes: [Scope; 1],
@@ -48,13 +48,13 @@ impl Survey {
         })
     }
 
-    /// The links that the scope is about.
+    /// The links that the scope covers.
     pub(super) fn links(&self) -> Vec<&Link> {
         self.setup.links_in(&self.scopes)
     }
 }
 
-/// One lane that a query looks at.
+/// A lane that a query observes.
 #[derive(Clone, Copy)]
 pub(super) struct LaneQuery<'a> {
     pub(super) setup: &'a Setup,
@@ -82,7 +82,7 @@ impl<'a> LaneQuery<'a> {
     }
 }
 
-/// Observes a lane as a run would, asking nobody whether products are live.
+/// Observes a lane as a run would, with stored listings only.
 pub(super) async fn observe_lane<L: Lanes + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     member: &C,
@@ -92,8 +92,8 @@ pub(super) async fn observe_lane<L: Lanes + ReadRuns, C: ReadCatalog>(
     observe(ledger, member, &CachedListings(ledger), goal, now).await
 }
 
-/// What `tell` makes of a lane. The lane's products are read before the lane and the lists: what ends in
-/// between is then at worst told as still open.
+/// Observes a lane and converts it with `tell`. The lane's products are read before the lane and
+/// the lists, so that a change that ends in between is at worst reported as still open.
 pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     ledger: &L,
     member: &C,
@@ -132,7 +132,7 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     }))
 }
 
-/// The plan that the lane works on, while not all of it has been taken.
+/// The committed plan, while not all of it has been taken.
 async fn committed<L: ReadRuns>(
     ledger: &L,
     lane: &LaneId,
@@ -145,7 +145,7 @@ async fn committed<L: ReadRuns>(
     Ok(record.map(|record| record.plan()))
 }
 
-/// An answer that Lambda would not let through would be an error without a remedy.
+/// Refuses an answer above Lambda's limit with an error that has a remedy.
 pub(super) fn fitting<T: serde::Serialize>(
     answer: T,
     told: impl FnOnce(usize, usize) -> String,

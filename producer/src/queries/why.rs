@@ -1,4 +1,4 @@
-//! Why products stand as they do. One observation of each lane answers for all products.
+//! Explains the state of products. One observation of each lane answers for all products.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, lo
 use crate::context::Context;
 use crate::reach::reach;
 
-/// Why the products stand as they do, on each member experience of the scope.
+/// Explains the state of the products on each member experience of the scope.
 pub async fn why<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     request: &WhyRequest,

@@ -1,5 +1,5 @@
-//! Carrying out one decision, with conditional writes. Whoever was faster makes it stale: then the lane is
-//! observed again.
+//! Applies one decision with conditional writes. If another writer was faster, the decision is
+//! stale, and the lane is observed again.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::Edited;
@@ -22,13 +22,13 @@ use super::remember::remember;
 use super::send::{Committed, ask_for_rules, commit, send, wake};
 use crate::context::Context;
 
-/// How long a live Tick may be overdue before the producer sends it once more, in seconds.
+/// How long a live Tick may be overdue before the producer sends it again, in seconds.
 const OVERDUE: f64 = 120.0;
 
-/// What came of a decision: nothing if it is stale, and the lane is to be observed again.
+/// The outcome of a decision. None if the decision is stale, and the lane must be observed again.
 type Applied = Result<Option<LinkOutcome>, LinkError>;
 
-/// Carries out a decision on what was seen. A rollback is resumed by `reconcile` itself.
+/// Applies a decision. `reconcile` itself resumes rollbacks.
 pub(crate) async fn apply<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     request: &ReconcileRequest<'_>,
@@ -104,7 +104,7 @@ async fn tell_suspended<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(Some(outcome))
 }
 
-/// There is no such rollback any more.
+/// Refuses a rollback that is no longer the one that was shown.
 async fn refuse_rollback<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,
@@ -167,7 +167,7 @@ where
         tracing::info!(%run, lane = %seen.lane, tick = state.tick, "the lane's tick is overdue and is sent once more");
         wake(connection, &seen.lane, state).await?;
     }
-    // Of a run that goes on twice with the same link, the whole plan stays on record.
+    // If a run serves the same link twice, the record keeps the whole plan.
     if planned != run {
         let kept = keep(ledger, &seen.lane, &outcome.record).await;
         kept.map_err(LinkError::Ledger)?;
@@ -175,8 +175,8 @@ where
     Ok(Some(outcome))
 }
 
-/// What the plan takes away counts from now on, the lists are kept for a rollback, the plan is put on
-/// record; then it becomes the lane's, and is sent.
+/// Counts the removals, stores the lists for a rollback, records the plan; then commits it to the
+/// lane, and sends it.
 async fn commit_and_send<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,
@@ -192,7 +192,7 @@ where
     let (run, seen, now) = (attempt.run, attempt.seen, context.now());
     let mut outcome = attempt.outcome(LinkStatus::Committed, now);
     let next = after_commit(&attempt.goal, seen, &attempt.edited, now);
-    // Of an experience that had no policy there are no lists to go back to: it allowed everything.
+    // An experience without a policy has no lists to return to: it allowed everything.
     if !seen.plan.deny().is_empty() && seen.first_policy.is_none() {
         let lists = ledger.put_lists(run, &seen.lane, &seen.actual, now).await;
         lists.map_err(LinkError::Ledger)?;
@@ -216,8 +216,8 @@ where
     };
     match sent {
         Ok(messages) => outcome.messages = messages,
-        // It may be the lane's, and is not sent: the next run finds no `sent` mark and plans again. The
-        // record keeps the plan, which is what changes are told by.
+        // The plan may be committed and is not sent: the next run finds no `sent` mark and plans
+        // again. The record keeps the plan, because changes are checked against it.
         Err(error) => {
             tracing::error!(%run, lane = %seen.lane, code = error.code(), %error, "the plan may be committed and is not sent whole");
             outcome.record.status = LinkStatus::Failed;
@@ -232,8 +232,9 @@ where
     Ok(Some(outcome))
 }
 
-/// Sends a committed plan. What is replayed leaves the quarantine before its message is sent: a newer
-/// plan, made before the message is claimed, would leave it alone, and its dead letter is gone.
+/// Sends a committed plan. A replayed change leaves the quarantine before its message is sent.
+/// Otherwise a newer plan, made before the message is claimed, would leave the change alone, and
+/// its dead letter would be gone.
 async fn send_out<L: Lanes + WriteRuns, A, M, O, S: Clock, C: SendChanges>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,

@@ -1,4 +1,4 @@
-//! Links that could not be reconciled: recorded, and what is known of their lanes announced.
+//! Links that could not be reconciled: records them, and announces what is known of their lanes.
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
@@ -13,7 +13,7 @@ use super::remember::remember;
 use crate::context::Context;
 use crate::setup::Setup;
 
-/// Records that a link has failed. What becomes of its lane is told without observing it.
+/// Records that a link has failed, and announces the state of its lane without observing it.
 pub(crate) async fn fail_link<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     run: RunId,
@@ -41,7 +41,8 @@ pub(crate) async fn fail_link<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     LinkOutcome::new(record)
 }
 
-/// A plan that this run may have committed before, in an invocation that was cut off, stays on record.
+/// Records a failure. A plan that this run may have committed before, in an interrupted invocation,
+/// stays in the record.
 async fn record_failure<L: WriteRuns>(ledger: &L, failed: &LinkRecord) -> Result<(), ServiceError> {
     let known = match &failed.lane {
         Some(lane) => ledger.link(failed.run, lane).await?,
@@ -49,7 +50,7 @@ async fn record_failure<L: WriteRuns>(ledger: &L, failed: &LinkRecord) -> Result
     };
     let record = match known {
         Some(known) => LinkRecord {
-            // Of a held one nothing is committed, and it may wait for approval already.
+            // Nothing of a held plan is committed, and it may already wait for approval.
             status: match known.status {
                 LinkStatus::Held => LinkStatus::Held,
                 _ => LinkStatus::Failed,
@@ -63,7 +64,7 @@ async fn record_failure<L: WriteRuns>(ledger: &L, failed: &LinkRecord) -> Result
     ledger.put_link(&record).await
 }
 
-/// What is known of a lane that could not be observed. Takes two reads.
+/// Announces what is known of a lane that could not be observed. It takes two reads.
 async fn notice_failure<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     link: &Link,
@@ -71,7 +72,7 @@ async fn notice_failure<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     error: &LinkError,
     record: &LinkRecord,
 ) {
-    // These say nothing of the link.
+    // These errors say nothing about the link.
     if matches!(error, LinkError::Ledger(_) | LinkError::Contended(_)) {
         return;
     }
@@ -80,8 +81,8 @@ async fn notice_failure<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     }
 }
 
-/// The same of a link for every experience: of each lane that it was ever planned for. Takes one more
-/// query.
+/// Like [`notice_failure`], for a `*` link: for each lane that it was ever planned for. It takes
+/// one more query.
 pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
@@ -119,12 +120,12 @@ async fn notice_unseen<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         ..known.clone()
     };
     if !next.notices.pending.is_empty() {
-        // It may never have been planned for. Without its entry nobody would tell of its end, should the
-        // link leave the configuration.
+        // The lane may never have been planned for. Without its entry nobody would announce its end
+        // if the link is removed from the configuration.
         let registered = ledger.register(lane, record).await;
         registered.map_err(LinkError::Ledger)?;
     }
-    // Written by somebody else meanwhile: the next observation compares again.
+    // Another writer was faster: the next observation compares again.
     let written = remember(ledger, &context.outbox, lane, &known, &next).await;
     written.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Holding a plan that the guards do not let through.
+//! Holds a plan that the guards stop.
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::error::LinkError;
@@ -14,8 +14,8 @@ use super::remember::remember;
 use super::send::{Committed, ask_for_rules, commit, send};
 use crate::context::Context;
 
-/// Holds a plan: records it, which announces it once, and lets nothing of the lane's go on that the plan
-/// does not agree with. Nothing if the lane is to be observed again.
+/// Holds a plan: records it, which announces it once, and halts every change of the lane that does
+/// not agree with the plan. Returns none if the lane must be observed again.
 pub(crate) async fn hold<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,
@@ -29,8 +29,8 @@ where
     C: SendChanges,
 {
     let (ledger, seen) = (&context.ledger, attempt.seen);
-    // What was to be tried again waits with the rest of the plan: were it left in quarantine, the next run
-    // would not plan it, and nobody could approve it. Its letter stays.
+    // A change that is to be tried again waits with the rest of the plan. If it stayed in
+    // quarantine, the next run would not plan it, and nobody could approve it. Its letter stays.
     release(ledger, &context.system, &seen.lane, &seen.quarantine.lifted).await?;
     let mut outcome = attempt.outcome(LinkStatus::Held, context.now());
     let hold = present_hold(context, attempt).await?;
@@ -51,7 +51,7 @@ where
     serve_meanwhile(context, attempt, meanwhile, outcome, connection).await
 }
 
-/// The hold that stands, if it says the same and can still be approved; a new one otherwise.
+/// The current hold, if it means the same and can still be approved, or a new one.
 async fn present_hold<L: WriteRuns, A, M, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,
@@ -70,15 +70,15 @@ async fn present_hold<L: WriteRuns, A, M, O, S: Clock>(
     if old.run == attempt.run {
         return Ok(old.clone());
     }
-    // Runs expire, and what is approved is what the run's record shows.
+    // Runs expire, and an approval covers what the run's record shows.
     let record = context.ledger.link(old.run, &seen.lane).await;
     let record = record.map_err(LinkError::Ledger)?;
     let is_shown = record.is_some_and(|record| record.shown().hash() == old.plan_hash);
     Ok(if is_shown { old.clone() } else { new })
 }
 
-/// While a plan is held, the lane is served as if nothing were to be changed: what is open goes on
-/// only as far as it agrees with the lists as they are now.
+/// While a plan is held, serves the lane as if its plan were empty: what is open continues only as
+/// far as it agrees with the current lists.
 async fn serve_meanwhile<L: Lanes, A, M, O, S: Clock, C: SendChanges>(
     context: &Context<L, A, M, O, S>,
     attempt: &Attempt<'_>,
@@ -89,7 +89,7 @@ async fn serve_meanwhile<L: Lanes, A, M, O, S: Clock, C: SendChanges>(
     let (ledger, clock, seen) = (&context.ledger, &context.system, attempt.seen);
     match meanwhile {
         Course::InSync => {
-            // What the member keeps back would be in what is held.
+            // What the member keeps back would be part of the held plan.
             ask_for_rules(connection, seen).await;
             outcome.done = mark_rest(ledger, clock, seen, false).await?;
         }

@@ -1,5 +1,5 @@
-//! Whether the products that a plan would allow are live. A run asks AWS Marketplace, within bounds, and
-//! keeps the answers in the ledger; whoever only looks goes by what is kept.
+//! Whether the products that a plan would allow are live. A run asks AWS Marketplace, within
+//! bounds, and stores the answers in the ledger. Queries use the stored answers.
 
 use std::collections::BTreeSet;
 
@@ -14,27 +14,27 @@ use pmp_sync_domain::time::elapsed;
 
 use crate::context::Context;
 
-/// What is left of an invocation's time when nothing further is begun, in seconds. A link with thousands
-/// of changes takes some of them.
+/// No further link begins if less than this is left of the invocation's time, in seconds. A link
+/// with thousands of changes takes some of it.
 pub(crate) const RESERVE: f64 = 45.0;
-/// Products that one invocation asks for at most, over all links. The others are asked for by the next
-/// run; until then a link's `live_check` says what that means.
+/// The most products that one invocation asks for, over all links. The next run asks for the
+/// others. Until then the link's `live_check` decides.
 const MOST: usize = 50;
-/// How long that takes at the service's 5 a second, in seconds: after this no more is asked, however
-/// slowly it answers.
+/// The duration of that at the service's 5 a second, in seconds. After this time nothing more is
+/// asked, however slowly the service answers.
 const LONGEST: f64 = 10.0;
 
-/// Who knows whether products are live.
+/// A source of listings.
 pub trait Listings: Sync {
-    /// What is known of these products.
+    /// The listings of these products.
     fn answers(
         &self,
         products: &BTreeSet<ProductId>,
     ) -> impl Future<Output = Result<Answers, LinkError>> + Send;
 }
 
-/// The ledger alone, which is asked by whoever writes nothing; and by approvals: what was shown is
-/// executed, and an answer could only add to it.
+/// The stored listings only. Queries use them, and approvals: an approval executes what was shown,
+/// and a new answer could only change that.
 #[derive(Debug)]
 pub struct CachedListings<'a, L>(pub &'a L);
 
@@ -44,7 +44,8 @@ impl<L: ReadRuns> Listings for CachedListings<'_, L> {
     }
 }
 
-/// The ledger, and AWS Marketplace where it does not know: what one invocation asks for all its links.
+/// The stored listings, and AWS Marketplace for the others. One invocation shares it over all
+/// links.
 #[derive(Debug)]
 pub(crate) struct ListingLookup<'a, L, D, K> {
     ledger: &'a L,
@@ -62,10 +63,10 @@ struct Bounds {
 #[derive(Debug, Default)]
 struct Asked {
     answers: Answers,
-    /// Calls, those that failed included.
+    /// The number of calls, including failed ones.
     calls: usize,
     since: Option<Timestamp>,
-    /// Nobody can be asked for now.
+    /// True if AWS Marketplace cannot be asked for now.
     ended: bool,
 }
 
@@ -86,7 +87,7 @@ impl Bounds {
 }
 
 impl<'a, L, D, K> ListingLookup<'a, L, D, K> {
-    /// For an invocation that ends then.
+    /// For an invocation that ends at `deadline`.
     pub(crate) fn new<M, O>(context: &'a Context<L, D, M, O, K>, deadline: Timestamp) -> Self {
         Self {
             ledger: &context.ledger,
@@ -105,7 +106,7 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
         if due.is_empty() {
             return Ok(answers);
         }
-        // One link at a time, so that a product is asked for once.
+        // One link at a time, so that each product is asked for once.
         let mut asked = self.bounds.asked.lock().await;
         for product in due {
             if let Some(answer) = asked.answers.get(&product) {
@@ -132,7 +133,7 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
                 }
             };
             let answer = LiveRecord::new(product.clone(), listing, self.clock.now());
-            // What the plan goes by is kept: the next look is to come to the same plan.
+            // The answer is stored, so that the next observation makes the same plan.
             let stored = self.ledger.put_live(&answer).await;
             stored.map_err(LinkError::Ledger)?;
             asked.answers.insert(product.clone(), answer.clone());
@@ -161,7 +162,7 @@ mod tests {
             since: Some(at(seconds)),
             ..fresh()
         };
-        // The invocation ends at 120, and 45 s of it are for committing and sending.
+        // The invocation ends at 120 s, and 45 s of it are reserved for committing and sending.
         for (asked, now, may) in [
             (fresh(), 0, true),
             (fresh(), 74, true),

@@ -1,4 +1,4 @@
-//! What is written on a lane, and of it, besides a plan.
+//! Writes to a lane, and records of it, other than a plan.
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
@@ -8,7 +8,7 @@ use pmp_sync_domain::reconcile::Observation;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::try_transition::try_transition;
 
-/// The runs that wait for what the lane works on.
+/// The runs that wait for the lane's committed plan.
 pub(crate) fn waiting(state: &LaneState) -> Vec<RunId> {
     state
         .planned_run()
@@ -38,7 +38,8 @@ pub(crate) async fn mark_suspension<L: Lanes, K: Clock>(
     marked.await.map(drop).map_err(LinkError::Ledger)
 }
 
-/// Lets the run wait for the plan that the lane works on. False if it works on another one by now.
+/// Adds the run to those that wait for the committed plan. Returns false if another plan was
+/// committed.
 pub(crate) async fn join<L: Lanes, K: Clock>(
     ledger: &L,
     clock: &K,
@@ -54,7 +55,7 @@ pub(crate) async fn join<L: Lanes, K: Clock>(
     Ok(joined.is_some())
 }
 
-/// Stamps a lane that rests and is `equal` or not. Returns the runs that waited for it.
+/// Stamps a lane at rest, which is in sync if `equal`. Returns the runs that waited for it.
 pub(crate) async fn mark_rest<L: Lanes, K: Clock>(
     ledger: &L,
     clock: &K,
@@ -76,8 +77,8 @@ pub(crate) async fn mark_rest<L: Lanes, K: Clock>(
         .unwrap_or_default())
 }
 
-/// Takes changes out of quarantine: one that is not wanted any more is tried should it be wanted
-/// again, one that is replayed is tried now.
+/// Releases changes from quarantine: a change that is not wanted, so that it is tried if it is
+/// wanted again, or a replayed change, which is tried now.
 pub(crate) async fn release<L: WriteRuns, K: Clock>(
     ledger: &L,
     clock: &K,
@@ -92,7 +93,7 @@ pub(crate) async fn release<L: WriteRuns, K: Clock>(
     Ok(())
 }
 
-/// Puts what a run planned for a link on record.
+/// Writes the record of a link in a run.
 pub(crate) async fn keep<L: WriteRuns>(
     ledger: &L,
     lane: &LaneId,

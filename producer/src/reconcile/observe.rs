@@ -1,5 +1,4 @@
-//! Observing a lane: reads everything that the decision on it needs, and changes nothing. Holds read
-//! ports only.
+//! Observes a lane: reads everything that the decision needs. It has read ports only.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::{Edited, Look};
@@ -13,7 +12,7 @@ use pmp_sync_domain::records::LastChange;
 
 use super::listings::Listings;
 
-/// Observes one lane. Records of earlier runs are read only if something depends on them.
+/// Observes one lane. It reads records of earlier runs only if the decision depends on them.
 pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     member: &C,
@@ -22,7 +21,7 @@ pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
     now: Timestamp,
 ) -> Result<Observation, LinkError> {
     let lane = goal.link.lane_of(goal.experience);
-    // The lane before the member's lists: see `Reads`.
+    // The lane is read before the member's lists; see `Reads`.
     let state = ledger.state(&lane).await.map_err(LinkError::Ledger)?;
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
@@ -58,8 +57,8 @@ pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
     Ok(draft.finish(&records))
 }
 
-/// The member's lists; and, of an experience that has no policy and so allows everything, whether it is
-/// live.
+/// Reads the member's lists. For an experience without a policy, which allows everything, also says
+/// whether it is live.
 async fn read_member<C: ReadCatalog>(
     catalog: &C,
     goal: Goal<'_>,
@@ -85,9 +84,9 @@ async fn read_member<C: ReadCatalog>(
     }
 }
 
-/// The outside edits of a link. The products are read only if something differs, so that a link in sync
-/// costs nothing more. If they cannot be read, what is remembered stays: a link does not fail because of
-/// what only reports need.
+/// Finds the outside edits of a link. The products are read only if something differs, so that a
+/// link in sync costs no further read. If they cannot be read, the remembered edits stay: a link
+/// does not fail because of what only reports need.
 pub(crate) async fn outside_edits<L: Products>(
     ledger: &L,
     seen: &Observation,

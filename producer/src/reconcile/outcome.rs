@@ -1,4 +1,4 @@
-//! What a lane is reconciled for, and what that comes to.
+//! The request to reconcile a lane, and its outcome.
 
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::ids::{LaneId, RunId};
@@ -8,16 +8,16 @@ use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::{LaneEnd, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
-/// What one lane is reconciled for.
+/// A request to reconcile one lane.
 #[derive(Debug, Clone, Copy)]
 pub struct ReconcileRequest<'a> {
-    /// The run.
+    /// The run that reconciles it.
     pub run: RunId,
-    /// What the lane is to come to.
+    /// The goal of the lane.
     pub goal: Goal<'a>,
 }
 
-/// One attempt at a request: what was observed, and the outside edits among it.
+/// One attempt at a request: the observation, with the outside edits.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) run: RunId,
@@ -26,16 +26,16 @@ pub(crate) struct Attempt<'a> {
     pub(crate) edited: Edited,
 }
 
-/// What one link came to.
+/// The outcome of one link.
 #[derive(Debug)]
 pub struct LinkOutcome {
     pub(crate) record: LinkRecord,
     pub(crate) messages: usize,
     pub(crate) lane: Option<LaneId>,
-    /// Runs that the lane is done with, in sync or not.
+    /// Runs that the lane is done with.
     pub(crate) done: Vec<RunId>,
     pub(crate) superseded: bool,
-    /// Products that stay in quarantine.
+    /// Number of products that stay in quarantine.
     pub(crate) quarantined: usize,
 }
 
@@ -56,7 +56,7 @@ impl LinkOutcome {
         self.record.status == LinkStatus::Failed
     }
 
-    /// How the lane is done with the runs before.
+    /// How the lane ended for the earlier runs.
     pub(crate) fn end(&self) -> LaneEnd {
         if self.superseded {
             LaneEnd::Superseded
@@ -68,7 +68,7 @@ impl LinkOutcome {
     }
 }
 
-/// The record of a link of which nothing is known yet.
+/// A record of a link without an observation.
 pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
     LinkRecord {
         schema: SCHEMA,
@@ -95,7 +95,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
     }
 }
 
-/// The record of a link as it was observed.
+/// The record of an observed link.
 pub(crate) fn observed(
     run: RunId,
     link: &Link,
@@ -118,7 +118,7 @@ pub(crate) fn observed(
 }
 
 impl Attempt<'_> {
-    /// What it comes to, with that status.
+    /// The outcome with a status.
     pub(crate) fn outcome(&self, status: LinkStatus, now: Timestamp) -> LinkOutcome {
         let record = observed(self.run, self.goal.link, self.seen, status, now);
         LinkOutcome {

@@ -1,4 +1,4 @@
-//! Lanes of links that have left the configuration: what is still open on them is closed, with a record.
+//! Prunes lanes of removed links: closes what is open on them, with a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,8 @@ use crate::context::Context;
 use crate::reach::connect;
 use crate::setup::Setup;
 
-/// Halts every lane that no link serves any more. What cannot be looked at now is left to the next run.
+/// Halts every lane that no link serves any more. A lane that cannot be read now is left to the
+/// next run.
 pub(crate) async fn prune<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     run: RunId,
@@ -92,13 +93,13 @@ where
         notices: notices.removed(&subject, context.now()),
         ..without_holds(&known)
     };
-    // Something is claimed, or may still be claimed under the plan that is committed.
+    // Something is claimed, or may still be claimed under the committed plan.
     let is_unfinished = !open.is_empty() || is_announced(&state);
     let is_told = forgotten.notices.pending.is_empty();
     if !is_unfinished && forgotten == known && is_told {
         return Ok(None);
     }
-    // `*` takes what is live: only what is known not to be has left it.
+    // `*` covers live experiences. Only one that is known not to be live has left it.
     if let Some(link) = star
         && is_live(&context.members, link, entry).await?
     {
@@ -138,7 +139,8 @@ async fn is_live<M: Members>(
     Ok(experience.is_live())
 }
 
-/// Commits an empty plan: whatever arrives from now on is void. Nothing if another run was faster.
+/// Commits an empty plan, so that every later message is void. Returns none if another run was
+/// faster.
 async fn halt<L: Lanes, K: Clock>(
     ledger: &L,
     clock: &K,
@@ -157,8 +159,8 @@ async fn halt<L: Lanes, K: Clock>(
     Ok(halted.map(|halted| halted.before))
 }
 
-/// Closes what is claimed and not on its way: a change set in flight is left to end, and the
-/// worker closes what it has done.
+/// Closes claimed changes that are not in flight. A change set in flight is left to end, and the
+/// worker closes its changes.
 async fn close_open<L: Close>(
     ledger: &L,
     lane: &LaneId,
@@ -208,9 +210,9 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
     }
 }
 
-/// Without a link there is nothing to approve, and nothing that was approved: should there be a link again,
-/// it is held and approved for what it is then. What was taken away still counts, and what was restored
-/// stays guarded.
+/// The link state without hold and grant, because without a link there is nothing to approve. If
+/// the link is added again, it is held and approved anew. Removals still count, and what was
+/// restored stays guarded.
 fn without_holds(known: &LinkState) -> LinkState {
     LinkState {
         hold: None,

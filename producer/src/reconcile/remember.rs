@@ -1,14 +1,14 @@
-//! Writing what is remembered of a link, and announcing what follows: recorded first, then put on the bus,
-//! and repeated by the next observation if somebody was cut off in between. A bus that takes nothing fails
-//! no link: what is to be announced waits in the ledger.
+//! Writes a link state, and announces what follows: notices are recorded first, then put on the
+//! bus, and the next observation repeats that after an interruption. If the bus accepts nothing, no
+//! link fails: the notices wait in the ledger.
 
 use pmp_sync_domain::error::{Kind, LinkError};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
 use pmp_sync_domain::records::LinkState;
 
-/// Writes what is remembered of a link, if it says anything new, and announces what follows. False if
-/// somebody else wrote it meanwhile.
+/// Writes a link state if it has changed, and announces what follows. Returns false if another
+/// writer was faster.
 pub(crate) async fn remember<L: WriteRuns, B: Bus>(
     ledger: &L,
     bus: &B,
@@ -37,8 +37,8 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
     }
 }
 
-/// Puts on the bus what is recorded as it stands, and writes down that it is there. What the bus does not
-/// take is left to the next observation.
+/// Puts the recorded notices on the bus, and records that. What the bus does not accept is left to
+/// the next observation.
 async fn announce<L: WriteRuns, B: Bus>(
     ledger: &L,
     bus: &B,
@@ -66,7 +66,7 @@ async fn announce<L: WriteRuns, B: Bus>(
     if let (Some(hold), Some(mark)) = (hold, &notices.held) {
         hold.announced |= notices.pending.is_empty() && mark.run == hold.run;
     }
-    // Written by somebody else meanwhile, or not at all: it is announced once more at worst, with the
+    // The write failed, or another writer was faster: at worst the notice is sent again with the
     // same id.
     if let Err(error) = ledger.put_link_state(lane, &written).await {
         tracing::warn!(%lane, %error, "what was announced could not be written down, and is announced once more");

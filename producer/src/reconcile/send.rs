@@ -1,4 +1,4 @@
-//! Commit, then send: the only way in which a plan reaches a member.
+//! Commits, then sends: the only way for a plan to reach a member.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
 use super::marks::waiting;
 
-/// What came of a commit.
+/// The result of a commit.
 #[derive(Debug)]
 pub(crate) enum Committed {
-    /// The plan is the lane's. The runs that worked on or waited for the one before are given.
+    /// The plan is committed. Contains the runs that worked on or waited for the plan before.
     Yes(Vec<RunId>),
-    /// The lane is not as it was when the plan was made: observe again.
+    /// The lane has changed since the plan was made. It must be observed again.
     Stale,
 }
 
-/// A plan as it becomes the lane's.
+/// The committed form of a plan.
 pub(crate) fn planned(run: RunId, plan: &Plan, now: Timestamp) -> Planned {
     Planned {
         run,
@@ -40,8 +40,8 @@ pub(crate) fn planned(run: RunId, plan: &Plan, now: Timestamp) -> Planned {
     }
 }
 
-/// Rule 3: the plan becomes the lane's, on condition that phase, seq, intent and the mark of the
-/// member's rules are as they were read and that no newer plan is there.
+/// Producer rule 3: commits a plan, on condition that phase, seq, intent and the mark of the
+/// member's rules are as they were read, and that there is no newer plan.
 pub(crate) async fn commit<L: Lanes, K: Clock>(
     ledger: &L,
     clock: &K,
@@ -68,7 +68,7 @@ pub(crate) async fn commit<L: Lanes, K: Clock>(
     if let Some(stored) = stored.await.map_err(LinkError::Ledger)? {
         return Ok(Committed::Yes(waiting(&stored.before)));
     }
-    // Written after all, if the answer to the first attempt was lost.
+    // The plan was written if only the answer to the first attempt was lost.
     let state = ledger.state(&seen.lane).await.map_err(LinkError::Ledger)?;
     let is_mine = state
         .planned
@@ -80,8 +80,8 @@ pub(crate) async fn commit<L: Lanes, K: Clock>(
     })
 }
 
-/// Sends the plan's changes and marks it as sent. An empty plan halts the lane: a Tick makes the
-/// worker close what has become void.
+/// Sends the plan's changes, and marks the plan as sent. An empty plan halts the lane: a Tick makes
+/// the worker close what is void.
 pub(crate) async fn send<L: Lanes, K: Clock, C: SendChanges>(
     ledger: &L,
     clock: &K,
@@ -119,7 +119,7 @@ pub(crate) async fn send<L: Lanes, K: Clock, C: SendChanges>(
     Ok(messages.len())
 }
 
-/// Sends the live Tick once more: never a new chain.
+/// Sends the live Tick again, never a new chain.
 pub(crate) async fn wake<C: SendChanges>(
     connection: &C,
     lane: &LaneId,
@@ -131,8 +131,9 @@ pub(crate) async fn wake<C: SendChanges>(
         .map_err(|error| LinkError::NotSent(lane.account.clone(), 1, error))
 }
 
-/// Wakes a lane at rest on which the member's own rules keep something back: only its worker can tell
-/// that they are others by now. The next run asks again if this does not arrive.
+/// Wakes a lane at rest on which the member's own rules keep something back, because only its
+/// worker knows whether the rules have changed. If the Tick does not arrive, the next run sends it
+/// again.
 pub(crate) async fn ask_for_rules<C: SendChanges>(connection: &C, seen: &Observation) {
     if !seen.is_kept_back() {
         return;

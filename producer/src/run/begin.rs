@@ -1,4 +1,4 @@
-//! The beginning of a run: its record, its configuration, and what earlier runs have left behind.
+//! Begins a run: its record, its configuration, and what earlier runs have left behind.
 
 use std::str::FromStr as _;
 
@@ -18,13 +18,13 @@ use super::work::work_through;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::setup::Setup;
 
-/// Unfinished runs that one run looks after. The next one goes on with the others.
+/// The most unfinished runs that one run handles. The next run continues with the others.
 const UNFINISHED: u16 = 200;
-/// After this the rest of a run is not expected any more, in seconds.
+/// After this time the continuation of a run is no longer expected, in seconds.
 const LOST: f64 = 3.0 * 3600.0;
 
-/// A run for these requests, and the configuration that it goes by. Nothing if there is none: the run has
-/// failed then, and says so.
+/// Opens a run for these requests, with its configuration. Returns none if there is no
+/// configuration; the run is then recorded as failed.
 pub(crate) async fn open_run<L: WriteRuns, A, M, O, S: System>(
     context: &Context<L, A, M, O, S>,
     scopes: Vec<Scope>,
@@ -44,7 +44,7 @@ pub(crate) async fn open_run<L: WriteRuns, A, M, O, S: System>(
     }
 }
 
-/// Begins a run for the requests, and works through the links that the scopes cover.
+/// Begins a run for the requests, and reconciles the links that the scopes cover.
 pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     scopes: Vec<Scope>,
@@ -64,9 +64,9 @@ pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     work_through(context, record, &setup, links, deadline).await
 }
 
-/// Announces the ends of runs that had ended when somebody was cut off, and closes those that were cut off
-/// themselves: runs are serial, so an older one that is still planning, and has no rest in the inbox, was.
-/// Its requests are served by this one; what it had committed is the lanes' like any other plan. Returns
+/// Announces the ends of runs that ended without an announcement, and closes interrupted runs. Runs
+/// are serial, so an older run that is still planning and has no continuation in the inbox was
+/// interrupted. This run serves its requests. Its committed plans stay those of the lanes. Returns
 /// the runs that had not ended.
 pub(crate) async fn close_interrupted<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
@@ -93,8 +93,9 @@ pub(crate) async fn close_interrupted<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(unfinished)
 }
 
-/// Runs that wait for a lane which waits for them no more: whoever took the lane over, or stamped it,
-/// was cut off before it wrote down the end; or the lane rests and its link is gone.
+/// Ends runs that wait for a lane without reason: the invocation that took the lane over, or
+/// stamped it, was interrupted before it recorded the end; or the lane rests and its link was
+/// removed.
 async fn end_forgotten<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     run: RunId,

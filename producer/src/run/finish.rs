@@ -1,4 +1,4 @@
-//! The ends of runs: what links came to, and what older runs are done with.
+//! Ends runs: adds the outcomes of links, and ends older runs.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::notify::announce_end;
 use crate::context::Context;
 use crate::reconcile::outcome::LinkOutcome;
 
-/// Lanes that are done with runs, and how.
+/// Lanes that are done, with how they ended, by run.
 pub(crate) type Ends = BTreeMap<RunId, Vec<(LaneId, LaneEnd)>>;
 
-/// Adds the outcomes to the run, and ends the older runs that they end.
+/// Adds the outcomes to the run, and ends the older runs for which that was the last lane.
 pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     record: &mut RunRecord,
@@ -50,7 +50,7 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
 fn count(totals: &mut Totals, outcome: &LinkOutcome) {
     totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
     totals.messages += outcome.messages;
-    // Of what is held nothing is planned to be done.
+    // A held plan contributes no changes.
     let plan = outcome.record.plan();
     totals.allow += plan.allow().len();
     totals.deny += plan.deny().len();
@@ -84,7 +84,7 @@ pub(crate) async fn end_lanes<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(())
 }
 
-/// Ends a run that was planned whole, as far as it can end by now.
+/// Ends a run whose links were all observed, as far as possible.
 pub(crate) async fn finish_run<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     mut record: RunRecord,
@@ -95,7 +95,7 @@ pub(crate) async fn finish_run<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(put_run(context, &record).await?)
 }
 
-/// Ends a run of which nothing came.
+/// Ends a run that failed as a whole.
 pub(crate) async fn fail_run<L: WriteRuns, A, M, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
     mut record: RunRecord,
@@ -109,7 +109,7 @@ pub(crate) async fn fail_run<L: WriteRuns, A, M, O, S: Clock>(
     Ok(context.ledger.put_run(&record).await?)
 }
 
-/// Writes a run, and announces its end if this is it.
+/// Writes a run, and announces its end if it has ended.
 pub(crate) async fn put_run<L: WriteRuns, A, M, O: Bus, S>(
     context: &Context<L, A, M, O, S>,
     record: &RunRecord,

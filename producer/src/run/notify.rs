@@ -1,12 +1,12 @@
-//! Announcing the ends of runs: recorded first, then put on the bus, and repeated by the next run if
-//! somebody was cut off in between.
+//! Announces the ends of runs: recorded first, then put on the bus. After an interruption the next
+//! run repeats it.
 
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::wire::events::SyncCompleted;
 
-/// Announces the end of a run, if that is to be done still.
+/// Announces the end of a run, if that is still to do.
 pub(crate) async fn announce_end<L: WriteRuns, B: Bus>(ledger: &L, bus: &B, record: &RunRecord) {
     let Some(detail) = SyncCompleted::of(record).filter(|_| record.unannounced) else {
         return;

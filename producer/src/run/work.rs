@@ -1,5 +1,5 @@
-//! Working through the links of a run: with bounded concurrency, each failure kept to its own link, and
-//! what does not fit into the invocation handed to another one.
+//! Reconciles the links of a run with bounded concurrency. A failure stays with its link. Links
+//! that do not fit into the invocation are handed to the next one.
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
@@ -17,10 +17,11 @@ use crate::reconcile::prune::prune;
 use crate::reconcile::{RunScope, reconcile_link};
 use crate::setup::{Setup, in_scope};
 
-/// Links that are reconciled at the same time.
+/// Links that are reconciled concurrently.
 const LINKS_AT_ONCE: usize = 8;
 
-/// Reconciles the links at these places of the configuration, as far as the run's scopes cover them.
+/// Reconciles the links at these indexes of the configuration, as far as the run's scopes cover
+/// them.
 pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     mut record: RunRecord,
@@ -47,7 +48,7 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
             if !in_scope(link, scopes) {
                 return None;
             }
-            // One that is slow holds up no other, and none is begun that might be cut off.
+            // A slow link delays no other, and no link begins that might be interrupted.
             if elapsed(context.now(), deadline) <= RESERVE {
                 return Some(Err(place));
             }

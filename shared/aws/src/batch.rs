@@ -1,17 +1,18 @@
-//! The one edge between a Lambda's event source mapping and what serves its messages.
+//! The edge between an event source mapping and the code that serves its messages, for both Lambda
+//! functions.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
 
-/// Serves a batch: `handle` is given the messages and the end of the invocation, and answers with one
+/// Serves a batch. `handle` gets the messages and the end of the invocation, and returns one
 /// disposition for each message, in their order.
 pub async fn serve(
     event: LambdaEvent<SqsEvent>,
     handle: impl AsyncFnOnce(&[Record], Timestamp) -> Vec<Disposition>,
 ) -> SqsBatchResponse {
-    // An unreadable deadline is no reason to do nothing.
+    // An unreadable deadline must not stop the work.
     let deadline = i64::try_from(event.context.deadline)
         .ok()
         .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())

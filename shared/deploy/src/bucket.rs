@@ -26,6 +26,7 @@ const SENDING: Duration = Duration::from_mins(10);
 const PAGES: usize = 100;
 
 #[derive(Debug)]
+/// A bucket for code.
 pub struct Bucket<'a> {
     client: Client,
     name: String,

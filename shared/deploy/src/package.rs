@@ -100,7 +100,9 @@ fn pack(function: Function, binary: &[u8]) -> std::io::Result<Package> {
         .unix_permissions(0o755)
         // A fixed time, so that the same code always gives the same package.
         .last_modified_time(DateTime::default())
-        .compression_method(CompressionMethod::Deflated);
+        .compression_method(CompressionMethod::Deflated)
+        // Packing better takes longer than sending more.
+        .compression_level(Some(1));
     zip.start_file("bootstrap", options)?;
     zip.write_all(binary)?;
     let zip = zip.finish()?.into_inner();

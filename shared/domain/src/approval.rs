@@ -68,7 +68,7 @@ impl Hold {
     /// The command that approves the plan.
     pub fn command(&self, experience: &ExperienceId) -> String {
         format!(
-            "pmp-sync approve {} --link {experience} --plan {}",
+            "pmp-sync approve {} --experience {experience} --plan {}",
             self.run, self.plan_hash
         )
     }

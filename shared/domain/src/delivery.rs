@@ -1,41 +1,41 @@
-//! What both Lambdas do with the messages of a batch: each is acknowledged, comes again, or goes to the
-//! dead-letter queue.
+//! Delivery of messages, for both Lambda functions: each message of a batch is acknowledged,
+//! retried, or sent to the dead-letter queue.
 
 use std::collections::BTreeMap;
 
 use crate::error::ServiceError;
 use crate::ports::DeadLetters;
 
-/// One message of a batch.
+/// A message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The queue's id of it.
+    /// Message id of the queue.
     pub id: String,
-    /// Its body.
+    /// The body, as it was sent.
     pub body: String,
 }
 
-/// What becomes of a message.
+/// What happens to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// It is done with.
+    /// Delete it.
     Acknowledge,
-    /// It comes again.
+    /// Deliver it again.
     Retry,
 }
 
 /// Why a message goes to the dead-letter queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Undeliverable<'a> {
-    /// In one word, by which letters are filtered.
+    /// A word by which letters can be filtered.
     pub reason: &'a str,
     /// The stable code.
     pub code: &'a str,
-    /// In a sentence.
+    /// What is wrong, as a sentence.
     pub detail: &'a str,
 }
 
-/// Puts a message into the dead-letter queue.
+/// Sends a message to the dead-letter queue.
 pub async fn dead_letter_record<D: DeadLetters>(
     queue: &D,
     record: &Record,

@@ -110,7 +110,7 @@ impl RunError {
                 "check the experience against `pmp-sync status` and the configuration"
             }
             Self::TooLarge(_) => {
-                "name fewer products, or narrow the question with --member and --link"
+                "name fewer products, or narrow the question with --member and --experience"
             }
             Self::Ledger(_) => {
                 "see the message of the service; the request is tried again from the inbox"

@@ -1,5 +1,5 @@
-//! What becomes of one lane: from what was read of it ([`Observation`]) to what is done with it
-//! ([`Decision`]) and what is remembered of it afterwards. Pure; the producer reads before and writes after.
+//! The decision on one lane: from what was read of it ([`Observation`]) to what is done with it
+//! ([`Decision`]) and what is remembered of it. Pure: the producer reads before and writes after.
 
 mod course;
 mod decide;

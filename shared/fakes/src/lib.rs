@@ -5,13 +5,17 @@
 //! Nothing here needs a runtime, so any executor can drive it, and tests are deterministic.
 
 mod catalog;
+mod experiences;
 mod fail;
 mod ledger;
+mod member;
 mod queue;
 mod world;
 
-pub use self::catalog::{ChangeSetRecord, Experiences, Observed, OrgCatalog};
+pub use self::catalog::OrgCatalog;
+pub use self::experiences::{ChangeSetRecord, Experiences, Observed};
 pub use self::fail::{Call, Failing, Fate};
 pub use self::ledger::{ItemState, Kept, MemoryLedger, Written};
+pub use self::member::{MemberAccess, MemberSide};
 pub use self::queue::{Delivery, Queue};
-pub use self::world::{MemberAccess, MemberSide, World};
+pub use self::world::World;

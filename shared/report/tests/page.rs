@@ -90,7 +90,7 @@ fn what_needs_somebody_and_the_members_are_there_without_scripts() {
     let page = render(&model());
     let (page, _) = page.split_once("<script").unwrap();
     for part in [
-        "pmp-sync approve 01ARZ3NDEKTSV4RRFFQ69G5FAV --link exp-9d1kq27hs0abc --plan 00",
+        "pmp-sync approve 01ARZ3NDEKTSV4RRFFQ69G5FAV --experience exp-9d1kq27hs0abc --plan 00",
         "PMS-7002: too much",
         "pmp-sync resume --member apac",
         "2026-03-01 07:00:00",

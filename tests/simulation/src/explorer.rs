@@ -20,6 +20,7 @@ mod run;
 mod scheduler;
 mod search;
 mod state;
+mod stepper;
 mod steps;
 mod tasks;
 mod world;

@@ -2,11 +2,13 @@
 //! product's functions is used, so that a mistake in one is not made twice. Only the modes come from the domain: a
 //! new one does not compile here until it has its rule.
 
+use pmp_sync_domain::guard::GuardName;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::lane::{MemberMode, MemberRules};
 use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_fakes::Observed;
 
 /// Change sets carry at most so many changes of each kind.
 const BATCH: usize = 50;
@@ -61,6 +63,23 @@ pub(crate) fn left_to_do(
 pub(crate) fn fewest_change_sets(plan: &Plan) -> usize {
     let of = |count: usize| count.div_ceil(BATCH);
     of(plan.allow().len()).max(of(plan.deny().len()))
+}
+
+/// The conditions of a management experience, as it was read.
+pub(crate) fn oddities(observed: &Observed) -> Vec<GuardName> {
+    use pmp_sync_domain::experience::Status;
+    let mut odd = Vec::new();
+    if observed.experience.archived {
+        odd.push(GuardName::ManagementArchived);
+    } else if observed.experience.status != Status::Enabled {
+        odd.push(GuardName::ManagementDisabled);
+    }
+    if observed.experience.policy.is_none() {
+        odd.push(GuardName::ManagementNoPolicy);
+    } else if observed.policy.allowed().is_empty() {
+        odd.push(GuardName::ManagementEmpty);
+    }
+    odd
 }
 
 /// True if a member's rules forbid changes of this kind for as long as they are what they are.

@@ -92,7 +92,7 @@ fn state(number: usize) -> State {
 
 pub(crate) fn hold_command(number: usize) -> String {
     format!(
-        "pmp-sync approve 01KJNE1V5H0000000000000000 --link {} --plan 7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
+        "pmp-sync approve 01KJNE1V5H0000000000000000 --experience {} --plan 7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069",
         experience(number)
     )
 }

@@ -87,7 +87,7 @@ impl Setting {
 
     /// What is held on the first member's experience.
     fn hold(&self) -> Value {
-        let holds = ["holds", "--link", self.emea(), "--json"];
+        let holds = ["holds", "--experience", self.emea(), "--json"];
         let holds = self.local.run(&holds).ended_with(3).json();
         assert_eq!(holds["holds"].as_array().unwrap().len(), 1, "{holds}");
         holds["holds"][0].clone()
@@ -98,7 +98,7 @@ impl Setting {
         let before = self.allowed();
         let hold = self.hold();
         let run = hold["run"].as_str().unwrap();
-        let stale = ["approve", run, "--link", self.emea(), "--plan", STALE];
+        let stale = ["approve", run, "--experience", self.emea(), "--plan", STALE];
         let answer = self.local.run(&stale).ended_with(3);
         answer.tells(&["is not the plan that was named", "pmp-sync approve "]);
         assert_eq!(self.allowed(), before);
@@ -217,11 +217,11 @@ fn a_wrong_approval_is_undone_product_for_product() {
         assert_eq!(event["schema"], 1, "{event}");
     }
 
-    let restore = ["restore", run, "--link", setting.emea()];
+    let restore = ["restore", run, "--experience", setting.emea()];
     let answer = setting.local.run(&restore).ended_with(3);
     assert!(answer.stdout.contains("pmp-sync approve "), "{answer:#?}");
     assert_eq!(setting.allowed()[0], BTreeSet::new(), "it is only shown");
-    let holds = ["holds", "--link", setting.emea(), "--json"];
+    let holds = ["holds", "--experience", setting.emea(), "--json"];
     let holds = setting.local.run(&holds).ended_with(3).json();
     let rollback = holds["holds"].as_array().unwrap().iter();
     let mut rollback = rollback.filter(|hold| hold["restores"] == run);

@@ -250,7 +250,7 @@ fn a_member_goes_on_to_mirror(local: &Local) {
 fn a_suspended_member_stays_as_it_is(local: &Local) {
     let experience = experience_of_emea(local);
     let before = lists(local, &experience);
-    local.run(&["member", "suspend", "emea"]).ended_with(0);
+    local.run(&["suspend", "--member", "emea"]).ended_with(0);
     assert!(listed(local, EMEA)["suspended"]["since"].is_string());
     let source = local.text("management_experience");
     let mut wanted = lists(local, source);
@@ -261,7 +261,7 @@ fn a_suspended_member_stays_as_it_is(local: &Local) {
     let sync = ["sync", "--member", "emea", "--wait"];
     local.run(&sync).ended_with(4);
     assert_eq!(lists(local, &experience), before);
-    local.run(&["member", "resume", "emea"]).ended_with(0);
+    local.run(&["resume", "--member", "emea"]).ended_with(0);
     local.run(&sync).ended_with(0);
     let after = lists(local, &experience)["allow"].clone();
     let came = after.as_array().unwrap().iter();

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Known, rollback};
+use crate::hint::Flags;
 
 /// A plan that waits for approval.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -79,7 +80,7 @@ pub(crate) struct ReasonAnswer {
 }
 
 impl HoldAnswer {
-    pub(crate) fn new(known: &Known, hold: &Hold) -> Self {
+    pub(crate) fn new(known: &Known, hold: &Hold, flags: &Flags) -> Self {
         let entry = known.entry.as_ref();
         Self {
             member: known.member().cloned(),
@@ -95,7 +96,7 @@ impl HoldAnswer {
             restores: rollback(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
-            approve: known.approve(hold),
+            approve: known.approve(hold, flags),
             products: None,
         }
     }

@@ -8,16 +8,15 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_aws::bus::is_rule_enabled;
 use pmp_sync_aws::caller::identify;
 use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_deploy::installation::{management_stack, member_stack};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::doctor::{DoctorAnswer, DoctorRequest, Look};
-use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _, Result};
 use pmp_sync_domain::records::LaneEntry;
-use pmp_sync_domain::wire::{DOCTOR_REQUESTED, SOURCE};
-use serde::Deserialize as _;
-use serde_json::json;
+use pmp_sync_domain::wire::DOCTOR_REQUESTED;
 use tokio::time::Instant;
 
 use super::look::{Timed, brisk, look, look_for};
@@ -26,7 +25,6 @@ use super::{account, aws, management, organization, runs, sides};
 use crate::client::context::Context;
 use crate::client::{holds, invoke};
 use crate::failure::Failure;
-use pmp_sync_deploy::installation::{management_stack, member_stack};
 
 /// How long to wait for the producer.
 const PRODUCER: Duration = Duration::from_secs(35);
@@ -218,20 +216,13 @@ pub(crate) async fn producer(context: &Context, members: &[MemberName]) -> Timed
         let request = DoctorRequest {
             members: members.to_vec(),
         };
-        let payload =
-            json!({ "source": SOURCE, "detail-type": DOCTOR_REQUESTED, "detail": request });
-        let answer = invoke::ask(context, &payload)
-            .await
-            .map_err(|failure| service(&failure))?;
         let wrong =
             |words: String| ServiceError::new("Invoke", &context.producer, Kind::Refused, words);
-        if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
-            let fault =
-                FaultRecord::deserialize(fault).map_err(|error| wrong(error.to_string()))?;
-            return Err(wrong(format!("{}: {}", fault.code, fault.message)));
-        }
-        let answer = DoctorAnswer::deserialize(&answer)
-            .map_err(|error| wrong(format!("the answer is not understood: {error}")))?;
+        let asked = invoke::ask(context, DOCTOR_REQUESTED, request).await;
+        let answer: DoctorAnswer = asked.map_err(|failure| match failure {
+            Failure::Service(error) => error,
+            other => wrong(other.to_string()),
+        })?;
         if answer.schema > SCHEMA {
             return Err(wrong(format!("the answer has schema {}", answer.schema)));
         }

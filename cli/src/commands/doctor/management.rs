@@ -1,6 +1,7 @@
 //! Gathers what is deployed in the management account.
 
 use pmp_sync_aws::ledger::TableHealth;
+use pmp_sync_deploy::installation::{access_stack, management_stack};
 use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::config::Config;
 
@@ -8,7 +9,6 @@ use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
-use pmp_sync_deploy::installation::{access_stack, management_stack};
 
 /// The variables that the producer needs.
 const VARIABLES: [&str; 6] = [

@@ -1,6 +1,7 @@
 //! The members' own accounts, seen with their own credentials.
 
 use pmp_sync_aws::caller::Caller;
+use pmp_sync_deploy::installation::member_stack;
 use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::{Area, Check};
@@ -8,7 +9,6 @@ use super::deployed::{self, Function, Queue, Source, Stack};
 use super::finding::{Finding, Status};
 use super::look::Timed;
 use super::organization;
-use pmp_sync_deploy::installation::member_stack;
 
 /// The variables that the worker needs.
 const VARIABLES: [&str; 10] = [

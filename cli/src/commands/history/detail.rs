@@ -1,16 +1,18 @@
 //! One run with everything that is known of it, as text.
 
 use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
 use super::{Whole, verdict};
+use crate::client::context::Context;
 use crate::client::holds::{counts, rollback, who, words};
 use crate::failure::Failure;
-use crate::hint;
+use crate::hint::Flags;
 use crate::output::{self, line, time};
 
-pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
+pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
     let run = &whole.run;
     line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     line(&format!("  began       {}", time(Some(run.started_at))))?;
@@ -23,13 +25,10 @@ pub(super) fn show(whole: &Whole) -> Result<(), Failure> {
     for request in &run.requests {
         show_request(request)?;
     }
-    if let Some(fault) = &run.fault {
-        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!("  what to do  {}", fault.remedy))?;
-    }
+    show_fault(run.fault.as_ref(), &context.flags)?;
     for link in &whole.links {
         line("")?;
-        show_link(link)?;
+        show_link(link, &context.flags)?;
         for set in whole.changes_on(link) {
             show_set(set)?;
         }
@@ -53,6 +52,14 @@ fn show_set(set: &SetRecord) -> Result<(), Failure> {
         Some(detail) => line(&format!("  because     {detail}")),
         None => Ok(()),
     }
+}
+
+fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure> {
+    let Some(fault) = fault else {
+        return Ok(());
+    };
+    line(&format!("  fault       {}: {}", fault.code, fault.message))?;
+    line(&format!("  what to do  {}", flags.text(&fault.remedy)))
 }
 
 fn show_request(request: &Request) -> Result<(), Failure> {
@@ -84,7 +91,7 @@ fn about(scope: Option<&Scope>) -> String {
     format!("for {}", names.join(", "))
 }
 
-fn show_link(link: &LinkRecord) -> Result<(), Failure> {
+fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
     line(&format!(
         "{}: {}",
         crate::client::run::name(link),
@@ -109,10 +116,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
             line(&format!("  because     {why}"))?;
         }
     }
-    if let Some(fault) = &link.fault {
-        line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-        line(&format!("  what to do  {}", fault.remedy))?;
-    }
+    show_fault(link.fault.as_ref(), flags)?;
     let plan = link.shown();
     if let (Some(hash), None, false) = (&link.plan_hash, &link.hold, plan.is_empty()) {
         line(&format!(
@@ -129,7 +133,7 @@ fn show_link(link: &LinkRecord) -> Result<(), Failure> {
         // `pmp-sync holds` shows whether it is still held.
         let since = time(Some(hold.since));
         line(&format!("  held        since {since} by run {}", hold.run))?;
-        line(&words(hold, &hint::approve(hold, &lane.experience, None)))?;
+        line(&words(hold, &flags.approve(hold, &lane.experience, None)))?;
     }
     for change in plan.changes() {
         line(&format!("  {} {}", change.action, change.product))?;
@@ -153,18 +157,14 @@ fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
         "REASON",
         "OUTCOME",
     ];
-    let dash = || "-".to_owned();
     let rows = letters.iter().map(|letter| {
         let lane = letter.lane.as_ref();
         vec![
             letter.id.chars().take(8).collect(),
             letter.member.to_string(),
-            lane.map_or_else(dash, |lane| lane.experience.to_string()),
-            letter.action.map_or_else(dash, |action| action.to_string()),
-            letter
-                .product
-                .as_ref()
-                .map_or_else(dash, ToString::to_string),
+            output::or_dash(lane.map(|lane| &lane.experience)),
+            output::or_dash(letter.action),
+            output::or_dash(letter.product.as_ref()),
             letter.reason.clone(),
             format!("{}: {}", output::word(&letter.outcome), letter.why),
         ]

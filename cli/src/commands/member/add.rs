@@ -4,7 +4,6 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 use pmp_sync_domain::records::RunRecord;
-use pmp_sync_domain::run::RunStatus;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -198,16 +197,10 @@ async fn finish(
         output::json(&change)?;
     }
     let Some(run) = &change.run else {
-        tell_next(&change);
+        tell_next(context, &change);
         return Ok(());
     };
-    if !common.json {
-        run::show(run)?;
-    }
-    if run.status != RunStatus::Completed {
-        run::tell_failures(context, run).await?;
-    }
-    run::ended_well(run)
+    run::finish(context, run, common.json).await
 }
 
 fn tell(change: &MemberChange) -> Result<(), Failure> {
@@ -226,17 +219,17 @@ fn tell(change: &MemberChange) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell_next(change: &MemberChange) {
+fn tell_next(context: &Context, change: &MemberChange) {
     let name = &change.member;
-    output::note(&format!(
+    context.note(&format!(
         "`pmp-sync plan --member {name}` shows what a run would change"
     ));
     if change.links.iter().all(|link| link.mode == Mode::Observe) {
-        output::note(&format!(
+        context.note(&format!(
             "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
         ));
     } else {
-        output::note(&format!(
+        context.note(&format!(
             "the next run begins with it; `pmp-sync sync --member {name} --wait` is one now"
         ));
     }

@@ -72,11 +72,11 @@ pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(
         done.principals.join(", ")
     ))?;
     let (account, experience) = (&done.account, &done.experience);
-    output::note(&format!(
+    context.note(&format!(
         "next: `pmp-sync deploy member --account {account}`, then `pmp-sync member add NAME --account {account}`"
     ));
     if !done.enabled {
-        output::note(&format!(
+        context.note(&format!(
             "it governs nobody until its list is filled and `pmp-sync experience enable --experience {experience}` is run with this account's credentials"
         ));
     }

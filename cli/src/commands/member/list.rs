@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
 use pmp_sync_domain::link::Link;
@@ -15,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::add::{LinkView, links_of};
-use crate::client::context::Context;
+use crate::client::context::{Context, parsed};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output::{self, time};
@@ -65,9 +64,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let stored = context.ledger.current_config().await?;
     let config = match &stored {
-        Some(stored) => Config::parse(&stored.text).map_err(|invalid| {
-            Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
-        })?,
+        Some(stored) => parsed(stored)?,
         None => Config::default(),
     };
     let known = context.ledger.onboardings().await?;
@@ -86,7 +83,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     if common.json {
         return output::json(&list);
     }
-    show(&list)
+    show(&context, &list)
 }
 
 fn serves(link: &Link, lane: &LaneId) -> bool {
@@ -148,7 +145,7 @@ fn lane_view(lane: &LaneId, state: &LaneState, now: Timestamp) -> LaneView {
     }
 }
 
-fn show(list: &MemberList) -> Result<(), Failure> {
+fn show(context: &Context, list: &MemberList) -> Result<(), Failure> {
     if list.members.is_empty() {
         return output::line("no member yet");
     }
@@ -164,7 +161,7 @@ fn show(list: &MemberList) -> Result<(), Failure> {
     ];
     output::table(&header, list.members.iter().flat_map(rows).collect())?;
     for member in list.members.iter().filter(|member| member.member.is_none()) {
-        output::note(&format!(
+        context.note(&format!(
             "account {0} is deployed and not configured: `pmp-sync member add NAME --account {0}` adds it",
             member.account
         ));
@@ -174,11 +171,7 @@ fn show(list: &MemberList) -> Result<(), Failure> {
 
 /// A row for each link, and one for a member without any.
 fn rows(member: &MemberView) -> Vec<Vec<String>> {
-    let dash = || "-".to_owned();
-    let name = member
-        .member
-        .as_ref()
-        .map_or_else(dash, ToString::to_string);
+    let name = output::or_dash(member.member.as_ref());
     let row = |link: Option<&LinkView>| {
         let lanes: Vec<_> = member.lanes.iter().filter(|lane| of(link, lane)).collect();
         // The oldest lane counts. A lane that was never in sync is older than all others.
@@ -187,14 +180,14 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
         vec![
             name.clone(),
             member.account.to_string(),
-            link.map_or_else(dash, |link| link.management_experience.to_string()),
-            link.map_or_else(dash, |link| link.member_experience.clone()),
-            link.map_or_else(dash, |link| link.mode.to_string()),
+            output::or_dash(link.map(|link| &link.management_experience)),
+            output::or_dash(link.map(|link| &link.member_experience)),
+            output::or_dash(link.map(|link| link.mode)),
             state(member, link),
             time(oldest.and_then(|lane| lane.last_in_sync)),
-            age.map_or_else(dash, |seconds| {
+            output::or_dash(age.map(|seconds| {
                 output::age(std::time::Duration::from_secs(seconds.unsigned_abs()).as_secs_f64())
-            }),
+            })),
         ]
     };
     if member.links.is_empty() {

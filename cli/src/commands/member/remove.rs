@@ -15,20 +15,21 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
-use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::wire::{SyncRequest, sync_requested};
-use tokio::time::Instant;
+use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
+use pmp_sync_domain::wire::{Scope, SyncRequest};
 
 use crate::client::account::{Part, account_of, member_account};
 use crate::client::configuration::edit::{self, Edit};
 use crate::client::configuration::edit_config;
 use crate::client::confirm::confirm;
-use crate::client::context::{Context, request_id};
+use crate::client::context::Context;
 use crate::client::experience::Wanted;
 use crate::client::experience::administrator::Administrator;
 use crate::client::leftover::Queue;
 use crate::client::removal::RemovalAnswer;
+use crate::client::run;
 use crate::client::suspension;
+use crate::client::wait::{Seen, wait_until};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -341,7 +342,11 @@ impl Removal<'_> {
         answer: &mut RemovalAnswer,
     ) -> Result<(), Failure> {
         self.progress.step(format!("stopping {member}"));
-        suspension::engage(&self.context, member, self.progress).await?;
+        let scope = Scope {
+            members: vec![member.clone()],
+            ..Scope::default()
+        };
+        suspension::suspend(&self.context, &scope, self.progress).await?;
         let edited = edit_config(&self.context, |text| match text {
             Some(text) => edit::remove(text, member),
             None => Ok(Edit::Same),
@@ -361,29 +366,20 @@ impl Removal<'_> {
         self.progress
             .step("waiting until nothing is in flight any more");
         // A run over everything, because only such a run looks for removed links.
-        let request = SyncRequest {
-            request_id: Some(request_id()),
-            requester: self.context.requester().await,
-            ..SyncRequest::default()
-        };
-        self.context.bus.put(sync_requested(request)).await?;
-        let ends = Instant::now() + Duration::from_secs(self.options.timeout);
-        loop {
+        run::request(&self.context, SyncRequest::default()).await?;
+        let seconds = self.options.timeout;
+        wait_until(Duration::from_secs(seconds), async || {
             let at_work = self.at_work(&lanes).await?;
             if at_work.is_empty() {
-                return Ok(());
+                return Ok(Seen::Ready(()));
             }
-            if Instant::now() >= ends {
-                return Err(Failure::Late(format!(
-                    "{} did not come to rest within {} s; run the command again to go on",
-                    at_work.join(", "),
-                    self.options.timeout
-                )));
-            }
-            self.progress
-                .detail(format!("waiting for {}", at_work.join(", ")));
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+            let at_work = at_work.join(", ");
+            self.progress.detail(format!("waiting for {at_work}"));
+            Ok(Seen::NotYet(format!(
+                "{at_work} did not come to rest within {seconds} s; run the command again to go on"
+            )))
+        })
+        .await
     }
 
     async fn at_work(&self, lanes: &[LaneId]) -> Result<Vec<String>, Failure> {

@@ -4,20 +4,18 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::records::DeadLetterRecord;
-use pmp_sync_domain::wire::{
-    DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, SOURCE, Scope,
-};
-use serde::Deserialize;
+use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::client::context::Context;
-use crate::client::invoke::{ask, unreadable};
+use crate::client::invoke::ask;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -37,17 +35,6 @@ pub(crate) struct Answers {
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
-}
-
-#[derive(Deserialize)]
-struct DeadLetterList {
-    letters: Vec<Listed>,
-    faults: Vec<(MemberName, FaultRecord)>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    letter: DeadLetterRecord,
 }
 
 /// Asks about every member of the scope that has a link.
@@ -142,7 +129,7 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     };
     let none = members.iter().map(|name| (name.clone(), Ok(Vec::new())));
     let mut letters: BTreeMap<_, Letters> = none.collect();
-    for Listed { letter } in list.letters {
+    for ListedLetter { letter, .. } in list.letters {
         if let Some(Ok(of_member)) = letters.get_mut(&letter.member) {
             of_member.push(letter);
         }
@@ -153,21 +140,14 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     letters
 }
 
-/// Asks once. A missing answer is a fault like any other.
 async fn question<T: DeserializeOwned>(
     context: &Context,
     what: &str,
     detail: Value,
 ) -> Result<T, FaultRecord> {
-    let payload = json!({ "source": SOURCE, "detail-type": what, "detail": detail });
-    let answer = ask(context, &payload)
+    ask(context, what, detail)
         .await
-        .map_err(|error| fault(&error))?;
-    if let Some(told) = answer.get("fault").filter(|fault| !fault.is_null()) {
-        let told = FaultRecord::deserialize(told);
-        return Err(told.unwrap_or_else(|error| fault(&unreadable(context, &error))));
-    }
-    T::deserialize(&answer).map_err(|error| fault(&unreadable(context, &error)))
+        .map_err(|error| fault(&error))
 }
 
 fn fault(failure: &Failure) -> FaultRecord {

@@ -1,12 +1,10 @@
 //! Converts what was gathered to the model of the report. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::notify::stale_since;
@@ -17,41 +15,11 @@ use pmp_sync_report::{
 };
 
 use super::LaneFacts;
-use super::asked::Letters;
 use super::attention::attention;
+use super::gathered::{Gathered, lane_of};
 use super::words::{Of, reason};
 use crate::client::holds::Known;
-use crate::hint::command;
-
-/// Everything that was read for the report.
-pub(crate) struct Gathered {
-    pub(crate) now: Timestamp,
-    pub(crate) name: String,
-    pub(crate) config_version: u64,
-    /// A link that is out of sync for longer than this is stale.
-    pub(crate) stale_after_hours: u32,
-    pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
-    pub(crate) links: Vec<LinkStandings>,
-    pub(crate) letters: BTreeMap<MemberName, Letters>,
-    pub(crate) lanes: BTreeMap<LaneId, LaneFacts>,
-    pub(crate) known: Vec<Known>,
-    pub(crate) suspensions: Suspensions,
-    pub(crate) runs: Vec<RunRecord>,
-}
-
-impl Gathered {
-    pub(crate) fn known(&self, lane: &LaneId) -> Option<&Known> {
-        self.known.iter().find(|known| known.lane == *lane)
-    }
-}
-
-/// The lane of a link, if it has one.
-pub(crate) fn lane_of(link: &LinkStandings) -> Option<LaneId> {
-    Some(LaneId {
-        account: link.account.clone(),
-        experience: link.experience.clone()?,
-    })
-}
+use crate::hint::Flags;
 
 /// The reasons, each once.
 #[derive(Default)]
@@ -87,7 +55,7 @@ pub(crate) fn assemble(gathered: &Gathered) -> Model {
         attention: attention(gathered, &links),
         management: gathered.management.values().map(of_management).collect(),
         reasons: reasons.list,
-        suspensions: suspensions(&gathered.suspensions, &gathered.name),
+        suspensions: suspensions(&gathered.suspensions, &gathered.flags),
         runs: gathered.runs.iter().map(of_run).collect(),
         links,
     }
@@ -127,7 +95,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     let frozen_since = known.and_then(|known| known.link_state.frozen_since);
     let cells = lane.as_ref().map_or_else(Vec::new, |lane| {
         let of = Of {
-            name: &gathered.name,
+            flags: &gathered.flags,
             member: &link.member,
             lane,
             suspensions: &gathered.suspensions,
@@ -225,13 +193,13 @@ fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Cell> {
     differing.filter_map(cell).collect()
 }
 
-fn suspensions(suspensions: &Suspensions, name: &str) -> Vec<Suspension> {
+fn suspensions(suspensions: &Suspensions, flags: &Flags) -> Vec<Suspension> {
     let suspension =
         |what: String, rest: &str, suspension: &pmp_sync_domain::lane::Suspension| Suspension {
             what,
             by: suspension.by.clone(),
             since: suspension.since,
-            command: command(name, rest),
+            command: flags.command(rest),
         };
     let all = suspensions.all.iter();
     let all = all.map(|on| suspension("everything".to_owned(), "resume", on));
@@ -239,8 +207,13 @@ fn suspensions(suspensions: &Suspensions, name: &str) -> Vec<Suspension> {
     let members = members
         .map(|(of, on)| suspension(format!("member {of}"), &format!("resume --member {of}"), on));
     let links = suspensions.links.iter();
-    let links =
-        links.map(|(of, on)| suspension(format!("link {of}"), &format!("resume --link {of}"), on));
+    let links = links.map(|(of, on)| {
+        suspension(
+            format!("link {of}"),
+            &format!("resume --experience {of}"),
+            on,
+        )
+    });
     all.chain(members).chain(links).collect()
 }
 

@@ -9,10 +9,10 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
 use super::LaneFacts;
-use super::assemble::{Gathered, lane_of};
+use super::gathered::{Gathered, lane_of};
 use super::words::sync;
 use crate::client::holds;
-use crate::hint::{command, named, shell};
+use crate::hint::shell;
 use crate::output;
 
 /// The most errors of a lane that are shown individually.
@@ -88,7 +88,7 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
         what_to_do: Some(fault.remedy.clone()),
-        command: Some(command(&gathered.name, &again)),
+        command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })
 }
@@ -103,7 +103,7 @@ fn blocked(
     Some(Attention {
         message: vec![format!("{}: {}", block.reason, block.detail)],
         what_to_do: Some(block.reason.remedy().to_owned()),
-        command: Some(sync(&gathered.name, &link.member, lane)),
+        command: Some(sync(&gathered.flags, &link.member, lane)),
         since: Some(block.since),
         run: facts.state.planned_run().map(|run| run.to_string()),
         ..item(AttentionKind::Blocked, link)
@@ -127,7 +127,7 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
                 .held_for
                 .first()
                 .map(|reason| reason.remedy().to_owned()),
-            command: Some(command(&gathered.name, &plan)),
+            command: Some(gathered.flags.command(&plan)),
             ..item(AttentionKind::Held, link)
         });
     }
@@ -154,7 +154,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
             .reasons
             .first()
             .map(|reason| reason.remedy().to_owned()),
-        command: Some(named(&gathered.name, &hold.command(&lane.experience))),
+        command: Some(gathered.flags.approve(hold, &lane.experience, None)),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
         ..item(AttentionKind::Held, link)
@@ -189,7 +189,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     Some(Attention {
         message,
         what_to_do: Some("fix the cause, then have it tried again".to_owned()),
-        command: Some(command(&gathered.name, &rest)),
+        command: Some(gathered.flags.command(&rest)),
         since: aside.iter().map(|one| one.quarantined_at).min(),
         run: Some(first.run.to_string()),
         ..item(AttentionKind::Quarantined, link)
@@ -217,10 +217,11 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
             experience: None,
             message: vec![words.join(", ")],
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
-            command: Some(command(
-                &gathered.name,
-                &format!("dlq list --member {member}"),
-            )),
+            command: Some(
+                gathered
+                    .flags
+                    .command(&format!("dlq list --member {member}")),
+            ),
             since: None,
             run: None,
         })
@@ -236,10 +237,11 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             None => "It was never known in sync.".to_owned(),
         }],
         what_to_do: Some("see what stands in its way".to_owned()),
-        command: Some(command(
-            &gathered.name,
-            &format!("plan --member {}", link.member),
-        )),
+        command: Some(
+            gathered
+                .flags
+                .command(&format!("plan --member {}", link.member)),
+        ),
         since: shown.last_in_sync,
         ..item(AttentionKind::Stale, link)
     })

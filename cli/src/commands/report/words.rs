@@ -5,12 +5,12 @@ use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::records::Suspensions;
 use pmp_sync_report::{Kind, Reason};
 
-use crate::hint::{command, named, shell};
+use crate::hint::{Flags, shell};
 
 /// The command that resumes a lane.
 pub(crate) fn resume(
     suspensions: &Suspensions,
-    name: &str,
+    flags: &Flags,
     member: &MemberName,
     lane: &LaneId,
 ) -> String {
@@ -19,22 +19,22 @@ pub(crate) fn resume(
     } else if suspensions.members.contains_key(member) {
         format!("resume --member {member}")
     } else {
-        format!("resume --link {}", lane.experience)
+        format!("resume --experience {}", lane.experience)
     };
-    command(name, &rest)
+    flags.command(&rest)
 }
 
 /// The command for a sync of one member experience.
-pub(crate) fn sync(name: &str, member: &MemberName, lane: &LaneId) -> String {
+pub(crate) fn sync(flags: &Flags, member: &MemberName, lane: &LaneId) -> String {
     let experience = &lane.experience;
     let rest = format!("sync --wait --member {member} --experience {experience}");
-    command(name, &rest)
+    flags.command(&rest)
 }
 
 /// The link of a reason.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Of<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) flags: &'a Flags,
     pub(crate) member: &'a MemberName,
     pub(crate) lane: &'a LaneId,
     pub(crate) suspensions: &'a Suspensions,
@@ -43,7 +43,7 @@ pub(crate) struct Of<'a> {
 /// The reason of an answer.
 pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
     let Of {
-        name,
+        flags,
         member,
         lane,
         suspensions,
@@ -53,7 +53,7 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
             run, change_set, ..
         } => (Kind::Underway, Some(run), change_set.as_ref(), None),
         Why::Held { run, command, .. } => {
-            let told = command.as_ref().map(|told| named(name, told));
+            let told = command.as_ref().map(|told| flags.given(told));
             (Kind::Held, run.as_ref(), None, told)
         }
         Why::Quarantined {
@@ -61,19 +61,19 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         } => {
             let product = shell(answer.product.as_str());
             let rest = format!("dlq replay --member {member} --product {product}");
-            let replay = Some(command(name, &rest));
+            let replay = Some(flags.command(&rest));
             (Kind::Quarantined, Some(run), change_set.as_ref(), replay)
         }
-        Why::Blocked { .. } => (Kind::Blocked, None, None, Some(sync(name, member, lane))),
+        Why::Blocked { .. } => (Kind::Blocked, None, None, Some(sync(flags, member, lane))),
         Why::Suspended { .. } => {
-            let resume = resume(suspensions, name, member, lane);
+            let resume = resume(suspensions, flags, member, lane);
             (Kind::Suspended, None, None, Some(resume))
         }
         Why::Superseded { run, .. } => {
-            let sync = sync(name, member, lane);
+            let sync = sync(flags, member, lane);
             (Kind::Planned, Some(run), None, Some(sync))
         }
-        Why::Planned => (Kind::Planned, None, None, Some(sync(name, member, lane))),
+        Why::Planned => (Kind::Planned, None, None, Some(sync(flags, member, lane))),
         Why::InSync { .. }
         | Why::Excluded
         | Why::Protected

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::holds::{HoldAnswer, Known};
+use crate::hint::Flags;
 
 /// The output of `status`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -102,13 +103,13 @@ impl LaneAnswer {
         state: &LaneState,
         open: &[OpenChange],
         known: Option<&Known>,
-        now: Timestamp,
+        (now, flags): (Timestamp, &Flags),
     ) -> Self {
         let rules = state.member.clone().unwrap_or_default();
         let link_state = known.map(|known| &known.link_state);
         let told = |hold| {
             let (known, hold) = known.zip(hold)?;
-            Some(HoldAnswer::new(known, hold))
+            Some(HoldAnswer::new(known, hold, flags))
         };
         Self {
             member: entry.member.clone(),

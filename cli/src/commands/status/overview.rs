@@ -12,6 +12,7 @@ use super::answer::{LaneAnswer, StatusAnswer};
 use crate::client::context::Context;
 use crate::client::holds::{self, Known};
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::output::{self, time};
 
 /// A lane, its state, and what is open on it.
@@ -24,6 +25,7 @@ pub(super) struct Overview {
     known: Vec<Known>,
     suspensions: Suspensions,
     now: Timestamp,
+    flags: Flags,
 }
 
 /// The overview in words.
@@ -50,6 +52,7 @@ impl Overview {
             known: holds::known(context).await?,
             suspensions: context.ledger.suspensions().await?,
             now: SystemClock.now(),
+            flags: context.flags.clone(),
         })
     }
 
@@ -57,7 +60,7 @@ impl Overview {
     pub(super) fn answer(&self) -> StatusAnswer<'_> {
         let lanes = self.lanes.iter().map(|(entry, state, open)| {
             let known = self.known.iter().find(|known| known.lane == entry.lane);
-            LaneAnswer::new(entry, state, open, known, self.now)
+            LaneAnswer::new(entry, state, open, known, (self.now, &self.flags))
         });
         StatusAnswer::Overview {
             runs: &self.runs,
@@ -82,20 +85,20 @@ impl Overview {
             }
             notes.extend(tell_choice(&entry.lane, state, self.now));
         }
-        notes.extend(told_holds(&self.known, self.now));
+        notes.extend(told_holds(&self.known, self.now, &self.flags));
         notes.extend(suspension_lines(&self.suspensions));
         Told { data, notes }
     }
 }
 
 /// Lines about holds and frozen links.
-fn told_holds(known: &[Known], now: Timestamp) -> Vec<String> {
+fn told_holds(known: &[Known], now: Timestamp, flags: &Flags) -> Vec<String> {
     let mut notes = Vec::new();
     for known in known {
         for hold in known.holds() {
             let since = time(Some(hold.since));
             let name = known.name();
-            let words = holds::words(hold, &known.approve(hold));
+            let words = holds::words(hold, &known.approve(hold, flags));
             notes.push(format!("{name} is held since {since}:\n{words}"));
         }
         if let Some(words) = holds::frozen(known, now) {
@@ -314,7 +317,7 @@ mod tests {
     fn the_members_rules_are_in_the_json_whether_or_not_they_restrict_anything() {
         let of = |member| {
             let (entry, state) = lane(member);
-            let lane = LaneAnswer::new(&entry, &state, &[], None, now());
+            let lane = LaneAnswer::new(&entry, &state, &[], None, (now(), &Flags::default()));
             serde_json::to_value(lane.member_rules).unwrap()
         };
         assert_eq!(

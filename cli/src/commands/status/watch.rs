@@ -1,12 +1,14 @@
 //! `status --watch`: repeats the overview, drawn in place on a terminal, and otherwise one block
 //! for each change.
 
+use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use super::overview::{Overview, Told};
 use crate::client::context::Context;
 use crate::failure::Failure;
+use crate::hint::Flags;
 use crate::options::Common;
 use crate::output;
 
@@ -37,7 +39,7 @@ pub(super) async fn run(
                 failures = 0;
                 let told = overview.told();
                 if shown.as_ref() != Some(&told) {
-                    output::verbatim(&block(&told, in_place, shown.is_none()))?;
+                    output::verbatim(&block(&told, &context.flags, in_place, shown.is_none()))?;
                     shown = Some(told);
                 }
             }
@@ -46,7 +48,7 @@ pub(super) async fn run(
                 if shown.is_none() || failures >= MOST_FAILURES {
                     return Err(failure);
                 }
-                output::note(&failure.report());
+                context.note(&failure.report());
             }
         }
         tokio::time::sleep(interval).await;
@@ -54,14 +56,15 @@ pub(super) async fn run(
 }
 
 /// The text of one read. Without a terminal an empty line separates blocks.
-fn block(told: &Told, in_place: bool, is_first: bool) -> String {
+fn block(told: &Told, flags: &Flags, in_place: bool, is_first: bool) -> String {
     let start = match (in_place, is_first) {
         (true, _) => HOME,
         (false, true) => "",
         (false, false) => "\n",
     };
-    let lines = told.data.iter().chain(&told.notes);
-    let lines: Vec<_> = lines.map(String::as_str).collect();
+    let data = told.data.iter().map(|line| Cow::Borrowed(line.as_str()));
+    let notes = told.notes.iter().map(|note| flags.text(note));
+    let lines: Vec<_> = data.chain(notes).collect();
     format!("{start}{}\n", lines.join("\n"))
 }
 
@@ -75,8 +78,14 @@ mod tests {
             data: vec!["a".to_owned(), String::new(), "b".to_owned()],
             notes: vec!["note".to_owned()],
         };
-        assert_eq!(block(&told, false, true), "a\n\nb\nnote\n");
-        assert_eq!(block(&told, false, false), "\na\n\nb\nnote\n");
-        assert!(block(&told, true, false).starts_with(HOME));
+        assert_eq!(
+            block(&told, &Flags::default(), false, true),
+            "a\n\nb\nnote\n"
+        );
+        assert_eq!(
+            block(&told, &Flags::default(), false, false),
+            "\na\n\nb\nnote\n"
+        );
+        assert!(block(&told, &Flags::default(), true, false).starts_with(HOME));
     }
 }

@@ -1,4 +1,4 @@
-//! What a plan asks of its lane: rule 4 of the producer (docs/lane-protocol.md).
+//! What a plan requires of its lane: producer rule 4 (docs/lane-protocol.md).
 
 use jiff::Timestamp;
 
@@ -13,18 +13,18 @@ use crate::time::elapsed;
 /// committed anew, which repairs messages that ended in the dead-letter queue.
 pub const TRUST: f64 = 3.0 * 3600.0;
 
-/// What a plan asks of its lane.
+/// What a plan requires of its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Course {
-    /// Nothing to do and nothing open: the lane is left alone.
+    /// Nothing: there is nothing to do and nothing open.
     InSync,
-    /// The lane works on this very plan, committed under that run.
+    /// Nothing: the lane already works on this plan, which that run committed.
     Underway(RunId),
-    /// Commit and send it.
+    /// Commit and send the plan.
     Commit,
 }
 
-/// A plan, and the lane that it is for.
+/// A plan with its lane.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanOnLane<'a> {
     /// The new plan.
@@ -45,7 +45,7 @@ pub struct PlanOnLane<'a> {
 }
 
 impl PlanOnLane<'_> {
-    /// True when the committed plan has to be read to tell.
+    /// True if the course depends on the committed plan.
     pub fn needs_committed(&self, now: Timestamp) -> bool {
         let in_question = if self.plan.is_empty() {
             is_announced(self.state)
@@ -55,7 +55,7 @@ impl PlanOnLane<'_> {
         self.is_trusted(now) && self.is_busy() && in_question
     }
 
-    /// The course that the lane takes.
+    /// Decides the course.
     pub fn course(&self, now: Timestamp) -> Course {
         let Some(planned) = &self.state.planned else {
             return if self.plan.is_empty() {

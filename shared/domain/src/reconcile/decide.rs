@@ -6,36 +6,37 @@ use super::observation::Observation;
 use crate::ids::RunId;
 use crate::run::LinkStatus;
 
-/// What becomes of a lane. That a hold ends is no decision of its own: whatever else is decided ends it.
+/// The decision on a lane. The end of a hold is no decision of its own: every other decision ends
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// The lane's own mark of the operator's suspension is brought in line first.
+    /// Bring the lane's mark in line with the suspensions first.
     MarkSuspension,
-    /// An approved rollback to the lists before this run is not done: whoever was to send it may have been
-    /// cut off, and nothing else is planned for the lane before it is.
+    /// Resume an approved rollback to the lists before this run. The invocation that should send it
+    /// may have been interrupted, and nothing else is planned for the lane before it is done.
     ResumeRollback(RunId),
-    /// The lane is suspended and differs: the plan is told, and nothing is done.
+    /// Report the plan, and change nothing: the lane is suspended.
     Suspended,
-    /// A guard holds the plan. Meanwhile the lane is served as if nothing were to be changed.
+    /// Hold the plan, because of a guard. Meanwhile the lane is served as if its plan were empty.
     Hold {
-        /// What that asks of the lane.
+        /// What an empty plan requires of the lane.
         meanwhile: Course,
     },
-    /// The rollback that was approved has changes that were not shown.
+    /// Refuse the approved rollback, which has changes that were not shown.
     RefuseRollback,
-    /// The run has committed another plan here, in an invocation that was cut off: that one is on record,
-    /// and only a newer run can take its place.
+    /// Nothing: this run has committed another plan here, in an interrupted invocation. That plan
+    /// is recorded, and only a newer run can replace it.
     AnothersPlan,
-    /// The lane has what it is to have, as far as the link goes.
+    /// Nothing: the lane is in sync, as far as the link goes.
     InSync,
-    /// The lane works on this very plan, committed under that run.
+    /// Nothing: the lane already works on this plan, which that run committed.
     Underway(RunId),
-    /// The plan is committed to the lane, and sent.
+    /// Commit the plan to the lane, and send it.
     Commit,
 }
 
 impl Decision {
-    /// As what a run records it.
+    /// The status in the record of the run.
     pub fn status(&self) -> LinkStatus {
         match self {
             Self::MarkSuspension | Self::Suspended => LinkStatus::Suspended,
@@ -49,7 +50,7 @@ impl Decision {
     }
 }
 
-/// What `run` does with the lane; the first that applies.
+/// Decides what `run` does with the lane. The first rule that applies decides.
 pub fn decide(goal: &Goal<'_>, seen: &Observation, run: RunId) -> Decision {
     if seen.state().suspension.is_some() != goal.suspension.is_some() {
         return Decision::MarkSuspension;
@@ -60,8 +61,8 @@ pub fn decide(goal: &Goal<'_>, seen: &Observation, run: RunId) -> Decision {
     }
 }
 
-/// The same once the lane's mark is in line and no rollback is to be resumed: for whoever only looks, and
-/// so is no run.
+/// Like [`decide`], once the lane's mark is in line and no rollback must be resumed. Queries use it
+/// directly; they have no run.
 pub fn decide_plan(goal: &Goal<'_>, seen: &Observation, run: Option<RunId>) -> Decision {
     if goal.suspension.is_some() && seen.course != Course::InSync {
         return Decision::Suspended;

@@ -1,4 +1,4 @@
-//! What a lane is reconciled to.
+//! The goal of a lane.
 
 use std::collections::BTreeSet;
 
@@ -8,30 +8,31 @@ use crate::lane::Suspension;
 use crate::link::{Link, LinkPolicy};
 use crate::policy::PolicySnapshot;
 
-/// What a member experience is to equal.
+/// The lists that a member experience should have.
 #[derive(Debug, Clone)]
 pub struct DesiredState {
-    /// The lists.
+    /// The wanted lists.
     pub policy: PolicySnapshot,
-    /// Conditions of the experience that they come from: nothing is changed under them without approval.
+    /// Conditions of the experience from which they come. With a condition nothing is changed
+    /// without approval.
     pub conditions: Vec<HoldReason>,
 }
 
-/// What one lane is reconciled to, and within which bounds.
+/// What one lane is reconciled to, and within which limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal<'a> {
-    /// The link.
+    /// The link of the configuration.
     pub link: &'a Link,
     /// What the link may do in this run.
     pub policy: &'a LinkPolicy,
     /// The member experience.
     pub experience: &'a ExperienceId,
-    /// What it is to equal.
+    /// The lists that it should have.
     pub desired: &'a DesiredState,
-    /// Products that are to be tried again although they are quarantined.
+    /// Quarantined products that should be tried again.
     pub lifted: &'a BTreeSet<ProductId>,
-    /// True for a rollback, which no guard looks at: it is held or approved by itself. Nobody is asked
-    /// whether its products are live either, which were allowed before.
+    /// True for a rollback, which no guard judges, because it is always held and approved on its
+    /// own. AWS Marketplace is not asked for its products either, because they were allowed before.
     pub rollback: bool,
     /// The operator's suspension of the lane.
     pub suspension: Option<&'a Suspension>,

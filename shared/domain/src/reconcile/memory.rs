@@ -1,5 +1,5 @@
-//! What is remembered of a link once its lane was observed: for the guards, for outside edits, and of what
-//! is held, approved and announced.
+//! The link state after an observation: the guards' memory, outside edits, holds, grants and
+//! announcements.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::policy::Action;
 use crate::records::{LinkState, Notices};
 
-/// After an observation at which nothing was held.
+/// The state after an observation without a hold.
 pub fn after_observing(
     goal: &Goal<'_>,
     seen: &Observation,
@@ -40,7 +40,7 @@ pub fn after_observing(
         conditions.any(|condition| condition.guard() == Some(*name))
     };
     next.accepted.retain(stands);
-    // A frozen link is in sync with anything: what was before it was frozen is what it goes by.
+    // A frozen link is always in sync, so the state before the freeze counts.
     let settled = seen.course == Course::InSync || !seen.plan.is_empty();
     if desired.conditions.is_empty() && !goal.policy.frozen && settled {
         next.management_allowed = Some(desired.policy.allowed().len());
@@ -50,17 +50,17 @@ pub fn after_observing(
         changes.all(|change| goal.policy.agrees(&desired.policy, &change))
     };
     if seen.course == Course::InSync && seen.guards.restored.as_ref().is_none_or(wanted) {
-        // What was restored is what is wanted now.
+        // The management experience now wants what was restored.
         next.restored = None;
     }
     if !seen.guards.approved {
-        // It is done with, or something else is wanted by now: it was approved once.
+        // The grant is done, or something else is wanted now. An approval is used once.
         next.grant = None;
     }
     announcing(goal, seen, next, now)
 }
 
-/// Before a plan is committed: what it takes away without approval counts from now on.
+/// The state before a plan is committed: its removals without approval count from now on.
 pub fn after_commit(
     goal: &Goal<'_>,
     seen: &Observation,
@@ -69,13 +69,13 @@ pub fn after_commit(
 ) -> LinkState {
     let mut next = after_observing(goal, seen, edited, now);
     if !seen.guards.approved {
-        // Under their limits, so that they are few.
+        // They are below the limits, so they are few.
         next.taking_away(seen.guards.removals.clone(), now);
     }
     next
 }
 
-/// Once a plan is held.
+/// The state after a plan is held.
 pub fn after_hold(
     goal: &Goal<'_>,
     seen: &Observation,
@@ -92,7 +92,7 @@ pub fn after_hold(
     announcing(goal, seen, next, now)
 }
 
-/// Of a lane that is suspended: what only reports need.
+/// The state of a suspended lane: only what reports need changes.
 pub fn after_suspension(
     goal: &Goal<'_>,
     seen: &Observation,
@@ -104,7 +104,7 @@ pub fn after_suspension(
     announcing(goal, seen, next, now)
 }
 
-/// What stands announced of a link that could not be observed.
+/// The notices of a link that could not be observed.
 pub fn notices_of_fault(
     link: &Link,
     lane: &LaneId,
@@ -128,7 +128,7 @@ pub fn notices_of_fault(
     })
 }
 
-/// A hold of the plan as it was observed.
+/// A hold of the observed plan.
 pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: Timestamp) -> Hold {
     Hold {
         run,
@@ -143,8 +143,8 @@ pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: T
     }
 }
 
-/// What every observation leaves: how long the list is, what is still being taken away from it, and since
-/// when the link is frozen.
+/// What every observation updates: the length of the list, removals that are under way, and the
+/// begin of a freeze.
 fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
     let mut next = seen.link_state.clone();
     let allowed = seen.actual.allowed();
@@ -191,8 +191,8 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
     }
 }
 
-/// After how many hours without being in sync somebody should know. Nobody expects that of a link that is
-/// suspended, frozen, or only observes.
+/// Hours out of sync after which the link is stale. None for a link that is suspended, frozen, or
+/// only observes.
 fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
     let is_expected =
         state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;

@@ -1,7 +1,7 @@
-//! What was read of a lane, and what follows from it.
+//! An observation of a lane: what was read, and what follows from it.
 //!
-//! Reads depend on one another: whether a product's listing or an earlier plan has to be read follows from
-//! the plan. A [`Draft`] says after each stage what is to be read next, and ends as an [`Observation`].
+//! Reads depend on each other: the plan decides whether a listing or an earlier plan must be read.
+//! After each stage a [`Draft`] says what to read next. At the end it becomes an [`Observation`].
 
 use std::collections::BTreeSet;
 
@@ -20,96 +20,96 @@ use crate::policy::{Action, PolicySnapshot};
 use crate::ports::Lane;
 use crate::records::{Answers, LinkRecord, LinkState, RunRecord, overridden};
 
-/// What is read of every lane.
+/// What is read for every lane.
 #[derive(Debug, Clone)]
 pub struct Reads {
     /// When reading began.
     pub at: Timestamp,
-    /// The lane, read before the member's lists: what ends in between is then still in flight here, and at
-    /// worst planned once too often.
+    /// The lane, read before the member's lists. A change that ends in between is still in flight
+    /// here, and at worst planned once too often.
     pub before: Lane,
-    /// Its quarantined changes.
+    /// Quarantined changes of the lane.
     pub quarantined: Vec<Quarantined>,
-    /// What is remembered of the link.
+    /// The link state.
     pub link_state: LinkState,
-    /// The member's lists.
+    /// The lists of the member experience.
     pub actual: PolicySnapshot,
-    /// The experience has no policy yet; true if it is live.
+    /// Some if the experience has no policy yet; true if it is live.
     pub first_policy: Option<bool>,
 }
 
 /// Records of earlier runs, each read only if a [`Draft`] asks for it.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    /// What the approved plan's run shows of the lane.
+    /// The record of the lane in the run whose plan was approved.
     pub approved: Option<LinkRecord>,
-    /// The same of the run that restored the lists.
+    /// The record of the lane in the run that restored the lists.
     pub restored: Option<LinkRecord>,
-    /// The run whose plan the lane works on.
+    /// The run of the committed plan.
     pub planned: Option<RunRecord>,
-    /// The plan that the lane works on.
+    /// The committed plan.
     pub committed: Option<Plan>,
 }
 
-/// Quarantined changes, by what becomes of them.
+/// Quarantined changes, by what happens to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quarantine {
-    /// Not wanted any more.
+    /// Changes that are no longer wanted.
     pub released: Vec<Quarantined>,
-    /// Tried again under this plan.
+    /// Changes that are tried again under this plan.
     pub lifted: Vec<Quarantined>,
-    /// Still wanted, those included that are tried again.
+    /// Changes that are still wanted, including those that are tried again.
     pub wanted: Vec<Quarantined>,
 }
 
 impl Quarantine {
-    /// How many stay.
+    /// Number of changes that stay in quarantine.
     pub fn staying(&self) -> usize {
         self.wanted.len().saturating_sub(self.lifted.len())
     }
 }
 
-/// What the guards say of a plan.
+/// The verdict of the guards on a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuardVerdict {
-    /// Why the plan needs approval; none if it does not.
+    /// The reasons why the plan needs approval. Empty if it needs none.
     pub reasons: Vec<HoldReason>,
     /// True if every change of the plan was approved.
     pub approved: bool,
-    /// The lists as they were restored, or are to be.
+    /// The rollback that was executed or approved.
     pub restored: Option<Plan>,
-    /// The run before which the lists are wanted back, if that was approved and is not done.
+    /// The run before which the lists are wanted back, if a rollback was approved and is not done.
     pub rollback: Option<RunId>,
-    /// Products that the plan takes away.
+    /// The removals of the plan.
     pub removals: BTreeSet<ProductId>,
 }
 
-/// A lane as it was observed.
+/// The observation of a lane.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The lane.
+    /// Member account and member experience.
     pub lane: LaneId,
     /// When reading began.
     pub at: Timestamp,
     /// The lane's state and claimed changes.
     pub before: Lane,
-    /// The member's lists.
+    /// The lists of the member experience.
     pub actual: PolicySnapshot,
-    /// The experience has no policy yet; true if it is live.
+    /// Some if the experience has no policy yet; true if it is live.
     pub first_policy: Option<bool>,
-    /// What is remembered of the link.
+    /// The link state.
     pub link_state: LinkState,
-    /// What would be changed.
+    /// The changes that the link wants.
     pub plan: Plan,
-    /// What would not, and why.
+    /// What the plan leaves alone, and why.
     pub report: Report,
     /// Quarantined changes.
     pub quarantine: Quarantine,
-    /// What the guards say.
+    /// The verdict of the guards.
     pub guards: GuardVerdict,
-    /// What the plan asks of the lane.
+    /// What the plan requires of the lane.
     pub course: Course,
-    /// What the lane does while the plan is held: as if nothing were to be changed.
+    /// What an empty plan requires of the lane, for the case that the plan is held.
     pub meanwhile: Course,
 }
 
@@ -120,7 +120,7 @@ impl Observation {
         left.any(|left| left.reason == Reason::MemberRules)
     }
 
-    /// True if the member has everything that the link is to bring, once the plan is empty.
+    /// True if the member has everything that the link should bring, once the plan is empty.
     pub fn is_whole(&self) -> bool {
         let mut left = self.report.left_alone.iter();
         let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberRules);
@@ -132,7 +132,7 @@ impl Observation {
         self.course == Course::InSync && self.guards.reasons.is_empty() && self.is_whole()
     }
 
-    /// True if the plan is held, and the lane goes on with the one before.
+    /// True if the plan is held, and the lane continues with the earlier one.
     pub fn goes_on_while_held(&self) -> bool {
         !self.guards.reasons.is_empty() && matches!(self.meanwhile, Course::Underway(_))
     }
@@ -143,7 +143,7 @@ impl Observation {
     }
 }
 
-/// An observation while it is being made.
+/// An observation in progress.
 #[derive(Debug)]
 pub struct Draft<'a> {
     goal: Goal<'a>,
@@ -154,7 +154,7 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Plans from what was read.
+    /// Computes the plan from what was read.
     pub fn new(goal: Goal<'a>, reads: Reads) -> Self {
         let staying = reads.quarantined.iter();
         let staying = staying.filter(|change| !goal.lifted.contains(&change.product));
@@ -170,7 +170,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The products of which has to be known whether they are live.
+    /// The products whose listings are needed.
     pub fn in_question(&self) -> BTreeSet<ProductId> {
         if self.goal.link.live_check == LiveCheck::Off || self.goal.rollback {
             return BTreeSet::new();
@@ -178,7 +178,7 @@ impl<'a> Draft<'a> {
         in_question(&self.plan, &self.reads.actual)
     }
 
-    /// Takes out what is not live, before anybody decides or judges.
+    /// Removes what is not live, before guards and decision.
     #[must_use]
     pub fn checked(mut self, answers: &Answers) -> Self {
         let (check, now) = (self.goal.link.live_check, self.reads.at);
@@ -187,19 +187,19 @@ impl<'a> Draft<'a> {
         self
     }
 
-    /// The run whose record of the lane shows what was approved and is not done.
+    /// The run whose record contains the plan of the current grant.
     pub fn approved_run(&self) -> Option<RunId> {
         self.grant().map(|grant| grant.run)
     }
 
-    /// The run whose record of the lane shows what was restored.
+    /// The run whose record contains the rollback that was executed.
     pub fn restored_run(&self) -> Option<RunId> {
         let restored = self.reads.link_state.restored.as_ref();
         restored.map(|restored| restored.run)
     }
 
-    /// The run that has perhaps overridden the freeze of the link: as long as its plan is what would be
-    /// planned now, were the link not frozen, the next run, which overrides nothing, does not halt it.
+    /// The run that may have overridden the freeze of the link. As long as its plan is what would
+    /// be planned without the freeze, the next run, which overrides nothing, does not halt it.
     pub fn overriding_run(&self) -> Option<RunId> {
         let Lane { state, open } = &self.reads.before;
         let is_busy = is_busy(state, open);
@@ -208,7 +208,7 @@ impl<'a> Draft<'a> {
             .filter(|_| self.goal.policy.frozen && is_busy)
     }
 
-    /// The run whose plan the lane works on, if the course depends on what it was.
+    /// The run of the committed plan, if the course depends on that plan.
     pub fn committed_run(&self, records: &Records) -> Option<RunId> {
         let (nothing, now) = (Plan::default(), self.reads.at);
         let needs = |plan: &Plan, policy: &LinkPolicy| {
@@ -223,7 +223,7 @@ impl<'a> Draft<'a> {
         run.filter(|_| overridden || planned || halted)
     }
 
-    /// What follows from all that was read.
+    /// Computes the observation from everything that was read.
     pub fn finish(self, records: &Records) -> Observation {
         let (quarantine, guards) = (self.quarantine(), self.guards(records));
         let committed = records.committed.as_ref();
@@ -285,7 +285,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What would be planned if the link were not frozen, where the run at work has overridden that.
+    /// What would be planned without the freeze, if the committed plan's run has overridden it.
     fn thawed(&self, records: &Records) -> Option<(Plan, LinkPolicy)> {
         let Goal {
             link,
@@ -322,8 +322,8 @@ impl<'a> Draft<'a> {
             if self.is_lifted(change) {
                 sorted.lifted.push(change.clone());
             } else if self.goal.lifted.contains(&change.product) || !is_wanted(change) {
-                // One that is to be tried again and is not in the plan loses its dead letter now. Were it
-                // left in quarantine, and its change wanted again, no replay would ever find it.
+                // A change that should be tried again and is not in the plan loses its dead letter
+                // now. If it stayed in quarantine and were wanted again, no replay would find it.
                 sorted.released.push(change.clone());
             } else {
                 sorted.wanted.push(change.clone());
@@ -333,7 +333,8 @@ impl<'a> Draft<'a> {
         sorted
     }
 
-    /// What was approved, unless it was committed and the lane has come to rest since: it was approved once.
+    /// The grant, unless its plan was committed and the lane has come to rest since then: an
+    /// approval is used once.
     fn grant(&self) -> Option<&Grant> {
         let Lane { state, open } = &self.reads.before;
         let is_spent = |grant: &&Grant| {
@@ -354,7 +355,7 @@ impl<'a> Draft<'a> {
         } = &self.reads;
         let desired = self.goal.desired;
         let state = &before.state;
-        // If all that is left of it fails, it has gone as far as it goes.
+        // If everything that is left of it fails, it is done.
         let failed = state.block.as_ref();
         let failed = failed.is_some_and(|block| block.reason == BlockReason::ChangeSetFailed);
         let tried = |grant: &Grant| state.planned_run() >= Some(grant.executed);

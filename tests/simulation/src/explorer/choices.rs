@@ -7,31 +7,11 @@ use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::time::later;
 
 use super::scheduler::Call;
+use super::state::seq_of;
 use super::state::{State, Task};
-use super::steps::{Stepper, TIMEOUT};
-use super::world::{Events, seq_of};
+use super::stepper::{Choice, Stepper, TIMEOUT};
+use super::world::Events;
 use pmp_sync_fakes::ChangeSetRecord;
-
-/// One thing that can happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// A task makes a call.
-    Go(usize, usize),
-    /// A task's call fails without effect.
-    Refuse(usize, usize),
-    /// A task's call takes effect, and its answer is lost.
-    Lose(usize, usize),
-    /// A task ends here. Its messages are delivered again.
-    Crash(usize),
-    /// These waiting messages go to a worker; one of them may stay and be delivered again.
-    Deliver(Vec<usize>, Option<usize>),
-    /// The producer begins a run.
-    Begin,
-    /// The change set under way ends, and its event arrives or does not.
-    End(bool),
-    /// The clock moves to the next due time.
-    Move(bool),
-}
 
 impl Stepper<'_> {
     /// Everything that can happen next. Empty if the world has ended.

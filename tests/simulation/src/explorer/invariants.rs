@@ -6,8 +6,9 @@ use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::policy::ProductChange;
 
 use super::ports::Outbox;
+use super::state::seq_of;
 use super::state::{Body, Role, State};
-use super::world::{Setting, seq_of};
+use super::world::Setting;
 use crate::reference;
 
 /// The most Ticks of one lane that may wait or be processed at once. There is the live one, and one

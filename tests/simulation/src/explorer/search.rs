@@ -9,10 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::thread;
 
-use super::choices::Choice;
 use super::invariants;
 use super::state::State;
-use super::steps::Stepper;
+use super::stepper::Choice;
+use super::stepper::Stepper;
 use super::world::Setting;
 
 /// After this many consecutive steps with only one choice, the world counts as endless.

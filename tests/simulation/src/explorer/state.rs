@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, RunId};
+use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::wire::ChangeMessage;
@@ -17,6 +17,12 @@ use pmp_sync_fakes::{ChangeSetRecord, Experiences, MemoryLedger};
 /// Readings of the state after which an invocation of the worker may be near the most steps that it
 /// takes.
 const MOST_ROUNDS: usize = 11;
+
+/// The intent in the name of a change set.
+pub(super) fn seq_of(name: &str) -> u64 {
+    name.parse()
+        .map_or(u64::MAX, |name: ChangeSetName| name.seq)
+}
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -340,7 +346,7 @@ impl State {
         let earliest = self.tasks.iter().filter_map(Task::earliest);
         let earliest = earliest.chain([state.seq]).min().unwrap_or_default();
         for set in self.experiences.change_sets() {
-            let seq = super::world::seq_of(&set.name);
+            let seq = seq_of(&set.name);
             if seq < earliest {
                 continue;
             }

@@ -1,55 +1,17 @@
 //! The effect of a choice.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::RunId;
 
-use super::choices::Choice;
-use super::ports::{Fakes, Outbox};
-use super::scheduler::{Running, Said};
+use super::state::seq_of;
 use super::state::{Body, Letter, Role, State, Task};
-use super::tasks::{Came, come_again, name};
-use super::world::{Setting, seq_of};
-use pmp_sync_fakes::{Experiences, Fate, MemoryLedger};
+use super::stepper::{Choice, Happened, Stepper};
+use super::tasks::{come_again, name};
+use pmp_sync_fakes::Fate;
 
-/// The timeout of a function, in seconds.
-pub(super) const TIMEOUT: u16 = 30;
-
-/// What happened beside the new state.
-pub(super) struct Happened {
-    pub(super) state: State,
-    pub(super) outbox: Outbox,
-    /// The step in words, if wanted.
-    pub(super) words: Vec<String>,
-}
-
-/// A task that is left where it stands, with its last answer.
-type Left = (Arc<dyn Said>, Running<Came>);
-
-/// Takes steps in one world.
-pub(super) struct Stepper<'a> {
-    pub(super) setting: &'a Setting,
-    pub(super) fakes: Fakes,
-    /// What the fakes hold.
-    pub(super) loaded: RefCell<Option<(Arc<MemoryLedger>, Arc<Experiences>)>>,
-    /// The task that made the last step, with the answer by which it is told.
-    pub(super) left: RefCell<Option<Left>>,
-    pub(super) verbose: bool,
-}
-
-impl<'a> Stepper<'a> {
-    pub(super) fn new(setting: &'a Setting) -> Self {
-        Self {
-            setting,
-            fakes: Fakes::new(&setting.lane.account),
-            loaded: RefCell::new(None),
-            left: RefCell::new(None),
-            verbose: false,
-        }
-    }
-
+impl Stepper<'_> {
     /// Applies a choice.
     pub(super) fn apply(&self, state: &State, choice: &Choice) -> Happened {
         let mut next = state.clone();

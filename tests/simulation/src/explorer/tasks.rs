@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::error::{Kind, LinkError};
+use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::TickMessage;
@@ -13,17 +13,11 @@ use super::ports::ExplorerPorts;
 use super::run::LaneRun;
 use super::scheduler::{Answered, Call, Running, Scheduler};
 use super::state::{Body, Letter, Role, State, Task};
-use super::steps::{Stepper, TIMEOUT};
+use super::stepper::{Came, Stepper, TIMEOUT};
 use pmp_sync_fakes::{Experiences, Fate, MemoryLedger};
 
 /// How long a message that was taken and not acknowledged is hidden, in seconds.
 const VISIBILITY: i64 = 180;
-
-/// The result of a task's step.
-pub(super) enum Came {
-    Dispositions(Vec<Disposition>),
-    Served(Result<(), LinkError>),
-}
 
 impl Stepper<'_> {
     /// The task as it stands: the one that was left there, if it is the one that made the last step,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{
-    AccountId, ChangeSetName, ExperienceId, InvalidId, LaneId, MemberName, PolicyId, ProductId,
+    AccountId, ExperienceId, InvalidId, LaneId, MemberName, PolicyId, ProductId,
 };
 use pmp_sync_domain::policy::PolicySnapshot;
 
@@ -54,12 +54,6 @@ pub struct SmallWorld {
     pub events: Events,
     /// True if a debug build explores it completely within seconds.
     pub small: bool,
-}
-
-/// The intent in the name of a change set.
-pub(super) fn seq_of(name: &str) -> u64 {
-    name.parse()
-        .map_or(u64::MAX, |name: ChangeSetName| name.seq)
 }
 
 fn products(ids: &[&str]) -> Result<BTreeSet<ProductId>, InvalidId> {

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
-use pmp_sync_domain::link::{Link, Target};
+use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
@@ -23,7 +23,8 @@ use pmp_sync_domain::wire::Scope;
 use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
 use super::invariants::{Violation, broken};
 use super::scene::since_begin;
-use pmp_sync_fakes::{Observed, World};
+use crate::reference::may;
+use pmp_sync_fakes::World;
 
 /// Everything that is known of guards and holds.
 #[derive(Debug, Default)]
@@ -34,23 +35,6 @@ pub(crate) struct Guards {
     pub(crate) asked: BTreeSet<(LaneId, RunId, String)>,
     /// Overrides of freezes, by the ids of their requests.
     pub(crate) overrides: BTreeMap<String, Scope>,
-}
-
-/// The conditions of a management experience, as it was read.
-pub(crate) fn oddities(observed: &Observed) -> Vec<GuardName> {
-    use pmp_sync_domain::experience::Status;
-    let mut odd = Vec::new();
-    if observed.experience.archived {
-        odd.push(GuardName::ManagementArchived);
-    } else if observed.experience.status != Status::Enabled {
-        odd.push(GuardName::ManagementDisabled);
-    }
-    if observed.experience.policy.is_none() {
-        odd.push(GuardName::ManagementNoPolicy);
-    } else if observed.policy.allowed().is_empty() {
-        odd.push(GuardName::ManagementEmpty);
-    }
-    odd
 }
 
 /// The link that serves a lane: one that names it goes before `*`.
@@ -180,6 +164,19 @@ impl Guards {
                 format!("{run} is committed to {id}, which no link serves")
             });
         };
+        let rules = LinkPolicy {
+            frozen: false,
+            ..link.policy.clone()
+        };
+        let mut changes = plan.changes();
+        if let Some(change) = changes.find(|of| !may(&rules, &of.product, of.action)) {
+            return broken("link-rules", || {
+                format!(
+                    "{run} is committed to {id} with {} {}, which the link may not do",
+                    change.action, change.product
+                )
+            });
+        }
         if link.policy.frozen && !is_overridden(&self.overrides, world, run, link, &id.experience) {
             return broken("frozen", || {
                 format!("{run} is committed to {id}, which is frozen")

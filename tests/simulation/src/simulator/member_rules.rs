@@ -13,11 +13,11 @@ use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::time::later;
 use pmp_sync_worker::Membership;
 
-use super::Simulator;
+use super::event::ScheduledEvent;
 use super::invariants::{Invariants, Violation, broken};
 use super::rng::Rng;
-use super::schedule::ScheduledEvent;
-use super::tasks::WORKER_TIMEOUT;
+use super::state::Simulator;
+use super::task::WORKER_TIMEOUT;
 use crate::reference::forbids;
 use crate::worker as worker_of;
 use pmp_sync_fakes::{ChangeSetRecord, World};

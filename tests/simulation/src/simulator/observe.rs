@@ -5,10 +5,12 @@ use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::wire::LANE_SETTLED;
 use pmp_sync_fakes::{Kept, Written};
 
+use super::event;
+use super::fault_plan;
 use super::invariants::Violation;
 use super::scene::at;
+use super::state::Simulator;
 use super::trace::{describe, describe_link_state};
-use super::{Simulator, fault_plan, schedule};
 
 impl Simulator {
     /// Moves the clock on and handles change sets that have ended.
@@ -71,7 +73,7 @@ impl Simulator {
                 self.stats.add("change set events lost");
                 continue;
             }
-            let body = schedule::envelope(
+            let body = event::envelope(
                 "aws.marketplacecatalog",
                 detail_type,
                 &serde_json::json!({ "ChangeSetId": set.id, "ChangeSetName": set.name }),

@@ -8,9 +8,9 @@ use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::wire::{SOURCE, SYNC_REQUESTED};
 use serde_json::json;
 
-use super::Simulator;
+use super::event::{ScheduledEvent, envelope};
 use super::scene::{HOUR, at};
-use super::schedule::{ScheduledEvent, envelope};
+use super::state::Simulator;
 
 impl Simulator {
     pub(crate) fn request_sync(&mut self) {

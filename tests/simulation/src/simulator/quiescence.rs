@@ -17,11 +17,11 @@ use pmp_sync_domain::run::RunStatus;
 use pmp_sync_domain::wire::SCHEDULE_SOURCE;
 use serde_json::json;
 
+use super::event::envelope;
 use super::guards::link_of;
 use super::invariants::{PlanSeen, Violation, broken};
 use super::scene::{HOUR, since_begin};
-use super::schedule::envelope;
-use super::{Simulator, Turn};
+use super::state::{Simulator, Turn};
 use crate::reference;
 
 impl Simulator {

@@ -1,4 +1,4 @@
-//! Each way in which a plan is decided on.
+//! Every course of a plan.
 
 use super::*;
 use crate::ids::ProductId;
@@ -105,7 +105,7 @@ impl Scene {
         }
     }
 
-    /// The decision ten minutes after the commit.
+    /// The course ten minutes after the commit.
     fn course(&self) -> Course {
         self.on_lane().course(later(start(), 600))
     }
@@ -147,7 +147,7 @@ fn a_lane_at_rest_with_an_empty_plan_is_in_sync_whatever_became_of_the_last_one(
 #[test]
 fn the_very_plan_that_the_lane_works_on_is_not_committed_again() {
     assert_eq!(same().course(), underway());
-    // The hash is enough: nothing has to be read.
+    // The hash is enough, and nothing has to be read.
     let scene = same();
     let on_lane = PlanOnLane {
         committed: None,

@@ -11,29 +11,28 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::Size;
 
-use super::oddities;
-use crate::reference::may;
+use crate::reference::{may, oddities};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, MINUTE, since_begin};
 use pmp_sync_fakes::Observed;
 
 /// The window of the guards, in milliseconds.
-pub(in crate::simulator) const DAY: i64 = 24 * HOUR;
+pub(crate) const DAY: i64 = 24 * HOUR;
 /// The longest time between a run's read and its write of what follows from it.
 const READ_BEFORE: i64 = 10 * MINUTE;
 
 /// A hold as operators see it.
 #[derive(Debug, Clone)]
-pub(in crate::simulator) struct Standing {
-    pub(in crate::simulator) hold: Hold,
-    pub(in crate::simulator) shown: Plan,
+pub(crate) struct Standing {
+    pub(crate) hold: Hold,
+    pub(crate) shown: Plan,
     /// The run before which the lists are wanted back, if it is a rollback.
-    pub(in crate::simulator) rollback: Option<RunId>,
+    pub(crate) rollback: Option<RunId>,
 }
 
 /// How far an approval has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) enum Given {
+pub(crate) enum Given {
     /// Nothing has been done because of it.
     Unused,
     /// A plan was committed because of it.
@@ -44,69 +43,64 @@ pub(in crate::simulator) enum Given {
 
 /// An accepted approval.
 #[derive(Debug)]
-pub(in crate::simulator) struct Approval {
-    pub(in crate::simulator) run: RunId,
-    pub(in crate::simulator) shown: Plan,
-    pub(in crate::simulator) given: Given,
-    pub(in crate::simulator) rollback: bool,
+pub(crate) struct Approval {
+    pub(crate) run: RunId,
+    pub(crate) shown: Plan,
+    pub(crate) given: Given,
+    pub(crate) rollback: bool,
 }
 
 /// A plan as it was committed.
 #[derive(Debug)]
-pub(in crate::simulator) struct Committed {
-    pub(in crate::simulator) approved: bool,
+pub(crate) struct Committed {
+    pub(crate) approved: bool,
     /// Its removals, of what the member allowed when the plan was made.
-    pub(in crate::simulator) removals: BTreeSet<ProductId>,
+    pub(crate) removals: BTreeSet<ProductId>,
     /// The most removals within a day while it is the lane's plan.
-    pub(in crate::simulator) most: usize,
+    pub(crate) most: usize,
 }
 
 /// A rollback that was approved, and applies until something else is wanted.
 #[derive(Debug)]
-pub(in crate::simulator) struct Back {
+pub(crate) struct Back {
     /// The run before which the lists are wanted.
-    pub(in crate::simulator) run: RunId,
-    pub(in crate::simulator) shown: Plan,
-    pub(in crate::simulator) target: PolicySnapshot,
+    pub(crate) run: RunId,
+    pub(crate) shown: Plan,
+    pub(crate) target: PolicySnapshot,
     /// Products that may have been changed rightly since then.
-    pub(in crate::simulator) excused: BTreeSet<ProductId>,
+    pub(crate) excused: BTreeSet<ProductId>,
     /// True if the plan of the rollback was committed.
-    pub(in crate::simulator) gone: bool,
+    pub(crate) gone: bool,
 }
 
 /// What is known of one lane.
 #[derive(Debug, Default)]
-pub(in crate::simulator) struct LaneGuard {
-    pub(in crate::simulator) hold: Option<Standing>,
-    pub(in crate::simulator) restore: Option<Standing>,
-    pub(in crate::simulator) back: Option<Back>,
+pub(crate) struct LaneGuard {
+    pub(crate) hold: Option<Standing>,
+    pub(crate) restore: Option<Standing>,
+    pub(crate) back: Option<Back>,
     /// Rollbacks that were approved at any time, by the runs whose records show them.
-    pub(in crate::simulator) backs: BTreeSet<RunId>,
-    pub(in crate::simulator) taken: Option<RunId>,
-    pub(in crate::simulator) approvals: Vec<Approval>,
-    pub(in crate::simulator) plans: BTreeMap<RunId, Committed>,
+    pub(crate) backs: BTreeSet<RunId>,
+    pub(crate) taken: Option<RunId>,
+    pub(crate) approvals: Vec<Approval>,
+    pub(crate) plans: BTreeMap<RunId, Committed>,
     /// Removals of plans without approval, with the time when the producer recorded them, before
     /// the commit. A plan that was interrupted in between counts too.
-    pub(in crate::simulator) counted: Vec<(i64, BTreeSet<ProductId>)>,
+    pub(crate) counted: Vec<(i64, BTreeSet<ProductId>)>,
     /// The same removals, with the time when they took effect.
-    pub(in crate::simulator) removed: Vec<(i64, ProductId)>,
+    pub(crate) removed: Vec<(i64, ProductId)>,
     /// What the member allows, and the lengths of its list.
-    pub(in crate::simulator) allowed: BTreeSet<ProductId>,
-    pub(in crate::simulator) sizes: Vec<(i64, usize)>,
+    pub(crate) allowed: BTreeSet<ProductId>,
+    pub(crate) sizes: Vec<(i64, usize)>,
     /// Lengths of the list that runs have recorded, each checked against the real ones.
-    pub(in crate::simulator) looks: Vec<(i64, usize)>,
+    pub(crate) looks: Vec<(i64, usize)>,
     /// The lists as the producer read them when it kept them for the rollback.
-    pub(in crate::simulator) lists: BTreeMap<RunId, PolicySnapshot>,
+    pub(crate) lists: BTreeMap<RunId, PolicySnapshot>,
 }
 
 impl Back {
     /// The link may not touch what differs and is not in the plan; nothing else may be left out.
-    pub(in crate::simulator) fn leave_alone(
-        &mut self,
-        link: &Link,
-        actual: &PolicySnapshot,
-        plan: &Plan,
-    ) {
+    pub(crate) fn leave_alone(&mut self, link: &Link, actual: &PolicySnapshot, plan: &Plan) {
         let differ = actual.allowed().symmetric_difference(self.target.allowed());
         for product in differ {
             let allow = self.target.allowed().contains(product);
@@ -119,13 +113,13 @@ impl Back {
     }
 
     /// True if the link may not do some of it.
-    pub(in crate::simulator) fn is_forbidden(&self, link: &Link) -> bool {
+    pub(crate) fn is_forbidden(&self, link: &Link) -> bool {
         let mut changes = self.shown.changes();
         changes.any(|change| !may(&link.policy, &change.product, change.action))
     }
 
     /// True if the management experience wants what was restored.
-    pub(in crate::simulator) fn is_agreed(&self, management: &PolicySnapshot) -> bool {
+    pub(crate) fn is_agreed(&self, management: &PolicySnapshot) -> bool {
         let allowed = management.allowed();
         self.shown
             .allow()
@@ -140,7 +134,7 @@ impl Back {
 }
 
 impl LaneGuard {
-    pub(in crate::simulator) fn is_now(&mut self, policy: &PolicySnapshot, now: i64) {
+    pub(crate) fn is_now(&mut self, policy: &PolicySnapshot, now: i64) {
         self.allowed.clone_from(policy.allowed());
         if self.sizes.last().map(|(_, size)| *size) != Some(self.allowed.len()) {
             self.sizes.push((now, self.allowed.len()));
@@ -148,11 +142,7 @@ impl LaneGuard {
     }
 
     /// A run recorded the length of the list. It must have had that length when the run read it.
-    pub(in crate::simulator) fn looked(
-        &mut self,
-        id: &LaneId,
-        sizes: &[Size],
-    ) -> Result<(), Violation> {
+    pub(crate) fn looked(&mut self, id: &LaneId, sizes: &[Size]) -> Result<(), Violation> {
         for size in sizes {
             let (at, length) = (since_begin(size.at), size.allowed);
             if self.looks.last().is_some_and(|(last, _)| at <= *last) {
@@ -172,7 +162,7 @@ impl LaneGuard {
     }
 
     /// Checks that a run recorded the length of the list as it read it.
-    pub(in crate::simulator) fn is_looked_at(
+    pub(crate) fn is_looked_at(
         &self,
         id: &LaneId,
         observed: &PolicySnapshot,
@@ -187,7 +177,7 @@ impl LaneGuard {
     }
 
     /// The producer says that the hold of `run` was approved.
-    pub(in crate::simulator) fn take_approval(
+    pub(crate) fn take_approval(
         &mut self,
         asked: &BTreeSet<(LaneId, RunId, String)>,
         id: &LaneId,
@@ -233,13 +223,13 @@ impl LaneGuard {
     }
 
     /// Something that was approved is under way.
-    pub(in crate::simulator) fn is_on_its_way(&self) -> bool {
+    pub(crate) fn is_on_its_way(&self) -> bool {
         let approval = self.approvals.last();
         approval.is_some_and(|approval| approval.given != Given::Spent)
     }
 
     /// Approvals that were taken and used, and those of them that were rollbacks.
-    pub(in crate::simulator) fn approved(&self) -> (u64, u64) {
+    pub(crate) fn approved(&self) -> (u64, u64) {
         let used = || {
             let approvals = self.approvals.iter();
             approvals.filter(|approval| approval.given != Given::Unused)
@@ -250,14 +240,14 @@ impl LaneGuard {
     }
 
     /// Something else was committed, or all is done: nothing more follows from what was approved.
-    pub(in crate::simulator) fn supersede(&mut self) {
+    pub(crate) fn supersede(&mut self) {
         if let Some(approval) = self.approvals.last_mut() {
             approval.given = Given::Spent;
         }
     }
 
     /// If a plan was approved: whether it is a rollback.
-    pub(in crate::simulator) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
+    pub(crate) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
         let approval = self.approvals.last_mut()?;
         if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
             return None;
@@ -268,7 +258,7 @@ impl LaneGuard {
 
     /// A plan without approval must not need one.
     #[expect(clippy::too_many_arguments, reason = "all of it is one commit")]
-    pub(in crate::simulator) fn must_not_be_held(
+    pub(crate) fn must_not_be_held(
         &self,
         id: &LaneId,
         run: RunId,
@@ -310,7 +300,7 @@ impl LaneGuard {
 
     /// What was restored stays, until an operator approves otherwise or the management experience
     /// agrees.
-    pub(in crate::simulator) fn leave_restored(
+    pub(crate) fn leave_restored(
         &mut self,
         id: &LaneId,
         run: RunId,
@@ -336,40 +326,40 @@ impl LaneGuard {
     }
 
     /// Removals without approval that took effect since `begin`.
-    pub(in crate::simulator) fn removed_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+    pub(crate) fn removed_since(&self, begin: i64) -> BTreeSet<&ProductId> {
         let since = self.removed.iter().rev();
         let since = since.take_while(|(at, _)| *at > begin);
         since.map(|(_, product)| product).collect()
     }
 
     /// Removals without approval that were planned since `begin`.
-    pub(in crate::simulator) fn counted_since(&self, begin: i64) -> BTreeSet<&ProductId> {
+    pub(crate) fn counted_since(&self, begin: i64) -> BTreeSet<&ProductId> {
         let since = self.counted.iter().filter(|(at, _)| *at > begin);
         since.flat_map(|(_, products)| products).collect()
     }
 
     /// True if the window drops something between these times: removals, or a length of the list.
-    pub(in crate::simulator) fn forgets_between(&self, from: i64, to: i64) -> bool {
+    pub(crate) fn forgets_between(&self, from: i64, to: i64) -> bool {
         let removals = self.counted.iter().map(|(at, _)| *at);
         let mut all = removals.chain(self.looks.iter().map(|(at, _)| *at));
         all.any(|at| at + DAY >= from && at + DAY <= to)
     }
 
     /// The longest that the list was, as far as runs know, when the window began that ends now.
-    pub(in crate::simulator) fn size_at_window(&self, now: i64) -> usize {
+    pub(crate) fn size_at_window(&self, now: i64) -> usize {
         let begin = now - DAY;
         let known = in_force(&self.looks, begin - READ_BEFORE, begin);
         known.max().unwrap_or_default()
     }
 
     /// The shortest that the list was since, as far as runs know.
-    pub(in crate::simulator) fn least_since(&self, begin: i64) -> usize {
+    pub(crate) fn least_since(&self, begin: i64) -> usize {
         let known = in_force(&self.looks, begin, i64::MAX);
         known.min().unwrap_or_default()
     }
 
     /// The most removals within a day.
-    pub(in crate::simulator) fn most(&self, guard: &Guard, now: i64) -> usize {
+    pub(crate) fn most(&self, guard: &Guard, now: i64) -> usize {
         let limits = &guard.limits;
         let exempt = |name| guard.exempt.contains(&name);
         let share = self.size_at_window(now) * limits.removals_percent / 100;
@@ -386,10 +376,7 @@ impl LaneGuard {
     }
 
     /// After an approved rollback: products that are not allowed as they were, and that nothing explains.
-    pub(in crate::simulator) fn not_restored(
-        &self,
-        is_bad: impl Fn(&ProductId) -> bool,
-    ) -> Vec<ProductId> {
+    pub(crate) fn not_restored(&self, is_bad: impl Fn(&ProductId) -> bool) -> Vec<ProductId> {
         let Some(back) = self.back.as_ref().filter(|back| back.gone) else {
             return Vec::new();
         };

@@ -6,9 +6,9 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::wire::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE};
 use serde_json::json;
 
-use crate::simulator::Simulator;
+use crate::simulator::event::{ScheduledEvent, envelope};
 use crate::simulator::scene::{HOUR, MINUTE};
-use crate::simulator::schedule::{ScheduledEvent, envelope};
+use crate::simulator::state::Simulator;
 
 impl Simulator {
     /// Approves everything that is held.

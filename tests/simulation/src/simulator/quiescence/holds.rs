@@ -9,11 +9,11 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::wire::HELD;
 
-use crate::simulator::Simulator;
+use crate::reference::oddities;
 use crate::simulator::guards::lane::{DAY, LaneGuard};
-use crate::simulator::guards::oddities;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::HOUR;
+use crate::simulator::state::Simulator;
 use pmp_sync_fakes::Observed;
 
 impl Simulator {

@@ -10,10 +10,10 @@ use pmp_sync_domain::wire::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED,
 use serde_json::Value;
 
 use crate::reference::is_expected_in_sync;
-use crate::simulator::Simulator;
 use crate::simulator::guards::link_of;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, since_begin};
+use crate::simulator::state::Simulator;
 
 /// What a receiver knows of one link.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,72 +1,27 @@
 //! Invocations: batches for the real producer and workers, whose futures advance one call at a
 //! time, are dropped in the middle, or exceed their time.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::wire::WorkerMessage;
 use pmp_sync_producer::dispatch;
 use pmp_sync_worker::handle;
 
+use super::fault_plan;
 use super::invariants::{Violation, broken};
 use super::scene::{at, since_begin};
-use super::{Simulator, fault_plan};
+use super::state::Simulator;
+use super::task::{Handling, Held, Task, WORKER_TIMEOUT};
 use pmp_sync_fakes::Delivery;
 
-/// The worker's timeout, in seconds, as the template has it.
-pub(crate) const WORKER_TIMEOUT: u16 = 30;
 /// How long a message is hidden from others while an invocation has it, in milliseconds.
 const WORKER_VISIBILITY: i64 = 180_000;
 const PRODUCER_VISIBILITY: i64 = 720_000;
 /// Invocations of one worker at a time.
-pub(crate) const WORKERS_AT_ONCE: usize = 2;
-
-/// True for each message that must be delivered again.
-type Handling = Pin<Box<dyn Future<Output = Vec<bool>>>>;
-
-/// What an invocation was given.
-pub(crate) enum Held {
-    Requests(Vec<String>),
-    Deliveries(usize, Vec<Delivery>),
-}
-
-/// An invocation.
-pub(crate) struct Task {
-    pub(crate) number: u64,
-    handling: Handling,
-    held: Held,
-    /// The rules of its member when it began.
-    pub(crate) rules: MemberRules,
-    /// When its messages are delivered again if it does not end.
-    visible: i64,
-    /// Its deadline.
-    pub(crate) deadline: i64,
-    /// When its current call is answered.
-    pub(crate) ready: i64,
-}
-
-impl Task {
-    /// True for a worker that was given nothing but Ticks.
-    pub(crate) fn has_only_ticks(&self) -> bool {
-        let is_tick = |delivery: &Delivery| delivery.body.contains("\"kind\":\"tick\"");
-        match &self.held {
-            Held::Requests(_) => false,
-            Held::Deliveries(_, kept) => kept.iter().all(is_tick),
-        }
-    }
-
-    /// The member of a worker; nothing for the producer.
-    pub(crate) fn member(&self) -> Option<usize> {
-        match self.held {
-            Held::Requests(_) => None,
-            Held::Deliveries(member, _) => Some(member),
-        }
-    }
-}
+const WORKERS_AT_ONCE: usize = 2;
 
 impl Simulator {
     /// Gives the producer up to ten requests.

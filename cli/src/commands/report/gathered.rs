@@ -1,0 +1,44 @@
+//! Everything that the report is made of, as it was read.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
+use pmp_sync_domain::records::{RunRecord, Suspensions};
+
+use super::LaneFacts;
+use super::asked::Letters;
+use crate::client::holds::Known;
+use crate::hint::Flags;
+
+/// Everything that was read for the report.
+pub(crate) struct Gathered {
+    pub(crate) now: Timestamp,
+    pub(crate) name: String,
+    pub(crate) flags: Flags,
+    pub(crate) config_version: u64,
+    /// A link that is out of sync for longer than this is stale.
+    pub(crate) stale_after_hours: u32,
+    pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
+    pub(crate) links: Vec<LinkStandings>,
+    pub(crate) letters: BTreeMap<MemberName, Letters>,
+    pub(crate) lanes: BTreeMap<LaneId, LaneFacts>,
+    pub(crate) known: Vec<Known>,
+    pub(crate) suspensions: Suspensions,
+    pub(crate) runs: Vec<RunRecord>,
+}
+
+impl Gathered {
+    pub(crate) fn known(&self, lane: &LaneId) -> Option<&Known> {
+        self.known.iter().find(|known| known.lane == *lane)
+    }
+}
+
+/// The lane of a link, if it has one.
+pub(crate) fn lane_of(link: &LinkStandings) -> Option<LaneId> {
+    Some(LaneId {
+        account: link.account.clone(),
+        experience: link.experience.clone()?,
+    })
+}

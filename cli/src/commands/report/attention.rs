@@ -6,7 +6,8 @@ use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::records::Suspensions;
+use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::records::Suspended;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
 use super::gathered::{Gathered, LaneFacts, lane_of};
@@ -215,29 +216,17 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
 }
 
 fn suspensions(gathered: &Gathered) -> Vec<Attention> {
-    let Suspensions {
-        all,
-        members,
-        links,
-        ..
-    } = &gathered.suspensions;
-    let all = all
-        .iter()
-        .map(|of| ("everything".to_owned(), String::new(), of));
-    let members = members.iter();
-    let members =
-        members.map(|(name, of)| (format!("member {name}"), format!(" --member {name}"), of));
-    let links = links.iter();
-    let links = links.map(|(id, of)| (format!("link {id}"), format!(" --experience {id}"), of));
-    all.chain(members)
-        .chain(links)
-        .map(|(about, option, suspension)| Attention {
-            message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
-            command: Some(gathered.flags.command(&format!("resume{option}"))),
-            since: Some(suspension.since),
-            ..Attention::new(AttentionKind::Suspended, about)
-        })
-        .collect()
+    let one = |(of, suspension): (Suspended<'_>, &Suspension)| Attention {
+        message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
+        command: Some(gathered.flags.command(&match of {
+            Suspended::Everything => "resume".to_owned(),
+            Suspended::Member(name) => format!("resume --member {name}"),
+            Suspended::Link(experience) => format!("resume --experience {experience}"),
+        })),
+        since: Some(suspension.since),
+        ..Attention::new(AttentionKind::Suspended, of)
+    };
+    gathered.suspensions.each().map(one).collect()
 }
 
 fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {
@@ -247,7 +236,7 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             Some(_) => format!("It was last known in sync more than {hours} h ago."),
             None => "It was never known in sync.".to_owned(),
         }],
-        what_to_do: Some("see what stands in its way".to_owned()),
+        what_to_do: Some("see what prevents it".to_owned()),
         command: Some(
             gathered
                 .flags

@@ -9,11 +9,12 @@ set -eu
 seeds=${1:-3000}
 only=${2:-}
 root=$(cd "$(dirname "$0")/../.." && pwd)
+copy=$root
 missed=0
 
 # found NAME INVARIANT FILE PERL: that the substitution of a mutation finds its text.
 found() {
-    if perl -0pe "$4" "$root/$3" | cmp -s - "$root/$3"; then
+    if perl -0pe "$4" "$copy/$3" | cmp -s - "$copy/$3"; then
         printf '%-34s %-16s %8s\n' "$1" "$2" 'NO SUCH TEXT'
         missed=$((missed + 1))
         return 1
@@ -22,6 +23,7 @@ found() {
 
 # caught NAME INVARIANT FILE PERL: one mutation, by a substitution over the whole file.
 caught() {
+    cp "$copy/$3" "$copy/before"
     perl -0pi -e "$4" "$copy/$3"
     verdict='NO BUILD' seed=
     if (cd "$copy" && cargo build -q --release -p pmp-sync-simulation 2>"$copy/errors"); then
@@ -38,7 +40,7 @@ caught() {
         head -n 5 "$copy/errors"
     fi
     printf '%-34s %-16s %8s  %s\n' "$1" "$2" "$verdict" "$seed"
-    cp "$root/$3" "$copy/$3"
+    mv "$copy/before" "$copy/$3"
     touch "$copy/$3"
 }
 
@@ -67,9 +69,9 @@ mutate commits-without-a-record no-unasked-deny producer/src/reconcile/apply.rs 
 mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
-    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
+    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(back_off_until(context, state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
-    's/self\.ports\s*\.dead_letters\(\)\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
+    's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
     's/ask_for_rules\(connection, seen\)\.await;(\s*outcome\.done = mark_rest\(ledger)/wake(connection, &seen.lane, seen.state()).await?;$1/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
@@ -83,7 +85,7 @@ mutate forgets-the-limit member-rules shared/domain/src/lane/transitions.rs \
 mutate never-asks-for-rules member-rules producer/src/reconcile/send.rs \
     's/if !seen\.is_kept_back\(\) \{/if true {/'
 mutate keeps-no-record audited worker/src/settle.rs \
-    's/self\.ports\.ledger\(\)\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
+    's/context\.ledger\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \

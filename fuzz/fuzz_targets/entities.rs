@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         quarantined: changes(&quarantined),
         ..LaneView::default()
     };
-    for mode in [Mode::Mirror, Mode::Additive, Mode::Observe] {
+    for mode in Mode::ALL {
         let link = LinkPolicy {
             frozen: false,
             mode,

@@ -91,6 +91,15 @@ mod tests {
     }
 
     #[test]
+    fn the_semantics_name_every_mode_and_every_reason() {
+        let page = include_str!("../../../docs/semantics.md");
+        let modes = Mode::ALL.map(Mode::as_str);
+        for word in modes.into_iter().chain(Reason::ALL.map(Reason::as_str)) {
+            assert!(page.contains(&format!("`{word}`")), "{word}");
+        }
+    }
+
+    #[test]
     fn the_word_of_every_list_is_what_is_stored_and_is_read_back() {
         assert_words(&Action::ALL);
         assert_words(&BlockReason::ALL);

@@ -16,7 +16,7 @@ use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use proptest::prelude::*;
 
-const MODES: [Mode; 3] = [Mode::Mirror, Mode::Additive, Mode::Observe];
+const MODES: [Mode; 3] = Mode::ALL;
 const STANDINGS: [Standing; 3] = [Standing::Allowed, Standing::Denied, Standing::Unlisted];
 
 fn product(text: &str) -> ProductId {
@@ -429,7 +429,9 @@ proptest! {
                 Reason::Excluded => scene.link.exclude.contains(&left.product),
                 Reason::Quarantined => scene.lane.quarantined.contains(&change),
                 Reason::MemberRules => scene.lane.member.as_ref().is_some_and(|rules| rules.forbids(left.wanted)),
-                _ => false,
+                Reason::Frozen => scene.link.frozen,
+                // Nobody has asked AWS Marketplace here.
+                Reason::NotLive | Reason::LiveUnknown => false,
             };
             prop_assert!(holds, "{:?}", left);
         }

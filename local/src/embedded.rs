@@ -166,6 +166,7 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
     use pmp_sync_aws::service_error;
+    use pmp_sync_deploy::DeployError;
 
     use super::EmbeddedError;
 

@@ -17,14 +17,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_report::{Model, State, render};
 
 use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
-use self::gathered::{Gathered, lane_of};
+use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
 use crate::client::{holds, scope};
 use crate::failure::Failure;
@@ -39,26 +38,18 @@ const LANES_AT_ONCE: usize = 8;
 /// What the report is about, and where it goes.
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
-    /// Write the page to this file; - is stdout. With --json it may be left out.
+    /// Write the page to this file; - is stdout. Optional with --json.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     members: Vec<MemberName>,
-    /// How many runs are shown.
+    /// The number of runs to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
     runs: u16,
-    /// Replace the file if it is there.
+    /// Replace an existing file.
     #[arg(long)]
     force: bool,
-}
-
-/// What the ledger has of a lane.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneFacts {
-    pub(crate) state: LaneState,
-    pub(crate) open: usize,
-    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
@@ -172,7 +163,7 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(&Gathered {
+    Ok(assemble(Gathered {
         now: SystemClock.now(),
         flags: Flags::of_stacks(&common.name),
         name: common.name.clone(),

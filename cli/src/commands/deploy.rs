@@ -286,7 +286,7 @@ fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Resul
     }
 }
 
-/// What every resource is named after: the templates' own rule, told before anything is made.
+/// Checks the name of the stacks by the rule of the templates, before anything is created.
 fn check_name(name: &str) -> Result<(), Failure> {
     let mut letters = name.chars();
     let is_good = letters

@@ -150,19 +150,19 @@ pub(crate) fn failure(failure: &Failure, flags: &Flags, as_json: bool) {
 }
 
 /// Writes a table without lines, which is readable also when piped.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+pub(crate) fn table(header: &str, rows: Vec<Vec<String>>) -> Result<(), Failure> {
     table_lines(header, rows)
         .iter()
         .try_for_each(|row| line(row))
 }
 
 /// The lines of a table.
-pub(crate) fn table_lines(header: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
+pub(crate) fn table_lines(header: &str, rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
+        .set_header(header.split(", "));
     table.add_rows(rows);
     let text = table.to_string();
     text.lines().map(|row| row.trim_end().to_owned()).collect()

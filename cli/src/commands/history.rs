@@ -215,9 +215,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     if runs.is_empty() {
         return output::line("no run yet");
     }
-    let header = [
-        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "APPROVAL",
-    ];
+    let header = "RUN, BEGAN, FOR, BY, STATUS, ALLOW, DENY, HELD, FAILED, APPROVAL";
     let rows = runs.iter().map(|(run, verdicts)| {
         let requests = run.requests.iter();
         vec![
@@ -238,5 +236,5 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             list(verdicts.iter().map(output::word).collect()),
         ]
     });
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }

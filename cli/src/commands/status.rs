@@ -69,16 +69,7 @@ async fn show_run(
     let lines = overview::runs(std::slice::from_ref(run));
     lines.iter().try_for_each(|line| output::line(line))?;
     output::line("")?;
-    let header = [
-        "MEMBER",
-        "EXPERIENCE",
-        "STATUS",
-        "ALLOW",
-        "DENY",
-        "REMOVALS",
-        "LEFT ALONE",
-        "EDITED OUTSIDE",
-    ];
+    let header = "MEMBER, EXPERIENCE, STATUS, ALLOW, DENY, REMOVALS, LEFT ALONE, EDITED OUTSIDE";
     let rows = links
         .iter()
         .map(|link| {
@@ -94,7 +85,7 @@ async fn show_run(
             ]
         })
         .collect();
-    output::table(&header, rows)?;
+    output::table(header, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
         output::note(&format!(
             "{}: {} allowed without a check against AWS Marketplace, which did not answer",

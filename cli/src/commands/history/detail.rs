@@ -148,15 +148,7 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
 }
 
 fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
-    let header = [
-        "DEAD LETTER",
-        "MEMBER",
-        "EXPERIENCE",
-        "ACTION",
-        "PRODUCT",
-        "REASON",
-        "OUTCOME",
-    ];
+    let header = "DEAD LETTER, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, OUTCOME";
     let rows = letters.iter().map(|letter| {
         let lane = letter.lane.as_ref();
         vec![
@@ -169,5 +161,5 @@ fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
             format!("{}: {}", output::word(&letter.outcome), letter.why),
         ]
     });
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }

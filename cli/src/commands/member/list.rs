@@ -149,17 +149,8 @@ fn show(context: &Context, list: &MemberList) -> Result<(), Failure> {
     if list.members.is_empty() {
         return output::line("no member yet");
     }
-    let header = [
-        "MEMBER",
-        "ACCOUNT",
-        "FOLLOWS",
-        "EXPERIENCE",
-        "MODE",
-        "STATE",
-        "LAST IN SYNC",
-        "AGO",
-    ];
-    output::table(&header, list.members.iter().flat_map(rows).collect())?;
+    let header = "MEMBER, ACCOUNT, FOLLOWS, EXPERIENCE, MODE, STATE, LAST IN SYNC, AGO";
+    output::table(header, list.members.iter().flat_map(rows).collect())?;
     for member in list.members.iter().filter(|member| member.member.is_none()) {
         context.note(&format!(
             "account {0} is deployed and not configured: `pmp-sync member add NAME --account {0}` adds it",

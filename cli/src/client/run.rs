@@ -216,7 +216,7 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
             (Phase::Suspended, _) => {
                 Some(format!("{lane} is suspended, `pmp-sync resume` resumes it"))
             }
-            _ => None,
+            (Phase::Blocked | Phase::Idle | Phase::Starting | Phase::InFlight, _) => None,
         });
     let reasons: Vec<_> = reasons.collect::<Option<_>>()?;
     Some(format!(

@@ -154,13 +154,13 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
 /// The result of the request about a hold that a run served on a link.
 fn verdict(link: &LinkRecord) -> Option<Verdict> {
     let approval = link.approval.as_ref()?;
-    Some(match (approval.action, link.status) {
+    Some(match approval.action {
         _ if link.fault.is_some() => Verdict::Failed,
         _ if approval.refused.is_some() => Verdict::Refused,
-        (ApprovalAction::Approve, _) => Verdict::Approved,
-        (ApprovalAction::Reject, _) => Verdict::Rejected,
-        (ApprovalAction::Restore, LinkStatus::InSync) => Verdict::NothingToRestore,
-        (ApprovalAction::Restore, _) => Verdict::RestorePlanned,
+        ApprovalAction::Approve => Verdict::Approved,
+        ApprovalAction::Reject => Verdict::Rejected,
+        ApprovalAction::Restore if link.status == LinkStatus::InSync => Verdict::NothingToRestore,
+        ApprovalAction::Restore => Verdict::RestorePlanned,
     })
 }
 

@@ -91,7 +91,7 @@ impl Finding {
                 found.with_fix(format!("let the credentials do {reads}"))
             }
             Kind::Retryable | Kind::Throttled => found.with_fix("try again"),
-            _ => found,
+            Kind::Denied | Kind::Locked | Kind::NotFound | Kind::Conflict | Kind::Refused => found,
         }
     }
 

@@ -227,7 +227,11 @@ fn last_run(run: Option<&RunRecord>, rhythm: &Rhythm, now: Timestamp) -> Finding
             Finding::fail(check, format!("{seen}{fault}")).with_fix(fix)
         }
         RunStatus::Partial => Finding::warn(check, seen).with_fix(fix),
-        _ => Finding::ok(check, seen),
+        RunStatus::Planning
+        | RunStatus::Applying
+        | RunStatus::Completed
+        | RunStatus::Held
+        | RunStatus::Superseded => Finding::ok(check, seen),
     }
 }
 

@@ -7,7 +7,7 @@ use pmp_sync_domain::wire::Scope;
 
 use super::{Whole, verdict};
 use crate::client::context::Context;
-use crate::client::holds::{counts, rollback, who, words};
+use crate::client::holds::{counts, who, words};
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, line, time};
@@ -127,7 +127,7 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
         line(&format!("  plan        {hash}"))?;
     }
     if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
-        if let Some(run) = rollback(hold) {
+        if let Some(run) = hold.rollback_to() {
             line(&format!("  restores    the lists before run {run}"))?;
         }
         // `pmp-sync holds` shows whether it is still held.

@@ -7,13 +7,13 @@ use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
-use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{Onboarding, Suspensions};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::add::{LinkView, links_of};
+use crate::client::configuration::serves;
 use crate::client::context::{Context, parsed};
 use crate::failure::Failure;
 use crate::options::Common;
@@ -84,11 +84,6 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
         return output::json(&list);
     }
     show(&context, &list)
-}
-
-fn serves(link: &Link, lane: &LaneId) -> bool {
-    let is_named = link.lane().is_none_or(|named| named == *lane);
-    link.member.account == lane.account && is_named
 }
 
 fn members(

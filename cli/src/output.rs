@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::Suspension;
-use pmp_sync_domain::records::Suspended;
+use pmp_sync_domain::records::{LinkRecord, Suspended};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -132,6 +132,12 @@ pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
 /// A member experience in a table or a name. Without an id it is every live one.
 pub(crate) fn or_star(experience: Option<&ExperienceId>) -> String {
     experience.map_or_else(|| "*".to_owned(), ToString::to_string)
+}
+
+/// A link as text: its member, and its experience if it has one.
+pub(crate) fn link_name(link: &LinkRecord) -> String {
+    let experience = link.lane.as_ref().map(|lane| &lane.experience);
+    format!("{} {}", link.member, or_star(experience))
 }
 
 /// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.

@@ -5,7 +5,7 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
-use super::{Whole, verdict};
+use super::whole::{Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{counts, who, words};
 use crate::failure::Failure;
@@ -94,7 +94,7 @@ fn about(scope: Option<&Scope>) -> String {
 fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
     line(&format!(
         "{}: {}",
-        crate::client::run::name(link),
+        output::link_name(link),
         output::word(&link.status)
     ))?;
     line(&format!("  follows     {}", link.management_experience))?;

@@ -9,7 +9,7 @@ use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;
 use self::event::{ApprovalEvent, Counted, What};
-use super::{Verdict, Whole, verdict};
+use super::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::ReasonAnswer;
 use crate::failure::Failure;

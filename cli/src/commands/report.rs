@@ -24,7 +24,7 @@ use pmp_sync_report::{Model, State, render};
 
 use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
-use self::gathered::{Gathered, lane_of};
+use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
 use crate::client::{holds, scope};
 use crate::failure::Failure;
@@ -51,14 +51,6 @@ pub(crate) struct ReportOptions {
     /// Replace an existing file.
     #[arg(long)]
     force: bool,
-}
-
-/// What the ledger has of a lane.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneFacts {
-    pub(crate) state: LaneState,
-    pub(crate) open: usize,
-    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {

@@ -14,9 +14,8 @@ use pmp_sync_report::{
     Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Suspension,
 };
 
-use super::LaneFacts;
 use super::attention::attention;
-use super::gathered::{Gathered, lane_of};
+use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::{Of, reason};
 use crate::client::holds::Known;
 use crate::hint::Flags;

@@ -8,8 +8,7 @@ use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
-use super::LaneFacts;
-use super::gathered::{Gathered, lane_of};
+use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
 use crate::client::holds;
 use crate::hint::shell;

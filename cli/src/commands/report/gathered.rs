@@ -5,12 +5,20 @@ use std::collections::BTreeMap;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
+use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::records::{RunRecord, Suspensions};
 
-use super::LaneFacts;
 use super::asked::Letters;
 use crate::client::holds::Known;
 use crate::hint::Flags;
+
+/// What the ledger has of a lane.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneFacts {
+    pub(crate) state: LaneState,
+    pub(crate) open: usize,
+    pub(crate) quarantined: Vec<Quarantined>,
+}
 
 /// Everything that was read for the report.
 pub(crate) struct Gathered {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::context::{Context, request_id};
 use super::holds::{HoldAnswer, Known, choose, known};
-use super::run::{self, tell_failures, wait};
+use super::run::{tell_failures, wait};
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::{Common, LinkOption, Patience};

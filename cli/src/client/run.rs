@@ -7,7 +7,7 @@ use std::time::Duration;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 

@@ -6,10 +6,9 @@ mod whole;
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
-use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 

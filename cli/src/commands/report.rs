@@ -17,7 +17,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_report::{Model, State, render};

@@ -2,7 +2,7 @@
 
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::ports::{ReadRuns as _, ReadSets as _};
+use pmp_sync_domain::ports::ReadSets as _;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, RunRecord, SetRecord};
 use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;

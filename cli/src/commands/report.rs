@@ -163,7 +163,7 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(&Gathered {
+    Ok(assemble(Gathered {
         now: SystemClock.now(),
         flags: Flags::of_stacks(&common.name),
         name: common.name.clone(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use pmp_sync_domain::approval::Approval;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
@@ -95,7 +96,7 @@ async fn show_run(
     }
     for link in links {
         let approval = link.approval.as_ref();
-        if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
+        if let Some(why) = approval.and_then(Approval::refusal) {
             context.note(&format!("{} is refused: {why}", output::link_name(link)));
         }
     }

@@ -233,6 +233,7 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
             code: "PMS-3001".to_owned(),
             message: "the role of account 222222222226 cannot be assumed: AccessDenied".to_owned(),
             remedy: "check external_id, and that the member's stack is deployed".to_owned(),
+            hint: None,
         }),
     }
 }

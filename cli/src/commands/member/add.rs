@@ -75,11 +75,7 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 fn modes() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(["mirror", "additive", "observe"]).map(|word| match word.as_str() {
-        "mirror" => Mode::Mirror,
-        "additive" => Mode::Additive,
-        _ => Mode::Observe,
-    })
+    PossibleValuesParser::new(Mode::ALL.map(Mode::as_str)).try_map(|word| word.parse::<Mode>())
 }
 
 /// The result.
@@ -157,7 +153,7 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
     let new = new_member(options, external_id, made);
     let edited = edit_config(&context, |text| edit::add(text, &new)).await?;
     // A link in observe changes nothing, so a run would have nothing to do.
-    let acts = |link: &LinkView| link.mode != Mode::Observe;
+    let acts = |link: &LinkView| link.mode.acts();
     let wants_run = links_of(&edited.config, &options.name).iter().any(acts);
     finish(
         common,
@@ -289,7 +285,7 @@ fn tell_next(context: &Context, change: &MemberChange) {
     context.note(&format!(
         "`pmp-sync plan --member {name}` shows what a run would change"
     ));
-    if change.links.iter().all(|link| link.mode == Mode::Observe) {
+    if !change.links.iter().any(|link| link.mode.acts()) {
         context.note(&format!(
             "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
         ));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pmp_sync_domain::answers::report::{Differing, LinkStandings};
 use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::lane::Phase;
-use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::link::is_expected_in_sync;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_report::{Counts, Kind, Link, Model, Reason, State};
 
@@ -91,7 +91,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     } else {
         State::Differs
     };
-    let is_watched = link.mode != Mode::Observe && suspension.is_none() && frozen_since.is_none();
+    let is_watched = is_expected_in_sync(link.mode, frozen_since.is_some(), suspension.is_some());
     let letters = match gathered.letters.get(&link.member) {
         Some(Ok(letters)) => {
             let of_lane = letters.iter().filter(|letter| letter.lane == lane);

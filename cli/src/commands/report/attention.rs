@@ -65,7 +65,7 @@ fn management(gathered: &Gathered) -> Vec<Attention> {
         let fault = lists.fault.as_ref();
         let mut message = told(&lists.oddities);
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
-        let of_fault = fault.map(|fault| fault.remedy.clone());
+        let of_fault = fault.map(|fault| gathered.flags.advice(&fault.advice()));
         Attention {
             message,
             what_to_do: of_fault.or_else(|| remedy(&lists.oddities)),
@@ -80,7 +80,7 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     let again = format!("plan --member {}", link.member);
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
-        what_to_do: Some(fault.remedy.clone()),
+        what_to_do: Some(gathered.flags.advice(&fault.advice())),
         command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })

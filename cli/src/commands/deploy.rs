@@ -278,8 +278,8 @@ fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Resul
                 change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
             ]
         });
-        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
-        for line in output::table_lines(&header, rows.collect()) {
+        let header = "ACTION, RESOURCE, TYPE, REPLACED";
+        for line in output::table_lines(header, rows.collect()) {
             output::note(&line);
         }
         confirm(yes, &format!("Execute this on the stack {}?", review.stack))

@@ -39,54 +39,53 @@ impl Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The configuration: members and links.
+    /// Validate, apply and show the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// The member organizations: added, looked at, suspended.
+    /// Add, change, list and remove members.
     #[command(subcommand)]
     Member(member::MemberCommand),
-    /// The experiences of one account: made, enabled, archived.
+    /// Create, enable, disable and archive experiences of one account.
     #[command(subcommand)]
     Experience(experience::ExperienceCommand),
-    /// What a run would change now, and why it would leave other products alone. Changes nothing.
+    /// Preview the next sync. Changes nothing.
     Plan(plan::PlanOptions),
-    /// Why products stand as they do on the member experiences. Changes nothing.
+    /// Explain why products are allowed or denied on the member experiences. Changes nothing.
     Why(why::WhyOptions),
-    /// Where every member stands, as one self-contained page. Changes nothing.
+    /// Write one self-contained page about all members. Changes nothing.
     Report(report::ReportOptions),
-    /// Whether everything is as it has to be, from credentials to queues, and what to do where it is not.
-    /// Changes nothing.
+    /// Check the whole setup, from the credentials to the queues. Changes nothing.
     Doctor(doctor::DoctorOptions),
-    /// Asks for a run.
+    /// Start a sync.
     Sync(sync::SyncOptions),
-    /// The last runs, and where each lane stands.
+    /// Show the last runs and the state of each lane. Changes nothing.
     Status(status::StatusOptions),
-    /// Plans that wait for approval, why, and how each is released. Changes nothing.
+    /// List the plans that wait for approval, and what is frozen. Changes nothing.
     Holds(holds::HoldsOptions),
-    /// Has a held plan executed, exactly as it was shown, and waits until it is done.
+    /// Execute a held plan exactly as it was shown, and wait until it is done.
     Approve(approve::ApproveOptions),
-    /// Leaves a held plan undone: nobody is asked about it again.
+    /// Reject a held plan. It is not executed, and is not announced again.
     Reject(reject::RejectOptions),
-    /// Plans the rollback to the lists as they were before a run, and holds it for approval.
+    /// Plan a rollback to the lists before a run, and hold it for approval.
     Restore(restore::RestoreOptions),
-    /// Who asked for what, what was planned, held, approved and done. Changes nothing.
+    /// Show who requested what, what was planned, held and approved, and what was done. Changes nothing.
     History(history::HistoryOptions),
-    /// Dead letters: changes that were rejected individually, and messages that nobody understands.
+    /// List, replay and discard dead letters: changes that were rejected individually, and unreadable messages.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// The suspension: no change set is started from now on; those in flight are left to end.
+    /// Start no change set from now on. Change sets in flight are left to end.
     Suspend(Narrowing),
-    /// Resumes, and asks for a run.
+    /// End a suspension, and start a sync.
     Resume(Narrowing),
-    /// Creates or updates the stacks of an account, with their code. What would change is shown first.
+    /// Create or update the stacks of an account, with their code. Shows first what would change.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),
-    /// Deletes the management account's stack and everything that it keeps, once no member is left.
+    /// Delete the stack of the management account and everything that it keeps, once no member is left.
     Destroy(destroy::DestroyOptions),
-    /// An AWS on this machine, with the stacks deployed, to try things with.
+    /// Run an emulated AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
-    /// Prints what a shell needs to complete commands and options.
+    /// Print the completion script of a shell.
     Completions {
         /// The shell.
         #[arg(value_enum)]

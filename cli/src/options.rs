@@ -12,8 +12,8 @@ pub(crate) struct Common {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What the stacks' resources are named after: their parameter Name.
-    // Not by the id of its field, which some commands have for what they are about.
+    /// The name of the installation: the parameter Name of its stacks.
+    // With an id of its own, because some commands have an option or argument `name`.
     #[arg(
         id = "stacks",
         long = "name",
@@ -23,8 +23,7 @@ pub(crate) struct Common {
         env = "PMP_SYNC_NAME"
     )]
     pub(crate) name: String,
-    /// The profile of the AWS configuration with the management account's credentials. They are those
-    /// of the SDK's default chain otherwise.
+    /// The AWS profile with credentials of the management account [default: the SDK's default chain].
     #[arg(
         long,
         global = true,
@@ -34,7 +33,7 @@ pub(crate) struct Common {
     pub(crate) management_profile: Option<String>,
 }
 
-/// What a request is about; everything that is not narrowed is in it.
+/// What a command is narrowed to. Everything if nothing is named.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Narrowing {
     /// Only this member. May be given several times.
@@ -54,20 +53,20 @@ impl Narrowing {
     }
 }
 
-/// One link, by what it is for.
+/// One link, by its member experience.
 #[derive(Debug, Args)]
 pub(crate) struct LinkOption {
-    /// The link to this member experience.
+    /// The member experience of the link.
     #[arg(long, value_name = "ID")]
     pub(crate) experience: ExperienceId,
-    /// Its member, should several members have an experience of that id.
+    /// Its member. Needed only if several members have an experience with that id.
     #[arg(long, value_name = "NAME")]
     pub(crate) member: Option<MemberName>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Patience {
-    /// How long to wait until it is done, in seconds.
+    /// The longest time to wait until it is done, in seconds.
     #[arg(long, default_value_t = 3600)]
     pub(crate) timeout: u64,
 }

@@ -7,6 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
+use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::records::Suspended;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -108,6 +110,13 @@ pub(crate) fn fault(about: Option<&str>, fault: &FaultRecord) -> String {
         remedy,
     } = fault;
     format!("{about}{code}: {message}\nwhat to do: {remedy}")
+}
+
+/// A suspension, by the name that `resume` takes.
+pub(crate) fn suspended(of: Suspended<'_>, on: &Suspension) -> String {
+    let by = on.by.as_ref();
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    format!("{of} is suspended since {}{by}", time(Some(on.since)))
 }
 
 /// What a table shows where there is nothing.

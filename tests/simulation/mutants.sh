@@ -9,11 +9,12 @@ set -eu
 seeds=${1:-3000}
 only=${2:-}
 root=$(cd "$(dirname "$0")/../.." && pwd)
+copy=$root
 missed=0
 
 # found NAME INVARIANT FILE PERL: that the substitution of a mutation finds its text.
 found() {
-    if perl -0pe "$4" "$root/$3" | cmp -s - "$root/$3"; then
+    if perl -0pe "$4" "$copy/$3" | cmp -s - "$copy/$3"; then
         printf '%-34s %-16s %8s\n' "$1" "$2" 'NO SUCH TEXT'
         missed=$((missed + 1))
         return 1
@@ -22,6 +23,7 @@ found() {
 
 # caught NAME INVARIANT FILE PERL: one mutation, by a substitution over the whole file.
 caught() {
+    cp "$copy/$3" "$copy/before"
     perl -0pi -e "$4" "$copy/$3"
     verdict='NO BUILD' seed=
     if (cd "$copy" && cargo build -q --release -p pmp-sync-simulation 2>"$copy/errors"); then
@@ -38,7 +40,7 @@ caught() {
         head -n 5 "$copy/errors"
     fi
     printf '%-34s %-16s %8s  %s\n' "$1" "$2" "$verdict" "$seed"
-    cp "$root/$3" "$copy/$3"
+    mv "$copy/before" "$copy/$3"
     touch "$copy/$3"
 }
 

@@ -1,95 +1,25 @@
 //! The worker on AWS: environment, adapters, and the batch of its event source mapping.
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use pmp_sync_aws::batch;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::catalog::Catalog;
 use pmp_sync_aws::config::{in_role, sdk_config};
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::logs;
+use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::ChangesQueue;
-use pmp_sync_aws::system::{SystemClock, SystemEntropy, variable};
-use pmp_sync_domain::Timestamp;
+use pmp_sync_aws::system::{System, variable};
 use pmp_sync_domain::ids::AccountId;
 use pmp_sync_domain::lane::MemberRules;
 use tracing::Instrument as _;
 
-use crate::{Disposition, Ports, Record, Worker};
+use crate::context::{Context, Membership};
+use crate::inbox::handle;
 
-struct Aws {
-    ledger: Ledger,
-    catalog: Catalog,
-    queue: ChangesQueue,
-    dead_letters: DeadLetterQueue,
-    bus: EventBus,
-    clock: SystemClock,
-    entropy: SystemEntropy,
-}
-
-impl Ports for Aws {
-    type Ledger = Ledger;
-    type Catalog = Catalog;
-    type Queue = ChangesQueue;
-    type DeadLetters = DeadLetterQueue;
-    type Bus = EventBus;
-    type Clock = SystemClock;
-    type Entropy = SystemEntropy;
-
-    fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-    fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-    fn queue(&self) -> &ChangesQueue {
-        &self.queue
-    }
-    fn dead_letters(&self) -> &DeadLetterQueue {
-        &self.dead_letters
-    }
-    fn bus(&self) -> &EventBus {
-        &self.bus
-    }
-    fn clock(&self) -> &SystemClock {
-        &self.clock
-    }
-    fn entropy(&self) -> &SystemEntropy {
-        &self.entropy
-    }
-}
-
-async fn handle(worker: &Worker<Aws>, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
-    let records: Vec<_> = event
-        .payload
-        .records
-        .into_iter()
-        .map(|message| Record {
-            id: message.message_id.unwrap_or_default(),
-            body: message.body.unwrap_or_default(),
-        })
-        .collect();
-    let span = tracing::info_span!(
-        "batch",
-        request_id = event.context.request_id,
-        messages = records.len()
-    );
-    // An unreadable deadline must not stop the work.
-    let deadline = i64::try_from(event.context.deadline)
-        .ok()
-        .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
-        .unwrap_or(Timestamp::MAX);
-    let dispositions = worker.handle(&records, deadline).instrument(span).await;
-    let mut response = SqsBatchResponse::default();
-    for (record, disposition) in records.into_iter().zip(dispositions) {
-        if disposition == Disposition::Retry {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = record.id;
-            response.batch_item_failures.push(failure);
-        }
-    }
-    response
-}
+type AwsContext = Context<Ledger, Catalog, Outbox<ChangesQueue>, System>;
 
 /// Serves the function until Lambda ends the environment.
 pub async fn run() -> Result<(), Error> {
@@ -106,23 +36,32 @@ pub async fn run() -> Result<(), Error> {
         &variable::<String>("PMP_SYNC_MEMBER_MODE")?,
         &variable::<String>("PMP_SYNC_MEMBER_MOST_DENIES")?,
     )?;
-    let ports = Aws {
-        // Only the records of change sets expire of what the worker writes.
+    let context = &AwsContext {
+        // Of what the worker writes, the records of change sets expire.
         ledger: Ledger::new(
             &management,
             variable::<String>("PMP_SYNC_LEDGER_TABLE")?,
             variable("PMP_SYNC_RUN_RETENTION_DAYS")?,
         ),
         catalog: Catalog::new(&config),
-        queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
-        dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_DLQ_URL")?),
-        bus: EventBus::new(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),
-        clock: SystemClock,
-        entropy: SystemEntropy,
+        outbox: Outbox {
+            queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
+            dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_DLQ_URL")?),
+            bus: EventBus::new(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),
+        },
+        system: System,
+        member: Membership::new(account, timeout_seconds).with_rules(rules),
     };
-    let worker = &Worker::new(ports, account, timeout_seconds).with_member_rules(rules);
-    lambda_runtime::run(service_fn(|event| async move {
-        Ok::<_, Error>(handle(worker, event).await)
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        let span = tracing::info_span!(
+            "batch",
+            request_id = event.context.request_id,
+            messages = event.payload.records.len()
+        );
+        let serve = async |records: &[_], deadline| handle(context, records, deadline).await;
+        // Boxed: the future of a batch is large.
+        let response = Box::pin(batch::serve(event, serve)).instrument(span).await;
+        Ok::<_, Error>(response)
     }))
     .await
 }

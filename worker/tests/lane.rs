@@ -11,6 +11,7 @@
 
 mod harness;
 
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::AccountId;
 use pmp_sync_domain::lane::{BlockReason, Phase, Suspension};
@@ -20,7 +21,6 @@ use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::records::SetOutcome;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::ChangeMessage;
-use pmp_sync_worker::{Disposition, Record};
 
 use crate::harness::{Lane, product, products, run};
 

@@ -25,7 +25,7 @@ const FEWEST_DIGITS: usize = 8;
 /// What is approved or rejected.
 #[derive(Debug, Args)]
 pub(crate) struct ApprovalOptions {
-    /// The run that made the plan, as `pmp-sync holds` tells it.
+    /// The run that made the plan, as `pmp-sync holds` shows it.
     pub(crate) run: RunId,
     #[command(flatten)]
     pub(crate) link: LinkOption,
@@ -74,7 +74,7 @@ impl FromStr for HashDigits {
 pub(crate) struct ApprovalAnswer<'a> {
     /// The run that served it.
     run: &'a RunRecord,
-    /// The record of the link in that run; `consent.refused` has the text of a refusal. Null if the
+    /// The record of the link in that run; `approval.refused` has the text of a refusal. Null if the
     /// run failed earlier.
     link: Option<&'a LinkRecord>,
     /// The current hold of the link.

@@ -150,7 +150,7 @@ pub(crate) fn counts(allow: usize, deny: usize) -> String {
 
 /// Requester, account and time of a request, in words.
 pub(crate) fn who(ask: &Ask) -> String {
-    let by = ask.by.as_deref().unwrap_or("somebody");
+    let by = ask.by.as_deref().unwrap_or("an unknown requester");
     let account = ask.account.as_ref();
     let account = account.map_or_else(String::new, |account| format!(", account {account}"));
     format!("by {by}{account}, at {}", output::time(Some(ask.at)))

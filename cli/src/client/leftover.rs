@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
-use pmp_sync_aws::service_error;
+use pmp_sync_aws::{if_there, service_error};
 use pmp_sync_deploy::Account;
 use pmp_sync_deploy::stack::Pause;
 use pmp_sync_domain::error::Kind;
@@ -34,23 +34,10 @@ impl<'a> Queue<'a> {
     }
 
     async fn url(&self) -> Result<Option<String>, Failure> {
-        let answer = self
-            .client
-            .get_queue_url()
-            .queue_name(&self.name)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(answer.queue_url().map(str::to_owned)),
-            Err(error) => {
-                let error = service_error("GetQueueUrl", self.thing(), &error);
-                if error.kind == Kind::NotFound {
-                    Ok(None)
-                } else {
-                    Err(error.into())
-                }
-            }
-        }
+        let call = self.client.get_queue_url().queue_name(&self.name);
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| service_error("GetQueueUrl", self.thing(), &error));
+        Ok(if_there(answer)?.and_then(|answer| answer.queue_url))
     }
 
     /// An error if the queue has messages.
@@ -123,27 +110,15 @@ impl<'a> Table<'a> {
 
     /// Its status, and whether it is protected. None if it does not exist.
     async fn standing(&self) -> Result<Option<(TableStatus, bool)>, Failure> {
-        let answer = self
-            .client
-            .describe_table()
-            .table_name(&self.name)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(answer.table().map(|table| {
-                let status = table.table_status().cloned();
-                let protected = table.deletion_protection_enabled().unwrap_or_default();
-                (status.unwrap_or(TableStatus::Active), protected)
-            })),
-            Err(error) => {
-                let error = service_error("DescribeTable", self.thing(), &error);
-                if error.kind == Kind::NotFound {
-                    Ok(None)
-                } else {
-                    Err(error.into())
-                }
-            }
-        }
+        let call = self.client.describe_table().table_name(&self.name);
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| service_error("DescribeTable", self.thing(), &error));
+        let table = if_there(answer)?.and_then(|answer| answer.table);
+        Ok(table.map(|table| {
+            let status = table.table_status().cloned();
+            let protected = table.deletion_protection_enabled().unwrap_or_default();
+            (status.unwrap_or(TableStatus::Active), protected)
+        }))
     }
 
     pub(crate) async fn exists(&self) -> Result<bool, Failure> {

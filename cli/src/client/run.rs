@@ -230,7 +230,7 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(
-        "  links     {} ({} in sync, {} changed, {} at work, {} failed{})",
+        "  links     {} ({} in sync, {} changed, {} under way, {} failed{})",
         totals.links,
         totals.in_sync,
         totals.committed,

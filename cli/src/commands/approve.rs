@@ -40,14 +40,14 @@ pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<()
                 let counts = counts(link.allow.len(), link.deny.len());
                 format!("{name}: {counts} committed by run {}", served.run.run)
             }
-            LinkStatus::InSync => format!("{name}: nothing was left to do"),
-            LinkStatus::Underway => format!("{name}: it was at work already"),
+            LinkStatus::InSync => format!("{name}: nothing is left to do"),
+            LinkStatus::Underway => format!("{name}: it was already under way"),
             status => format!("{name}: {}", output::word(&status)),
         })?;
     }
     if rests(&context, &served.run, &known.lane).await? {
         context.note(
-            "it is done; what differs from the management experience now is another plan, see `pmp-sync plan`",
+            "it is done; what still differs from the management experience is in another plan, see `pmp-sync plan`",
         );
         return Ok(());
     }

@@ -16,19 +16,19 @@ use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Checks a configuration file. Needs no AWS.
+    /// Check a configuration file. Needs no AWS.
     Validate {
         /// The TOML file.
         file: PathBuf,
     },
-    /// Checks a configuration file and stores it as the next version.
+    /// Check a configuration file, and store it as the next version.
     Apply {
         /// The TOML file.
         file: PathBuf,
     },
-    /// Prints the configuration that is in force.
+    /// Print the configuration in force.
     Show,
-    /// Prints the JSON Schema of a configuration file, for editors. Needs no AWS.
+    /// Print the JSON Schema of a configuration file, for editors. Needs no AWS.
     Schema,
 }
 

@@ -29,19 +29,19 @@ use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeployCommand {
-    /// The management account: bus, inbox, producer and ledger.
+    /// Deploy the management account: bus, inbox, producer and ledger.
     Management(DeployOptions),
-    /// A member account: its role in the management account, then its queue and worker.
+    /// Deploy a member account: its role in the management account, then its queue and worker.
     Member(DeployMemberOptions),
 }
 
 /// Options of every deployment.
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {
-    /// The profile of the AWS configuration with the credentials of the account that is deployed to.
+    /// The AWS profile with credentials of the account to deploy to.
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// A parameter of the template; one that is not given stays as it is. May be given several times.
+    /// A parameter of the template. Others stay as they are. May be given several times.
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
     /// The folder with the Lambdas' binaries, if it is not that of this program.
@@ -63,14 +63,13 @@ pub(crate) struct DeployMemberOptions {
     pub(crate) account: AccountId,
     #[command(flatten)]
     pub(crate) options: DeployOptions,
-    /// Make an experience for the account too, as `pmp-sync member bootstrap` does: with a policy and its
-    /// organization as the audience, and disabled.
+    /// Also create a disabled experience for the account, as `pmp-sync member bootstrap` does.
     #[arg(long)]
     pub(crate) bootstrap: bool,
-    /// What that experience is called [default: the name that the stacks have].
+    /// The name of that experience [default: the name of the installation].
     #[arg(long, value_name = "NAME", requires = "bootstrap", value_parser = experience::name)]
     pub(crate) experience_name: Option<String>,
-    /// Print the external id as well, which the configuration and both stacks have.
+    /// Print the external id as well.
     #[arg(long)]
     pub(crate) show_external_id: bool,
 }

@@ -22,10 +22,10 @@ use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(crate) struct DestroyOptions {
-    /// The profile of the AWS configuration with the credentials of the management account.
+    /// The AWS profile with credentials of the management account.
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Delete dead letters and requests that nobody has looked at too.
+    /// Delete dead letters and unhandled requests, too.
     #[arg(long)]
     pub(crate) discard_dead_letters: bool,
     /// Delete what is shown without asking.

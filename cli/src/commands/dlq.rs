@@ -25,19 +25,18 @@ use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
-    /// Lists them, with what a replay would do with each now. Changes nothing.
+    /// List dead letters, with what a replay would do with each now. Changes nothing.
     List(DlqFilter),
-    /// Everything about one of them.
+    /// Show one dead letter.
     Show {
         /// Its id, or the beginning of it.
         id: String,
         #[command(flatten)]
         filter: DlqFilter,
     },
-    /// Issues again what is still wanted, drops what is not, and keeps what cannot be understood.
+    /// Issue again what is still wanted, drop what is not, and keep what is unreadable.
     Replay(ReplayOptions),
-    /// Deletes them for good; a change that is still wanted is tried again by the next run. A dry run
-    /// unless --yes is given.
+    /// Delete dead letters. The next run tries again what is still wanted. A dry run unless --yes is given.
     Discard(DiscardOptions),
 }
 
@@ -60,10 +59,10 @@ pub(crate) struct DlqFilter {
 pub(crate) struct ReplayOptions {
     #[command(flatten)]
     pub(crate) filter: DlqFilter,
-    /// Only show what would be done.
+    /// Show only what would be done.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How long to wait until they have been looked at, in seconds.
+    /// The longest time to wait until the producer has handled them, in seconds.
     #[arg(long, default_value_t = 900)]
     pub(crate) timeout: u64,
 }
@@ -72,13 +71,13 @@ pub(crate) struct ReplayOptions {
 pub(crate) struct DiscardOptions {
     #[command(flatten)]
     pub(crate) filter: DlqFilter,
-    /// Only show what would be deleted, which is what happens without --yes.
+    /// Show only what would be deleted, as without --yes.
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
     /// Delete them.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// How long to wait until they have been looked at, in seconds.
+    /// The longest time to wait until the producer has handled them, in seconds.
     #[arg(long, default_value_t = 900)]
     pub(crate) timeout: u64,
 }
@@ -138,7 +137,7 @@ fn outcome(outcome: DeadLetterOutcome) -> String {
 fn would(outcome: DeadLetterOutcome) -> &'static str {
     match outcome {
         DeadLetterOutcome::Reissued => "issue it again",
-        DeadLetterOutcome::Underway => "drop it: it is at work already",
+        DeadLetterOutcome::Underway => "drop it: it is already under way",
         DeadLetterOutcome::Dropped => "drop it",
         DeadLetterOutcome::Discarded => "discard it",
         DeadLetterOutcome::Kept => "keep it",

@@ -16,8 +16,8 @@ use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExperienceCommand {
-    /// Makes an experience with an empty procurement policy, unless one of that name is there. It is
-    /// disabled: nobody is governed by it.
+    /// Create an experience with an empty procurement policy, unless one of that name exists. It is
+    /// disabled, and governs nobody.
     Create {
         /// Its name: 1 to 50 letters, digits, spaces, _ or -.
         #[arg(value_parser = name)]
@@ -25,7 +25,7 @@ pub(crate) enum ExperienceCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Takes the account's organization, or others, into the experience's audience.
+    /// Add the account's organization, or others, to the audience of the experience.
     Associate {
         /// An organization (o-...), unit (ou-...) or account; the account's organization if none is
         /// given. May be given several times.
@@ -34,7 +34,7 @@ pub(crate) enum ExperienceCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Has the experience govern its audience. Says what that means, and asks.
+    /// Let the experience govern its audience. Says what that means, and asks.
     Enable {
         /// Do not ask.
         #[arg(long)]
@@ -42,9 +42,9 @@ pub(crate) enum ExperienceCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Ends that: with no enabled experience its audience is free. Its lists are kept.
+    /// Let the experience govern nobody. It keeps its lists.
     Disable(Which),
-    /// Archives a disabled experience.
+    /// Archive a disabled experience.
     Archive {
         /// Disable it first.
         #[arg(long)]
@@ -52,9 +52,9 @@ pub(crate) enum ExperienceCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Takes an archived experience back. It is disabled.
+    /// Take an archived experience back. It stays disabled.
     Revive(Which),
-    /// Lists them. Changes nothing.
+    /// List the experiences. Changes nothing.
     List {
         #[command(flatten)]
         acting: Acting,
@@ -64,12 +64,12 @@ pub(crate) enum ExperienceCommand {
 /// Which experience, of which account.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The experience; may be left out where there is only one that can be meant.
+    /// The experience. Needed only if several can be meant.
     #[arg(long, value_name = "ID")]
     experience: Option<ExperienceId>,
     #[command(flatten)]
     acting: Acting,
-    /// How long to wait for change sets, in seconds.
+    /// The longest time to wait for change sets, in seconds.
     #[arg(long, default_value_t = WAIT)]
     timeout: u64,
 }
@@ -77,8 +77,8 @@ pub(crate) struct Which {
 /// With whose credentials.
 #[derive(Debug, Args)]
 pub(crate) struct Acting {
-    /// The profile of the AWS configuration with the credentials of the account that administers the
-    /// experiences. They are those of the SDK's default chain otherwise.
+    /// The AWS profile with credentials of the account that administers the experiences [default: the
+    /// SDK's default chain].
     #[arg(long)]
     profile: Option<String>,
 }
@@ -159,9 +159,9 @@ async fn change(
         "{} {}",
         change.now.experience,
         if change.changed {
-            "is done"
+            "is changed"
         } else {
-            "was so already"
+            "is unchanged"
         }
     ))?;
     table(std::slice::from_ref(&change.now))

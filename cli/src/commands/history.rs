@@ -23,13 +23,12 @@ use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryOptions {
-    /// One run, with everything that is known of it.
+    /// Show one run, with everything that is known of it.
     pub(crate) run: Option<RunId>,
-    /// How many runs are shown.
+    /// The number of runs to show.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
-    /// Write every event of the run, or of all runs that are kept, as one JSON object on a line,
-    /// oldest first.
+    /// Write each event of the run, or of all stored runs, as one line of JSON, oldest first.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) export: bool,
 }

@@ -16,22 +16,22 @@ use crate::options::Common;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
-    /// Adds a member with its link to the configuration. Safe to repeat.
+    /// Add a member with its link to the configuration. Safe to repeat.
     Add(AddOptions),
-    /// Makes an experience for a member account, with a policy and its organization as the audience, and
-    /// leaves it disabled. Safe to repeat.
+    /// Create an experience for a member account, with a policy and its organization as the audience, and
+    /// leave it disabled. Safe to repeat.
     Bootstrap(bootstrap::BootstrapOptions),
-    /// Takes a member out of the configuration, and deletes what was deployed for it. Safe to repeat.
+    /// Remove a member from the configuration, and delete what was deployed for it. Safe to repeat.
     Remove(RemoveOptions),
-    /// The members: their links, what is suspended, and how long ago they were in sync. Changes nothing.
+    /// List members: their links, what is suspended, and how long ago they were in sync. Changes nothing.
     List,
-    /// Changes how far a member's links may go.
+    /// Set the mode of a member's links.
     Mode(ModeOptions),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AddOptions {
-    /// What it is to be called: lower-case letters, digits and -.
+    /// The name of the member: lower-case letters, digits and -.
     pub(crate) name: MemberName,
     /// The member account.
     #[arg(long)]
@@ -42,10 +42,10 @@ pub(crate) struct AddOptions {
     /// Its experience, or * for every live one [default: what `member bootstrap` made, else *].
     #[arg(long, value_name = "ID", value_parser = target)]
     pub(crate) experience: Option<Target>,
-    /// How far the link may go: observe changes nothing [default: observe].
+    /// The mode of the link: observe changes nothing [default: observe].
     #[arg(long, value_parser = modes())]
     pub(crate) mode: Option<Mode>,
-    /// What its roles ask for, where its stacks were deployed without `pmp-sync deploy member`.
+    /// The external id of its roles. Needed only for stacks that were deployed without `pmp-sync deploy member`.
     #[arg(long, value_name = "ID")]
     pub(crate) external_id: Option<ExternalId>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) struct AddOptions {
 pub(crate) struct ModeOptions {
     /// The member's name in the configuration.
     pub(crate) name: MemberName,
-    /// How far its links may go.
+    /// The mode.
     #[arg(value_parser = modes())]
     pub(crate) mode: Mode,
     /// Only the link for this experience, or for *.
@@ -66,13 +66,13 @@ pub(crate) struct ModeOptions {
     pub(crate) running: Running,
 }
 
-/// Whether a run is asked for.
+/// Whether a sync follows.
 #[derive(Debug, Args)]
 pub(crate) struct Running {
-    /// Ask for no run: the next one finds the change.
+    /// Start no sync: the next run finds the change.
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// How long to wait for the run, in seconds.
+    /// The longest time to wait for the run, in seconds.
     #[arg(long, default_value_t = 3600, conflicts_with = "no_sync")]
     pub(crate) timeout: u64,
 }

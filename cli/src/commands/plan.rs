@@ -121,7 +121,7 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
         }
         if link.unchecked > 0 {
             output::note(&format!(
-                "{name}: it is not known of {} to be allowed whether AWS Marketplace has them; a run asks first, and allows them if it cannot",
+                "{name}: {} not yet checked against AWS Marketplace; a run checks them first, and allows them if it cannot",
                 output::count(link.unchecked, "product")
             ));
         }

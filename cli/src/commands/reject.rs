@@ -23,5 +23,5 @@ pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<()
         return Ok(());
     }
     let name = served.name();
-    output::line(&format!("{name}: rejected; nothing of it is done"))
+    output::line(&format!("{name}: rejected; nothing of it is executed"))
 }

@@ -39,16 +39,16 @@ const LANES_AT_ONCE: usize = 8;
 /// What the report is about, and where it goes.
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
-    /// Write the page to this file; - is stdout. With --json it may be left out.
+    /// Write the page to this file; - is stdout. Optional with --json.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     members: Vec<MemberName>,
-    /// How many runs are shown.
+    /// The number of runs to show.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
     runs: u16,
-    /// Replace the file if it is there.
+    /// Replace an existing file.
     #[arg(long)]
     force: bool,
 }

@@ -17,7 +17,7 @@ use crate::output;
 /// The rollback to plan.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreOptions {
-    /// The run before which the lists were as they are wanted back.
+    /// The run before which the lists were as they should be again.
     pub(crate) run: RunId,
     #[command(flatten)]
     pub(crate) link: LinkOption,

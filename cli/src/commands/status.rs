@@ -23,16 +23,16 @@ use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
-    /// One run, with what it planned for each link.
+    /// Show one run, with what it planned for each link.
     #[arg(long)]
     pub(crate) run: Option<RunId>,
-    /// How many runs are shown.
+    /// The number of runs to show.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
-    /// Look again and again until Ctrl-C: drawn in place on a terminal, otherwise a block for each change.
+    /// Read again and again until Ctrl-C. Redraws on a terminal, and prints a block for each change otherwise.
     #[arg(long, conflicts_with = "run")]
     pub(crate) watch: bool,
-    /// How long to wait between two looks, such as 5s or 1m.
+    /// The time between two reads, such as 5s or 1m.
     #[arg(long, default_value = "5s", requires = "watch", value_parser = pmp_sync_deploy::local::duration)]
     pub(crate) interval: Duration,
 }
@@ -97,7 +97,7 @@ async fn show_run(
     output::table(&header, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
         output::note(&format!(
-            "{}: {} planned to be allowed although AWS Marketplace could not be asked whether it has them",
+            "{}: {} allowed without a check against AWS Marketplace, which did not answer",
             name(link),
             output::count(link.unchecked, "product")
         ));

@@ -19,13 +19,13 @@ pub(crate) struct SyncOptions {
     /// Wait until the run has ended.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// How long to wait, in seconds.
+    /// The longest time to wait, in seconds.
     #[arg(long, default_value_t = 3600, requires = "wait")]
     pub(crate) timeout: u64,
-    /// Plan for frozen links as if they were not. Needs --reason, which is kept with the run.
+    /// Plan frozen links as if they were not frozen. Needs --reason, which the run records.
     #[arg(long = "override", requires = "reason")]
     pub(crate) overriding: bool,
-    /// Why frozen links are to be planned for: 1 to 200 characters.
+    /// The reason for planning frozen links: 1 to 200 characters.
     #[arg(long, value_name = "TEXT", requires = "overriding", value_parser = reason)]
     pub(crate) reason: Option<String>,
 }

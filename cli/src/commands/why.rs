@@ -26,7 +26,7 @@ pub(crate) struct WhyOptions {
     /// The products.
     #[arg(value_name = "PRODUCT", required_unless_present = "file")]
     products: Vec<ProductId>,
-    /// Products from a file as well, one on a line; - is stdin. Lines that begin with # are left out.
+    /// Read products from a file as well, one on a line; - is stdin. Skips lines that begin with #.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]

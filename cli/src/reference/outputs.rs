@@ -68,7 +68,7 @@ pub(super) const ALL: &[Output] = &[
     output::<Preview>("plan", &["plan"]),
     output::<RemovalAnswer>("removal", &["destroy", "member remove"]),
     output::<Report>("doctor", &["doctor"]),
-    output::<State>("local-up", &["local up"]),
+    output::<State>("local-up", &["local status", "local up"]),
     output::<StatusAnswer<'static>>("status", &["status"]),
     output::<SyncAnswer<'static>>("sync", &["sync"]),
     output::<WhyReport>("why", &["why"]),

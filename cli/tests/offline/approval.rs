@@ -103,7 +103,7 @@ fn approve_says_so_when_nothing_was_left_to_do() {
     let aws = serving(held(), RunStatus::Completed, record);
     let answer = ask(&aws, "approve", 3, &digits(), &["--member", "emea"]).ended_with(0);
     assert!(
-        answer.stdout.ends_with("nothing was left to do\n"),
+        answer.stdout.ends_with("nothing is left to do\n"),
         "{answer:?}"
     );
 }
@@ -295,7 +295,9 @@ fn reject_leaves_the_plan_undone() {
     let aws = serving(held(), RunStatus::Held, record);
     let answer = ask(&aws, "reject", 3, &digits(), &[]).ended_with(0);
     assert!(
-        answer.stdout.ends_with("rejected; nothing of it is done\n"),
+        answer
+            .stdout
+            .ends_with("rejected; nothing of it is executed\n"),
         "{answer:?}"
     );
     let (kind, detail) = aws.events().remove(0);

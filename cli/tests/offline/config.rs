@@ -123,7 +123,10 @@ fn a_file_that_is_not_utf8_is_told_with_line_and_column() {
     std::fs::write(&file, b"schema = 1\n# caf\xe9\n").unwrap();
     for command in ["validate", "apply"] {
         let answer = home.run(&["config", command, text(&file)]).ended_with(5);
-        let told = format!("{}:2:6: this is not UTF-8", file.display());
+        let told = format!(
+            "{}:2:6: the configuration is not valid UTF-8",
+            file.display()
+        );
         assert!(answer.stderr.contains(&told), "{answer:?}");
         let answer = home.run(&["config", command, text(&file), "--json"]);
         answer.ended_with(5).is_json_failure("config");

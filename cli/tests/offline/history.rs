@@ -143,7 +143,7 @@ fn a_run_is_told_with_everything_that_is_known_of_it() {
         (
             3,
             vec![
-                format!("asked for   approval-requested, {by}"),
+                format!("triggered   by approval-requested, {by}"),
                 format!("approval of the plan of run {}", run(1)),
                 format!("approved    {by}, at 2026-01-01T12:00:01Z"),
                 "1 allow, 2 denies (2 removals)".to_owned(),

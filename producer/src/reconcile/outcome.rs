@@ -51,6 +51,11 @@ impl LinkOutcome {
         }
     }
 
+    /// True if nothing, or not all, of what was decided is done.
+    pub fn is_failed(&self) -> bool {
+        self.record.status == LinkStatus::Failed
+    }
+
     /// How the lane ended for the earlier runs.
     pub(crate) fn end(&self) -> LaneEnd {
         if self.superseded {

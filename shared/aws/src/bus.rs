@@ -7,7 +7,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Bus, Result};
 use pmp_sync_domain::wire::Event;
 
-use crate::service_error;
+use crate::{if_there, service_error};
 
 /// An event bus, identified by its name in the account of the credentials.
 #[derive(Debug, Clone)]
@@ -40,15 +40,8 @@ pub async fn is_rule_enabled(
         .send()
         .await
         .map_err(|error| service_error("DescribeRule", rule, &error));
-    match sent {
-        Ok(answer) => Ok(Some(
-            answer
-                .state()
-                .is_some_and(|state| *state != RuleState::Disabled),
-        )),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let is_enabled = |state: &RuleState| *state != RuleState::Disabled;
+    Ok(if_there(sent)?.map(|answer| answer.state().is_some_and(is_enabled)))
 }
 
 impl Bus for EventBus {

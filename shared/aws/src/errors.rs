@@ -5,6 +5,15 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use pmp_sync_domain::error::{Kind, ServiceError};
 
+/// None for what is not there.
+pub fn if_there<T>(answer: Result<T, ServiceError>) -> Result<Option<T>, ServiceError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The domain's error for a call that failed after the SDK's own retries.
 pub fn service_error<E>(
     operation: &'static str,

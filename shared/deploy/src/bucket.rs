@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
     ServerSideEncryptionRule,
 };
-use pmp_sync_aws::service_error;
+use pmp_sync_aws::{if_there, service_error};
 use pmp_sync_domain::error::{Kind, ServiceError};
 
 use crate::Account;
@@ -107,17 +107,8 @@ impl<'a> Bucket<'a> {
             .expected_bucket_owner(self.account.id.as_str())
             .send()
             .await;
-        match head {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let error = service_error("HeadBucket", self.thing(), &error);
-                if error.kind == Kind::NotFound {
-                    Ok(false)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let head = head.map_err(|error| service_error("HeadBucket", self.thing(), &error));
+        Ok(if_there(head)?.is_some())
     }
 
     async fn make(&self) -> Result<(), DeployError> {

@@ -20,4 +20,4 @@ pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS
 pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
 pub use self::run::{Request, RunRecord, overridden};
-pub use self::suspensions::Suspensions;
+pub use self::suspensions::{Suspended, Suspensions};

@@ -8,10 +8,10 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    DeadLetter, DeadLetterBox, DeadLetters, Depth, LookAtQueues, Members, NotSent, ReadCatalog,
-    Result, SendChanges, SendTicks,
+    Bus, DeadLetter, DeadLetterBox, DeadLetters, Depth, LookAtQueues, Members, NotSent,
+    ReadCatalog, Result, SendChanges, SendTicks,
 };
-use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
+use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
 use crate::catalog::OrgCatalog;
 use crate::queue::Queue;
@@ -53,6 +53,12 @@ impl DeadLetters for MemberSide {
         let letters = inner.boxes.entry(self.account.clone()).or_default();
         letters.push((now, letter));
         effect.answer(())
+    }
+}
+
+impl Bus for MemberSide {
+    async fn put(&self, event: Event) -> Result<()> {
+        self.world.put(event).await
     }
 }
 

@@ -16,7 +16,7 @@ mod choices;
 mod fingerprint;
 mod invariants;
 mod ports;
-mod producer;
+mod run;
 mod scheduler;
 mod search;
 mod state;

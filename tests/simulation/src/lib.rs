@@ -5,4 +5,4 @@ mod ports;
 mod reference;
 pub mod simulator;
 
-pub use self::ports::{Producer, WorkerPorts, producer};
+pub use self::ports::{Producer, Worker, producer, worker};

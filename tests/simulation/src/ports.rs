@@ -4,6 +4,7 @@ use pmp_sync_domain::ids::AccountId;
 
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
 use pmp_sync_producer::Context;
+use pmp_sync_worker::{Context as WorkerContext, Membership};
 
 /// The world of a producer.
 pub type Producer = Context<World, OrgCatalog, World, World, World>;
@@ -19,52 +20,16 @@ pub fn producer(world: &World, account: &AccountId) -> Producer {
     }
 }
 
-/// The worker's ports over the fakes of a world.
-#[derive(Debug, Clone)]
-pub struct WorkerPorts {
-    world: World,
-    catalog: OrgCatalog,
-    side: MemberSide,
-}
+/// The world of a worker.
+pub type Worker = WorkerContext<World, OrgCatalog, MemberSide, World>;
 
-impl WorkerPorts {
-    /// The ports of the worker in a member account.
-    pub fn new(world: &World, account: &AccountId) -> Self {
-        Self {
-            world: world.clone(),
-            catalog: world.catalog(account),
-            side: world.member(account),
-        }
-    }
-}
-
-impl pmp_sync_worker::Ports for WorkerPorts {
-    type Ledger = World;
-    type Catalog = OrgCatalog;
-    type Queue = MemberSide;
-    type DeadLetters = MemberSide;
-    type Bus = World;
-    type Clock = World;
-    type Entropy = World;
-    fn ledger(&self) -> &World {
-        &self.world
-    }
-    fn catalog(&self) -> &OrgCatalog {
-        &self.catalog
-    }
-    fn queue(&self) -> &MemberSide {
-        &self.side
-    }
-    fn dead_letters(&self) -> &MemberSide {
-        &self.side
-    }
-    fn bus(&self) -> &World {
-        &self.world
-    }
-    fn clock(&self) -> &World {
-        &self.world
-    }
-    fn entropy(&self) -> &World {
-        &self.world
+/// A worker of that member.
+pub fn worker(world: &World, member: Membership) -> Worker {
+    WorkerContext {
+        ledger: world.clone(),
+        catalog: world.catalog(&member.account),
+        outbox: world.member(&member.account),
+        system: world.clone(),
+        member,
     }
 }

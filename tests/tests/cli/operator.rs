@@ -166,7 +166,7 @@ fn the_rest_is_brought_in_sync_and_then_nothing_is_sent(local: &Local) {
         first.starts_with("run ") && first.ends_with(": completed"),
         "{first}"
     );
-    let counts = "2 (1 in sync, 1 changed, 0 at work, 0 failed)";
+    let counts = "2 (1 in sync, 1 changed, 0 under way, 0 failed)";
     assert!(answer.stdout.contains(counts), "{}", answer.stdout);
     assert!(!answer.stdout.contains("completed no"), "{}", answer.stdout);
 
@@ -288,7 +288,7 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
     let answer = local.run(&["sync", "--wait"]).ended_with(4);
     answer.tells(&told);
     answer.tells(&["is partial, not completed"]);
-    let counts = "2 (1 in sync, 0 changed, 0 at work, 1 failed)";
+    let counts = "2 (1 in sync, 0 changed, 0 under way, 1 failed)";
     assert!(answer.stdout.contains(counts), "{}", answer.stdout);
     let answer = local.run(&["sync", "--wait", "--json"]).ended_with(4);
     answer.tells(&told);

@@ -7,6 +7,7 @@ mod ports;
 use std::cell::RefCell;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{Counts, LaneState, MemberRules, Planned};
 use pmp_sync_domain::plan::Plan;
@@ -16,9 +17,9 @@ use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{ChangeMessage, LANE_SETTLED, TickMessage};
 use pmp_sync_fakes::World;
-use pmp_sync_worker::{Disposition, Record, Worker};
+use pmp_sync_worker::{Membership, handle};
 
-use self::ports::WorkerPorts;
+use self::ports::{Worker, worker};
 
 /// The worker's timeout, in seconds.
 const TIMEOUT: u16 = 30;
@@ -28,7 +29,7 @@ const VISIBILITY: i64 = 180;
 /// One lane, its world and its worker.
 pub(crate) struct Lane {
     pub(crate) world: World,
-    pub(crate) worker: RefCell<Worker<WorkerPorts>>,
+    pub(crate) worker: RefCell<Worker>,
     pub(crate) id: LaneId,
 }
 
@@ -54,10 +55,10 @@ impl Lane {
         let experience = ExperienceId::new("exp-1").unwrap();
         world.open_member(&account, "external");
         world.experiences(|experiences| experiences.add(&account, &experience, policy));
-        let fakes = WorkerPorts::new(&world, &account);
+        let member = Membership::new(account.clone(), TIMEOUT);
         Self {
+            worker: RefCell::new(worker(&world, member)),
             world,
-            worker: RefCell::new(Worker::new(fakes, account.clone(), TIMEOUT)),
             id: LaneId {
                 account,
                 experience,
@@ -68,13 +69,12 @@ impl Lane {
     /// Changes the parameters of the member's stack.
     pub(crate) fn rule(&self, mode: &str, most_denies: &str) {
         let rules = MemberRules::parse(mode, most_denies).unwrap();
-        let ports = WorkerPorts::new(&self.world, &self.id.account);
-        let worker = Worker::new(ports, self.id.account.clone(), TIMEOUT).with_member_rules(rules);
-        self.worker.replace(worker);
+        let member = Membership::new(self.id.account.clone(), TIMEOUT).with_rules(rules);
+        self.worker.replace(worker(&self.world, member));
     }
 
     pub(crate) fn handle(&self, records: &[Record], deadline: Timestamp) -> Vec<Disposition> {
-        futures::executor::block_on(self.worker.borrow().handle(records, deadline))
+        futures::executor::block_on(handle(&self.worker.borrow(), records, deadline))
     }
 
     /// Wakes the lane as the hourly run wakes a lane that keeps something back.

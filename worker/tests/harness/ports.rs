@@ -1,54 +1,18 @@
 //! The worker over the fakes.
 
-use pmp_sync_domain::ids::AccountId;
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
+use pmp_sync_worker::{Context, Membership};
 
-/// The worker's ports over the fakes of a world.
-#[derive(Debug, Clone)]
-pub(crate) struct WorkerPorts {
-    world: World,
-    catalog: OrgCatalog,
-    side: MemberSide,
-}
+/// The world of a worker.
+pub(crate) type Worker = Context<World, OrgCatalog, MemberSide, World>;
 
-impl WorkerPorts {
-    /// The ports of the worker in a member account.
-    pub(crate) fn new(world: &World, account: &AccountId) -> Self {
-        Self {
-            world: world.clone(),
-            catalog: world.catalog(account),
-            side: world.member(account),
-        }
-    }
-}
-
-impl pmp_sync_worker::Ports for WorkerPorts {
-    type Ledger = World;
-    type Catalog = OrgCatalog;
-    type Queue = MemberSide;
-    type DeadLetters = MemberSide;
-    type Bus = World;
-    type Clock = World;
-    type Entropy = World;
-    fn ledger(&self) -> &World {
-        &self.world
-    }
-    fn catalog(&self) -> &OrgCatalog {
-        &self.catalog
-    }
-    fn queue(&self) -> &MemberSide {
-        &self.side
-    }
-    fn dead_letters(&self) -> &MemberSide {
-        &self.side
-    }
-    fn bus(&self) -> &World {
-        &self.world
-    }
-    fn clock(&self) -> &World {
-        &self.world
-    }
-    fn entropy(&self) -> &World {
-        &self.world
+/// A worker of that member.
+pub(crate) fn worker(world: &World, member: Membership) -> Worker {
+    Context {
+        ledger: world.clone(),
+        catalog: world.catalog(&member.account),
+        outbox: world.member(&member.account),
+        system: world.clone(),
+        member,
     }
 }

@@ -45,7 +45,7 @@ pub(crate) enum EditError {
     #[error("it would not be valid any more: {}", words(.0))]
     After(InvalidConfig),
     /// The member exists, and differs from what is wanted.
-    #[error("member {member} stands in the configuration already, and otherwise: {}", .differences.join("; "))]
+    #[error("member {member} is in the configuration already, and differs: {}", .differences.join("; "))]
     Differs {
         member: MemberName,
         differences: Vec<String>,

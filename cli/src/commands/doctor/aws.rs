@@ -8,7 +8,7 @@ use aws_sdk_lambda as lambda;
 use aws_sdk_organizations as organizations;
 use aws_sdk_scheduler as scheduler;
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
-use pmp_sync_aws::service_error;
+use pmp_sync_aws::{if_there, service_error};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Depth, Result};
@@ -19,15 +19,6 @@ use super::organization::PRINCIPAL;
 
 /// The most pages of one list that are read.
 const MOST_PAGES: usize = 50;
-
-/// Converts "not found" to none.
-fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
 
 fn stack_of(stack: &cloudformation::types::Stack) -> Stack {
     let output = |output: &cloudformation::types::Output| {

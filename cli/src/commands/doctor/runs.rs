@@ -15,7 +15,7 @@ use super::check::Check;
 use super::finding::Finding;
 use super::look::Timed;
 use super::management::Schedule;
-use crate::output::{age, count, time};
+use crate::output::{self, age, count, time};
 
 /// A run that has not ended after this many seconds is a finding.
 const LONG: i64 = 3_600;
@@ -171,25 +171,9 @@ fn configuration(facts: &Facts) -> Vec<Finding> {
 }
 
 fn suspensions(suspensions: &Suspensions) -> Finding {
-    let members = suspensions.members.iter();
-    let members = members.map(|(name, suspension)| (format!("member {name}"), suspension));
-    let links = suspensions.links.iter();
-    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
-    let all = suspensions
-        .all
-        .iter()
-        .map(|suspension| ("everything".to_owned(), suspension));
-    let told: Vec<_> = all
-        .chain(members)
-        .chain(links)
-        .map(|(what, suspension)| {
-            let by = suspension.by.as_deref();
-            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
-            format!(
-                "{what} is suspended since {}{by}",
-                time(Some(suspension.since))
-            )
-        })
+    let told: Vec<_> = suspensions
+        .each()
+        .map(|(of, on)| output::suspended(of, on))
         .collect();
     if told.is_empty() {
         return Finding::ok(Check::Suspensions, "nothing is suspended");

@@ -19,7 +19,7 @@ pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
     line(&format!("  planned     {}", time(run.planned_at)))?;
     line(&format!("  ended       {}", time(run.completed_at)))?;
     line(&format!(
-        "  went by     version {} of the configuration",
+        "  used        configuration version {}",
         run.config_version
     ))?;
     for request in &run.requests {
@@ -63,7 +63,7 @@ fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure>
 }
 
 fn show_request(request: &Request) -> Result<(), Failure> {
-    let mut text = format!("  asked for   {}", request.kind);
+    let mut text = format!("  triggered   by {}", request.kind);
     if let Some(by) = &request.requester {
         text = format!("{text}, by {by}");
     }

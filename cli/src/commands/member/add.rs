@@ -207,7 +207,7 @@ fn tell(change: &MemberChange) -> Result<(), Failure> {
     let stands = if change.stored {
         "is in"
     } else {
-        "stood so in"
+        "was already in"
     };
     output::line(&format!(
         "{} {stands} version {} of the configuration:",

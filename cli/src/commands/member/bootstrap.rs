@@ -17,18 +17,17 @@ pub(crate) struct BootstrapOptions {
     /// The member account, which is to administer its organization's experiences.
     #[arg(long)]
     pub(crate) account: AccountId,
-    /// The profile of the AWS configuration with the member account's credentials. They are those of
-    /// the SDK's default chain otherwise; those of the management account are then named with
-    /// --management-profile.
+    /// The AWS profile with credentials of the member account [default: the SDK's default chain, if
+    /// --management-profile names those of the management account].
     #[arg(long)]
     pub(crate) profile: Option<String>,
-    /// What the experience is called [default: the name that the stacks have].
+    /// The name of the experience [default: the name of the installation].
     #[arg(long, value_name = "NAME", value_parser = experience::name)]
     pub(crate) experience_name: Option<String>,
-    /// An experience that is there already, instead of a new one.
+    /// Use this existing experience instead of a new one.
     #[arg(long, value_name = "ID")]
     pub(crate) experience: Option<ExperienceId>,
-    /// Whom it is to govern instead of the account's organization. May be given several times.
+    /// Who is governed instead of the account's organization. May be given several times.
     #[arg(long = "principal", value_name = "ID")]
     pub(crate) principals: Vec<String>,
     /// Enable it as well. Says what that means, and asks.
@@ -37,7 +36,7 @@ pub(crate) struct BootstrapOptions {
     /// Do not ask.
     #[arg(long, requires = "enable")]
     pub(crate) yes: bool,
-    /// How long to wait for change sets, in seconds.
+    /// The longest time to wait for change sets, in seconds.
     #[arg(long, default_value_t = experience::WAIT)]
     pub(crate) timeout: u64,
 }

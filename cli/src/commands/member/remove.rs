@@ -37,19 +37,19 @@ use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(crate) struct RemoveOptions {
-    /// The member, by its name in the configuration, or the number of an account that has none.
+    /// The name of the member, or the number of an account that is not configured.
     #[arg(value_name = "NAME")]
     pub(crate) member: Who,
-    /// What becomes of its experiences. Archiving needs the credentials of --profile.
+    /// What to do with its experiences. `archive` needs --profile.
     #[arg(long, value_enum, value_name = "leave|archive")]
     pub(crate) experience: Afterwards,
-    /// The profile of the AWS configuration with the credentials of the member account.
+    /// The AWS profile with credentials of the member account.
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Delete dead letters of the member that nobody has looked at too.
+    /// Delete the dead letters of the member, too.
     #[arg(long)]
     pub(crate) discard_dead_letters: bool,
-    /// How long to wait until nothing is in flight, in seconds.
+    /// The longest time to wait until nothing is in flight, in seconds.
     #[arg(long, default_value_t = 900)]
     pub(crate) timeout: u64,
     /// Remove what is shown without asking.
@@ -60,9 +60,9 @@ pub(crate) struct RemoveOptions {
 /// What happens to the member experience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Afterwards {
-    /// It stays as it is, and goes on governing.
+    /// Leave them as they are. They continue to govern.
     Leave,
-    /// It is disabled and archived: it governs nobody any more.
+    /// Disable and archive them. They govern nobody any more.
     Archive,
 }
 

@@ -9,7 +9,7 @@ use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::policy::{Action, Standing};
-use pmp_sync_domain::records::{RunRecord, Suspensions};
+use pmp_sync_domain::records::{RunRecord, Suspended, Suspensions};
 use pmp_sync_report::{
     Cell, Counts, Fault, Kind, Link, Management, Model, Reason, Run, State, Suspension,
 };
@@ -194,27 +194,17 @@ fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Cell> {
 }
 
 fn suspensions(suspensions: &Suspensions, flags: &Flags) -> Vec<Suspension> {
-    let suspension =
-        |what: String, rest: &str, suspension: &pmp_sync_domain::lane::Suspension| Suspension {
-            what,
-            by: suspension.by.clone(),
-            since: suspension.since,
-            command: flags.command(rest),
-        };
-    let all = suspensions.all.iter();
-    let all = all.map(|on| suspension("everything".to_owned(), "resume", on));
-    let members = suspensions.members.iter();
-    let members = members
-        .map(|(of, on)| suspension(format!("member {of}"), &format!("resume --member {of}"), on));
-    let links = suspensions.links.iter();
-    let links = links.map(|(of, on)| {
-        suspension(
-            format!("link {of}"),
-            &format!("resume --experience {of}"),
-            on,
-        )
-    });
-    all.chain(members).chain(links).collect()
+    let suspension = |(of, on): (Suspended<'_>, &pmp_sync_domain::lane::Suspension)| Suspension {
+        what: of.to_string(),
+        by: on.by.clone(),
+        since: on.since,
+        command: flags.command(&match of {
+            Suspended::Everything => "resume".to_owned(),
+            Suspended::Member(name) => format!("resume --member {name}"),
+            Suspended::Link(experience) => format!("resume --experience {experience}"),
+        }),
+    };
+    suspensions.each().map(suspension).collect()
 }
 
 fn of_run(run: &RunRecord) -> Run {

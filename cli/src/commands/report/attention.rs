@@ -236,7 +236,7 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
             Some(_) => format!("It was last known in sync more than {hours} h ago."),
             None => "It was never known in sync.".to_owned(),
         }],
-        what_to_do: Some("see what stands in its way".to_owned()),
+        what_to_do: Some("see what prevents it".to_owned()),
         command: Some(
             gathered
                 .flags

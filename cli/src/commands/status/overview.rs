@@ -115,28 +115,12 @@ fn told_holds(known: &[Known], now: Timestamp, flags: &Flags) -> Vec<String> {
     notes
 }
 
-/// Lines about suspensions, with the names that `resume` takes.
 fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
-    let mut notes = Vec::new();
-    let all = suspensions
-        .all
-        .iter()
-        .map(|suspension| ("everything".to_owned(), suspension));
-    let members = suspensions.members.iter();
-    let members = members.map(|(member, suspension)| (format!("member {member}"), suspension));
-    let links = suspensions.links.iter();
-    let links = links.map(|(link, suspension)| (format!("link {link}"), suspension));
-    for (what, suspension) in all.chain(members).chain(links) {
-        let by = suspension
-            .by
-            .as_ref()
-            .map_or_else(String::new, |by| format!(" by {by}"));
-        notes.push(format!(
-            "{what} is suspended since {}{by}; `pmp-sync resume` resumes it",
-            time(Some(suspension.since))
-        ));
-    }
-    notes
+    let lines = suspensions.each().map(|(of, on)| {
+        let words = output::suspended(of, on);
+        format!("{words}; `pmp-sync resume` resumes it")
+    });
+    lines.collect()
 }
 
 /// A table of runs.

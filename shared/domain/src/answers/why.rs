@@ -9,11 +9,11 @@
 //! 4. *frozen, excluded, protected, observed, additive, quarantined, not live, …*: the plan leaves the
 //!    product alone. No approval, no resume and no further run would change it.
 //! 5. *suspended*: it comes before holds, as in runs, because nothing of an approved plan would
-//! start either.
+//!    start either.
 //! 6. *open*, waiting or sent: its change is claimed or on its way under the lane's plan, and the
-//! lane continues with it even if a newer plan is held.
+//!    lane continues with it even if a newer plan is held.
 //! 7. *held*: the plan that contains it waits for approval. It comes before a block, because the
-//! next committed plan lifts a block, and a held plan is not committed.
+//!    next committed plan lifts a block, and a held plan is not committed.
 //! 8. *blocked*: the lane is blocked. Every run tries again.
 //! 9. *superseded*: its change was closed, or is void, because a newer plan replaced it.
 //! 10. *planned*: the next run plans it.

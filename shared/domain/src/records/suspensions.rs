@@ -1,6 +1,7 @@
 //! The suspensions of operators.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,38 @@ pub struct Suspensions {
     pub links: BTreeMap<ExperienceId, Suspension>,
 }
 
+/// What one suspension is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspended<'a> {
+    /// Everything.
+    Everything,
+    /// A member, with all its experiences.
+    Member(&'a MemberName),
+    /// The links to a member experience.
+    Link(&'a ExperienceId),
+}
+
+impl fmt::Display for Suspended<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("everything"),
+            Self::Member(name) => write!(f, "member {name}"),
+            Self::Link(experience) => write!(f, "link {experience}"),
+        }
+    }
+}
+
 impl Suspensions {
+    /// Each suspension, with what it is of.
+    pub fn each(&self) -> impl Iterator<Item = (Suspended<'_>, &Suspension)> {
+        let all = self.all.iter().map(|one| (Suspended::Everything, one));
+        let members = self.members.iter();
+        let members = members.map(|(name, one)| (Suspended::Member(name), one));
+        let links = self.links.iter();
+        all.chain(members)
+            .chain(links.map(|(id, one)| (Suspended::Link(id), one)))
+    }
+
     /// The suspension that applies to a lane.
     pub fn holds(&self, member: &MemberName, lane: &LaneId) -> Option<&Suspension> {
         self.all

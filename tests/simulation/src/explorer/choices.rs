@@ -68,11 +68,11 @@ impl Stepper<'_> {
     /// before anything else, so that only one of many orders is tried. Such calls are:
     /// - reading the experience, which nobody edits;
     /// - sending, and writing to the bus or a record: nobody can take a message before it exists,
-    /// and whoever takes it may also do so later;
+    ///   and whoever takes it may also do so later;
     /// - a write whose condition can no longer hold, because `rev`, the runs of items and their
-    /// closing never go back; it has no effect, and its answer is certain;
+    ///   closing never go back; it has no effect, and its answer is certain;
     /// - asking about a change set that has ended, and looking for or starting one that exists: it
-    /// stays as it is.
+    ///   stays as it is.
     ///
     /// A crash before the call, or its failure, is another path of the same task, and is tried too.
     fn is_at_once(&self, state: &State, call: &Call) -> bool {

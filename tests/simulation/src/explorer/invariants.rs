@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::lane::{LaneState, Phase};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::ProductChange;
 
 use super::ports::Outbox;
@@ -102,13 +103,13 @@ pub(super) fn end(setting: &Setting, state: &State) -> Result<(), String> {
     let none = LaneState::default();
     let lane = state.lane(&setting.lane, &none);
     let actual = state.experiences.policy(&setting.lane.experience);
-    if let Some(desired) = setting.desired.last() {
-        if let Some(change) = reference::difference(desired, &actual).changes().next() {
-            return Err(format!(
-                "the end: the newest run wanted to {} {}, and it was not done",
-                change.action, change.product
-            ));
-        }
+    let desired = setting.desired.last();
+    let left = desired.map(|desired| reference::difference(desired, &actual));
+    if let Some(change) = left.iter().flat_map(Plan::changes).next() {
+        return Err(format!(
+            "the end: the newest run wanted to {} {}, and it was not done",
+            change.action, change.product
+        ));
     }
     if lane.phase != Phase::Idle || lane.intent.is_some() {
         return Err(format!("the end: the lane is {}", lane.phase));

@@ -255,34 +255,3 @@ impl Bus for ExplorerPorts {
         self.scheduler.call(Call::Announce, effect).await
     }
 }
-
-impl pmp_sync_worker::Ports for ExplorerPorts {
-    type Ledger = Self;
-    type Catalog = Self;
-    type Queue = Self;
-    type DeadLetters = Self;
-    type Bus = Self;
-    type Clock = Self;
-    type Entropy = Self;
-    fn ledger(&self) -> &Self {
-        self
-    }
-    fn catalog(&self) -> &Self {
-        self
-    }
-    fn queue(&self) -> &Self {
-        self
-    }
-    fn dead_letters(&self) -> &Self {
-        self
-    }
-    fn bus(&self) -> &Self {
-        self
-    }
-    fn clock(&self) -> &Self {
-        self
-    }
-    fn entropy(&self) -> &Self {
-        self
-    }
-}

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::delivery::Disposition;
+use pmp_sync_domain::error::LinkError;
 use pmp_sync_fakes::{Experiences, MemoryLedger};
-use pmp_sync_worker::Disposition;
 
 use super::ports::{Fakes, Outbox};
 use super::scheduler::{Running, Said};
@@ -73,5 +73,5 @@ pub(super) enum Choice {
 /// The result of a task's step.
 pub(super) enum Came {
     Dispositions(Vec<Disposition>),
-    Served(Result<()>),
+    Served(Result<(), LinkError>),
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::TickMessage;
-use pmp_sync_worker::{Disposition, Record, Worker};
+use pmp_sync_worker::{Context, Membership, handle};
 
 use super::ports::ExplorerPorts;
-use super::producer::Errand;
+use super::run::LaneRun;
 use super::scheduler::{Answered, Call, Running, Scheduler};
 use super::state::{Body, Letter, Role, State, Task};
 use super::stepper::{Came, Stepper, TIMEOUT};
@@ -46,18 +47,26 @@ impl Stepper<'_> {
                 let account = self.setting.lane.account.clone();
                 let deadline = later(task.begun, i64::from(TIMEOUT));
                 Running::again(begun, &task.history, |scheduler| {
-                    let worker = Worker::new(ports(scheduler), account, TIMEOUT);
-                    Box::pin(
-                        async move { Came::Dispositions(worker.handle(&records, deadline).await) },
-                    )
+                    let ports = ports(scheduler);
+                    let worker = Context {
+                        ledger: ports.clone(),
+                        catalog: ports.clone(),
+                        outbox: ports.clone(),
+                        system: ports,
+                        member: Membership::new(account, TIMEOUT),
+                    };
+                    Box::pin(async move {
+                        Came::Dispositions(handle(&worker, &records, deadline).await)
+                    })
                 })
             }
             Role::Producer(request, run) => {
                 let mut plans = state.plans.as_ref().clone();
                 plans.retain(|older, _| older < run);
-                let errand = Errand {
+                let of_run = LaneRun {
                     run: *run,
                     lane: self.setting.lane.clone(),
+                    member: self.setting.member.clone(),
                     policy: self.setting.policy.clone(),
                     desired: self
                         .setting
@@ -69,7 +78,7 @@ impl Stepper<'_> {
                 };
                 Running::again(begun, &task.history, |scheduler| {
                     let ports = ports(scheduler);
-                    Box::pin(async move { Came::Served(errand.serve(&ports).await) })
+                    Box::pin(async move { Came::Served(of_run.reconcile(ports).await) })
                 })
             }
         }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, InvalidId, LaneId, PolicyId, ProductId};
+use pmp_sync_domain::ids::{
+    AccountId, ExperienceId, InvalidId, LaneId, MemberName, PolicyId, ProductId,
+};
 use pmp_sync_domain::policy::PolicySnapshot;
 
 use super::state::{Budgets, State};
@@ -66,6 +68,7 @@ fn policy(lists: (&[&str], &[&str])) -> Result<PolicySnapshot, InvalidId> {
 pub(super) struct Setting {
     pub(super) world: SmallWorld,
     pub(super) lane: LaneId,
+    pub(super) member: MemberName,
     pub(super) policy: PolicyId,
     pub(super) desired: Vec<PolicySnapshot>,
     pub(super) start: State,
@@ -102,6 +105,7 @@ impl Setting {
         Ok(Self {
             world: world.clone(),
             lane,
+            member: MemberName::new("member")?,
             policy: PolicyId::new("procpolicy-1")?,
             desired,
             start,

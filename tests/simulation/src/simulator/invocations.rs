@@ -8,6 +8,7 @@ use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::wire::WorkerMessage;
 use pmp_sync_producer::dispatch;
+use pmp_sync_worker::handle;
 
 use super::fault_plan;
 use super::invariants::{Violation, broken};
@@ -113,7 +114,7 @@ impl Simulator {
         self.invariants.delivered(Some(member));
         let records: Vec<_> = kept
             .iter()
-            .map(|delivery| pmp_sync_worker::Record {
+            .map(|delivery| Record {
                 id: delivery.id.to_string(),
                 body: delivery.body.clone(),
             })
@@ -124,8 +125,8 @@ impl Simulator {
         };
         let ends = at(deadline);
         let handling = async move {
-            let dispositions = worker.handle(&records, ends).await;
-            let again = |disposition| disposition == pmp_sync_worker::Disposition::Retry;
+            let dispositions = handle(&worker, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
             dispositions.into_iter().map(again).collect()
         };
         self.begin(

@@ -11,15 +11,15 @@ use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, ProductChange};
 use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::time::later;
-use pmp_sync_worker::Worker;
+use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::invariants::{Invariants, Violation, broken};
 use super::rng::Rng;
 use super::state::Simulator;
 use super::task::WORKER_TIMEOUT;
-use crate::WorkerPorts;
 use crate::reference::forbids;
+use crate::worker as worker_of;
 use pmp_sync_fakes::{ChangeSetRecord, World};
 
 const DAY: i64 = 24 * 3600;
@@ -69,9 +69,8 @@ impl Simulator {
         ) else {
             return;
         };
-        let ports = WorkerPorts::new(&self.world, &scene.account);
-        let fresh = Worker::new(ports, scene.account.clone(), WORKER_TIMEOUT);
-        *worker = Arc::new(fresh.with_member_rules(rules.clone()));
+        let fresh = Membership::new(scene.account.clone(), WORKER_TIMEOUT);
+        *worker = Arc::new(worker_of(&self.world, fresh.with_rules(rules.clone())));
         if *old != rules {
             self.ruled.insert(member);
             *old = rules;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
-use pmp_sync_worker::Worker;
+use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
@@ -16,7 +16,7 @@ use super::scene::{Profile, Scene, at, counted};
 use super::stats::Stats;
 use super::task::{Task, WORKER_TIMEOUT};
 use super::trace::Trace;
-use crate::{Producer, WorkerPorts, producer};
+use crate::{Producer, Worker, producer, worker};
 
 /// What comes next.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ pub(crate) struct Simulator {
     /// Milliseconds since the beginning.
     pub(crate) now: i64,
     pub(crate) producer: Arc<Producer>,
-    pub(crate) workers: Vec<Arc<Worker<WorkerPorts>>>,
+    pub(crate) workers: Vec<Arc<Worker>>,
     /// The rules that each member has set in its stack.
     pub(crate) rules: Vec<MemberRules>,
     /// Members that have had rules: what they kept back of a rollback is not restored later.
@@ -99,8 +99,8 @@ impl Simulator {
             failing.decide_by(move |call| with(&fault_plan, |fault_plan| fault_plan.fate(call)));
         });
         let workers = scene.members.iter().map(|member| {
-            let ports = WorkerPorts::new(&world, &member.account);
-            Arc::new(Worker::new(ports, member.account.clone(), WORKER_TIMEOUT))
+            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT);
+            Arc::new(worker(&world, member))
         });
         let mut simulator = Self {
             producer: Arc::new(producer(&world, &scene.account)),

@@ -20,8 +20,8 @@ use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{DeadLetterFilter, HELD};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
-use pmp_sync_simulation::{Producer, WorkerPorts, producer};
-use pmp_sync_worker::Worker;
+use pmp_sync_simulation::{Producer, Worker, producer, worker};
+use pmp_sync_worker::{Membership, handle};
 
 pub(crate) const CONFIG: &str = r#"schema = 1
 
@@ -78,7 +78,7 @@ fn lane(digit: char) -> LaneId {
 pub(crate) struct System {
     pub(crate) world: World,
     producer: Producer,
-    workers: Vec<(char, Worker<WorkerPorts>)>,
+    workers: Vec<(char, Worker)>,
 }
 
 impl System {
@@ -108,8 +108,8 @@ impl System {
         let workers = MEMBERS
             .into_iter()
             .map(|member| {
-                let ports = WorkerPorts::new(&world, &account(member));
-                (member, Worker::new(ports, account(member), 30))
+                let of = Membership::new(account(member), 30);
+                (member, worker(&world, of))
             })
             .collect();
         Self {
@@ -122,10 +122,10 @@ impl System {
     /// The parameters of a member's stack are others from now on.
     pub(crate) fn rule(&mut self, member: char, mode: &str, most_denies: &str) {
         let rules = MemberRules::parse(mode, most_denies).unwrap();
-        for (of, worker) in &mut self.workers {
+        for (of, known) in &mut self.workers {
             if *of == member {
-                let ports = WorkerPorts::new(&self.world, &account(member));
-                *worker = Worker::new(ports, account(member), 30).with_member_rules(rules.clone());
+                let of = Membership::new(account(member), 30);
+                *known = worker(&self.world, of.with_rules(rules.clone()));
             }
         }
     }
@@ -356,12 +356,12 @@ impl System {
             any |= !batch.is_empty();
             let records: Vec<_> = batch
                 .iter()
-                .map(|delivery| pmp_sync_worker::Record {
+                .map(|delivery| Record {
                     id: delivery.id.to_string(),
                     body: delivery.body.clone(),
                 })
                 .collect();
-            let dispositions = block_on(worker.handle(&records, later(now, 30)));
+            let dispositions = block_on(handle(worker, &records, later(now, 30)));
             for (delivery, disposition) in batch.into_iter().zip(dispositions) {
                 if disposition == Disposition::Retry {
                     self.world.changes(&account(*member), |queue| {

@@ -1,8 +1,3 @@
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that finds something wrong is to panic"
-)]
-
 use pmp_sync_domain::guard::{Guard, Limits};
 use pmp_sync_domain::records::{LinkState, Size};
 

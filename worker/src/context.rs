@@ -1,0 +1,74 @@
+//! What the worker uses of the world. Each step names the ports that it needs and no others.
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::lane::MemberRules;
+use pmp_sync_domain::ports::{
+    Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
+};
+
+/// The world of one worker.
+#[derive(Debug, Clone)]
+pub struct Context<L, C, O, S> {
+    /// The ledger in the management account.
+    pub ledger: L,
+    /// The member organization's catalog.
+    pub catalog: C,
+    /// Everything that is sent: Ticks, dead letters, events.
+    pub outbox: O,
+    /// Time and random numbers.
+    pub system: S,
+    /// Whom the worker serves.
+    pub member: Membership,
+}
+
+/// The member account that a worker serves.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// The account.
+    pub account: AccountId,
+    /// The timeout of the function, in seconds: after that time the invocation that wrote an intent
+    /// has ended.
+    pub timeout_seconds: i64,
+    /// The member's own rules, which are applied whatever is planned.
+    pub rules: MemberRules,
+}
+
+impl Membership {
+    /// An account without rules of its own.
+    pub fn new(account: AccountId, timeout_seconds: u16) -> Self {
+        Self {
+            account,
+            timeout_seconds: i64::from(timeout_seconds),
+            rules: MemberRules::default(),
+        }
+    }
+
+    /// The same with these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: MemberRules) -> Self {
+        Self { rules, ..self }
+    }
+}
+
+impl<L, C, O, S: Clock> Context<L, C, O, S> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.system.now()
+    }
+}
+
+/// The ledger, as a whole batch uses it.
+pub trait Ledger: Lanes + Claims {}
+impl<T: Lanes + Claims> Ledger for T {}
+
+/// The catalog with change sets.
+pub trait Catalog: ReadCatalog + ChangeSets {}
+impl<T: ReadCatalog + ChangeSets> Catalog for T {}
+
+/// Where the worker sends.
+pub trait Outbox: SendTicks + DeadLetters + Bus {}
+impl<T: SendTicks + DeadLetters + Bus> Outbox for T {}
+
+/// Time and random numbers.
+pub trait System: Clock + Entropy {}
+impl<T: Clock + Entropy> System for T {}

@@ -100,14 +100,15 @@ pub(crate) fn install(number: u64, members: u64) -> Installation<'static> {
             ("ChangesVisibilitySeconds", "30"),
         ],
     };
+    let (name, progress) = (format!("pmp-chaos-{number}"), Progress::none());
     let deploying = Installation::deploy_with(
         embedded(),
         &SHARED.1,
-        &format!("pmp-chaos-{number}"),
+        &name,
         management,
         members,
         parameters,
-        &Progress::none(),
+        &progress,
     );
     RUNTIME
         .block_on(deploying)

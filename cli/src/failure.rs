@@ -1,5 +1,6 @@
 //! The failures of the command: a message, what to do, and an exit code.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -158,10 +159,10 @@ impl Failure {
         }
     }
 
-    fn remedy(&self) -> Option<&str> {
-        match self {
-            Self::Fault(fault) => Some(&fault.remedy),
-            Self::Refusal { remedy, .. } => Some(remedy),
+    fn remedy(&self) -> Option<Cow<'_, str>> {
+        let remedy: Option<&str> = match self {
+            Self::Fault(fault) => return Some(fault.advice().to_string().into()),
+            Self::Refusal { remedy, .. } => Some(*remedy),
             Self::Service(error) => Some(match error.kind {
                 Kind::NotFound => {
                     "check that the management stack is deployed in this account, and --name if it has another name"
@@ -192,7 +193,8 @@ impl Failure {
             | Self::Told { .. }
             | Self::Late(_)
             | Self::Interrupted { .. } => None,
-        }
+        };
+        remedy.map(Cow::Borrowed)
     }
 
     /// The text for stderr.
@@ -217,10 +219,16 @@ impl Failure {
 
     /// Converts the failure to a fault. `otherwise` is the remedy if the failure has none.
     pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
+        if let Self::Fault(fault) = self {
+            return fault.clone();
+        }
         FaultRecord {
             code: self.code().to_owned(),
             message: self.message(),
-            remedy: self.remedy().unwrap_or(otherwise).to_owned(),
+            remedy: self
+                .remedy()
+                .map_or_else(|| otherwise.to_owned(), Cow::into_owned),
+            hint: None,
         }
     }
 
@@ -235,7 +243,8 @@ impl Failure {
 
     /// The JSON value for stdout.
     pub(crate) fn answer(&self, flags: &Flags) -> ErrorAnswer {
-        let remedy = self.remedy().map(|remedy| flags.text(remedy));
+        let remedy = self.remedy();
+        let remedy = remedy.as_deref().map(|remedy| flags.text(remedy));
         let message = self.message();
         let mut answer = ErrorAnswer::new(self.code(), &flags.text(&message), remedy.as_deref());
         if let Self::InvalidConfig { problems, .. } = self {

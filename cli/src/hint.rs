@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::hint::{Advice, Hint};
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
 use crate::options::{Common, DEFAULT_NAME};
@@ -35,8 +36,18 @@ impl Flags {
         format!("pmp-sync{} {rest}", self.0)
     }
 
+    /// The command of a hint.
+    pub(crate) fn line(&self, hint: &Hint) -> String {
+        self.command(&hint.arguments().join(" "))
+    }
+
+    /// What to do, with its commands.
+    pub(crate) fn advice(&self, advice: &Advice) -> String {
+        advice.text(|hint| self.line(hint))
+    }
+
     /// A whole command of the usual installation.
-    pub(crate) fn given(&self, command: &str) -> String {
+    fn given(&self, command: &str) -> String {
         let rest = command.strip_prefix("pmp-sync ");
         rest.map_or_else(|| command.to_owned(), |rest| self.command(rest))
     }
@@ -48,11 +59,11 @@ impl Flags {
         experience: &ExperienceId,
         member: Option<&MemberName>,
     ) -> String {
-        let command = self.given(&hold.command(experience));
-        match member {
-            Some(member) => format!("{command} --member {member}"),
-            None => command,
+        let mut hint = hold.approve(experience);
+        if let Hint::Approve { member: of, .. } = &mut hint {
+            *of = member.cloned();
         }
+        self.line(&hint)
     }
 
     /// A text with commands in backticks.

@@ -104,12 +104,8 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
 /// A fault with what to do about it. `about` is what has it, if that has a name.
 pub(crate) fn fault(about: Option<&str>, fault: &FaultRecord) -> String {
     let about = about.map_or_else(String::new, |about| format!("{about}: "));
-    let FaultRecord {
-        code,
-        message,
-        remedy,
-    } = fault;
-    format!("{about}{code}: {message}\nwhat to do: {remedy}")
+    let (code, message) = (&fault.code, &fault.message);
+    format!("{about}{code}: {message}\nwhat to do: {}", fault.advice())
 }
 
 /// A suspension, by the name that `resume` takes.

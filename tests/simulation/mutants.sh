@@ -69,9 +69,9 @@ mutate commits-without-a-record no-unasked-deny producer/src/reconcile/apply.rs 
 mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
     's/\.partition\(\|change\| change\.run >= planned\.run\)/.partition(|_| true)/'
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
-    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(self.back_off_until(state)), SetOutcome::ServerFault, None),/'
+    's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(back_off_until(context, state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
-    's/self\.ports\s*\.dead_letters\(\)\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
+    's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
     's/ask_for_rules\(connection, seen\)\.await;(\s*outcome\.done = mark_rest\(ledger)/wake(connection, &seen.lane, seen.state()).await?;$1/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
@@ -85,7 +85,7 @@ mutate forgets-the-limit member-rules shared/domain/src/lane/transitions.rs \
 mutate never-asks-for-rules member-rules producer/src/reconcile/send.rs \
     's/if !seen\.is_kept_back\(\) \{/if true {/'
 mutate keeps-no-record audited worker/src/settle.rs \
-    's/self\.ports\.ledger\(\)\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
+    's/context\.ledger\.keep_set\(lane, &record\)\.await\?;/let _ = record;/'
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \

@@ -234,11 +234,11 @@ pub(crate) async fn serve(
     if let Some(why) = link
         .approval
         .as_ref()
-        .and_then(|approval| approval.refused.clone())
+        .and_then(pmp_sync_domain::approval::Approval::refusal)
     {
         // Shows what is held instead.
         tell_failures(context, &run).await?;
-        return Err(Failure::Refused(why));
+        return Err(Failure::Refused(why.to_string()));
     }
     Ok(Served { run, link })
 }

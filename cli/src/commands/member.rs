@@ -86,11 +86,7 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 fn modes() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(["mirror", "additive", "observe"]).map(|word| match word.as_str() {
-        "mirror" => Mode::Mirror,
-        "additive" => Mode::Additive,
-        _ => Mode::Observe,
-    })
+    PossibleValuesParser::new(Mode::ALL.map(Mode::as_str)).try_map(|word| word.parse::<Mode>())
 }
 
 pub(crate) async fn run(common: &Common, command: &MemberCommand) -> Result<(), Failure> {

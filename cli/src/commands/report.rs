@@ -17,14 +17,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_report::{Model, State, render};
 
 use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
-use self::gathered::{Gathered, lane_of};
+use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
 use crate::client::{holds, scope};
 use crate::failure::Failure;
@@ -51,14 +50,6 @@ pub(crate) struct ReportOptions {
     /// Replace an existing file.
     #[arg(long)]
     force: bool,
-}
-
-/// What the ledger has of a lane.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LaneFacts {
-    pub(crate) state: LaneState,
-    pub(crate) open: usize,
-    pub(crate) quarantined: Vec<Quarantined>,
 }
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
@@ -172,7 +163,7 @@ async fn gather(
         links,
         letters,
     } = answers;
-    Ok(assemble(&Gathered {
+    Ok(assemble(Gathered {
         now: SystemClock.now(),
         flags: Flags::of_stacks(&common.name),
         name: common.name.clone(),

@@ -104,7 +104,7 @@ async fn show_run(
     }
     for link in links {
         let approval = link.approval.as_ref();
-        if let Some(why) = approval.and_then(|approval| approval.refused.as_ref()) {
+        if let Some(why) = approval.and_then(pmp_sync_domain::approval::Approval::refusal) {
             context.note(&format!("{} is refused: {why}", name(link)));
         }
     }

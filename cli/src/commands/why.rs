@@ -130,7 +130,7 @@ fn row(link: &WhyLink, answer: &WhyAnswer, flags: &Flags) -> Vec<String> {
         output::or_star(link.experience.as_ref()),
         answer.words(),
         output::time(answer.why.since()),
-        output::or_dash(what_to_do.as_ref().map(|told| flags.text(told))),
+        output::or_dash(what_to_do.as_ref().map(|told| flags.advice(told))),
     ]
 }
 

@@ -196,7 +196,7 @@ pub(crate) fn plan() -> Plan {
 
 /// The command that releases a hold.
 pub(crate) fn command(hold: &Hold) -> String {
-    hold.command(&EXPERIENCE.parse().unwrap())
+    hold.approve(&EXPERIENCE.parse().unwrap()).to_string()
 }
 
 /// A run that has ended, of one request.
@@ -259,5 +259,6 @@ pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -
             at: "2026-01-01T12:00:01Z".parse().unwrap(),
         },
         refused: refused.map(str::to_owned),
+        hints: Vec::new(),
     }
 }

@@ -69,7 +69,7 @@ fn the_page_is_written_and_the_model_is_printed() {
         (&json!("emea"), &json!("differs"))
     );
     let reason = |place: usize| {
-        let place = link["differing"][place]["reason"].as_u64().unwrap();
+        let place = link["differing"][place]["why"].as_u64().unwrap();
         &model["reasons"][usize::try_from(place).unwrap()]
     };
     assert_eq!(

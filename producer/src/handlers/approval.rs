@@ -6,11 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::approval::{Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold};
+use pmp_sync_domain::approval::{
+    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, Refused,
+};
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::{ProductId, RunId};
-use pmp_sync_domain::link::{Link, LinkPolicy, Mode};
+use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
 };
@@ -35,7 +38,7 @@ use crate::setup::Setup;
 /// Why a request about a hold has no effect.
 enum Rejected {
     /// The request does not fit the current state.
-    Refused(String),
+    Refused(Refused),
     /// A call failed.
     Failed(LinkError),
 }
@@ -47,7 +50,12 @@ impl From<LinkError> for Rejected {
 }
 
 fn refused<T>(why: &str) -> Result<T, Rejected> {
-    Err(Rejected::Refused(why.to_owned()))
+    Err(Rejected::Refused(why.into()))
+}
+
+fn refused_with<T>(why: &str, hint: Hint) -> Result<T, Rejected> {
+    let (why, hints) = (why.to_owned(), vec![hint]);
+    Err(Rejected::Refused(Refused { why, hints }))
 }
 
 /// A request with its link.
@@ -144,7 +152,7 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
             fail_link(context, case.run, case.link, Some(lane.clone()), &error).await
         }
         Err(Rejected::Refused(why)) => {
-            tracing::warn!(run = %case.run, %lane, why, "the request about a hold is refused");
+            tracing::warn!(run = %case.run, %lane, why = why.why, "the request about a hold is refused");
             refused = Some(why);
             bare(context, case, LinkStatus::Refused)
         }
@@ -154,14 +162,16 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         && outcome.record.fault.is_none()
     {
         let why = "the plan has changes, or reasons to be held, that were not shown; what it is now waits for approval";
-        refused = Some(why.to_owned());
+        refused = Some(why.into());
     }
+    let (refused, hints) = refused.map(|refused| (refused.why, refused.hints)).unzip();
     let answered = Some(Approval {
         action: case.request.action,
         of: case.request.run,
         plan_hash: case.request.plan_hash.clone(),
         ask: case.ask.clone(),
         refused,
+        hints: hints.unwrap_or_default(),
     });
     // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
     // or committed.
@@ -294,7 +304,7 @@ where
         return refused("the link is frozen; lift `freeze` first");
     }
     if goal.suspension.is_some() {
-        return refused("the link is suspended; `pmp-sync resume` it first");
+        return refused_with("the link is suspended", Hint::Resume(Place::default()));
     }
     if !seen.plan.is_part_of(&shown) {
         if goal.rollback {
@@ -306,8 +316,9 @@ where
             return refused("the rollback has changes that were not shown; ask for it again");
         }
         if seen.guards.reasons.is_empty() {
-            return refused(
-                "the plan has changes that were not shown, and needs no approval any more; the next run makes them (`pmp-sync sync`)",
+            return refused_with(
+                "the plan has changes that were not shown, and needs no approval any more; the next run makes them",
+                Hint::Sync(Place::default()),
             );
         }
         // Served as it is: the current plan is held, and replaces the hold.
@@ -385,7 +396,7 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     if goal.policy.frozen {
         return refused("the link is frozen: nothing would go back; lift `freeze` first");
     }
-    if goal.policy.mode == Mode::Observe {
+    if !goal.policy.mode.acts() {
         return refused("the link only observes: nothing would go back; change its `mode` first");
     }
     let (ledger, now) = (&context.ledger, context.now());
@@ -430,10 +441,11 @@ async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
     };
     let lists = context.ledger.lists(run, &case.request.lane).await;
     let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
-        Rejected::Refused(format!(
+        let why = format!(
             "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
             case.request.lane
-        ))
+        );
+        Rejected::Refused(why.into())
     })?;
     Ok(DesiredState {
         policy,
@@ -451,19 +463,6 @@ fn asked_for<'a>(known: &'a LinkState, request: &ApprovalRequest) -> Option<(&'a
     of_plan.into_iter().chain(of_rollback).find(is_asked_for)
 }
 
-/// The refusal of a request that fits no hold, with the remedy.
-fn stale(known: &LinkState, request: &ApprovalRequest) -> String {
-    let held = known.hold.iter().chain(&known.restore);
-    let commands: Vec<_> = held
-        .map(|hold| hold.command(&request.lane.experience))
-        .collect();
-    if commands.is_empty() {
-        format!("nothing is held on {}", request.lane)
-    } else {
-        format!(
-            "what is held on {} is not the plan that was named; to release what is: {}",
-            request.lane,
-            commands.join("; ")
-        )
-    }
+fn stale(known: &LinkState, request: &ApprovalRequest) -> Refused {
+    Refused::stale(&request.lane, known.hold.iter().chain(&known.restore))
 }

@@ -2,6 +2,7 @@
 
 use futures::executor::block_on;
 use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::lane::{
@@ -130,7 +131,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
     let setting = Setting::new(lists([], []), &lists(["a"], []));
     let Why::Held {
         run: None,
-        command: None,
+        approve: None,
         reasons,
         ..
     } = setting.why("a")
@@ -142,7 +143,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
     let hold = setting.link_state().hold.unwrap();
     let Why::Held {
         run,
-        command,
+        approve,
         since,
         ..
     } = setting.why("a")
@@ -150,7 +151,7 @@ fn a_hold_that_stands_is_told_with_its_command() {
         panic!("{:?}", setting.why("a"));
     };
     assert_eq!((run, since), (Some(hold.run), Some(hold.since)));
-    assert_eq!(command, Some(hold.command(&lane().experience)));
+    assert_eq!(approve, Some(hold.approve(&lane().experience)));
 }
 
 /// The members allow sixty products that the management experience does not allow any more, and wait for
@@ -246,7 +247,7 @@ fn a_link_that_cannot_be_looked_at_is_told_for_every_product_and_holds_up_no_oth
     let first = &report.links[0];
     assert_eq!(first.experience, Some(lane().experience));
     for answer in &first.answers {
-        let Why::Failing { code, remedy, .. } = &answer.why else {
+        let Why::Failing(FaultRecord { code, remedy, .. }) = &answer.why else {
             panic!("{answer:?}");
         };
         assert_eq!(code, "PMS-3001");

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::reason::HoldReason;
+use crate::hint::{Advice, Hint};
 use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
 
 /// Who requested something, and when.
@@ -65,12 +66,14 @@ impl Hold {
         })
     }
 
-    /// The command that approves the plan.
-    pub fn command(&self, experience: &ExperienceId) -> String {
-        format!(
-            "pmp-sync approve {} --experience {experience} --plan {}",
-            self.run, self.plan_hash
-        )
+    /// The command that releases it.
+    pub fn approve(&self, experience: &ExperienceId) -> Hint {
+        Hint::Approve {
+            run: self.run,
+            member: None,
+            experience: experience.clone(),
+            plan_hash: self.plan_hash.clone(),
+        }
     }
 }
 
@@ -145,4 +148,48 @@ pub struct Approval {
     /// Why it was refused. Nothing was changed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// How to go on then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
+}
+
+impl Approval {
+    /// Why it was refused, and how to go on.
+    pub fn refusal(&self) -> Option<Advice> {
+        let advice = Advice::new(self.refused.as_deref()?);
+        let hints = self.hints.iter().cloned();
+        Some(hints.fold(advice, |advice, hint| advice.or_by("go on with", hint)))
+    }
+}
+
+/// Why a request is refused, and the commands to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub why: String,
+    /// The commands.
+    pub hints: Vec<Hint>,
+}
+
+impl<T: Into<String>> From<T> for Refused {
+    fn from(why: T) -> Self {
+        Self {
+            why: why.into(),
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl Refused {
+    /// A request about a hold that is none of those that stand on its lane.
+    pub fn stale<'a>(lane: &LaneId, held: impl IntoIterator<Item = &'a Hold>) -> Self {
+        let held = held.into_iter();
+        let hints: Vec<_> = held.map(|hold| hold.approve(&lane.experience)).collect();
+        let why = if hints.is_empty() {
+            format!("nothing is held on {lane}")
+        } else {
+            format!("another plan than the one that was named is held on {lane}")
+        };
+        Self { why, hints }
+    }
 }

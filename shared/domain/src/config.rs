@@ -139,7 +139,7 @@ impl Reader<'_> {
                 Ok(name) => {
                     guard.exempt.insert(name);
                 }
-                Err(unknown) => self.problem(&raw.span(), unknown),
+                Err(unknown) => self.problem(&raw.span(), unknown.to_string()),
             }
         }
         guard

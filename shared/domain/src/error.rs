@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId};
 
 /// What a caller can do about a failed call.
@@ -103,23 +104,27 @@ impl RunError {
 
     /// The fault in the form in which it is stored and shown.
     pub fn record(&self) -> FaultRecord {
-        let remedy = match self {
-            Self::NoConfig => "apply one with `pmp-sync config apply FILE`",
-            Self::Config(..) => "apply a valid one with `pmp-sync config apply FILE`",
-            Self::NoLink(_) => {
-                "check the experience against `pmp-sync status` and the configuration"
-            }
-            Self::TooLarge(_) => {
-                "name fewer products, or narrow the question with --member and --experience"
-            }
-            Self::Ledger(_) => {
-                "see the message of the service; the request is tried again from the inbox"
-            }
+        let (remedy, hint) = match self {
+            Self::NoConfig => ("apply a configuration", Some(Hint::ConfigApply)),
+            Self::Config(..) => ("apply a valid configuration", Some(Hint::ConfigApply)),
+            Self::NoLink(_) => (
+                "check the experience against the configuration and the lanes there are",
+                Some(Hint::Status { run: None }),
+            ),
+            Self::TooLarge(_) => (
+                "name fewer products, or narrow the question with --member and --experience",
+                None,
+            ),
+            Self::Ledger(_) => (
+                "see the message of the service; the request is tried again from the inbox",
+                None,
+            ),
         };
         FaultRecord {
             code: self.code().to_owned(),
             message: self.to_string(),
             remedy: remedy.to_owned(),
+            hint,
         }
     }
 }
@@ -171,6 +176,19 @@ pub struct FaultRecord {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+    /// The command that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
+}
+
+impl FaultRecord {
+    /// What to do, with the command.
+    pub fn advice(&self) -> Advice {
+        match self.hint.clone() {
+            Some(hint) => Advice::by(self.remedy.as_str(), hint),
+            None => Advice::new(self.remedy.as_str()),
+        }
+    }
 }
 
 impl LinkError {
@@ -222,6 +240,7 @@ impl LinkError {
             code: self.code().to_owned(),
             message: self.to_string(),
             remedy: self.remedy().to_owned(),
+            hint: None,
         }
     }
 

@@ -6,12 +6,14 @@
 
 pub mod answers;
 pub mod approval;
+pub mod closed_list;
 pub mod config;
 pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod experience;
 pub mod guard;
+pub mod hint;
 pub mod ids;
 pub mod lane;
 pub mod link;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::guard::limits::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
 
@@ -28,20 +29,11 @@ pub enum Mode {
     Observe,
 }
 
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Mirror, Self::Additive, Self::Observe];
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Mirror => "mirror",
-            Self::Additive => "additive",
-            Self::Observe => "observe",
-        })
-    }
-}
+closed_list!(Mode, "mode", {
+    Mirror => "mirror",
+    Additive => "additive",
+    Observe => "observe",
+});
 
 /// What a link does if AWS Marketplace cannot be asked about a product. A product that AWS
 /// Marketplace certainly does not have is never allowed, except with `off`.
@@ -56,6 +48,27 @@ pub enum LiveCheck {
     Warn,
     /// AWS Marketplace is not asked.
     Off,
+}
+
+closed_list!(LiveCheck, "live check", {
+    Require => "require",
+    Warn => "warn",
+    Off => "off",
+});
+
+impl Mode {
+    /// True if the link changes anything; then the member's lists are expected to follow.
+    pub fn acts(self) -> bool {
+        match self {
+            Self::Mirror | Self::Additive => true,
+            Self::Observe => false,
+        }
+    }
+}
+
+/// True if a link is expected to be in sync: if it is not for long, somebody is told.
+pub fn is_expected_in_sync(mode: Mode, is_frozen: bool, is_suspended: bool) -> bool {
+    mode.acts() && !is_frozen && !is_suspended
 }
 
 /// What a link may do to which products. A plan needs only this part of a link.

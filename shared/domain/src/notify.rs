@@ -409,6 +409,7 @@ impl<'a> Draft<'a> {
             management_experience: self.subject.management_experience.clone(),
             message: String::new(),
             what_to_do: String::new(),
+            hints: Vec::new(),
         }
     }
 }

@@ -2,11 +2,11 @@
 //! differs is left alone. Pure: the same inputs give the same plan and the same hash.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::closed_list::closed_list;
 use crate::ids::{PlanHash, ProductId};
 use crate::lane::{BATCH, LaneView};
 use crate::link::{LinkPolicy, Mode};
@@ -161,19 +161,47 @@ pub enum Reason {
     MemberRules,
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Observe => "observe",
-            Self::Additive => "additive",
-            Self::Protected => "protected",
-            Self::Excluded => "excluded",
-            Self::Quarantined => "quarantined",
-            Self::Frozen => "frozen",
-            Self::NotLive => "not-live",
-            Self::LiveUnknown => "live-unknown",
-            Self::MemberRules => "member-rules",
-        })
+closed_list!(Reason, "reason", {
+    Observe => "observe",
+    Additive => "additive",
+    Protected => "protected",
+    Excluded => "excluded",
+    Quarantined => "quarantined",
+    Frozen => "frozen",
+    NotLive => "not-live",
+    LiveUnknown => "live-unknown",
+    MemberRules => "member-rules",
+});
+
+impl Reason {
+    /// What it says, for people.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Observe => "the link only observes",
+            Self::Additive => "the link only allows",
+            Self::Protected => "protected: the link never denies it",
+            Self::Excluded => "excluded: the link never touches it",
+            Self::Quarantined => "quarantined: its change was rejected individually",
+            Self::Frozen => "the link is frozen",
+            Self::NotLive => "AWS Marketplace does not have it",
+            Self::LiveUnknown => "it is not known yet whether AWS Marketplace has it",
+            Self::MemberRules => "the member's own rules forbid it",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Observe => "nothing, or give the link another mode in the configuration",
+            Self::Additive => "nothing, or give the link the mode `mirror` in the configuration",
+            Self::Protected => "nothing, or take it out of `protect` in the configuration",
+            Self::Excluded => "nothing, or take it out of `exclude` in the configuration",
+            Self::Quarantined => "fix the cause, then replay it",
+            Self::Frozen => "nothing, or unfreeze the link in the configuration",
+            Self::NotLive => "take it out of the management experience",
+            Self::LiveUnknown => "nothing: a later run asks again",
+            Self::MemberRules => "nothing, or have the member change the parameters of its stack",
+        }
     }
 }
 

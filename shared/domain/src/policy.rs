@@ -1,10 +1,10 @@
 //! The product lists of a procurement policy.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::ids::{InvalidId, ProductId};
 
 /// What a change does to one product. The service has no third verb: there is no un-list.
@@ -18,27 +18,18 @@ pub enum Action {
     Deny,
 }
 
-impl Action {
-    /// `allow` or `deny`, as in messages, items and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-        }
-    }
+closed_list!(Action, "action", {
+    Allow => "allow",
+    Deny => "deny",
+});
 
+impl Action {
     /// The standing of a product after this change.
     pub fn outcome(self) -> Standing {
         match self {
             Self::Allow => Standing::Allowed,
             Self::Deny => Standing::Denied,
         }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 
@@ -55,15 +46,11 @@ pub enum Standing {
     Unlisted,
 }
 
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Unlisted => "unlisted",
-        })
-    }
-}
+closed_list!(Standing, "standing", {
+    Allowed => "allowed",
+    Denied => "denied",
+    Unlisted => "unlisted",
+});
 
 /// Allow or deny of one product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

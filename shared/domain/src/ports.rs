@@ -9,6 +9,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
@@ -99,16 +100,11 @@ pub enum Closing {
     Superseded,
 }
 
-impl Closing {
-    /// The word in the ledger.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Holding => "holding",
-            Self::Superseded => "superseded",
-        }
-    }
-}
+closed_list!(Closing, "closing", {
+    Applied => "applied",
+    Holding => "holding",
+    Superseded => "superseded",
+});
 
 /// A lane in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

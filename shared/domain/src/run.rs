@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
+
 /// Progress or result of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -24,23 +26,20 @@ pub enum RunStatus {
     Superseded,
 }
 
+closed_list!(RunStatus, "status of a run", {
+    Planning => "planning",
+    Applying => "applying",
+    Completed => "completed",
+    Partial => "partial",
+    Held => "held",
+    Failed => "failed",
+    Superseded => "superseded",
+});
+
 impl RunStatus {
     /// True if the run has ended.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Planning | Self::Applying)
-    }
-
-    /// The word in the ledger and in output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planning => "planning",
-            Self::Applying => "applying",
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Held => "held",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-        }
     }
 }
 
@@ -118,3 +117,15 @@ pub enum LinkStatus {
     /// A request about a hold was refused: nothing was changed.
     Refused,
 }
+
+closed_list!(LinkStatus, "status of a link", {
+    InSync => "in_sync",
+    Committed => "committed",
+    Underway => "underway",
+    Failed => "failed",
+    Suspended => "suspended",
+    Removed => "removed",
+    Held => "held",
+    Rejected => "rejected",
+    Refused => "refused",
+});

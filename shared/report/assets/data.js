@@ -1,26 +1,9 @@
 // What the page knows: the embedded data, decoded once. Every text in it is text and nothing else: it only ever
 // becomes the text of a node.
 
-const SIGNS = {
-  allowed: ["✓", "allowed"],
-  denied: ["✕", "denied"],
-  unlisted: ["·", "unlisted"],
-  unknown: ["?", "not known"],
-  planned: ["◇", "planned"],
-  underway: ["▸", "under way"],
-  held: ["‖", "held"],
-  left_alone: ["○", "left alone"],
-  quarantined: ["!", "quarantined"],
-  blocked: ["■", "blocked"],
-  suspended: ["◼", "suspended"],
-};
-const STATES = {
-  in_sync: "in sync", underway: "under way", differs: "differs", held: "held",
-  blocked: "blocked", suspended: "suspended", unreachable: "unreachable",
-};
-const STATE_SIGNS = {
-  in_sync: "✓", underway: "▸", differs: "≠", held: "‖", blocked: "■", suspended: "◼", unreachable: "?",
-};
+/** Of each word: its sign and its text. */
+let SIGNS;
+let STATES;
 const STANDINGS = { A: "allowed", D: "denied", U: "unlisted" };
 const LETTERS = ["", "A", "D", "U"];
 const NUMBERS = { A: 1, D: 2, U: 3 };
@@ -61,6 +44,9 @@ function decodeLink(coded, raw) {
 }
 
 function decode(raw) {
+  const signs = (all) => Object.fromEntries(all.map(([word, ...rest]) => [word, rest]));
+  SIGNS = signs(raw.signs);
+  STATES = signs(raw.states);
   return {
     made: raw.made, products: raw.p, reasons: raw.r, management: raw.m,
     needles: raw.p.map((product) => product.toLowerCase()),

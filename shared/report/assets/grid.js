@@ -133,8 +133,8 @@ class Grid {
       name.style.height = `${top}px`;
       const twice = this.twice.has(link.member);
       name.append(element("b", "", twice ? `${link.member} ${link.experience ?? "*"}` : link.member));
-      const state = STATES[link.state] + (link.stale ? ", stale" : "");
-      const sign = STATE_SIGNS[link.state];
+      const state = STATES[link.state][1] + (link.stale ? ", stale" : "");
+      const sign = STATES[link.state][0];
       name.append(element("span", "", this.zoom === "words" ? `${sign} ${state}` : sign));
       name.title = `${link.member} ${link.experience ?? "*"}: ${state}`;
       name.setAttribute("aria-label", `${link.member}, ${state}`);

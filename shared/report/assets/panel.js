@@ -92,7 +92,7 @@ class Panel {
       const reason = cell.reason;
       if (cell.fault) {
         this.tell("Why", `${cell.fault.code}: ${cell.fault.message}`);
-        this.tell("What to do", cell.fault.what_to_do);
+        this.tell("What to do", cell.fault.remedy);
       }
       if (reason) {
         this.tell("Why", reason.words);
@@ -115,7 +115,7 @@ class Panel {
     const title = link.experience ? `${link.member} ${link.experience}` : link.member;
     this.open(title, back, () => {
       this.facts([
-        ["State", STATES[link.state] + (link.stale ? ", stale" : "")],
+        ["State", STATES[link.state][1] + (link.stale ? ", stale" : "")],
         ...this.member(link),
         ["Differ", link.unknown ? "not known" : number(link.differs)],
         ["Open changes", number(link.open)],
@@ -126,7 +126,7 @@ class Panel {
       ]);
       if (link.fault) {
         this.tell("Why it cannot be looked at", `${link.fault.code}: ${link.fault.message}`);
-        this.tell("What to do", link.fault.what_to_do);
+        this.tell("What to do", link.fault.remedy);
       }
       this.command("Ask again", `pmp-sync plan --member ${shell(link.member)}`);
     });

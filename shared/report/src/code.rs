@@ -5,7 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Action, Link, Management, Model, Reason, Standing};
+use pmp_sync_domain::answers::report::ManagementLists;
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
+
+use crate::model::{Kind, Link, Model, Reason, State};
 
 /// The data for the script. Names are short, because there may be 400,000 cells.
 #[derive(Debug, Serialize)]
@@ -16,6 +22,10 @@ pub(crate) struct Coded<'a> {
     m: Vec<CodedManagement<'a>>,
     l: Vec<CodedLink<'a>>,
     r: &'a [Reason],
+    /// Of each word in the cells: itself, its sign and its text.
+    signs: Vec<[&'static str; 3]>,
+    /// The same of each state.
+    states: Vec<[&'static str; 3]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,15 +42,15 @@ struct CodedLink<'a> {
     experience: Option<&'a str>,
     /// Index of its management experience.
     m: Option<usize>,
-    mode: crate::model::Mode,
-    state: crate::model::State,
+    mode: Mode,
+    state: State,
     stale: bool,
     step: Option<String>,
     frozen: Option<String>,
     open: usize,
     quarantined: usize,
     letters: Option<usize>,
-    fault: Option<&'a crate::model::Fault>,
+    fault: Option<&'a FaultRecord>,
     /// Indexes of the products that differ, each as its distance from the one before.
     p: Vec<usize>,
     /// Their standing, one letter each.
@@ -63,24 +73,43 @@ fn letter(standing: Standing) -> char {
     }
 }
 
+/// What a cell of a product that does not differ shows: the word, its sign and its text.
+fn sign(standing: Standing) -> [&'static str; 3] {
+    match standing {
+        Standing::Allowed => ["allowed", "✓", "allowed"],
+        Standing::Denied => ["denied", "✕", "denied"],
+        Standing::Unlisted => ["unlisted", "·", "unlisted"],
+    }
+}
+
 pub(crate) fn products(model: &Model) -> BTreeSet<&str> {
     let listed = model.management.iter();
     let listed = listed.flat_map(|of| of.allowed.iter().chain(&of.denied));
     let differing = model.links.iter().flat_map(|link| &link.differing);
-    let differing = differing.map(|cell| &cell.product);
+    let all = listed
+        .chain(differing.map(|cell| &cell.product))
+        .map(ProductId::as_str);
     let besides = model.links.iter().flat_map(|link| &link.denied_besides);
-    let all = listed.chain(differing).chain(besides);
-    all.map(String::as_str).collect()
+    all.chain(besides.map(String::as_str)).collect()
 }
 
-/// Encodes the matrix of the model.
+/// The matrix of the model.
 pub(crate) fn coded(model: &Model) -> Coded<'_> {
     let products = products(model);
     let places: BTreeMap<_, _> = products.iter().copied().zip(0..).collect();
     let management = model.management.iter().map(|of| CodedManagement {
-        id: &of.experience,
+        id: of.experience.as_str(),
         s: of.fault.is_none().then(|| lists(of, &products)),
     });
+    let standings = [Standing::Allowed, Standing::Denied, Standing::Unlisted];
+    let kinds = Kind::ALL
+        .iter()
+        .map(|kind| [kind.as_str(), kind.sign(), kind.text()]);
+    let signs = standings
+        .map(sign)
+        .into_iter()
+        .chain([["unknown", "?", "not known"]]);
+    let states = State::ALL.iter();
     Coded {
         made: model.made_at.to_string(),
         m: management.collect(),
@@ -91,22 +120,20 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
             .collect(),
         p: products.into_iter().collect(),
         r: &model.reasons,
+        signs: signs.chain(kinds).collect(),
+        states: states
+            .map(|state| [state.as_str(), state.sign(), state.text()])
+            .collect(),
     }
 }
 
-fn lists(management: &Management, products: &BTreeSet<&str>) -> String {
-    let set = |list: &'_ [String]| -> BTreeSet<String> { list.iter().cloned().collect() };
-    let (allowed, denied) = (set(&management.allowed), set(&management.denied));
-    let standing = |product: &&str| {
-        if denied.contains(*product) {
-            Standing::Denied
-        } else if allowed.contains(*product) {
-            Standing::Allowed
-        } else {
-            Standing::Unlisted
-        }
+fn lists(management: &ManagementLists, products: &BTreeSet<&str>) -> String {
+    let policy = PolicySnapshot::new(management.allowed.clone(), management.denied.clone());
+    let listed = |product: &&str| {
+        let product = ProductId::new(*product).ok();
+        product.map_or(Standing::Unlisted, |product| policy.standing(&product))
     };
-    products.iter().map(standing).map(letter).collect()
+    products.iter().map(listed).map(letter).collect()
 }
 
 /// Converts ascending indexes to distances.
@@ -122,15 +149,15 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
     // Ordered by product, each once, whatever the order of the input.
     let cells = link.differing.iter();
     let cells: BTreeMap<_, _> = cells
-        .filter_map(|cell| Some((place(&cell.product)?, cell)))
+        .filter_map(|cell| Some((place(cell.product.as_str())?, cell)))
         .collect();
     let besides = link.denied_besides.iter();
     let besides: BTreeSet<_> = besides.filter_map(|product| place(product)).collect();
     let mut reasons: Vec<(usize, usize)> = Vec::new();
     for cell in cells.values() {
         match reasons.last_mut() {
-            Some((reason, times)) if *reason == cell.reason => *times += 1,
-            _ => reasons.push((cell.reason, 1)),
+            Some((reason, times)) if *reason == cell.why => *times += 1,
+            _ => reasons.push((cell.why, 1)),
         }
     }
     let mut management = model.management.iter();
@@ -139,7 +166,7 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
         member: &link.member,
         account: &link.account,
         experience: link.experience.as_deref(),
-        m: management.position(|of| of.experience == link.management_experience),
+        m: management.position(|of| of.experience.as_str() == link.management_experience),
         mode: link.mode,
         state: link.state,
         stale: link.stale,

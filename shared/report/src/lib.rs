@@ -10,8 +10,5 @@ mod model;
 mod page;
 mod plot;
 
-pub use self::model::{
-    Action, Attention, AttentionKind, Cell, Counts, Fault, Kind, Link, Management, Mode, Model,
-    Reason, Run, SCHEMA, Standing, State, Suspension,
-};
+pub use self::model::{Attention, AttentionKind, Counts, Kind, Link, Model, Reason, SCHEMA, State};
 pub use self::page::render;

@@ -6,30 +6,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::html::{age, count, escaped, number, time};
-use crate::model::{Link, Mode, Model, State};
+use crate::model::{Link, Model};
 
 /// Length of the longest bar, in pixels.
 const WIDTH: i64 = 104;
-
-pub(crate) fn state(state: State) -> (&'static str, &'static str, &'static str) {
-    match state {
-        State::InSync => ("in_sync", "✓", "in sync"),
-        State::Underway => ("underway", "▸", "under way"),
-        State::Differs => ("differs", "≠", "differs"),
-        State::Held => ("held", "‖", "held"),
-        State::Blocked => ("blocked", "■", "blocked"),
-        State::Suspended => ("suspended", "◼", "suspended"),
-        State::Unreachable => ("unreachable", "?", "unreachable"),
-    }
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Mirror => "mirror",
-        Mode::Additive => "additive",
-        Mode::Observe => "observe",
-    }
-}
 
 /// Seconds since it was last in sync. The largest number if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
@@ -71,12 +51,12 @@ pub(crate) fn section(model: &Model) -> String {
 }
 
 fn row(link: &Link, now: Timestamp, longest: i64) -> String {
-    let (class, glyph, words) = state(link.state);
+    let (class, glyph, words) = (link.state.as_str(), link.state.sign(), link.state.text());
     let mut text = format!(
         "<tr><th scope=\"row\">{}</th><td><code>{}</code></td><td>{}</td><td class=\"s-{class}\"><span class=\"glyph\" aria-hidden=\"true\">{glyph}</span> {words}",
         escaped(&link.member),
         escaped(link.experience.as_deref().unwrap_or("*")),
-        mode(link.mode),
+        link.mode,
     );
     if let Some(since) = link.frozen_since {
         let _ = write!(text, ", frozen {}", age(since, now));

@@ -1,111 +1,173 @@
-//! What the page shows, and what `pmp-sync report --json` prints.
+//! The model of the page, which `pmp-sync report --json` prints.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use pmp_sync_domain::answers::report::{Differing, ManagementLists};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The version of the model that this release makes.
+/// Version of the model that this release writes.
 pub const SCHEMA: u32 = 1;
 
-/// Where everything stands, at one moment.
+/// The words of one kind, each with its sign and its text on the page: never a colour alone.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident $word:literal $sign:literal $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        pub enum $name {
+            $($(#[$about])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// Every one, in the order of the page.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word in JSON, in addresses and in classes.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The sign on the page.
+            pub fn sign(self) -> &'static str {
+                match self { $(Self::$variant => $sign,)* }
+            }
+
+            /// The text on the page.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// The most important fact about a member experience.
+    State {
+        /// Nothing needs to be done.
+        InSync "in_sync" "✓" "in sync",
+        /// Changes are under way.
+        Underway "underway" "▸" "under way",
+        /// Something differs.
+        Differs "differs" "≠" "differs",
+        /// A plan waits for approval.
+        Held "held" "‖" "held",
+        /// The lane is blocked.
+        Blocked "blocked" "■" "blocked",
+        /// Its changes are suspended.
+        Suspended "suspended" "◼" "suspended",
+        /// It cannot be observed.
+        Unreachable "unreachable" "?" "unreachable",
+    }
+}
+
+words! {
+    /// The kind of reason why a product differs.
+    Kind {
+        /// The next run plans it.
+        Planned "planned" "◇" "planned",
+        /// Its change is under way.
+        Underway "underway" "▸" "under way",
+        /// The plan that contains it waits for approval.
+        Held "held" "‖" "held",
+        /// The plan leaves it alone.
+        LeftAlone "left_alone" "○" "left alone",
+        /// Its change was rejected individually.
+        Quarantined "quarantined" "!" "quarantined",
+        /// The lane is blocked.
+        Blocked "blocked" "■" "blocked",
+        /// Its lane is suspended.
+        Suspended "suspended" "◼" "suspended",
+    }
+}
+
+words! {
+    /// The kind of thing that needs attention, the most urgent first.
+    AttentionKind {
+        /// A management experience cannot be read, or cannot be trusted.
+        Management "management" "!" "Management experience",
+        /// A link cannot be observed.
+        Unreachable "unreachable" "?" "Unreachable",
+        /// A lane is blocked.
+        Blocked "blocked" "■" "Blocked",
+        /// A plan waits for approval.
+        Held "held" "‖" "Held",
+        /// Changes that were rejected individually.
+        Quarantined "quarantined" "!" "Quarantined",
+        /// Messages that cannot be processed.
+        DeadLetters "dead_letters" "✉" "Dead letters",
+        /// Everything, a member or a link is suspended.
+        Suspended "suspended" "◼" "Suspended",
+        /// A link was last known to be in sync too long ago.
+        Stale "stale" "◷" "Stale",
+    }
+}
+
+/// The state of everything, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
     /// The version of this shape.
     pub schema: u32,
     /// When it was made.
-    #[schemars(with = "String")]
+    #[schemars(with = "Time")]
     pub made_at: Timestamp,
-    /// What the stacks' resources are named after.
+    /// The name of the stacks.
     pub name: String,
-    /// The version of the configuration that it went by.
+    /// The version of the configuration that was used.
     pub config_version: u64,
-    /// A link that was last known in sync longer ago than this is stale, in hours.
+    /// A link that was last known to be in sync longer ago than this is stale, in hours.
     pub stale_after_hours: u32,
-    /// The tiles: member experiences by state.
+    /// The number of member experiences in each state.
     pub counts: Counts,
     /// What needs attention, the most urgent first.
     pub attention: Vec<Attention>,
     /// The management experiences.
-    pub management: Vec<Management>,
-    /// The member experiences, and links that cannot be looked at.
+    pub management: Vec<ManagementLists>,
+    /// The member experiences, and links that cannot be observed.
     pub links: Vec<Link>,
     /// Why products differ: each reason once.
     pub reasons: Vec<Reason>,
-    /// What is suspended.
-    pub suspensions: Vec<Suspension>,
     /// The newest runs, the newest first.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunRecord>,
 }
 
-/// How many member experiences stand how. Stale ones are in one of the other counts as well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The number of member experiences in each state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// Nothing is to be done.
-    pub in_sync: usize,
-    /// Changes are under way.
-    pub underway: usize,
-    /// Something differs.
-    pub differs: usize,
-    /// A plan waits for approval.
-    pub held: usize,
-    /// The lane is blocked.
-    pub blocked: usize,
-    /// It is suspended.
-    pub suspended: usize,
-    /// It cannot be looked at.
-    pub unreachable: usize,
-    /// It was last known in sync too long ago.
+    /// Those in each state.
+    #[serde(flatten)]
+    pub states: BTreeMap<State, usize>,
+    /// Those that are stale, which have a state as well.
     pub stale: usize,
     /// Changes that were rejected individually.
     pub quarantined: usize,
 }
 
 impl Counts {
-    /// The counts of these links.
+    /// Counts the links.
     pub fn of(links: &[Link]) -> Self {
         let count = |state: State| links.iter().filter(|link| link.state == state).count();
         Self {
-            in_sync: count(State::InSync),
-            underway: count(State::Underway),
-            differs: count(State::Differs),
-            held: count(State::Held),
-            blocked: count(State::Blocked),
-            suspended: count(State::Suspended),
-            unreachable: count(State::Unreachable),
+            states: State::ALL
+                .iter()
+                .map(|state| (*state, count(*state)))
+                .collect(),
             stale: links.iter().filter(|link| link.stale).count(),
             quarantined: links.iter().map(|link| link.quarantined).sum(),
         }
     }
 }
 
-/// What kind of thing needs attention, the most urgent first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum AttentionKind {
-    /// A management experience cannot be read, or is odd.
-    Management,
-    /// A link cannot be looked at.
-    Unreachable,
-    /// A lane is blocked.
-    Blocked,
-    /// A plan waits for approval.
-    Held,
-    /// Changes were rejected individually.
-    Quarantined,
-    /// Messages that nobody can work on.
-    DeadLetters,
-    /// It is suspended.
-    Suspended,
-    /// A link was last known in sync too long ago.
-    Stale,
-}
-
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attention {
-    /// What kind of thing.
+    /// Its urgency.
     pub kind: AttentionKind,
     /// The member, or what else it is about.
     pub about: String,
@@ -118,168 +180,78 @@ pub struct Attention {
     /// The very command that resolves it.
     pub command: Option<String>,
     /// Since when.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Time>")]
     pub since: Option<Timestamp>,
     /// The run that it comes from.
     pub run: Option<String>,
 }
 
-/// A management experience.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Management {
-    /// Its id.
-    pub experience: String,
-    /// The products that it allows.
-    pub allowed: Vec<String>,
-    /// The products that it denies.
-    pub denied: Vec<String>,
-    /// Why it cannot be read.
-    pub fault: Option<Fault>,
+impl Attention {
+    /// A thing of which nothing more is known than whom it concerns.
+    pub fn new(kind: AttentionKind, about: impl ToString) -> Self {
+        Self {
+            kind,
+            about: about.to_string(),
+            experience: None,
+            message: Vec::new(),
+            what_to_do: None,
+            command: None,
+            since: None,
+            run: None,
+        }
+    }
 }
 
-/// How far a link may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "ReportMode")]
-pub enum Mode {
-    /// Products are allowed and denied.
-    Mirror,
-    /// Products are only ever allowed.
-    Additive,
-    /// Nothing is changed.
-    Observe,
-}
-
-/// How a member experience stands as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Nothing is to be done.
-    InSync,
-    /// Changes are under way.
-    Underway,
-    /// Something differs.
-    Differs,
-    /// A plan waits for approval.
-    Held,
-    /// The lane is blocked.
-    Blocked,
-    /// It is suspended.
-    Suspended,
-    /// It cannot be looked at.
-    Unreachable,
-}
-
-/// A member experience, or a link that cannot be looked at.
+/// A member experience, or a link that cannot be observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The member.
     pub member: String,
     /// Its account.
     pub account: String,
-    /// Its experience; none of a link for every live one that cannot be looked at.
+    /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<String>,
-    /// The experience that it follows.
+    /// The management experience that it follows.
     pub management_experience: String,
     /// How far the link may go.
     pub mode: Mode,
-    /// How it stands as a whole.
+    /// The most important fact about it.
     pub state: State,
-    /// True if it was last known in sync too long ago.
+    /// True if it was last known to be in sync too long ago.
     pub stale: bool,
     /// When the producer last found nothing to do.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Time>")]
     pub last_in_sync: Option<Timestamp>,
     /// When a change set last succeeded.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Time>")]
     pub last_success: Option<Timestamp>,
     /// Since when the link is frozen.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Time>")]
     pub frozen_since: Option<Timestamp>,
-    /// Claimed changes that no change set has applied yet.
+    /// Claimed changes that no change set has applied.
     pub open: usize,
     /// Changes that were rejected individually.
     pub quarantined: usize,
-    /// Dead letters; null if they could not be counted.
+    /// Dead letters. Null if they could not be counted.
     pub dead_letters: Option<usize>,
-    /// The products that stand otherwise than they are wanted.
-    pub differing: Vec<Cell>,
-    /// Products that it denies and the management experience does not list; they are in sync.
+    /// The products that differ. `why` is an index into the reasons of the model.
+    pub differing: Vec<Differing>,
+    /// Products that it denies and the management experience does not list. These are in sync.
     pub denied_besides: Vec<String>,
-    /// Why it cannot be looked at.
-    pub fault: Option<Fault>,
-}
-
-/// Where a product stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "ReportStanding")]
-pub enum Standing {
-    /// On the Allow list.
-    Allowed,
-    /// On the Deny list.
-    Denied,
-    /// On neither.
-    Unlisted,
-}
-
-/// What is to be done to a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "ReportAction")]
-pub enum Action {
-    /// Make it procurable.
-    Allow,
-    /// Make it unprocurable.
-    Deny,
-}
-
-/// A product that stands otherwise than it is wanted on a member experience.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cell {
-    /// The product.
-    pub product: String,
-    /// Where it stands.
-    pub standing: Standing,
-    /// What is to be done to it.
-    pub wanted: Action,
-    /// Why it stands so: a place in `reasons`.
-    pub reason: usize,
-    /// Since when an outside edit of it has been seen.
-    #[schemars(with = "Option<String>")]
-    pub edited_since: Option<Timestamp>,
-}
-
-/// What kind of reason it is that a product differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The next run plans it.
-    Planned,
-    /// Its change is under way.
-    Underway,
-    /// The plan that it is in waits for approval.
-    Held,
-    /// The plan leaves it alone.
-    LeftAlone,
-    /// Its change was rejected individually.
-    Quarantined,
-    /// The lane is blocked.
-    Blocked,
-    /// It is suspended.
-    Suspended,
+    /// Why it cannot be observed.
+    pub fault: Option<FaultRecord>,
 }
 
 /// Why a product differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "ReportReason")]
+#[schemars(rename = "DifferenceReason")]
 pub struct Reason {
-    /// What kind of reason.
+    /// What stands in its way.
     pub kind: Kind,
     /// The reason in words.
     pub words: String,
     /// Since when.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Time>")]
     pub since: Option<Timestamp>,
     /// The run that it comes from.
     pub run: Option<String>,
@@ -289,55 +261,4 @@ pub struct Reason {
     pub what_to_do: Option<String>,
     /// The command that resolves it.
     pub command: Option<String>,
-}
-
-/// Something that is suspended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "ReportStop")]
-pub struct Suspension {
-    /// What: everything, a member or a link.
-    pub what: String,
-    /// Who suspended it.
-    pub by: Option<String>,
-    /// Since when.
-    #[schemars(with = "String")]
-    pub since: Timestamp,
-    /// The command that resume.
-    pub command: String,
-}
-
-/// A fault and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Fault {
-    /// The stable code.
-    pub code: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub what_to_do: String,
-}
-
-/// A run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Run {
-    /// Its id.
-    pub run: String,
-    /// How far it has come.
-    pub status: String,
-    /// What asked for it.
-    pub requests: Vec<String>,
-    /// When it began.
-    #[schemars(with = "String")]
-    pub started_at: Timestamp,
-    /// When nothing more was to be done.
-    #[schemars(with = "Option<String>")]
-    pub completed_at: Option<Timestamp>,
-    /// Planned allows.
-    pub allow: usize,
-    /// Planned denies.
-    pub deny: usize,
-    /// Links whose plans wait for approval.
-    pub held: usize,
-    /// Links that failed.
-    pub failed: usize,
 }

@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 
+use pmp_sync_domain::link::Mode;
+
 use crate::code::{coded, products};
 use crate::html::{age, count, escaped, in_script, number, source_hash, time};
 use crate::members;
-use crate::model::{Attention, AttentionKind, Model, Suspension};
+use crate::model::{Attention, AttentionKind, Kind, Model, State};
 use crate::plot;
+
+/// No state, but counted and chosen beside the states.
+const STALE: AttentionKind = AttentionKind::Stale;
 
 const STYLE: &str = include_str!("../assets/report.css");
 /// The page's script, in three files with one purpose each.
@@ -46,7 +51,7 @@ pub fn render(model: &Model) -> String {
     page.push_str("<main>\n");
     page.push_str(&glance(model));
     page.push_str(&attention(model));
-    page.push_str(MATRIX);
+    page.push_str(&matrix());
     page.push_str(&members::section(model));
     page.push_str(&plot::section(&model.runs));
     page.push_str("</main>\n");
@@ -76,20 +81,15 @@ fn head(model: &Model, name: &str) -> String {
 /// The tiles: member experiences by state.
 fn glance(model: &Model) -> String {
     let counts = &model.counts;
-    let tiles = [
-        ("in_sync", "✓", "in sync", counts.in_sync),
-        ("underway", "▸", "under way", counts.underway),
-        ("differs", "≠", "differ", counts.differs),
-        ("held", "‖", "held", counts.held),
-        ("blocked", "■", "blocked", counts.blocked),
-        ("suspended", "◼", "suspended", counts.suspended),
-        ("unreachable", "?", "unreachable", counts.unreachable),
-        ("stale", "◷", "stale", counts.stale),
-    ];
+    let states = State::ALL.iter().map(|state| {
+        let count = counts.states.get(state).copied().unwrap_or_default();
+        (state.as_str(), state.sign(), state.text(), count)
+    });
+    let stale = (STALE.as_str(), STALE.sign(), "stale", counts.stale);
     let mut text = String::from(
         "<section id=\"glance\" aria-labelledby=\"glance-title\">\n<h2 id=\"glance-title\" class=\"unseen\">At a glance: member experiences</h2>\n<ul class=\"tiles\">\n",
     );
-    for (state, glyph, words, of) in tiles {
+    for (state, glyph, words, of) in states.chain([stale]) {
         let none = if of == 0 { " none" } else { "" };
         let _ = writeln!(
             text,
@@ -102,22 +102,9 @@ fn glance(model: &Model) -> String {
     text
 }
 
-fn kind(kind: AttentionKind) -> (&'static str, &'static str, &'static str) {
-    match kind {
-        AttentionKind::Management => ("unreachable", "!", "Management experience"),
-        AttentionKind::Unreachable => ("unreachable", "?", "Unreachable"),
-        AttentionKind::Blocked => ("blocked", "■", "Blocked"),
-        AttentionKind::Held => ("held", "‖", "Held"),
-        AttentionKind::Quarantined => ("quarantined", "!", "Quarantined"),
-        AttentionKind::DeadLetters => ("quarantined", "✉", "Dead letters"),
-        AttentionKind::Suspended => ("suspended", "◼", "Suspended"),
-        AttentionKind::Stale => ("stale", "◷", "Stale"),
-    }
-}
-
 /// What needs attention, by kind.
 fn attention(model: &Model) -> String {
-    let total = model.attention.len() + model.suspensions.len();
+    let total = model.attention.len();
     let mut text = format!(
         "<section id=\"attention\" aria-labelledby=\"attention-title\">\n<h2 id=\"attention-title\">Needs attention <span class=\"n\">{}</span></h2>\n",
         number(total)
@@ -133,20 +120,12 @@ fn attention(model: &Model) -> String {
         let items = items.map(|item| card(item, model)).collect();
         text.push_str(&group(of, items));
     }
-    if !model.suspensions.is_empty() {
-        let items = model
-            .suspensions
-            .iter()
-            .map(|suspension| suspended(suspension, model))
-            .collect();
-        text.push_str(&group(AttentionKind::Suspended, items));
-    }
     text.push_str("</section>\n");
     text
 }
 
 fn group(of: AttentionKind, items: Vec<String>) -> String {
-    let (class, glyph, words) = kind(of);
+    let (class, glyph, words) = (of.as_str(), of.sign(), of.text());
     let mut text = format!(
         "<div class=\"group s-{class}\"><h3><span class=\"glyph\" aria-hidden=\"true\">{glyph}</span> {words} <span class=\"n\">{}</span></h3>\n<ul class=\"cards\">\n",
         number(items.len())
@@ -200,20 +179,6 @@ fn card(item: &Attention, model: &Model) -> String {
     text
 }
 
-fn suspended(suspension: &Suspension, model: &Model) -> String {
-    let item = Attention {
-        kind: AttentionKind::Suspended,
-        about: suspension.what.clone(),
-        experience: None,
-        message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
-        what_to_do: None,
-        command: Some(suspension.command.clone()),
-        since: Some(suspension.since),
-        run: None,
-    };
-    card(&item, model)
-}
-
 /// A command with its copy button. Without scripts it is text to select.
 pub(crate) fn command_line(command: &str) -> String {
     format!(
@@ -223,15 +188,30 @@ pub(crate) fn command_line(command: &str) -> String {
 }
 
 /// The script fills it. The table of members shows the members too.
-const MATRIX: &str = r#"<section id="matrix" aria-labelledby="matrix-title">
+fn matrix() -> String {
+    let states = State::ALL
+        .iter()
+        .map(|state| (state.as_str(), state.text()));
+    let states = options("anything", states.chain([(STALE.as_str(), "stale")]));
+    let kinds = options(
+        "anything",
+        Kind::ALL.iter().map(|kind| (kind.as_str(), kind.text())),
+    );
+    let modes = Mode::ALL.map(|mode| mode.to_string());
+    let modes = options(
+        "any",
+        modes.iter().map(|mode| (mode.as_str(), mode.as_str())),
+    );
+    format!(
+        r#"<section id="matrix" aria-labelledby="matrix-title">
 <h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>
 <noscript><p class="calm">The matrix of products needs scripts. The tables below do without.</p></noscript>
 <form id="filters" class="filters" role="search" aria-label="What the matrix shows" hidden>
 <label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of an id"></label>
 <label>Member<input id="m" type="search" autocomplete="off" spellcheck="false" placeholder="name, account, experience"></label>
-<label>Members that are<select id="state"><option value="">anything</option><option value="in_sync">in sync</option><option value="underway">under way</option><option value="differs">differing</option><option value="held">held</option><option value="blocked">blocked</option><option value="suspended">suspended</option><option value="unreachable">unreachable</option><option value="stale">stale</option></select></label>
-<label>Products that are<select id="why"><option value="">anything</option><option value="planned">planned</option><option value="underway">under way</option><option value="held">held</option><option value="left_alone">left alone</option><option value="quarantined">quarantined</option><option value="blocked">blocked</option><option value="suspended">suspended</option></select></label>
-<label>Mode<select id="mode"><option value="">any</option><option value="mirror">mirror</option><option value="additive">additive</option><option value="observe">observe</option></select></label>
+<label>Members that are<select id="state">{states}</select></label>
+<label>Products that are<select id="why">{kinds}</select></label>
+<label>Mode<select id="mode">{modes}</select></label>
 <label>Size<select id="zoom"><option value="words">words</option><option value="signs">signs</option><option value="dense">dense</option></select></label>
 <label class="check"><input id="diff" type="checkbox" checked> Only what differs</label>
 <button id="clear" type="reset" class="quiet">Clear</button>
@@ -241,4 +221,14 @@ const MATRIX: &str = r#"<section id="matrix" aria-labelledby="matrix-title">
 <ul class="legend" id="legend" hidden></ul>
 <p id="keys" class="keys" hidden>Arrow keys, Home, End, Page Up and Page Down move; Enter tells why; Escape closes.</p>
 </section>
-"#;
+"#
+    )
+}
+
+fn options<'a>(all: &str, choices: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut text = format!("<option value=\"\">{all}</option>");
+    for (value, words) in choices {
+        let _ = write!(text, "<option value=\"{value}\">{words}</option>");
+    }
+    text
+}

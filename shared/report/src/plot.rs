@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::html::{count, escaped, number, time};
-use crate::model::Run;
+use pmp_sync_domain::records::RunRecord;
 
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 944.0;
@@ -15,7 +15,7 @@ const BOTTOM: f64 = 196.0;
 /// The number of times on the axis.
 const TICKS: i32 = 6;
 
-pub(crate) fn section(runs: &[Run]) -> String {
+pub(crate) fn section(runs: &[RunRecord]) -> String {
     let mut text = format!(
         "<section id=\"runs\" aria-labelledby=\"runs-title\">\n<h2 id=\"runs-title\">Runs <span class=\"n\">{}</span></h2>\n",
         number(runs.len())
@@ -52,7 +52,7 @@ fn round(most: usize) -> usize {
     }
 }
 
-fn plot(runs: &[Run]) -> String {
+fn plot(runs: &[RunRecord]) -> String {
     let begins = runs.iter().map(|run| run.started_at);
     let (first, last) = (begins.clone().min(), begins.max());
     let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
@@ -62,18 +62,21 @@ fn plot(runs: &[Run]) -> String {
         let part = at.duration_since(first).as_secs_f64() / span;
         LEFT + width / 2.0 + part * (RIGHT - LEFT - width)
     };
-    let most = |of: fn(&Run) -> usize| runs.iter().map(of).max().unwrap_or_default();
-    let (up, down) = (round(most(|run| run.allow)), round(most(|run| run.deny)));
+    let most = |of: fn(&RunRecord) -> usize| runs.iter().map(of).max().unwrap_or_default();
+    let (up, down) = (
+        round(most(|run| run.totals.allow)),
+        round(most(|run| run.totals.deny)),
+    );
     // One scale for both, so that equal counts have equal lengths.
     let scale = (BOTTOM - TOP) / height(up + down);
     let zero = TOP + height(up) * scale;
-    let held = runs.iter().filter(|run| run.held > 0).count();
-    let failed = runs.iter().filter(|run| run.failed > 0).count();
+    let held = runs.iter().filter(|run| run.totals.held > 0).count();
+    let failed = runs.iter().filter(|run| run.totals.failed > 0).count();
     let mut text = format!(
         "<svg class=\"plot\" viewBox=\"0 0 960 228\" role=\"img\" aria-label=\"{} over time: up to {} and {} in one; {held} held something, {failed} failed on something. The table below has the same.\">\n",
         count(runs.len(), "run"),
-        count(most(|run| run.allow), "allow"),
-        match most(|run| run.deny) {
+        count(most(|run| run.totals.allow), "allow"),
+        match most(|run| run.totals.deny) {
             1 => "1 deny".to_owned(),
             denies => format!("{} denies", number(denies)),
         },
@@ -112,25 +115,28 @@ fn plot(runs: &[Run]) -> String {
     text
 }
 
-fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
+fn bar(run: &RunRecord, x: f64, width: f64, zero: f64, scale: f64) -> String {
     let left = x - width / 2.0;
-    let (up, down) = (height(run.allow) * scale, height(run.deny) * scale);
+    let (up, down) = (
+        height(run.totals.allow) * scale,
+        height(run.totals.deny) * scale,
+    );
     let mut text = format!(
         "<g><title>{} {}: {} allow, {} deny, {} held, {} failed</title>",
         crate::html::utc(run.started_at),
-        escaped(&run.status),
-        number(run.allow),
-        number(run.deny),
-        number(run.held),
-        number(run.failed)
+        run.status.as_str(),
+        number(run.totals.allow),
+        number(run.totals.deny),
+        number(run.totals.held),
+        number(run.totals.failed)
     );
-    if run.allow + run.deny == 0 {
+    if run.totals.allow + run.totals.deny == 0 {
         let _ = write!(
             text,
             "<circle class=\"none\" cx=\"{x:.1}\" cy=\"{zero:.1}\" r=\"2\"/>"
         );
     }
-    if run.allow > 0 {
+    if run.totals.allow > 0 {
         let up = up.max(1.5);
         let _ = write!(
             text,
@@ -138,7 +144,7 @@ fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
             zero - up
         );
     }
-    if run.deny > 0 {
+    if run.totals.deny > 0 {
         let _ = write!(
             text,
             "<rect class=\"deny\" x=\"{left:.1}\" y=\"{zero:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/>",
@@ -146,8 +152,8 @@ fn bar(run: &Run, x: f64, width: f64, zero: f64, scale: f64) -> String {
         );
     }
     for (of, class, sign, y) in [
-        (run.held, "held", "‖", 24.0),
-        (run.failed, "failed", "×", 12.0),
+        (run.totals.held, "held", "‖", 24.0),
+        (run.totals.failed, "failed", "×", 12.0),
     ] {
         if of > 0 {
             let _ = write!(
@@ -172,7 +178,7 @@ fn label(at: Timestamp, span: f64) -> String {
     at.strftime(form).to_string()
 }
 
-fn table(runs: &[Run]) -> String {
+fn table(runs: &[RunRecord]) -> String {
     let mut text = String::from(
         "<details class=\"runs\"><summary>The runs as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Runs, as a table\" tabindex=\"0\"><table><thead><tr>\
          <th scope=\"col\">Run</th><th scope=\"col\">Status</th><th scope=\"col\">For</th><th scope=\"col\">Began (UTC)</th><th scope=\"col\">Completed (UTC)</th>\
@@ -182,19 +188,30 @@ fn table(runs: &[Run]) -> String {
         let _ = writeln!(
             text,
             "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td><td class=\"r\">{}</td></tr>",
-            escaped(&run.run),
-            escaped(&run.status),
-            escaped(&run.requests.join(", ")),
+            run.run,
+            run.status.as_str(),
+            escaped(&kinds(run).join(", ")),
             time(run.started_at),
             run.completed_at.map_or_else(|| "–".to_owned(), time),
-            number(run.allow),
-            number(run.deny),
-            number(run.held),
-            number(run.failed)
+            number(run.totals.allow),
+            number(run.totals.deny),
+            number(run.totals.held),
+            number(run.totals.failed)
         );
     }
     text.push_str("</tbody></table></div></details>\n");
     text
+}
+
+/// What asked for it, each kind once.
+fn kinds(run: &RunRecord) -> Vec<&str> {
+    let mut kinds: Vec<_> = run
+        .requests
+        .iter()
+        .map(|request| request.kind.as_str())
+        .collect();
+    kinds.dedup();
+    kinds
 }
 
 #[cfg(test)]

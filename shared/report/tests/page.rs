@@ -9,7 +9,8 @@
 )]
 
 use base64::Engine as _;
-use pmp_sync_report::{Counts, Model, render};
+use pmp_sync_domain::link::Mode;
+use pmp_sync_report::{AttentionKind, Counts, Kind, Model, State, render};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -112,11 +113,11 @@ fn a_page_in_which_every_cell_differs_stays_below_five_megabytes() {
     let cell = model.links[0].differing[0].clone();
     let cells = products.iter().map(|product| {
         let mut cell = cell.clone();
-        cell.product.clone_from(product);
+        cell.product = product.parse().unwrap();
         cell
     });
     model.links[0].differing = cells.collect();
-    model.management[0].allowed.clone_from(&products);
+    model.management[0].allowed = products.iter().map(|id| id.parse().unwrap()).collect();
     let link = model.links[0].clone();
     model.links = (0..200)
         .map(|number| {
@@ -128,10 +129,53 @@ fn a_page_in_which_every_cell_differs_stays_below_five_megabytes() {
     // Ten reasons in turn, which do not pack.
     for link in &mut model.links {
         for (place, cell) in link.differing.iter_mut().enumerate() {
-            cell.reason = place % 10;
+            cell.why = place % 10;
         }
     }
     model.reasons = vec![model.reasons[0].clone(); 10];
     let bytes = render(&model).len();
     assert!(bytes < 5_000_000, "{bytes} bytes");
+}
+
+/// Nothing of a mode or a state is written by hand.
+#[test]
+fn every_mode_state_and_kind_can_be_chosen_and_has_its_sign() {
+    let page = render(&model());
+    let data = between(&page, "id=\"data\">", "</script>");
+    let data: Value = serde_json::from_str(data).unwrap();
+    let option = |id: &str, value: &str| {
+        let choices = between(&page, &format!("<select id=\"{id}\">"), "</select>");
+        assert!(
+            choices.contains(&format!("value=\"{value}\"")),
+            "{value}: {choices}"
+        );
+    };
+    for mode in Mode::ALL {
+        option("mode", &mode.to_string());
+    }
+    for state in State::ALL {
+        option("state", state.as_str());
+        let told = json!([state.as_str(), state.sign(), state.text()]);
+        assert!(data["states"].as_array().unwrap().contains(&told), "{told}");
+        let tile = format!("data-state=\"{}\"", state.as_str());
+        assert!(page.contains(&tile), "{tile}");
+    }
+    for kind in Kind::ALL {
+        option("why", kind.as_str());
+        let told = json!([kind.as_str(), kind.sign(), kind.text()]);
+        assert!(data["signs"].as_array().unwrap().contains(&told), "{told}");
+    }
+    let style = between(&page, "<style>", "</style>");
+    let states = State::ALL.iter().map(|state| state.as_str());
+    let kinds = AttentionKind::ALL.iter().map(|kind| kind.as_str());
+    for word in states.chain(kinds) {
+        assert!(
+            style.contains(&format!(".s-{word}")),
+            "{word} has no colour"
+        );
+    }
+    for kind in Kind::ALL {
+        let class = format!(".k-{}", kind.as_str());
+        assert!(style.contains(&class), "{class} has no colour");
+    }
 }

@@ -1,24 +1,26 @@
 //! What comes from outside stays text.
 
-use pmp_sync_report::Cell;
+use pmp_sync_domain::answers::report::Differing;
 
 use crate::browser::with_report;
 use crate::sample::report;
 
 const HOSTILE: &str = "</script><img src=x onerror=\"document.title='broken'\">\u{2028}'\"&amp;";
+/// The worst that is taken as an id.
+const PRODUCT: &str = "</script><img/src=x/onerror=document.title=1>&amp;";
 
 #[test]
 #[ignore = "needs Chromium and chromedriver: cargo test -p pmp-sync-tests --test browser -- --ignored"]
 fn hostile_ids_and_words_are_shown_as_text() {
     let mut model = report(3, 20);
-    let cell = Cell {
-        product: HOSTILE.to_owned(),
+    let cell = Differing {
+        product: PRODUCT.parse().unwrap(),
         ..model.links[0].differing[0].clone()
     };
     model.links[0].differing.push(cell);
     model.links[0].member = HOSTILE.to_owned();
     model.links[0].experience = Some(HOSTILE.to_owned());
-    model.management[0].allowed.push(HOSTILE.to_owned());
+    model.management[0].allowed.push(PRODUCT.parse().unwrap());
     for reason in &mut model.reasons {
         reason.words = HOSTILE.to_owned();
         reason.command = Some(HOSTILE.to_owned());
@@ -29,7 +31,7 @@ fn hostile_ids_and_words_are_shown_as_text() {
         item.command = Some(HOSTILE.to_owned());
     }
     model.name = HOSTILE.to_owned();
-    model.runs[0].status = HOSTILE.to_owned();
+    model.runs[0].requests[0].kind = HOSTILE.to_owned();
     with_report(&model, |page| async move {
         assert_eq!(page.value("document.images.length").await, 0);
         assert_eq!(page.value("document.scripts.length").await, 2);
@@ -57,7 +59,7 @@ fn hostile_ids_and_words_are_shown_as_text() {
         let title = page
             .text("document.querySelector('#panel h2').textContent")
             .await;
-        assert_eq!(title, HOSTILE);
+        assert_eq!(title, PRODUCT);
         let ask = page
             .text("[...document.querySelectorAll('#panel .command code')].at(-1).textContent")
             .await;

@@ -52,12 +52,12 @@ fn what_is_shown_is_searched_and_filtered_and_the_address_keeps_it() {
         page.click("#diff").await;
         sees(&page, rows, columns).await;
 
-        page.type_into("#q", &first.to_uppercase()).await;
+        page.type_into("#q", &first.as_str().to_uppercase()).await;
         page.until("one product", &format!("{ROWS} === 1")).await;
         let header = page
             .text("document.querySelector('#grid [role=rowheader] code').textContent")
             .await;
-        assert_eq!(header, first);
+        assert_eq!(header, first.as_str());
         page.until(
             "it is said",
             "document.querySelector('#said').textContent.startsWith('1 of 121 products')",
@@ -114,7 +114,7 @@ fn a_cell_tells_why_and_gives_the_focus_back() {
         page.value("document.querySelector('#matrix').scrollIntoView()")
             .await;
         page.picture("matrix.png").await;
-        page.type_into("#q", &cell.product).await;
+        page.type_into("#q", cell.product.as_str()).await;
         page.type_into("#m", "emea").await;
         page.until("one row", &format!("{ROWS} === 1")).await;
         let selector = "#grid [role=gridcell][data-column=\"0\"]".to_owned();

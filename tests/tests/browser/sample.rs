@@ -1,10 +1,13 @@
 //! Reports of any size, in which everything that can be is somewhere. The same every time.
 
 use jiff::{SignedDuration, Timestamp};
-use pmp_sync_report::{
-    Action, Attention, AttentionKind, Cell, Counts, Fault, Kind, Link, Management, Mode, Model,
-    Reason, Run, SCHEMA, Standing, State, Suspension,
-};
+use pmp_sync_domain::answers::report::{Differing, ManagementLists};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::policy::{Action, Standing};
+use pmp_sync_domain::records::{Request, RunRecord};
+use pmp_sync_domain::run::RunStatus;
+use pmp_sync_report::{Attention, AttentionKind, Counts, Kind, Link, Model, Reason, SCHEMA, State};
 
 pub(crate) const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
 
@@ -190,11 +193,11 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
             };
             cells.insert(
                 at,
-                Cell {
-                    product: product(at),
+                Differing {
+                    product: product(at).parse().unwrap(),
                     standing,
                     wanted,
-                    reason: reasons.len() - 1,
+                    why: reasons.len() - 1,
                     edited_since: (at % 17 == 0).then(|| hours_ago(30)),
                 },
             );
@@ -226,10 +229,11 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
         dead_letters: (state != State::Unreachable).then(|| usize::from(state == State::Differs)),
         differing: cells.into_values().collect(),
         denied_besides: vec![product(products)],
-        fault: (state == State::Unreachable).then(|| Fault {
+        fault: (state == State::Unreachable).then(|| FaultRecord {
             code: "PMS-3001".to_owned(),
             message: "the role of account 222222222226 cannot be assumed: AccessDenied".to_owned(),
-            what_to_do: "check external_id, and that the member's stack is deployed".to_owned(),
+            remedy: "check external_id, and that the member's stack is deployed".to_owned(),
+            hint: None,
         }),
     }
 }
@@ -276,11 +280,20 @@ fn attention(links: &[Link]) -> Vec<Attention> {
             run: None,
         });
     }
+    if links.len() > 6 {
+        let name = member(6);
+        all.push(Attention {
+            message: vec!["by arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()],
+            command: Some(format!("pmp-sync resume --member {name}")),
+            since: Some(hours_ago(3)),
+            ..Attention::new(AttentionKind::Suspended, format!("member {name}"))
+        });
+    }
     all.sort_by_key(|item| item.kind);
     all
 }
 
-fn runs() -> Vec<Run> {
+fn runs() -> Vec<RunRecord> {
     (0..72_usize)
         .map(|hour| {
             let drawn = scattered(hour + 400);
@@ -290,24 +303,26 @@ fn runs() -> Vec<Run> {
                 _ => (0, 0),
             };
             let began = hours_ago(i64::try_from(hour).unwrap()) - SignedDuration::from_mins(5);
-            Run {
-                run: format!("01KJNE1V5H00000000000000{hour:02}"),
-                status: if hour % 23 == 5 {
-                    "held"
-                } else if hour % 31 == 9 {
-                    "partial"
-                } else {
-                    "completed"
-                }
-                .to_owned(),
-                requests: vec!["schedule".to_owned()],
-                started_at: began,
-                completed_at: Some(began + SignedDuration::from_mins(2)),
-                allow,
-                deny,
-                held: if hour % 23 == 5 { 2 } else { 0 },
-                failed: usize::from(hour % 31 == 9),
-            }
+            let run = format!("01KJNE1V5H00000000000000{hour:02}")
+                .parse()
+                .unwrap();
+            let mut run = RunRecord::new(run, 7, Vec::new(), began);
+            run.status = if hour % 23 == 5 {
+                RunStatus::Held
+            } else if hour % 31 == 9 {
+                RunStatus::Partial
+            } else {
+                RunStatus::Completed
+            };
+            run.requests = vec![Request {
+                kind: "schedule".to_owned(),
+                ..Request::default()
+            }];
+            run.completed_at = Some(began + SignedDuration::from_mins(2));
+            (run.totals.allow, run.totals.deny) = (allow, deny);
+            run.totals.held = if hour % 23 == 5 { 2 } else { 0 };
+            run.totals.failed = usize::from(hour % 31 == 9);
+            run
         })
         .collect()
 }
@@ -321,7 +336,7 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
     let listed = |standing: Standing| -> Vec<_> {
         (0..products)
             .filter(|at| desired(*at) == standing)
-            .map(product)
+            .map(|at| product(at).parse().unwrap())
             .collect()
     };
     Model {
@@ -332,23 +347,14 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
         stale_after_hours: 24,
         counts: Counts::of(&links),
         attention: attention(&links),
-        management: vec![Management {
-            experience: MANAGEMENT.to_owned(),
+        management: vec![ManagementLists {
+            experience: MANAGEMENT.parse().unwrap(),
             allowed: listed(Standing::Allowed),
             denied: listed(Standing::Denied),
+            oddities: Vec::new(),
             fault: None,
         }],
         reasons,
-        suspensions: if members > 6 {
-            vec![Suspension {
-                what: format!("member {}", member(6)),
-                by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
-                since: hours_ago(3),
-                command: format!("pmp-sync resume --member {}", member(6)),
-            }]
-        } else {
-            Vec::new()
-        },
         runs: runs(),
         links,
     }

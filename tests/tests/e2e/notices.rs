@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::types::Target;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
+use pmp_sync_domain::hint::Hint;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
@@ -192,8 +193,11 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
             (&detail["deny"], &detail["reason"]),
             (&15.into(), &"PMS-7001".into())
         );
-        let approve = detail["approve"].as_str().unwrap();
-        assert_eq!(approve, hold.command(&lane.experience));
+        let approve = hold.approve(&lane.experience);
+        let hints: Vec<Hint> = serde_json::from_value(detail["hints"].clone()).unwrap();
+        assert!(hints.contains(&approve), "{hints:?}");
+        let told = detail["what_to_do"].as_str().unwrap();
+        assert!(told.contains(&approve.to_string()), "{told}");
         installation.sync(PATIENCE).await.unwrap();
         assert!(ears.names().await.is_empty());
         let request = ApprovalRequest {

@@ -8,7 +8,6 @@ use pmp_sync_domain::answers::doctor::{
 };
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::link::Mode;
 
 use super::check::Check;
 use super::deployed;
@@ -142,7 +141,7 @@ fn policy(link: &LinkLook) -> Finding {
     if let Look::Seen(experience) = &link.experience
         && !experience.has_policy
     {
-        let seen = if link.mode == Mode::Observe {
+        let seen = if !link.mode.acts() {
             "it has none: every product is procurable there"
         } else {
             "it has none: every product is procurable there until a run has made it"

@@ -3,6 +3,7 @@
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::doctor::{ManagementLook, PolicySeen};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
+use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::ports::Depth;
 
 use super::super::finding::Status;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::hint::{Advice, Hint};
 use pmp_sync_domain::ids::{AccountId, LaneId};
 use pmp_sync_domain::lane::Block;
 use pmp_sync_domain::ports::StoredConfig;
@@ -312,10 +313,11 @@ fn links(facts: &Facts, now: Timestamp) -> Vec<Finding> {
                     format!("since {since}: {}", reasons.join("; ")),
                 )
                 .about(&link.name)
-                .with_fix(format!(
-                    "see `pmp-sync holds`; to release it: `{}`",
-                    hold.command(&link.lane.experience)
-                ))
+                .with_fix(
+                    Advice::by("look at it", Hint::Holds)
+                        .or_by("to release it", hold.approve(&link.lane.experience))
+                        .to_string(),
+                )
             });
             told.collect()
         },

@@ -205,6 +205,7 @@ fn the_last_run_is_recent_and_did_not_fail() {
         code: "PMS-1002".to_owned(),
         message: "nothing is configured".to_owned(),
         remedy: String::new(),
+        hint: None,
     });
     tells(
         &of(Some(failed), &hourly()),
@@ -285,7 +286,7 @@ fn what_is_held_is_told_with_the_command_that_releases_it() {
     let Look::Seen(links) = &mut seen.links.look else {
         unreachable!()
     };
-    let command = hold.command(&lane().experience);
+    let command = hold.approve(&lane().experience).to_string();
     links[0].holds.push(hold);
     links[0].frozen_since = Some(before(3_600));
     tells(

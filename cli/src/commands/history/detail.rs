@@ -59,7 +59,7 @@ fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure>
         return Ok(());
     };
     line(&format!("  fault       {}: {}", fault.code, fault.message))?;
-    line(&format!("  what to do  {}", flags.text(&fault.remedy)))
+    line(&format!("  what to do  {}", flags.advice(&fault.advice())))
 }
 
 fn show_request(request: &Request) -> Result<(), Failure> {
@@ -112,8 +112,8 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
             line(&format!("  plan        {hash}"))?;
         }
         line(&format!("  {verdict:<11} {}", who(&approval.ask)))?;
-        if let Some(why) = &approval.refused {
-            line(&format!("  because     {why}"))?;
+        if let Some(why) = approval.refusal() {
+            line(&format!("  because     {}", flags.advice(&why)))?;
         }
     }
     show_fault(link.fault.as_ref(), flags)?;

@@ -92,7 +92,7 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
     let new = new_member(options, external_id, made);
     let edited = edit_config(&context, |text| edit::add(text, &new)).await?;
     // A link in observe changes nothing, so a run would have nothing to do.
-    let acts = |link: &LinkView| link.mode != Mode::Observe;
+    let acts = |link: &LinkView| link.mode.acts();
     let wants_run = links_of(&edited.config, &options.name).iter().any(acts);
     finish(
         common,
@@ -224,7 +224,7 @@ fn tell_next(context: &Context, change: &MemberChange) {
     context.note(&format!(
         "`pmp-sync plan --member {name}` shows what a run would change"
     ));
-    if change.links.iter().all(|link| link.mode == Mode::Observe) {
+    if !change.links.iter().any(|link| link.mode.acts()) {
         context.note(&format!(
             "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
         ));

@@ -9,11 +9,11 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPar
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::records::DeadLetterRecord;
 use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::gathered::Letters;
 use crate::client::context::Context;
 use crate::client::invoke::ask;
 use crate::failure::Failure;
@@ -25,9 +25,6 @@ const MEMBERS_AT_ONCE: usize = 8;
 const QUESTIONS_AT_ONCE: usize = 3;
 /// The code of an answer that would be too large.
 const TOO_LARGE: &str = "PMS-8001";
-
-/// The dead letters of a member, or why they cannot be counted.
-pub(crate) type Letters = Result<Vec<DeadLetterRecord>, FaultRecord>;
 
 /// Everything that the producer has answered.
 #[derive(Debug, Default)]

@@ -6,10 +6,11 @@ use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::records::Suspended;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
-use super::LaneFacts;
-use super::gathered::{Gathered, lane_of};
+use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
 use crate::client::holds;
 use crate::hint::shell;
@@ -32,26 +33,22 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
         all.extend(stale(link, shown, gathered));
     }
     all.extend(letters(gathered));
+    all.extend(suspensions(gathered));
     // The sort is stable: within a kind, the order is that of the configuration.
     all.sort_by_key(|item| item.kind);
     all
 }
 
 fn item(kind: AttentionKind, link: &LinkStandings) -> Attention {
+    let experience = link.experience.as_ref();
     Attention {
-        kind,
-        about: link.member.to_string(),
-        experience: Some(
-            link.experience
-                .as_ref()
-                .map_or_else(|| "*".to_owned(), ToString::to_string),
-        ),
-        message: Vec::new(),
-        what_to_do: None,
-        command: None,
-        since: None,
-        run: None,
+        experience: Some(experience.map_or_else(|| "*".to_owned(), ToString::to_string)),
+        ..Attention::new(kind, &link.member)
     }
+}
+
+fn remedy(reasons: &[HoldReason]) -> Option<String> {
+    reasons.first().map(|reason| reason.remedy().to_owned())
 }
 
 fn told(reasons: &[HoldReason]) -> Vec<String> {
@@ -62,24 +59,20 @@ fn told(reasons: &[HoldReason]) -> Vec<String> {
 }
 
 fn management(gathered: &Gathered) -> Vec<Attention> {
-    let of_one = |lists: &pmp_sync_domain::answers::report::ManagementLists| {
+    let odd = gathered.management.values();
+    let odd = odd.filter(|lists| lists.fault.is_some() || !lists.oddities.is_empty());
+    odd.map(|lists| {
         let fault = lists.fault.as_ref();
         let mut message = told(&lists.oddities);
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
-        let remedy = lists.oddities.first().map(HoldReason::remedy);
-        let remedy = fault.map(|fault| fault.remedy.as_str()).or(remedy);
-        (!message.is_empty()).then(|| Attention {
-            kind: AttentionKind::Management,
-            about: lists.experience.to_string(),
-            experience: None,
+        let of_fault = fault.map(|fault| gathered.flags.advice(&fault.advice()));
+        Attention {
             message,
-            what_to_do: remedy.map(ToOwned::to_owned),
-            command: None,
-            since: None,
-            run: None,
-        })
-    };
-    gathered.management.values().filter_map(of_one).collect()
+            what_to_do: of_fault.or_else(|| remedy(&lists.oddities)),
+            ..Attention::new(AttentionKind::Management, &lists.experience)
+        }
+    })
+    .collect()
 }
 
 fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
@@ -87,7 +80,7 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     let again = format!("plan --member {}", link.member);
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
-        what_to_do: Some(fault.remedy.clone()),
+        what_to_do: Some(gathered.flags.advice(&fault.advice())),
         command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })
@@ -123,10 +116,7 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
         message.extend(told(&link.held_for));
         all.push(Attention {
             message,
-            what_to_do: link
-                .held_for
-                .first()
-                .map(|reason| reason.remedy().to_owned()),
+            what_to_do: remedy(&link.held_for),
             command: Some(gathered.flags.command(&plan)),
             ..item(AttentionKind::Held, link)
         });
@@ -150,10 +140,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     );
     Attention {
         message,
-        what_to_do: hold
-            .reasons
-            .first()
-            .map(|reason| reason.remedy().to_owned()),
+        what_to_do: remedy(&hold.reasons),
         command: Some(gathered.flags.approve(hold, &lane.experience, None)),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
@@ -198,35 +185,48 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
 
 /// Dead letters other than those of quarantined changes, by member.
 fn letters(gathered: &Gathered) -> Vec<Attention> {
-    let of_member = |(member, letters): (&_, &super::asked::Letters)| {
-        let letters = letters.as_ref().ok()?;
+    let mut all = Vec::new();
+    for (member, letters) in &gathered.letters {
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for letter in letters
             .iter()
+            .flatten()
             .filter(|letter| letter.reason != "quarantined")
         {
             *reasons.entry(letter.reason.as_str()).or_default() += 1;
         }
+        if reasons.is_empty() {
+            continue;
+        }
         let words = reasons
             .iter()
             .map(|(reason, count)| format!("{count} {reason}"));
-        let words: Vec<_> = words.collect();
-        (!words.is_empty()).then(|| Attention {
-            kind: AttentionKind::DeadLetters,
-            about: ToString::to_string(member),
-            experience: None,
-            message: vec![words.join(", ")],
+        all.push(Attention {
+            message: vec![words.collect::<Vec<_>>().join(", ")],
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
             command: Some(
                 gathered
                     .flags
                     .command(&format!("dlq list --member {member}")),
             ),
-            since: None,
-            run: None,
-        })
+            ..Attention::new(AttentionKind::DeadLetters, member)
+        });
+    }
+    all
+}
+
+fn suspensions(gathered: &Gathered) -> Vec<Attention> {
+    let one = |(of, suspension): (Suspended<'_>, &Suspension)| Attention {
+        message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
+        command: Some(gathered.flags.command(&match of {
+            Suspended::Everything => "resume".to_owned(),
+            Suspended::Member(name) => format!("resume --member {name}"),
+            Suspended::Link(experience) => format!("resume --experience {experience}"),
+        })),
+        since: Some(suspension.since),
+        ..Attention::new(AttentionKind::Suspended, of)
     };
-    gathered.letters.iter().filter_map(of_member).collect()
+    gathered.suspensions.each().map(one).collect()
 }
 
 fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {

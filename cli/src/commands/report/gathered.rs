@@ -1,16 +1,27 @@
-//! Everything that the report is made of, as it was read.
+//! What is read for the report.
 
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
-use pmp_sync_domain::records::{RunRecord, Suspensions};
+use pmp_sync_domain::lane::{LaneState, Quarantined};
+use pmp_sync_domain::records::{DeadLetterRecord, RunRecord, Suspensions};
 
-use super::LaneFacts;
-use super::asked::Letters;
 use crate::client::holds::Known;
 use crate::hint::Flags;
+
+/// What the ledger has of a lane.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LaneFacts {
+    pub(crate) state: LaneState,
+    pub(crate) open: usize,
+    pub(crate) quarantined: Vec<Quarantined>,
+}
+
+/// The dead letters of a member, or why they cannot be counted.
+pub(crate) type Letters = Result<Vec<DeadLetterRecord>, FaultRecord>;
 
 /// Everything that was read for the report.
 pub(crate) struct Gathered {

@@ -52,8 +52,8 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         Why::Open {
             run, change_set, ..
         } => (Kind::Underway, Some(run), change_set.as_ref(), None),
-        Why::Held { run, command, .. } => {
-            let told = command.as_ref().map(|told| flags.given(told));
+        Why::Held { run, approve, .. } => {
+            let told = approve.as_ref().map(|hint| flags.line(hint));
             (Kind::Held, run.as_ref(), None, told)
         }
         Why::Quarantined {
@@ -74,16 +74,9 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
             (Kind::Planned, Some(run), None, Some(sync))
         }
         Why::Planned => (Kind::Planned, None, None, Some(sync(flags, member, lane))),
-        Why::InSync { .. }
-        | Why::Excluded
-        | Why::Protected
-        | Why::Observed
-        | Why::Additive
-        | Why::NotLive
-        | Why::LiveUnknown
-        | Why::Frozen { .. }
-        | Why::LeftAlone { .. }
-        | Why::Failing { .. } => (Kind::LeftAlone, None, None, None),
+        Why::InSync { .. } | Why::LeftAlone { .. } | Why::Failing(_) => {
+            (Kind::LeftAlone, None, None, None)
+        }
     };
     Reason {
         kind,
@@ -91,7 +84,7 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         since: answer.why.since(),
         run: run.map(ToString::to_string),
         change_set: change_set.map(ToString::to_string),
-        what_to_do: answer.what_to_do(),
+        what_to_do: answer.what_to_do().map(|told| flags.advice(&told)),
         command: resolves,
     }
 }

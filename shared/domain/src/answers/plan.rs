@@ -1,10 +1,9 @@
 //! The plan that a run would make now, as the producer returns it and the command prints it.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
@@ -31,18 +30,14 @@ pub enum PreviewDecision {
     Failed,
 }
 
-impl fmt::Display for PreviewDecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::InSync => "in_sync",
-            Self::Underway => "underway",
-            Self::Commit => "commit",
-            Self::Held => "held",
-            Self::Suspended => "suspended",
-            Self::Failed => "failed",
-        })
-    }
-}
+closed_list!(PreviewDecision, "decision", {
+    InSync => "in_sync",
+    Underway => "underway",
+    Commit => "commit",
+    Held => "held",
+    Suspended => "suspended",
+    Failed => "failed",
+});
 
 /// What a run would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

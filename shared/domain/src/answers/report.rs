@@ -23,6 +23,7 @@ pub struct ReportRequest {
 
 /// The lists of a management experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ManagementLists {
     /// The experience.
     pub experience: ExperienceId,
@@ -42,6 +43,7 @@ pub struct ManagementLists {
 
 /// A product that differs from what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Differing {
     /// Its id in AWS Marketplace.
     pub product: ProductId,
@@ -49,10 +51,11 @@ pub struct Differing {
     pub standing: Standing,
     /// The change that it needs.
     pub wanted: Action,
-    /// The reason why it differs: an index into [`LinkStandings::whys`].
+    /// The reason why it differs: an index into the reasons that come with it.
     pub why: usize,
     /// When an outside edit of it was first seen, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
 }
 

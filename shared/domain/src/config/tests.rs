@@ -70,7 +70,7 @@ fn a_member_experience_stands_in_one_link_only() {
     let twice = format!(
         "{GOOD}\n[[link]]\nmanagement_experience = \"exp-other\"\nmember = \"emea\"\nmember_experience = \"exp-9d1kq27hs0abc\"\n"
     );
-    assert!(problems(&twice)[0].contains("stands in another link already"));
+    assert!(problems(&twice)[0].contains("is in another link already"));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The limits of a link, and the guards from which it is exempt.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::closed_list::closed_list;
 
 /// The highest limit that a configuration may set.
 pub const MOST_LIMIT: usize = 5_000;
@@ -34,53 +34,17 @@ pub enum GuardName {
     FirstPolicy,
 }
 
-impl GuardName {
-    /// Every guard.
-    pub const ALL: [Self; 9] = [
-        Self::ManagementEmpty,
-        Self::ManagementNoPolicy,
-        Self::ManagementDisabled,
-        Self::ManagementArchived,
-        Self::Removals,
-        Self::MostRemovals,
-        Self::Shrink,
-        Self::Restored,
-        Self::FirstPolicy,
-    ];
-
-    /// The name in the configuration and in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ManagementEmpty => "management-empty",
-            Self::ManagementNoPolicy => "management-no-policy",
-            Self::ManagementDisabled => "management-disabled",
-            Self::ManagementArchived => "management-archived",
-            Self::Removals => "removals",
-            Self::MostRemovals => "most-removals",
-            Self::Shrink => "shrink",
-            Self::Restored => "restored",
-            Self::FirstPolicy => "first-policy",
-        }
-    }
-}
-
-impl fmt::Display for GuardName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for GuardName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
-        found.ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|name| name.as_str()).collect();
-            format!("there is no guard {text:?}; there are {}", names.join(", "))
-        })
-    }
-}
+closed_list!(GuardName, "guard", {
+    ManagementEmpty => "management-empty",
+    ManagementNoPolicy => "management-no-policy",
+    ManagementDisabled => "management-disabled",
+    ManagementArchived => "management-archived",
+    Removals => "removals",
+    MostRemovals => "most-removals",
+    Shrink => "shrink",
+    Restored => "restored",
+    FirstPolicy => "first-policy",
+});
 
 /// How much a plan may remove.
 #[derive(Debug, Clone, PartialEq, Eq)]

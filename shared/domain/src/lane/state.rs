@@ -10,6 +10,7 @@ use super::batch::Counts;
 use super::bisect::{Bisect, Failed};
 use super::change::Intent;
 use super::member_rules::{Denied, MemberRules};
+use crate::closed_list::closed_list;
 use crate::ids::{ChangeSetId, PlanHash, RunId};
 use crate::policy::{Action, ProductChange};
 
@@ -65,19 +66,15 @@ pub enum BlockReason {
     Cancelled,
 }
 
-impl fmt::Display for BlockReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::AccessDenied => "access-denied",
-            Self::NotFound => "not-found",
-            Self::Archived => "archived",
-            Self::NoPolicy => "no-policy",
-            Self::Refused => "refused",
-            Self::ChangeSetFailed => "change-set-failed",
-            Self::Cancelled => "cancelled",
-        })
-    }
-}
+closed_list!(BlockReason, "block reason", {
+    AccessDenied => "access-denied",
+    NotFound => "not-found",
+    Archived => "archived",
+    NoPolicy => "no-policy",
+    Refused => "refused",
+    ChangeSetFailed => "change-set-failed",
+    Cancelled => "cancelled",
+});
 
 impl BlockReason {
     /// What to do about it.

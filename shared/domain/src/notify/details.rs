@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::approval::Hold;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
+use crate::hint::{Advice, Hint, Place};
 use crate::lane;
 use crate::lane::Block;
 use crate::records::RunRecord;
@@ -36,11 +37,13 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
         hold.deny,
         words.join("; ")
     );
-    let approve = hold.command(&about.experience);
     let remedy = hold.reasons.first().map_or("", HoldReason::remedy);
-    let what_to_do = format!(
-        "look at it with `pmp-sync holds --products`; if it is right, release it with `{approve}`; if it is a mistake, {remedy}"
-    );
+    let what_to_do = Advice::by("look at it", Hint::Holds)
+        .or_by(
+            "if it is right, release it",
+            hold.approve(&about.experience),
+        )
+        .or(format!("if it is a mistake, {remedy}"));
     Held {
         about: about.says(message, what_to_do),
         since: hold.since,
@@ -54,7 +57,6 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
         allow: hold.allow,
         deny: hold.deny,
         removals: hold.removals,
-        approve: Some(approve),
     }
 }
 
@@ -64,7 +66,7 @@ pub(super) fn held_by_fault(about: About, fault: &FaultRecord, now: Timestamp) -
         about.link(),
         fault.message
     );
-    let what_to_do = format!("{}; then `{}`", fault.remedy, about.sync());
+    let what_to_do = fault.advice().or_by("then start a run", about.sync());
     Held {
         about: about.says(message, what_to_do),
         since: now,
@@ -79,7 +81,6 @@ pub(super) fn held_by_fault(about: About, fault: &FaultRecord, now: Timestamp) -
         allow: 0,
         deny: 0,
         removals: 0,
-        approve: None,
     }
 }
 
@@ -90,7 +91,7 @@ pub(super) fn blocked(about: About, block: &Block) -> Blocked {
         block.reason,
         block.detail
     );
-    let what_to_do = format!("{}, or at once: `{}`", block.reason.remedy(), about.sync());
+    let what_to_do = Advice::new(block.reason.remedy()).or_by("to try at once", about.sync());
     Blocked {
         about: about.says(message, what_to_do),
         since: block.since,
@@ -124,9 +125,16 @@ pub(super) fn quarantined(
         "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
         about.link()
     );
-    let what_to_do = format!(
-        "look at them with `pmp-sync dlq list --member {0}`; once the cause is fixed, `pmp-sync dlq replay --member {0}`",
-        about.member
+    let what_to_do = Advice::by(
+        "look at them",
+        Hint::DeadLettersList(Place::member(&about.member)),
+    )
+    .or_by(
+        "once the cause is fixed, replay them",
+        Hint::DeadLettersReplay {
+            member: Some(about.member.clone()),
+            product: None,
+        },
     );
     Quarantined {
         about: about.says(message, what_to_do),
@@ -160,11 +168,12 @@ pub(super) fn stale(
         about.link()
     );
     let what_to_do = match fault {
-        Some(fault) => fault.remedy.clone(),
-        None => format!(
-            "`pmp-sync plan --member {} --experience {}` shows what differs and why, `pmp-sync status` where its lane stands",
-            about.member, about.experience
-        ),
+        Some(fault) => fault.advice(),
+        None => Advice::by(
+            "see what differs and why",
+            Hint::Plan(Place::link(&about.member, &about.experience)),
+        )
+        .or_by("see where its lane stands", Hint::Status { run: None }),
     };
     MemberStale {
         about: about.says(message, what_to_do),
@@ -189,10 +198,11 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
         .map(|condition| condition.as_str())
         .collect();
     let (rest, what_to_do) = if still.is_empty() {
-        (String::new(), "nothing")
+        (String::new(), Advice::new("nothing"))
     } else {
         let rest = format!("; it is still {}", still.join(" and "));
-        (rest, "`pmp-sync status` shows what still stands")
+        let status = Hint::Status { run: None };
+        (rest, Advice::by("see what still stands", status))
     };
     let message = format!(
         "{} is no longer {}{how}{rest}.",
@@ -203,10 +213,11 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
 }
 
 impl About {
-    fn says(self, message: String, what_to_do: impl Into<String>) -> Self {
+    fn says(self, message: String, what_to_do: Advice) -> Self {
         Self {
             message,
-            what_to_do: what_to_do.into(),
+            what_to_do: what_to_do.to_string(),
+            hints: what_to_do.hints(),
             ..self
         }
     }
@@ -215,11 +226,8 @@ impl About {
         format!("{} of member {}", self.experience, self.member)
     }
 
-    fn sync(&self) -> String {
-        format!(
-            "pmp-sync sync --member {} --experience {}",
-            self.member, self.experience
-        )
+    fn sync(&self) -> Hint {
+        Hint::Sync(Place::link(&self.member, &self.experience))
     }
 }
 
@@ -240,8 +248,17 @@ impl SyncCompleted {
             totals.links
         );
         let what_to_do = match record.status {
-            RunStatus::Completed | RunStatus::Superseded => "nothing".to_owned(),
-            _ => format!("`pmp-sync status --run {}` shows what is left", record.run),
+            RunStatus::Completed | RunStatus::Superseded => Advice::new("nothing"),
+            RunStatus::Planning
+            | RunStatus::Applying
+            | RunStatus::Partial
+            | RunStatus::Held
+            | RunStatus::Failed => Advice::by(
+                "see what is left",
+                Hint::Status {
+                    run: Some(record.run),
+                },
+            ),
         };
         Some(Self {
             schema: crate::SCHEMA,
@@ -252,7 +269,8 @@ impl SyncCompleted {
             since: record.started_at,
             totals,
             message,
-            what_to_do,
+            what_to_do: what_to_do.to_string(),
+            hints: what_to_do.hints(),
         })
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::*;
 use crate::guard::HoldReason;
+use crate::hint::Hint;
 use crate::ids::RunId;
 use crate::lane::{Block, BlockReason, Suspension};
 use crate::plan::Plan;
@@ -146,6 +147,7 @@ impl World {
             code: code.to_owned(),
             message: "it cannot be looked at".to_owned(),
             remedy: "mend it".to_owned(),
+            hint: None,
         });
     }
 }
@@ -186,8 +188,12 @@ fn a_hold_is_told_once_another_one_again_and_its_end_once() {
         (told.allow, told.deny, told.reason.as_str()),
         (2, 51, "PMS-7002")
     );
-    let command = told.approve.clone().unwrap();
-    assert!(told.about.what_to_do.contains(&command), "{told:?}");
+    let approve = world.hold.as_ref().unwrap().approve(&told.about.experience);
+    assert!(
+        told.about.what_to_do.contains(&approve.to_string()),
+        "{told:?}"
+    );
+    assert!(told.about.hints.contains(&approve), "{told:?}");
     world.hold = Some(hold(2));
     assert_eq!(world.look(), ["Held"]);
     world.hold = None;
@@ -211,7 +217,8 @@ fn a_management_experience_that_cannot_be_trusted_is_a_hold_without_a_command() 
     let Notice::Held(told) = world.last() else {
         panic!()
     };
-    assert!(told.approve.is_none() && told.run.is_none());
+    let is_approval = |hint: &Hint| matches!(hint, Hint::Approve { .. });
+    assert!(!told.about.hints.iter().any(is_approval) && told.run.is_none());
     assert_eq!(told.reason, "PMS-2001");
     assert_eq!(world.look(), NOTHING);
     // That the member does not answer says nothing of the management experience.

@@ -12,7 +12,7 @@ use crate::error::LinkError;
 use crate::guard::{GuardName, HoldReason};
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
-use crate::link::{Link, Mode};
+use crate::link::{Link, is_expected_in_sync};
 use crate::notify::{Seen, Subject};
 use crate::plan::Plan;
 use crate::policy::Action;
@@ -194,7 +194,7 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
 /// Hours out of sync after which the link is stale. None for a link that is suspended, frozen, or
 /// only observes.
 fn stale_after_hours(link: &Link, state: &LaneState) -> Option<u32> {
-    let is_expected =
-        state.suspension.is_none() && !link.policy.frozen && link.policy.mode != Mode::Observe;
+    let is_suspended = state.suspension.is_some();
+    let is_expected = is_expected_in_sync(link.policy.mode, link.policy.frozen, is_suspended);
     is_expected.then_some(link.stale_after_hours)
 }

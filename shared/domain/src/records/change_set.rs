@@ -1,10 +1,9 @@
 //! Records of change sets. Each is written when its change set has ended, before the lane is freed.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::lane::LaneState;
 use crate::policy::Action;
@@ -30,24 +29,13 @@ pub enum SetOutcome {
     Vanished,
 }
 
-impl SetOutcome {
-    /// As it is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::ServerFault => "server-fault",
-            Self::Cancelled => "cancelled",
-            Self::Vanished => "vanished",
-        }
-    }
-}
-
-impl fmt::Display for SetOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+closed_list!(SetOutcome, "outcome of a change set", {
+    Succeeded => "succeeded",
+    Failed => "failed",
+    ServerFault => "server-fault",
+    Cancelled => "cancelled",
+    Vanished => "vanished",
+});
 
 /// The record of a change set that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::ids::{LaneId, MemberName, ProductId, RunId};
 use crate::policy::Action;
 
@@ -24,6 +25,14 @@ pub enum DeadLetterOutcome {
     /// It stays: it is not understood, or its link could not be observed.
     Kept,
 }
+
+closed_list!(DeadLetterOutcome, "outcome of a dead letter", {
+    Reissued => "reissued",
+    Underway => "underway",
+    Dropped => "dropped",
+    Discarded => "discarded",
+    Kept => "kept",
+});
 
 /// The ledger's item of a dead letter that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

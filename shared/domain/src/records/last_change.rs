@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::closed_list::closed_list;
 use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::policy::Action;
 
@@ -21,6 +22,14 @@ pub enum ChangeState {
     /// It was rejected individually.
     Quarantined,
 }
+
+closed_list!(ChangeState, "state of a change", {
+    Open => "open",
+    Applied => "applied",
+    Holding => "holding",
+    Superseded => "superseded",
+    Quarantined => "quarantined",
+});
 
 /// The last change of a product on a lane: the ledger's item of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,13 @@
 //! The details of the events on the bus. Their schemas are generated from these types.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, event};
 use super::names::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
+use crate::hint::Hint;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::policy::Action;
@@ -40,6 +40,9 @@ pub struct About {
     pub message: String,
     /// The next step, with its command.
     pub what_to_do: String,
+    /// These commands, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 /// One reason of a hold.
@@ -81,9 +84,6 @@ pub struct Held {
     pub deny: usize,
     /// Planned denies of products that the member allows.
     pub removals: usize,
-    /// The command that approves the plan. None if there is nothing to approve.
-    #[serde(default)]
-    pub approve: Option<String>,
 }
 
 /// `Blocked`: the lane cannot continue. Each run tries again.
@@ -178,23 +178,12 @@ pub enum Condition {
     Stale,
 }
 
-impl Condition {
-    /// The word in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Blocked => "blocked",
-            Self::Quarantined => "quarantined",
-            Self::Stale => "stale",
-        }
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+closed_list!(Condition, "condition", {
+    Held => "held",
+    Blocked => "blocked",
+    Quarantined => "quarantined",
+    Stale => "stale",
+});
 
 /// How an announced state ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +198,12 @@ pub enum EndedBy {
     /// The link is no longer in the configuration.
     Removed,
 }
+
+closed_list!(EndedBy, "end", {
+    Resolved => "resolved",
+    NotExpected => "not_expected",
+    Removed => "removed",
+});
 
 /// An announced state that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +262,9 @@ pub struct SyncCompleted {
     pub message: String,
     /// The next step, with its command.
     pub what_to_do: String,
+    /// These commands, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
 }
 
 impl SyncCompleted {

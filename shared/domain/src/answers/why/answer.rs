@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Ask;
+use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
+use crate::hint::Hint;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::link::Mode;
@@ -79,23 +81,11 @@ pub enum Why {
         since: Option<Timestamp>,
         /// The command that approves the plan.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        command: Option<String>,
+        approve: Option<Hint>,
         /// Who has rejected it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rejected: Option<Ask>,
     },
-    /// The link never touches it.
-    Excluded,
-    /// The link never denies it.
-    Protected,
-    /// The link only observes.
-    Observed,
-    /// The link only allows.
-    Additive,
-    /// AWS Marketplace does not have it.
-    NotLive,
-    /// It is unknown whether AWS Marketplace has it.
-    LiveUnknown,
     /// Its change was rejected individually.
     Quarantined {
         /// Allow or deny.
@@ -132,27 +122,17 @@ pub enum Why {
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
         since: Timestamp,
     },
-    /// The link is frozen.
-    Frozen {
+    /// The plan leaves it alone.
+    LeftAlone {
+        /// Why.
+        reason: Reason,
         /// When a run first saw it frozen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
     },
-    /// The plan leaves it alone for any other reason.
-    LeftAlone {
-        /// The typed reason.
-        reason: Reason,
-    },
-    /// The link cannot be observed.
-    Failing {
-        /// The stable code.
-        code: String,
-        /// What is wrong, as a sentence.
-        message: String,
-        /// What to do about it.
-        remedy: String,
-    },
+    /// The link cannot be looked at.
+    Failing(FaultRecord),
     /// A newer plan replaced its change.
     Superseded {
         /// The run whose change it was.
@@ -188,18 +168,9 @@ impl Why {
         match self {
             Self::InSync { .. } => Verdict::InSync,
             Self::Held { .. } => Verdict::Held,
-            Self::Failing { .. } | Self::Quarantined { .. } | Self::Blocked { .. } => {
-                Verdict::Fails
-            }
+            Self::Failing(_) | Self::Quarantined { .. } | Self::Blocked { .. } => Verdict::Fails,
             Self::Open { .. }
-            | Self::Excluded
-            | Self::Protected
-            | Self::Observed
-            | Self::Additive
-            | Self::NotLive
-            | Self::LiveUnknown
             | Self::Suspended { .. }
-            | Self::Frozen { .. }
             | Self::LeftAlone { .. }
             | Self::Superseded { .. }
             | Self::Planned => Verdict::Differs,
@@ -211,21 +182,13 @@ impl Why {
         match self {
             Self::InSync { since, .. }
             | Self::Held { since, .. }
-            | Self::Frozen { since }
+            | Self::LeftAlone { since, .. }
             | Self::Superseded { since, .. } => *since,
             Self::Open { since, .. }
             | Self::Quarantined { since, .. }
             | Self::Blocked { since, .. }
             | Self::Suspended { since, .. } => Some(*since),
-            Self::Excluded
-            | Self::Protected
-            | Self::Observed
-            | Self::Additive
-            | Self::NotLive
-            | Self::LiveUnknown
-            | Self::LeftAlone { .. }
-            | Self::Failing { .. }
-            | Self::Planned => None,
+            Self::Failing(_) | Self::Planned => None,
         }
     }
 }

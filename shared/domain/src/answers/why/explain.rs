@@ -67,11 +67,7 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
             desired: None,
             standing: None,
             wanted: None,
-            why: Why::Failing {
-                code: fault.code.clone(),
-                message: fault.message.clone(),
-                remedy: fault.remedy.clone(),
-            },
+            why: Why::Failing(fault.clone()),
             edited_since: None,
         },
         Facts::Seen(seen) => why_of(product, seen),
@@ -147,27 +143,22 @@ impl Seen<'_> {
 
     /// Why the plan leaves the product alone.
     fn left(&self, product: &ProductId, reason: Reason) -> Why {
-        let quarantined = self.last.get(product);
-        let quarantined = quarantined.filter(|last| last.state == ChangeState::Quarantined);
-        match (reason, quarantined) {
-            (Reason::Frozen, _) => Why::Frozen {
-                since: self.link_state.frozen_since,
-            },
-            (Reason::Excluded, _) => Why::Excluded,
-            (Reason::Protected, _) => Why::Protected,
-            (Reason::Observe, _) => Why::Observed,
-            (Reason::Additive, _) => Why::Additive,
-            (Reason::NotLive, _) => Why::NotLive,
-            (Reason::LiveUnknown, _) => Why::LiveUnknown,
-            (Reason::Quarantined, Some(quarantined)) => Why::Quarantined {
-                action: quarantined.action,
-                error_code: quarantined.error_code.clone().unwrap_or_default(),
-                error_message: quarantined.error_message.clone().unwrap_or_default(),
-                change_set: quarantined.change_set.clone(),
-                run: quarantined.run,
-                since: quarantined.quarantined_at.unwrap_or(quarantined.claimed_at),
-            },
-            (reason, _) => Why::LeftAlone { reason },
+        let last = self.last.get(product);
+        let quarantined = last.filter(|last| last.state == ChangeState::Quarantined);
+        if let (Reason::Quarantined, Some(last)) = (reason, quarantined) {
+            return Why::Quarantined {
+                action: last.action,
+                error_code: last.error_code.clone().unwrap_or_default(),
+                error_message: last.error_message.clone().unwrap_or_default(),
+                change_set: last.change_set.clone(),
+                run: last.run,
+                since: last.quarantined_at.unwrap_or(last.claimed_at),
+            };
+        }
+        let is_frozen = reason == Reason::Frozen;
+        Why::LeftAlone {
+            reason,
+            since: self.link_state.frozen_since.filter(|_| is_frozen),
         }
     }
 
@@ -239,7 +230,7 @@ impl Seen<'_> {
             reasons: self.held_for.to_vec(),
             run: hold.map(|hold| hold.run),
             since: hold.map(|hold| hold.since),
-            command: hold.map(|hold| hold.command(self.experience)),
+            approve: hold.map(|hold| hold.approve(self.experience)),
             rejected: hold.and_then(|hold| hold.rejected.clone()),
         }
     }

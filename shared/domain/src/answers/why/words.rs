@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Stage, Why, WhyAnswer};
 use crate::guard::HoldReason;
+use crate::hint::{Advice, Hint, Place};
 use crate::policy::Action;
 
 fn joined(reasons: &[HoldReason]) -> String {
@@ -43,12 +44,6 @@ impl fmt::Display for Why {
                 Some(run) => write!(f, "held by run {run}: {}", joined(reasons)),
                 None => write!(f, "the next run would hold it: {}", joined(reasons)),
             },
-            Self::Excluded => f.write_str("excluded: the link never touches it"),
-            Self::Protected => f.write_str("protected: the link never denies it"),
-            Self::Observed => f.write_str("the link only observes"),
-            Self::Additive => f.write_str("the link only allows"),
-            Self::NotLive => f.write_str("AWS Marketplace does not have it"),
-            Self::LiveUnknown => f.write_str("whether AWS Marketplace has it is not known yet"),
             Self::Quarantined {
                 action,
                 error_code,
@@ -64,9 +59,8 @@ impl fmt::Display for Why {
             }
             Self::Suspended { by: Some(by), .. } => write!(f, "suspended by {by}"),
             Self::Suspended { by: None, .. } => f.write_str("suspended"),
-            Self::Frozen { .. } => f.write_str("the link is frozen"),
-            Self::LeftAlone { reason } => write!(f, "left alone: {reason}"),
-            Self::Failing { code, message, .. } => write!(f, "{code}: {message}"),
+            Self::LeftAlone { reason, .. } => f.write_str(reason.explanation()),
+            Self::Failing(fault) => write!(f, "{}: {}", fault.code, fault.message),
             Self::Superseded { run, by: None, .. } => {
                 write!(f, "the change of run {run} was superseded")
             }
@@ -99,57 +93,49 @@ impl WhyAnswer {
         words
     }
 
-    /// What an operator can do about it. None if it is in sync.
-    pub fn what_to_do(&self) -> Option<String> {
-        let words = match &self.why {
+    /// What somebody can do about it; nothing if it is in sync.
+    pub fn what_to_do(&self) -> Option<Advice> {
+        Some(match &self.why {
             Why::InSync { .. } => return None,
             Why::Open { action, .. } if self.wanted != Some(*action) => {
-                "nothing: it ends by itself, and the next run plans what is wanted now"
+                Advice::new("nothing: it ends by itself, and the next run plans what is wanted now")
             }
-            Why::Open { .. } => "nothing: it ends by itself",
+            Why::Open { .. } => Advice::new("nothing: it ends by itself"),
             Why::Held {
-                rejected: Some(_),
-                command: Some(command),
+                rejected,
+                approve: Some(approve),
                 reasons,
                 ..
             } => {
                 let remedy = reasons.first().map_or("", HoldReason::remedy);
-                return Some(format!(
-                    "it was rejected: {remedy}; or after all: {command}"
-                ));
+                let approve = approve.clone();
+                match rejected {
+                    Some(_) => Advice::new(format!("it was rejected: {remedy}"))
+                        .or_by("to release it after all", approve),
+                    None => Advice::by("if the plan is right", approve)
+                        .or(format!("if it is not, {remedy}")),
+                }
             }
-            Why::Held {
-                command: Some(command),
-                reasons,
-                ..
-            } => {
-                let remedy = reasons.first().map_or("", HoldReason::remedy);
-                return Some(format!("if the plan is right: {command}; if not: {remedy}"));
+            Why::Held { approve: None, .. } => {
+                Advice::by("look at the plan", Hint::Plan(Place::default()))
+                    .or("the run that holds it shows how to approve it")
             }
-            Why::Held { command: None, .. } => {
-                "`pmp-sync plan` shows the plan; the run that holds it shows how to approve it"
-            }
-            Why::Excluded => "nothing, or take it out of `exclude` in the configuration",
-            Why::Protected => "nothing, or take it out of `protect` in the configuration",
-            Why::Observed => "nothing, or give the link another mode in the configuration",
-            Why::Additive => "nothing, or give the link the mode `mirror` in the configuration",
-            Why::NotLive => "take it out of the management experience",
-            Why::LiveUnknown => "nothing: a later run asks again",
-            Why::Quarantined { .. } => {
-                return Some(format!(
-                    "fix the cause, then `pmp-sync dlq replay --product {}`",
-                    self.product
-                ));
-            }
-            Why::Blocked { reason, .. } => reason.remedy(),
-            Why::Suspended { .. } => "`pmp-sync resume`; `pmp-sync status` shows by which name",
-            Why::Frozen { .. } => "nothing, or unfreeze the link in the configuration",
-            Why::LeftAlone { .. } => "docs/semantics.md explains this reason",
-            Why::Failing { remedy, .. } => return Some(remedy.clone()),
-            Why::Superseded { .. } | Why::Planned => {
-                "nothing: the next run plans it; `pmp-sync sync` asks for one now"
-            }
-        };
-        Some(words.to_owned())
+            Why::LeftAlone { reason, .. } => Advice::new(reason.remedy()),
+            Why::Quarantined { .. } => Advice::by(
+                "fix the cause, then replay it",
+                Hint::DeadLettersReplay {
+                    member: None,
+                    product: Some(self.product.clone()),
+                },
+            ),
+            Why::Blocked { reason, .. } => Advice::new(reason.remedy()),
+            Why::Suspended { .. } => Advice::by("resume it", Hint::Resume(Place::default())).or_by(
+                "to see by which name it is suspended",
+                Hint::Status { run: None },
+            ),
+            Why::Failing(fault) => fault.advice(),
+            Why::Superseded { .. } | Why::Planned => Advice::new("nothing: the next run plans it")
+                .or_by("to start one now", Hint::Sync(Place::default())),
+        })
     }
 }

@@ -1,0 +1,112 @@
+//! Enums that are a closed list of words: one line a variant gives each its word, and all that follows from it.
+
+/// A word that is not on a list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {kind} {text:?}; there are {known}")]
+pub struct UnknownWord {
+    /// What was to be read.
+    pub kind: &'static str,
+    /// The word.
+    pub text: String,
+    /// The words that are on the list.
+    pub known: String,
+}
+
+/// Gives an enum `ALL`, `as_str`, `Display` and `FromStr`. The words are those of its serde form, which
+/// [`assert_words`] proves; a variant without a line does not compile.
+macro_rules! closed_list {
+    ($name:ident, $kind:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $name {
+            /// Every one, in the order of the list.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
+            /// The word by which it is stored, sent, configured and shown.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::closed_list::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, $crate::closed_list::UnknownWord> {
+                let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+                found.ok_or_else(|| $crate::closed_list::UnknownWord {
+                    kind: $kind,
+                    text: text.to_owned(),
+                    known: Self::ALL.map(Self::as_str).join(", "),
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use closed_list;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+    use std::str::FromStr;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::answers::plan::PreviewDecision;
+    use crate::guard::GuardName;
+    use crate::lane::BlockReason;
+    use crate::link::{LiveCheck, Mode};
+    use crate::plan::Reason;
+    use crate::policy::{Action, Standing};
+    use crate::ports::Closing;
+    use crate::records::{ChangeState, DeadLetterOutcome, SetOutcome};
+    use crate::run::{LinkStatus, RunStatus};
+    use crate::wire::events::{Condition, EndedBy};
+
+    /// Each word is the serde form, and is read back.
+    fn assert_words<T>(all: &[T])
+    where
+        T: Copy + PartialEq + Debug + Display + FromStr<Err = UnknownWord>,
+        T: Serialize + DeserializeOwned,
+    {
+        for one in all {
+            let word = one.to_string();
+            assert_eq!(serde_json::to_value(one).unwrap(), word);
+            assert_eq!(word.parse(), Ok(*one));
+            assert_eq!(serde_json::from_value::<T>(word.into()).unwrap(), *one);
+        }
+        let unknown = "no such word".parse::<T>().unwrap_err();
+        assert!(
+            unknown.to_string().contains(&all[0].to_string()),
+            "{unknown}"
+        );
+    }
+
+    #[test]
+    fn the_word_of_every_list_is_what_is_stored_and_is_read_back() {
+        assert_words(&Action::ALL);
+        assert_words(&BlockReason::ALL);
+        assert_words(&ChangeState::ALL);
+        assert_words(&Closing::ALL);
+        assert_words(&Condition::ALL);
+        assert_words(&DeadLetterOutcome::ALL);
+        assert_words(&EndedBy::ALL);
+        assert_words(&GuardName::ALL);
+        assert_words(&LinkStatus::ALL);
+        assert_words(&LiveCheck::ALL);
+        assert_words(&Mode::ALL);
+        assert_words(&PreviewDecision::ALL);
+        assert_words(&Reason::ALL);
+        assert_words(&RunStatus::ALL);
+        assert_words(&SetOutcome::ALL);
+        assert_words(&Standing::ALL);
+    }
+}

@@ -21,7 +21,7 @@ enum Needs {
     Findings,
     /// It needs nothing.
     Nothing,
-    /// It is about an AWS of its own, which other tests start.
+    /// It starts an AWS, or looks at one that runs, which other tests do.
     ItsOwn,
 }
 
@@ -59,7 +59,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("history", vec![], Aws),
         ("holds", vec![], Aws),
         ("local down", vec!["--state", "state.json"], Nothing),
-        ("local status", vec![], ItsOwn),
+        ("local status", vec!["--state", "state.json"], ItsOwn),
         ("local up", vec![], ItsOwn),
         (
             "member add",

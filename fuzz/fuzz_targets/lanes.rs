@@ -9,13 +9,20 @@
 
 #![no_main]
 
+#[path = "lanes/worker.rs"]
+mod worker;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, ProductId, RunId};
-use pmp_sync_domain::lane::{BATCH, Block, BlockReason, ChangeError, Counts, Ending, Failed, Intent, IntentChange, LaneState, Next, OnTick, OpenChange, Phase, Rejected, Suspension, choose, counts, first_tick, later_tick, next, on_tick, outstanding, restart_is_due};
+use pmp_sync_domain::lane::{
+    Block, BlockReason, ChangeError, Counts, Ending, Failed, LaneState, Next, OnTick, OpenChange,
+    Phase, Rejected, Suspension, choose, first_tick, later_tick, next, on_tick, outstanding,
+    restart_is_due,
+};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange};
 use pmp_sync_domain::time::later;
@@ -171,6 +178,11 @@ impl Scene {
         transition: impl FnOnce(&LaneState, i64, Timestamp) -> Made,
     ) -> Result<(), Rejected> {
         let after = transition(&self.lane, self.run, self.now)?;
+        self.write(after);
+        Ok(())
+    }
+
+    fn write(&mut self, after: LaneState) {
         check_step(&self.lane, &after);
         check_state(&after);
         check_json(&after);
@@ -178,7 +190,6 @@ impl Scene {
             rev: self.lane.rev + 1,
             ..after
         };
-        Ok(())
     }
 
     fn commit(&mut self, allow: u8, deny: u8, from: u8) {
@@ -257,107 +268,9 @@ impl Scene {
         }
     }
 
-    /// What the worker does when it has read the lane. Returns true when it can do nothing more.
+    /// The worker moves the lane on. Returns true when it can do nothing more.
     fn advance(&mut self) -> bool {
-        let open = self.open();
-        let left = outstanding(&self.lane, &open);
-        assert_eq!(
-            counts(open.iter().map(|open| open.action)).less(left),
-            Counts::default()
-        );
-        match next(&self.lane, &open, TIMEOUT, self.now) {
-            Next::Stay => {
-                assert!(!matches!(self.lane.phase, Phase::Idle | Phase::Starting));
-                return true;
-            }
-            Next::Rest(None) => return true,
-            Next::Rest(Some(settled)) => {
-                assert_eq!(self.lane.planned_run(), Some(settled));
-                assert_eq!(open, [], "settled with something open");
-                self.try_to(|lane, _, _| Ok(lane.announced(settled)))
-                    .expect("told");
-            }
-            Next::Guard { number, due } => {
-                assert_eq!((number, self.lane.phase), (self.lane.tick, Phase::Starting));
-                self.check_due(due);
-                return true;
-            }
-            Next::Supersede(void) => {
-                assert!(!void.is_empty());
-                for change in void {
-                    assert!(Some(change.run) < self.lane.planned_run());
-                    self.close(&change.product, change.run);
-                }
-            }
-            Next::Quarantine(failed) => {
-                let done = failed
-                    .iter()
-                    .map(|failed| (failed.change.product.clone(), failed.change.run))
-                    .collect::<Vec<_>>();
-                for (product, by) in &done {
-                    self.close(product, *by);
-                }
-                self.try_to(|lane, _, _| lane.quarantined(&done))
-                    .expect("they are in the search");
-            }
-            Next::Block(block) => self
-                .try_to(|lane, _, _| lane.blocked(block))
-                .expect("it is idle"),
-            Next::Wait { until } => {
-                assert!(until > self.now);
-                let number = self.lane.tick + 1;
-                self.make(|lane, _, _| lane.ticked(number, until));
-                return true;
-            }
-            Next::Choose(claimed) => return self.choose(&claimed),
-        }
-        false
-    }
-
-    fn choose(&mut self, claimed: &[OpenChange]) -> bool {
-        let choice = choose(&self.lane, claimed, &self.policy, self.now);
-        if choice.batch.is_empty() && choice.holding.is_empty() {
-            return true;
-        }
-        let mut products = BTreeSet::new();
-        for change in choice.batch.iter().chain(&choice.holding) {
-            assert!(claimed.contains(change), "{change:?} is not claimed");
-            assert!(products.insert(&change.product), "{change:?} twice");
-            assert_eq!(Some(change.run), self.lane.planned_run());
-        }
-        let intent = Intent {
-            token: format!("token-{}-{}", self.serial, self.lane.seq),
-            creates_policy: false,
-            at: self.now,
-            changes: choice
-                .batch
-                .iter()
-                .map(|change| IntentChange {
-                    product: change.product.clone(),
-                    action: change.action,
-                    run: change.run,
-                    ordinal: change.ordinal,
-                })
-                .collect(),
-        };
-        let size = intent.counts();
-        assert!(size.allow <= BATCH && size.deny <= BATCH, "{size:?}");
-        let holding = counts(choice.holding.iter().map(|change| change.action));
-        let tick_at = first_tick(&self.lane, self.now);
-        self.check_due(tick_at);
-        let (seq, by) = (self.lane.seq, run(self.run));
-        let stale = self
-            .lane
-            .intending(seq.wrapping_sub(1), by, intent.clone(), holding, tick_at);
-        assert_eq!(stale, Err(Rejected::Seq));
-        self.try_to(|lane, _, _| lane.intending(seq, by, intent.clone(), holding, tick_at))
-            .expect("nothing stands in its way");
-        assert_eq!(self.lane.seq, seq + 1);
-        assert_eq!(self.lane.is_at(&intent), !intent.changes.is_empty());
-        for change in &choice.holding {
-            self.close(&change.product, change.run);
-        }
-        false
+        worker::advance_lane(self)
     }
 
     fn check_due(&self, due: Timestamp) {

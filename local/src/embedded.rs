@@ -3,6 +3,7 @@
 
 mod clients;
 mod deploy;
+mod error;
 mod ministack;
 mod options;
 mod venv;
@@ -11,51 +12,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use pmp_sync_deploy::DeployError;
 pub use pmp_sync_deploy::binaries::{Binaries, build};
 
 pub use self::clients::Clients;
 pub use self::deploy::{Deployment, ManagementStack, MemberStack, NewMember, Stacks};
+pub use self::error::EmbeddedError;
 use self::ministack::Ministack;
-pub use self::options::Options;
+pub use self::options::{Catalog, Options};
 pub use self::venv::python;
-use crate::marketplace::{Emulator, Settings};
+use crate::marketplace::Emulator;
 use crate::proxy::Proxy;
 use pmp_sync_deploy::progress::Progress;
-
-/// An error of the emulated AWS.
-#[derive(Debug, thiserror::Error)]
-pub enum EmbeddedError {
-    /// Something on this machine is missing or failed.
-    #[error("{what} failed: {detail}")]
-    Machine {
-        /// The operation, as a clause.
-        what: String,
-        /// What went wrong.
-        detail: String,
-    },
-    /// The stacks could not be deployed.
-    #[error("deploying to the emulated AWS failed: {0}")]
-    Deploy(#[from] DeployError),
-}
-
-impl EmbeddedError {
-    pub(crate) fn machine(what: impl Into<String>, detail: impl std::fmt::Display) -> Self {
-        Self::Machine {
-            what: what.into(),
-            detail: detail.to_string(),
-        }
-    }
-}
-
-/// The Catalog API that the Lambda functions call.
-#[derive(Debug, Clone)]
-pub enum Catalog {
-    /// Our emulator, with these settings.
-    Own(Settings),
-    /// Another emulator, at this URL. Nothing is seeded there, and it sends no events.
-    Other(String),
-}
 
 /// A running emulated AWS. It ends when this is dropped, or when the process ends in any way.
 #[derive(Debug)]

@@ -6,92 +6,24 @@
 
 mod connection;
 mod rules;
+mod shared;
 
-use std::collections::VecDeque;
 use std::io::Result;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::rules::LONGEST;
 pub use self::rules::{Action, Filter, Moment, RuleId, Rules, Times};
-use self::rules::{Decision, Incoming, LONGEST};
+pub use self::shared::{Fate, Seen};
+use self::shared::{Gate, Shared, now};
 
-/// The most calls in the log. The oldest are dropped first.
-const MOST_SEEN: usize = 100_000;
 /// The most concurrent connections. Others wait in the listener's queue.
 const MOST_CONNECTIONS: usize = 4_096;
-
-/// The fate of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fate {
-    /// It was forwarded, and answered.
-    Forwarded,
-    /// It was forwarded late, and answered.
-    Delayed,
-    /// It was not forwarded, and the connection was closed.
-    Cut,
-    /// It was forwarded, and the connection closed without the answer.
-    AnswerDropped,
-    /// The connection was closed before a call was read.
-    Refused,
-    /// The caller was killed and the call not forwarded.
-    KilledBefore,
-    /// The caller was killed when the upstream had answered.
-    KilledAfter,
-    /// A rule wanted to kill the caller, which was not allowed. The call was forwarded.
-    KillRefused,
-    /// One of the sides ended in the middle, or did not speak HTTP/1.1.
-    Broken,
-}
-
-/// A call in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// When it arrived.
-    pub at: Timestamp,
-    /// The calling process, if it was found.
-    pub pid: Option<u32>,
-    /// The path of its program.
-    pub program: Option<String>,
-    /// The request line. Empty for a refused connection.
-    pub request: String,
-    /// The header `X-Amz-Target`.
-    pub target: Option<String>,
-    /// The status of the upstream's answer, once it has arrived completely.
-    pub status: Option<u16>,
-    /// The fate of the call.
-    pub fate: Fate,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    rules: Rules,
-    /// Only its descendants may be killed.
-    ancestor: Option<u32>,
-    log: VecDeque<Seen>,
-    /// The number of all calls.
-    count: u64,
-}
-
-/// Until when everything is held or refused.
-#[derive(Debug, Clone, Copy, Default)]
-struct Gate {
-    paused: Option<Instant>,
-    refused: Option<Instant>,
-}
-
-struct Shared {
-    address: SocketAddr,
-    upstream: SocketAddr,
-    state: Mutex<State>,
-    gate: watch::Sender<Gate>,
-}
 
 /// A running proxy. It ends, with its connections, when this is dropped.
 pub struct Proxy {
@@ -179,87 +111,6 @@ impl Proxy {
     }
 }
 
-impl Shared {
-    fn state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Decides about a call and logs it. Returns its number in the log.
-    fn arrive(&self, call: &Incoming<'_>) -> (u64, Decision) {
-        self.state(|state| {
-            let decision = state.rules.decide(call);
-            let fate = match decision.action {
-                Some(Action::Cut) => Fate::Cut,
-                Some(Action::DropAnswer) => Fate::AnswerDropped,
-                _ if !decision.delay.is_zero() => Fate::Delayed,
-                // A kill is logged when it has been tried.
-                _ => Fate::Forwarded,
-            };
-            let seq = state.push(Seen {
-                at: now(),
-                pid: call.caller.map(|caller| caller.pid),
-                program: call.caller.map(|caller| caller.program.clone()),
-                request: call.request.to_owned(),
-                target: call.target.map(str::to_owned),
-                status: None,
-                fate,
-            });
-            (seq, decision)
-        })
-    }
-
-    /// Changes a call in the log, if it is still there.
-    fn update(&self, seq: u64, change: impl FnOnce(&mut Seen)) {
-        self.state(|state| {
-            let gone = state.count - state.log.len() as u64;
-            let place = seq.checked_sub(gone).and_then(|p| usize::try_from(p).ok());
-            if let Some(seen) = place.and_then(|place| state.log.get_mut(place)) {
-                change(seen);
-            }
-        });
-    }
-
-    async fn unpaused(&self) {
-        let mut gate = self.gate.subscribe();
-        loop {
-            let until = gate.borrow_and_update().paused;
-            let Some(until) = until.filter(|until| *until > Instant::now()) else {
-                return;
-            };
-            tokio::select! {
-                () = tokio::time::sleep_until(until.into()) => {}
-                _ = gate.changed() => {}
-            }
-        }
-    }
-
-    fn is_refusing(&self) -> bool {
-        let until = self.gate.borrow().refused;
-        until.is_some_and(|until| until > Instant::now())
-    }
-
-    /// Waits for a refusal to begin.
-    async fn refused(&self) {
-        let mut gate = self.gate.subscribe();
-        while !self.is_refusing() {
-            if gate.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl State {
-    fn push(&mut self, seen: Seen) -> u64 {
-        if self.log.len() >= MOST_SEEN {
-            self.log.pop_front();
-        }
-        self.log.push_back(seen);
-        self.count += 1;
-        self.count - 1
-    }
-}
-
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // Dropping this task drops every connection.
     let mut connections = JoinSet::new();
@@ -298,13 +149,4 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             }
         });
     }
-}
-
-/// The clock of the proxy.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the proxy is an edge: its log is of real time"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
 }

@@ -10,6 +10,9 @@
 
 mod fakes;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
@@ -19,7 +22,7 @@ use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{Scope, WorkerMessage};
-use pmp_sync_fakes::World;
+use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{dispatch, queries};
 
 use crate::fakes::{Producer, producer};
@@ -355,4 +358,42 @@ fn an_outage_of_the_ledger_leaves_the_request_in_the_inbox() {
         .world
         .failing(|failing| failing.fail_nth(1, Kind::Retryable));
     assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Retry]);
+}
+
+/// What an idle run costs: whatever else a lane may need is read only when something depends on it.
+#[test]
+fn an_idle_run_reads_each_lane_once_and_stamps_it() {
+    let setting = Setting::new();
+    setting.world.experiences(|experiences| {
+        for (member, id) in [('2', "exp-1"), ('3', "exp-2")] {
+            let wanted = PolicySnapshot::new(products("p", 3), []);
+            experiences.add(&account(member), &experience(id), wanted);
+        }
+    });
+    assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Acknowledge]);
+    let calls = Arc::new(Mutex::new(BTreeMap::<_, usize>::new()));
+    let counted = Arc::clone(&calls);
+    setting.world.failing(|failing| {
+        failing.decide_by(move |call| {
+            *counted.lock().unwrap().entry(call.operation).or_default() += 1;
+            Fate::Go
+        });
+    });
+    assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Acknowledge]);
+    let calls: Vec<_> = calls.lock().unwrap().clone().into_iter().collect();
+    // The configuration and the suspensions; of each lane its state and the link state.
+    let items = 2 + 2 * 2;
+    // The unfinished runs and the known lanes; of each lane its open and its quarantined changes.
+    let queries = 2 + 2 * 2;
+    let expected = [
+        ("AssumeRole", 2),
+        ("DescribeEntity", 2 + 2 * 2),
+        ("GetItem", items),
+        // The run as it begins and as it ends.
+        ("PutItem", 2),
+        ("Query", queries),
+        // The run's id; the stamp of each lane.
+        ("UpdateItem", 1 + 2),
+    ];
+    assert_eq!(calls, expected);
 }

@@ -73,7 +73,7 @@ mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
-    's/ask_for_rules\(connection, seen\)\.await;(\s*outcome\.done = mark_rest\(ledger)/wake(connection, &seen.lane, seen.state()).await?;$1/'
+    's/outcome\.done = mark_rest\(ledger/wake(connection, &seen.lane, seen.state()).await?;\n outcome.done = mark_rest(ledger/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
     's/elapsed\(change\.claimed_at, now\) >= patient\)/elapsed(change.claimed_at, now) >= patient * 0.0)/'
 mutate starts-although-suspended suspended shared/domain/src/lane/transitions.rs \
@@ -89,7 +89,7 @@ mutate keeps-no-record audited worker/src/settle.rs \
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \
-    's/end_forgotten\(context, run, &older, &setup\)\.await\?;/let _ = older;/'
+    's/end_forgotten\(context, run, &older, &setup\)\.await\?;/let _ = (&older, end_forgotten(context, run, \&[], \&setup));/'
 mutate commits-what-is-held held-is-not-sent shared/domain/src/reconcile/decide.rs \
     's/if !seen\.guards\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once shared/domain/src/reconcile/observation.rs \

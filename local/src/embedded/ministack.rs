@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use crate::process;
 use crate::proxy::Proxy;
 

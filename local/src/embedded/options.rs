@@ -3,8 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Catalog, EmbeddedError};
+use super::error::EmbeddedError;
+use crate::marketplace::Settings;
 use crate::proxy::Proxy;
+
+/// The Catalog API that the Lambda functions call.
+#[derive(Debug, Clone)]
+pub enum Catalog {
+    /// Our emulator, with these settings.
+    Own(Settings),
+    /// Another emulator, at this URL. Nothing is seeded there, and it sends no events.
+    Other(String),
+}
 
 /// Options of the emulated AWS.
 #[derive(Debug, Clone)]

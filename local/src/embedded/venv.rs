@@ -7,7 +7,7 @@ use std::process::Stdio;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 use pmp_sync_deploy::progress::Progress;
 
 const REQUIREMENTS: &str = include_str!("../../python/requirements.txt");

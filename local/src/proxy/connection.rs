@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, OnceCell};
 
 use super::rules::{Action, Decision, Incoming, Moment};
-use super::{Fate, Shared};
+use super::shared::{Fate, Shared};
 use crate::process::{self, Process};
 
 /// How long one call may take: a little longer than the longest Lambda timeout.

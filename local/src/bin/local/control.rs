@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
+use crate::output::{Common, json, line, note};
 use crate::start::start;
 use crate::state::{self, differences, ending_file, state_file};
-use crate::{Common, json, line, note};
 
 /// How long the process may take to end.
 const END: Duration = Duration::from_secs(30);

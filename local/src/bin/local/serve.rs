@@ -16,8 +16,8 @@ use pmp_sync_local::products;
 use pmp_sync_local::scenario::{Installation, Organization, link};
 use tokio::time::Instant;
 
-use crate::Common;
 use crate::failure::Failure;
+use crate::output::Common;
 use crate::state::{self, aws_config_file, state_file};
 
 /// How often the process checks that the state file exists.

@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::Common;
 use crate::failure::Failure;
+use crate::output::Common;
 use crate::state;
 
 /// How long a first start may take: it creates the Python environment and builds the Lambda

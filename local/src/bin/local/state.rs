@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use pmp_sync_deploy::local::{State, StateOption, UpOptions};
 use pmp_sync_local::scenario::NAME;
 
-use crate::Common;
 use crate::failure::Failure;
+use crate::output::Common;
 
 /// The schema number of the state file.
 pub(crate) const SCHEMA: u32 = 1;

@@ -53,7 +53,7 @@ pub struct Cause {
     pub code: String,
     /// What is wrong, as a sentence.
     pub message: String,
-    /// What to do, unless the plan is right as it is.
+    /// What to do if the plan is a mistake.
     pub what_to_do: String,
 }
 

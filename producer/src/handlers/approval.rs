@@ -49,13 +49,13 @@ impl From<LinkError> for Rejected {
     }
 }
 
-fn refused<T>(why: &str) -> Result<T, Rejected> {
-    Err(Rejected::Refused(why.into()))
+fn refused(why: &str) -> Rejected {
+    Rejected::Refused(why.into())
 }
 
-fn refused_with<T>(why: &str, hint: Hint) -> Result<T, Rejected> {
+fn refused_with(why: &str, hint: Hint) -> Rejected {
     let (why, hints) = (why.to_owned(), vec![hint]);
-    Err(Rejected::Refused(Refused { why, hints }))
+    Rejected::Refused(Refused { why, hints })
 }
 
 /// A request with its link.
@@ -304,7 +304,10 @@ where
         return refused("the link is frozen; lift `freeze` first");
     }
     if goal.suspension.is_some() {
-        return refused_with("the link is suspended", Hint::Resume(Place::default()));
+        return Err(refused_with(
+            "the link is suspended",
+            Hint::Resume(Place::default()),
+        ));
     }
     if !seen.plan.is_part_of(&shown) {
         if goal.rollback {

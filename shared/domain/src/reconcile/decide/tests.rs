@@ -214,7 +214,7 @@ fn what_was_approved_is_committed_and_anything_new_is_held() {
 
 #[test]
 fn the_mark_of_a_suspension_is_brought_in_line_before_anything_else() {
-    for mut scene in [in_sync(), differing(), held(), rolling_back()] {
+    for mut scene in vec![in_sync(), differing(), held(), rolling_back()] {
         scene.suspension = Some(suspension());
         assert_eq!(scene.decide(), Decision::MarkSuspension);
         scene.state().suspension = Some(suspension());
@@ -225,7 +225,7 @@ fn the_mark_of_a_suspension_is_brought_in_line_before_anything_else() {
 
 #[test]
 fn a_suspended_lane_that_differs_is_only_told_and_one_in_sync_is_stamped() {
-    for (mut scene, decision) in [
+    for (mut scene, decision) in vec![
         (differing(), Decision::Suspended),
         (under_way(), Decision::Suspended),
         (held(), Decision::Suspended),

@@ -8,8 +8,8 @@ use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
 use crate::options::{Common, DEFAULT_NAME};
 
-/// The options that a command needs to reach the same installation: what stands between `pmp-sync` and
-/// the rest of its line.
+/// The options with which a command reaches the same installation, between `pmp-sync` and the rest
+/// of its line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags(String);
 
@@ -80,7 +80,7 @@ impl Flags {
     }
 }
 
-/// A word of a command, quoted for a shell if it has to be.
+/// A word of a command line, quoted for a shell if necessary.
 pub(crate) fn shell(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.@:/-".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {

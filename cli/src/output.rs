@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::Suspension;
-use pmp_sync_domain::records::Suspended;
+use pmp_sync_domain::records::{LinkRecord, Suspended};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -130,6 +130,12 @@ pub(crate) fn or_star(experience: Option<&ExperienceId>) -> String {
     experience.map_or_else(|| "*".to_owned(), ToString::to_string)
 }
 
+/// A link as text: its member, and its experience if it has one.
+pub(crate) fn link_name(link: &LinkRecord) -> String {
+    let experience = link.lane.as_ref().map(|lane| &lane.experience);
+    format!("{} {}", link.member, or_star(experience))
+}
+
 /// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -146,19 +152,19 @@ pub(crate) fn failure(failure: &Failure, flags: &Flags, as_json: bool) {
 }
 
 /// Writes a table without lines, which is readable also when piped.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+pub(crate) fn table(header: &str, rows: Vec<Vec<String>>) -> Result<(), Failure> {
     table_lines(header, rows)
         .iter()
         .try_for_each(|row| line(row))
 }
 
 /// The lines of a table.
-pub(crate) fn table_lines(header: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
+pub(crate) fn table_lines(header: &str, rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
+        .set_header(header.split(", "));
     table.add_rows(rows);
     let text = table.to_string();
     text.lines().map(|row| row.trim_end().to_owned()).collect()

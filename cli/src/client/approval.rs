@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::context::{Context, request_id};
 use super::holds::{HoldAnswer, Known, choose, known};
-use super::run::{self, tell_failures, wait};
+use super::run::{tell_failures, wait};
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::{Common, LinkOption, Patience};
@@ -90,7 +90,7 @@ pub(crate) struct Served {
 impl Served {
     /// The link as text: member and experience.
     pub(crate) fn name(&self) -> String {
-        run::name(&self.link)
+        output::link_name(&self.link)
     }
 }
 
@@ -228,7 +228,7 @@ pub(crate) async fn serve(
     };
     if link.fault.is_some() {
         tell_failures(context, &run).await?;
-        let name = run::name(&link);
+        let name = output::link_name(&link);
         return Err(Failure::Partial(format!("{name} has failed")));
     }
     if let Some(why) = link

@@ -6,12 +6,13 @@ pub(crate) mod edit;
 use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::{AccountId, ExternalId};
+use pmp_sync_domain::ids::{AccountId, ExternalId, LaneId};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Clock as _, Entropy as _};
 use pmp_sync_domain::records::Onboarding;
 
 use self::edit::{Edit, EditError};
-use super::context::Context;
+use super::context::{Context, parsed};
 use crate::failure::Failure;
 
 /// A configuration after an edit.
@@ -22,6 +23,12 @@ pub(crate) struct Edited {
     pub(crate) stored: bool,
     /// The configuration after the edit.
     pub(crate) config: Config,
+}
+
+/// True if a lane is one of a link.
+pub(crate) fn serves(link: &Link, lane: &LaneId) -> bool {
+    let is_named = link.lane().is_none_or(|named| named == *lane);
+    link.member.account == lane.account && is_named
 }
 
 /// Edits the configuration and stores it as the next version. The edit is refused if another
@@ -111,8 +118,7 @@ pub(crate) async fn configured(
     let Some(stored) = context.ledger.current_config().await? else {
         return Ok(None);
     };
-    let config = Config::parse(&stored.text)
-        .map_err(|invalid| failure(EditError::Before(invalid), stored.version))?;
+    let config = parsed(&stored)?;
     let mut members = config.members.into_values();
     let member = members.find(|member| member.account == *account);
     Ok(member.map(|member| member.external_id))

@@ -8,14 +8,13 @@ use std::fmt::Write as _;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName, RunId};
-use pmp_sync_domain::link::Target;
+use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
 use pmp_sync_domain::time::elapsed;
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
+use super::configuration::serves;
 use super::context::Context;
 use crate::failure::Failure;
 use crate::hint::Flags;
@@ -66,7 +65,11 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let config = stored.and_then(|stored| Config::parse(&stored.text).ok());
     let link_states = context.ledger.link_states().await?.into_iter();
     let mut known: Vec<_> = link_states
-        .filter(|(lane, _)| config.as_ref().is_none_or(|config| is_served(config, lane)))
+        .filter(|(lane, _)| {
+            config
+                .as_ref()
+                .is_none_or(|config| config.links.iter().any(|link| serves(link, lane)))
+        })
         .map(|(lane, link_state)| Known {
             entry: entries.remove(&lane),
             is_ambiguous: false,
@@ -83,24 +86,6 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
         known.is_ambiguous = times.get(&known.lane.experience) > Some(&1);
     }
     Ok(known)
-}
-
-fn is_served(config: &Config, lane: &LaneId) -> bool {
-    config.links.iter().any(|link| {
-        link.member.account == lane.account
-            && match &link.target {
-                Target::One(experience) => *experience == lane.experience,
-                Target::EveryLive => true,
-            }
-    })
-}
-
-/// The run before which the lists are wanted back, if the hold is a rollback.
-pub(crate) fn rollback(hold: &Hold) -> Option<RunId> {
-    hold.reasons.iter().find_map(|reason| match reason {
-        HoldReason::Restore { run } => Some(*run),
-        _ => None,
-    })
 }
 
 /// A sentence that the link is frozen, and for how long.

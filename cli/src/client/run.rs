@@ -7,7 +7,7 @@ use std::time::Duration;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
@@ -216,7 +216,7 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
             (Phase::Suspended, _) => {
                 Some(format!("{lane} is suspended, `pmp-sync resume` resumes it"))
             }
-            _ => None,
+            (Phase::Blocked | Phase::Idle | Phase::Starting | Phase::InFlight, _) => None,
         });
     let reasons: Vec<_> = reasons.collect::<Option<_>>()?;
     Some(format!(
@@ -261,7 +261,7 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         context.note(&output::fault(None, fault));
     }
     for link in context.ledger.links(run.run).await? {
-        let what = name(&link);
+        let what = output::link_name(&link);
         // A fault may count as a hold as well. Nothing is known of the plan then.
         let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
         if let Some(fault) = link.fault.filter(|_| counts) {
@@ -276,12 +276,6 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         }
     }
     Ok(())
-}
-
-/// A link as text: its member, and its experience if it has one.
-pub(crate) fn name(link: &LinkRecord) -> String {
-    let experience = link.lane.as_ref().map(|lane| &lane.experience);
-    format!("{} {}", link.member, output::or_star(experience))
 }
 
 /// Reads a run. An error if it does not exist.

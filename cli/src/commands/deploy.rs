@@ -278,15 +278,15 @@ fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Resul
                 change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
             ]
         });
-        let header = ["ACTION", "RESOURCE", "TYPE", "REPLACED"];
-        for line in output::table_lines(&header, rows.collect()) {
+        let header = "ACTION, RESOURCE, TYPE, REPLACED";
+        for line in output::table_lines(header, rows.collect()) {
             output::note(&line);
         }
         confirm(yes, &format!("Execute this on the stack {}?", review.stack))
     }
 }
 
-/// What every resource is named after: the templates' own rule, told before anything is made.
+/// Checks the name of the stacks by the rule of the templates, before anything is created.
 fn check_name(name: &str) -> Result<(), Failure> {
     let mut letters = name.chars();
     let is_good = letters

@@ -161,19 +161,10 @@ fn show(list: &DeadLetterList) -> Result<(), Failure> {
     if list.letters.is_empty() {
         return output::line("no dead letter");
     }
-    let header = [
-        "ID",
-        "MEMBER",
-        "EXPERIENCE",
-        "ACTION",
-        "PRODUCT",
-        "REASON",
-        "ERROR",
-        "A REPLAY WOULD",
-    ];
+    let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, ERROR, A REPLAY WOULD";
     let rows = list.letters.iter();
     let rows = rows.map(|listed| row(&listed.letter, would(listed.letter.outcome).to_owned()));
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }
 
 fn faults(context: &Context, list: &DeadLetterList) -> Result<(), Failure> {
@@ -323,16 +314,7 @@ async fn request(
             letters: &letters,
         })?;
     } else {
-        let header = [
-            "ID",
-            "MEMBER",
-            "EXPERIENCE",
-            "ACTION",
-            "PRODUCT",
-            "REASON",
-            "ERROR",
-            "OUTCOME",
-        ];
+        let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, ERROR, OUTCOME";
         let rows: Vec<_> = letters
             .iter()
             .map(|letter| {
@@ -345,7 +327,7 @@ async fn request(
         if rows.is_empty() {
             output::line("no dead letter")?;
         } else {
-            output::table(&header, rows)?;
+            output::table(header, rows)?;
         }
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for letter in &letters {

@@ -221,14 +221,7 @@ async fn list(common: &Common, acting: &Acting) -> Result<(), Failure> {
 }
 
 fn table(experiences: &[ExperienceView]) -> Result<(), Failure> {
-    let header = [
-        "EXPERIENCE",
-        "NAME",
-        "STATE",
-        "ALLOWED",
-        "DENIED",
-        "AUDIENCE",
-    ];
+    let header = "EXPERIENCE, NAME, STATE, ALLOWED, DENIED, AUDIENCE";
     let rows = experiences.iter().map(ExperienceView::row);
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }

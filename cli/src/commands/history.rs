@@ -1,20 +1,20 @@
 //! `pmp-sync history`: who requested what, and what was planned, held, approved and done.
 
-mod changes;
 mod detail;
 mod export;
+mod whole;
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
-use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 #[cfg(test)]
 pub(crate) use self::export::Event;
+use self::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
 use crate::client::run::one;
 use crate::failure::Failure;
@@ -73,55 +73,6 @@ pub(crate) struct ChangeAnswer<'a> {
     change_set: &'a SetRecord,
 }
 
-/// The result of a request about a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Verdict {
-    /// The link could not be observed.
-    Failed,
-    /// The request was refused.
-    Refused,
-    /// The held plan was approved.
-    Approved,
-    /// The held plan was rejected.
-    Rejected,
-    /// The lists already are as they were before the run.
-    NothingToRestore,
-    /// The rollback is planned and held.
-    RestorePlanned,
-}
-
-/// Everything that the ledger has of a run.
-struct Whole {
-    run: RunRecord,
-    links: Vec<LinkRecord>,
-    /// The change sets of the run, with their lanes.
-    changes: Vec<(LaneId, SetRecord)>,
-    letters: Vec<DeadLetterRecord>,
-}
-
-impl Whole {
-    async fn read(context: &Context, run: RunRecord) -> Result<Self, Failure> {
-        let links = context.ledger.links(run.run).await?;
-        let lanes = links.iter().filter_map(|link| link.lane.as_ref());
-        let changes = changes::changes_of(context, run.run, lanes).await?;
-        let letters = context.ledger.dead_letters(run.run).await?;
-        Ok(Self {
-            run,
-            links,
-            changes,
-            letters,
-        })
-    }
-
-    /// The change sets on the lane of a link.
-    fn changes_on(&self, link: &LinkRecord) -> impl Iterator<Item = &SetRecord> {
-        let on_lane = self.changes.iter();
-        let on_lane = on_lane.filter(move |(lane, _)| link.lane.as_ref() == Some(lane));
-        on_lane.map(|(_, set)| set)
-    }
-}
-
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
     let context = Context::new(common).await;
     let Some(run) = options.run else {
@@ -149,19 +100,6 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     } else {
         detail::show(&context, &whole)
     }
-}
-
-/// The result of the request about a hold that a run served on a link.
-fn verdict(link: &LinkRecord) -> Option<Verdict> {
-    let approval = link.approval.as_ref()?;
-    Some(match (approval.action, link.status) {
-        _ if link.fault.is_some() => Verdict::Failed,
-        _ if approval.refused.is_some() => Verdict::Refused,
-        (ApprovalAction::Approve, _) => Verdict::Approved,
-        (ApprovalAction::Reject, _) => Verdict::Rejected,
-        (ApprovalAction::Restore, LinkStatus::InSync) => Verdict::NothingToRestore,
-        (ApprovalAction::Restore, _) => Verdict::RestorePlanned,
-    })
 }
 
 fn is_about_a_hold(request: &Request) -> bool {
@@ -215,9 +153,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     if runs.is_empty() {
         return output::line("no run yet");
     }
-    let header = [
-        "RUN", "BEGAN", "FOR", "BY", "STATUS", "ALLOW", "DENY", "HELD", "FAILED", "APPROVAL",
-    ];
+    let header = "RUN, BEGAN, FOR, BY, STATUS, ALLOW, DENY, HELD, FAILED, APPROVAL";
     let rows = runs.iter().map(|(run, verdicts)| {
         let requests = run.requests.iter();
         vec![
@@ -238,5 +174,5 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             list(verdicts.iter().map(output::word).collect()),
         ]
     });
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }

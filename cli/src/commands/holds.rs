@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::context::Context;
-use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, rollback, words};
+use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, words};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::hint::Flags;
@@ -148,7 +148,7 @@ fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
 }
 
 fn show(known: &Known, hold: &Hold, flags: &Flags) -> Result<(), Failure> {
-    let what = match rollback(hold) {
+    let what = match hold.rollback_to() {
         Some(run) => format!("the rollback before run {run} is held"),
         None => "held".to_owned(),
     };

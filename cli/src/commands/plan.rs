@@ -71,17 +71,7 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header = [
-        "MEMBER",
-        "EXPERIENCE",
-        "DECISION",
-        "ALLOW",
-        "DENY",
-        "REMOVALS",
-        "CHANGE SETS",
-        "LEFT ALONE",
-        "EDITED OUTSIDE",
-    ];
+    let header = "MEMBER, EXPERIENCE, DECISION, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE, EDITED OUTSIDE";
     let rows = preview
         .links
         .iter()
@@ -99,7 +89,7 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
             ]
         })
         .collect();
-    output::table(&header, rows)?;
+    output::table(header, rows)?;
     for link in &preview.links {
         let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {

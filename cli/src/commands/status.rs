@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use pmp_sync_domain::approval::Approval;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
@@ -16,7 +17,7 @@ pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;
 use crate::client::context::Context;
 use crate::client::holds;
-use crate::client::run::{name, tell_failures};
+use crate::client::run::tell_failures;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -69,16 +70,7 @@ async fn show_run(
     let lines = overview::runs(std::slice::from_ref(run));
     lines.iter().try_for_each(|line| output::line(line))?;
     output::line("")?;
-    let header = [
-        "MEMBER",
-        "EXPERIENCE",
-        "STATUS",
-        "ALLOW",
-        "DENY",
-        "REMOVALS",
-        "LEFT ALONE",
-        "EDITED OUTSIDE",
-    ];
+    let header = "MEMBER, EXPERIENCE, STATUS, ALLOW, DENY, REMOVALS, LEFT ALONE, EDITED OUTSIDE";
     let rows = links
         .iter()
         .map(|link| {
@@ -94,18 +86,18 @@ async fn show_run(
             ]
         })
         .collect();
-    output::table(&header, rows)?;
+    output::table(header, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
         output::note(&format!(
             "{}: {} allowed without a check against AWS Marketplace, which did not answer",
-            name(link),
+            output::link_name(link),
             output::count(link.unchecked, "product")
         ));
     }
     for link in links {
         let approval = link.approval.as_ref();
-        if let Some(why) = approval.and_then(pmp_sync_domain::approval::Approval::refusal) {
-            context.note(&format!("{} is refused: {why}", name(link)));
+        if let Some(why) = approval.and_then(Approval::refusal) {
+            context.note(&format!("{} is refused: {why}", output::link_name(link)));
         }
     }
     tell_failures(context, run).await?;
@@ -128,7 +120,7 @@ async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failur
         if key.is_some_and(|(lane, hold)| !present.contains(&(lane, hold.run))) {
             context.note(&format!(
                 "{} is not held by this plan any more; `pmp-sync holds` lists what is",
-                name(link)
+                output::link_name(link)
             ));
         }
     }

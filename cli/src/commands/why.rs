@@ -100,15 +100,8 @@ fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header = [
-        "PRODUCT",
-        "MEMBER",
-        "EXPERIENCE",
-        "ANSWER",
-        "SINCE",
-        "WHAT TO DO",
-    ];
-    output::table(&header, rows(report, flags))
+    let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
+    output::table(header, rows(report, flags))
 }
 
 /// Rows product by product, in the order of the question.

@@ -21,7 +21,7 @@ enum Needs {
     Findings,
     /// It needs nothing.
     Nothing,
-    /// It starts an AWS, which other tests do.
+    /// It starts an AWS, or looks at one that runs, which other tests do.
     ItsOwn,
 }
 
@@ -59,7 +59,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("history", vec![], Aws),
         ("holds", vec![], Aws),
         ("local down", vec!["--state", "state.json"], Nothing),
-        ("local status", vec!["--state", "state.json"], Nothing),
+        ("local status", vec!["--state", "state.json"], ItsOwn),
         ("local up", vec![], ItsOwn),
         (
             "member add",

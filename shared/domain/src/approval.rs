@@ -148,13 +148,13 @@ pub struct Approval {
     /// Why it was refused. Nothing was changed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// How to go on then.
+    /// The commands to continue with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
 }
 
 impl Approval {
-    /// Why it was refused, and how to go on.
+    /// Why it was refused, and the next step.
     pub fn refusal(&self) -> Option<Advice> {
         let advice = Advice::new(self.refused.as_deref()?);
         let hints = self.hints.iter().cloned();
@@ -162,10 +162,10 @@ impl Approval {
     }
 }
 
-/// Why a request is refused, and the commands to go on with.
+/// The refusal of a request, with the commands to continue with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The reason, as a sentence.
     pub why: String,
     /// The commands.
     pub hints: Vec<Hint>,
@@ -181,7 +181,7 @@ impl<T: Into<String>> From<T> for Refused {
 }
 
 impl Refused {
-    /// A request about a hold that is none of those that stand on its lane.
+    /// The refusal of a request about a hold that its lane does not have.
     pub fn stale<'a>(lane: &LaneId, held: impl IntoIterator<Item = &'a Hold>) -> Self {
         let held = held.into_iter();
         let hints: Vec<_> = held.map(|hold| hold.approve(&lane.experience)).collect();

@@ -1,14 +1,15 @@
-//! Enums that are a closed list of words: one line a variant gives each its word, and all that follows from it.
+//! Enums with a closed list of words: one line for each variant gives it its word, and everything
+//! that follows from it.
 
-/// A word that is not on a list.
+/// A word is not on the list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} {text:?}; there are {known}")]
 pub struct UnknownWord {
-    /// What was to be read.
+    /// The kind of word.
     pub kind: &'static str,
     /// The word.
     pub text: String,
-    /// The words that are on the list.
+    /// The valid words, separated by commas.
     pub known: String,
 }
 
@@ -17,7 +18,7 @@ pub struct UnknownWord {
 macro_rules! closed_list {
     ($name:ident, $kind:literal, { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $name {
-            /// Every one, in the order of the list.
+            /// Every variant, in the order of the list.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
 
             /// The word by which it is stored, sent, configured and shown.

@@ -1,5 +1,5 @@
-//! What to do, with the commands to go on with: typed, so that whoever shows one can give it the options that are
-//! in force. Where people read it without the command, in mail, its usual form is part of the text.
+//! Hints: next steps as typed commands, so that the operator's command can render them with the
+//! options in force. Texts that are read without the command, such as mail, contain the usual form.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExperienceId, MemberName, PlanHash, ProductId, RunId};
 
-/// A command to go on with.
+/// A command as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -19,19 +19,19 @@ pub enum Hint {
     Plan(Place),
     /// Start a run.
     Sync(Place),
-    /// Show lanes and runs; of one run, if it is given.
+    /// Show runs and lanes, or one run.
     Status {
-        /// The run.
+        /// Its id, a ULID. None for the overview.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<RunId>,
     },
-    /// Show what is held, product by product.
+    /// Show holds with their products.
     Holds,
     /// Execute a held plan.
     Approve {
         /// The run whose record shows the plan.
         run: RunId,
-        /// The member, where several have an experience of that id.
+        /// The member's name. Needed if several members have an experience with that id.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberName>,
         /// The member experience.
@@ -39,26 +39,26 @@ pub enum Hint {
         /// The hash of the plan.
         plan_hash: PlanHash,
     },
-    /// Resume what is suspended.
+    /// End a suspension.
     Resume(Place),
     /// List dead letters and changes in quarantine.
     DeadLettersList(Place),
-    /// Try them again.
+    /// Replay dead letters.
     DeadLettersReplay {
-        /// The member.
+        /// The member's name in the configuration.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberName>,
-        /// The product.
+        /// Its id in AWS Marketplace.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         product: Option<ProductId>,
     },
 }
 
-/// What a command is narrowed to; nothing is narrowed without.
+/// The scope of a command. Without member and experience it is everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
-    /// The member.
+    /// The member's name in the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberName>,
     /// The member experience.
@@ -85,7 +85,7 @@ impl Place {
 }
 
 impl Hint {
-    /// The words of the command line behind `pmp-sync`. None of them needs to be quoted.
+    /// The arguments after `pmp-sync`. None of them needs quotes.
     pub fn arguments(&self) -> Vec<String> {
         let words = Arguments::default();
         let words = match self {
@@ -146,31 +146,31 @@ impl Arguments {
     }
 }
 
-/// One thing to do: in words, and by which command.
+/// One thing to do, in words and as a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What.
+    /// What to do, as a clause.
     pub words: String,
     /// The command that does it.
     pub hint: Option<Hint>,
 }
 
-/// What to do, step by step.
+/// What to do: alternatives or steps, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Advice(Vec<Step>);
 
 impl Advice {
-    /// Words alone.
+    /// A step without a command.
     pub fn new(words: impl Into<String>) -> Self {
         Self::default().or(words)
     }
 
-    /// Words, and the command that does it.
+    /// A step with its command.
     pub fn by(words: impl Into<String>, hint: Hint) -> Self {
         Self::default().or_by(words, hint)
     }
 
-    /// And these words.
+    /// Adds a step without a command.
     #[must_use]
     pub fn or(mut self, words: impl Into<String>) -> Self {
         self.0.push(Step {
@@ -180,7 +180,7 @@ impl Advice {
         self
     }
 
-    /// And these words, with the command that does it.
+    /// Adds a step with its command.
     #[must_use]
     pub fn or_by(mut self, words: impl Into<String>, hint: Hint) -> Self {
         self.0.push(Step {
@@ -190,12 +190,12 @@ impl Advice {
         self
     }
 
-    /// Its commands.
+    /// The commands of all steps.
     pub fn hints(&self) -> Vec<Hint> {
         self.0.iter().filter_map(|step| step.hint.clone()).collect()
     }
 
-    /// As text, with each command as `command` writes it.
+    /// Formats it as text. `command` formats each command.
     pub fn text(&self, command: impl Fn(&Hint) -> String) -> String {
         let step = |step: &Step| match &step.hint {
             Some(hint) => format!("{}: `{}`", step.words, command(hint)),

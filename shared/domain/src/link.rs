@@ -66,7 +66,7 @@ impl Mode {
     }
 }
 
-/// True if a link is expected to be in sync: if it is not for long, somebody is told.
+/// True if a link is expected to be in sync. If it is not for long, it is announced as stale.
 pub fn is_expected_in_sync(mode: Mode, is_frozen: bool, is_suspended: bool) -> bool {
     mode.acts() && !is_frozen && !is_suspended
 }

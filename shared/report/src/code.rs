@@ -73,12 +73,12 @@ fn letter(standing: Standing) -> char {
     }
 }
 
-/// What a cell of a product that does not differ shows: the word, its sign and its text.
-fn sign(standing: Standing) -> [&'static str; 3] {
+/// The sign of a product that does not differ.
+fn sign(standing: Standing) -> &'static str {
     match standing {
-        Standing::Allowed => ["allowed", "✓", "allowed"],
-        Standing::Denied => ["denied", "✕", "denied"],
-        Standing::Unlisted => ["unlisted", "·", "unlisted"],
+        Standing::Allowed => "✓",
+        Standing::Denied => "✕",
+        Standing::Unlisted => "·",
     }
 }
 
@@ -101,14 +101,11 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
         id: of.experience.as_str(),
         s: of.fault.is_none().then(|| lists(of, &products)),
     });
-    let standings = [Standing::Allowed, Standing::Denied, Standing::Unlisted];
+    let standings = Standing::ALL.map(|of| [of.as_str(), sign(of), of.as_str()]);
     let kinds = Kind::ALL
         .iter()
         .map(|kind| [kind.as_str(), kind.sign(), kind.text()]);
-    let signs = standings
-        .map(sign)
-        .into_iter()
-        .chain([["unknown", "?", "not known"]]);
+    let signs = standings.into_iter().chain([["unknown", "?", "not known"]]);
     let states = State::ALL.iter();
     Coded {
         made: model.made_at.to_string(),

@@ -205,7 +205,7 @@ impl Attention {
 /// A member experience, or a link that cannot be observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
-    /// The member.
+    /// The member's name in the configuration.
     pub member: String,
     /// Its account.
     pub account: String,
@@ -246,7 +246,7 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DifferenceReason")]
 pub struct Reason {
-    /// What stands in its way.
+    /// What delays it.
     pub kind: Kind,
     /// The reason in words.
     pub words: String,

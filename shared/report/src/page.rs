@@ -197,11 +197,8 @@ fn matrix() -> String {
         "anything",
         Kind::ALL.iter().map(|kind| (kind.as_str(), kind.text())),
     );
-    let modes = Mode::ALL.map(|mode| mode.to_string());
-    let modes = options(
-        "any",
-        modes.iter().map(|mode| (mode.as_str(), mode.as_str())),
-    );
+    let modes = Mode::ALL.iter();
+    let modes = options("any", modes.map(|mode| (mode.as_str(), mode.as_str())));
     format!(
         r#"<section id="matrix" aria-labelledby="matrix-title">
 <h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>

@@ -156,7 +156,6 @@ fn a_module_without_a_layer_is_told() {
 
 /// The tree as it is.
 #[test]
-#[ignore = "the last circles are still to be broken"]
 fn the_workspace_keeps_to_its_layers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     if let Err(told) = run(root) {

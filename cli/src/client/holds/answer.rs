@@ -11,7 +11,7 @@ use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Known, rollback};
+use super::Known;
 use crate::hint::Flags;
 
 /// A plan that waits for approval.
@@ -93,7 +93,7 @@ impl HoldAnswer {
             allow: hold.allow,
             deny: hold.deny,
             removals: hold.removals,
-            restores: rollback(hold),
+            restores: hold.rollback_to(),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
             approve: known.approve(hold, flags),

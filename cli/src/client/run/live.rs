@@ -8,7 +8,6 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 
-use super::name;
 use crate::output;
 use crate::progress::Progress;
 
@@ -41,7 +40,7 @@ impl<'a> Live<'a> {
 
     pub(super) fn names(&mut self, links: &[LinkRecord]) {
         let named = links.iter();
-        let named = named.filter_map(|link| Some((link.lane.clone()?, name(link))));
+        let named = named.filter_map(|link| Some((link.lane.clone()?, output::link_name(link))));
         self.names = named.collect();
     }
 

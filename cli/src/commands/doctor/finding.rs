@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::{Area, Check};
+use super::look::Timed;
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -90,7 +91,7 @@ impl Finding {
                 found.with_fix(format!("let the credentials do {reads}"))
             }
             Kind::Retryable | Kind::Throttled => found.with_fix("try again"),
-            _ => found,
+            Kind::Denied | Kind::Locked | Kind::NotFound | Kind::Conflict | Kind::Refused => found,
         }
     }
 
@@ -117,6 +118,11 @@ impl Finding {
         self.milliseconds = milliseconds;
         self
     }
+}
+
+/// Judges the result of a look, and notes how long it took.
+pub(crate) fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
+    Finding::of(check, &seen.look, judge).took(seen.milliseconds)
 }
 
 #[cfg(test)]

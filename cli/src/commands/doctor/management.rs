@@ -7,7 +7,7 @@ use pmp_sync_domain::config::Config;
 
 use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack};
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Status, of};
 use super::look::Timed;
 
 /// The variables that the producer needs.
@@ -147,10 +147,6 @@ pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
         finding.fix = finding.fix.take().map(|fix| fix.replace("NAME", name));
     }
     found
-}
-
-fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
-    Finding::of(check, &seen.look, judge).took(seen.milliseconds)
 }
 
 /// The stack of each member's lane role.

@@ -152,8 +152,8 @@ pub(crate) fn show(report: &Report) -> Result<(), Failure> {
             row.seen.replace('\n', " "),
         ]
     });
-    let header = ["STATUS", "AREA", "CHECK", "ABOUT", "SEEN"];
-    output::table(&header, table.collect())?;
+    let header = "STATUS, AREA, CHECK, ABOUT, SEEN";
+    output::table(header, table.collect())?;
     let fixes = fixes(&rows);
     if fixes.is_empty() {
         return Ok(());

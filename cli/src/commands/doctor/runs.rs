@@ -13,7 +13,7 @@ use pmp_sync_domain::records::{RunRecord, Suspensions};
 use pmp_sync_domain::run::RunStatus;
 
 use super::check::Check;
-use super::finding::Finding;
+use super::finding::{Finding, of};
 use super::look::Timed;
 use super::management::Schedule;
 use crate::output::{self, age, count, time};
@@ -73,10 +73,6 @@ pub(crate) fn judge(facts: &Facts, rhythm: &Rhythm, now: Timestamp) -> Vec<Findi
     found.extend(lanes(facts));
     found.extend(links(facts, now));
     found
-}
-
-fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
-    Finding::of(check, &seen.look, judge).took(seen.milliseconds)
 }
 
 /// One finding for each item, or a single one that says that all are well.
@@ -232,7 +228,11 @@ fn last_run(run: Option<&RunRecord>, rhythm: &Rhythm, now: Timestamp) -> Finding
             Finding::fail(check, format!("{seen}{fault}")).with_fix(fix)
         }
         RunStatus::Partial => Finding::warn(check, seen).with_fix(fix),
-        _ => Finding::ok(check, seen),
+        RunStatus::Planning
+        | RunStatus::Applying
+        | RunStatus::Completed
+        | RunStatus::Held
+        | RunStatus::Superseded => Finding::ok(check, seen),
     }
 }
 

@@ -6,7 +6,7 @@ use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::{Area, Check};
 use super::deployed::{self, Function, Queue, Source, Stack};
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Status, of};
 use super::look::Timed;
 use super::organization;
 
@@ -151,10 +151,6 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
         found
     }));
     found
-}
-
-fn of<T>(check: Check, seen: &Timed<T>, judge: impl FnOnce(&T) -> Finding) -> Finding {
-    Finding::of(check, &seen.look, judge).took(seen.milliseconds)
 }
 
 #[cfg(test)]

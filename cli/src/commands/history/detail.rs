@@ -5,9 +5,9 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
-use super::{Whole, verdict};
+use super::whole::{Whole, verdict};
 use crate::client::context::Context;
-use crate::client::holds::{counts, rollback, who, words};
+use crate::client::holds::{counts, who, words};
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, line, time};
@@ -94,7 +94,7 @@ fn about(scope: Option<&Scope>) -> String {
 fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
     line(&format!(
         "{}: {}",
-        crate::client::run::name(link),
+        output::link_name(link),
         output::word(&link.status)
     ))?;
     line(&format!("  follows     {}", link.management_experience))?;
@@ -127,7 +127,7 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
         line(&format!("  plan        {hash}"))?;
     }
     if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
-        if let Some(run) = rollback(hold) {
+        if let Some(run) = hold.rollback_to() {
             line(&format!("  restores    the lists before run {run}"))?;
         }
         // `pmp-sync holds` shows whether it is still held.
@@ -148,15 +148,7 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
 }
 
 fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
-    let header = [
-        "DEAD LETTER",
-        "MEMBER",
-        "EXPERIENCE",
-        "ACTION",
-        "PRODUCT",
-        "REASON",
-        "OUTCOME",
-    ];
+    let header = "DEAD LETTER, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, OUTCOME";
     let rows = letters.iter().map(|letter| {
         let lane = letter.lane.as_ref();
         vec![
@@ -169,5 +161,5 @@ fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
             format!("{}: {}", output::word(&letter.outcome), letter.why),
         ]
     });
-    output::table(&header, rows.collect())
+    output::table(header, rows.collect())
 }

@@ -2,15 +2,16 @@
 
 mod event;
 
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;
 use self::event::{ApprovalEvent, Counted, What};
-use super::{Verdict, Whole, verdict};
+use super::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
-use crate::client::holds::{ReasonAnswer, rollback};
+use crate::client::holds::ReasonAnswer;
 use crate::failure::Failure;
 use crate::output;
 
@@ -169,7 +170,7 @@ fn held(link: &LinkRecord) -> What<'_> {
         allow: hold.map(|hold| hold.allow),
         deny: hold.map(|hold| hold.deny),
         removals: hold.map(|hold| hold.removals),
-        restores: hold.and_then(rollback),
+        restores: hold.and_then(Hold::rollback_to),
         reasons: hold.map(|hold| ReasonAnswer::all(&hold.reasons)),
         fault: link.fault.as_ref(),
     }

@@ -1,5 +1,7 @@
 //! `member add` and `member mode`: edit the configuration, and request a run for the member.
 
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
@@ -8,7 +10,6 @@ use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{AddOptions, ModeOptions, Running};
 use crate::client::configuration::edit::{self, EditError, NewMember};
 use crate::client::configuration::{Edited, begin_onboarding, configured, edit_config};
 use crate::client::context::Context;
@@ -16,6 +17,66 @@ use crate::client::run;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct AddOptions {
+    /// The name of the member: lower-case letters, digits and -.
+    pub(crate) name: MemberName,
+    /// The member account.
+    #[arg(long)]
+    pub(crate) account: AccountId,
+    /// The management experience that it follows [default: the only one that is followed already].
+    #[arg(long, value_name = "ID")]
+    pub(crate) management_experience: Option<ExperienceId>,
+    /// Its experience, or * for every live one [default: what `member bootstrap` made, else *].
+    #[arg(long, value_name = "ID", value_parser = target)]
+    pub(crate) experience: Option<Target>,
+    /// The mode of the link: observe changes nothing [default: observe].
+    #[arg(long, value_parser = modes())]
+    pub(crate) mode: Option<Mode>,
+    /// The external id of its roles. Needed only for stacks that were deployed without `pmp-sync deploy member`.
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<ExternalId>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModeOptions {
+    /// The member's name in the configuration.
+    pub(crate) name: MemberName,
+    /// The mode.
+    #[arg(value_parser = modes())]
+    pub(crate) mode: Mode,
+    /// Only the link for this experience, or for *.
+    #[arg(long, value_name = "ID", value_parser = target)]
+    pub(crate) experience: Option<Target>,
+    #[command(flatten)]
+    pub(crate) running: Running,
+}
+
+/// Whether a sync follows.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// Start no sync: the next run finds the change.
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+    /// The longest time to wait for the run, in seconds.
+    #[arg(long, default_value_t = 3600, conflicts_with = "no_sync")]
+    pub(crate) timeout: u64,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    if text == "*" {
+        return Ok(Target::EveryLive);
+    }
+    let id = ExperienceId::new(text);
+    id.map(Target::One).map_err(|error| error.to_string())
+}
+
+fn modes() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::ALL.map(Mode::as_str)).try_map(|word| word.parse::<Mode>())
+}
 
 /// The result.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -232,5 +293,18 @@ fn tell_next(context: &Context, change: &MemberChange) {
         context.note(&format!(
             "the next run begins with it; `pmp-sync sync --member {name} --wait` is one now"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_experience_or_every_live_one() {
+        assert_eq!(target("*"), Ok(Target::EveryLive));
+        let one = Target::One("exp-1".parse().unwrap());
+        assert_eq!(target("exp-1"), Ok(one));
+        assert!(target("exp-*").unwrap_err().contains("exp-"), "the form");
     }
 }

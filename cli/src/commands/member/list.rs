@@ -7,13 +7,13 @@ use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
-use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{Onboarding, Suspensions};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::add::{LinkView, links_of};
+use crate::client::configuration::serves;
 use crate::client::context::{Context, parsed};
 use crate::failure::Failure;
 use crate::options::Common;
@@ -86,11 +86,6 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     show(&context, &list)
 }
 
-fn serves(link: &Link, lane: &LaneId) -> bool {
-    let is_named = link.lane().is_none_or(|named| named == *lane);
-    link.member.account == lane.account && is_named
-}
-
 fn members(
     config: &Config,
     known: Vec<Onboarding>,
@@ -149,17 +144,8 @@ fn show(context: &Context, list: &MemberList) -> Result<(), Failure> {
     if list.members.is_empty() {
         return output::line("no member yet");
     }
-    let header = [
-        "MEMBER",
-        "ACCOUNT",
-        "FOLLOWS",
-        "EXPERIENCE",
-        "MODE",
-        "STATE",
-        "LAST IN SYNC",
-        "AGO",
-    ];
-    output::table(&header, list.members.iter().flat_map(rows).collect())?;
+    let header = "MEMBER, ACCOUNT, FOLLOWS, EXPERIENCE, MODE, STATE, LAST IN SYNC, AGO";
+    output::table(header, list.members.iter().flat_map(rows).collect())?;
     for member in list.members.iter().filter(|member| member.member.is_none()) {
         context.note(&format!(
             "account {0} is deployed and not configured: `pmp-sync member add NAME --account {0}` adds it",

@@ -128,18 +128,7 @@ pub(super) fn runs(runs: &[RunRecord]) -> Vec<String> {
     if runs.is_empty() {
         return vec!["no run yet".to_owned()];
     }
-    let header = [
-        "RUN",
-        "STATUS",
-        "FOR",
-        "BEGAN",
-        "COMPLETED",
-        "LINKS",
-        "FAILED",
-        "HELD",
-        "ALLOW",
-        "DENY",
-    ];
+    let header = "RUN, STATUS, FOR, BEGAN, COMPLETED, LINKS, FAILED, HELD, ALLOW, DENY";
     let rows = runs
         .iter()
         .map(|run| {
@@ -163,7 +152,7 @@ pub(super) fn runs(runs: &[RunRecord]) -> Vec<String> {
             ]
         })
         .collect();
-    output::table_lines(&header, rows)
+    output::table_lines(header, rows)
 }
 
 /// The member's own rules in a cell of the table; a dash if they restrict nothing.
@@ -200,16 +189,7 @@ fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
     if lanes.is_empty() {
         return vec!["no lane yet".to_owned()];
     }
-    let header = [
-        "MEMBER",
-        "EXPERIENCE",
-        "PHASE",
-        "OPEN",
-        "MEMBER'S CHOICE",
-        "LAST ATTEMPT",
-        "LAST SUCCESS",
-        "LAST IN SYNC",
-    ];
+    let header = "MEMBER, EXPERIENCE, PHASE, OPEN, MEMBER'S CHOICE, LAST ATTEMPT, LAST SUCCESS, LAST IN SYNC";
     let rows = lanes
         .iter()
         .map(|(entry, state, open)| {
@@ -225,7 +205,7 @@ fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
             ]
         })
         .collect();
-    output::table_lines(&header, rows)
+    output::table_lines(header, rows)
 }
 
 #[cfg(test)]

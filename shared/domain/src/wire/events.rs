@@ -40,7 +40,7 @@ pub struct About {
     pub message: String,
     /// The next step, with its command.
     pub what_to_do: String,
-    /// These commands, for programs.
+    /// The commands of `what_to_do`, for programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
 }
@@ -53,7 +53,7 @@ pub struct Cause {
     pub code: String,
     /// What is wrong, as a sentence.
     pub message: String,
-    /// What to do, unless the plan is right as it is.
+    /// What to do if the plan is a mistake.
     pub what_to_do: String,
 }
 
@@ -262,7 +262,7 @@ pub struct SyncCompleted {
     pub message: String,
     /// The next step, with its command.
     pub what_to_do: String,
-    /// These commands, for programs.
+    /// The commands of `what_to_do`, for programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
 }

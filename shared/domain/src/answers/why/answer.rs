@@ -124,14 +124,14 @@ pub enum Why {
     },
     /// The plan leaves it alone.
     LeftAlone {
-        /// Why.
+        /// Why the plan leaves it alone.
         reason: Reason,
         /// When a run first saw it frozen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
         since: Option<Timestamp>,
     },
-    /// The link cannot be looked at.
+    /// The link cannot be observed.
     Failing(FaultRecord),
     /// A newer plan replaced its change.
     Superseded {

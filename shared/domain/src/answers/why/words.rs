@@ -93,7 +93,7 @@ impl WhyAnswer {
         words
     }
 
-    /// What somebody can do about it; nothing if it is in sync.
+    /// What an operator can do about it. None if it is in sync.
     pub fn what_to_do(&self) -> Option<Advice> {
         Some(match &self.why {
             Why::InSync { .. } => return None,

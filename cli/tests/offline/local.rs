@@ -87,6 +87,19 @@ fn local_down_can_be_repeated_until_nothing_listens() {
 }
 
 #[test]
+fn local_status_shows_what_listens_and_fails_where_nothing_does() {
+    let home = Home::new();
+    let (socket, endpoint) = listener();
+    let recorded = state(&endpoint);
+    let path = home.file("state.json", &recorded.to_string());
+    let status = ["local", "status", "--json", "--state", text(&path)];
+    assert_eq!(home.run(&status).ended_with(0).json(), recorded);
+    drop(socket);
+    home.run(&status).ended_with(6).is_json_failure("local");
+    assert!(path.exists(), "it changes nothing");
+}
+
+#[test]
 fn a_broken_state_file_is_told_with_its_path_and_what_to_do() {
     let home = Home::new();
     let later = state("http://127.0.0.1:1")

@@ -9,8 +9,8 @@ use crate::setup::{
 
 #[test]
 fn every_message_delivered_twice_changes_nothing() {
+    let installation = install(11, 2);
     beside_others(async {
-        let installation = install(11, 2).await;
         let (allow, deny) = (ids("a", 70), ids("d", 20));
         let wanted = lists(&allow, &deny);
         let nothing = lists(&ids("", 0), &ids("", 0));

@@ -13,8 +13,8 @@ use crate::setup::{
 
 #[test]
 fn five_hundred_changes_get_through_whatever_goes_wrong() {
+    let installation = install(31, 3);
     alone(async {
-        let installation = install(31, 3).await;
         let (allow, old) = (ids("a", 120), ids("o", 47));
         let nothing = ids("", 0);
         let (_, experiences) = mirror(
@@ -64,9 +64,16 @@ fn five_hundred_changes_get_through_whatever_goes_wrong() {
         let wanted = lists(&allow, &old);
         // A run that fails is repeated, as the schedule would.
         let storm = Duration::from_secs(45);
-        while first.elapsed() < storm {
-            tokio::time::sleep(Duration::from_secs(15)).await;
-            let _ = installation.request(Scope::default()).await;
+        let again = Duration::from_secs(15);
+        let mut next = again;
+        let is_equal = |experience: &String| installation.lists(experience) == wanted;
+        // As long as there is something left to disturb.
+        while first.elapsed() < storm && !experiences.iter().all(is_equal) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if first.elapsed() >= next {
+                next += again;
+                let _ = installation.request(Scope::default()).await;
+            }
         }
         emulator().set_faults(Faults::default()).unwrap();
         aws_proxy().rules(pmp_sync_local::proxy::Rules::clear);

@@ -63,9 +63,9 @@ impl Sweep {
 
 #[test]
 fn a_worker_that_is_killed_with_its_nth_call_changes_nothing_in_the_end() {
+    let members = AWS_CALLS + CATALOG_CALLS;
+    let installation = install(1, members as u64);
     beside_others(async {
-        let members = AWS_CALLS + CATALOG_CALLS;
-        let installation = install(1, members as u64).await;
         let (nothing, old) = (BTreeSet::new(), ids("o", 2));
         let mut denied = BTreeSet::new();
         let mut allowed = old.clone();

@@ -11,8 +11,8 @@ use crate::setup::{
 
 #[test]
 fn a_pause_of_the_server_and_of_the_catalog_only_takes_longer() {
+    let installation = install(21, 2);
     alone(async {
-        let installation = install(21, 2).await;
         let (allow, deny) = (ids("a", 170), ids("d", 60));
         let wanted = lists(&allow, &deny);
         let nothing = lists(&ids("", 0), &ids("", 0));

@@ -15,8 +15,8 @@ use crate::setup::{
 
 #[test]
 fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
+    let installation = install(41, 1);
     alone(async {
-        let installation = install(41, 1).await;
         let allow = ids("a", 50);
         let bad = "prod-a00017".to_owned();
         let nothing = lists(&ids("", 0), &ids("", 0));
@@ -91,8 +91,8 @@ fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
 
 #[test]
 fn a_message_that_cannot_be_understood_is_dead_lettered_at_once_and_the_rest_is_applied() {
+    let installation = install(42, 1);
     beside_others(async {
-        let installation = install(42, 1).await;
         let allow = ids("a", 9);
         let nothing = lists(&ids("", 0), &ids("", 0));
         let (_, experiences) = mirror(&installation, lists(&allow, &ids("", 0)), &nothing).await;

@@ -83,8 +83,9 @@ pub(crate) fn catalog_proxy() -> &'static Proxy {
         .expect("a proxy before the Catalog")
 }
 
-/// An installation whose messages come again soon; `number` keeps the accounts of tests apart.
-pub(crate) async fn install(number: u64, members: u64) -> Installation<'static> {
+/// An installation whose messages come again soon; `number` keeps the accounts of tests apart. It is
+/// deployed beside whatever other tests do, which disturbs neither.
+pub(crate) fn install(number: u64, members: u64) -> Installation<'static> {
     let management = Organization::numbered("headquarters", number * 1_000);
     let members = (1..=members)
         .map(|member| Organization::numbered(&format!("m{member}"), number * 1_000 + member))
@@ -99,17 +100,19 @@ pub(crate) async fn install(number: u64, members: u64) -> Installation<'static> 
             ("ChangesVisibilitySeconds", "30"),
         ],
     };
-    Installation::deploy_with(
+    let (name, progress) = (format!("pmp-chaos-{number}"), Progress::none());
+    let deploying = Installation::deploy_with(
         embedded(),
         &SHARED.1,
-        &format!("pmp-chaos-{number}"),
+        &name,
         management,
         members,
         parameters,
-        &Progress::none(),
-    )
-    .await
-    .expect("the stacks are deployed")
+        &progress,
+    );
+    RUNTIME
+        .block_on(deploying)
+        .expect("the stacks are deployed")
 }
 
 pub(crate) fn ids(prefix: &str, count: usize) -> BTreeSet<String> {

@@ -103,14 +103,22 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     let again = deploy(&local, code, &["--profile", "latam", "--yes"]).ended_with(0);
     assert_eq!(outcomes(&again), expected("unchanged"));
 
-    let management = ["deploy", "management", "--json", "--code", code, "--yes"];
-    let updated = local.run(&management).ended_with(0);
+    // The code beside the command is what was deployed.
+    let management = ["deploy", "management", "--json", "--yes"];
+    let same = local.run(&management).ended_with(0);
+    assert_eq!(outcomes(&same)[0].1, "unchanged");
+    let other = local.folder("other");
+    let mut producer = std::fs::read(Path::new(code).join("pmp-sync-producer")).unwrap();
+    producer.push(0);
+    std::fs::write(other.join("pmp-sync-producer"), producer).unwrap();
+    let other = [&management[..], &["--code", other.to_str().unwrap()]].concat();
+    let updated = local.run(&other).ended_with(0);
     assert_eq!(
         outcomes(&updated)[0].1,
         "updated",
         "the code has another key"
     );
-    let again = local.run(&management).ended_with(0);
+    let again = local.run(&other).ended_with(0);
     assert_eq!(outcomes(&again)[0].1, "unchanged");
     println!("deploy member took {took:?}, member add {added:?}");
     removal(&local, experience);

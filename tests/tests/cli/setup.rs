@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use pmp_sync_deploy::binaries;
 use pmp_sync_deploy::progress::Progress;
-use pmp_sync_local::embedded::build;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -23,15 +23,21 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How long it may take until nothing is left of an emulated AWS that ends.
 pub(crate) const END: Duration = Duration::from_secs(20);
 
-/// The command as it is now, beside the folder of the test binaries.
+/// The command as it is now, installed: in a folder in which cargo does not build.
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    Runtime::new()
-        .unwrap()
-        .block_on(build(&Progress::none()))
-        .expect("the workspace is built");
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("pmp-sync")
+    let runtime = Runtime::new().unwrap();
+    let built = runtime.block_on(binaries::folder(&Progress::none()));
+    let built = built.expect("the workspace is built");
+    let installed = built.join("installed");
+    std::fs::create_dir_all(&installed).unwrap();
+    for name in ["", "-local", "-producer", "-worker"].map(|part| format!("pmp-sync{part}")) {
+        let _ = std::fs::remove_file(installed.join(&name));
+        std::fs::hard_link(built.join(&name), installed.join(&name)).unwrap();
+    }
+    installed.join("pmp-sync")
 });
+/// Nothing that is installed runs cargo.
+const CARGO: (&str, &str) = ("CARGO", "/nonexistent/cargo");
 
 /// The command itself.
 pub(crate) fn binary() -> &'static Path {
@@ -171,6 +177,7 @@ impl Local {
         up.args(["local", "up", "--json", "--state"])
             .arg(self.state())
             .args(options)
+            .env(CARGO.0, CARGO.1)
             .current_dir(self.home.path());
         // HOME and XDG_CACHE_HOME stay: the Python environment is in the cache. Nothing else that
         // the command reads may come from the developer's environment.
@@ -200,6 +207,7 @@ impl Local {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
+            .env(CARGO.0, CARGO.1)
             .current_dir(self.home.path());
         for (name, value) in self.answer["variables"].as_object().unwrap() {
             command.env(name, value.as_str().unwrap());

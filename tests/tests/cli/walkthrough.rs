@@ -85,14 +85,6 @@ fn the_walkthrough_leads_where_it_says() {
         .env("HOME", home.path())
         .env("XDG_CACHE_HOME", cache(home.path()))
         .current_dir(home.path());
-    // `local up` builds the Lambdas.
-    for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-        let usual = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(usual);
-        bash.env(
-            name,
-            std::env::var_os(name).map_or_else(usual, PathBuf::from),
-        );
-    }
     let answer = finish(bash, home.path(), PATIENCE).ended_with(0);
     // Both ends of the story: something to change at first, and the third member in the page.
     assert!(answer.stdout.contains("allowed, in sync"), "{answer:#?}");

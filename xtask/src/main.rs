@@ -2,6 +2,7 @@
 
 mod generate;
 mod layers;
+mod mutants;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ usage: cargo xtask <TASK>
   generate           write the JSON Schemas and references in docs/ anew
   generate --check   fail if one of them is not what would be written
   layers             fail if an import goes against xtask/layers.toml, or in a circle
+  mutants [OPTIONS]  change the domain in one place after the other, and expect its tests to fail
 ";
 
 fn main() -> ExitCode {
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         ["generate"] => generate::run(root(), false),
         ["generate", "--check"] => generate::run(root(), true),
         ["layers"] => layers::run(root()),
+        ["mutants", options @ ..] => mutants::run(root(), options),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -33,7 +33,8 @@ fn differs(product: &str, why: &Value) -> Value {
 fn held() -> Value {
     json!({
         "answer": "held", "reasons": [{ "guard": "most-removals", "count": 60, "limit": 50 }],
-        "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "since": "2026-01-01T00:00:00Z", "command": "pmp-sync approve X",
+        "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "since": "2026-01-01T00:00:00Z",
+        "approve": { "command": "approve", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "experience": EMEA, "plan_hash": "0".repeat(64) },
     })
 }
 
@@ -108,7 +109,7 @@ fn the_table_says_what_since_when_and_what_to_do() {
             &[
                 "denied, should be allowed: held by run",
                 "more than 50; edited outside since 2026-01-01T01:00:00Z",
-                "pmp-sync approve X",
+                "pmp-sync approve 01ARZ3NDEKTSV4RRFFQ69G5FAV --experience exp-9d1kq27hs0abc --plan 0000",
             ],
         ),
         (lines[3], &["PMS-3001: no role", "check external_id"]),

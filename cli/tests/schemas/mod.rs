@@ -166,6 +166,8 @@ fn take_in(fields: &mut Map<String, Value>, definitions: &Map<String, Value>) {
         match (fields.get_mut(key), definition[key].clone()) {
             (Some(Value::Object(all)), Value::Object(more)) => all.extend(more),
             (Some(Value::Array(all)), Value::Array(more)) => all.extend(more),
+            // A definition may require nothing.
+            (_, Value::Null) => {}
             other => panic!("{key} of {name}: {other:?}"),
         }
     }

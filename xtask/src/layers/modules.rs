@@ -58,7 +58,7 @@ impl Crate {
             places: BTreeMap::new(),
         };
         let folder = file.parent().unwrap_or(file).to_owned();
-        read.add(root, file, &folder, Vec::new())?;
+        read.add(root, file, &folder, &[])?;
         Ok(read)
     }
 
@@ -68,21 +68,20 @@ impl Crate {
         root: &Path,
         file: &Path,
         folder: &Path,
-        path: Vec<String>,
+        path: &[String],
     ) -> Result<(), String> {
         let wrong = |error: String| format!("{}: {error}", file.display());
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
         let source = Source::parse(&text).map_err(wrong)?;
         let place = self.modules.len();
-        self.places.insert(path.clone(), place);
+        self.places.insert(path.to_owned(), place);
         for inline in &source.inline {
-            self.places
-                .insert([path.as_slice(), inline].concat(), place);
+            self.places.insert([path, inline].concat(), place);
         }
         let children = source.children.clone();
         self.modules.push(Module {
             file: file.strip_prefix(root).unwrap_or(file).to_owned(),
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         });
         for (within, name) in children {
@@ -96,8 +95,8 @@ impl Crate {
             } else {
                 below.join("mod.rs")
             };
-            let path = [path.as_slice(), &within, &[name]].concat();
-            self.add(root, &file, &below, path)?;
+            let path = [path, &within, &[name]].concat();
+            self.add(root, &file, &below, &path)?;
         }
         Ok(())
     }

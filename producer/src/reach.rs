@@ -49,6 +49,10 @@ pub(crate) async fn read_management<C: ReadCatalog>(
 }
 
 /// The desired state of a link.
+#[expect(
+    clippy::result_large_err,
+    reason = "every caller goes on with an error of this type"
+)]
 pub(crate) fn desired_for<'d>(
     link: &Link,
     desired: &'d DesiredStates,

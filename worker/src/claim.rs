@@ -1,4 +1,4 @@
-//! Claiming the changes of a batch: only under the plan that their lane works on.
+//! Claims the changes of a batch, only under the committed plan of their lane.
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::delivery::{Record, Undeliverable, dead_letter_record};
@@ -10,7 +10,7 @@ use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::context::Context;
 
-/// Claims changes. Returns the places of those that must come again.
+/// Claims changes. Returns the indexes of those that must be delivered again.
 pub(crate) async fn claim_all<L: Claims, C, O: DeadLetters, S: Clock>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,

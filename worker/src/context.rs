@@ -1,4 +1,5 @@
-//! What the worker uses of the world. Each step names the ports that it needs and no others.
+//! The worker's access to everything outside. Each step names the ports that it needs, and no
+//! others.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::AccountId;
@@ -7,7 +8,7 @@ use pmp_sync_domain::ports::{
     Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
 };
 
-/// The world of one worker.
+/// The ports of one worker.
 #[derive(Debug, Clone)]
 pub struct Context<L, C, O, S> {
     /// The ledger in the management account.
@@ -18,14 +19,14 @@ pub struct Context<L, C, O, S> {
     pub outbox: O,
     /// Time and random numbers.
     pub system: S,
-    /// Whom the worker serves.
+    /// The member account that the worker serves.
     pub member: Membership,
 }
 
 /// The member account that a worker serves.
 #[derive(Debug, Clone)]
 pub struct Membership {
-    /// The account.
+    /// The account id, 12 digits.
     pub account: AccountId,
     /// The timeout of the function, in seconds: after that time the invocation that wrote an intent
     /// has ended.
@@ -35,7 +36,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// An account without rules of its own.
+    /// A member account without rules of its own.
     pub fn new(account: AccountId, timeout_seconds: u16) -> Self {
         Self {
             account,
@@ -44,7 +45,7 @@ impl Membership {
         }
     }
 
-    /// The same with these rules.
+    /// Sets the member's own rules.
     #[must_use]
     pub fn with_rules(self, rules: MemberRules) -> Self {
         Self { rules, ..self }
@@ -57,7 +58,7 @@ impl<L, C, O, S: Clock> Context<L, C, O, S> {
     }
 }
 
-/// The ledger, as a whole batch uses it.
+/// The ports of the ledger that a whole batch needs.
 pub trait Ledger: Lanes + Claims {}
 impl<T: Lanes + Claims> Ledger for T {}
 
@@ -65,7 +66,7 @@ impl<T: Lanes + Claims> Ledger for T {}
 pub trait Catalog: ReadCatalog + ChangeSets {}
 impl<T: ReadCatalog + ChangeSets> Catalog for T {}
 
-/// Where the worker sends.
+/// The ports for sending.
 pub trait Outbox: SendTicks + DeadLetters + Bus {}
 impl<T: SendTicks + DeadLetters + Bus> Outbox for T {}
 

@@ -49,13 +49,13 @@ impl From<LinkError> for Rejected {
     }
 }
 
-fn refused<T>(why: &str) -> Result<T, Rejected> {
-    Err(Rejected::Refused(why.into()))
+fn refused(why: &str) -> Rejected {
+    Rejected::Refused(why.into())
 }
 
-fn refused_with<T>(why: &str, hint: Hint) -> Result<T, Rejected> {
+fn refused_with(why: &str, hint: Hint) -> Rejected {
     let (why, hints) = (why.to_owned(), vec![hint]);
-    Err(Rejected::Refused(Refused { why, hints }))
+    Rejected::Refused(Refused { why, hints })
 }
 
 /// A request with its link.
@@ -294,17 +294,20 @@ where
         .map(|record| record.shown())
         .filter(|shown| shown.hash() == hold.plan_hash);
     let Some(shown) = shown else {
-        return refused(
+        return Err(refused(
             "what was shown is not on record any more; the next run holds the plan anew",
-        );
+        ));
     };
     let listings = CachedListings(ledger);
     let seen = observe(ledger, connection, &listings, goal, context.now()).await?;
     if goal.policy.frozen {
-        return refused("the link is frozen; lift `freeze` first");
+        return Err(refused("the link is frozen; lift `freeze` first"));
     }
     if goal.suspension.is_some() {
-        return refused_with("the link is suspended", Hint::Resume(Place::default()));
+        return Err(refused_with(
+            "the link is suspended",
+            Hint::Resume(Place::default()),
+        ));
     }
     if !seen.plan.is_part_of(&shown) {
         if goal.rollback {
@@ -313,13 +316,15 @@ where
             next.restore = None;
             let (bus, lane) = (&context.outbox, &seen.lane);
             remember(ledger, bus, lane, &seen.link_state, &next).await?;
-            return refused("the rollback has changes that were not shown; ask for it again");
+            return Err(refused(
+                "the rollback has changes that were not shown; ask for it again",
+            ));
         }
         if seen.guards.reasons.is_empty() {
-            return refused_with(
+            return Err(refused_with(
                 "the plan has changes that were not shown, and needs no approval any more; the next run makes them",
                 Hint::Sync(Place::default()),
-            );
+            ));
         }
         // Served as it is: the current plan is held, and replaces the hold.
         return Ok(());
@@ -394,10 +399,14 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     let connection = connect(&context.members, &case.link.member).await?;
     let goal = case.goal(&desired, true);
     if goal.policy.frozen {
-        return refused("the link is frozen: nothing would go back; lift `freeze` first");
+        return Err(refused(
+            "the link is frozen: nothing would go back; lift `freeze` first",
+        ));
     }
     if !goal.policy.mode.acts() {
-        return refused("the link only observes: nothing would go back; change its `mode` first");
+        return Err(refused(
+            "the link only observes: nothing would go back; change its `mode` first",
+        ));
     }
     let (ledger, now) = (&context.ledger, context.now());
     let listings = CachedListings(ledger);

@@ -81,12 +81,11 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
             desired: &desired,
             deadline,
         };
-        match serve_member(context, &case, request, &listings).await? {
-            Some(outcomes) => add_outcomes(context, &mut record, outcomes).await?,
-            None => {
-                record.totals.failed += 1;
-                record.totals.links += 1;
-            }
+        if let Some(outcomes) = serve_member(context, &case, request, &listings).await? {
+            add_outcomes(context, &mut record, outcomes).await?;
+        } else {
+            record.totals.failed += 1;
+            record.totals.links += 1;
         }
     }
     finish_run(context, record).await

@@ -214,7 +214,9 @@ fn what_was_approved_is_committed_and_anything_new_is_held() {
 
 #[test]
 fn the_mark_of_a_suspension_is_brought_in_line_before_anything_else() {
-    for mut scene in [in_sync(), differing(), held(), rolling_back()] {
+    let scenes: [fn() -> Scene; 4] = [in_sync, differing, held, rolling_back];
+    for scene in scenes {
+        let mut scene = scene();
         scene.suspension = Some(suspension());
         assert_eq!(scene.decide(), Decision::MarkSuspension);
         scene.state().suspension = Some(suspension());
@@ -225,12 +227,14 @@ fn the_mark_of_a_suspension_is_brought_in_line_before_anything_else() {
 
 #[test]
 fn a_suspended_lane_that_differs_is_only_told_and_one_in_sync_is_stamped() {
-    for (mut scene, decision) in [
-        (differing(), Decision::Suspended),
-        (under_way(), Decision::Suspended),
-        (held(), Decision::Suspended),
-        (in_sync(), Decision::InSync),
-    ] {
+    let scenes: [(fn() -> Scene, _); 4] = [
+        (differing, Decision::Suspended),
+        (under_way, Decision::Suspended),
+        (held, Decision::Suspended),
+        (in_sync, Decision::InSync),
+    ];
+    for (scene, decision) in scenes {
+        let mut scene = scene();
         scene.suspension = Some(suspension());
         let told = scene.with(|goal, seen| decide_plan(goal, seen, None));
         assert_eq!(told, decision);

@@ -100,6 +100,25 @@ fn local_status_shows_what_listens_and_fails_where_nothing_does() {
 }
 
 #[test]
+fn a_command_without_the_program_beside_it_tells_what_to_put_there() {
+    let home = Home::new();
+    let alone = home.path().join("pmp-sync");
+    std::fs::copy(env!("CARGO_BIN_EXE_pmp-sync"), &alone).unwrap();
+    let output = std::process::Command::new(&alone)
+        .args(["local", "up"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{told}");
+    for part in [
+        "pmp-sync-local cannot be run",
+        "what to do: put pmp-sync-local, ",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
 fn a_broken_state_file_is_told_with_its_path_and_what_to_do() {
     let home = Home::new();
     let later = state("http://127.0.0.1:1")

@@ -190,7 +190,7 @@ fn a_producer_that_does_not_understand_the_question_is_told_for_each_member() {
     assert!(!links.is_empty(), "{model}");
     for link in links {
         assert_eq!(link["state"], "unreachable");
-        let remedy = link["fault"]["what_to_do"].as_str().unwrap();
+        let remedy = link["fault"]["remedy"].as_str().unwrap();
         assert!(
             remedy.contains("deploy the management stack anew"),
             "{remedy}"

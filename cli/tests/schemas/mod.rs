@@ -31,6 +31,10 @@ static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
     }
     let definitions = |schema: &Value| schema.get("$defs").and_then(Value::as_object).cloned();
     let shared = definitions(&schemas["common"]).unwrap();
+    // Wherever one of them is taken in, it refers to the others.
+    let shared = serde_json::to_string(&shared).unwrap();
+    let shared = shared.replace("\"#/$defs/", &format!("\"{BASE}common.json#/$defs/"));
+    let shared: Map<String, Value> = serde_json::from_str(&shared).unwrap();
     for schema in schemas.values_mut() {
         let mut known = shared.clone();
         known.extend(definitions(schema).into_iter().flatten());

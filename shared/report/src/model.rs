@@ -188,7 +188,7 @@ pub struct Attention {
 
 impl Attention {
     /// A thing of which nothing more is known than whom it concerns.
-    pub fn new(kind: AttentionKind, about: impl ToString) -> Self {
+    pub fn new(kind: AttentionKind, about: &impl ToString) -> Self {
         Self {
             kind,
             about: about.to_string(),

@@ -286,7 +286,7 @@ fn attention(links: &[Link]) -> Vec<Attention> {
             message: vec!["by arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()],
             command: Some(format!("pmp-sync resume --member {name}")),
             since: Some(hours_ago(3)),
-            ..Attention::new(AttentionKind::Suspended, format!("member {name}"))
+            ..Attention::new(AttentionKind::Suspended, &format!("member {name}"))
         });
     }
     all.sort_by_key(|item| item.kind);

@@ -224,7 +224,7 @@ fn suspensions(gathered: &Gathered) -> Vec<Attention> {
             Suspended::Link(experience) => format!("resume --experience {experience}"),
         })),
         since: Some(suspension.since),
-        ..Attention::new(AttentionKind::Suspended, of)
+        ..Attention::new(AttentionKind::Suspended, &of)
     };
     gathered.suspensions.each().map(one).collect()
 }

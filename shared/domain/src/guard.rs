@@ -128,11 +128,7 @@ impl Case<'_> {
         let from = self.link_state.management_allowed?;
         let (to, percent) = (self.management_allowed, self.guard.limits.shrink_percent);
         let lost = from.saturating_sub(to);
-        (lost > 0 && exceeds(lost, from, percent)).then_some(HoldReason::Shrink {
-            from,
-            to,
-            percent,
-        })
+        exceeds(lost, from, percent).then_some(HoldReason::Shrink { from, to, percent })
     }
 
     fn against_restored(&self) -> Option<HoldReason> {

@@ -69,9 +69,8 @@ impl Counts {
 /// A partial batch would make the plan take more change sets than the fewest. Only such a batch
 /// waits for the rest of the plan's changes (docs/adr/0002-batches.md).
 pub fn is_worthwhile(at_hand: Counts, outstanding: Counts) -> bool {
-    let taken = at_hand.capped();
-    taken.total() > 0
-        && outstanding.less(taken).fewest_change_sets() < outstanding.fewest_change_sets()
+    let rest = outstanding.less(at_hand.capped());
+    rest.fewest_change_sets() < outstanding.fewest_change_sets()
 }
 
 #[cfg(test)]

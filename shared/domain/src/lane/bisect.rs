@@ -195,10 +195,9 @@ impl Bisect {
     pub(super) fn succeeded(&mut self, intent: &Intent) {
         for action in [Action::Allow, Action::Deny] {
             let suspects = self.suspects_mut(action);
-            let before = suspects.len();
             suspects.retain(|suspect| !intent.changes.contains(suspect));
-            let cleared = before > 0 && suspects.is_empty();
-            if cleared && self.unsure.remove(&action) {
+            // A kind without suspects is not among the unsure ones.
+            if suspects.is_empty() && self.unsure.remove(&action) {
                 // So the other kind is at fault.
                 self.unsure.remove(&other(action));
             }

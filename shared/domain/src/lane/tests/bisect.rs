@@ -82,18 +82,7 @@ impl Hunt {
         let choice = choose(&self.lane, claimed, &self.policy, at(60));
         assert!(!choice.batch.is_empty(), "nothing was chosen");
         self.sets += 1;
-        let changes = choice.batch.iter().map(|open| IntentChange {
-            product: open.product.clone(),
-            action: open.action,
-            run: open.run,
-            ordinal: open.ordinal,
-        });
-        let intent = Intent {
-            token: number.to_string(),
-            creates_policy: false,
-            at: at(60),
-            changes: changes.collect(),
-        };
+        let intent = intent_of(&choice.batch);
         let (seq, id) = (self.lane.seq + 1, change_set(&format!("cs{number}")));
         let started = self
             .lane
@@ -121,6 +110,44 @@ impl Hunt {
             .map(|failed| failed.change.product.clone())
             .collect()
     }
+}
+
+fn intent_of(batch: &[OpenChange]) -> Intent {
+    let changes = batch.iter().map(|open| IntentChange {
+        product: open.product.clone(),
+        action: open.action,
+        run: open.run,
+        ordinal: open.ordinal,
+    });
+    Intent {
+        token: "token".to_owned(),
+        creates_policy: false,
+        at: at(60),
+        changes: changes.collect(),
+    }
+}
+
+/// What the service says if changes of these kinds are at fault.
+fn errors_of(actions: &[Action]) -> Failed {
+    let errors = actions.iter().map(|action| ChangeError {
+        action: *action,
+        code: "INVALID_PRODUCT".to_owned(),
+        message: "no".to_owned(),
+    });
+    Failed {
+        errors: errors.collect(),
+        description: None,
+    }
+}
+
+/// Four allows and four denies, and a bisect after they failed without a reason.
+fn without_reason() -> (Bisect, Vec<OpenChange>, Vec<OpenChange>) {
+    let (allows, denies) = (claimed(Action::Allow, 4), claimed(Action::Deny, 4));
+    let mut bisect = Bisect::default();
+    let intent = intent_of(&[allows.clone(), denies.clone()].concat());
+    let alone = bisect.failed(&intent, &change_set("cs-1"), &Failed::default());
+    assert!(alone.is_empty());
+    (bisect, allows, denies)
 }
 
 /// At most 2 log2(n) + 1 change sets more for each bad product among n of one change set.
@@ -233,6 +260,88 @@ fn without_reasons_both_kinds_are_searched_at_the_cost_of_two_more() {
             assert!(sets <= most, "{allow} + {deny}, {name}: {sets} of {most}");
         }
     }
+}
+
+#[test]
+fn a_kind_that_succeeds_whole_puts_the_fault_on_the_other() {
+    let (mut bisect, allows, denies) = without_reason();
+    let all = [allows.clone(), denies.clone()].concat();
+    assert_eq!(bisect.pick(Action::Allow, &all, BATCH, true), allows);
+    assert_eq!(bisect.pick(Action::Deny, &all, BATCH, true), []);
+    bisect.succeeded(&intent_of(&allows));
+    assert_eq!(bisect.suspects(Action::Allow), []);
+    assert_eq!(bisect.suspects(Action::Deny).len(), 4);
+    // The denies are halved, and allows that came later wait for them.
+    let later = vec![open("later", Action::Allow, 5, 9)];
+    let all = [later.clone(), denies.clone()].concat();
+    assert_eq!(
+        bisect.pick(Action::Deny, &all, BATCH, true),
+        claimed(Action::Deny, 2)
+    );
+    assert_eq!(bisect.pick(Action::Allow, &all, BATCH, true), []);
+    bisect.succeeded(&intent_of(&denies));
+    assert!(bisect.is_idle());
+    assert_eq!(bisect.pick(Action::Allow, &later, BATCH, true), later);
+}
+
+#[test]
+fn a_kind_of_which_a_part_succeeds_is_still_tried_whole() {
+    let (mut bisect, allows, denies) = without_reason();
+    let (first, rest) = allows.split_at(2);
+    bisect.succeeded(&intent_of(first));
+    assert_eq!(bisect.pick(Action::Allow, rest, BATCH, true), rest);
+    assert_eq!(bisect.pick(Action::Deny, &denies, BATCH, true), denies);
+}
+
+#[test]
+fn the_others_of_a_kind_are_tried_one_at_a_time_after_three_failures_and_no_success() {
+    for (failures, proved, tried) in [
+        (2, false, 5),
+        (3, false, 1),
+        (4, false, 1),
+        (2, true, 5),
+        (3, true, 5),
+    ] {
+        let allows = claimed(Action::Allow, failures + 5);
+        let (bad, rest) = allows.split_at(failures);
+        let mut bisect = Bisect::default();
+        for one in bad.chunks(1) {
+            let failed = errors_of(&[Action::Allow]);
+            let alone = bisect.failed(&intent_of(one), &change_set("cs-1"), &failed);
+            assert_eq!(alone, intent_of(one).changes);
+        }
+        assert_eq!(bisect.alone_of(Action::Allow), failures);
+        assert_eq!(bisect.alone_of(Action::Deny), 0);
+        let picked = bisect.pick(Action::Allow, rest, BATCH, proved);
+        assert_eq!(picked.len(), tried, "{failures} failures, {proved}");
+    }
+}
+
+#[test]
+fn only_what_is_quarantined_is_forgotten() {
+    let denies = claimed(Action::Deny, 2);
+    let mut bisect = Bisect::default();
+    for one in denies.chunks(1) {
+        let failed = errors_of(&[Action::Deny]);
+        bisect.failed(&intent_of(one), &change_set("cs-1"), &failed);
+    }
+    for (place, left) in [(0, [false, true]), (1, [false, false])] {
+        bisect.forget(&[(denies[place].product.clone(), run(5))]);
+        let holds: Vec<_> = denies.iter().map(|open| bisect.holds(open)).collect();
+        assert_eq!(holds, left);
+    }
+    assert!(bisect.is_idle());
+}
+
+#[test]
+fn what_the_service_says_is_told_in_one_line() {
+    let mut failed = Failed::default();
+    assert_eq!(failed.to_string(), "the service gave no reason");
+    failed = errors_of(&[Action::Allow, Action::Deny]);
+    let errors = "allow: INVALID_PRODUCT: no; deny: INVALID_PRODUCT: no";
+    assert_eq!(failed.to_string(), errors);
+    failed.description = Some("it failed".to_owned());
+    assert_eq!(failed.to_string(), format!("it failed; {errors}"));
 }
 
 proptest! {

@@ -50,7 +50,7 @@ pub(crate) enum Failure {
     },
     /// A fault with its stable code and remedy.
     #[error("{}: {}", .0.code, .0.message)]
-    Fault(FaultRecord),
+    Fault(Box<FaultRecord>),
     /// Something needs attention. It has been shown.
     #[error("{0}")]
     NotWell(String),
@@ -220,7 +220,7 @@ impl Failure {
     /// Converts the failure to a fault. `otherwise` is the remedy if the failure has none.
     pub(crate) fn record(&self, otherwise: &str) -> FaultRecord {
         if let Self::Fault(fault) = self {
-            return fault.clone();
+            return FaultRecord::clone(fault);
         }
         FaultRecord {
             code: self.code().to_owned(),

@@ -67,7 +67,7 @@ fn failure(error: EditError, version: u64) -> Failure {
     let remedy = match error {
         EditError::Before(invalid) => {
             let fault = RunError::Config(version, invalid.to_string());
-            return Failure::Fault(fault.record());
+            return Failure::Fault(Box::new(fault.record()));
         }
         EditError::After(_) => {
             return Failure::CommandLine {

@@ -64,14 +64,16 @@ impl Context {
     /// Reads the configuration in force. An error if there is none.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
-        stored.ok_or_else(|| Failure::Fault(RunError::NoConfig.record()))
+        stored.ok_or_else(|| Failure::Fault(Box::new(RunError::NoConfig.record())))
     }
 }
 
 /// Reads the text of a stored configuration.
 pub(crate) fn parsed(stored: &StoredConfig) -> Result<Config, Failure> {
     Config::parse(&stored.text).map_err(|invalid| {
-        Failure::Fault(RunError::Config(stored.version, invalid.to_string()).record())
+        Failure::Fault(Box::new(
+            RunError::Config(stored.version, invalid.to_string()).record(),
+        ))
     })
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     let wrong = |error| unreadable(context, &error);
     if let Some(fault) = answer.get("fault").filter(|fault| !fault.is_null()) {
         let fault = FaultRecord::deserialize(fault).map_err(wrong)?;
-        return Err(Failure::Fault(fault));
+        return Err(Failure::Fault(Box::new(fault)));
     }
     T::deserialize(&answer).map_err(wrong)
 }

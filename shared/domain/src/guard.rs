@@ -147,3 +147,6 @@ impl Case<'_> {
 fn exceeds(part: usize, whole: usize, percent: usize) -> bool {
     part.saturating_mul(100) > whole.saturating_mul(percent)
 }
+
+#[cfg(test)]
+mod tests;

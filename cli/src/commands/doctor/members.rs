@@ -141,10 +141,10 @@ fn policy(link: &LinkLook) -> Finding {
     if let Look::Seen(experience) = &link.experience
         && !experience.has_policy
     {
-        let seen = if !link.mode.acts() {
-            "it has none: every product is procurable there"
-        } else {
+        let seen = if link.mode.acts() {
             "it has none: every product is procurable there until a run has made it"
+        } else {
+            "it has none: every product is procurable there"
         };
         return Finding::warn(check, seen);
     }

@@ -285,13 +285,13 @@ fn tell_next(context: &Context, change: &MemberChange) {
     context.note(&format!(
         "`pmp-sync plan --member {name}` shows what a run would change"
     ));
-    if !change.links.iter().any(|link| link.mode.acts()) {
+    if change.links.iter().any(|link| link.mode.acts()) {
         context.note(&format!(
-            "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
+            "the next run begins with it; `pmp-sync sync --member {name} --wait` is one now"
         ));
     } else {
         context.note(&format!(
-            "the next run begins with it; `pmp-sync sync --member {name} --wait` is one now"
+            "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
         ));
     }
 }

@@ -26,8 +26,8 @@ const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
 const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
-const BOOK: &str = include_str!("../../fixtures/link-state-1.json");
-const BOOK_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
+const LINK_STATE: &str = include_str!("../../fixtures/link-state-1.json");
+const LINK_STATE_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
 /// Converts to an item and back, and compares with the fixture.
@@ -75,8 +75,8 @@ fn what_is_suspended_dead_letters_and_lanes_are_kept() {
 
 #[test]
 fn what_is_remembered_of_a_link_is_kept() {
-    kept::<LinkState>(BOOK);
-    kept::<LinkState>(BOOK_NOTICED);
+    kept::<LinkState>(LINK_STATE);
+    kept::<LinkState>(LINK_STATE_NOTICED);
 }
 
 #[test]

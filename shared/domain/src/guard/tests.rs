@@ -2,7 +2,8 @@
 
 use super::memory::MOST_SIZES;
 use super::*;
-use crate::approval::{Grant, Ask};
+use crate::approval::{Ask, Grant};
+use crate::ids::RunId;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()

@@ -45,7 +45,7 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
         )
         .or(format!("if it is a mistake, {remedy}"));
     Held {
-        about: about.says(message, what_to_do),
+        about: about.says(message, &what_to_do),
         since: hold.since,
         reason: hold
             .reasons
@@ -68,7 +68,7 @@ pub(super) fn held_by_fault(about: About, fault: &FaultRecord, now: Timestamp) -
     );
     let what_to_do = fault.advice().or_by("then start a run", about.sync());
     Held {
-        about: about.says(message, what_to_do),
+        about: about.says(message, &what_to_do),
         since: now,
         reason: fault.code.clone(),
         reasons: vec![Cause {
@@ -93,7 +93,7 @@ pub(super) fn blocked(about: About, block: &Block) -> Blocked {
     );
     let what_to_do = Advice::new(block.reason.remedy()).or_by("to try at once", about.sync());
     Blocked {
-        about: about.says(message, what_to_do),
+        about: about.says(message, &what_to_do),
         since: block.since,
         reason: block.reason,
         detail: block.detail.clone(),
@@ -137,7 +137,7 @@ pub(super) fn quarantined(
         },
     );
     Quarantined {
-        about: about.says(message, what_to_do),
+        about: about.says(message, &what_to_do),
         since,
         reason: QUARANTINED.to_owned(),
         new,
@@ -176,7 +176,7 @@ pub(super) fn stale(
         .or_by("see where its lane stands", Hint::Status { run: None }),
     };
     MemberStale {
-        about: about.says(message, what_to_do),
+        about: about.says(message, &what_to_do),
         since,
         reason,
         hours,
@@ -209,11 +209,11 @@ pub(super) fn recovered_about(about: About, ended: &[Ended], standing: &[Conditi
         about.link(),
         words.join(" or ")
     );
-    about.says(message, what_to_do)
+    about.says(message, &what_to_do)
 }
 
 impl About {
-    fn says(self, message: String, what_to_do: Advice) -> Self {
+    fn says(self, message: String, what_to_do: &Advice) -> Self {
         Self {
             message,
             what_to_do: what_to_do.to_string(),

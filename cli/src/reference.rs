@@ -1,9 +1,10 @@
-//! What is generated of docs/: the JSON Schemas, and the references of commands, configuration, events and
-//! checks. The test below compares it with what is checked in; `cargo xtask generate` has it written anew.
+//! What is generated of docs/: the JSON Schemas, and the references of commands, configuration, events,
+//! checks and errors. The test below compares it with what is checked in; `cargo xtask generate` has it written anew.
 
 mod command_line;
 mod configuration;
 mod doctor;
+mod errors;
 mod events;
 mod outputs;
 mod schemas;
@@ -16,8 +17,11 @@ use pmp_sync_domain::wire::catalogue;
 
 use crate::cli::Arguments;
 
-/// Each file, by its path in docs/.
-fn files() -> BTreeMap<String, String> {
+/// The index of the error codes.
+const ERRORS: &str = "errors/README.md";
+
+/// Each file, by its path in docs/. `errors` are the pages of the error codes.
+fn files(errors: &[String]) -> BTreeMap<String, String> {
     let config = config::schema();
     let kinds = catalogue::all();
     let mut files = BTreeMap::from([
@@ -26,6 +30,10 @@ fn files() -> BTreeMap<String, String> {
             configuration::page(config.as_value()),
         ),
         ("doctor.md".to_owned(), doctor::page()),
+        (
+            ERRORS.to_owned(),
+            errors::page(errors.iter().map(String::as_str)),
+        ),
         ("events.md".to_owned(), events::page(&kinds)),
         (
             "reference/cli.md".to_owned(),
@@ -81,7 +89,11 @@ mod tests {
     #[test]
     fn what_is_generated_is_what_is_checked_in() {
         let docs = &Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-        let files = files();
+        let mut errors = checked_in(docs, &docs.join("errors"));
+        errors.retain(|name| name != ERRORS);
+        errors.sort();
+        let read = |name: &String| std::fs::read_to_string(docs.join(name)).unwrap();
+        let files = files(&errors.iter().map(read).collect::<Vec<_>>());
         let write = std::env::var_os("PMP_SYNC_GENERATE").is_some();
         let mut complaints = Vec::new();
         for (name, text) in &files {

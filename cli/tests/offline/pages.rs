@@ -1,4 +1,4 @@
-//! The pages of the codes: each that the sources know has one.
+//! The pages of the codes: each that the sources know has one, and no other code has.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,4 +41,11 @@ fn every_code_has_a_page_with_what_to_do() {
         })
         .collect();
     assert_eq!(without_page, [] as [&String; 0]);
+    let pages = std::fs::read_dir(root().join("docs/errors")).unwrap();
+    let pages = pages.map(|entry| entry.unwrap().path());
+    let pages = pages.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let without_code: Vec<_> = pages
+        .filter(|name| name != "README" && !known.contains(name))
+        .collect();
+    assert_eq!(without_code, [] as [String; 0]);
 }

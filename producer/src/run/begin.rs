@@ -1,4 +1,5 @@
-//! Begins a run: its record, its configuration, and what earlier runs have left behind.
+//! Opens a run with its record and configuration, closes what earlier runs have left behind, and has
+//! its links reconciled.
 
 use std::str::FromStr as _;
 

@@ -73,8 +73,9 @@ fn stale_is_refused_and_exact_is_applied(system: &System, hold: &Hold) {
     let run = system.last_run();
     let record = system.link(run.run, '2');
     assert_eq!(record.status, LinkStatus::Refused);
-    let why = record.approval.unwrap().refused.unwrap();
-    assert!(why.contains("pmp-sync approve"), "{why}");
+    let (approval, lane) = (record.approval.unwrap(), record.lane.unwrap());
+    assert!(approval.refused.is_some());
+    assert_eq!(approval.hints, [hold.approve(&lane.experience)]);
     system.approval("Approval", '2', run.run, Some(&hold.plan_hash));
     system.rest();
     assert_eq!(system.sets('2'), sets);

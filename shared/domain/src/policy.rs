@@ -246,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_empty_if_neither_list_has_a_product() {
+        assert!(PolicySnapshot::new([], []).is_empty());
+        assert!(!PolicySnapshot::new([p("a")], []).is_empty());
+        assert!(!PolicySnapshot::new([], [p("a")]).is_empty());
+    }
+
+    #[test]
     fn a_document_that_is_cut_off_or_has_another_effect_is_an_error() {
         assert!(matches!(
             PolicySnapshot::from_details(

@@ -279,6 +279,26 @@ fn the_fewest_change_sets_are_counted_by_the_longer_list() {
     }
 }
 
+#[test]
+fn opposite_changes_of_both_kinds_are_counted() {
+    let of = |allow: &[&str], deny: &[&str]| {
+        let products = |texts: &[&str]| texts.iter().copied().map(product).collect();
+        Plan::new(products(allow), products(deny))
+    };
+    let plan = of(&["a", "b", "c"], &["x", "y"]);
+    assert_eq!(plan.opposites(&plan), 0);
+    assert_eq!(plan.opposites(&of(&["x", "y"], &["a"])), 3);
+    assert_eq!(plan.opposites(&of(&["a", "y"], &["x"])), 1);
+}
+
+#[test]
+fn each_reason_says_something_of_its_own() {
+    for words in [Reason::explanation, Reason::remedy] {
+        let all: BTreeSet<_> = Reason::ALL.into_iter().map(words).collect();
+        assert_eq!(all.len(), Reason::ALL.len());
+    }
+}
+
 fn sized(allow: usize, deny: usize) -> Plan {
     let numbered = |prefix: &str, count| {
         (0..count)

@@ -222,6 +222,59 @@ fn a_link_state_stays_small_and_keeps_the_size_at_the_beginning_of_the_window() 
 }
 
 #[test]
+fn what_is_older_than_the_window_is_dropped_except_the_length_when_it_began() {
+    let mut link_state = LinkState::default();
+    for (allowed, seconds) in [(5, -10), (6, 0), (7, 10)] {
+        link_state.sized(allowed, at(seconds));
+    }
+    link_state.taking_away(products(0..1), at(0));
+    link_state.taking_away(products(1..2), at(1));
+    link_state.sized(7, at(WINDOW));
+    let sizes: Vec<_> = link_state.sizes.iter().map(|size| size.allowed).collect();
+    assert_eq!(sizes, [6, 7]);
+    let removals: Vec<_> = link_state.removals.iter().map(|one| one.at).collect();
+    assert_eq!(removals, [at(1)]);
+    assert_eq!(link_state.size_at_window(1, at(WINDOW)), 6);
+}
+
+#[test]
+fn of_too_many_lengths_the_one_that_covers_the_least_time_is_dropped() {
+    let mut link_state = LinkState::default();
+    let mut now = 0;
+    for number in 0..=MOST_SIZES {
+        link_state.sized(number, at(now));
+        assert_eq!(link_state.sizes.len(), MOST_SIZES.min(number + 1));
+        // Number 71 stands for ten minutes with its neighbours, every other for eleven or more.
+        now += match number {
+            39 => 60,
+            70 | 71 => 300,
+            _ => 600,
+        };
+    }
+    let sizes: Vec<_> = link_state.sizes.iter().map(|size| size.allowed).collect();
+    let expected: Vec<_> = (0..=MOST_SIZES).filter(|number| *number != 71).collect();
+    assert_eq!(sizes, expected);
+}
+
+#[test]
+fn removals_count_from_when_they_were_last_seen_under_way() {
+    let mut link_state = LinkState::default();
+    link_state.taking_away(BTreeSet::new(), at(0));
+    assert_eq!(link_state, LinkState::default(), "nothing is no removal");
+    link_state.taking_away(products(0..2), at(0));
+    link_state.looked(|_| false, at(50));
+    link_state.taking_away(products(2..4), at(60));
+    link_state.looked(|one| *one == product(2), at(100));
+    let removals = link_state.removals.iter();
+    let removals: Vec<_> = removals.map(|one| (one.at, one.products.clone())).collect();
+    assert_eq!(
+        removals,
+        [(at(50), products(0..2)), (at(100), products(2..4))]
+    );
+    assert_eq!(link_state.taking, products(2..3));
+}
+
+#[test]
 fn a_management_list_that_lost_more_than_half_is_held() {
     for (from, to, suspended) in [(10, 5, false), (10, 4, true), (3, 1, true), (5, 9, false)] {
         let mut setting = Setting::new(3, 1);
@@ -340,4 +393,47 @@ fn limits_may_be_stricter_or_wider() {
     setting.guard.limits.removals = 90;
     setting.guard.limits.most_removals = 90;
     assert_eq!(setting.held_by(), NOTHING);
+}
+
+#[test]
+fn each_reason_has_its_code_its_words_and_its_remedy() {
+    for (reason, code, words, remedy) in [
+        (
+            HoldReason::ManagementEmpty,
+            "PMS-2005",
+            "allows nothing",
+            "allow at least one",
+        ),
+        (
+            HoldReason::ManagementArchived,
+            "PMS-2002",
+            "is archived",
+            "reactivate",
+        ),
+        (
+            HoldReason::MostRemovals {
+                count: 51,
+                limit: 50,
+            },
+            "PMS-7002",
+            "remove 51 allowed products within 24 hours, more than 50",
+            "re-allow",
+        ),
+        (
+            HoldReason::FirstPolicy { allow: 60 },
+            "PMS-3004",
+            "all but 50 products at once, and then all but 60",
+            "fill the list",
+        ),
+        (
+            HoldReason::Restore { run: run(1) },
+            "PMS-7005",
+            "before run",
+            "look at the plan",
+        ),
+    ] {
+        assert_eq!(reason.code(), code);
+        assert!(reason.to_string().contains(words), "{reason}");
+        assert!(reason.remedy().starts_with(remedy), "{reason}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Every decision, with every reason that leads to it.
 
+mod memory;
+mod observation;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -8,12 +10,11 @@ use self::scene::*;
 use super::*;
 use crate::guard::HoldReason;
 use crate::guard::limits::GuardName;
-use crate::ids::ChangeSetId;
-use crate::lane::{Block, BlockReason, Counts, LaneState, Phase, Quarantined};
+use crate::lane::{Block, BlockReason, Counts, LaneState, Phase};
 use crate::link::Mode;
 use crate::plan::Plan;
 use crate::policy::{Action, PolicySnapshot};
-use crate::reconcile::{Draft, Records, TRUST};
+use crate::reconcile::{Records, TRUST};
 use crate::records::{Request, RunRecord};
 use crate::time::later;
 use crate::wire::Scope;
@@ -78,15 +79,7 @@ fn the_very_plan_of_the_lane_is_under_way_and_so_is_its_rest() {
 #[test]
 fn what_is_replayed_is_committed_anew_and_what_stays_in_quarantine_is_not_planned() {
     let mut scene = under_way();
-    scene.reads.quarantined = vec![Quarantined {
-        product: p("a"),
-        action: Action::Allow,
-        run: run(4),
-        error_code: String::new(),
-        error_message: String::new(),
-        change_set: ChangeSetId::new("cs-1").unwrap(),
-        quarantined_at: start(),
-    }];
+    scene.reads.quarantined = vec![quarantined("a", Action::Allow)];
     scene.lifted = all(&["a"]);
     assert_eq!(scene.decide(), Decision::Commit);
     scene.lifted.clear();
@@ -335,23 +328,14 @@ fn each_decision_is_recorded_as_what_it_is() {
 #[test]
 fn records_of_earlier_runs_are_read_only_if_something_depends_on_them() {
     let needs = |scene: &Scene| {
-        let experience = experience();
-        let goal = Goal {
-            link: &scene.link,
-            policy: &scene.link.policy,
-            experience: &experience,
-            desired: &scene.desired,
-            lifted: &scene.lifted,
-            rollback: false,
-            suspension: None,
-        };
-        let draft = Draft::new(goal, scene.reads.clone());
-        [
-            draft.approved_run(),
-            draft.restored_run(),
-            draft.overriding_run(),
-            draft.committed_run(&Records::default()),
-        ]
+        scene.draft(|_, draft| {
+            [
+                draft.approved_run(),
+                draft.restored_run(),
+                draft.overriding_run(),
+                draft.committed_run(&Records::default()),
+            ]
+        })
     };
     assert_eq!(needs(&in_sync()), [None; 4]);
     assert_eq!(needs(&differing()), [None; 4]);

@@ -8,8 +8,8 @@ use super::super::*;
 use crate::approval::{Ask, Grant, Hold};
 use crate::guard::HoldReason;
 use crate::guard::limits::Guard;
-use crate::ids::{ExperienceId, LaneId, ProductId};
-use crate::lane::{Counts, LaneState, OpenChange, Planned, Suspension};
+use crate::ids::{ChangeSetId, ExperienceId, LaneId, ProductId};
+use crate::lane::{Counts, LaneState, OpenChange, Planned, Quarantined, Suspension};
 use crate::link::{Link, LinkPolicy, LiveCheck, Member, Mode, Target};
 use crate::plan::Plan;
 use crate::policy::{Action, PolicySnapshot};
@@ -235,8 +235,21 @@ pub(super) fn open(product: &str, action: Action, by: RunId) -> OpenChange {
     }
 }
 
+pub(super) fn quarantined(product: &str, action: Action) -> Quarantined {
+    Quarantined {
+        product: p(product),
+        action,
+        run: run(4),
+        error_code: String::new(),
+        error_message: String::new(),
+        change_set: ChangeSetId::new("cs-1").unwrap(),
+        quarantined_at: start(),
+    }
+}
+
 impl Scene {
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Goal<'_>, &Observation) -> T) -> T {
+    /// Works with the goal and what was read of the lane.
+    pub(super) fn draft<T>(&self, work: impl FnOnce(&Goal<'_>, Draft<'_>) -> T) -> T {
         let experience = experience();
         let goal = Goal {
             link: &self.link,
@@ -247,7 +260,14 @@ impl Scene {
             rollback: self.rollback,
             suspension: self.suspension.as_ref(),
         };
-        let mut draft = Draft::new(goal, self.reads.clone());
+        work(&goal, Draft::new(goal, self.reads.clone()))
+    }
+
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Goal<'_>, &Observation) -> T) -> T {
+        self.draft(|goal, draft| work(goal, &self.finish(draft)))
+    }
+
+    fn finish(&self, mut draft: Draft<'_>) -> Observation {
         assert!(draft.in_question().is_empty());
         draft = draft.checked(&crate::records::Answers::new());
         // A record is there only if it is asked for, as in a run.
@@ -260,7 +280,7 @@ impl Scene {
         };
         let committed = asked(draft.committed_run(&records));
         records.committed = self.records.committed.clone().filter(|_| committed);
-        work(&goal, &draft.finish(&records))
+        draft.finish(&records)
     }
 
     pub(super) fn decide(&self) -> Decision {

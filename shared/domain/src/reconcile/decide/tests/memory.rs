@@ -1,0 +1,196 @@
+//! What is remembered of a lane, by decision.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::drift::Edited;
+use crate::error::LinkError;
+use crate::ids::ExperienceId;
+use crate::reconcile::{
+    after_commit, after_hold, after_observing, after_suspension, new_hold, notices_of_fault,
+};
+use crate::records::{LinkState, Mark, Size};
+use crate::wire::events::{Condition, Notice};
+
+type After = fn(&Goal<'_>, &Observation, &Edited, Timestamp) -> LinkState;
+
+fn now() -> Timestamp {
+    later(start(), 600)
+}
+
+fn edited() -> Edited {
+    Edited::new(all(&["edited"]), &BTreeMap::new(), now())
+}
+
+fn after(scene: &Scene, after: After) -> LinkState {
+    scene.with(|goal, seen| after(goal, seen, &edited(), now()))
+}
+
+fn observed(scene: &Scene) -> LinkState {
+    after(scene, after_observing)
+}
+
+/// Twelve removals as run 7 showed them, approved.
+fn approved() -> Scene {
+    let shown = Plan::new(BTreeSet::new(), many(12));
+    let mut scene = held();
+    scene.reads.link_state.grant = Some(grant(run(7), run(8)));
+    scene.records.approved = Some(record(run(7), &shown, None));
+    scene
+}
+
+#[test]
+fn every_observation_remembers_the_length_of_the_list_and_outside_edits() {
+    let mut scene = in_sync();
+    scene.reads.link_state.rev = 4;
+    let next = observed(&scene);
+    let size = Size {
+        at: now(),
+        allowed: 2,
+    };
+    assert_eq!((next.rev, next.sizes), (4, vec![size]));
+    assert_eq!(next.edited, BTreeMap::from([(p("edited"), now())]));
+    assert_eq!(next.frozen_since, None);
+    scene.link.policy.frozen = true;
+    assert_eq!(observed(&scene).frozen_since, Some(now()));
+    scene.reads.link_state.frozen_since = Some(start());
+    assert_eq!(observed(&scene).frozen_since, Some(start()));
+}
+
+#[test]
+fn a_removal_is_under_way_while_it_is_planned_or_open_and_the_product_is_allowed() {
+    let mut scene = in_sync();
+    scene.reads.actual = lists(&["a", "b", "z"], &["x"]);
+    scene.reads.before.open = vec![
+        open("a", Action::Deny, run(5)),
+        open("b", Action::Allow, run(5)),
+        open("gone", Action::Deny, run(5)),
+    ];
+    scene.reads.link_state.taking = all(&["a", "b", "z", "gone"]);
+    assert_eq!(observed(&scene).taking, all(&["a", "z"]));
+}
+
+#[test]
+fn the_length_of_the_management_list_is_remembered_when_a_plan_follows_from_it() {
+    let remembered = |scene: &Scene| observed(scene).management_allowed;
+    assert_eq!(remembered(&in_sync()), Some(2));
+    assert_eq!(remembered(&differing()), Some(2));
+    let mut halting = in_sync();
+    halting.reads.before.open = vec![open("a", Action::Deny, run(5))];
+    assert_eq!(remembered(&halting), None);
+    let mut frozen = in_sync();
+    frozen.link.policy.frozen = true;
+    assert_eq!(remembered(&frozen), None);
+    let mut odd = in_sync();
+    odd.desired.conditions = vec![HoldReason::ManagementArchived];
+    assert_eq!(remembered(&odd), None);
+}
+
+#[test]
+fn a_condition_is_accepted_only_while_it_lasts() {
+    let mut scene = in_sync();
+    scene.desired.conditions = vec![HoldReason::ManagementArchived];
+    scene.reads.link_state.accepted =
+        BTreeSet::from([GuardName::ManagementArchived, GuardName::ManagementEmpty]);
+    let accepted = observed(&scene).accepted;
+    assert_eq!(accepted, BTreeSet::from([GuardName::ManagementArchived]));
+}
+
+#[test]
+fn a_restore_is_remembered_until_the_management_experience_wants_it_and_the_lane_is_in_sync() {
+    let remembered = |mut scene: Scene, restored: Plan| {
+        scene.reads.link_state.restored = Some(grant(run(3), run(4)));
+        scene.records.restored = Some(record(run(3), &restored, None));
+        observed(&scene).restored.is_some()
+    };
+    assert!(!remembered(in_sync(), plan(&["a"], &["x"])));
+    assert!(remembered(in_sync(), plan(&["a"], &["b"])));
+    assert!(remembered(differing(), plan(&["a"], &["x"])));
+}
+
+#[test]
+fn a_grant_lasts_while_its_plan_is_wanted_and_that_of_a_rollback_until_it_is_in_sync() {
+    let granted = |scene: &Scene, how: After| after(scene, how).grant.is_some();
+    assert!(granted(&approved(), after_observing));
+    let mut other = differing();
+    other.reads.link_state.grant = Some(grant(run(7), run(8)));
+    assert!(!granted(&other, after_observing));
+    let mut rollback = rolling_back();
+    rollback.rollback = true;
+    assert!(granted(&rollback, after_observing));
+    rollback.reads.actual = rollback.desired.policy.clone();
+    assert!(!granted(&rollback, after_observing));
+}
+
+#[test]
+fn a_commit_counts_its_removals_unless_they_were_approved() {
+    let mut scene = in_sync();
+    scene.reads.actual = lists(&["a", "b", "z"], &["x"]);
+    assert_eq!(observed(&scene).taking, BTreeSet::new());
+    let next = after(&scene, after_commit);
+    assert_eq!(next.taking, all(&["z"]));
+    assert_eq!(next.removals.len(), 1);
+    assert_eq!(after(&approved(), after_commit).taking, BTreeSet::new());
+}
+
+#[test]
+fn a_hold_is_remembered_until_another_decision_ends_it() {
+    let mut scene = held();
+    scene.reads.link_state.grant = Some(grant(run(7), run(8)));
+    let hold = scene.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let (allow, deny, removals) = (hold.allow, hold.deny, hold.removals);
+    assert_eq!((hold.run, allow, deny, removals), (this(), 0, 12, 12));
+    let after_hold = |scene: &Scene| {
+        scene.with(|goal, seen| after_hold(goal, seen, &edited(), hold.clone(), now()))
+    };
+    let next = after_hold(&scene);
+    assert_eq!((next.hold, next.grant), (Some(hold.clone()), None));
+    assert_eq!(next.edited.len(), 1);
+    assert_eq!(next.notices.standing(), BTreeSet::from([Condition::Held]));
+    assert!(after_hold(&approved()).grant.is_some());
+    scene.reads.link_state.hold = Some(hold.clone());
+    let suspended = after(&scene, after_suspension);
+    assert_eq!(suspended.hold, Some(hold.clone()));
+    assert_eq!((suspended.sizes.len(), suspended.edited.len()), (0, 1));
+    assert_eq!(observed(&scene).hold, None);
+}
+
+#[test]
+fn a_block_that_was_announced_ends_once_the_lane_has_nothing_left_to_do() {
+    let mut scene = in_sync();
+    scene.reads.link_state.notices.blocked = Some(Mark {
+        reason: BlockReason::AccessDenied,
+        since: start(),
+    });
+    let next = observed(&scene).notices;
+    assert_eq!(next.blocked, None);
+    assert!(matches!(next.pending.as_slice(), [Notice::Recovered(_)]));
+    scene.reads.before.open = vec![open("a", Action::Allow, run(5))];
+    assert!(observed(&scene).notices.blocked.is_some());
+}
+
+#[test]
+fn a_link_that_should_be_in_sync_is_stale_after_its_hours() {
+    let stale = |mut scene: Scene, hours: i64| {
+        scene.reads.link_state.notices.since = Some(later(now(), -hours * 3_600));
+        observed(&scene).notices.stale.is_some()
+    };
+    assert!(!stale(differing(), 23));
+    assert!(stale(differing(), 25));
+    assert!(!stale(in_sync(), 25));
+    assert_eq!(observed(&in_sync()).notices.since, Some(now()));
+    let mut suspended = differing();
+    suspended.state().suspension = Some(suspension());
+    assert!(!stale(suspended, 25));
+}
+
+#[test]
+fn a_fault_of_the_management_experience_is_announced_as_a_hold() {
+    let (scene, state) = (in_sync(), LaneState::default());
+    let error = LinkError::ManagementNotFound(ExperienceId::new("exp-m").unwrap());
+    let known = LinkState::default();
+    let notices = notices_of_fault(&scene.link, &lane(), &state, &known, &error, now());
+    assert_eq!(notices.standing(), BTreeSet::from([Condition::Held]));
+}

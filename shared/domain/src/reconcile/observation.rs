@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::course::{Course, PlanOnLane, is_busy};
+use super::course::{Course, PlanOnLane, is_announced, is_busy};
 use super::goal::Goal;
 use crate::approval::{Grant, Hold};
 use crate::guard::{Case, HoldReason};
@@ -355,9 +355,14 @@ impl<'a> Draft<'a> {
         } = &self.reads;
         let desired = self.goal.desired;
         let state = &before.state;
-        // If everything that is left of it fails, it is done.
-        let failed = state.block.as_ref();
-        let failed = failed.is_some_and(|block| block.reason == BlockReason::ChangeSetFailed);
+        // If everything that is left of it has been tried and fails, it is done. A change that arrives
+        // after the block has not been tried.
+        let failed = state.block.as_ref().is_some_and(|block| {
+            let mut open = before.open.iter();
+            block.reason == BlockReason::ChangeSetFailed
+                && !is_announced(state)
+                && open.all(|change| change.claimed_at <= block.since)
+        });
         let tried = |grant: &Grant| state.planned_run() >= Some(grant.executed);
         let is_over = failed && self.grant().is_some_and(tried);
         let approved = records.approved.as_ref();

@@ -10,7 +10,7 @@ use self::scene::*;
 use super::*;
 use crate::guard::HoldReason;
 use crate::guard::limits::GuardName;
-use crate::lane::{Block, BlockReason, Counts, LaneState, Phase};
+use crate::lane::{Block, BlockReason, Counts, LaneState, OpenChange, Phase};
 use crate::link::Mode;
 use crate::plan::Plan;
 use crate::policy::{Action, PolicySnapshot};
@@ -268,6 +268,35 @@ fn a_rollback_whose_rest_fails_has_gone_as_far_as_it_goes() {
         });
         assert_eq!(scene.decide(), decision);
     }
+}
+
+/// A change of it may arrive, or be claimed, after another one has blocked the lane.
+#[test]
+fn a_rollback_that_is_blocked_before_all_of_it_is_tried_is_resumed() {
+    let blocked = |taken: usize, claimed_at: crate::Timestamp| {
+        let mut scene = rolling_back();
+        let state = scene.state();
+        state.planned = Some(planned(run(8), &plan(&["a"], &[]), taken));
+        state.phase = Phase::Blocked;
+        state.block = Some(Block {
+            reason: BlockReason::ChangeSetFailed,
+            detail: String::new(),
+            since: start(),
+        });
+        if taken > 0 {
+            let claimed = open("a", Action::Allow, run(8));
+            let claimed = OpenChange {
+                claimed_at,
+                ..claimed
+            };
+            scene.reads.before.open.push(claimed);
+        }
+        scene.decide()
+    };
+    let resumed = Decision::ResumeRollback(run(2));
+    assert_eq!(blocked(0, start()), resumed, "not claimed");
+    assert_eq!(blocked(1, later(start(), 1)), resumed, "not tried");
+    assert_ne!(blocked(1, start()), resumed, "tried");
 }
 
 #[test]

@@ -294,6 +294,20 @@ fn a_kind_of_which_a_part_succeeds_is_still_tried_whole() {
 }
 
 #[test]
+fn without_a_reason_a_change_fails_alone_only_if_it_was_tried_alone() {
+    let (allows, denies) = (claimed(Action::Allow, 1), claimed(Action::Deny, 1));
+    let mut bisect = Bisect::default();
+    let mut fail = |batch: &[OpenChange]| {
+        bisect.failed(&intent_of(batch), &change_set("cs-1"), &Failed::default())
+    };
+    assert_eq!(fail(&[allows.clone(), denies.clone()].concat()), []);
+    assert_eq!(fail(&allows), intent_of(&allows).changes);
+    assert_eq!(fail(&denies), intent_of(&denies).changes);
+    assert_eq!(bisect.suspects(Action::Allow), []);
+    assert_eq!(bisect.suspects(Action::Deny), []);
+}
+
+#[test]
 fn the_others_of_a_kind_are_tried_one_at_a_time_after_three_failures_and_no_success() {
     for (failures, proved, tried) in [
         (2, false, 5),

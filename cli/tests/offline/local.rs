@@ -103,7 +103,12 @@ fn local_status_shows_what_listens_and_fails_where_nothing_does() {
 fn a_command_without_the_program_beside_it_tells_what_to_put_there() {
     let home = Home::new();
     let alone = home.path().join("pmp-sync");
-    std::fs::copy(env!("CARGO_BIN_EXE_pmp-sync"), &alone).unwrap();
+    // By a process of its own: a child that another test starts meanwhile would inherit the file
+    // open for writing, and a file that is open for writing cannot be run.
+    let copied = std::process::Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_pmp-sync"), text(&alone)])
+        .status();
+    assert!(copied.unwrap().success());
     let output = std::process::Command::new(&alone)
         .args(["local", "up"])
         .output()

@@ -101,6 +101,24 @@ mod tests {
     }
 
     #[test]
+    fn each_page_that_lists_the_modes_or_the_reasons_lists_all_of_them() {
+        let guide = include_str!("../../../docs/command-guide.md");
+        let modes = Mode::ALL.map(Mode::as_str);
+        assert!(include_str!("../../../README.md").contains(&modes.join(" | ")));
+        assert!(guide.contains(&format!("[--mode {}]", modes.join("|"))));
+        assert!(guide.contains(&format!("member mode NAME {} ", modes.join("|"))));
+        let words = include_str!("../../../docs/architecture.md");
+        let row = words.lines().find(|line| line.starts_with("| mode |"));
+        let answer = guide.lines().find(|line| line.contains("| `left_alone`,"));
+        for word in modes {
+            assert!(row.unwrap().contains(&format!("*{word}*")), "{word}");
+        }
+        for word in Reason::ALL.map(Reason::as_str) {
+            assert!(answer.unwrap().contains(&format!("`{word}`")), "{word}");
+        }
+    }
+
+    #[test]
     fn the_word_of_every_list_is_what_is_stored_and_is_read_back() {
         assert_words(&Action::ALL);
         assert_words(&BlockReason::ALL);

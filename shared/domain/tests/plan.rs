@@ -128,6 +128,14 @@ fn an_additive_link_denies_nothing_and_says_so() {
     assert_golden("additive", &Scene::of_all_standings(Mode::Additive).text());
 }
 
+/// A mode without a golden plan of its own fails here.
+#[test]
+fn a_link_of_each_mode_does_what_its_golden_plan_says() {
+    for mode in MODES {
+        assert_golden(mode.as_str(), &Scene::of_all_standings(mode).text());
+    }
+}
+
 #[test]
 fn an_observing_link_changes_nothing_and_says_what_differs() {
     assert_golden("observe", &Scene::of_all_standings(Mode::Observe).text());

@@ -13,11 +13,14 @@ use std::time::Duration;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::error::ProvideErrorMetadata as _;
 use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, ChangeSummary, Entity, Filter};
+use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_aws::discovery::ProductDirectory;
 use pmp_sync_deploy::progress::Progress;
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::ports::Discovery as _;
+use pmp_sync_domain::ids::{ChangeSetName, ExperienceId, ProductId, RunId};
+use pmp_sync_domain::lane::{Intent, IntentChange};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets as _, Discovery as _, ReadCatalog as _};
 use pmp_sync_local::embedded::{Clients, python};
 use pmp_sync_local::marketplace::{
     CallFaults, Emulator, Faults, Lists, NewExperience, Quotas, Settings, When,
@@ -434,6 +437,31 @@ async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
                 .iter()
                 .all(|summary| summary.entity_id() == Some(&id))
         );
+    }
+    // The adapter asks in both scopes, so each of them finds the experience and its change sets.
+    for (seq, account) in [(1, OWNER), (2, ADMIN)] {
+        let config = Clients::new(&emulator.endpoint()).config(account);
+        let listed = ReadOnlyCatalog::new(&config).experiences().await.unwrap();
+        assert_eq!(listed, [ExperienceId::new(&id).unwrap()], "{account}");
+        let catalog = Catalog::new(&config);
+        let name: ChangeSetName = format!("pmp-sync:{id}:{seq}").parse().unwrap();
+        assert_eq!(catalog.find(&name).await.unwrap(), None);
+        let intent = Intent {
+            token: seq.to_string(),
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            creates_policy: false,
+            changes: vec![IntentChange {
+                product: ProductId::new("p").unwrap(),
+                action: Action::Allow,
+                run: RunId::next(None, 1, 1),
+                ordinal: 0,
+            }],
+        };
+        let set = catalog.start(&name, &intent).await.unwrap();
+        assert_eq!(catalog.find(&name).await.unwrap(), Some(set.clone()));
+        while catalog.status(&set).await.unwrap() == ChangeSetStatus::Underway {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

@@ -29,14 +29,19 @@ const CREATE_POLICY: &str = "CreateProcurementPolicy";
 /// The most pages of a list that are read, with 50 experiences or 20 change sets each.
 const MOST_PAGES: usize = 40;
 
-/// Private Marketplace entities belong to the organization's management account. They are shared
-/// with the delegated administrator, who sees them in lists only with this filter (Catalog API
-/// guide).
-fn shared_with_me() -> Filter {
-    Filter::builder()
-        .name("Scope")
-        .value_list("SharedWithMe")
-        .build()
+/// The scopes of lists: what is shared with the account, and what it owns. Private Marketplace
+/// entities belong to the organization's management account. They are shared with the delegated
+/// administrator, who sees them only with the filter; a management account that is its own
+/// administrator sees them only without it (Catalog API guide).
+fn scopes() -> [Option<Filter>; 2] {
+    let shared = Filter::builder().name("Scope").value_list("SharedWithMe");
+    [Some(shared.build()), None]
+}
+
+/// True if the service has no list in this scope for this account. The guide does not say what it
+/// answers then: an empty list is expected, and a refusal counts as one if the other scope answers.
+fn is_no_scope(error: &ServiceError) -> bool {
+    error.code.is_some() && matches!(error.kind, Kind::Refused | Kind::NotFound)
 }
 
 /// Read-only access to experiences and policies.
@@ -76,6 +81,114 @@ impl ReadOnlyCatalog {
             _ => Err(refused("the entity has no details".to_owned())),
         }
     }
+
+    /// Lists the entities that are shared with the account, and those that it owns, each once.
+    async fn entities(&self, entity_type: &str) -> Result<Vec<Listed>> {
+        let mut found: Vec<Listed> = Vec::new();
+        let mut refused = None;
+        for scope in scopes() {
+            match self.entities_in(entity_type, scope).await {
+                Ok(entities) => {
+                    for entity in entities {
+                        if !found.iter().any(|known| known.id == entity.id) {
+                            found.push(entity);
+                        }
+                    }
+                }
+                Err(error) if is_no_scope(&error) => refused = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        // With nothing found, the refused scope may be the one that has something.
+        match refused {
+            Some(error) if found.is_empty() => Err(error),
+            Some(error) => {
+                tracing::debug!(%error, "one scope is refused, and the other has entities");
+                Ok(found)
+            }
+            None => Ok(found),
+        }
+    }
+
+    async fn entities_in(&self, entity_type: &str, scope: Option<Filter>) -> Result<Vec<Listed>> {
+        let filters = scope.map(|scope| vec![scope]);
+        let mut found = Vec::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .list_entities()
+                .catalog(CATALOG)
+                .entity_type(entity_type)
+                .set_filter_list(filters.clone())
+                .max_results(50)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| service_error("ListEntities", entity_type, &error))?;
+            found.extend(page.entity_summary_list().iter().map(|summary| Listed {
+                id: summary.entity_id().unwrap_or_default().to_owned(),
+                name: summary.name().unwrap_or_default().to_owned(),
+            }));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+        let words = format!("there are more than {} entities", found.len());
+        let kind = Kind::Refused;
+        Err(ServiceError::new("ListEntities", entity_type, kind, words))
+    }
+
+    /// Finds a change set by its name on an experience, in one scope.
+    async fn change_set_in(
+        &self,
+        name: &ChangeSetName,
+        scope: Option<Filter>,
+    ) -> Result<Option<ChangeSetId>> {
+        let thing = name.to_string();
+        let filter = |key: &str, value: &str| Filter::builder().name(key).value_list(value).build();
+        let by_name = [
+            filter("EntityId", name.experience.as_str()),
+            filter("ChangeSetName", &thing),
+        ];
+        let filters: Vec<_> = by_name.into_iter().chain(scope).collect();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let page = self
+                .client
+                .list_change_sets()
+                .catalog(CATALOG)
+                .set_filter_list(Some(filters.clone()))
+                .max_results(20)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| service_error("ListChangeSets", &thing, &error))?;
+            let found = page
+                .change_set_summary_list()
+                .iter()
+                .find(|summary| summary.change_set_name() == Some(thing.as_str()))
+                .and_then(|summary| summary.change_set_id());
+            if let Some(id) = found {
+                return ChangeSetId::new(id).map(Some).map_err(|error| {
+                    ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
+                });
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// An entity of a list.
+#[derive(Debug, Clone)]
+struct Listed {
+    id: String,
+    name: String,
 }
 
 fn to_json(document: &Document) -> Value {
@@ -122,43 +235,16 @@ impl ReadCatalog for ReadOnlyCatalog {
     }
 
     async fn experiences(&self) -> Result<Vec<ExperienceId>> {
-        let mut ids = Vec::new();
-        let mut token = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .list_entities()
-                .catalog(CATALOG)
-                .entity_type("Experience")
-                .filter_list(shared_with_me())
-                .max_results(50)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| service_error("ListEntities", "Experience", &error))?;
-            for summary in page.entity_summary_list() {
-                let id = summary.entity_id().unwrap_or_default();
-                ids.push(ExperienceId::new(id).map_err(|error| {
-                    ServiceError::new(
-                        "ListEntities",
-                        "Experience",
-                        Kind::Refused,
-                        error.to_string(),
-                    )
-                })?);
-            }
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(ids);
-            }
-        }
-        let message = format!("there are more than {} experiences", ids.len());
-        Err(ServiceError::new(
-            "ListEntities",
-            "Experience",
-            Kind::Refused,
-            message,
-        ))
+        let entities = self.entities("Experience").await?;
+        let ids = entities.into_iter().filter_map(|entity| {
+            let id = ExperienceId::new(entity.id);
+            // A link cannot name it, and the others are listed.
+            id.inspect_err(|error| {
+                tracing::warn!(%error, "an experience is left out: its id is not valid");
+            })
+            .ok()
+        });
+        Ok(ids.collect())
     }
 }
 
@@ -278,39 +364,19 @@ impl ChangeSets for Catalog {
     }
 
     async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
-        let thing = name.to_string();
-        let filter = |key: &str, value: &str| Filter::builder().name(key).value_list(value).build();
-        let mut token = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .read
-                .client
-                .list_change_sets()
-                .catalog(CATALOG)
-                .filter_list(filter("EntityId", name.experience.as_str()))
-                .filter_list(filter("ChangeSetName", &thing))
-                .filter_list(shared_with_me())
-                .max_results(20)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| service_error("ListChangeSets", &thing, &error))?;
-            let found = page
-                .change_set_summary_list()
-                .iter()
-                .find(|summary| summary.change_set_name() == Some(thing.as_str()))
-                .and_then(|summary| summary.change_set_id());
-            if let Some(id) = found {
-                return ChangeSetId::new(id).map(Some).map_err(|error| {
-                    ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
-                });
-            }
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                break;
+        let mut refused = Vec::new();
+        for scope in scopes() {
+            match self.read.change_set_in(name, scope).await {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) if is_no_scope(&error) => refused.push(error),
+                Err(error) => return Err(error),
             }
         }
-        Ok(None)
+        if refused.len() < scopes().len() {
+            return Ok(None);
+        }
+        refused.pop().map_or(Ok(None), Err)
     }
 }
 

@@ -115,8 +115,8 @@ async fn a_change_set_is_found_by_its_name_whoever_owns_it() {
         let filters = |index: usize| script.seen()[index].body["FilterList"].clone();
         let by_name = json!({ "Name": "ChangeSetName", "ValueList": ["wanted"] });
         let scope = json!({ "Name": "Scope", "ValueList": ["SharedWithMe"] });
-        assert_eq!(filters(0), json!([by_name]));
-        assert_eq!(filters(1), json!([by_name, scope]));
+        assert_eq!(filters(0), json!([by_name, scope]));
+        assert_eq!(filters(1), json!([by_name]));
     }
     let (_, config) = Script::new([list(&[]), list(&[])]).await;
     let found = CatalogAdmin::new(&config).newest("wanted").await.unwrap();

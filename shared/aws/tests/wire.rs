@@ -189,32 +189,6 @@ async fn the_end_of_a_change_set_tells_how_long_it_took_or_why_it_failed() {
 }
 
 #[tokio::test]
-async fn experiences_are_listed_to_the_last_page_with_the_scope_of_a_delegated_administrator() {
-    let page = |id: &str, next: Option<&str>| {
-        (
-            200,
-            None,
-            json!({ "EntitySummaryList": [{ "EntityId": id }], "NextToken": next }),
-        )
-    };
-    let (script, config) = Script::new([page("exp-1", Some("more")), page("exp-2", None)]).await;
-    let ids = ReadOnlyCatalog::new(&config).experiences().await.unwrap();
-    assert_eq!(
-        ids.iter().map(ExperienceId::as_str).collect::<Vec<_>>(),
-        ["exp-1", "exp-2"]
-    );
-    let seen = script.seen();
-    assert_eq!(
-        seen[0].body["FilterList"],
-        json!([{ "Name": "Scope", "ValueList": ["SharedWithMe"] }])
-    );
-    assert_eq!(
-        (&seen[0].body["EntityType"], &seen[1].body["NextToken"]),
-        (&json!("Experience"), &json!("more"))
-    );
-}
-
-#[tokio::test]
 async fn an_entity_without_text_details_is_read_from_its_document() {
     let entity = json!({
         "EntityType": "ProcurementPolicy@1.0", "EntityIdentifier": "procpolicy-1@3",

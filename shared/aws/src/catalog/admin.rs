@@ -14,7 +14,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
-use super::{CATALOG, CREATE_POLICY, EXPERIENCE, MOST_PAGES, ReadOnlyCatalog, shared_with_me};
+use super::{CATALOG, CREATE_POLICY, EXPERIENCE, Listed, ReadOnlyCatalog, is_no_scope, scopes};
 use crate::service_error;
 
 /// The name of the change that creates an experience, by which other changes of its change set
@@ -131,21 +131,17 @@ impl CatalogAdmin {
 
     /// Lists every experience that the account may administer, with its name.
     pub async fn names(&self) -> Result<Vec<(ExperienceId, String)>> {
-        let entities = self.entities("Experience").await?;
-        let read = |(id, name): (String, String)| {
-            let id = ExperienceId::new(id).map_err(|error| {
-                let words = error.to_string();
-                ServiceError::new("ListEntities", "Experience", Kind::Refused, words)
-            })?;
-            Ok((id, name))
-        };
-        entities.into_iter().map(read).collect()
+        let entities = self.read.entities("Experience").await?;
+        let named = entities.into_iter();
+        Ok(named
+            .filter_map(|entity| Some((ExperienceId::new(entity.id).ok()?, entity.name)))
+            .collect())
     }
 
     /// Lists every audience that the account may administer.
     pub async fn audiences(&self) -> Result<Vec<Audience>> {
         let mut audiences = Vec::new();
-        for (id, _) in self.entities("Audience").await? {
+        for Listed { id, .. } in self.read.entities("Audience").await? {
             let details = self.read.details(&id, "Audience").await?;
             audiences.push(Audience::from_details(&details).map_err(|error| {
                 let words = error.to_string();
@@ -155,52 +151,10 @@ impl CatalogAdmin {
         Ok(audiences)
     }
 
-    /// Lists ids and names of the entities that the account owns and of those that are shared with
-    /// it. The organization's management account sees its own without a scope, a delegated
-    /// administrator with one.
-    async fn entities(&self, entity_type: &str) -> Result<Vec<(String, String)>> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for scope in [None, Some(vec![shared_with_me()])] {
-            let mut token = None;
-            let mut pages = 0;
-            loop {
-                let page = self
-                    .read
-                    .client
-                    .list_entities()
-                    .catalog(CATALOG)
-                    .entity_type(entity_type)
-                    .set_filter_list(scope.clone())
-                    .max_results(50)
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .map_err(|error| service_error("ListEntities", entity_type, &error))?;
-                for summary in page.entity_summary_list() {
-                    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                    let entity = (text(summary.entity_id()), text(summary.name()));
-                    if !found.contains(&entity) {
-                        found.push(entity);
-                    }
-                }
-                token = page.next_token().map(str::to_owned);
-                pages += 1;
-                if token.is_none() {
-                    break;
-                }
-                if pages >= MOST_PAGES {
-                    let words = format!("there are more than {} entities", found.len());
-                    let kind = Kind::Refused;
-                    return Err(ServiceError::new("ListEntities", entity_type, kind, words));
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Finds the newest change set with that name.
     pub async fn newest(&self, name: &str) -> Result<Option<Found>> {
-        for scope in [None, Some(shared_with_me())] {
+        let mut refused = Vec::new();
+        for scope in scopes() {
             let by_name = Filter::builder().name("ChangeSetName").value_list(name);
             let newest_first = Sort::builder()
                 .sort_by("StartTime")
@@ -216,7 +170,14 @@ impl CatalogAdmin {
                 .max_results(20)
                 .send()
                 .await
-                .map_err(|error| service_error("ListChangeSets", name, &error))?;
+                .map_err(|error| service_error("ListChangeSets", name, &error));
+            let page = match page {
+                Err(error) if is_no_scope(&error) => {
+                    refused.push(error);
+                    continue;
+                }
+                page => page?,
+            };
             let mut named = page.change_set_summary_list().iter();
             let Some(newest) = named.find(|set| set.change_set_name() == Some(name)) else {
                 continue;
@@ -231,7 +192,10 @@ impl CatalogAdmin {
                 is_under_way: is_under_way(newest),
             }));
         }
-        Ok(None)
+        if refused.len() < scopes().len() {
+            return Ok(None);
+        }
+        refused.pop().map_or(Ok(None), Err)
     }
 
     /// Starts a change set, and returns its id.

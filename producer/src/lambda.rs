@@ -134,7 +134,7 @@ pub async fn run() -> Result<(), Error> {
                 &config,
                 variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?,
             ),
-            bus: EventBus::new(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
+            bus: EventBus::for_announcements(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
         },
         system: System,
     };

@@ -217,7 +217,13 @@ fn queues_are_encrypted_and_dead_letters_stay_for_two_weeks() {
             assert_eq!(properties["SqsManagedSseEnabled"], Value::Bool(true));
             if properties.get("RedrivePolicy").is_none() {
                 assert_eq!(properties["MessageRetentionPeriod"], Value::from(1_209_600));
-                assert_eq!(queue["DeletionPolicy"], "RetainExceptOnCreate");
+                // Undelivered events are of no use without the stack.
+                let kept = if text(&properties["QueueName"]).ends_with("-undelivered") {
+                    "Delete"
+                } else {
+                    "RetainExceptOnCreate"
+                };
+                assert_eq!(queue["DeletionPolicy"], kept);
             }
         }
     }
@@ -230,34 +236,96 @@ fn queues_are_encrypted_and_dead_letters_stay_for_two_weeks() {
     );
 }
 
+/// The one statement of a queue's policy, which has to be keyed on rules alone: an event that comes
+/// without another key would be denied.
+fn rules_that_may_send(template: &Value, policy: &str) -> Vec<String> {
+    let statements = format!("Resources/{policy}/Properties/PolicyDocument/Statement");
+    let statements = at(template, &statements).as_sequence().unwrap();
+    assert_eq!(statements.len(), 1, "{policy}");
+    let statement = &statements[0];
+    assert_eq!(*at(statement, "Principal/Service"), "events.amazonaws.com");
+    assert_eq!(actions(statement), ["sqs:SendMessage"]);
+    let condition = statement["Condition"].as_mapping().unwrap();
+    assert_eq!(condition.len(), 1, "{policy}");
+    let keys = condition["ArnEquals"].as_mapping().unwrap();
+    assert_eq!(keys.len(), 1, "{policy}");
+    match &keys["aws:SourceArn"] {
+        Value::Sequence(arns) => arns.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
+}
+
 #[test]
 fn rules_reach_queues_that_let_them() {
     for (template, policy) in [(management(), "InboxPolicy"), (member(), "ChangesPolicy")] {
-        let statement = at(
-            &template,
-            &format!("Resources/{policy}/Properties/PolicyDocument/Statement/0"),
-        );
-        assert_eq!(*at(statement, "Principal/Service"), "events.amazonaws.com");
-        assert!(
-            at(statement, "Condition/StringEquals")
-                .get("aws:SourceAccount")
-                .is_some(),
-            "no confused deputy"
-        );
-        let sources = &statement["Condition"]["ArnEquals"]["aws:SourceArn"];
-        let named: Vec<_> = match sources {
-            Value::Sequence(arns) => arns.iter().map(text).collect(),
-            one => vec![text(one)],
-        };
+        let named = rules_that_may_send(&template, policy);
+        let undelivered = rules_that_may_send(&template, "UndeliveredPolicy");
         for (name, resource) in template["Resources"].as_mapping().unwrap() {
-            let is_rule = resource["Type"] == "AWS::Events::Rule";
-            if is_rule && text(at(resource, "Properties/Targets/0/Arn")).ends_with(".Arn") {
-                assert!(
-                    named.contains(&format!("{}.Arn", text(name))),
-                    "{name:?} may not send"
-                );
+            if resource["Type"] != "AWS::Events::Rule" {
+                continue;
             }
+            let arn = format!("{}.Arn", text(name));
+            let target = text(at(resource, "Properties/Targets/0/Arn"));
+            assert!(
+                !target.ends_with(".Arn") || named.contains(&arn),
+                "{arn} may not send"
+            );
+            assert!(undelivered.contains(&arn), "{arn} may not send");
         }
+    }
+}
+
+/// Each target, of rules and of the schedule, keeps what it cannot deliver in a standard queue with
+/// an alarm. EventBridge and Scheduler take no FIFO queue for that.
+#[test]
+fn what_cannot_be_delivered_is_kept() {
+    for template in [management(), member()] {
+        let rules = of_type(&template, "AWS::Events::Rule").into_iter();
+        let targets = rules.flat_map(|rule| {
+            let targets = at(rule, "Properties/Targets").as_sequence().unwrap();
+            assert_eq!(targets.len(), 1);
+            targets.iter()
+        });
+        let schedules = of_type(&template, "AWS::Scheduler::Schedule").into_iter();
+        let scheduled = schedules.map(|schedule| at(schedule, "Properties/Target"));
+        for target in targets.chain(scheduled) {
+            let queue = text(at(target, "DeadLetterConfig/Arn"));
+            assert_eq!(queue, "Undelivered.Arn");
+        }
+        let queue = at(&template, "Resources/Undelivered/Properties");
+        assert!(queue.get("FifoQueue").is_none());
+        assert!(!text(&queue["QueueName"]).ends_with(".fifo"));
+    }
+    let template = management();
+    let role = statements(at(&template, "Resources/ScheduleRole"));
+    let resources = role[0]["Resource"].as_sequence().unwrap().iter();
+    let resources: Vec<_> = resources.map(text).collect();
+    assert_eq!(resources, ["Inbox.Arn", "Undelivered.Arn"]);
+}
+
+/// `events:source` and `events:detail-type` are lists, one value for each event of a call.
+#[test]
+fn lists_are_compared_as_lists() {
+    let (management, access) = (management(), access());
+    for (role, keys) in [
+        (
+            at(&management, "Resources/ProducerRole"),
+            &["events:source"][..],
+        ),
+        (
+            at(&access, "Resources/LaneRole"),
+            &["events:source", "events:detail-type"][..],
+        ),
+    ] {
+        let all = statements(role);
+        let put = all
+            .iter()
+            .find(|statement| actions(statement).contains(&"events:PutEvents".to_owned()));
+        let condition = put.unwrap()["Condition"].as_mapping().unwrap();
+        let operators: Vec<_> = condition.keys().map(text).collect();
+        assert_eq!(operators, ["ForAllValues:StringEquals"]);
+        let named = condition["ForAllValues:StringEquals"].as_mapping().unwrap();
+        assert_eq!(named.keys().map(text).collect::<Vec<_>>(), keys);
     }
 }
 
@@ -494,7 +562,7 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
 }
 
 #[test]
-fn only_the_rule_and_the_alarms_of_the_account_may_publish() {
+fn only_rules_and_the_alarms_of_the_account_may_publish() {
     let template = management();
     let statements = at(
         &template,
@@ -505,8 +573,7 @@ fn only_the_rule_and_the_alarms_of_the_account_may_publish() {
         .iter()
         .map(|statement| {
             assert_eq!(actions(statement), ["sns:Publish"]);
-            let own = at(statement, "Condition/StringEquals").get("aws:SourceAccount");
-            assert_eq!(text(own.unwrap()), "AWS::AccountId");
+            assert_eq!(text(&statement["Resource"]), "Notifications");
             text(at(statement, "Principal/Service"))
         })
         .collect();
@@ -514,12 +581,13 @@ fn only_the_rule_and_the_alarms_of_the_account_may_publish() {
         services,
         ["events.amazonaws.com", "cloudwatch.amazonaws.com"]
     );
-    let sources = |place: usize, condition: &str| {
-        let condition = &statements[place]["Condition"][condition];
-        text(&condition["aws:SourceArn"])
-    };
-    assert_eq!(sources(0, "ArnEquals"), "NotificationRule.Arn");
-    assert!(sources(1, "ArnLike").ends_with(":alarm:${Name}-*"));
+    // A topic policy for EventBridge takes no condition.
+    assert!(statements[0].get("Condition").is_none());
+    let alarms = &statements[1]["Condition"];
+    let own = &alarms["StringEquals"]["aws:SourceAccount"];
+    assert_eq!(text(own), "AWS::AccountId");
+    let source = text(&alarms["ArnLike"]["aws:SourceArn"]);
+    assert!(source.ends_with(":alarm:${Name}-*"));
     // Neither of them may use the key that AWS manages.
     let topic = at(&template, "Resources/Notifications/Properties");
     assert!(topic.get("KmsMasterKeyId").is_none());
@@ -551,16 +619,26 @@ fn dead_letters_and_errors_of_the_producer_raise_alarms() {
                     "ApproximateNumberOfMessagesVisible",
                     "InboxDeadLetters.QueueName",
                 ),
+                (
+                    "ApproximateNumberOfMessagesVisible",
+                    "Undelivered.QueueName",
+                ),
                 ("Errors", "Producer"),
             ],
             "Notifications",
         ),
         (
             member(),
-            vec![(
-                "ApproximateNumberOfMessagesVisible",
-                "DeadLetters.QueueName",
-            )],
+            vec![
+                (
+                    "ApproximateNumberOfMessagesVisible",
+                    "DeadLetters.QueueName",
+                ),
+                (
+                    "ApproximateNumberOfMessagesVisible",
+                    "Undelivered.QueueName",
+                ),
+            ],
             "HasAlarmTopic",
         ),
     ] {

@@ -3,17 +3,16 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{ChangeSetId, LaneId};
+use pmp_sync_domain::ids::{ChangeSetId, LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Next, OnTick, Phase, next, on_tick, restart_is_due};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::time::elapsed;
-use pmp_sync_domain::wire::lane_settled;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
 use crate::member_rules::apply_member_rules;
 use crate::settle::{quarantine, settle};
 use crate::start::{start_again, start_batch};
-use crate::steps::{Step, close, send_tick, transition};
+use crate::steps::{Step, announce_settled, close, send_tick, transition};
 
 /// Steps of one invocation on one lane. A settle and the next start are three steps. More than a
 /// few rounds mean that other writers are faster each time; the message is better delivered again.
@@ -24,6 +23,8 @@ const ROOM: f64 = 10.0;
 /// A Tick that is due this much later than needed is accepted, in seconds, because SQS delays by
 /// whole seconds.
 const TICK_SLACK: i64 = 1;
+/// When to announce again what the bus did not accept, in seconds.
+const ANNOUNCE_AGAIN: i64 = 60;
 
 /// What the messages of a lane say, apart from changes.
 #[derive(Debug, Default)]
@@ -94,9 +95,7 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             Next::Stay | Next::Rest(None) => return Ok(()),
             Next::Rest(Some(run)) => {
                 tracing::info!(%lane, %run, "the lane has settled");
-                context.outbox.put(lane_settled(lane, Some(run))).await?;
-                transition(context, lane, state, |state| Ok(state.announced(run))).await?;
-                return Ok(());
+                return settled(context, lane, state, run).await;
             }
             Next::Guard { number, due } => return send_tick(context, lane, number, due).await,
             Next::Supersede(void) => close(context, lane, &void, Closing::Superseded).await?,
@@ -157,6 +156,28 @@ pub(crate) async fn renew<L: Ledger, C: Catalog, O: Outbox, S: System>(
             Ok(renewed.is_some())
         }
     }
+}
+
+/// Announces that the lane has settled, and records that. An event that cannot be put holds back no
+/// message: the lane stays without the mark, and whatever wakes it next announces it again. If a
+/// later try may succeed, that is a Tick with the current number, as a run would send it.
+async fn settled<L: Ledger, C: Catalog, O: Outbox, S: System>(
+    context: &Context<L, C, O, S>,
+    lane: &LaneId,
+    state: LaneState,
+    run: RunId,
+) -> Step<()> {
+    let Err(error) = announce_settled(context, lane, Some(run)).await else {
+        transition(context, lane, state, |state| Ok(state.announced(run))).await?;
+        return Ok(());
+    };
+    if matches!(error.kind, Kind::Retryable | Kind::Throttled) {
+        let due = pmp_sync_domain::time::later(context.now(), ANNOUNCE_AGAIN);
+        if let Err(error) = send_tick(context, lane, state.tick, due).await {
+            tracing::warn!(%lane, %error, "the lane is not woken to announce it again");
+        }
+    }
+    Ok(())
 }
 
 /// Ensures that a Tick is due when the lane can continue. Returns true if there is one.

@@ -47,7 +47,7 @@ pub async fn run() -> Result<(), Error> {
         outbox: Outbox {
             queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
             dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_DLQ_URL")?),
-            bus: EventBus::new(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),
+            bus: EventBus::for_announcements(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),
         },
         system: System,
         member: Membership::new(account, timeout_seconds).with_rules(rules),

@@ -4,10 +4,9 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes};
-use pmp_sync_domain::wire::lane_settled;
 
 use crate::context::Context;
-use crate::steps::{Step, transition};
+use crate::steps::{Step, announce_settled, transition};
 
 /// Brings the lane's mark in line with the member's rules before anything is decided by it: the
 /// mark decides which changes are kept back and which intents are rejected. Returns the state
@@ -33,9 +32,8 @@ pub(crate) async fn apply_member_rules<L: Lanes, C, O: Bus, S: Clock>(
     tracing::info!(%lane, mode = %context.member.rules.mode, most_denies = context.member.rules.most_denies, "the member's own rules have changed");
     if forbidden(&state) != before {
         // A hint, so that what must be left alone, or no longer, is planned anew at once and
-        // not in an hour.
-        let run = state.planned_run();
-        context.outbox.put(lane_settled(lane, run)).await?;
+        // not in an hour. One that cannot be put is not repeated: the hourly run plans it anyway.
+        let _put = announce_settled(context, lane, state.planned_run()).await;
     }
     Ok(Some(state))
 }

@@ -1,12 +1,13 @@
 //! Single writes and sends that several steps make.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::error::ServiceError;
+use pmp_sync_domain::error::{LinkError, ServiceError};
 use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::lane::{LaneState, OpenChange, Rejected};
-use pmp_sync_domain::ports::{Clock, Close, Closing, Lanes, SendTicks};
+use pmp_sync_domain::ports::{Bus, Clock, Close, Closing, Lanes, SendTicks};
 use pmp_sync_domain::try_transition::try_transition;
-use pmp_sync_domain::wire::TickMessage;
+use pmp_sync_domain::wire::{TickMessage, lane_settled};
 
 use crate::context::{Context, System};
 
@@ -63,6 +64,21 @@ pub(crate) async fn send_tick<L, C, O: SendTicks, S: Clock>(
         .outbox
         .tick(&TickMessage::new(lane, number), delay)
         .await
+}
+
+/// Puts Lane Settled on the bus. The event is a hint, and the producer looks for itself in its next
+/// run: the error is logged here, and fails no step.
+pub(crate) async fn announce_settled<L, C, O: Bus, S>(
+    context: &Context<L, C, O, S>,
+    lane: &LaneId,
+    run: Option<RunId>,
+) -> Result<(), ServiceError> {
+    let put = context.outbox.put(lane_settled(lane, run)).await;
+    if let Err(error) = &put {
+        let error = LinkError::Bus(error.clone());
+        tracing::error!(%lane, code = error.code(), %error, "the event that the lane has settled is not accepted");
+    }
+    put
 }
 
 /// When a lane that backs off now tries again.

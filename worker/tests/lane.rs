@@ -469,3 +469,27 @@ fn how_a_change_set_failed_is_on_record_in_the_services_words() {
         Some(SetOutcome::Succeeded)
     );
 }
+
+/// The event is a hint. A bus that accepts nothing must not send the messages of a settled lane back to
+/// their queue until its retention ends.
+#[test]
+fn an_event_that_cannot_be_put_holds_back_no_message() {
+    for kind in [Kind::Denied, Kind::Retryable, Kind::Throttled] {
+        let lane = Lane::new(PolicySnapshot::default());
+        let plan = lane.commit(run(1), &products("a", 3), &[]);
+        lane.send(run(1), &plan);
+        let times = if kind == Kind::Denied { u64::MAX } else { 5 };
+        lane.world
+            .failing(|failing| failing.fail_next("PutEvents", times, kind));
+        lane.drive(1);
+        assert_eq!(lane.returned.get(), 0, "{kind:?}");
+        assert_eq!(lane.policy(), PolicySnapshot::new(products("a", 3), []));
+        assert_eq!(lane.open(), 0);
+        // A refusal does not end by itself: the lane rests until something wakes it.
+        let expected = match kind {
+            Kind::Denied => (0, None),
+            _ => (1, Some(run(1))),
+        };
+        assert_eq!((lane.settled(), lane.state().announced), expected);
+    }
+}

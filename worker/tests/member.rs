@@ -223,3 +223,15 @@ fn any_single_call_may_fail_and_nothing_is_started_that_the_member_forbids() {
         }
     }
 }
+
+#[test]
+fn rules_apply_although_their_change_cannot_be_announced() {
+    let lane = planned("all", "", 3, 2);
+    lane.rule("suspended", "");
+    lane.world
+        .failing(|failing| failing.fail_next("PutEvents", u64::MAX, Kind::Denied));
+    lane.drive(1);
+    assert_eq!((lane.returned.get(), lane.settled()), (0, 0));
+    assert!(lane.sets().is_empty());
+    assert_eq!(lane.open(), 5);
+}

@@ -1,13 +1,23 @@
 //! The event bus of pmp-sync, in the management account.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::Builder;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState};
+use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Bus, Result};
 use pmp_sync_domain::wire::Event;
 
 use crate::{if_there, service_error};
+
+/// Timeout of one attempt of a Lambda function to announce something.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// Timeout of such a call with all its attempts. A bus that does not answer delays what a function
+/// does for ten lanes by a few seconds, and not until its invocation is cut off.
+const CALL: Duration = Duration::from_secs(4);
 
 /// An event bus, identified by its name in the account of the credentials.
 #[derive(Debug, Clone)]
@@ -21,6 +31,20 @@ impl EventBus {
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),
+            name: name.into(),
+        }
+    }
+
+    /// A client for announcements, which wait for a bus that does not answer only briefly: they are
+    /// hints, or recorded for another try.
+    pub fn for_announcements(config: &SdkConfig, name: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL)
+            .build();
+        let config = Builder::from(config).timeout_config(timeouts).build();
+        Self {
+            client: Client::from_conf(config),
             name: name.into(),
         }
     }

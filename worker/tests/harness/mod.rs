@@ -4,7 +4,7 @@
 
 mod ports;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};
@@ -31,6 +31,8 @@ pub(crate) struct Lane {
     pub(crate) world: World,
     pub(crate) worker: RefCell<Worker>,
     pub(crate) id: LaneId,
+    /// How often a message was not acknowledged.
+    pub(crate) returned: Cell<usize>,
 }
 
 pub(crate) fn product(text: &str) -> ProductId {
@@ -63,6 +65,7 @@ impl Lane {
                 account,
                 experience,
             },
+            returned: Cell::default(),
         }
     }
 
@@ -169,6 +172,7 @@ impl Lane {
             }
             for (delivery, disposition) in batch.into_iter().zip(dispositions) {
                 if disposition == Disposition::Retry {
+                    self.returned.set(self.returned.get() + 1);
                     self.world.changes(&self.id.account, |queue| {
                         queue.put_back(delivery, later(now, VISIBILITY));
                     });

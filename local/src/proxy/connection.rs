@@ -111,7 +111,9 @@ impl Connection {
     async fn caller(&self) -> Option<&Process> {
         let (from, to) = (self.peer.port(), self.shared.address.port());
         let find = || async move {
-            let found = tokio::task::spawn_blocking(move || process::caller(from, to)).await;
+            let likely = self.shared.recent_callers();
+            let search = move || process::caller(from, to, &likely);
+            let found = tokio::task::spawn_blocking(search).await;
             found.ok().flatten().ok_or(())
         };
         self.caller.get_or_try_init(find).await.ok()

@@ -12,6 +12,8 @@ use super::rules::{Action, Decision, Incoming, Rules};
 
 /// The most calls in the log. The oldest are dropped first.
 const MOST_SEEN: usize = 100_000;
+/// How many of the last calls tell who probably makes the next one.
+const RECENT: usize = 200;
 
 /// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +108,20 @@ impl Shared {
                 fate,
             });
             (seq, decision)
+        })
+    }
+
+    /// The processes that made the last calls, the latest first.
+    pub(super) fn recent_callers(&self) -> Vec<u32> {
+        self.state(|state| {
+            let mut recent = Vec::new();
+            let last = state.log.iter().rev().take(RECENT);
+            for pid in last.filter_map(|seen| seen.pid) {
+                if !recent.contains(&pid) {
+                    recent.push(pid);
+                }
+            }
+            recent
         })
     }
 

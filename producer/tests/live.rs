@@ -75,6 +75,7 @@ management_experience = "exp-m"
 member = "m{digit}"
 member_experience = "exp-{digit}"
 live_check = "{check}"
+guard = {{ exempt = ["first-mirror"] }}
 "#
         )
     };

@@ -176,6 +176,7 @@ pub(crate) fn hold(number: i64) -> Hold {
             of: 40,
             limit: 10,
             percent: 5,
+            parts: None,
         }],
         allow: 1,
         deny: 2,

@@ -30,10 +30,12 @@ external_id = "external-2"
 management_experience = "exp-m"
 member = "one"
 member_experience = "exp-1"
+guard = { exempt = ["first-mirror"] }
 [[link]]
 management_experience = "exp-m"
 member = "two"
 member_experience = "exp-2"
+guard = { exempt = ["first-mirror"] }
 "#;
 
 const SCHEDULED: &str =

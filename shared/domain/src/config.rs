@@ -118,6 +118,16 @@ impl Reader<'_> {
             &mut limits.removals_percent,
         );
         self.number(
+            raw.short_list_removals.as_ref(),
+            MOST_LIMIT,
+            &mut limits.short_list_removals,
+        );
+        self.number(
+            raw.short_list_percent.as_ref(),
+            100,
+            &mut limits.short_list_percent,
+        );
+        self.number(
             raw.most_removals.as_ref(),
             MOST_LIMIT,
             &mut limits.most_removals,
@@ -130,6 +140,8 @@ impl Reader<'_> {
         let limits = RawLimits {
             removals: raw.removals.clone(),
             removals_percent: raw.removals_percent.clone(),
+            short_list_removals: raw.short_list_removals.clone(),
+            short_list_percent: raw.short_list_percent.clone(),
             most_removals: raw.most_removals.clone(),
             shrink_percent: raw.shrink_percent.clone(),
         };

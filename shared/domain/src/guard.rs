@@ -3,7 +3,9 @@
 //!
 //! A guard stops the whole plan of a link, never a part of it. Removals are denies of products that
 //! the member allows. Planned removals, open removals and those of the last 24 hours count, so that
-//! no limit can be passed in slices. Percentages are of the list as it was when the 24 hours began.
+//! no limit can be passed in slices. Percentages are of the list as it was when the 24 hours began, and
+//! hold a plan from their value on. Removals of the first alignment do not count once the link was in
+//! sync, and those that reverse an outside edit only count in their own plan.
 
 pub(crate) mod limits;
 mod memory;
@@ -11,7 +13,7 @@ pub(crate) mod reason;
 
 pub use self::limits::{Guard, GuardName, Limits, MOST_LIMIT};
 pub use self::memory::WINDOW;
-pub use self::reason::HoldReason;
+pub use self::reason::{HoldReason, RemovalParts};
 
 use std::collections::BTreeSet;
 
@@ -87,6 +89,7 @@ impl Case<'_> {
                 let allow = self.plan.allow().len();
                 reasons.push(HoldReason::FirstPolicy { allow });
             }
+            reasons.extend(self.first_mirror());
         }
         reasons.retain(|reason| !reason.guard().is_some_and(exempt));
         reasons
@@ -98,37 +101,59 @@ impl Case<'_> {
             return Vec::new();
         }
         let allowed = self.actual.allowed();
-        let open = self.open.intersection(allowed);
-        let mut all = self.link_state.removed(self.now);
-        all.extend(planned.iter().chain(open));
+        let mut all: BTreeSet<_> = planned.iter().collect();
+        all.extend(self.open.intersection(allowed));
+        let with_open = all.len();
+        all.extend(self.link_state.removed(self.now));
         let count = all.len();
-        let of = self.link_state.size_at_window(allowed.len(), self.now);
-        let Limits {
-            removals: limit,
-            removals_percent: percent,
-            most_removals: most,
-            ..
-        } = self.guard.limits;
+        let (of, since) = self.link_state.size_at_window(allowed.len(), self.now);
+        let parts = Some(RemovalParts {
+            planned: planned.len(),
+            open: with_open - planned.len(),
+            earlier: count - with_open,
+            since,
+            allowed: allowed.len(),
+        });
+        let limits = &self.guard.limits;
+        let pairs = [
+            (limits.removals, limits.removals_percent),
+            (limits.short_list_removals, limits.short_list_percent),
+        ];
+        let mut pairs = pairs.into_iter();
+        let passed = pairs.find(|(limit, percent)| count > *limit && reaches(count, of, *percent));
         let mut reasons = Vec::new();
-        if count > limit && exceeds(count, of, percent) {
+        if let Some((limit, percent)) = passed {
             reasons.push(HoldReason::Removals {
                 count,
                 of,
                 limit,
                 percent,
+                parts: parts.clone(),
             });
         }
-        if count > most {
-            reasons.push(HoldReason::MostRemovals { count, limit: most });
+        let limit = limits.most_removals;
+        if count > limit {
+            reasons.push(HoldReason::MostRemovals {
+                count,
+                limit,
+                parts,
+            });
         }
         reasons
+    }
+
+    /// A link that no run has observed without a hold removes nothing without approval.
+    fn first_mirror(&self) -> Option<HoldReason> {
+        let (removals, allowed) = (self.removals().len(), self.actual.allowed().len());
+        let is_first = self.link_state.observed_since.is_none() && removals > 0;
+        is_first.then_some(HoldReason::FirstMirror { removals, allowed })
     }
 
     fn shrunk(&self) -> Option<HoldReason> {
         let from = self.link_state.management_allowed?;
         let (to, percent) = (self.management_allowed, self.guard.limits.shrink_percent);
         let lost = from.saturating_sub(to);
-        exceeds(lost, from, percent).then_some(HoldReason::Shrink { from, to, percent })
+        reaches(lost, from, percent).then_some(HoldReason::Shrink { from, to, percent })
     }
 
     fn against_restored(&self) -> Option<HoldReason> {
@@ -139,9 +164,9 @@ impl Case<'_> {
     }
 }
 
-/// True if `part` is more than `percent` of `whole`.
-fn exceeds(part: usize, whole: usize, percent: usize) -> bool {
-    part.saturating_mul(100) > whole.saturating_mul(percent)
+/// True if `part` is something, and at least `percent` of `whole`.
+fn reaches(part: usize, whole: usize, percent: usize) -> bool {
+    part > 0 && part.saturating_mul(100) >= whole.saturating_mul(percent)
 }
 
 #[cfg(test)]

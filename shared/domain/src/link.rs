@@ -64,6 +64,14 @@ impl Mode {
             Self::Observe => false,
         }
     }
+
+    /// True if the link may deny products.
+    pub fn denies(self) -> bool {
+        match self {
+            Self::Mirror => true,
+            Self::Additive | Self::Observe => false,
+        }
+    }
 }
 
 /// True if a link is expected to be in sync. If it is not for long, it is announced as stale.

@@ -142,7 +142,7 @@ pub(crate) async fn mirror(
         let experience = installation.add_experience(member, before.clone());
         // The lists are long, and asking for each product takes a fifth of a second. Much is taken away,
         // and nobody is there to approve it.
-        let more = "live_check = \"off\"\nguard = { removals = 1000, most_removals = 1000 }";
+        let more = "live_check = \"off\"\nguard = { exempt = [\"removals\", \"most-removals\", \"first-mirror\"] }";
         config.push_str(&link(&source, &member.name, &experience, more));
         experiences.push(experience);
     }

@@ -14,7 +14,8 @@ use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::{Installation, link};
 
 use crate::setup::{
-    PATIENCE, block_on, change_sets, embedded, emulator, ids, install, install_with, lists, mirror,
+    PATIENCE, UNGUARDED, block_on, change_sets, embedded, emulator, ids, install, install_with,
+    lists, mirror, mirror_with,
 };
 
 fn lane(installation: &Installation<'_>, experience: &str) -> LaneId {
@@ -51,10 +52,11 @@ fn a_member_that_only_allows_denies_nothing_whatever_is_planned() {
     block_on(async {
         let installation = install_with(51, 1, &[("MemberMode", "allow-only")]).await;
         let (wanted, had) = (ids("w", 4), ids("h", 3));
-        let (_, experience) = mirror(
+        let (_, experience) = mirror_with(
             &installation,
             lists(&wanted, &BTreeSet::new()),
             lists(&had, &BTreeSet::new()),
+            UNGUARDED,
         )
         .await;
         installation.sync(PATIENCE).await.unwrap();
@@ -103,10 +105,11 @@ fn a_member_denies_no_more_a_day_than_it_says() {
     block_on(async {
         let installation = install_with(53, 1, &[("MostDeniesPerDay", "2")]).await;
         let had = ids("h", 5);
-        let (_, experience) = mirror(
+        let (_, experience) = mirror_with(
             &installation,
             lists(&ids("w", 1), &BTreeSet::new()),
             lists(&had, &BTreeSet::new()),
+            UNGUARDED,
         )
         .await;
         let request = installation

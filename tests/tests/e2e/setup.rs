@@ -116,15 +116,29 @@ pub(crate) fn lists(allow: &BTreeSet<String>, deny: &BTreeSet<String>) -> Lists 
     }
 }
 
+/// For a link whose plans remove much, where that is not what the test is about.
+pub(crate) const UNGUARDED: &str =
+    "guard = { exempt = [\"first-mirror\", \"removals\", \"shrink\"] }";
+
 /// One management experience mirrored on one experience of the first member. Returns both.
 pub(crate) async fn mirror(
     installation: &Installation<'_>,
     wanted: Lists,
     before: Lists,
 ) -> (String, String) {
+    mirror_with(installation, wanted, before, "").await
+}
+
+/// The same, with further keys of the link.
+pub(crate) async fn mirror_with(
+    installation: &Installation<'_>,
+    wanted: Lists,
+    before: Lists,
+    more: &str,
+) -> (String, String) {
     let source = installation.add_experience(&installation.management, wanted);
     let experience = installation.add_experience(&installation.members[0], before);
-    let config = installation.config() + &link(&source, "m1", &experience, "");
+    let config = installation.config() + &link(&source, "m1", &experience, more);
     installation
         .apply(&config)
         .await

@@ -9,7 +9,8 @@ use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::link;
 
 use crate::setup::{
-    PATIENCE, block_on, change_sets, emulator, ids, install, lists, mirror, refusals,
+    PATIENCE, UNGUARDED, block_on, change_sets, emulator, ids, install, lists, mirror, mirror_with,
+    refusals,
 };
 
 #[test]
@@ -17,10 +18,11 @@ fn a_first_sync_brings_the_member_in_sync_and_a_second_one_does_nothing() {
     block_on(async {
         let installation = install(1, 1, &[]).await;
         let (allow, deny, old) = (ids("a", 20), ids("d", 5), ids("o", 7));
-        let (_, experience) = mirror(
+        let (_, experience) = mirror_with(
             &installation,
             lists(&allow, &deny),
             lists(&old, &BTreeSet::new()),
+            UNGUARDED,
         )
         .await;
         let first = installation.sync(PATIENCE).await.unwrap();
@@ -63,10 +65,11 @@ fn allow_alone_deny_alone_and_both_together_each_take_one_change_set() {
         let installation = install(2, 1, &[]).await;
         let (one, two, three) = (ids("x", 3), ids("y", 3), ids("z", 3));
         let both: BTreeSet<_> = one.union(&two).cloned().collect();
-        let (source, experience) = mirror(
+        let (source, experience) = mirror_with(
             &installation,
             lists(&both, &BTreeSet::new()),
             lists(&one, &BTreeSet::new()),
+            UNGUARDED,
         )
         .await;
         installation.sync(PATIENCE).await.unwrap();
@@ -225,9 +228,11 @@ fn modes_protect_and_exclude_hold_products_back() {
         let member = &installation.members[0];
         let [mirror, additive, observe] =
             [0, 1, 2].map(|_| installation.add_experience(member, lists(&had, &BTreeSet::new())));
-        let held = "protect = [\"prod-h00000\"]\nexclude = [\"prod-h00001\", \"prod-w00000\"]";
+        let held = format!(
+            "protect = [\"prod-h00000\"]\nexclude = [\"prod-h00001\", \"prod-w00000\"]\n{UNGUARDED}"
+        );
         let config = installation.config()
-            + &link(&source, "m1", &mirror, held)
+            + &link(&source, "m1", &mirror, &held)
             + &link(&source, "m1", &additive, "mode = \"additive\"")
             + &link(&source, "m1", &observe, "mode = \"observe\"");
         installation.apply(&config).await.unwrap();

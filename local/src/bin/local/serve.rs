@@ -196,9 +196,11 @@ async fn describe(
         };
         let source = installation.add_experience(&installation.management, wanted);
         let mut config = installation.config();
+        let more = "guard = { exempt = [\"first-mirror\"] }";
         for (member, entry) in installation.members.iter().zip(&mut state.members) {
-            // Few enough to go without approval.
-            let before: BTreeSet<_> = all.iter().rev().take(8).cloned().collect();
+            // Few that are not wanted, so that the first sync needs no approval.
+            let unwanted = all.iter().rev().take(3);
+            let before: BTreeSet<_> = unwanted.chain(allow.iter().take(5)).cloned().collect();
             let experience = installation.add_experience(
                 member,
                 Lists {
@@ -206,7 +208,7 @@ async fn describe(
                     ..Lists::default()
                 },
             );
-            config.push_str(&link(&source, &member.name, &experience, ""));
+            config.push_str(&link(&source, &member.name, &experience, more));
             entry.experience = Some(experience);
         }
         installation.apply(&config).await?;

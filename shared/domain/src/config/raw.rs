@@ -64,19 +64,29 @@ pub(super) struct RawNotify {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLimits {
-    /// This many removals never hold a plan, unless `most_removals` is lower.
+    /// More removals than this hold a plan if they are also at least `removals_percent` of the
+    /// member's list.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT), extend("default" = 10)))]
     pub(super) removals: Option<Spanned<usize>>,
-    /// More removals hold a plan if they exceed this percentage of the member's list.
+    /// The percentage of the member's list for `removals`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100), extend("default" = 5)))]
     pub(super) removals_percent: Option<Spanned<usize>>,
+    /// The limit for short lists, where 10 products are many. More removals than this hold a plan if
+    /// they are also at least `short_list_percent` of the member's list.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT), extend("default" = 3)))]
+    pub(super) short_list_removals: Option<Spanned<usize>>,
+    /// The percentage of the member's list for `short_list_removals`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100), extend("default" = 25)))]
+    pub(super) short_list_percent: Option<Spanned<usize>>,
     /// More removals than this hold a plan, however long the list.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT), extend("default" = 50)))]
     pub(super) most_removals: Option<Spanned<usize>>,
-    /// A plan is held if the management list lost more than this percentage since the link was last
+    /// A plan is held if the management list lost at least this percentage since the link was last
     /// planned for.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100), extend("default" = 50)))]
@@ -96,6 +106,14 @@ pub(super) struct RawGuard {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100)))]
     pub(super) removals_percent: Option<Spanned<usize>>,
+    /// As in `[guard]`, for this link.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT)))]
+    pub(super) short_list_removals: Option<Spanned<usize>>,
+    /// As in `[guard]`, for this link.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = 100)))]
+    pub(super) short_list_percent: Option<Spanned<usize>>,
     /// As in `[guard]`, for this link.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "usize", range(max = MOST_LIMIT)))]

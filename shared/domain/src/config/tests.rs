@@ -104,6 +104,8 @@ fn a_link_has_the_limits_of_all_but_for_its_own() {
     assert_eq!((limits.removals, limits.most_removals), (5, 30));
     // Limits that are not set keep their default.
     assert_eq!((limits.removals_percent, limits.shrink_percent), (5, 50));
+    let short = (limits.short_list_removals, limits.short_list_percent);
+    assert_eq!(short, (3, 25));
     let limits = &own.guard.limits;
     assert_eq!((limits.removals, limits.most_removals), (5, 200));
     assert_eq!((limits.removals_percent, limits.shrink_percent), (2, 50));
@@ -212,6 +214,18 @@ fn limits_and_names_that_make_no_sense_are_told_with_their_place() {
             "a table is expected, not a list",
         ),
         ("name = \"emea\"\n", "", "8:1", "`name` is missing"),
+        (
+            "removals_percent = 2",
+            "short_list_removals = 5001",
+            "29:33",
+            "5001 is more than 5000",
+        ),
+        (
+            "removals_percent = 2",
+            "short_list_percent = 101",
+            "29:32",
+            "101 is more than 100",
+        ),
         (
             "removals_percent = 2",
             "removals_percent = 101",

@@ -22,7 +22,7 @@ pub enum GuardName {
     ManagementDisabled,
     /// The management experience is archived.
     ManagementArchived,
-    /// More removals than both a count and a percentage.
+    /// More removals than a count that are at least a percentage of the list.
     Removals,
     /// More removals than a count that does not depend on the list.
     MostRemovals,
@@ -32,6 +32,8 @@ pub enum GuardName {
     Restored,
     /// A live member experience would get its first policy.
     FirstPolicy,
+    /// The first plan of a link that was never observed would remove something.
+    FirstMirror,
 }
 
 closed_list!(GuardName, "guard", {
@@ -44,18 +46,23 @@ closed_list!(GuardName, "guard", {
     Shrink => "shrink",
     Restored => "restored",
     FirstPolicy => "first-policy",
+    FirstMirror => "first-mirror",
 });
 
 /// How much a plan may remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// This many removals never hold a plan, unless `most_removals` is lower.
+    /// More removals than this hold a plan if they are at least `removals_percent` of the list.
     pub removals: usize,
-    /// More removals hold a plan if they exceed this percentage of the member's list.
+    /// The percentage of the member's list for `removals`.
     pub removals_percent: usize,
+    /// More removals than this hold a plan if they are at least `short_list_percent` of the list.
+    pub short_list_removals: usize,
+    /// The percentage of the member's list for `short_list_removals`.
+    pub short_list_percent: usize,
     /// More removals than this hold a plan, however long the list.
     pub most_removals: usize,
-    /// A plan is held if the management list lost more than this percentage.
+    /// A plan is held if the management list lost at least this percentage.
     pub shrink_percent: usize,
 }
 
@@ -64,6 +71,8 @@ impl Default for Limits {
         Self {
             removals: 10,
             removals_percent: 5,
+            short_list_removals: 3,
+            short_list_percent: 25,
             most_removals: 50,
             shrink_percent: 50,
         }

@@ -16,12 +16,13 @@ pub const WINDOW: i64 = 24 * 3600;
 pub(super) const MOST_SIZES: usize = 100;
 
 impl LinkState {
-    /// The size of the list when the window that ends now began. `allowed` if that is unknown.
-    pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> usize {
+    /// The size of the list when the window that ends now began, and when it began: at the first
+    /// known size, if that is later. `allowed` if no size is known.
+    pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> (usize, Timestamp) {
         let begin = later(now, -WINDOW);
         let before = self.sizes.iter().rev().find(|size| size.at <= begin);
         let known = before.or(self.sizes.first());
-        known.map_or(allowed, |size| size.allowed)
+        known.map_or((allowed, now), |size| (size.allowed, size.at.max(begin)))
     }
 
     /// The products that were removed since the window began.
@@ -55,6 +56,19 @@ impl LinkState {
             let least = (1..self.sizes.len() - 1).min_by_key(told_wrongly);
             self.sizes.remove(least.unwrap_or(1));
         }
+    }
+
+    /// Records that the link is in sync, with a list of this length. The first time, the window
+    /// begins anew: what the first alignment removed does not count against later plans. It happens
+    /// once in the life of a link, so that nobody can pass a limit with it twice.
+    pub fn aligned(&mut self, allowed: usize, now: Timestamp) {
+        if self.aligned_since.is_some() {
+            return;
+        }
+        self.aligned_since = Some(now);
+        self.removals.clear();
+        self.taking.clear();
+        self.sizes = vec![Size { at: now, allowed }];
     }
 
     /// Records the removals of a plan, before it is committed.

@@ -2,11 +2,29 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::GuardName;
 use crate::ids::RunId;
 use crate::lane::BATCH;
+
+/// What a count of removals is made of. A product that is in two of the parts counts in the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RemovalParts {
+    /// Removals of the plan.
+    pub planned: usize,
+    /// Removals that are claimed and not applied yet.
+    pub open: usize,
+    /// Removals of earlier plans that nobody approved.
+    pub earlier: usize,
+    /// Since when removals count: 24 hours ago, or when the link was first in sync.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Number of products that the member allows now.
+    pub allowed: usize,
+}
 
 /// Why a plan is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +51,11 @@ pub enum HoldReason {
         of: usize,
         /// This many removals hold no plan.
         limit: usize,
-        /// More removals hold a plan above this percentage.
+        /// More removals hold a plan from this percentage on.
         percent: usize,
+        /// What the count is made of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parts: Option<RemovalParts>,
     },
     /// Too many removals, however long the list.
     MostRemovals {
@@ -42,6 +63,9 @@ pub enum HoldReason {
         count: usize,
         /// The limit.
         limit: usize,
+        /// What the count is made of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parts: Option<RemovalParts>,
     },
     /// The management list is much shorter than when the link was last planned for.
     Shrink {
@@ -65,6 +89,13 @@ pub enum HoldReason {
         /// Number of products that the plan allows.
         allow: usize,
     },
+    /// The link was never observed, so nobody has seen yet what its first plan would remove.
+    FirstMirror {
+        /// Number of removals.
+        removals: usize,
+        /// Number of products that the member allows.
+        allowed: usize,
+    },
     /// An operator requested a rollback to the lists before a run.
     Restore {
         /// Its id, a ULID.
@@ -85,6 +116,7 @@ impl HoldReason {
             Self::Shrink { .. } => GuardName::Shrink,
             Self::Restored { .. } => GuardName::Restored,
             Self::FirstPolicy { .. } => GuardName::FirstPolicy,
+            Self::FirstMirror { .. } => GuardName::FirstMirror,
             Self::Restore { .. } => return None,
         })
     }
@@ -110,6 +142,9 @@ impl HoldReason {
             Self::FirstPolicy { .. } => {
                 "fill the list while the member experience is Disabled, and enable it then"
             }
+            Self::FirstMirror { .. } => {
+                "allow in the management experience what the member should keep, or let the link observe until the lists agree"
+            }
             Self::Restore { .. } => "look at the plan",
         }
     }
@@ -127,6 +162,7 @@ impl HoldReason {
             Self::Restored { .. } => "PMS-7004",
             Self::Restore { .. } => "PMS-7005",
             Self::FirstPolicy { .. } => "PMS-3004",
+            Self::FirstMirror { .. } => "PMS-7006",
         }
     }
 }
@@ -148,17 +184,34 @@ impl fmt::Display for HoldReason {
                 of,
                 limit,
                 percent,
-            } => write!(
-                f,
-                "would remove {count} of {of} allowed products within 24 hours: more than {limit} and more than {percent} %"
-            ),
-            Self::MostRemovals { count, limit } => write!(
-                f,
-                "would remove {count} allowed products within 24 hours, more than {limit}"
-            ),
+                parts,
+            } => {
+                let is_whole = parts
+                    .as_ref()
+                    .is_none_or(|parts| parts.planned == *count && parts.allowed == *of);
+                if is_whole {
+                    return write!(
+                        f,
+                        "would remove {count} of {of} allowed products within 24 hours: more than {limit}, and at least {percent} %"
+                    );
+                }
+                would_remove(f, *count, parts.as_ref())?;
+                write!(
+                    f,
+                    ": more than {limit}, and at least {percent} % of the {of} that were allowed when these hours began"
+                )
+            }
+            Self::MostRemovals {
+                count,
+                limit,
+                parts,
+            } => {
+                would_remove(f, *count, parts.as_ref())?;
+                write!(f, ", more than {limit}")
+            }
             Self::Shrink { from, to, percent } => write!(
                 f,
-                "the management experience allows {to} products, {from} when the link was last planned for: it lost more than {percent} %"
+                "the management experience allows {to} products, {from} when the link was last planned for: it lost at least {percent} %"
             ),
             Self::Restored { run, count } => write!(
                 f,
@@ -169,9 +222,41 @@ impl fmt::Display for HoldReason {
                 "the member experience is live and has no procurement policy, so everything is allowed there; its first policy would block all but {} products at once, and then all but {allow}",
                 (*allow).min(BATCH)
             ),
+            Self::FirstMirror { removals, allowed } => write!(
+                f,
+                "no run has observed this link before, and its first plan would remove {removals} of the {allowed} products that the member allows"
+            ),
             Self::Restore { run } => {
                 write!(f, "the lists return to what they were before run {run}")
             }
         }
     }
+}
+
+/// The count of removals, with its parts if there is more than the plan.
+fn would_remove(
+    f: &mut fmt::Formatter<'_>,
+    count: usize,
+    parts: Option<&RemovalParts>,
+) -> fmt::Result {
+    write!(f, "would remove {count} allowed products within 24 hours")?;
+    let Some(parts) = parts.filter(|parts| parts.planned != count) else {
+        return Ok(());
+    };
+    let RemovalParts {
+        planned,
+        open,
+        earlier,
+        since,
+        ..
+    } = parts;
+    let since = since.strftime("%Y-%m-%dT%H:%MZ");
+    write!(f, " ({planned} by this plan")?;
+    if *open > 0 {
+        write!(f, ", {open} under way")?;
+    }
+    if *earlier > 0 {
+        write!(f, ", {earlier} without approval since {since}")?;
+    }
+    f.write_str(")")
 }

@@ -45,7 +45,10 @@ impl Setting {
             first_policy: false,
             oddities: Vec::new(),
             management_allowed: allowed - denied,
-            link_state: LinkState::default(),
+            link_state: LinkState {
+                observed_since: Some(at(-1)),
+                ..LinkState::default()
+            },
             approved: None,
             restored: None,
             guard: Guard::default(),
@@ -77,25 +80,65 @@ impl Setting {
 
 const NOTHING: [GuardName; 0] = [];
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a reason of an earlier release has no parts"
+)]
+fn parts(planned: usize, open: usize, earlier: usize, allowed: usize) -> Option<RemovalParts> {
+    let since = at(0);
+    Some(RemovalParts {
+        planned,
+        open,
+        earlier,
+        since,
+        allowed,
+    })
+}
+
 #[test]
-fn removals_have_to_exceed_both_a_count_and_a_percentage() {
-    for (allowed, denied, suspended) in [
+fn removals_are_held_above_a_count_from_a_percentage_on_with_a_lower_count_for_short_lists() {
+    for (allowed, denied, is_held) in [
         // A percentage alone misfires on short lists: 100 % of two products.
         (2, 2, false),
-        (10, 10, false),
-        (12, 10, false),
-        (12, 11, true),
-        // 5 % of 400 are 20.
-        (400, 20, false),
-        (400, 21, true),
+        (3, 3, false),
+        (4, 4, true),
+        (10, 3, false),
+        (10, 4, true),
+        (10, 10, true),
+        (20, 10, true),
+        // 25 % of 16 are 4.
+        (16, 4, true),
+        (17, 4, false),
+        (40, 10, true),
+        (41, 10, false),
+        (41, 11, true),
+        // 5 % of 220 are 11, and of 400 they are 20.
+        (220, 11, true),
+        (221, 11, false),
+        (400, 19, false),
+        (400, 20, true),
     ] {
         let setting = Setting::new(allowed, denied);
-        let expected: &[_] = if suspended {
+        let expected: &[_] = if is_held {
             &[GuardName::Removals]
         } else {
             &NOTHING
         };
         assert_eq!(setting.held_by(), expected, "{denied} of {allowed}");
+    }
+}
+
+/// The rule in other words: the least number of removals that is held grows with the list.
+#[test]
+fn the_fewest_removals_that_are_held_are_those_of_the_stricter_limit() {
+    for allowed in 0..600_usize {
+        let ceil = |percent: usize| (allowed * percent).div_ceil(100);
+        let fewest = ceil(25).max(4).min(ceil(5).max(11));
+        for denied in 0..=allowed.min(50) {
+            let held_by = Setting::new(allowed, denied).held_by();
+            let is_held = held_by.contains(&GuardName::Removals);
+            assert_eq!(is_held, denied >= fewest, "{denied} of {allowed}");
+        }
     }
 }
 
@@ -108,7 +151,8 @@ fn no_list_is_so_long_that_more_than_the_cap_may_go() {
         setting.case().reasons(),
         [HoldReason::MostRemovals {
             count: 51,
-            limit: 50
+            limit: 50,
+            parts: parts(51, 0, 0, 5_000)
         }]
     );
 }
@@ -123,7 +167,7 @@ fn denies_of_what_nobody_could_buy_take_nothing_away() {
 
 #[test]
 fn sixty_removals_one_each_hour_are_held_by_the_count_of_24_hours() {
-    let mut link_state = LinkState::default();
+    let mut link_state = Setting::new(0, 0).link_state;
     let mut allowed = products(0..200);
     for hour in 0..60_i64 {
         let now = at(hour * 3_600);
@@ -136,7 +180,7 @@ fn sixty_removals_one_each_hour_are_held_by_the_count_of_24_hours() {
         setting.now = now;
         let reasons = setting.case().reasons();
         if !reasons.is_empty() {
-            // The eleventh: 11 of 200 are more than 10, and more than 5 %.
+            // The eleventh: 11 of 200 are more than 10, and at least 5 %.
             assert_eq!(hour, 10);
             assert_eq!(
                 reasons,
@@ -144,7 +188,8 @@ fn sixty_removals_one_each_hour_are_held_by_the_count_of_24_hours() {
                     count: 11,
                     of: 200,
                     limit: 10,
-                    percent: 5
+                    percent: 5,
+                    parts: parts(1, 0, 10, 190),
                 }]
             );
             return;
@@ -176,9 +221,19 @@ fn the_same_product_counts_once_whether_it_is_planned_open_or_was_taken_away() {
     setting.link_state.taking_away(products(0..10), at(-60));
     setting.open = products(0..10);
     assert_eq!(setting.held_by(), NOTHING);
-    // One more that is on its way, though the plan does not have it.
-    setting.open = products(9..11);
-    assert_eq!(setting.held_by(), [GuardName::Removals]);
+    // Two more that are on their way, though the plan does not have them, and one of before.
+    setting.open = products(9..12);
+    setting.link_state.taking_away(products(11..13), at(-30));
+    assert_eq!(
+        setting.case().reasons(),
+        [HoldReason::Removals {
+            count: 13,
+            of: 100,
+            limit: 10,
+            percent: 5,
+            parts: parts(10, 2, 1, 100),
+        }]
+    );
 }
 
 #[test]
@@ -193,11 +248,15 @@ fn the_percentage_is_of_the_list_as_it_stood_when_the_window_began() {
             count: 40,
             of: 100,
             limit: 10,
-            percent: 5
+            percent: 5,
+            parts: Some(RemovalParts {
+                since: at(-WINDOW),
+                ..parts(40, 0, 0, 1_100).unwrap()
+            })
         }]
     );
     // Without what is known of then, it is the list of now: 40 of 1,100.
-    setting.link_state = LinkState::default();
+    setting.link_state.sizes.clear();
     assert_eq!(setting.held_by(), NOTHING);
 }
 
@@ -214,10 +273,11 @@ fn a_link_state_stays_small_and_keeps_the_size_at_the_beginning_of_the_window() 
     let now = at(4_999 * 60);
     // One size for each minute is more than are kept: half an hour more or less.
     let began = 4_999 - 24 * 60;
-    let known = link_state.size_at_window(1, now);
+    let (known, _) = link_state.size_at_window(1, now);
     assert!((began - 30..=began).contains(&known), "{known} for {began}");
     link_state.sized(7, at(10 * WINDOW));
-    assert_eq!(link_state.size_at_window(1, at(10 * WINDOW)), 4_999);
+    let (known, since) = link_state.size_at_window(1, at(10 * WINDOW));
+    assert_eq!((known, since), (4_999, at(9 * WINDOW)));
     assert_eq!(link_state.sizes.len(), 2);
 }
 
@@ -234,7 +294,7 @@ fn what_is_older_than_the_window_is_dropped_except_the_length_when_it_began() {
     assert_eq!(sizes, [6, 7]);
     let removals: Vec<_> = link_state.removals.iter().map(|one| one.at).collect();
     assert_eq!(removals, [at(1)]);
-    assert_eq!(link_state.size_at_window(1, at(WINDOW)), 6);
+    assert_eq!(link_state.size_at_window(1, at(WINDOW)), (6, at(0)));
 }
 
 #[test]
@@ -275,12 +335,22 @@ fn removals_count_from_when_they_were_last_seen_under_way() {
 }
 
 #[test]
-fn a_management_list_that_lost_more_than_half_is_held() {
-    for (from, to, suspended) in [(10, 5, false), (10, 4, true), (3, 1, true), (5, 9, false)] {
+fn a_management_list_that_lost_half_is_held() {
+    for (from, to, is_held) in [
+        (20, 10, true),
+        (20, 11, false),
+        (10, 5, true),
+        (10, 6, false),
+        (3, 1, true),
+        (2, 1, true),
+        (3, 2, false),
+        (5, 9, false),
+        (0, 0, false),
+    ] {
         let mut setting = Setting::new(3, 1);
         setting.link_state.management_allowed = Some(from);
         setting.management_allowed = to;
-        let expected: &[_] = if suspended {
+        let expected: &[_] = if is_held {
             &[GuardName::Shrink]
         } else {
             &NOTHING
@@ -315,6 +385,66 @@ fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
     // Anything new is held with the rest: never a part of a plan.
     setting.plan = Plan::new(products(200..201), products(50..100));
     assert!(!setting.held_by().is_empty());
+}
+
+#[test]
+fn the_first_removals_of_a_link_that_was_never_observed_need_approval() {
+    let mut setting = Setting::new(20, 1);
+    assert_eq!(setting.held_by(), NOTHING);
+    setting.link_state.observed_since = None;
+    assert_eq!(
+        setting.case().reasons(),
+        [HoldReason::FirstMirror {
+            removals: 1,
+            allowed: 20
+        }]
+    );
+    setting.approved = Some(setting.plan.clone());
+    assert_eq!(setting.held_by(), NOTHING);
+    setting.approved = None;
+    setting.guard.exempt = BTreeSet::from([GuardName::FirstMirror]);
+    assert_eq!(setting.held_by(), NOTHING);
+    setting.guard.exempt.clear();
+    setting.plan = Plan::new(products(30..90), products(100..130));
+    assert_eq!(setting.held_by(), NOTHING, "nothing is removed");
+}
+
+/// Three removals out of 28 were once held as "11, of 8".
+#[test]
+fn removals_of_the_first_alignment_do_not_count_once_the_link_was_in_sync() {
+    let mut setting = Setting::new(28, 3);
+    let state = &mut setting.link_state;
+    state.sized(8, at(-7_200));
+    state.taking_away(products(100..108), at(-7_200));
+    state.looked(|_| false, at(-3_600));
+    state.sized(28, at(-3_600));
+    assert_eq!(setting.held_by(), [GuardName::Removals]);
+    let words = setting.case().reasons().remove(0).to_string();
+    assert!(
+        words.starts_with("would remove 11 allowed products within 24 hours (3 by this plan, 8 without approval since ")
+            && words.ends_with("): more than 10, and at least 5 % of the 8 that were allowed when these hours began"),
+        "{words}"
+    );
+    setting.link_state.aligned(28, at(-3_600));
+    assert_eq!(setting.held_by(), NOTHING);
+    let aligned = setting.link_state.clone();
+    setting.link_state.taking_away(products(3..10), at(-60));
+    assert_eq!(setting.held_by(), [GuardName::Removals]);
+    let words = setting.case().reasons().remove(0).to_string();
+    assert!(words.contains("at least 25 % of the 28"), "{words}");
+    // It happens once: being in sync again forgets nothing.
+    setting.link_state.aligned(25, at(-30));
+    assert_eq!(setting.held_by(), [GuardName::Removals]);
+    assert_eq!(setting.link_state.sizes, aligned.sizes);
+}
+
+#[test]
+fn a_hold_of_one_plan_says_so_in_short() {
+    let reason = Setting::new(20, 10).case().reasons().remove(0);
+    assert_eq!(
+        reason.to_string(),
+        "would remove 10 of 20 allowed products within 24 hours: more than 3, and at least 25 %"
+    );
 }
 
 #[test]
@@ -377,6 +507,8 @@ fn limits_may_be_stricter_or_wider() {
     setting.guard.limits = Limits {
         removals: 0,
         removals_percent: 0,
+        short_list_removals: 0,
+        short_list_percent: 0,
         most_removals: 0,
         shrink_percent: 0,
     };
@@ -389,9 +521,14 @@ fn limits_may_be_stricter_or_wider() {
             GuardName::Shrink
         ]
     );
+    // Nothing lost is never a loss.
+    setting.link_state.management_allowed = Some(99);
+    assert!(!setting.held_by().contains(&GuardName::Shrink));
     let mut setting = Setting::new(100, 90);
     setting.guard.limits.removals = 90;
     setting.guard.limits.most_removals = 90;
+    assert_eq!(setting.held_by(), [GuardName::Removals], "a short list");
+    setting.guard.limits.short_list_removals = 90;
     assert_eq!(setting.held_by(), NOTHING);
 }
 
@@ -414,6 +551,7 @@ fn each_reason_has_its_code_its_words_and_its_remedy() {
             HoldReason::MostRemovals {
                 count: 51,
                 limit: 50,
+                parts: None,
             },
             "PMS-7002",
             "remove 51 allowed products within 24 hours, more than 50",
@@ -424,6 +562,15 @@ fn each_reason_has_its_code_its_words_and_its_remedy() {
             "PMS-3004",
             "all but 50 products at once, and then all but 60",
             "fill the list",
+        ),
+        (
+            HoldReason::FirstMirror {
+                removals: 10,
+                allowed: 12,
+            },
+            "PMS-7006",
+            "would remove 10 of the 12 products that the member allows",
+            "allow in the management experience",
         ),
         (
             HoldReason::Restore { run: run(1) },

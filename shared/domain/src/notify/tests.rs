@@ -40,6 +40,7 @@ fn hold(number: u128) -> Hold {
         reasons: vec![HoldReason::MostRemovals {
             count: 51,
             limit: 50,
+            parts: None,
         }],
         allow: 2,
         deny: 51,

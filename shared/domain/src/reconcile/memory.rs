@@ -34,6 +34,10 @@ pub fn after_observing(
     }
     remember_edits(&mut next, edited);
     next.hold = None;
+    next.observed_since.get_or_insert(now);
+    if seen.course == Course::InSync && goal.policy.mode.denies() && !goal.policy.frozen {
+        next.aligned(seen.actual.allowed().len(), now);
+    }
     let desired = goal.desired;
     let stands = |name: &GuardName| {
         let mut conditions = desired.conditions.iter();
@@ -69,8 +73,11 @@ pub fn after_commit(
 ) -> LinkState {
     let mut next = after_observing(goal, seen, edited, now);
     if !seen.guards.approved {
-        // They are below the limits, so they are few.
-        next.taking_away(seen.guards.removals.clone(), now);
+        // They are below the limits, so they are few. What reverses an outside edit was removed
+        // before, and counted or was approved then.
+        let mut removals = seen.guards.removals.clone();
+        removals.retain(|product| !edited.since.contains_key(product));
+        next.taking_away(removals, now);
     }
     next
 }

@@ -35,6 +35,13 @@ pub struct LinkState {
     pub schema: u32,
     /// Number of writes. Each write is conditioned on the number that was read.
     pub rev: u64,
+    /// When a run first observed the link and no guard held its plan. Until then nothing is removed
+    /// without approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_since: Option<Timestamp>,
+    /// When the link was first in sync while it may deny. Removals count from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aligned_since: Option<Timestamp>,
     /// Removals of the last 24 hours without approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,

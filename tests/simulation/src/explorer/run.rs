@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::experience::{Experience, Status};
-use pmp_sync_domain::guard::Guard;
+use pmp_sync_domain::guard::{Guard, GuardName};
 use pmp_sync_domain::ids::{
     ExperienceId, ExternalId, LaneId, MemberName, PolicyId, ProductId, RunId,
 };
@@ -93,7 +93,10 @@ impl LaneRun {
             },
             target: Target::One(self.lane.experience.clone()),
             policy: LinkPolicy::default(),
-            guard: Guard::default(),
+            guard: Guard {
+                exempt: BTreeSet::from([GuardName::FirstMirror]),
+                ..Guard::default()
+            },
             live_check: LiveCheck::Off,
             stale_after_hours: STALE_AFTER_HOURS,
         }

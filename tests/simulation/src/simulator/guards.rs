@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
@@ -70,6 +70,9 @@ impl Guards {
             // While it is on its way, it has changes by then that were not shown, and goes no further.
             back.gone &= !on_its_way;
         }
+        let again = policy.allowed().difference(&lane.allowed);
+        let again = again.filter(|product| lane.denied.contains(*product));
+        lane.outside.extend(again.cloned());
         lane.is_now(policy, now);
     }
 
@@ -89,7 +92,10 @@ impl Guards {
         id: &LaneId,
         link_state: &LinkState,
     ) -> Result<bool, Violation> {
+        let is_exempt = is_exempt(&mut self.configs, world, id, GuardName::FirstMirror);
         let lane = self.lanes.entry(id.clone()).or_default();
+        let unapproved = !is_exempt && !link_state.taking.is_empty();
+        lane.is_known(id, link_state, unapproved)?;
         lane.looked(id, &link_state.sizes)?;
         let counted = link_state.removals.iter();
         let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
@@ -156,6 +162,7 @@ impl Guards {
             });
         }
         let plan = shown_by(record);
+        lane.denied.extend(plan.deny().iter().cloned());
         let version = world.ledger(|ledger| ledger.runs.get(&run).map(|run| run.config_version));
         let Some(link) = config(&mut self.configs, world, version.unwrap_or_default())
             .and_then(|config| link_of(config, id))
@@ -242,9 +249,11 @@ impl Guards {
         let plan = lane.plans.get(&run);
         let unapproved = plan.filter(|plan| !plan.approved);
         if let Some(plan) = unapproved {
+            // What reverses a change of somebody else was taken away before.
             let gone = changes.iter().filter(|(product, action)| {
                 *action == Action::Deny
                     && lane.allowed.contains(product)
+                    && !lane.outside.contains(product)
                     && plan.removals.contains(product)
             });
             let before = lane.removed.len();
@@ -318,6 +327,21 @@ fn config<'a>(
         missing.insert(Config::parse(&text).ok()?);
     }
     configs.get(&version)
+}
+
+/// True if a configuration at any time exempts the lane from the guard: a run keeps the configuration with
+/// which it began.
+fn is_exempt(
+    configs: &mut BTreeMap<u64, Config>,
+    world: &World,
+    id: &LaneId,
+    name: GuardName,
+) -> bool {
+    let versions = world.ledger(|ledger| ledger.configs.len() as u64);
+    (1..=versions).any(|version| {
+        let link = config(configs, world, version).and_then(|config| link_of(config, id));
+        link.is_some_and(|link| link.guard.exempt.contains(&name))
+    })
 }
 
 fn is_overridden(

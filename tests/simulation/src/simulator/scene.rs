@@ -245,7 +245,8 @@ fn may_be_exempt(guard: GuardName) -> bool {
         | GuardName::Removals
         | GuardName::MostRemovals
         | GuardName::Shrink => true,
-        GuardName::Restored | GuardName::FirstPolicy => false,
+        // Links are exempt from the last by a draw of its own.
+        GuardName::Restored | GuardName::FirstPolicy | GuardName::FirstMirror => false,
     }
 }
 
@@ -256,14 +257,26 @@ fn random_guard(mut rng: Rng) -> String {
         .of("exemption")
         .pick_by(&GuardName::ALL, |guard| u64::from(may_be_exempt(*guard)));
     let exempt = exempt.filter(|_| is_exempt);
-    let exempt = exempt.map_or(String::new(), |name| format!("exempt = [\"{name}\"], "));
+    let may_begin = !rng.of("first-mirror").once_in(4);
+    let exempt: Vec<_> = exempt
+        .copied()
+        .into_iter()
+        .chain(may_begin.then_some(GuardName::FirstMirror))
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let exempt = format!("exempt = [{}]", exempt.join(", "));
     match rng.of("kind").below(4) {
-        0 if exempt.is_empty() => String::new(),
-        0 | 1 => format!(
-            "guard = {{ {exempt}removals = 5000, most_removals = 5000, shrink_percent = 100 }}\n"
+        0 => format!("guard = {{ {exempt} }}\n"),
+        1 => format!(
+            "guard = {{ {exempt}, removals = 5000, short_list_removals = 5000, most_removals = 5000, shrink_percent = 100 }}\n"
         ),
         _ => format!(
-            "guard = {{ {exempt}removals = {}, removals_percent = {}, most_removals = {}, shrink_percent = {} }}\n",
+            "guard = {{ {exempt}, short_list_removals = {}, short_list_percent = {}, removals = {}, removals_percent = {}, most_removals = {}, shrink_percent = {} }}\n",
+            rng.of("short-list-removals").below(5),
+            rng.of("short-list-percent")
+                .pick(&[0, 25, 60, 100])
+                .copied()
+                .unwrap_or_default(),
             rng.of("removals").below(4),
             rng.of("removals-percent")
                 .pick(&[0, 5, 20, 50])

@@ -366,7 +366,7 @@ fn a_frozen_link_changes_nothing_but_for_who_overrides_it() {
 fn a_freeze_hides_neither_a_shrunken_list_nor_what_was_restored() {
     let generous = CONFIG.replace(
         "schema = 1",
-        "schema = 1\nguard = { removals = 100, removals_percent = 100, most_removals = 100 }",
+        "schema = 1\nguard = { removals = 100, short_list_removals = 100, most_removals = 100 }",
     );
     let system = in_sync(30);
     system.configure(&generous);

@@ -112,6 +112,7 @@ fn guarded() -> Vec<(GuardName, Scene)> {
     };
     let mut most = held();
     most.link.guard.limits.removals = 100;
+    most.link.guard.limits.short_list_removals = 100;
     most.link.guard.limits.most_removals = 5;
     let mut shrunk = differing();
     shrunk.reads.link_state.management_allowed = Some(20);
@@ -120,6 +121,9 @@ fn guarded() -> Vec<(GuardName, Scene)> {
     restored.records.restored = Some(record(run(7), &plan(&[], &["a"]), None));
     let mut first = differing();
     first.reads.first_policy = Some(true);
+    let mut unseen = in_sync();
+    unseen.reads.actual = lists(&["a", "b", "z"], &["x"]);
+    unseen.reads.link_state.observed_since = None;
     let status = "Other".to_owned();
     vec![
         (
@@ -143,6 +147,7 @@ fn guarded() -> Vec<(GuardName, Scene)> {
         (GuardName::Shrink, shrunk),
         (GuardName::Restored, restored),
         (GuardName::FirstPolicy, first),
+        (GuardName::FirstMirror, unseen),
     ]
 }
 

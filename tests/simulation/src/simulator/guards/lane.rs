@@ -9,7 +9,7 @@ use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::records::Size;
+use pmp_sync_domain::records::{LinkState, Size};
 
 use crate::reference::{may, oddities};
 use crate::simulator::invariants::{Violation, broken};
@@ -94,6 +94,13 @@ pub(crate) struct LaneGuard {
     pub(crate) sizes: Vec<(i64, usize)>,
     /// Lengths of the list that runs have recorded, each checked against the real ones.
     pub(crate) looks: Vec<(i64, usize)>,
+    /// When a run first observed the lane and held nothing, and when the lane was first in sync, as the
+    /// producer has written down.
+    pub(crate) observed: Option<i64>,
+    pub(crate) aligned: Option<i64>,
+    /// Products that plans have denied, and those of them that somebody else allows again.
+    pub(crate) denied: BTreeSet<ProductId>,
+    pub(crate) outside: BTreeSet<ProductId>,
     /// The lists as the producer read them when it kept them for the rollback.
     pub(crate) lists: BTreeMap<RunId, PolicySnapshot>,
 }
@@ -135,10 +142,50 @@ impl Back {
 
 impl LaneGuard {
     pub(crate) fn is_now(&mut self, policy: &PolicySnapshot, now: i64) {
+        self.outside
+            .retain(|product| policy.allowed().contains(product));
         self.allowed.clone_from(policy.allowed());
         if self.sizes.last().map(|(_, size)| *size) != Some(self.allowed.len()) {
             self.sizes.push((now, self.allowed.len()));
         }
+    }
+
+    /// The producer has written down since when it observes the lane, and since when it is in sync. Both
+    /// are said once, while nothing is held. Before the first, nothing is taken away without approval:
+    /// `unapproved` says that this link state counts removals that nobody approved, though no guard is off.
+    pub(crate) fn is_known(
+        &mut self,
+        id: &LaneId,
+        link_state: &LinkState,
+        unapproved: bool,
+    ) -> Result<(), Violation> {
+        let observed = link_state.observed_since.map(since_begin);
+        let aligned = link_state.aligned_since.map(since_begin);
+        let is_held = link_state.hold.is_some();
+        let is_wrong = |old: Option<i64>, new: Option<i64>| {
+            let is_first = old.is_none() && new.is_some();
+            (old.is_some() && old != new) || (is_first && is_held)
+        };
+        if is_wrong(self.observed, observed) || is_wrong(self.aligned, aligned) {
+            return broken("guarded", || {
+                format!(
+                    "{id} is written down to be known since {observed:?} and in sync since {aligned:?}: {link_state:?}"
+                )
+            });
+        }
+        if self.observed.is_none() && unapproved {
+            return broken("guarded", || {
+                format!(
+                    "{id} was never observed, and its first plan takes something away: {link_state:?}"
+                )
+            });
+        }
+        if let Some(aligned) = aligned.filter(|_| self.aligned.is_none()) {
+            self.removed.retain(|(at, _)| *at > aligned);
+            self.looks.retain(|(at, _)| *at >= aligned);
+        }
+        (self.observed, self.aligned) = (observed, aligned);
+        Ok(())
     }
 
     /// A run recorded the length of the list. It must have had that length when the run read it.
@@ -362,11 +409,15 @@ impl LaneGuard {
     pub(crate) fn most(&self, guard: &Guard, now: i64) -> usize {
         let limits = &guard.limits;
         let exempt = |name| guard.exempt.contains(&name);
-        let share = self.size_at_window(now) * limits.removals_percent / 100;
+        let size = self.size_at_window(now);
+        // Below a percentage, or no more than a count: whichever is more.
+        let below = |percent: usize| (size * percent).div_ceil(100).saturating_sub(1);
         let few = if exempt(GuardName::Removals) {
             usize::MAX
         } else {
-            limits.removals.max(share)
+            let long = limits.removals.max(below(limits.removals_percent));
+            let short = limits.short_list_removals;
+            long.min(short.max(below(limits.short_list_percent)))
         };
         if exempt(GuardName::MostRemovals) {
             few

@@ -29,12 +29,14 @@ fn sized(sizes: &[(i64, usize)]) -> LinkState {
     }
 }
 
-/// Half of the list may go.
+/// Half of the list may go, and no more.
 fn half() -> Guard {
     Guard {
         limits: Limits {
             removals: 0,
-            removals_percent: 50,
+            removals_percent: 51,
+            short_list_removals: 0,
+            short_list_percent: 51,
             most_removals: 50,
             shrink_percent: 100,
         },

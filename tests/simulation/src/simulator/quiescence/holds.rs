@@ -110,12 +110,21 @@ impl Simulator {
             // reasons count may have moved since.
             HoldReason::Removals { .. } => {
                 let of = lane.least_since(self.now - DAY - 2 * HOUR);
-                gone() > limits.removals && gone() * 100 > of * limits.removals_percent
+                let pairs = [
+                    (limits.removals, limits.removals_percent),
+                    (limits.short_list_removals, limits.short_list_percent),
+                ];
+                let (gone, mut pairs) = (gone(), pairs.into_iter());
+                pairs.any(|(limit, percent)| gone > limit && gone * 100 >= of * percent)
             }
             HoldReason::MostRemovals { .. } => gone() > limits.most_removals,
             HoldReason::Shrink { from, .. } => {
                 let lost = from.saturating_sub(management.policy.allowed().len());
-                lost * 100 > from * limits.shrink_percent
+                lost > 0 && lost * 100 >= from * limits.shrink_percent
+            }
+            HoldReason::FirstMirror { .. } => {
+                let allowed = self.world.experiences(|all| all.policy(&id.experience));
+                lane.observed.is_none() && !left.deny().is_disjoint(allowed.allowed())
             }
             HoldReason::Restored { run, count } => *count > 0 && lane.backs.contains(run),
             // No member here is without a policy.

@@ -173,6 +173,7 @@ impl World {
         self.held_for = vec![HoldReason::MostRemovals {
             count: 99,
             limit: 50,
+            parts: None,
         }];
     }
 
@@ -424,6 +425,7 @@ fn a_held_plan_is_told_with_the_hold_that_stands_and_its_command() {
     world.held_for = vec![HoldReason::MostRemovals {
         count: 98,
         limit: 50,
+        parts: None,
     }];
     assert!(matches!(world.why("a"), Why::Held { run: Some(_), .. }));
     // The hold is of another plan.

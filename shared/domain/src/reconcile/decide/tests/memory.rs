@@ -135,6 +135,60 @@ fn a_commit_counts_its_removals_unless_they_were_approved() {
     assert_eq!(after(&approved(), after_commit).taking, BTreeSet::new());
 }
 
+/// What reverses an outside edit was removed before, and counted or was approved then.
+#[test]
+fn a_removal_that_reverses_an_outside_edit_does_not_count_later() {
+    let mut scene = in_sync();
+    scene.reads.actual = lists(&["a", "b", "edited", "z"], &["x"]);
+    let next = after(&scene, after_commit);
+    assert_eq!(next.taking, all(&["z"]));
+    let removed: Vec<_> = next.removals.iter().map(|one| &one.products).collect();
+    assert_eq!(removed, [&all(&["z"])]);
+}
+
+/// Whoever wants to see first what a link would deny lets it observe, or freezes it.
+#[test]
+fn a_link_counts_as_observed_once_no_guard_holds_its_plan() {
+    let mut unseen = in_sync();
+    unseen.reads.actual = lists(&["a", "b", "z"], &["x"]);
+    unseen.reads.link_state.observed_since = None;
+    assert!(matches!(unseen.decide(), Decision::Hold { .. }));
+    let hold = unseen.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let held = unseen.with(|goal, seen| after_hold(goal, seen, &edited(), hold, now()));
+    assert_eq!(held.observed_since, None, "the hold stays");
+    let suspended = after(&unseen, after_suspension);
+    assert_eq!(suspended.observed_since, None);
+    for mode in Mode::ALL {
+        let mut scene = in_sync();
+        scene.link.policy.mode = mode;
+        scene.reads.link_state.observed_since = None;
+        assert_eq!(observed(&scene).observed_since, Some(now()));
+    }
+    unseen.link.policy.frozen = true;
+    assert_eq!(observed(&unseen).observed_since, Some(now()));
+    unseen.reads.link_state.observed_since = Some(start());
+    assert_eq!(observed(&unseen).observed_since, Some(start()));
+}
+
+#[test]
+fn a_link_is_aligned_the_first_time_that_it_may_deny_and_is_in_sync() {
+    let aligned = |mut scene: Scene| {
+        scene.reads.link_state.aligned_since = None;
+        observed(&scene).aligned_since
+    };
+    assert_eq!(aligned(in_sync()), Some(now()));
+    assert_eq!(aligned(differing()), None);
+    for mode in [Mode::Additive, Mode::Observe] {
+        let mut scene = in_sync();
+        scene.link.policy.mode = mode;
+        assert_eq!(aligned(scene), None, "{mode}");
+    }
+    let mut frozen = in_sync();
+    frozen.link.policy.frozen = true;
+    assert_eq!(aligned(frozen), None);
+    assert_eq!(observed(&in_sync()).aligned_since, Some(start()));
+}
+
 #[test]
 fn a_hold_is_remembered_until_another_decision_ends_it() {
     let mut scene = held();

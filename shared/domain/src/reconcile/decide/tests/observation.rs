@@ -78,6 +78,7 @@ fn a_quarantined_change_is_released_if_it_is_not_wanted_or_its_replay_plans_noth
 fn open_denies_count_as_removals_and_open_allows_do_not() {
     let mut scene = in_sync();
     scene.reads.actual = PolicySnapshot::new(all(&["a", "b"]).into_iter().chain(many(9)), []);
+    scene.link.guard.limits.short_list_removals = 10;
     for (action, held) in [
         (Action::Allow, [].as_slice()),
         (Action::Deny, &[Some(GuardName::Removals)]),

@@ -114,7 +114,11 @@ pub(super) fn in_sync() -> Scene {
                 open: Vec::new(),
             },
             quarantined: Vec::new(),
-            link_state: LinkState::default(),
+            link_state: LinkState {
+                observed_since: Some(start()),
+                aligned_since: Some(start()),
+                ..LinkState::default()
+            },
             actual: lists,
             first_policy: None,
         },

@@ -33,6 +33,9 @@ use crate::queries;
 /// After this time the doctor begins with no further member, in seconds. The command waits for 45
 /// s.
 const LOOKING: i64 = 25;
+/// After this time the dead letters of no further member are read, in seconds. The shortest timeout
+/// of the function is 90 s, and what was read is still compared and made visible again.
+const LOOKING_AT_LETTERS: i64 = 40;
 
 type AwsContext = Context<Ledger, Marketplace, MemberRoles, Outbox<RequestsInbox>, System>;
 
@@ -73,7 +76,8 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
         }
         (SOURCE, DEAD_LETTERS_REQUESTED) => {
             let detail: DeadLettersDetail = detail(envelope.detail)?;
-            let answer = queries::dead_letters(context, &detail.filter).await;
+            let until = later(context.now(), LOOKING_AT_LETTERS);
+            let answer = queries::dead_letters(context, &detail.filter, until).await;
             answer.map(serde_json::to_value)
         }
         (SOURCE, WHY_REQUESTED) => {

@@ -3,18 +3,28 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt as _, stream};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::ProductChange;
-use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox};
-use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
+use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox, LookAtQueues, ReadBounds};
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LettersLeft, LinkRecord};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
-/// The most letters of one member that one request handles. The next request continues with the
-/// rest.
-const MOST_LETTERS: usize = 500;
+/// The most letters of one member that one request lists or handles, of those that its filter
+/// selects. The next request continues with the rest.
+pub(crate) const MOST_LETTERS: usize = 500;
+/// The most letters of one member that one request looks at. SQS hides up to 120,000 messages of a
+/// queue at a time.
+pub(crate) const MOST_LOOKED_AT: usize = 10_000;
+/// The most time for one member's queue, in seconds. SQS gives at most ten letters a call.
+pub(crate) const LOOKING: i64 = 30;
+/// Time that is kept for dealing with what was read, in seconds: the reserve of a run.
+const KEPT: i64 = 45;
+/// Letters that are made visible again concurrently.
+const PUT_BACK_AT_ONCE: usize = 16;
 
 /// A letter with its parsed content.
 #[derive(Debug, Clone)]
@@ -78,28 +88,72 @@ impl Read {
     }
 }
 
-/// Receives the letters that the filter selects, and makes the others visible again.
-pub(crate) async fn receive<C: DeadLetterBox>(
+/// Seconds for reading the next member's queue. Not above zero if there is no time.
+pub(crate) fn time_to_look(now: Timestamp, deadline: Timestamp) -> i64 {
+    let left = deadline.duration_since(now).as_secs();
+    left.saturating_sub(KEPT).min(LOOKING)
+}
+
+/// The letters of a member that a request deals with, and what it leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Selected {
+    pub(crate) reads: Vec<Read>,
+    pub(crate) left: LettersLeft,
+}
+
+/// Receives the letters that the filter selects, and makes the others visible again. It looks at
+/// the whole queue, as far as `seconds` and [`MOST_LOOKED_AT`] allow.
+pub(crate) async fn receive<C: DeadLetterBox + LookAtQueues>(
     letters: &C,
     member: &Member,
     filter: &DeadLetterFilter,
-) -> Result<Vec<Read>, pmp_sync_domain::error::ServiceError> {
-    let (mine, others): (Vec<_>, Vec<_>) = letters
-        .dead_letters(MOST_LETTERS)
-        .await?
+    seconds: i64,
+) -> Result<Selected, pmp_sync_domain::error::ServiceError> {
+    let bounds = ReadBounds {
+        messages: MOST_LOOKED_AT,
+        seconds,
+    };
+    let received = letters.dead_letters(bounds).await?;
+    let looked_at = received.letters.len();
+    let (mut mine, mut others): (Vec<_>, Vec<_>) = received
+        .letters
         .into_iter()
         .map(|letter| Read::new(letter, member))
         .partition(|read| read.is_in(filter));
+    let selected = mine.len().saturating_sub(MOST_LETTERS);
+    others.extend(mine.drain(mine.len() - selected..));
+    // Those that were received are hidden now, and count as in flight.
+    let about = if received.cut_off {
+        let depth = letters.dead_letters_depth().await.ok();
+        depth.map(|depth| depth.waiting)
+    } else {
+        None
+    };
     put_back(letters, &others).await;
-    Ok(mine)
+    Ok(Selected {
+        reads: mine,
+        left: LettersLeft {
+            looked_at,
+            selected,
+            // An empty rest is known only approximately.
+            unseen: received.cut_off,
+            about,
+        },
+    })
 }
 
 /// Makes letters visible again. If that fails, a letter becomes visible a few minutes later.
 pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
-    for read in reads {
-        if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
-            tracing::debug!(letter = read.letter.id, %error, "a dead letter stays hidden for a few minutes");
-        }
+    let all: Vec<_> = reads.iter().map(|read| back(letters, read)).collect();
+    stream::iter(all)
+        .buffer_unordered(PUT_BACK_AT_ONCE)
+        .collect::<()>()
+        .await;
+}
+
+async fn back<C: DeadLetterBox>(letters: &C, read: &Read) {
+    if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
+        tracing::debug!(letter = read.letter.id, %error, "a dead letter stays hidden for a few minutes");
     }
 }
 

@@ -123,6 +123,17 @@ fn reasons(run: &RunRecord) -> String {
     format!(": {}", reasons.join("; "))
 }
 
+/// The newest runs, the newest first, and whether there are older ones.
+pub(crate) async fn newest(
+    context: &Context,
+    most: u16,
+) -> Result<(Vec<RunRecord>, bool), Failure> {
+    let mut runs = context.ledger.newest_runs(most.saturating_add(1)).await?;
+    let older = runs.len() > usize::from(most);
+    runs.truncate(usize::from(most));
+    Ok((runs, older))
+}
+
 /// Waits until the run that serves a request has ended, or cannot continue without an operator.
 pub(crate) async fn wait(
     context: &Context,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use pmp_sync_domain::answers::dead_letters::DeadLetterList;
 use pmp_sync_domain::ids::{MemberName, ProductId};
 use pmp_sync_domain::ports::Bus as _;
-use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, RunRecord};
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LettersLeft, RunRecord};
 use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest,
     dead_letters_requested,
@@ -159,7 +159,11 @@ fn row(letter: &DeadLetterRecord, last: String) -> Vec<String> {
 
 fn show(list: &DeadLetterList) -> Result<(), Failure> {
     if list.letters.is_empty() {
-        return output::line("no dead letter");
+        return output::line(if list.left.is_empty() && list.faults.is_empty() {
+            "no dead letter"
+        } else {
+            "no dead letter among those that were looked at"
+        });
     }
     let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, ERROR, A REPLAY WOULD";
     let rows = list.letters.iter();
@@ -167,16 +171,44 @@ fn show(list: &DeadLetterList) -> Result<(), Failure> {
     output::table(header, rows.collect())
 }
 
+/// Says what is missing in a list. That is a partial result.
 fn faults(context: &Context, list: &DeadLetterList) -> Result<(), Failure> {
     for (member, fault) in &list.faults {
         context.note(&output::fault(Some(member.as_str()), fault));
     }
-    match list.faults.len() {
-        0 => Ok(()),
-        count => Err(Failure::Partial(format!(
-            "the dead letters of {count} members could not be read"
+    for (member, left) in &list.left {
+        context.note(&format!("{member}: {}", left_words(left, "listed")));
+    }
+    match (list.faults.len(), list.left.len()) {
+        (0, 0) => Ok(()),
+        (0, count) => Err(Failure::Partial(format!(
+            "not all dead letters of {} are listed",
+            output::count(count, "member")
+        ))),
+        (count, _) => Err(Failure::Partial(format!(
+            "the dead letters of {} could not be read",
+            output::count(count, "member")
         ))),
     }
+}
+
+/// What a request did not list or handle.
+fn left_words(left: &LettersLeft, done: &str) -> String {
+    let mut words = Vec::new();
+    if left.selected > 0 {
+        let more = output::count(left.selected, "more dead letter");
+        words.push(format!("{more} not {done}"));
+    }
+    if left.unseen {
+        let looked_at = output::count(left.looked_at, "dead letter");
+        words.push(match left.about {
+            Some(about) => {
+                format!("{looked_at} looked at, and about {about} not, for lack of time")
+            }
+            None => format!("{looked_at} looked at, and there may be more"),
+        });
+    }
+    words.join("; ")
 }
 
 async fn show_one(
@@ -193,6 +225,10 @@ async fn show_one(
         .collect();
     let [listed] = found.as_slice() else {
         let words = match found.len() {
+            0 if !list.left.is_empty() || !list.faults.is_empty() => {
+                faults(context, &list)?;
+                format!("no dead letter among those that were looked at has the id {id}")
+            }
             0 => {
                 format!("no dead letter has the id {id}; `pmp-sync dlq list` shows those there are")
             }
@@ -325,7 +361,7 @@ async fn request(
             })
             .collect();
         if rows.is_empty() {
-            output::line("no dead letter")?;
+            output::line("no dead letter was handled")?;
         } else {
             output::table(header, rows)?;
         }
@@ -359,12 +395,41 @@ async fn request(
             run.totals.failed
         )));
     }
+    if let Some(left) = &run.letters_left {
+        let words = left_words(left, "handled");
+        return Err(Failure::Partial(format!(
+            "{words}; run the command again for the rest"
+        )));
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_told_with_its_numbers() {
+        let left = LettersLeft {
+            looked_at: 700,
+            selected: 200,
+            ..LettersLeft::default()
+        };
+        assert_eq!(
+            left_words(&left, "listed"),
+            "200 more dead letters not listed"
+        );
+        let left = LettersLeft {
+            looked_at: 10_000,
+            unseen: true,
+            about: Some(3),
+            ..LettersLeft::default()
+        };
+        let words = "10000 dead letters looked at, and about 3 not, for lack of time";
+        assert_eq!(left_words(&left, "listed"), words);
+        let words = left_words(&LettersLeft::untouched(), "handled");
+        assert_eq!(words, "0 dead letters looked at, and there may be more");
+    }
 
     #[test]
     fn the_producers_answer_is_read() {

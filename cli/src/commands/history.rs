@@ -7,7 +7,6 @@ mod whole;
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +15,7 @@ use serde::Serialize;
 pub(crate) use self::export::Event;
 use self::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
-use crate::client::run::one;
+use crate::client::run::{newest as newest_runs, one};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -41,6 +40,8 @@ pub(crate) enum HistoryAnswer<'a> {
     Newest {
         /// The newest first.
         runs: Vec<RunAnswer<'a>>,
+        /// True if older runs are stored.
+        older: bool,
     },
     /// With a run: everything that the ledger has of it.
     One {
@@ -138,8 +139,9 @@ fn list<T: AsRef<str> + PartialEq>(mut words: Vec<T>) -> String {
 }
 
 async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Failure> {
+    let (newest, older) = newest_runs(context, limit).await?;
     let mut runs = Vec::new();
-    for run in context.ledger.newest_runs(limit).await? {
+    for run in newest {
         let verdicts = verdicts(context, &run).await?;
         runs.push((run, verdicts));
     }
@@ -148,7 +150,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             .iter()
             .map(|(run, approval)| RunAnswer { run, approval })
             .collect();
-        return output::json(&HistoryAnswer::Newest { runs });
+        return output::json(&HistoryAnswer::Newest { runs, older });
     }
     if runs.is_empty() {
         return output::line("no run yet");
@@ -174,5 +176,12 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             list(verdicts.iter().map(output::word).collect()),
         ]
     });
-    output::table(header, rows.collect())
+    output::table(header, rows.collect())?;
+    if older {
+        output::note(&format!(
+            "the newest {} are shown: --limit shows up to 200, and --export writes all",
+            output::count(usize::from(limit), "run")
+        ));
+    }
+    Ok(())
 }

@@ -162,6 +162,7 @@ async fn gather(
         management,
         links,
         letters,
+        left,
     } = answers;
     Ok(assemble(Gathered {
         now: SystemClock.now(),
@@ -175,6 +176,7 @@ async fn gather(
         management,
         links,
         letters,
+        left,
         lanes: lanes?,
         known: known?,
         suspensions: suspensions?,

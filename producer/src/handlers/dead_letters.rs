@@ -12,12 +12,12 @@ use pmp_sync_domain::ports::{
     Clock, DeadLetterBox, Lanes, Members, ReadCatalog, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::Goal;
-use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord, Request};
+use pmp_sync_domain::records::{DeadLetterOutcome, LettersLeft, LinkRecord, Request};
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
-use crate::letters::{LetterFate, Read, by_lane, fate, put_back, receive};
+use crate::letters::{LetterFate, Read, Selected, by_lane, fate, put_back, receive, time_to_look};
 use crate::reach::{DesiredStates, desired_for, read_management};
 use crate::reconcile::fail::fail_link;
 use crate::reconcile::listings::{ListingLookup, Listings, RESERVE};
@@ -70,6 +70,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         DeadLetterAction::Discard => DesiredStates::new(),
     };
     let listings = ListingLookup::new(context, deadline);
+    let mut all_left = LettersLeft::default();
     for member in setup.config.members.values() {
         if !named.is_empty() && !named.contains(&member.name) {
             continue;
@@ -81,29 +82,35 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
             desired: &desired,
             deadline,
         };
-        if let Some(outcomes) = serve_member(context, &case, request, &listings).await? {
+        if let Some((outcomes, left)) = serve_member(context, &case, request, &listings).await? {
             add_outcomes(context, &mut record, outcomes).await?;
+            all_left.add(left);
         } else {
             record.totals.failed += 1;
             record.totals.links += 1;
         }
     }
+    record.letters_left = Some(all_left).filter(|left| !left.is_nothing());
     finish_run(context, record).await
 }
 
-/// Serves the letters of one member, if they can be read.
+/// Serves the letters of one member, if they can be read. Also returns what is left of them.
 async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
     request: &DeadLetterRequest,
     listings: &impl Listings,
-) -> Result<Option<Vec<LinkOutcome>>, RunError> {
+) -> Result<Option<(Vec<LinkOutcome>, LettersLeft)>, RunError> {
+    let seconds = time_to_look(context.now(), case.deadline);
+    if seconds <= 0 {
+        return Ok(Some((Vec::new(), LettersLeft::untouched())));
+    }
     let received = async {
         let connection = context.members.connect(case.member).await?;
-        let reads = receive(&connection, case.member, &request.filter).await?;
-        Ok::<_, ServiceError>((connection, reads))
+        let selected = receive(&connection, case.member, &request.filter, seconds).await?;
+        Ok::<_, ServiceError>((connection, selected))
     };
-    let (connection, reads) = match received.await {
+    let (connection, Selected { reads, left }) = match received.await {
         Ok(received) => received,
         Err(error) => {
             tracing::error!(run = %case.run, member = %case.member.name, %error, "the dead letters of a member cannot be read");
@@ -126,7 +133,7 @@ async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
             )
             .await?;
         }
-        return Ok(Some(outcomes));
+        return Ok(Some((outcomes, left)));
     }
     let (lanes, others) = by_lane(reads);
     for read in &others {
@@ -144,7 +151,7 @@ async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
         let replayed = replay_lane(context, case, &connection, &lane, &letters, listings).await?;
         outcomes.extend(replayed);
     }
-    Ok(Some(outcomes))
+    Ok(Some((outcomes, left)))
 }
 
 async fn replay_lane<L, A, M, O, S, C>(

@@ -2,28 +2,35 @@
 
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::SCHEMA;
+use futures::{StreamExt as _, stream};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::{Link, Member};
 use pmp_sync_domain::ports::{Clock, Lanes, Members, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::decide_plan;
-use pmp_sync_domain::records::{DeadLetterOutcome, LinkRecord};
+use pmp_sync_domain::records::{DeadLetterOutcome, LettersLeft, LinkRecord};
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter};
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use super::survey::{LaneQuery, observe_lane};
 use crate::context::Context;
-use crate::letters::{Read, by_lane, fate, put_back, receive};
+use crate::letters::{LOOKING, Read, Selected, by_lane, fate, put_back, receive};
 use crate::reach::{connect, desired_for, read_management};
 use crate::reconcile::outcome::{blank, observed};
 use crate::setup::Setup;
 
-/// Lists the dead letters that the filter selects. They are hidden from other receivers in the
-/// meantime.
+/// Members whose queues are read concurrently.
+const MEMBERS_AT_ONCE: usize = 8;
+/// The most bytes of letters in one answer. Lambda's limit for all of it is 6 MB.
+const MOST_BYTES: usize = 5_000_000;
+
+/// Lists the dead letters that the filter selects, and says what it did not look at until `until`.
+/// They are hidden from other receivers in the meantime.
 pub async fn dead_letters<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     filter: &DeadLetterFilter,
+    until: Timestamp,
 ) -> Result<DeadLetterList, RunError>
 where
     L: Lanes + ReadRuns,
@@ -31,19 +38,42 @@ where
     M: Members,
     S: Clock,
 {
-    let setup = Setup::read(&context.ledger).await?;
+    let setup = &Setup::read(&context.ledger).await?;
+    let members = setup.config.members.values();
+    let members: Vec<_> = members
+        .filter(|member| filter.members.is_empty() || filter.members.contains(&member.name))
+        .map(|member| async move {
+            let listed = list_letters(context, setup, member, filter, until).await;
+            (member.name.clone(), listed)
+        })
+        .collect();
+    // A queue that has nothing takes seconds as well.
+    let mut members = stream::iter(members).buffered(MEMBERS_AT_ONCE);
     let mut list = DeadLetterList {
         schema: SCHEMA,
         letters: Vec::new(),
         faults: Vec::new(),
+        left: Vec::new(),
     };
-    for member in setup.config.members.values() {
-        if !filter.members.is_empty() && !filter.members.contains(&member.name) {
-            continue;
+    let mut bytes = 0;
+    while let Some((member, listed)) = members.next().await {
+        let (letters, mut left) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                list.faults.push((member, error.record()));
+                continue;
+            }
+        };
+        for letter in letters {
+            bytes += serde_json::to_vec(&letter).map_or(0, |text| text.len());
+            if bytes <= MOST_BYTES {
+                list.letters.push(letter);
+            } else {
+                left.selected += 1;
+            }
         }
-        match list_letters(context, &setup, member, filter).await {
-            Ok(letters) => list.letters.extend(letters),
-            Err(error) => list.faults.push((member.name.clone(), error.record())),
+        if !left.is_nothing() {
+            list.left.push((member, left));
         }
     }
     Ok(list)
@@ -54,17 +84,22 @@ async fn list_letters<L, A, M, O, S>(
     setup: &Setup,
     member: &Member,
     filter: &DeadLetterFilter,
-) -> Result<Vec<ListedLetter>, LinkError>
+    until: Timestamp,
+) -> Result<(Vec<ListedLetter>, LettersLeft), LinkError>
 where
     L: Lanes + ReadRuns,
     A: ReadCatalog,
     M: Members,
     S: Clock,
 {
+    let seconds = until.duration_since(context.now()).as_secs().min(LOOKING);
+    if seconds <= 0 {
+        return Ok((Vec::new(), LettersLeft::untouched()));
+    }
     let connection = connect(&context.members, member).await?;
-    let reads = receive(&connection, member, filter).await;
+    let received = receive(&connection, member, filter, seconds).await;
     let unreadable = |error| LinkError::MemberUnreadable(member.account.clone(), error);
-    let reads = reads.map_err(unreadable)?;
+    let Selected { reads, left } = received.map_err(unreadable)?;
     let (lanes, others) = by_lane(reads.clone());
     let mut letters = Vec::new();
     let mut add = |read: &Read, fate| {
@@ -91,7 +126,7 @@ where
         }
     }
     put_back(&connection, &reads).await;
-    Ok(letters)
+    Ok((letters, left))
 }
 
 /// The outcome that reconciling the lane would have.

@@ -1,12 +1,15 @@
 //! Dead-letter queues: messages are sent there with the reason, looked at, and deleted one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ports::{DeadLetter, DeadLetterBox, DeadLetters, Depth, Result};
+use pmp_sync_domain::ports::{
+    DeadLetter, DeadLetterBox, DeadLetters, Depth, ReadBounds, Received, Result,
+};
 
 use crate::service_error;
 
@@ -17,6 +20,8 @@ const BATCH: i32 = 10;
 /// After this many consecutive receives without a new message the queue counts as read completely.
 /// A short poll asks only some of the queue's hosts, a long poll all of them.
 const EMPTY: usize = 2;
+/// The most bytes of bodies that are held at once. One body has up to 1 MiB (SQS quotas).
+const MOST_BYTES: usize = 32 << 20;
 /// Wait time of one receive, in seconds.
 const WAIT: i32 = 1;
 
@@ -68,9 +73,19 @@ fn letter(message: Message) -> Option<DeadLetter> {
 }
 
 impl DeadLetterBox for DeadLetterQueue {
-    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
-        let (mut letters, mut seen, mut empty) = (Vec::new(), BTreeSet::new(), 0);
-        while letters.len() < most && empty < EMPTY {
+    async fn dead_letters(&self, bounds: ReadBounds) -> Result<Received> {
+        let seconds = u64::try_from(bounds.seconds).unwrap_or_default();
+        let ends = Instant::now() + Duration::from_secs(seconds);
+        let (mut received, mut seen, mut empty) = (Received::default(), BTreeSet::new(), 0);
+        let mut bytes = 0;
+        while empty < EMPTY {
+            if received.letters.len() >= bounds.messages
+                || bytes >= MOST_BYTES
+                || Instant::now() >= ends
+            {
+                received.cut_off = true;
+                break;
+            }
             let answer = self
                 .client
                 .receive_message()
@@ -82,7 +97,7 @@ impl DeadLetterBox for DeadLetterQueue {
                 .send()
                 .await
                 .map_err(|error| service_error("ReceiveMessage", &self.url, &error))?;
-            let before = letters.len();
+            let before = received.letters.len();
             for letter in answer
                 .messages
                 .unwrap_or_default()
@@ -90,16 +105,17 @@ impl DeadLetterBox for DeadLetterQueue {
                 .filter_map(letter)
             {
                 if seen.insert(letter.id.clone()) {
-                    letters.push(letter);
+                    bytes += letter.body.len();
+                    received.letters.push(letter);
                 }
             }
-            empty = if letters.len() == before {
+            empty = if received.letters.len() == before {
                 empty + 1
             } else {
                 0
             };
         }
-        Ok(letters)
+        Ok(received)
     }
 
     async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {

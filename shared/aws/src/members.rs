@@ -6,8 +6,8 @@ use pmp_sync_domain::ids::{ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadCatalog, Result,
-    SendChanges,
+    DeadLetter, DeadLetterBox, Depth, LookAtQueues, Members, NotSent, ReadBounds, ReadCatalog,
+    Received, Result, SendChanges,
 };
 use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 
@@ -108,8 +108,8 @@ impl SendChanges for MemberAccount {
 }
 
 impl DeadLetterBox for MemberAccount {
-    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
-        self.dead_letters.dead_letters(most).await
+    async fn dead_letters(&self, bounds: ReadBounds) -> Result<Received> {
+        self.dead_letters.dead_letters(bounds).await
     }
     async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         self.dead_letters.delete_dead_letter(letter).await

@@ -24,8 +24,8 @@ use pmp_sync_domain::lane::{
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
-    Lanes as _, Products as _, ReadCatalog as _, ReadRuns as _, ReadSets as _, SendChanges as _,
-    WriteRuns as _,
+    Lanes as _, Products as _, ReadBounds, ReadCatalog as _, ReadRuns as _, ReadSets as _,
+    SendChanges as _, WriteRuns as _,
 };
 use pmp_sync_domain::records::{ChangeState, RunRecord, SetOutcome, SetRecord, Suspensions};
 use pmp_sync_domain::run::RunStatus;
@@ -566,7 +566,13 @@ async fn dead_letters_are_received_until_nothing_new_comes_and_deleted_by_their_
     ])
     .await;
     let queue = DeadLetterQueue::new(&config, "http://queue-dlq");
-    let letters = queue.dead_letters(100).await.unwrap();
+    let bounds = ReadBounds {
+        messages: 100,
+        seconds: 30,
+    };
+    let received = queue.dead_letters(bounds).await.unwrap();
+    assert!(!received.cut_off);
+    let letters = received.letters;
     let ids: Vec<_> = letters.iter().map(|letter| letter.id.as_str()).collect();
     assert_eq!(ids, ["a", "b"]);
     assert_eq!(letters[0].attributes["reason"], "quarantined");

@@ -327,10 +327,29 @@ pub struct DeadLetter {
     pub attributes: BTreeMap<String, String>,
 }
 
+/// How much of a dead-letter queue is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadBounds {
+    /// The most messages.
+    pub messages: usize,
+    /// The most time that it takes, in seconds.
+    pub seconds: i64,
+}
+
+/// What was received from a dead-letter queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The messages, each once.
+    pub letters: Vec<DeadLetter>,
+    /// True if the queue may have more, because a bound was reached.
+    pub cut_off: bool,
+}
+
 /// The producer's access to a member's dead-letter queue.
 pub trait DeadLetterBox: Send + Sync {
-    /// Receives up to `most` messages, and hides them from other receivers for a few minutes.
-    fn dead_letters(&self, most: usize) -> impl Future<Output = Result<Vec<DeadLetter>>> + Send;
+    /// Receives messages until the queue has no more or a bound is reached, and hides them from
+    /// other receivers for a few minutes.
+    fn dead_letters(&self, bounds: ReadBounds) -> impl Future<Output = Result<Received>> + Send;
     /// Deletes a message permanently.
     fn delete_dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = Result<()>> + Send;
     /// Makes a message visible again at once.

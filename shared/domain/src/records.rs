@@ -12,7 +12,7 @@ mod run;
 mod suspensions;
 
 pub use self::change_set::{SetOutcome, SetRecord};
-pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord};
+pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};
 pub use self::last_change::{ChangeState, LastChange};
 pub use self::link::{LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};

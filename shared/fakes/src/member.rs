@@ -8,8 +8,8 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, PolicyId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
-    Bus, DeadLetter, DeadLetterBox, DeadLetters, Depth, LookAtQueues, Members, NotSent,
-    ReadCatalog, Result, SendChanges, SendTicks,
+    Bus, DeadLetter, DeadLetterBox, DeadLetters, Depth, LookAtQueues, Members, NotSent, ReadBounds,
+    ReadCatalog, Received, Result, SendChanges, SendTicks,
 };
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
@@ -195,20 +195,26 @@ impl LookAtQueues for MemberAccess {
 const HIDDEN: i64 = 180;
 
 impl DeadLetterBox for MemberAccess {
-    async fn dead_letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
+    async fn dead_letters(&self, bounds: ReadBounds) -> Result<Received> {
         let effect = self.catalog.world.call("ReceiveMessage", "dead letters");
         let effect = effect.await?;
         let mut inner = self.catalog.world.lock();
         let now = inner.now;
         let letters = inner.boxes.entry(self.catalog.account.clone()).or_default();
-        let visible = letters.iter_mut().filter(|(at, _)| *at <= now).take(most);
-        let received = visible
+        let mut visible = letters.iter_mut().filter(|(at, _)| *at <= now);
+        let received = visible.by_ref().take(bounds.messages);
+        let received: Vec<_> = received
             .map(|(at, letter)| {
                 *at = pmp_sync_domain::time::later(now, HIDDEN);
                 letter.clone()
             })
             .collect();
-        effect.answer(received)
+        // Like the service, which is not asked again after the last message that is wanted.
+        let cut_off = received.len() >= bounds.messages;
+        effect.answer(Received {
+            letters: received,
+            cut_off,
+        })
     }
 
     async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<()> {

@@ -9,6 +9,7 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPar
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
+use pmp_sync_domain::records::LettersLeft;
 use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub(crate) struct Answers {
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
+    /// What is missing in the letters.
+    pub(crate) left: BTreeMap<MemberName, LettersLeft>,
 }
 
 /// Asks about every member of the scope that has a link.
@@ -76,7 +79,9 @@ pub(crate) async fn ask_all(
                 }
             }
         }
+        let (letters, left) = letters;
         answers.letters.extend(letters);
+        answers.left.extend(left);
     }
     answers
 }
@@ -108,7 +113,13 @@ async fn standings(
     parts
 }
 
-async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberName, Letters> {
+async fn letters(
+    context: &Context,
+    members: &[MemberName],
+) -> (
+    BTreeMap<MemberName, Letters>,
+    Vec<(MemberName, LettersLeft)>,
+) {
     let filter = DeadLetterFilter {
         members: members.to_vec(),
         ..DeadLetterFilter::default()
@@ -121,7 +132,7 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
             let of_all = members
                 .iter()
                 .map(|name| (name.clone(), Err(fault.clone())));
-            return of_all.collect();
+            return (of_all.collect(), Vec::new());
         }
     };
     let none = members.iter().map(|name| (name.clone(), Ok(Vec::new())));
@@ -134,7 +145,7 @@ async fn letters(context: &Context, members: &[MemberName]) -> BTreeMap<MemberNa
     for (member, fault) in list.faults {
         letters.insert(member, Err(fault));
     }
-    letters
+    (letters, list.left)
 }
 
 async fn question<T: DeserializeOwned>(

@@ -195,14 +195,23 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
         {
             *reasons.entry(letter.reason.as_str()).or_default() += 1;
         }
-        if reasons.is_empty() {
+        let left = gathered.left.get(member);
+        if reasons.is_empty() && left.is_none() {
             continue;
         }
         let words = reasons
             .iter()
             .map(|(reason, count)| format!("{count} {reason}"));
+        let words = words.collect::<Vec<_>>().join(", ");
+        let mut message: Vec<_> = Some(words)
+            .filter(|words| !words.is_empty())
+            .into_iter()
+            .collect();
+        if left.is_some() {
+            message.push("There are more than are counted here.".to_owned());
+        }
         all.push(Attention {
-            message: vec![words.collect::<Vec<_>>().join(", ")],
+            message,
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
             command: Some(
                 gathered

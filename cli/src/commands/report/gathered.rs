@@ -7,7 +7,7 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Quarantined};
-use pmp_sync_domain::records::{DeadLetterRecord, RunRecord, Suspensions};
+use pmp_sync_domain::records::{DeadLetterRecord, LettersLeft, RunRecord, Suspensions};
 
 use crate::client::holds::Known;
 use crate::hint::Flags;
@@ -34,6 +34,8 @@ pub(crate) struct Gathered {
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
+    /// What is missing in the letters.
+    pub(crate) left: BTreeMap<MemberName, LettersLeft>,
     pub(crate) lanes: BTreeMap<LaneId, LaneFacts>,
     pub(crate) known: Vec<Known>,
     pub(crate) suspensions: Suspensions,

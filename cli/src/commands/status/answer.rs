@@ -20,6 +20,8 @@ pub(crate) enum StatusAnswer<'a> {
     Overview {
         /// The newest runs, the newest first.
         runs: &'a [RunRecord],
+        /// True if older runs are stored.
+        older: bool,
         /// Every lane that was ever planned for.
         lanes: Vec<LaneAnswer>,
         /// The suspensions.

@@ -11,6 +11,7 @@ use pmp_sync_domain::records::{LaneEntry, RunRecord, Suspensions};
 use super::answer::{LaneAnswer, StatusAnswer};
 use crate::client::context::Context;
 use crate::client::holds::{self, Known};
+use crate::client::run::newest;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, time};
@@ -21,6 +22,8 @@ type Lane = (LaneEntry, LaneState, Vec<OpenChange>);
 /// The output of `status`.
 pub(super) struct Overview {
     runs: Vec<RunRecord>,
+    /// True if older runs are stored.
+    older: bool,
     lanes: Vec<Lane>,
     known: Vec<Known>,
     suspensions: Suspensions,
@@ -39,7 +42,7 @@ pub(super) struct Told {
 
 impl Overview {
     pub(super) async fn read(context: &Context, most_runs: u16) -> Result<Self, Failure> {
-        let runs = context.ledger.newest_runs(most_runs).await?;
+        let (runs, older) = newest(context, most_runs).await?;
         let mut lanes = Vec::new();
         for entry in context.ledger.lanes().await? {
             let state = context.ledger.state(&entry.lane).await?;
@@ -48,6 +51,7 @@ impl Overview {
         }
         Ok(Self {
             runs,
+            older,
             lanes,
             known: holds::known(context).await?,
             suspensions: context.ledger.suspensions().await?,
@@ -64,6 +68,7 @@ impl Overview {
         });
         StatusAnswer::Overview {
             runs: &self.runs,
+            older: self.older,
             lanes: lanes.collect(),
             suspensions: &self.suspensions,
         }
@@ -72,6 +77,9 @@ impl Overview {
     /// The overview in words.
     pub(super) fn told(&self) -> Told {
         let mut data = runs(&self.runs);
+        if self.older {
+            data.push("older runs: --runs, or `pmp-sync history`".to_owned());
+        }
         data.push(String::new());
         data.extend(lanes(&self.lanes, self.now));
         let mut notes = Vec::new();

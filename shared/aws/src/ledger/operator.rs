@@ -94,7 +94,7 @@ impl Ledger {
         let following = |query: QueryFluentBuilder| {
             query
                 .key_condition_expression("pk = :pk AND sk > :after")
-                .expression_attribute_values(":after", text(after))
+                .expression_attribute_values(":after", text(after.as_str()))
         };
         self.runs(most, following).await
     }

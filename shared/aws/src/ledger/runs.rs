@@ -16,7 +16,7 @@ use pmp_sync_domain::records::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, from_item, text, to_item};
+use super::{Ledger, MOST_PAGES, from_item, text, to_item};
 use crate::keys::{
     self, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK, SUSPENSIONS,
 };
@@ -49,25 +49,40 @@ struct LastRun {
 pub(super) const BEFORE_RUNS: &str = "$";
 
 impl Ledger {
-    /// Reads at most one page of runs, selected by `narrow`, with strong consistency.
+    /// Reads up to `most` runs, selected by `narrow`, with strong consistency. A page has up to 1 MB,
+    /// which may be fewer.
     pub(super) async fn runs(
         &self,
         most: u16,
-        narrow: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder,
+        narrow: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
     ) -> Result<Vec<RunRecord>> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .expression_attribute_values(":pk", text(RUN))
-            .limit(i32::from(most))
-            .consistent_read(true);
-        let page = narrow(query)
-            .send()
-            .await
-            .map_err(|error| service_error("Query", "the runs", &error))?;
-        let items = page.items.unwrap_or_default().into_iter();
-        items.map(|item| from_item("Query", item)).collect()
+        let most = usize::from(most);
+        let mut runs = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let left = i32::try_from(most.saturating_sub(runs.len())).unwrap_or(i32::MAX);
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .expression_attribute_values(":pk", text(RUN))
+                .limit(left)
+                .consistent_read(true)
+                .set_exclusive_start_key(start);
+            let page = narrow(query)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", "the runs", &error))?;
+            for item in page.items.unwrap_or_default() {
+                runs.push(from_item("Query", item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || runs.len() >= most {
+                return Ok(runs);
+            }
+        }
+        let words = "the runs have too many pages";
+        Err(ServiceError::new("Query", "the runs", Kind::Refused, words))
     }
 }
 

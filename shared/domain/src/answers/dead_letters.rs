@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
 use crate::ids::MemberName;
-use crate::records::DeadLetterRecord;
+use crate::records::{DeadLetterRecord, LettersLeft};
 
 /// The dead letters of the members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct DeadLetterList {
     pub letters: Vec<ListedLetter>,
     /// Members whose dead letters could not be read, and why.
     pub faults: Vec<(MemberName, FaultRecord)>,
+    /// Members whose letters are not all in the list, and what is missing. Empty if the list is
+    /// complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<(MemberName, LettersLeft)>,
 }
 
 /// A dead letter, and what a replay would do with it now.

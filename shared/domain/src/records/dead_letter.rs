@@ -69,3 +69,44 @@ pub struct DeadLetterRecord {
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
 }
+
+/// Dead letters that a request left, because it reached a bound of time or number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LettersLeft {
+    /// Number of letters that it looked at.
+    pub looked_at: usize,
+    /// Number of letters that the filter selects, and that it neither listed nor handled.
+    pub selected: usize,
+    /// True if there may be letters that it did not look at.
+    pub unseen: bool,
+    /// About how many those are, as the queue counts. None if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<u64>,
+}
+
+impl LettersLeft {
+    /// What is left of a queue for which there was no time.
+    pub fn untouched() -> Self {
+        Self {
+            unseen: true,
+            ..Self::default()
+        }
+    }
+
+    /// True if nothing is left.
+    pub fn is_nothing(&self) -> bool {
+        self.selected == 0 && !self.unseen
+    }
+
+    /// Adds what is left of another queue.
+    pub fn add(&mut self, other: Self) {
+        self.looked_at += other.looked_at;
+        self.selected += other.selected;
+        self.unseen |= other.unseen;
+        self.about = match (self.about, other.about) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}

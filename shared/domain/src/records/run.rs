@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
 use crate::ids::{LaneId, RunId};
+use crate::records::LettersLeft;
 use crate::run::{LaneEnd, RunStatus, Totals};
 use crate::wire::Scope;
 
@@ -95,6 +96,9 @@ pub struct RunRecord {
     /// True while its end must still be announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unannounced: bool,
+    /// For a request about dead letters: those that it left for the next request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letters_left: Option<LettersLeft>,
 }
 
 impl RunRecord {
@@ -118,6 +122,7 @@ impl RunRecord {
             not_seen: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             unannounced: false,
+            letters_left: None,
         }
     }
 

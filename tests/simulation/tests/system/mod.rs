@@ -242,6 +242,7 @@ impl System {
         block_on(queries::dead_letters(
             &self.producer,
             &DeadLetterFilter::default(),
+            later(self.world.time(), 30),
         ))
         .unwrap()
     }

@@ -96,8 +96,17 @@ fn history_lists_the_newest_runs_with_who_asked_and_what_came_of_it() {
     }
     assert_eq!((rows[1][6], rows[5][7]), ("2", "1"));
 
+    assert!(!answer.stderr.contains("the newest"), "{answer:?}");
+
+    let two = ["history", "--limit", "2"];
+    let answer = aws.run(&home, &two).ended_with(0);
+    assert!(
+        answer.stderr.contains("the newest 2 runs are shown"),
+        "{answer:?}"
+    );
     let two = ["history", "--limit", "2", "--json"];
     let value = aws.run(&home, &two).ended_with(0).json();
+    assert_eq!(value["older"], true);
     let runs = value["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2);
     assert_eq!(runs[1]["approval"], json!(["refused"]));
@@ -112,7 +121,7 @@ fn without_a_run_history_says_so() {
         "no run yet\n"
     );
     let value = aws.run(&home, &["history", "--json"]).ended_with(0).json();
-    assert_eq!(value, json!({ "runs": [] }));
+    assert_eq!(value, json!({ "runs": [], "older": false }));
     assert_eq!(
         aws.run(&home, &["history", "--export"])
             .ended_with(0)

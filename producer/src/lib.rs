@@ -12,6 +12,7 @@ pub mod lambda;
 mod letters;
 pub mod queries;
 mod reach;
+mod receipts;
 mod reconcile;
 mod run;
 mod setup;

@@ -16,7 +16,7 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::plan::PreviewLink;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
-use pmp_sync_domain::delivery::{Disposition, Record};
+use pmp_sync_domain::delivery::Disposition;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::Reason;
@@ -110,12 +110,12 @@ impl Setting {
     }
 
     fn handle(&self, body: &str) -> Vec<Disposition> {
-        let record = Record {
-            id: "1".to_owned(),
-            body: body.to_owned(),
-        };
+        self.world.request(body);
+        let records = self.world.receive_requests(720);
         let deadline = later(self.world.time(), 900);
-        block_on(dispatch(&self.producer, &[record], deadline))
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        self.world.settle_requests(&records, &dispositions);
+        dispositions
     }
 
     fn sync(&self) {

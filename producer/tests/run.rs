@@ -14,14 +14,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
-use pmp_sync_domain::time::later;
-use pmp_sync_domain::wire::{Scope, WorkerMessage};
+use pmp_sync_domain::time::{elapsed, later};
+use pmp_sync_domain::wire::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{dispatch, queries};
 
@@ -97,20 +98,25 @@ impl Setting {
     }
 
     fn handle(&self, bodies: &[&str]) -> Vec<Disposition> {
-        let deadline = later(self.world.time(), 900);
-        self.handle_until(bodies, deadline)
+        self.handle_until(bodies, 900)
     }
 
-    fn handle_until(&self, bodies: &[&str], deadline: Timestamp) -> Vec<Disposition> {
-        let records: Vec<_> = bodies
-            .iter()
-            .enumerate()
-            .map(|(place, body)| Record {
-                id: place.to_string(),
-                body: (*body).to_owned(),
-            })
-            .collect();
-        futures::executor::block_on(dispatch(&self.producer, &records, deadline))
+    /// Delivers the requests in one batch, to an invocation that ends in `seconds`.
+    fn handle_until(&self, bodies: &[&str], seconds: i64) -> Vec<Disposition> {
+        for body in bodies {
+            self.world.request(body);
+        }
+        self.deliver(seconds).1
+    }
+
+    /// Delivers the next batch of the inbox.
+    fn deliver(&self, seconds: i64) -> (Vec<Record>, Vec<Disposition>) {
+        let records = self.world.receive_requests(720);
+        let deadline = later(self.world.time(), seconds);
+        let dispositions =
+            futures::executor::block_on(dispatch(&self.producer, &records, deadline));
+        self.world.settle_requests(&records, &dispositions);
+        (records, dispositions)
     }
 
     fn runs(&self) -> Vec<RunRecord> {
@@ -238,15 +244,16 @@ fn looking_for_what_is_to_be_announced_costs_an_idle_run_nothing() {
     };
     let idle = calls(&setting);
     assert_eq!(idle, calls(&setting));
-    // Configuration and suspensions, two links with state and link state each; the run when it begins and ends.
-    assert_eq!(idle, [6, 2, 0]);
+    // Configuration and suspensions, two links with state and link state each; the receipt, and the run when it
+    // begins and ends.
+    assert_eq!(idle, [6, 3, 0]);
     setting
         .world
         .open_member(&account('2'), "another external id");
     // Its first failure begins to count the hours.
     setting.handle(&[SCHEDULED]);
     // State and link state of the failing one as well; the record of its failure is written.
-    assert_eq!(calls(&setting), [6, 3, 0]);
+    assert_eq!(calls(&setting), [6, 4, 0]);
 }
 
 #[test]
@@ -300,20 +307,35 @@ fn what_is_not_understood_is_dead_lettered_and_the_rest_is_served() {
 #[test]
 fn a_run_that_has_no_time_left_goes_on_in_another_invocation() {
     let setting = Setting::new();
-    let soon = later(setting.world.time(), 10);
-    setting.handle_until(&[SCHEDULED], soon);
+    setting.handle_until(&[SCHEDULED], 10);
     assert!(setting.sent('2').is_empty());
-    let rest = setting.world.take_requests();
+    let (rest, _) = setting.deliver(900);
     assert_eq!(rest.len(), 1);
-    setting.handle(&[&rest[0]]);
     assert_eq!(
         (setting.sent('2'), setting.sent('3')),
         (expected(), expected())
     );
     assert_eq!(setting.runs().len(), 1, "it is the same run");
     // The continuation, delivered once more, does nothing.
-    setting.handle(&[&rest[0]]);
+    setting.handle(&[&rest[0].body]);
     assert!(setting.sent('2').is_empty());
+}
+
+/// The queue knows the deduplication id of a continuation for five minutes.
+#[test]
+fn an_invocation_that_makes_no_progress_hands_the_run_on_all_the_same() {
+    let setting = Setting::new();
+    setting.handle_until(&[SCHEDULED], 10);
+    for _ in 0..3 {
+        let (rest, _) = setting.deliver(10);
+        assert_eq!(rest.len(), 1, "the continuation is in the inbox");
+    }
+    setting.deliver(900);
+    assert_eq!(
+        (setting.sent('2'), setting.sent('3')),
+        (expected(), expected())
+    );
+    assert_eq!(setting.runs()[0].status, RunStatus::Applying);
 }
 
 #[test]
@@ -358,8 +380,135 @@ fn an_outage_of_the_ledger_leaves_the_request_in_the_inbox() {
     let setting = Setting::new();
     setting
         .world
-        .failing(|failing| failing.fail_nth(1, Kind::Retryable));
+        .failing(|failing| failing.fail_next("BatchGetItem", 1, Kind::Retryable));
     assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Retry]);
+}
+
+/// An approval of what is held on the first member's experience.
+fn approval(setting: &Setting) -> String {
+    let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+    let hold = setting
+        .world
+        .ledger(|ledger| ledger.link_states[&lane].hold.clone().unwrap());
+    let (source, detail_type, detail) = approval_requested(ApprovalRequest {
+        action: ApprovalAction::Approve,
+        lane,
+        run: hold.run,
+        plan_hash: Some(hold.plan_hash),
+        request_id: None,
+        requester: None,
+        account: None,
+    });
+    serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
+        .to_string()
+}
+
+/// A world in which plans are held, with an approval, a schedule and something unreadable in the
+/// inbox.
+fn held() -> Setting {
+    let setting = Setting::new();
+    setting.world.experiences(|experiences| {
+        experiences.edit(&experience("exp-m"), |_, policy| {
+            *policy = PolicySnapshot::default();
+        });
+    });
+    setting.handle(&[SCHEDULED]);
+    let approval = approval(&setting);
+    for body in [&*approval, "{", SCHEDULED] {
+        setting.world.request(body);
+    }
+    setting
+}
+
+/// Delivers until the inbox is empty. Returns the seconds that it took.
+fn drain(setting: &Setting) -> f64 {
+    let began = setting.world.time();
+    for _ in 0..10 {
+        let Some(visible) = setting.world.inbox(|inbox| inbox.next_visible()) else {
+            return elapsed(began, setting.world.time());
+        };
+        setting.world.advance_to(visible);
+        setting.deliver(120);
+    }
+    panic!("the inbox is not empty after ten deliveries");
+}
+
+#[test]
+fn one_failed_call_delays_a_batch_by_seconds_and_each_request_is_served_once() {
+    let setting = held();
+    let before = setting.world.failing(|failing| failing.total());
+    drain(&setting);
+    let calls = setting.world.failing(|failing| failing.total()) - before;
+    assert!(calls > 20, "{calls}");
+    for lost in [false, true] {
+        for number in 1..=calls {
+            let setting = held();
+            setting.world.failing(|failing| {
+                let nth = failing.total() + number;
+                if lost {
+                    failing.lose_nth(nth, Kind::Retryable);
+                } else {
+                    failing.fail_nth(nth, Kind::Retryable);
+                }
+            });
+            let took = drain(&setting);
+            assert!(took <= 30.0, "call {number}, lost {lost}: {took} s");
+            let answered = setting.world.ledger(|ledger| {
+                let links = ledger.links.values();
+                links.filter(|link| link.approval.is_some()).count()
+            });
+            assert_eq!(answered, 1, "call {number}, lost {lost}");
+            let runs = setting.runs();
+            let served = |kind: &str| {
+                let served = runs.iter().filter(|run| run.planned_at.is_some());
+                let of = |run: &&RunRecord| run.requests.iter().any(|of| of.kind == kind);
+                served.filter(of).count()
+            };
+            assert_eq!(
+                (served("approval-requested"), served("schedule")),
+                (1, 2),
+                "call {number}, lost {lost}: {runs:#?}"
+            );
+            assert_eq!(setting.world.dead().len(), 1, "call {number}, lost {lost}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_delivered_twice_is_served_once() {
+    let setting = Setting::new();
+    let event = setting.world.request(SCHEDULED);
+    setting.deliver(900);
+    setting.world.advance_to(later(setting.world.time(), 301));
+    setting.world.request(&event);
+    assert_eq!(setting.deliver(900).1, [Disposition::Acknowledge]);
+    assert_eq!(setting.runs().len(), 1);
+    // Twice in one batch.
+    let event = setting.world.request(SCHEDULED);
+    setting.world.advance_to(later(setting.world.time(), 301));
+    setting.world.request(&event);
+    assert_eq!(setting.deliver(900).1, [Disposition::Acknowledge; 2]);
+    assert_eq!(setting.runs().len(), 2);
+}
+
+#[test]
+fn a_request_that_no_run_gets_to_the_end_of_is_given_up_with_a_reason() {
+    let setting = Setting::new();
+    setting
+        .world
+        .failing(|failing| failing.fail_next("Query", 1_000, Kind::Retryable));
+    setting.world.request(SCHEDULED);
+    let mut deliveries = 0;
+    while let Some(visible) = setting.world.inbox(|inbox| inbox.next_visible()) {
+        setting.world.advance_to(visible);
+        setting.deliver(120);
+        deliveries += 1;
+        assert!(deliveries < 100);
+    }
+    let dead = setting.world.dead();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].1["code"], "PMS-5004");
+    assert!(deliveries > 50, "{deliveries}");
 }
 
 /// What an idle run costs: whatever else a lane may need is read only when something depends on it.
@@ -389,10 +538,14 @@ fn an_idle_run_reads_each_lane_once_and_stamps_it() {
     let queries = 2 + 2 * 2;
     let expected = [
         ("AssumeRole", 2),
+        // The receipts of the batch.
+        ("BatchGetItem", 1),
+        // The batch is hidden until the invocation has ended.
+        ("ChangeMessageVisibilityBatch", 1),
         ("DescribeEntity", 2 + 2 * 2),
         ("GetItem", items),
-        // The run as it begins and as it ends.
-        ("PutItem", 2),
+        // The receipt, and the run as it begins and as it ends.
+        ("PutItem", 3),
         ("Query", queries),
         // The run's id; the stamp of each lane.
         ("UpdateItem", 1 + 2),

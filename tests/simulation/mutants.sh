@@ -90,6 +90,10 @@ mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \
     's/end_forgotten\(context, run, &older, &setup\)\.await\?;/let _ = (&older, end_forgotten(context, run, \&[], \&setup));/'
+mutate counts-the-links-left runs-end shared/domain/src/wire/request.rs \
+    's/format!\("\{\}-\{\}", self\.run, self\.number\)/format!("{}-{}", self.run, self.links.len())/'
+mutate serves-what-is-served served-once producer/src/dispatch.rs \
+    's/Some\(Progress::Served\) => \{/Some(Progress::Served) if place > 99 => {/; s/Some\(Progress::Interrupted\) \| None => \{\}/_ => {}/'
 mutate commits-what-is-held held-is-not-sent shared/domain/src/reconcile/decide.rs \
     's/if !seen\.guards\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once shared/domain/src/reconcile/observation.rs \

@@ -310,6 +310,7 @@ fn an_invocation_without_time_leaves_its_messages() {
     let records = [Record {
         id: "1".to_owned(),
         body: message.to_body(),
+        ..Record::default()
     }];
     let deadline = later(lane.world.time(), 5);
     let dispositions = lane.handle(&records, deadline);

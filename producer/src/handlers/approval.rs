@@ -5,6 +5,7 @@
 //! changes was approved. What has become unnecessary is left out, and anything new is refused.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use pmp_sync_domain::approval::{
     Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, Refused,
@@ -18,12 +19,13 @@ use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
-use pmp_sync_domain::records::{LinkRecord, LinkState, Request};
+use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::{connect, desired_for, read_management};
+use crate::receipts::Asked;
 use crate::reconcile::fail::fail_link;
 use crate::reconcile::listings::CachedListings;
 use crate::reconcile::marks::keep;
@@ -87,8 +89,14 @@ impl Case<'_> {
 /// Serves a request about a hold with a run of its own.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
+    from: &Asked,
     request: &ApprovalRequest,
 ) -> Result<(), RunError> {
+    if let Some(record) = &from.interrupted
+        && finish_answered(context, record, request).await?
+    {
+        return Ok(());
+    }
     let kind = request.action.kind();
     let scope = Scope {
         experiences: vec![request.lane.experience.clone()],
@@ -101,7 +109,9 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         account: request.account.clone(),
         ..Request::default()
     };
-    let Some((mut record, setup)) = open_run(context, vec![scope], vec![asked]).await? else {
+    let Some((mut record, setup)) =
+        open_run(context, slice::from_ref(from), vec![scope], vec![asked]).await?
+    else {
         return Ok(());
     };
     let run = record.run;
@@ -130,6 +140,28 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     let outcome = answer(context, &case).await?;
     add_outcomes(context, &mut record, vec![outcome]).await?;
     finish_run(context, record).await
+}
+
+/// Ends the run of an earlier delivery that had answered the request and was interrupted then.
+/// Returns false if it had not answered it.
+async fn finish_answered<L: Ledger, A, M, O: Bus, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    record: &RunRecord,
+    request: &ApprovalRequest,
+) -> Result<bool, RunError> {
+    let link = context.ledger.link(record.run, &request.lane).await?;
+    let Some(link) = link.filter(|link| link.approval.is_some()) else {
+        return Ok(false);
+    };
+    let mut record = record.clone();
+    let sent = link.status == LinkStatus::Committed;
+    let outcome = LinkOutcome {
+        messages: if sent { link.plan().len() } else { 0 },
+        ..LinkOutcome::new(link)
+    };
+    add_outcomes(context, &mut record, vec![outcome]).await?;
+    finish_run(context, record).await?;
+    Ok(true)
 }
 
 /// Serves the request, and records the result.

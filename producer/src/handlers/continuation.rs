@@ -8,7 +8,7 @@ use pmp_sync_domain::wire::Continuation;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::run::finish::fail_run;
-use crate::run::work::work_through;
+use crate::run::work::{hand_on, work_through};
 use crate::setup::Setup;
 
 /// Continues the run, with the configuration with which it began.
@@ -24,6 +24,11 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     };
     if record.planned_at.is_some() {
         return Ok(());
+    }
+    if rest.number < record.continued {
+        // The run has been handed on since. The message of that is sent again, because it may not
+        // have arrived; if it has, it is the same one to the queue, or does nothing.
+        return hand_on(context, &record).await;
     }
     let Some(stored) = ledger.config_version(rest.config_version).await? else {
         return fail_run(context, record, &RunError::NoConfig).await;

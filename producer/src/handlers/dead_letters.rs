@@ -3,6 +3,7 @@
 //! deleted only after its change has been sent under a committed plan and its fate is recorded.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{RunError, ServiceError};
@@ -19,6 +20,7 @@ use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::letters::{LetterFate, Read, Selected, by_lane, fate, put_back, receive, time_to_look};
 use crate::reach::{DesiredStates, desired_for, read_management};
+use crate::receipts::Asked;
 use crate::reconcile::fail::fail_link;
 use crate::reconcile::listings::{ListingLookup, Listings, RESERVE};
 use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest};
@@ -39,6 +41,7 @@ struct Case<'a> {
 /// Serves a request about dead letters with a run of its own.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
+    from: &Asked,
     request: &DeadLetterRequest,
     deadline: Timestamp,
 ) -> Result<(), RunError> {
@@ -57,7 +60,9 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         requester: request.requester.clone(),
         ..Request::default()
     };
-    let Some((mut record, setup)) = open_run(context, vec![scope], vec![asked]).await? else {
+    let Some((mut record, setup)) =
+        open_run(context, slice::from_ref(from), vec![scope], vec![asked]).await?
+    else {
         return Ok(());
     };
     let run = record.run;

@@ -89,7 +89,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         kind: "lane-settled".to_owned(),
         ..Request::default()
     };
-    begin_run(context, settled.again, vec![request], deadline).await
+    begin_run(context, &[], settled.again, vec![request], deadline).await
 }
 
 /// Observes one lane, and stamps it if it is done.

@@ -7,6 +7,7 @@ use pmp_sync_domain::records::Request;
 use pmp_sync_domain::wire::{ChangeSetEvent, Scope, SyncRequest};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::receipts::Asked;
 use crate::run::begin::begin_run;
 
 /// The requests of one batch, which are served by one run.
@@ -15,34 +16,34 @@ pub(crate) struct SyncRequests {
     /// The scopes of the requests; the run covers what any of them covers.
     scopes: Vec<Scope>,
     requests: Vec<Request>,
+    asked: Vec<Asked>,
 }
 
 impl SyncRequests {
-    pub(crate) fn add_schedule(&mut self) {
-        self.add_everything("schedule", None);
+    pub(crate) fn add_schedule(&mut self, asked: Asked) {
+        self.add_everything(asked, "schedule", None);
     }
 
-    pub(crate) fn add_request(&mut self, asked: SyncRequest) {
+    pub(crate) fn add_request(&mut self, asked: Asked, request: SyncRequest) {
+        let overrides = request.override_reason.is_some();
         self.requests.push(Request {
             kind: "sync-requested".to_owned(),
-            id: asked.request_id,
-            requester: asked.requester,
-            account: asked.account,
-            scope: asked.override_reason.as_ref().map(|_| asked.scope.clone()),
-            override_reason: asked.override_reason,
+            id: request.request_id,
+            requester: request.requester,
+            account: request.account,
+            scope: overrides.then(|| request.scope.clone()),
+            override_reason: request.override_reason,
         });
-        self.scopes.push(asked.scope);
+        self.scopes.push(request.scope);
+        self.asked.push(asked);
     }
 
-    pub(crate) fn add_change_set(&mut self, event: &ChangeSetEvent) {
-        if event.is_ours() {
-            tracing::debug!(change_set = %event.id, "a change set of our own triggers nothing");
-        } else {
-            self.add_everything("management-change-set", Some(event.id.to_string()));
-        }
+    pub(crate) fn add_change_set(&mut self, asked: Asked, event: &ChangeSetEvent) {
+        self.add_everything(asked, "management-change-set", Some(event.id.to_string()));
     }
 
-    fn add_everything(&mut self, kind: &str, id: Option<String>) {
+    fn add_everything(&mut self, asked: Asked, kind: &str, id: Option<String>) {
+        self.asked.push(asked);
         self.scopes.push(Scope::default());
         self.requests.push(Request {
             kind: kind.to_owned(),
@@ -55,11 +56,11 @@ impl SyncRequests {
 /// Serves the requests with one run, if there are any.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
-    asked: SyncRequests,
+    sync: SyncRequests,
     deadline: Timestamp,
 ) -> Result<(), RunError> {
-    if asked.requests.is_empty() {
+    if sync.requests.is_empty() {
         return Ok(());
     }
-    begin_run(context, asked.scopes, asked.requests, deadline).await
+    begin_run(context, &sync.asked, sync.scopes, sync.requests, deadline).await
 }

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, WriteRuns};
+use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, Receipts, WriteRuns};
 use pmp_sync_domain::reconcile::is_busy;
 use pmp_sync_domain::records::{Request, RunRecord, overridden};
 use pmp_sync_domain::run::{LaneEnd, RunStatus};
@@ -17,6 +17,7 @@ use super::finish::{fail_run, put_run};
 use super::notify::announce_end;
 use super::work::work_through;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::receipts::Asked;
 use crate::setup::Setup;
 
 /// The most unfinished runs that one run handles. The next run continues with the others.
@@ -24,15 +25,19 @@ const UNFINISHED: u16 = 200;
 /// After this time the continuation of a run is no longer expected, in seconds.
 const LOST: f64 = 3.0 * 3600.0;
 
-/// Opens a run for these requests, with its configuration. Returns none if there is no
+/// Opens a run for these requests, with their receipts and its configuration. Returns none if there is no
 /// configuration; the run is then recorded as failed.
-pub(crate) async fn open_run<L: WriteRuns, A, M, O, S: System>(
+pub(crate) async fn open_run<L: WriteRuns + Receipts, A, M, O, S: System>(
     context: &Context<L, A, M, O, S>,
+    asked: &[Asked],
     scopes: Vec<Scope>,
     requests: Vec<Request>,
 ) -> Result<Option<(RunRecord, Setup)>, RunError> {
     let now = context.now();
     let run = context.ledger.next_run(now, context.system.bits()).await?;
+    for asked in asked {
+        asked.accept(&context.ledger, run, now).await?;
+    }
     let mut record = RunRecord::new(run, 0, scopes, now);
     record.requests = requests;
     match Setup::read(&context.ledger).await {
@@ -48,11 +53,12 @@ pub(crate) async fn open_run<L: WriteRuns, A, M, O, S: System>(
 /// Begins a run for the requests, and reconciles the links that the scopes cover.
 pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
+    asked: &[Asked],
     scopes: Vec<Scope>,
     requests: Vec<Request>,
     deadline: Timestamp,
 ) -> Result<(), RunError> {
-    let Some((record, mut setup)) = open_run(context, scopes, requests).await? else {
+    let Some((record, mut setup)) = open_run(context, asked, scopes, requests).await? else {
         return Ok(());
     };
     let run = record.run;

@@ -4,7 +4,7 @@
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ports::Members;
+use pmp_sync_domain::ports::{Inbox, Members};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{Continuation, Scope};
@@ -75,13 +75,23 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         return finish_run(context, record).await;
     }
     tracing::info!(%run, links = left.len(), "the run goes on in another invocation");
-    record.cursor.clone_from(&left);
+    record.cursor = left;
+    record.continued = record.continued.saturating_add(1);
     context.ledger.put_run(&record).await?;
+    hand_on(context, &record).await
+}
+
+/// Sends the rest of a run to the next invocation, as its record says.
+pub(crate) async fn hand_on<L, A, M, O: Inbox, S>(
+    context: &Context<L, A, M, O, S>,
+    record: &RunRecord,
+) -> Result<(), RunError> {
     let rest = Continuation {
-        run,
-        config_version: setup.version,
-        links: left,
+        run: record.run,
+        config_version: record.config_version,
+        links: record.cursor.clone(),
         scopes: record.scopes.clone(),
+        number: record.continued,
     };
     Ok(context.outbox.go_on(&rest).await?)
 }

@@ -3,7 +3,6 @@
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::why::{Why, WhyAnswer, WhyReport, WhyRequest};
-use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -98,13 +97,11 @@ impl Setting {
     }
 
     pub(crate) fn sync(&self) {
-        let records = [Record {
-            id: "m".to_owned(),
-            body: SCHEDULED.to_owned(),
-        }];
+        self.world.request(SCHEDULED);
+        let records = self.world.receive_requests(720);
         let deadline = later(self.world.time(), 900);
         let dispositions = block_on(dispatch(&self.producer, &records, deadline));
-        assert_eq!(dispositions, [Disposition::Acknowledge]);
+        assert!(self.world.settle_requests(&records, &dispositions));
     }
 
     pub(crate) fn wait(&self, seconds: i64) {

@@ -33,6 +33,14 @@ pub const LINK_STATES: &str = "LINK_STATES";
 /// Partition of the member accounts that are being onboarded, or have been.
 pub const MEMBER: &str = "MEMBER";
 
+/// Sort key of the receipt of a request.
+pub const RECEIPT: &str = "RECEIPT";
+
+/// Partition of a request of the inbox.
+pub fn request(request: &str) -> String {
+    format!("REQUEST#{request}")
+}
+
 /// Prefix of the rank of a claimed change.
 pub const OPEN_PREFIX: &str = "O#";
 

@@ -11,6 +11,7 @@ mod links;
 mod live;
 mod onboarding;
 mod operator;
+mod receipts;
 mod runs;
 mod sets;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
 use pmp_sync_domain::wire::{Continuation, Event, TickMessage};
 
@@ -22,6 +23,10 @@ pub struct Outbox<Q> {
 impl<Q: Inbox> Inbox for Outbox<Q> {
     async fn go_on(&self, rest: &Continuation) -> Result<()> {
         self.queue.go_on(rest).await
+    }
+
+    async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
+        self.queue.return_after(records, seconds).await
     }
 }
 

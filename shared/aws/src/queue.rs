@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry,
+};
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Depth, Inbox, NotSent, Result, SendChanges, SendTicks};
 use pmp_sync_domain::wire::{ChangeMessage, Continuation, TickMessage};
@@ -216,10 +219,41 @@ impl Inbox for RequestsInbox {
             .queue_url(&self.url)
             .message_body(rest.to_body())
             .message_group_id(INBOX_GROUP)
-            .message_deduplication_id(format!("{}-{}", rest.run, rest.links.len()))
+            .message_deduplication_id(rest.deduplication_id())
             .send()
             .await
             .map(drop)
             .map_err(|error| service_error("SendMessage", &self.url, &error))
+    }
+
+    async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
+        let operation = "ChangeMessageVisibilityBatch";
+        let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+        for batch in records.chunks(BATCH) {
+            let entries = batch.iter().enumerate().map(|(place, record)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(place.to_string())
+                    .receipt_handle(&record.receipt)
+                    .visibility_timeout(seconds)
+                    .build()
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| {
+                ServiceError::new(operation, &self.url, Kind::Refused, error.to_string())
+            })?;
+            let call = self.client.change_message_visibility_batch();
+            let call = call.queue_url(&self.url).set_entries(Some(entries));
+            let answer = call.send().await;
+            let answer = answer.map_err(|error| service_error(operation, &self.url, &error))?;
+            if let Some(entry) = answer.failed().first() {
+                return Err(ServiceError {
+                    operation,
+                    thing: self.url.clone(),
+                    kind: Kind::Refused,
+                    code: Some(entry.code().to_owned()),
+                    message: entry.message().unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 }

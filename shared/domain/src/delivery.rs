@@ -3,16 +3,36 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::error::ServiceError;
 use crate::ports::DeadLetters;
 
 /// A message of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
     /// Message id of the queue.
     pub id: String,
     /// The body, as it was sent.
     pub body: String,
+    /// Receipt handle of this delivery.
+    pub receipt: String,
+    /// How often it has been delivered, this time included. 0 if the queue did not say.
+    pub deliveries: u32,
+    /// When it was delivered for the first time, if the queue said so.
+    pub first_delivered: Option<Timestamp>,
+}
+
+/// After this many seconds a message that failed once is delivered again.
+const FIRST_DELAY: u32 = 5;
+/// The most seconds before a message that failed is delivered again.
+const MOST_DELAY: u32 = 30;
+
+/// After how many seconds messages are delivered again, if the oldest of them has been delivered
+/// this often: 5 s, 10 s, 15 s, and so on to 30 s.
+pub fn redelivery_delay(deliveries: u32) -> u32 {
+    let steps = deliveries.clamp(1, MOST_DELAY / FIRST_DELAY);
+    FIRST_DELAY.saturating_mul(steps)
 }
 
 /// What happens to a message.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::closed_list::closed_list;
+use crate::delivery::Record;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
@@ -17,8 +18,8 @@ use crate::lane::{Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantine
 use crate::link::Member;
 use crate::policy::PolicySnapshot;
 use crate::records::{
-    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
-    SetRecord, Suspensions,
+    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
+    RunRecord, SetRecord, Suspensions,
 };
 use crate::wire::{ChangeMessage, Continuation, Event, TickMessage};
 
@@ -286,6 +287,24 @@ pub trait WriteRuns: ReadRuns {
     -> impl Future<Output = Result<()>> + Send;
 }
 
+/// The receipts of requests.
+pub trait Receipts: Send + Sync {
+    /// Reads the receipts of these requests with strong consistency.
+    fn receipts(
+        &self,
+        requests: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// Writes a receipt, on condition that there is none yet, or that the one there has the run
+    /// `before`. Fails with [`Kind::Conflict`] otherwise.
+    ///
+    /// [`Kind::Conflict`]: crate::error::Kind::Conflict
+    fn put_receipt(
+        &self,
+        receipt: &Receipt,
+        before: Option<RunId>,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// The producer's side of a member's changes queue.
 pub trait SendChanges: Send + Sync {
     /// Sends every change, in batches. The error has the number of those that were not accepted,
@@ -407,6 +426,13 @@ pub trait Bus: Send + Sync {
 pub trait Inbox: Send + Sync {
     /// Sends the rest of a run to the next invocation.
     fn go_on(&self, rest: &Continuation) -> impl Future<Output = Result<()>> + Send;
+    /// Makes delivered messages visible again after `seconds` instead of the queue's visibility
+    /// timeout. The group of a FIFO queue waits for all of them.
+    fn return_after(
+        &self,
+        records: &[Record],
+        seconds: u32,
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Access to the members' accounts.

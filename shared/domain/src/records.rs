@@ -8,6 +8,7 @@ mod link_state;
 mod listing;
 mod notices;
 mod onboarding;
+mod receipt;
 mod run;
 mod suspensions;
 
@@ -19,5 +20,6 @@ pub use self::link_state::{LinkState, Removal, Size};
 pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS_FOR};
 pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
-pub use self::run::{Request, RunRecord, overridden};
+pub use self::receipt::Receipt;
+pub use self::run::{Progress, Request, RunRecord, overridden};
 pub use self::suspensions::{Suspended, Suspensions};

@@ -11,7 +11,7 @@ use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::records::{
-    Answers, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState,
+    Answers, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, Receipt,
     RunRecord, SetRecord, Suspensions,
 };
 
@@ -89,6 +89,8 @@ pub struct MemoryLedger {
     pub suspensions: Suspensions,
     /// The records of dead letters, by run.
     pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
+    /// The receipts of requests.
+    pub receipts: BTreeMap<String, Receipt>,
     /// The last run id that was assigned.
     pub last_run: Option<RunId>,
     /// Every state that was written since the last time they were taken. None if nobody watches.

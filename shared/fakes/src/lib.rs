@@ -7,6 +7,7 @@
 mod catalog;
 mod experiences;
 mod fail;
+mod fifo;
 mod ledger;
 mod member;
 mod queue;
@@ -15,6 +16,7 @@ mod world;
 pub use self::catalog::OrgCatalog;
 pub use self::experiences::{ChangeSetRecord, Experiences, Observed};
 pub use self::fail::{Call, Failing, Fate};
+pub use self::fifo::FifoQueue;
 pub use self::ledger::{ItemState, Kept, MemoryLedger, Written};
 pub use self::member::{MemberAccess, MemberSide};
 pub use self::queue::{Delivery, Queue};

@@ -1,10 +1,11 @@
 //! The world: everything that the fakes share.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
+use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{AccountId, ProductId};
 use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
@@ -13,6 +14,7 @@ use pmp_sync_domain::wire::{Continuation, Event};
 
 use crate::experiences::Experiences;
 use crate::fail::{Effect, Failing};
+use crate::fifo::{FifoQueue, Taken};
 use crate::ledger::MemoryLedger;
 use crate::queue::Queue;
 
@@ -25,8 +27,8 @@ pub(crate) struct Inner {
     pub(crate) ledger: MemoryLedger,
     /// The changes queue of each member account.
     pub(crate) changes: BTreeMap<AccountId, Queue>,
-    /// The producer's inbox: bodies, in order.
-    pub(crate) requests: VecDeque<String>,
+    /// The producer's inbox.
+    pub(crate) requests: FifoQueue,
     /// The dead-letter queue of each member account. Each letter has the time when it is visible
     /// again.
     pub(crate) boxes: BTreeMap<AccountId, Vec<(Timestamp, DeadLetter)>>,
@@ -35,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) closed: BTreeSet<AccountId>,
     /// Messages that the producer dead-lettered, with their attributes.
     pub(crate) dead: Vec<(String, BTreeMap<String, String>)>,
+    /// That queue is FIFO: the ids of the messages that it has taken.
+    dead_ids: Taken,
     /// Everything that was put on the bus.
     pub(crate) events: Vec<Event>,
     /// Products that AWS Marketplace does not have.
@@ -57,11 +61,12 @@ impl World {
             experiences: Experiences::new(SignedDuration::from_secs(change_set_seconds)),
             ledger: MemoryLedger::default(),
             changes: BTreeMap::new(),
-            requests: VecDeque::new(),
+            requests: FifoQueue::default(),
             boxes: BTreeMap::new(),
             dead_lettered: 0,
             closed: BTreeSet::new(),
             dead: Vec::new(),
+            dead_ids: Taken::default(),
             events: Vec::new(),
             not_live: BTreeSet::new(),
             doors: BTreeMap::new(),
@@ -119,20 +124,37 @@ impl World {
         work(&mut self.lock().failing)
     }
 
-    /// Puts a body into the producer's inbox.
-    pub fn request(&self, body: impl Into<String>) {
-        self.lock().requests.push_back(body.into());
+    /// Puts an event into the producer's inbox. Returns its body, with the id of the event.
+    pub fn request(&self, body: impl AsRef<str>) -> String {
+        let mut inner = self.lock();
+        let now = inner.now;
+        inner.requests.send_event(body.as_ref(), now)
     }
 
-    /// Takes up to ten bodies from the producer's inbox.
-    pub fn take_requests(&self) -> Vec<String> {
+    /// Delivers a batch of the producer's inbox, and hides it for `hidden` seconds.
+    pub fn receive_requests(&self, hidden: i64) -> Vec<Record> {
         let mut inner = self.lock();
-        let count = inner.requests.len().min(10);
-        inner.requests.drain(..count).collect()
+        let now = inner.now;
+        inner.requests.receive(now, hidden)
+    }
+
+    /// Deletes what was acknowledged of a batch of the producer's inbox. Returns true if that is
+    /// all of it.
+    pub fn settle_requests(&self, records: &[Record], dispositions: &[Disposition]) -> bool {
+        let mut inner = self.lock();
+        let (now, mut all) = (inner.now, true);
+        for (place, record) in records.iter().enumerate() {
+            if dispositions.get(place) == Some(&Disposition::Acknowledge) {
+                inner.requests.delete(&record.receipt, now);
+            } else {
+                all = false;
+            }
+        }
+        all
     }
 
     /// Accesses the producer's inbox.
-    pub fn inbox<T>(&self, work: impl FnOnce(&mut VecDeque<String>) -> T) -> T {
+    pub fn inbox<T>(&self, work: impl FnOnce(&mut FifoQueue) -> T) -> T {
         work(&mut self.lock().requests)
     }
 
@@ -226,7 +248,8 @@ impl Bus for World {
         let (source, detail_type, detail) = &event;
         if *detail_type == pmp_sync_domain::wire::LANE_SETTLED {
             let body = serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
-            inner.requests.push_back(body.to_string());
+            let now = inner.now;
+            inner.requests.send_event(&body.to_string(), now);
         }
         inner.events.push(event);
         effect.answer(())
@@ -243,7 +266,25 @@ impl Discovery for World {
 impl Inbox for World {
     async fn go_on(&self, rest: &Continuation) -> Result<()> {
         let effect = self.call("SendMessage", "inbox").await?;
-        self.request(rest.to_body());
+        {
+            let mut inner = self.lock();
+            let now = inner.now;
+            let id = rest.deduplication_id();
+            inner.requests.send(rest.to_body(), &id, now);
+        }
+        effect.answer(())
+    }
+
+    async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
+        let effect = self.call("ChangeMessageVisibilityBatch", "inbox").await?;
+        {
+            let mut inner = self.lock();
+            let now = inner.now;
+            for record in records {
+                let seconds = i64::from(seconds);
+                inner.requests.return_after(&record.receipt, seconds, now);
+            }
+        }
         effect.answer(())
     }
 }
@@ -260,7 +301,14 @@ impl DeadLetters for World {
         attributes: &BTreeMap<&'static str, String>,
     ) -> Result<()> {
         let effect = self.call("SendMessage", "dead letters").await?;
-        self.lock().dead.push((body.to_owned(), owned(attributes)));
+        {
+            let mut inner = self.lock();
+            let now = inner.now;
+            let id = attributes.get("message_id").map_or("", String::as_str);
+            if inner.dead_ids.take(id, now) {
+                inner.dead.push((body.to_owned(), owned(attributes)));
+            }
+        }
         effect.answer(())
     }
 }

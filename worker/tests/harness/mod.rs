@@ -164,6 +164,7 @@ impl Lane {
                 .map(|delivery| Record {
                     id: delivery.id.to_string(),
                     body: delivery.body.clone(),
+                    ..Record::default()
                 })
                 .collect();
             let mut dispositions = Vec::new();

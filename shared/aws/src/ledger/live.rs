@@ -22,10 +22,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Ledger {
     pub(super) async fn live_of(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
-        let products: Vec<_> = products.iter().collect();
+        let keys: Vec<_> = products
+            .iter()
+            .map(|product| (LIVE.to_owned(), product.to_string()))
+            .collect();
         let mut answers = Answers::new();
-        for chunk in products.chunks(KEYS) {
-            for item in self.get_live(chunk).await? {
+        for chunk in keys.chunks(KEYS) {
+            for item in self.get_all(LIVE, chunk).await? {
                 let record: LiveRecord = from_item("BatchGetItem", item)?;
                 answers.insert(record.product.clone(), record);
             }
@@ -33,18 +36,20 @@ impl Ledger {
         Ok(answers)
     }
 
-    async fn get_live(&self, products: &[&ProductId]) -> Result<Vec<Item>> {
+    /// Reads up to 100 items by their keys, with strong consistency.
+    pub(super) async fn get_all(
+        &self,
+        of: &'static str,
+        keys: &[(String, String)],
+    ) -> Result<Vec<Item>> {
         let failed = |kind, words: &dyn std::fmt::Display| {
-            ServiceError::new("BatchGetItem", LIVE, kind, words.to_string())
+            ServiceError::new("BatchGetItem", of, kind, words.to_string())
         };
-        let key = |product: &&ProductId| {
-            HashMap::from([
-                (PK.to_owned(), text(LIVE)),
-                (SK.to_owned(), text(product.as_str())),
-            ])
+        let key = |(pk, sk): &(String, String)| {
+            HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))])
         };
         let keys = KeysAndAttributes::builder()
-            .set_keys(Some(products.iter().map(key).collect()))
+            .set_keys(Some(keys.iter().map(key).collect()))
             .consistent_read(true)
             .build()
             .map_err(|error| failed(Kind::Refused, &error))?;
@@ -56,7 +61,7 @@ impl Ledger {
             }
             let call = self.client.batch_get_item();
             let answer = call.set_request_items(Some(wanted)).send().await;
-            let answer = answer.map_err(|error| service_error("BatchGetItem", LIVE, &error))?;
+            let answer = answer.map_err(|error| service_error("BatchGetItem", of, &error))?;
             items.extend(
                 answer
                     .responses

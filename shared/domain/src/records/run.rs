@@ -81,6 +81,9 @@ pub struct RunRecord {
     /// Links that another invocation serves, by their position in the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cursor: Vec<usize>,
+    /// How often the run has been handed on to another invocation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub continued: u32,
     /// Lanes that still work on it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub open: BTreeSet<String>,
@@ -101,6 +104,38 @@ pub struct RunRecord {
     pub letters_left: Option<LettersLeft>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// How far a run got with the requests that it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// All its links were observed, or it failed as a whole: its requests are served.
+    Served,
+    /// The rest of its links was handed to another invocation.
+    HandedOn,
+    /// It was interrupted before.
+    Interrupted,
+}
+
+impl Progress {
+    /// The progress of a run that is not under way in this invocation.
+    pub fn of(record: &RunRecord) -> Self {
+        if record.planned_at.is_some() {
+            Self::Served
+        } else if record.continued > 0 && !record.status.is_final() {
+            Self::HandedOn
+        } else {
+            Self::Interrupted
+        }
+    }
+}
+
 impl RunRecord {
     /// A run that begins.
     pub fn new(run: RunId, config_version: u64, scopes: Vec<Scope>, now: Timestamp) -> Self {
@@ -117,6 +152,7 @@ impl RunRecord {
             totals: Totals::default(),
             fault: None,
             cursor: Vec::new(),
+            continued: 0,
             open: BTreeSet::new(),
             superseded: BTreeSet::new(),
             not_seen: BTreeSet::new(),

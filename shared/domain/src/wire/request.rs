@@ -58,6 +58,10 @@ pub struct Continuation {
     pub links: Vec<usize>,
     /// The scopes of the run; it covers what any of them covers.
     pub scopes: Vec<Scope>,
+    /// How often the run has been handed on, this time included. It differs for each continuation
+    /// of a run, also if an invocation made no progress.
+    #[serde(default)]
+    pub number: u32,
 }
 
 /// `Sync Requested`: an operator requests a run.
@@ -113,6 +117,12 @@ pub fn sync_requested(request: SyncRequest) -> Event {
 }
 
 impl Continuation {
+    /// The deduplication id of the message. A FIFO queue drops a message whose id it has taken in
+    /// the last five minutes, so no two continuations of a run may have the same.
+    pub fn deduplication_id(&self) -> String {
+        format!("{}-{}", self.run, self.number)
+    }
+
     /// Serializes the message for the producer's inbox.
     pub fn to_body(&self) -> String {
         let (source, detail_type, detail) = event(RUN_CONTINUED, self);

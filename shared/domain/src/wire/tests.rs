@@ -168,6 +168,7 @@ fn every_trigger_is_read() {
         config_version: 3,
         links: vec![4, 5],
         scopes: vec![Scope::default()],
+        number: 3,
     };
     assert_eq!(
         Trigger::parse(&rest.to_body()),

@@ -42,7 +42,18 @@ pub enum Trigger {
 impl Trigger {
     /// Parses a message of the producer's inbox.
     pub fn parse(body: &str) -> Result<Self, Unreadable> {
-        let mut envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        Self::parse_event(body).map(|(trigger, _)| trigger)
+    }
+
+    /// Parses a message of the producer's inbox. Returns the id of its event as well, if it has
+    /// one.
+    pub fn parse_event(body: &str) -> Result<(Self, Option<String>), Unreadable> {
+        let envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        let id = envelope.id.clone();
+        Self::of(envelope).map(|trigger| (trigger, id))
+    }
+
+    fn of(mut envelope: Envelope) -> Result<Self, Unreadable> {
         // Operators write requests by hand, and may leave out an empty detail.
         if envelope.detail.is_null() {
             envelope.detail = Value::Object(serde_json::Map::new());

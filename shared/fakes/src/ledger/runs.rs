@@ -7,9 +7,10 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
+use pmp_sync_domain::ports::{Closing, ReadRuns, Receipts, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
-    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
+    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, Receipt, RunRecord,
+    Suspensions,
 };
 
 use super::{ItemState, Kept};
@@ -226,6 +227,32 @@ impl WriteRuns for World {
             run: link.run,
         };
         self.ledger(|ledger| ledger.entries.insert(lane.clone(), entry));
+        effect.answer(())
+    }
+}
+
+impl Receipts for World {
+    async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Vec<Receipt>> {
+        let effect = self.call("BatchGetItem", "receipts").await?;
+        effect.answer(self.ledger(|ledger| {
+            let known = requests.iter();
+            let known = known.filter_map(|request| ledger.receipts.get(request));
+            known.cloned().collect()
+        }))
+    }
+
+    async fn put_receipt(&self, receipt: &Receipt, before: Option<RunId>) -> Result<()> {
+        let effect = self.call("PutItem", "receipt").await?;
+        self.ledger(|ledger| {
+            let known = ledger.receipts.get(&receipt.request);
+            if known.map(|known| known.run) != before {
+                let (words, thing) = ("the condition does not hold", receipt.request.clone());
+                return Err(ServiceError::new("PutItem", thing, Kind::Conflict, words));
+            }
+            let receipts = &mut ledger.receipts;
+            receipts.insert(receipt.request.clone(), receipt.clone());
+            Ok(())
+        })?;
         effect.answer(())
     }
 }

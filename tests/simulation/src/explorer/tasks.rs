@@ -95,8 +95,8 @@ impl Stepper<'_> {
             ),
         };
         Record {
-            id: String::new(),
             body,
+            ..Record::default()
         }
     }
 

@@ -19,25 +19,19 @@ use pmp_sync_fakes::Delivery;
 
 /// How long a message is hidden from others while an invocation has it, in milliseconds.
 const WORKER_VISIBILITY: i64 = 180_000;
-const PRODUCER_VISIBILITY: i64 = 720_000;
+/// The same for the producer, in seconds.
+const PRODUCER_VISIBILITY: i64 = 720;
 /// Invocations of one worker at a time.
 const WORKERS_AT_ONCE: usize = 2;
 
 impl Simulator {
     /// Gives the producer up to ten requests.
     pub(crate) fn serve_requests(&mut self) {
-        let mut bodies = self.held.take().map_or_else(Vec::new, |(_, bodies)| bodies);
-        if bodies.is_empty() {
-            bodies = self.world.take_requests();
+        let records = self.world.receive_requests(PRODUCER_VISIBILITY);
+        if records.is_empty() {
+            return;
         }
-        let records: Vec<_> = bodies
-            .iter()
-            .zip(0_u64..)
-            .map(|(body, number)| Record {
-                id: number.to_string(),
-                body: body.clone(),
-            })
-            .collect();
+        let kept = records.clone();
         let deadline = self.now + self.profile.patience * 1_000;
         let producer = Arc::clone(&self.producer);
         let ends = at(deadline);
@@ -50,8 +44,8 @@ impl Simulator {
         self.invariants.delivered(None);
         self.begin(
             Box::pin(handling),
-            Held::Requests(bodies),
-            PRODUCER_VISIBILITY,
+            Held::Requests(kept),
+            PRODUCER_VISIBILITY * 1_000,
             deadline,
         );
     }
@@ -117,6 +111,7 @@ impl Simulator {
             .map(|delivery| Record {
                 id: delivery.id.to_string(),
                 body: delivery.body.clone(),
+                ..Record::default()
             })
             .collect();
         let deadline = self.now + i64::from(WORKER_TIMEOUT) * 1_000;
@@ -175,7 +170,10 @@ impl Simulator {
         };
         self.trace.line(self.now, || {
             let what = match &task.held {
-                Held::Requests(bodies) => format!("the producer takes {bodies:#?}"),
+                Held::Requests(kept) => {
+                    let bodies: Vec<_> = kept.iter().map(|kept| kept.body.as_str()).collect();
+                    format!("the producer takes {bodies:#?}")
+                }
                 Held::Deliveries(member, kept) => {
                     let bodies: Vec<_> = kept.iter().map(|kept| kept.body.as_str()).collect();
                     format!("a worker of member {member} takes {bodies:#?}")
@@ -245,7 +243,8 @@ impl Simulator {
         self.invariants.delivered(task.member());
         let visible = task.visible;
         match task.held {
-            Held::Requests(bodies) => self.held = Some((visible, bodies)),
+            // They are visible again when their visibility timeout is over.
+            Held::Requests(_) => {}
             Held::Deliveries(member, kept) => self.put_back(member, kept, visible),
         }
     }
@@ -261,12 +260,19 @@ impl Simulator {
         let only_ticks = task.has_only_ticks();
         let visible = task.visible;
         let is_again = |place: usize| again.get(place).copied().unwrap_or(true);
+        let disposition_of = |place| {
+            if is_again(place) {
+                Disposition::Retry
+            } else {
+                Disposition::Acknowledge
+            }
+        };
         match task.held {
-            Held::Requests(bodies) => {
-                if is_again(0) {
+            Held::Requests(kept) => {
+                let dispositions: Vec<_> = (0..kept.len()).map(disposition_of).collect();
+                if !self.world.settle_requests(&kept, &dispositions) {
                     self.stats.add("batches of the producer that come again");
                     self.invariants.disturb(None, self.now);
-                    self.held = Some((visible, bodies));
                 }
             }
             Held::Deliveries(member, kept) => {

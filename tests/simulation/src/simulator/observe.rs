@@ -193,8 +193,12 @@ impl Simulator {
         let requests = self.world.inbox(|inbox| inbox.len());
         if requests > self.requests && self.rng.of("lost-hint").percent(self.profile.lose_events) {
             let lost = self.world.inbox(|inbox| {
-                let hint = |body: &String| body.contains(LANE_SETTLED);
-                inbox.back().is_some_and(hint) && inbox.pop_back().is_some()
+                let hint = inbox.bodies().next_back();
+                let lost = hint.is_some_and(|body| body.contains(LANE_SETTLED));
+                if lost {
+                    inbox.lose_last();
+                }
+                lost
             });
             if lost {
                 self.stats.add("lane settled events lost");

@@ -41,6 +41,7 @@ impl Simulator {
         self.nothing_is_lost(&config, &helpless)?;
         self.every_set_is_on_record()?;
         self.runs_have_ended(&helpless)?;
+        self.requests_are_served_once()?;
         self.is_as_restored()?;
         self.is_frugal()
     }
@@ -248,6 +249,27 @@ impl Simulator {
                             run.cursor
                         )
                     });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// However often the event of a request arrives, and whatever fails, one run serves it.
+    fn requests_are_served_once(&self) -> Result<(), Violation> {
+        self.world.ledger(|ledger| {
+            let mut served = BTreeSet::new();
+            for run in ledger.runs.values().filter(|run| run.planned_at.is_some()) {
+                let events = run
+                    .requests
+                    .iter()
+                    .filter_map(|request| request.id.as_ref());
+                for event in events.filter(|id| id.starts_with("event-")) {
+                    if !served.insert(event) {
+                        return broken("served-once", || {
+                            format!("{} serves {event} once more", run.run)
+                        });
+                    }
                 }
             }
             Ok(())

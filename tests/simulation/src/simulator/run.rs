@@ -84,10 +84,8 @@ impl Simulator {
             }
         }
         if !producing {
-            match &self.held {
-                Some((when, _)) => offer(*when, Turn::Requests),
-                None if self.requests > 0 => offer(self.now, Turn::Requests),
-                None => {}
+            if let Some(visible) = self.world.inbox(|inbox| inbox.next_visible()) {
+                offer(since_begin(visible).max(self.now), Turn::Requests);
             }
         }
         if let Some(when) = self.next_end() {
@@ -116,7 +114,7 @@ impl Simulator {
             && self.repaired
             && self.since_repair > 0
             && self.tasks.is_empty()
-            && self.held.is_none()
+            && self.world.inbox(|inbox| inbox.is_empty())
             && self.under_way.is_empty()
             && self
                 .schedule

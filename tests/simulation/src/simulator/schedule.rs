@@ -298,8 +298,13 @@ impl Simulator {
 
     /// Puts a request into the producer's inbox.
     pub(crate) fn ask(&mut self, body: String) {
-        self.world.request(body);
+        let event = self.world.request(body);
         self.requests += 1;
+        if !self.repaired && self.rng.of("event-twice").percent(self.profile.duplicate) {
+            self.stats.add("events delivered twice");
+            let again = self.now + self.rng.of("event-again-after").between(0, HOUR);
+            self.schedule_at(again, ScheduledEvent::Asked(event));
+        }
     }
 
     fn name_a_run_ahead(&mut self) {

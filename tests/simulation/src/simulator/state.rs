@@ -45,8 +45,6 @@ pub(crate) struct Simulator {
     pub(crate) tasks: Vec<Task>,
     /// Invocations that were begun.
     pub(crate) begun: u64,
-    /// Requests that are delivered again, and when.
-    pub(crate) held: Option<(i64, Vec<String>)>,
     /// When each member's queue is polled again.
     pub(crate) polls: Vec<i64>,
     pub(crate) schedule: BTreeMap<(i64, u64), ScheduledEvent>,
@@ -115,7 +113,6 @@ impl Simulator {
             now: 0,
             tasks: Vec::new(),
             begun: 0,
-            held: None,
             schedule: BTreeMap::new(),
             scheduled: 0,
             under_way: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::Delivery;
 
@@ -13,7 +14,7 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Vec<bool>>>>;
 
 /// What an invocation was given.
 pub(crate) enum Held {
-    Requests(Vec<String>),
+    Requests(Vec<Record>),
     Deliveries(usize, Vec<Delivery>),
 }
 

@@ -71,7 +71,7 @@ fn an_approval_is_used_once_even_if_nobody_has_looked_since() {
         // The worker does its part; whether its hint arrives or not.
         system.rest_until(|system| {
             if !settled {
-                system.world.inbox(std::collections::VecDeque::clear);
+                system.world.inbox(pmp_sync_fakes::FifoQueue::clear);
             }
             false
         });

@@ -130,21 +130,19 @@ impl System {
         }
     }
 
-    fn produce(&self, bodies: &[String]) {
-        let deadline = later(self.world.time(), 900);
-        let records: Vec<_> = bodies
-            .iter()
-            .map(|body| Record {
-                id: "m".to_owned(),
-                body: body.clone(),
-            })
-            .collect();
-        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
-        if dispositions.contains(&Disposition::Retry) {
-            for body in bodies {
-                self.world.request(body.clone());
-            }
+    /// Delivers a batch of the inbox. Returns false if there is none.
+    fn produce(&self) -> bool {
+        if let Some(visible) = self.world.inbox(|inbox| inbox.next_visible()) {
+            self.world.advance_to(visible);
         }
+        let records = self.world.receive_requests(720);
+        if records.is_empty() {
+            return false;
+        }
+        let deadline = later(self.world.time(), 900);
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        self.world.settle_requests(&records, &dispositions);
+        true
     }
 
     /// The schedule fires, and its run is planned and sent.
@@ -155,20 +153,19 @@ impl System {
 
     fn take_requests(&self) {
         for _ in 0..50 {
-            let bodies = self.world.take_requests();
-            if bodies.is_empty() {
+            if !self.produce() {
                 return;
             }
-            self.produce(&bodies);
         }
         panic!("the producer does not come to rest");
     }
 
     fn ask(&self, detail_type: &str, filter: &str) {
         let body = format!(
-            r#"{{"id":"e","source":"pmp-sync","detail-type":"{detail_type}","detail":{{"filter":{filter}}}}}"#
+            r#"{{"source":"pmp-sync","detail-type":"{detail_type}","detail":{{"filter":{filter}}}}}"#
         );
-        self.produce(&[body]);
+        self.world.request(body);
+        self.take_requests();
     }
 
     /// Somebody asks for something about what is held on a member's experience.
@@ -176,9 +173,10 @@ impl System {
         let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
         let (account, experience) = (account(member), experience(member));
         let body = format!(
-            r#"{{"id":"e","source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"somebody"{plan}}}}}"#
+            r#"{{"source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"somebody"{plan}}}}}"#
         );
-        self.produce(&[body]);
+        self.world.request(body);
+        self.take_requests();
     }
 
     /// What is held on a member's experience is approved as it stands.
@@ -206,8 +204,9 @@ impl System {
 
     /// A request for a run that overrides freezes.
     pub(crate) fn sync_overriding(&self) {
-        let body = r#"{"id":"e","source":"pmp-sync","detail-type":"Sync Requested","detail":{"override_reason":"it has to be now"}}"#;
-        self.produce(&[body.to_owned()]);
+        let body = r#"{"source":"pmp-sync","detail-type":"Sync Requested","detail":{"override_reason":"it has to be now"}}"#;
+        self.world.request(body);
+        self.take_requests();
     }
 
     pub(crate) fn edit_management(&self, edit: impl FnOnce(&mut Experience)) {
@@ -253,8 +252,9 @@ impl System {
         self.world.failing(|failing| failing.interleave(true));
         let deadline = later(self.world.time(), 900);
         let records = [Record {
-            id: "m".to_owned(),
+            id: format!("m-{}", self.world.failing(|failing| failing.total())),
             body: SCHEDULED.to_owned(),
+            ..Record::default()
         }];
         let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
@@ -294,7 +294,7 @@ impl System {
         let (account, experience) = (account(member), experience(member));
         let (run, plan) = (hold.run, &hold.plan_hash);
         let body = format!(
-            r#"{{"id":"e","source":"pmp-sync","detail-type":"Approval Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","plan_hash":"{plan}"}}}}"#
+            r#"{{"source":"pmp-sync","detail-type":"Approval Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","plan_hash":"{plan}"}}}}"#
         );
         let calls = self.world.failing(|failing| failing.total()) + calls;
         self.cut_off(&body, calls)
@@ -304,8 +304,9 @@ impl System {
         self.world.failing(|failing| failing.interleave(true));
         let deadline = later(self.world.time(), 900);
         let records = [Record {
-            id: "m".to_owned(),
+            id: format!("m-{}", self.world.failing(|failing| failing.total())),
             body: body.to_owned(),
+            ..Record::default()
         }];
         let mut run = Box::pin(dispatch(&self.producer, &records, deadline));
         let waker = noop_waker();
@@ -360,6 +361,7 @@ impl System {
                 .map(|delivery| Record {
                     id: delivery.id.to_string(),
                     body: delivery.body.clone(),
+                    ..Record::default()
                 })
                 .collect();
             let dispositions = block_on(handle(worker, &records, later(now, 30)));

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 
 use futures::executor::block_on;
 use pmp_sync_domain::answers::dead_letters::DeadLetterList;
-use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId, RunId};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::DeadLetters as _;
@@ -91,12 +90,11 @@ impl Setting {
         let body = format!(
             r#"{{"source":"pmp-sync","detail-type":"{kind}","detail":{{"schema":1,"filter":{filter}}}}}"#
         );
-        let records = [Record {
-            id: "m".to_owned(),
-            body,
-        }];
+        self.world.request(body);
+        let records = self.world.receive_requests(720);
         let deadline = later(self.world.time(), seconds);
-        block_on(dispatch(&self.producer, &records, deadline));
+        let dispositions = block_on(dispatch(&self.producer, &records, deadline));
+        assert!(self.world.settle_requests(&records, &dispositions));
         let runs = self.world.ledger(|ledger| ledger.runs.clone());
         runs.into_values().next_back().unwrap()
     }

@@ -16,6 +16,15 @@ fn succeeded(seconds: Option<u32>) -> Ending {
 }
 
 #[test]
+fn a_lane_creates_the_first_policy_only_if_its_plan_does() {
+    let mut lane = idle(c(1, 0));
+    assert!(!lane.creates_policy());
+    lane.planned.as_mut().unwrap().creates_policy = true;
+    assert!(lane.creates_policy());
+    assert!(!LaneState::default().creates_policy());
+}
+
+#[test]
 fn only_a_newer_plan_is_committed() {
     let lane = idle(c(1, 0));
     for number in [4, 5] {

@@ -111,7 +111,7 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
         }
         if link.unchecked > 0 {
             output::note(&format!(
-                "{name}: {} not yet checked against AWS Marketplace; a run checks them first, and allows them if it cannot",
+                "{name}: {} not known to be listed in AWS Marketplace; a run asks for them, and allows them unless live_check is \"require\"",
                 output::count(link.unchecked, "product")
             ));
         }

@@ -89,7 +89,7 @@ async fn show_run(
     output::table(header, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
         output::note(&format!(
-            "{}: {} allowed without a check against AWS Marketplace, which did not answer",
+            "{}: {} allowed unchecked: AWS Marketplace does not list them, or did not answer",
             output::link_name(link),
             output::count(link.unchecked, "product")
         ));

@@ -26,7 +26,7 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
         count(&mut record.totals, &outcome);
         let unchecked = outcome.record.unchecked;
         if unchecked > 0 {
-            tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are allowed although AWS Marketplace could not be asked whether they are live");
+            tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are allowed although AWS Marketplace does not list them, or could not be asked");
         }
         let end = outcome.end();
         let Some(lane) = outcome.lane else { continue };

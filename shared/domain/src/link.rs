@@ -35,15 +35,15 @@ closed_list!(Mode, "mode", {
     Observe => "observe",
 });
 
-/// What a link does if AWS Marketplace cannot be asked about a product. A product that AWS
-/// Marketplace certainly does not have is never allowed, except with `off`.
+/// What a link does with a product that AWS Marketplace does not list, or for which it cannot be
+/// asked. A product that is sold by private offer may not be listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LiveCheck {
-    /// The product is not allowed until AWS Marketplace could be asked.
+    /// The product is not allowed until AWS Marketplace lists it.
     Require,
-    /// The product is allowed, and the run reports that AWS Marketplace could not be asked.
+    /// The product is allowed, and the run counts it as unchecked.
     #[default]
     Warn,
     /// AWS Marketplace is not asked.

@@ -1,6 +1,10 @@
 //! Only live products: before a product is allowed for the first time, AWS Marketplace is asked for
 //! it (Discovery API, `GetProduct`: 200 or 404; there is no status field). Pure.
 //!
+//! The API has public listings. A product that is sold by private offer alone, or whose listing is
+//! restricted, may be answered with 404 although the member can buy it. So a 404 forbids only where
+//! the link requires a listing; elsewhere it means that the product is unchecked.
+//!
 //! A product is asked for again after a while. An answer counts until another one replaces it, or a
 //! month has passed. So an outage of some hours changes no plan, and a held plan stays the same
 //! hold.
@@ -36,8 +40,9 @@ pub fn due(products: &BTreeSet<ProductId>, answers: &Answers, now: Timestamp) ->
     due
 }
 
-/// Removes the products that are not live from the plan, and, if the link requires it, those of
-/// which it is unknown. They are left alone: nothing is ever denied because it is not live.
+/// If the link requires products to be live, removes those from the plan that are not live or of which
+/// it is unknown. They are left alone: nothing is ever denied because it is not live. Otherwise only
+/// counts them.
 pub fn only_live(
     plan: Plan,
     mut report: Report,
@@ -55,12 +60,12 @@ pub fn only_live(
         let reason = match answer.and_then(|answer| answer.tells(now)) {
             Some(true) => continue,
             Some(false) => Reason::NotLive,
-            None if check == LiveCheck::Require => Reason::LiveUnknown,
-            None => {
-                report.unchecked += 1;
-                continue;
-            }
+            None => Reason::LiveUnknown,
         };
+        if check != LiveCheck::Require {
+            report.unchecked += 1;
+            continue;
+        }
         report.left_alone.push(LeftAlone {
             product: product.clone(),
             standing: actual.standing(&product),
@@ -129,20 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_live_is_left_alone_and_nothing_is_denied_because_of_it() {
+    fn what_is_not_live_is_left_alone_only_where_that_is_required() {
         let known = answers(&[
             ("a", Listing::Live, 0),
             ("b", Listing::NotLive, 0),
             ("c", Listing::Live, 0),
             ("x", Listing::NotLive, 0),
         ]);
-        for check in [LiveCheck::Require, LiveCheck::Warn] {
-            let (plan, report) = checked(&known, check, 60);
-            assert_eq!(plan, Plan::new(ids(&["a", "c"]), ids(&["x"])));
-            let expected = [("b", Standing::Denied, Action::Allow, Reason::NotLive)];
-            assert_eq!(left(&report), expected);
-            assert_eq!(report.unchecked, 0);
-        }
+        let (plan, report) = checked(&known, LiveCheck::Require, 60);
+        assert_eq!(plan, Plan::new(ids(&["a", "c"]), ids(&["x"])));
+        let expected = [("b", Standing::Denied, Action::Allow, Reason::NotLive)];
+        assert_eq!(left(&report), expected);
+        assert_eq!(report.unchecked, 0);
+        // It may be sold by private offer, and is not denied for it either.
+        let (plan, report) = checked(&known, LiveCheck::Warn, 60);
+        assert_eq!(plan, Plan::new(ids(&["a", "b", "c"]), ids(&["x"])));
+        assert_eq!((left(&report).len(), report.unchecked), (0, 1));
     }
 
     #[test]
@@ -190,7 +197,7 @@ mod tests {
             report,
             &actual(&[], &[]),
             &known,
-            LiveCheck::Warn,
+            LiveCheck::Require,
             at(9),
         );
         let order: Vec<_> = left(&report).iter().map(|left| left.0).collect();
@@ -224,11 +231,11 @@ mod tests {
             ("b", Listing::NotLive, 0),
             ("c", Listing::Live, 0),
         ]);
-        let first = checked(&known, LiveCheck::Warn, 60);
-        for days in [1, 8, 29] {
-            assert_eq!(checked(&known, LiveCheck::Warn, days * DAY), first);
-            let (plan, _) = checked(&known, LiveCheck::Require, days * DAY);
-            assert_eq!(plan.hash(), first.0.hash());
+        for check in [LiveCheck::Warn, LiveCheck::Require] {
+            let first = checked(&known, check, 60);
+            for days in [1, 8, 29] {
+                assert_eq!(checked(&known, check, days * DAY), first);
+            }
         }
         let (_, report) = checked(&known, LiveCheck::Warn, 30 * DAY);
         assert_eq!(report.unchecked, 3);

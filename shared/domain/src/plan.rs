@@ -152,9 +152,9 @@ pub enum Reason {
     Quarantined,
     /// The link is frozen.
     Frozen,
-    /// AWS Marketplace does not have it, or no longer has it.
+    /// AWS Marketplace does not list it, or no longer lists it, and the link requires that.
     NotLive,
-    /// It is unknown whether AWS Marketplace has it, and the link requires that.
+    /// It is unknown whether AWS Marketplace lists it, and the link requires that.
     LiveUnknown,
     /// The member's own rules forbid it.
     MemberRules,
@@ -182,8 +182,8 @@ impl Reason {
             Self::Excluded => "excluded: the link never touches it",
             Self::Quarantined => "quarantined: its change was rejected individually",
             Self::Frozen => "the link is frozen",
-            Self::NotLive => "AWS Marketplace does not have it",
-            Self::LiveUnknown => "it is not known yet whether AWS Marketplace has it",
+            Self::NotLive => "AWS Marketplace does not list it, and the link requires that",
+            Self::LiveUnknown => "it is not known yet whether AWS Marketplace lists it",
             Self::MemberRules => "the member's own rules forbid it",
         }
     }
@@ -197,7 +197,9 @@ impl Reason {
             Self::Excluded => "nothing, or take it out of `exclude` in the configuration",
             Self::Quarantined => "fix the cause, then replay it",
             Self::Frozen => "nothing, or unfreeze the link in the configuration",
-            Self::NotLive => "take it out of the management experience",
+            Self::NotLive => {
+                "take it out of the management experience, or give the link `live_check = \"warn\"` if it is sold by private offer"
+            }
             Self::LiveUnknown => "nothing: a later run asks again",
             Self::MemberRules => "nothing, or have the member change the parameters of its stack",
         }
@@ -228,8 +230,8 @@ pub struct Report {
     pub removals: usize,
     /// Products that the management policy both allows and denies; they count as denied.
     pub contradictory: BTreeSet<ProductId>,
-    /// Number of planned allows of products that may not be live, because AWS Marketplace could not
-    /// be asked.
+    /// Number of planned allows of products that AWS Marketplace does not list, or for which it could
+    /// not be asked.
     pub unchecked: usize,
 }
 

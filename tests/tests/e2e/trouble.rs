@@ -8,7 +8,9 @@ use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::link;
 
-use crate::setup::{PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror};
+use crate::setup::{
+    PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror, mirror_with,
+};
 
 #[test]
 fn a_wrong_external_id_fails_its_own_link_only() {
@@ -232,14 +234,19 @@ fn a_producer_without_a_configuration_says_so() {
 }
 
 #[test]
-fn a_product_that_is_not_live_is_not_allowed_until_it_is() {
+fn a_product_that_is_not_live_is_not_allowed_where_that_is_required() {
     block_on(async {
         let installation = install(28, 1, &[]).await;
         let wanted = ids("live28-", 3);
         let missing = "prod-live28-00001";
         emulator().set_live(missing, false);
-        let before = Lists::default();
-        let (_, experience) = mirror(&installation, lists(&wanted, &BTreeSet::new()), before).await;
+        let (_, experience) = mirror_with(
+            &installation,
+            lists(&wanted, &BTreeSet::new()),
+            Lists::default(),
+            "live_check = \"require\"",
+        )
+        .await;
         let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!(run.status, RunStatus::Completed);
         let mut others = wanted.clone();

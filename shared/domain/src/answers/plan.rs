@@ -81,7 +81,8 @@ pub struct PreviewLink {
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
-    /// Allows of products that may not be live. A run asks AWS Marketplace first.
+    /// Number of allows of products of which it is not known that AWS Marketplace lists them. A run
+    /// asks first.
     #[serde(default)]
     pub unchecked: usize,
     /// Products that differ because somebody edited them outside pmp-sync.

@@ -197,9 +197,8 @@ pub(super) struct RawLink {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawGuard", extend("default" = {})))]
     pub(super) guard: Table<RawGuard>,
-    /// What happens if AWS Marketplace cannot be asked about a product before it is allowed for the
-    /// first time. A product that AWS Marketplace certainly does not have is never allowed, except
-    /// with `off`.
+    /// What happens if AWS Marketplace does not list a product, or cannot be asked for it, before it is
+    /// allowed for the first time. A product that is sold by private offer may not be listed.
     #[serde(default)]
     pub(super) live_check: LiveCheck,
 }

@@ -82,7 +82,7 @@ pub struct LinkRecord {
     /// The request about a hold that this run served on the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
-    /// Number of allows of products that may not be live, because AWS Marketplace could not be
+    /// Number of allows of products that AWS Marketplace does not list, or for which it could not be
     /// asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,

@@ -24,7 +24,7 @@ pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 pub enum Listing {
     /// AWS Marketplace has it.
     Live,
-    /// AWS Marketplace does not have it.
+    /// AWS Marketplace does not list it (404).
     NotLive,
     /// AWS Marketplace refuses to answer for this id. It counts as unknown, and is stored so that
     /// the next run asks for other products.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::config::{Config, InvalidConfig, Problem};
 use pmp_sync_domain::ids::ProductId;
-use pmp_sync_domain::link::Link;
+use pmp_sync_domain::link::{Link, Target};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -30,13 +30,16 @@ fn check_valid(config: &Config) {
     assert_eq!(Config::parse(&written).as_ref(), Ok(config), "{written}");
     for (name, member) in &config.members {
         assert_eq!(*name, member.name);
-        let lanes = config.named_lanes(name);
-        assert!(lanes.iter().all(|lane| lane.account == member.account));
+        let claimed = |link: &&Link| link.member.name == *name && link.target == Target::EveryLive;
+        assert!(config.links.iter().filter(claimed).count() <= 1);
     }
     for (place, link) in config.links.iter().enumerate() {
         assert_eq!(config.members.get(&link.member.name), Some(&link.member));
-        let is_same =
-            |other: &Link| other.member.name == link.member.name && other.target == link.target;
+        let Target::One(experience) = &link.target else {
+            continue;
+        };
+        assert!(!config.is_free(experience) && !config.is_followed(experience));
+        let is_same = |other: &Link| other.target == link.target;
         assert!(!config.links.iter().skip(place + 1).any(is_same));
     }
 }

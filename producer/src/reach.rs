@@ -125,7 +125,7 @@ pub(crate) async fn reach<'d, M: Members>(
 }
 
 /// The member experiences that a link and the scopes cover. `*` covers the live ones that no link
-/// names.
+/// names, and that none follows: in a chain or a circle one list would overwrite another.
 pub(crate) async fn targets<C: ReadCatalog>(
     catalog: &C,
     config: &Config,
@@ -145,11 +145,10 @@ pub(crate) async fn targets<C: ReadCatalog>(
         });
     }
     let unreadable = |error| LinkError::MemberUnreadable(link.member.account.clone(), error);
-    let named = config.named_lanes(&link.member.name);
     let ids = catalog.experiences().await.map_err(unreadable)?;
     let candidates = ids
         .into_iter()
-        .filter(|id| covered(id) && !named.contains(&link.lane_of(id)));
+        .filter(|id| covered(id) && config.is_free(id));
     let live: Vec<_> = stream::iter(candidates)
         .map(|id| async move {
             catalog

@@ -66,7 +66,10 @@ impl Setup {
         let mut links = self.config.links.iter();
         links.any(|link| {
             link.member.account == lane.account
-                && !matches!(&link.target, Target::One(id) if *id != lane.experience)
+                && match &link.target {
+                    Target::One(experience) => *experience == lane.experience,
+                    Target::EveryLive => self.config.is_free(&lane.experience),
+                }
         })
     }
 
@@ -76,9 +79,10 @@ impl Setup {
             let links = self.config.links.iter();
             links.filter(|link| link.member.account == lane.account)
         };
+        let is_free = self.config.is_free(&lane.experience);
         of_member()
             .find(|link| link.target == Target::One(lane.experience.clone()))
-            .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
+            .or_else(|| of_member().find(|link| is_free && link.target == Target::EveryLive))
     }
 }
 

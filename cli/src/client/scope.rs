@@ -35,7 +35,7 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
                 && match &link.target {
                     Target::One(experience) => experience == id,
                     // Only the member's account knows which experiences these are.
-                    Target::EveryLive => true,
+                    Target::EveryLive => config.is_free(id),
                 }
         })
     };

@@ -97,8 +97,9 @@ pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock
             return;
         }
     };
-    let named = setup.config.named_lanes(&link.member.name);
-    let is_mine = |lane: &LaneId| lane.account == link.member.account && !named.contains(lane);
+    let is_mine = |lane: &LaneId| {
+        lane.account == link.member.account && setup.config.is_free(&lane.experience)
+    };
     for entry in entries.iter().filter(|entry| is_mine(&entry.lane)) {
         notice_failure(context, link, &entry.lane, error, record).await;
     }

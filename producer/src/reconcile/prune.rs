@@ -76,7 +76,8 @@ where
         match &link.target {
             Target::One(experience) if *experience == entry.lane.experience => return Ok(None),
             Target::One(_) => {}
-            Target::EveryLive => star = Some(link),
+            Target::EveryLive if setup.config.is_free(&entry.lane.experience) => star = Some(link),
+            Target::EveryLive => {}
         }
     }
     let (ledger, lane) = (&context.ledger, &entry.lane);

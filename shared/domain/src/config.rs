@@ -1,6 +1,7 @@
 //! The configuration: one TOML text, validated as a whole. Every problem is reported with its line
 //! and column. A text with a problem yields no configuration.
 
+mod follows;
 mod raw;
 mod words;
 
@@ -10,9 +11,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+pub use self::follows::{FollowPath, Hop};
 use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
 use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
-use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, LaneId, MemberName, ProductId};
+use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
 
 /// The largest text that is accepted, in bytes: it is stored in one ledger item of at most 400 KB.
@@ -245,13 +247,21 @@ impl Config {
         }
     }
 
-    /// The lanes that links of this member name. A `*` link does not cover them.
-    pub fn named_lanes(&self, member: &MemberName) -> BTreeSet<LaneId> {
-        self.links
-            .iter()
-            .filter(|link| link.member.name == *member)
-            .filter_map(Link::lane)
-            .collect()
+    /// True if `*` may cover the experience: no link of any member names it, and none follows it.
+    pub fn is_free(&self, experience: &ExperienceId) -> bool {
+        !self.is_followed(experience) && !self.is_named(experience)
+    }
+
+    /// True if a link of any member names the experience.
+    pub fn is_named(&self, experience: &ExperienceId) -> bool {
+        let mut targets = self.links.iter().map(|link| &link.target);
+        targets.any(|target| matches!(target, Target::One(one) if one == experience))
+    }
+
+    /// True if it is the management experience of a link.
+    pub fn is_followed(&self, experience: &ExperienceId) -> bool {
+        let mut links = self.links.iter();
+        links.any(|link| link.management_experience == *experience)
     }
 }
 
@@ -320,7 +330,8 @@ fn read_links(
 ) -> Vec<Link> {
     let stale_after_hours = reader.stale_after_hours(config.notify.stale_after_hours.as_ref());
     let mut links = Vec::new();
-    let mut taken = BTreeSet::new();
+    let mut places = Vec::new();
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for raw in &config.link {
         let guard = reader.guard(&raw.guard, guard);
         let management_experience =
@@ -347,13 +358,24 @@ fn read_links(
             );
             continue;
         };
-        if let Some(target) = &target
-            && !taken.insert((name.clone(), target.clone()))
-        {
-            let message = format!(
-                "{name} {target} is in another link already; a member experience follows one management experience"
+        if let Some(target) = &target {
+            // An experience is of one member. `*` is of each.
+            let claim = match target {
+                Target::One(experience) => experience.to_string(),
+                Target::EveryLive => format!("{name} *"),
+            };
+            let this = format!(
+                "{} -> {target} of {name}",
+                raw.management_experience.get_ref()
             );
-            reader.problem(&raw.member_experience.span(), message);
+            if let Some(other) = taken.get(&claim) {
+                let message = format!(
+                    "{claim} is in another link already, {other}; a member experience follows one management experience, and is of one member"
+                );
+                reader.problem(&raw.member_experience.span(), message);
+            } else {
+                taken.insert(claim, this);
+            }
         }
         if let (Some(management_experience), Some(target), Some(member)) =
             (management_experience, target, member)
@@ -362,6 +384,7 @@ fn read_links(
                 let message = format!("{target} cannot follow itself");
                 reader.problem(&raw.member_experience.span(), message);
             }
+            places.push(raw.member_experience.span());
             links.push(Link {
                 management_experience,
                 member: member.clone(),
@@ -372,6 +395,16 @@ fn read_links(
                 stale_after_hours,
             });
         }
+    }
+    for (place, path) in follows::chains(&links) {
+        let (Some(span), Some(link)) = (places.get(place), links.get(place)) else {
+            continue;
+        };
+        let message = format!(
+            "{} cannot follow another experience and be followed: {path}",
+            link.target
+        );
+        reader.problem(span, message);
     }
     links
 }

@@ -25,7 +25,9 @@ fn the_fixture_is_read_whole() {
     assert_eq!(emea.policy.protect.len(), 1);
     assert_eq!(all.target, Target::EveryLive);
     assert_eq!(all.policy, LinkPolicy::default());
-    assert_eq!(config.named_lanes(&"emea".parse().unwrap()).len(), 1);
+    let free = |text: &str| config.is_free(&text.parse().unwrap());
+    assert!(free("exp-0"));
+    assert!(!free(emea.management_experience.as_str()) && !free("exp-9d1kq27hs0abc"));
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! Which experience follows which. A member experience follows one management experience, and none
+//! that is followed is a follower itself: in a chain or a circle one list would overwrite another.
+
+use std::fmt;
+
+use crate::ids::{ExperienceId, MemberName};
+use crate::link::{Link, Target};
+
+/// One end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hop {
+    /// An experience.
+    Experience(ExperienceId),
+    /// The experiences that `*` covers of a member.
+    EveryLive(MemberName),
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Experience(experience) => experience.fmt(f),
+            Self::EveryLive(member) => write!(f, "{member} *"),
+        }
+    }
+}
+
+/// A path along links, from a management experience to what follows it in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowPath(Vec<Hop>);
+
+impl FollowPath {
+    /// The path that begins with a link from `management` to `member`. It ends where nothing follows,
+    /// or where it meets itself. Where several links follow, it takes the first.
+    pub fn new(links: &[Link], management: &ExperienceId, member: &ExperienceId) -> Self {
+        let mut seen = vec![management.clone()];
+        let mut next = member.clone();
+        loop {
+            let is_circle = seen.contains(&next);
+            seen.push(next.clone());
+            if is_circle {
+                return Self::of(seen, None);
+            }
+            let Some(link) = follower(links, &next) else {
+                return Self::of(seen, None);
+            };
+            match &link.target {
+                Target::One(experience) => next = experience.clone(),
+                Target::EveryLive => return Self::of(seen, Some(link.member.name.clone())),
+            }
+        }
+    }
+
+    fn of(experiences: Vec<ExperienceId>, last: Option<MemberName>) -> Self {
+        let experiences = experiences.into_iter().map(Hop::Experience);
+        Self(experiences.chain(last.map(Hop::EveryLive)).collect())
+    }
+
+    /// The experiences of the path, without a `*` at its end.
+    pub fn experiences(&self) -> impl Iterator<Item = &ExperienceId> {
+        self.0.iter().filter_map(|hop| match hop {
+            Hop::Experience(experience) => Some(experience),
+            Hop::EveryLive(_) => None,
+        })
+    }
+
+    /// True if it leads back to where it began.
+    pub fn is_circle(&self) -> bool {
+        self.0.len() > 1 && self.0.first() == self.0.last()
+    }
+}
+
+impl fmt::Display for FollowPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, hop) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" -> ")?;
+            }
+            hop.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// The first link that follows the experience. One that leads further comes before `*`.
+fn follower<'a>(links: &'a [Link], experience: &ExperienceId) -> Option<&'a Link> {
+    let follows = |link: &&Link| link.management_experience == *experience;
+    let named = links.iter().filter(follows);
+    let mut named = named.filter(|link| matches!(link.target, Target::One(_)));
+    named.next().or_else(|| links.iter().find(follows))
+}
+
+/// The links that make a chain or a circle, by their places, each with its path. A circle is told
+/// once, at its first link.
+pub(super) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
+    let mut chains = Vec::new();
+    let mut told: Vec<&ExperienceId> = Vec::new();
+    for (place, link) in links.iter().enumerate() {
+        let (management, Target::One(member)) = (&link.management_experience, &link.target) else {
+            continue;
+        };
+        // An experience that follows itself is told as such.
+        if member == management || told.contains(&management) || follower(links, member).is_none() {
+            continue;
+        }
+        let path = FollowPath::new(links, management, member);
+        if path.is_circle() {
+            let of_circle = links.iter().map(|link| &link.management_experience);
+            told.extend(of_circle.filter(|id| path.experiences().any(|hop| hop == *id)));
+        }
+        chains.push((place, path));
+    }
+    chains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+
+    /// The problems of a configuration with these links: management experience, member, target.
+    fn problems(links: &[(&str, &str, &str)]) -> Vec<String> {
+        let mut text = "schema = 1\n".to_owned();
+        for (name, digit) in [("emea", 2), ("apac", 3)] {
+            let account = digit.to_string().repeat(12);
+            text += &format!(
+                "[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"id\"\n"
+            );
+        }
+        for (management, member, target) in links {
+            text += &format!(
+                "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{member}\"\nmember_experience = \"{target}\"\n"
+            );
+        }
+        match Config::parse(&text) {
+            Ok(_) => Vec::new(),
+            Err(invalid) => invalid.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn links_that_share_a_management_experience_or_follow_several_are_fine() {
+        let star = [
+            ("exp-a", "emea", "exp-1"),
+            ("exp-a", "apac", "exp-2"),
+            ("exp-b", "apac", "*"),
+            ("exp-b", "emea", "exp-3"),
+        ];
+        assert_eq!(problems(&star), [] as [String; 0]);
+    }
+
+    #[test]
+    fn a_chain_is_told_at_the_link_whose_follower_is_followed() {
+        let found = problems(&[("exp-a", "emea", "exp-b"), ("exp-b", "apac", "exp-c")]);
+        assert_eq!(
+            found,
+            [
+                "13:21: exp-b cannot follow another experience and be followed: exp-a -> exp-b -> exp-c"
+            ]
+        );
+        let found = problems(&[("exp-b", "apac", "*"), ("exp-a", "emea", "exp-b")]);
+        assert_eq!(
+            found,
+            [
+                "17:21: exp-b cannot follow another experience and be followed: exp-a -> exp-b -> apac *"
+            ]
+        );
+        let found = problems(&[
+            ("exp-c", "apac", "exp-d"),
+            ("exp-b", "apac", "exp-c"),
+            ("exp-a", "emea", "exp-b"),
+        ]);
+        let paths: Vec<_> = found
+            .iter()
+            .map(|told| told.rsplit(": ").next().unwrap())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "exp-b -> exp-c -> exp-d",
+                "exp-a -> exp-b -> exp-c -> exp-d"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_circle_is_told_once_with_its_path() {
+        let found = problems(&[("exp-a", "emea", "exp-b"), ("exp-b", "apac", "exp-a")]);
+        assert_eq!(
+            found,
+            [
+                "13:21: exp-b cannot follow another experience and be followed: exp-a -> exp-b -> exp-a"
+            ]
+        );
+        let found = problems(&[
+            ("exp-a", "emea", "exp-b"),
+            ("exp-b", "apac", "exp-c"),
+            ("exp-c", "apac", "exp-a"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].ends_with("exp-a -> exp-b -> exp-c -> exp-a"));
+        // What leads into a circle is told as well, and ends where the circle closes.
+        let found = problems(&[
+            ("exp-z", "emea", "exp-a"),
+            ("exp-a", "emea", "exp-b"),
+            ("exp-b", "apac", "exp-c"),
+            ("exp-c", "apac", "exp-b"),
+        ]);
+        assert!(found[0].ends_with("exp-z -> exp-a -> exp-b -> exp-c -> exp-b"));
+    }
+
+    #[test]
+    fn an_experience_that_follows_itself_is_told_as_such() {
+        let found = problems(&[("exp-a", "emea", "exp-a")]);
+        assert_eq!(found, ["13:21: exp-a cannot follow itself"]);
+    }
+
+    #[test]
+    fn an_experience_that_two_members_claim_is_told_with_the_other() {
+        let found = problems(&[("exp-a", "emea", "exp-1"), ("exp-b", "apac", "exp-1")]);
+        assert_eq!(
+            found,
+            [
+                "17:21: exp-1 is in another link already, exp-a -> exp-1 of emea; a member experience follows one management experience, and is of one member"
+            ]
+        );
+        let found = problems(&[("exp-a", "emea", "*"), ("exp-b", "emea", "*")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("emea * is in another link already"));
+    }
+}

@@ -97,7 +97,7 @@ pub struct LinkPolicy {
 pub enum Target {
     /// One experience.
     One(ExperienceId),
-    /// `*`: every live experience of the member that no other link names.
+    /// `*`: every live experience of the member that no link names or follows.
     EveryLive,
 }
 

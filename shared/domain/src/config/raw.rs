@@ -42,7 +42,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawMember>"))]
     pub(super) member: Vec<Table<RawMember>>,
-    /// Which member experiences follow which management experience.
+    /// Which member experiences follow which management experience. A member experience follows one,
+    /// and none that follows is followed.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawLink>"))]
     pub(super) link: Vec<Table<RawLink>>,
@@ -172,8 +173,8 @@ pub(super) struct RawLink {
     /// The name of a member.
     #[cfg_attr(feature = "schema", schemars(with = "MemberName"))]
     pub(super) member: Spanned<String>,
-    /// The member experience that follows, or `*`: every live experience of the member that no
-    /// other link names.
+    /// The member experience that follows, or `*`: every live experience of the member that no link
+    /// names, and that no link has as its `management_experience`.
     #[cfg_attr(
         feature = "schema",
         schemars(with = "String", regex(pattern = r"^(\*|exp-[A-Za-z0-9-]{1,60})$"))

@@ -7,7 +7,7 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use libfuzzer_sys::fuzz_target;
-use pmp_sync_domain::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId, LaneId, MemberName, PolicyId, ProductId, RunId};
+use pmp_sync_domain::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId, InstallationId, LaneId, MemberName, PolicyId, ProductId, RunId};
 use pmp_sync_domain::wire::{Envelope, Scope, Trigger, Unreadable, WorkerMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,9 +91,11 @@ fn check_names(text: &str) {
     check_id::<PolicyId>(text);
     check_id::<ProductId>(text);
     if let Some(experience) = check_id::<ExperienceId>(text) {
-        for seq in [0, 12, u64::MAX] {
-            let experience = experience.clone();
-            check_change_set_name(&ChangeSetName { experience, seq });
+        for seq in [0, 12, 999_999_999] {
+            let of = InstallationId::of_ledger(text);
+            let name = ChangeSetName::new(experience.clone(), seq, of, u128::from(seq) << 20);
+            check_change_set_name(&name);
+            check_change_set_name(&ChangeSetName { mark: None, ..name });
         }
     }
     if let Some(run) = check_id::<RunId>(text) {

@@ -445,10 +445,12 @@ async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
         assert_eq!(listed, [ExperienceId::new(&id).unwrap()], "{account}");
         let catalog = Catalog::new(&config);
         let name: ChangeSetName = format!("pmp-sync:{id}:{seq}").parse().unwrap();
-        assert_eq!(catalog.find(&name).await.unwrap(), None);
+        assert_eq!(catalog.named(&name).await.unwrap(), []);
         let intent = Intent {
             token: seq.to_string(),
+            name: Some(name.clone()),
             at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            written_at: None,
             creates_policy: false,
             changes: vec![IntentChange {
                 product: ProductId::new("p").unwrap(),
@@ -458,7 +460,12 @@ async fn the_owner_lists_without_and_the_administrator_with_the_scope() {
             }],
         };
         let set = catalog.start(&name, &intent).await.unwrap();
-        assert_eq!(catalog.find(&name).await.unwrap(), Some(set.clone()));
+        let named = catalog.named(&name).await.unwrap();
+        assert_eq!(named.len(), 1);
+        assert_eq!(named[0].id, set);
+        assert!(intent.is_started_by(&named[0]), "{named:?}");
+        let newest = catalog.newest(&name.experience).await.unwrap();
+        assert_eq!((&newest[0].id, newest[0].name.parse()), (&set, Ok(name)));
         while catalog.status(&set).await.unwrap() == ChangeSetStatus::Underway {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -3,15 +3,16 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{ChangeSetId, LaneId, RunId};
+use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Next, OnTick, Phase, next, on_tick, restart_is_due};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::time::elapsed;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
 use crate::member_rules::apply_member_rules;
+use crate::others::notice_others;
 use crate::settle::{quarantine, settle};
-use crate::start::{start_again, start_batch};
+use crate::start::{find_again, start_again, start_batch};
 use crate::steps::{Step, announce_settled, close, send_tick, transition};
 
 /// Steps of one invocation on one lane. A settle and the next start are three steps. More than a
@@ -31,17 +32,17 @@ const ANNOUNCE_AGAIN: i64 = 60;
 pub(crate) struct Wake {
     /// The highest Tick number.
     pub(crate) tick: Option<u64>,
-    /// Our change sets that have ended, each with the `seq` of its intent.
-    pub(crate) ended: Vec<(u64, ChangeSetId)>,
+    /// Change sets of pmp-sync on the experience that have ended, of any installation.
+    pub(crate) ended: Vec<(ChangeSetName, ChangeSetId)>,
 }
 
-/// Advances the lane as far as possible. `ended` are change sets that are reported to have
-/// ended, each with the `seq` of its intent. `live_tick` is true if the live Tick is among the
+/// Advances the lane as far as possible. `ended` are change sets with names of pmp-sync that are
+/// reported to have ended. `live_tick` is true if the live Tick is among the
 /// messages. The invocation ends at `deadline`.
 pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
-    ended: &[(u64, ChangeSetId)],
+    ended: &[(ChangeSetName, ChangeSetId)],
     live_tick: bool,
     deadline: Timestamp,
 ) -> Step<()> {
@@ -57,9 +58,14 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
         let Some(state) = apply_member_rules(context, lane, state).await? else {
             continue;
         };
+        let Some(state) = notice_others(context, lane, state, ended).await? else {
+            continue;
+        };
+        // By the whole name: an event of an earlier installation has the number of an intent, too.
+        let ours = state.change_set_name(&lane.experience);
         let ended = ended
             .iter()
-            .find(|(seq, _)| *seq == state.seq)
+            .find(|(name, _)| Some(name) == ours.as_ref())
             .map(|(_, id)| id.clone());
         match state.phase {
             Phase::InFlight if live_tick || ended.is_some() => {
@@ -70,13 +76,8 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
                 continue;
             }
             // The event arrived before the invocation that started the change set recorded its
-            // id.
-            Phase::Starting if ended.is_some() => {
-                let seq = state.seq;
-                if let Some(id) = ended {
-                    transition(context, lane, state, |state| state.started(seq, id.clone()))
-                        .await?;
-                }
+            // id. Its name alone is no proof.
+            Phase::Starting if ended.is_some() && find_again(context, lane, &state).await? => {
                 continue;
             }
             Phase::Starting if live_tick => {

@@ -2,7 +2,7 @@
 //! others.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::ids::{AccountId, InstallationId};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::ports::{
     Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
@@ -28,6 +28,8 @@ pub struct Context<L, C, O, S> {
 pub struct Membership {
     /// The account id, 12 digits.
     pub account: AccountId,
+    /// The installation that the worker belongs to. The names of its change sets contain it.
+    pub installation: InstallationId,
     /// The timeout of the function, in seconds: after that time the invocation that wrote an intent
     /// has ended.
     pub timeout_seconds: i64,
@@ -36,12 +38,22 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A member account without rules of its own.
+    /// A member account without rules of its own, of the installation without a name.
     pub fn new(account: AccountId, timeout_seconds: u16) -> Self {
         Self {
             account,
+            installation: InstallationId::of_ledger(""),
             timeout_seconds: i64::from(timeout_seconds),
             rules: MemberRules::default(),
+        }
+    }
+
+    /// Sets the installation.
+    #[must_use]
+    pub fn of(self, installation: InstallationId) -> Self {
+        Self {
+            installation,
+            ..self
         }
     }
 

@@ -77,13 +77,11 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
             .await;
         }
     };
-    let mut seq = 0;
     let lane = match &message {
         WorkerMessage::Change(change) => change.lane(),
         WorkerMessage::Tick(tick) => tick.lane(),
         WorkerMessage::ChangeSet(event) => {
             if let Some(name) = event.lane() {
-                seq = name.seq;
                 LaneId {
                     account: context.member.account.clone(),
                     experience: name.experience,
@@ -118,7 +116,10 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
             mail.ticks.push(place);
             mail.wake.tick = mail.wake.tick.max(Some(tick.number));
         }
-        WorkerMessage::ChangeSet(event) => mail.wake.ended.push((seq, event.id)),
+        WorkerMessage::ChangeSet(event) => {
+            let name = event.lane();
+            mail.wake.ended.extend(name.map(|name| (name, event.id)));
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use pmp_sync_aws::logs;
 use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::ChangesQueue;
 use pmp_sync_aws::system::{System, variable};
-use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::ids::{AccountId, InstallationId};
 use pmp_sync_domain::lane::MemberRules;
 use tracing::Instrument as _;
 
@@ -36,13 +36,11 @@ pub async fn run() -> Result<(), Error> {
         &variable::<String>("PMP_SYNC_MEMBER_MODE")?,
         &variable::<String>("PMP_SYNC_MEMBER_MOST_DENIES")?,
     )?;
+    let table: String = variable("PMP_SYNC_LEDGER_TABLE")?;
+    let installation = InstallationId::of_ledger(&table);
     let context = &AwsContext {
         // Of what the worker writes, the records of change sets expire.
-        ledger: Ledger::new(
-            &management,
-            variable::<String>("PMP_SYNC_LEDGER_TABLE")?,
-            variable("PMP_SYNC_RUN_RETENTION_DAYS")?,
-        ),
+        ledger: Ledger::new(&management, table, variable("PMP_SYNC_RUN_RETENTION_DAYS")?),
         catalog: Catalog::new(&config),
         outbox: Outbox {
             queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
@@ -50,7 +48,9 @@ pub async fn run() -> Result<(), Error> {
             bus: EventBus::for_announcements(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),
         },
         system: System,
-        member: Membership::new(account, timeout_seconds).with_rules(rules),
+        member: Membership::new(account, timeout_seconds)
+            .of(installation)
+            .with_rules(rules),
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
         let span = tracing::info_span!(

@@ -7,10 +7,12 @@
 mod advance;
 mod claim;
 mod context;
+mod find;
 mod inbox;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod member_rules;
+mod others;
 mod policy;
 mod settle;
 mod start;

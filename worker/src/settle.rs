@@ -13,6 +13,7 @@ use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
+use crate::find::find_started;
 use crate::policy::{Reading, read_policy};
 use crate::steps::{Step, back_off_until, transition};
 
@@ -77,8 +78,7 @@ pub(crate) async fn settle<L: Ledger, C: Catalog, O: Outbox, S: System>(
             if age < UNSEEN {
                 return Ok(None);
             }
-            let name = state.change_set_name(&lane.experience);
-            if context.catalog.find(&name).await?.is_some() {
+            if find_started(context, lane, state, intent).await?.is_some() {
                 return Ok(None);
             }
             tracing::error!(%lane, seq = state.seq, change_set = %id, "the service does not know the change set any more");

@@ -2,7 +2,7 @@
 //! The order of the calls is part of the lane protocol.
 
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{ChangeSetName, LaneId};
 use pmp_sync_domain::lane::{
     BlockReason, Ending, Intent, IntentChange, LaneState, OpenChange, choose, counts, first_tick,
 };
@@ -10,6 +10,8 @@ use pmp_sync_domain::policy::{PolicySnapshot, ProductChange};
 use pmp_sync_domain::ports::Closing;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
+use crate::find::find_started;
+use crate::others::look_for_others;
 use crate::policy::{Reading, block, read_policy};
 use crate::steps::{Step, back_off_until, close, send_tick, transition};
 
@@ -24,6 +26,9 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
 ) -> Step<bool> {
     let Some(planned) = state.planned_run() else {
         return Ok(true);
+    };
+    let Some(state) = look_for_others(context, lane, state).await? else {
+        return Ok(false);
     };
     let mut creates_policy = false;
     let policy = match read_policy(context, lane, &state).await {
@@ -54,9 +59,18 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
         // The number of changes was worth a batch, but with the policy known it is not.
         return Ok(false);
     }
+    let random = context.system.bits();
+    let name = ChangeSetName::new(
+        lane.experience.clone(),
+        state.seq + 1,
+        context.member.installation.clone(),
+        random,
+    );
     let intent = Intent {
-        token: format!("{:032x}", context.system.bits()),
+        token: format!("{random:032x}"),
+        name: Some(name),
         at: now,
+        written_at: None,
         creates_policy,
         changes: choice
             .batch
@@ -105,8 +119,10 @@ async fn start<L: Ledger, C: Catalog, O: Outbox, S: System>(
     state: LaneState,
     intent: &Intent,
 ) -> Step<bool> {
-    let name = state.change_set_name(&lane.experience);
     let seq = state.seq;
+    let Some(name) = state.change_set_name(&lane.experience) else {
+        return Ok(false);
+    };
     let error = match context.catalog.start(&name, intent).await {
         Ok(id) => {
             tracing::info!(%lane, seq, change_set = %id, "the change set is under way");
@@ -121,7 +137,7 @@ async fn start<L: Ledger, C: Catalog, O: Outbox, S: System>(
         // The call may have taken effect: the lane stays at `starting` until a Tick finds out.
         Kind::Retryable | Kind::Conflict => return Ok(true),
         Kind::Locked => {
-            if let Some(id) = context.catalog.find(&name).await? {
+            if let Some(id) = find_started(context, lane, &state, intent).await? {
                 transition(context, lane, state, |state| state.started(seq, id.clone())).await?;
                 return Ok(true);
             }
@@ -139,6 +155,28 @@ async fn start<L: Ledger, C: Catalog, O: Outbox, S: System>(
     Ok(false)
 }
 
+/// Looks for the change set of an intent whose id is not recorded, and records it. Returns false if
+/// it is not found.
+pub(crate) async fn find_again<L: Ledger, C: Catalog, O: Outbox, S: System>(
+    context: &Context<L, C, O, S>,
+    lane: &LaneId,
+    state: &LaneState,
+) -> Step<bool> {
+    let Some(intent) = &state.intent else {
+        return Ok(false);
+    };
+    let seq = state.seq;
+    let Some(id) = find_started(context, lane, state, intent).await? else {
+        return Ok(false);
+    };
+    tracing::info!(%lane, seq, change_set = %id, "the change set was started after all");
+    transition(context, lane, state.clone(), |state| {
+        state.started(seq, id.clone())
+    })
+    .await?;
+    Ok(true)
+}
+
 /// Resolves an intent that may or may not have been started: looks up its change set by name,
 /// then starts it again with the same token and changes.
 pub(crate) async fn start_again<L: Ledger, C: Catalog, O: Outbox, S: System>(
@@ -149,14 +187,8 @@ pub(crate) async fn start_again<L: Ledger, C: Catalog, O: Outbox, S: System>(
     let Some(intent) = state.intent.clone() else {
         return Ok(());
     };
-    let name = state.change_set_name(&lane.experience);
     let seq = state.seq;
-    if let Some(id) = context.catalog.find(&name).await? {
-        tracing::info!(%lane, seq, change_set = %id, "the change set was started after all");
-        transition(context, lane, state.clone(), |state| {
-            state.started(seq, id.clone())
-        })
-        .await?;
+    if find_again(context, lane, state).await? {
         return Ok(());
     }
     if state.suspension.is_some() || !state.permits(&intent, context.now()) {

@@ -12,8 +12,8 @@ use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{
-    BATCH, Counts, FailedAlone, Intent, LaneState, OpenChange, Quarantined, Rejected, counts,
-    first_tick, outstanding,
+    BATCH, Counts, FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, Rejected,
+    StartedSet, counts, first_tick, outstanding,
 };
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
@@ -190,8 +190,12 @@ impl ChangeSets for Ports<'_> {
         Ok(ChangeSetStatus::Underway)
     }
 
-    async fn find(&self, _: &ChangeSetName) -> Result<Option<ChangeSetId>> {
-        Ok(None)
+    async fn named(&self, _: &ChangeSetName) -> Result<Vec<NamedSet>> {
+        Ok(Vec::new())
+    }
+
+    async fn newest(&self, _: &ExperienceId) -> Result<Vec<StartedSet>> {
+        Ok(Vec::new())
     }
 }
 

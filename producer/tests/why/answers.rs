@@ -102,6 +102,8 @@ fn a_change_is_followed_from_the_plan_to_its_end() {
         state.intent = Some(Intent {
             creates_policy: false,
             token: "t".to_owned(),
+            name: None,
+            written_at: None,
             at: state.updated_at.unwrap(),
             changes: vec![IntentChange {
                 product: product("a"),

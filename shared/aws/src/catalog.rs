@@ -1,6 +1,7 @@
 //! The AWS Marketplace Catalog API.
 
 pub mod admin;
+mod sets;
 
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::Client;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId};
-use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
+use pmp_sync_domain::lane::{ChangeError, Failed, Intent, NamedSet, StartedSet};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
 use serde_json::{Value, json};
@@ -138,49 +139,6 @@ impl ReadOnlyCatalog {
         let words = format!("there are more than {} entities", found.len());
         let kind = Kind::Refused;
         Err(ServiceError::new("ListEntities", entity_type, kind, words))
-    }
-
-    /// Finds a change set by its name on an experience, in one scope.
-    async fn change_set_in(
-        &self,
-        name: &ChangeSetName,
-        scope: Option<Filter>,
-    ) -> Result<Option<ChangeSetId>> {
-        let thing = name.to_string();
-        let filter = |key: &str, value: &str| Filter::builder().name(key).value_list(value).build();
-        let by_name = [
-            filter("EntityId", name.experience.as_str()),
-            filter("ChangeSetName", &thing),
-        ];
-        let filters: Vec<_> = by_name.into_iter().chain(scope).collect();
-        let mut token = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .list_change_sets()
-                .catalog(CATALOG)
-                .set_filter_list(Some(filters.clone()))
-                .max_results(20)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| service_error("ListChangeSets", &thing, &error))?;
-            let found = page
-                .change_set_summary_list()
-                .iter()
-                .find(|summary| summary.change_set_name() == Some(thing.as_str()))
-                .and_then(|summary| summary.change_set_id());
-            if let Some(id) = found {
-                return ChangeSetId::new(id).map(Some).map_err(|error| {
-                    ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
-                });
-            }
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -363,20 +321,12 @@ impl ChangeSets for Catalog {
         }
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
-        let mut refused = Vec::new();
-        for scope in scopes() {
-            match self.read.change_set_in(name, scope).await {
-                Ok(None) => {}
-                Ok(found) => return Ok(found),
-                Err(error) if is_no_scope(&error) => refused.push(error),
-                Err(error) => return Err(error),
-            }
-        }
-        if refused.len() < scopes().len() {
-            return Ok(None);
-        }
-        refused.pop().map_or(Ok(None), Err)
+    async fn named(&self, name: &ChangeSetName) -> Result<Vec<NamedSet>> {
+        sets::named(&self.read.client, name).await
+    }
+
+    async fn newest(&self, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
+        sets::newest(&self.read.client, experience).await
     }
 }
 

@@ -5,6 +5,7 @@ mod script;
 use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId};
+use pmp_sync_domain::lane::{NamedSet, SetContent};
 use pmp_sync_domain::ports::{ChangeSets as _, ReadCatalog as _};
 use serde_json::{Value, json};
 
@@ -108,25 +109,48 @@ async fn a_change_set_is_found_whoever_owns_the_experience() {
         (200, None, json!({ "ChangeSetSummaryList": [set] }))
     };
     let none = || (200, None, json!({ "ChangeSetSummaryList": [] }));
+    let change = |kind: &str, ids: &[&str]| json!({ "ChangeType": kind, "Details": json!({ "Products": [{ "Ids": ids }] }).to_string() });
+    let whole = || {
+        let sets = [
+            change("AllowProductProcurement", &["a", "b"]),
+            change("DenyProductProcurement", &["c"]),
+        ];
+        (
+            200,
+            None,
+            json!({ "ChangeSetId": "cs1", "StartTime": "2026-01-01T00:00:00Z", "ChangeSet": sets }),
+        )
+    };
     let own = vec![none(), named(&name.to_string())];
     let theirs = vec![named(&name.to_string())];
     let refused = vec![
         refused(422, "ValidationException"),
         named(&name.to_string()),
     ];
-    for answers in [own, theirs, refused] {
+    for mut answers in [own, theirs, refused] {
         let calls = answers.len();
+        answers.push(whole());
         let (script, config) = Script::new(answers).await;
-        let found = Catalog::new(&config).find(&name).await.unwrap();
-        assert_eq!(found, Some("cs1".parse().unwrap()));
+        let found = Catalog::new(&config).named(&name).await.unwrap();
+        let products = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect();
+        let expected = NamedSet {
+            id: "cs1".parse().unwrap(),
+            started: "2026-01-01T00:00:00Z".parse().ok(),
+            content: Some(SetContent {
+                allow: products(&["a", "b"]),
+                deny: products(&["c"]),
+                ..SetContent::default()
+            }),
+        };
+        assert_eq!(found, [expected]);
         let seen = script.seen();
         let scoped = |call: usize| {
             let filters = seen[call].body["FilterList"].as_array().unwrap();
             filters.contains(&shared())
         };
-        assert_eq!(seen.len(), calls);
+        assert_eq!(seen.len(), calls + 1);
         assert!(scoped(0) && (calls == 1 || !scoped(1)));
     }
     let (_, config) = Script::new(vec![named("another"), none()]).await;
-    assert_eq!(Catalog::new(&config).find(&name).await.unwrap(), None);
+    assert_eq!(Catalog::new(&config).named(&name).await.unwrap(), []);
 }

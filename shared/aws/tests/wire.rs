@@ -38,6 +38,7 @@ fn name() -> ChangeSetName {
     ChangeSetName {
         experience: ExperienceId::new("exp-1").unwrap(),
         seq: 4,
+        mark: None,
     }
 }
 
@@ -57,6 +58,8 @@ fn lane() -> LaneId {
 fn intent(changes: impl IntoIterator<Item = IntentChange>) -> Intent {
     Intent {
         token: "token".to_owned(),
+        name: None,
+        written_at: None,
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         creates_policy: false,
         changes: changes.into_iter().collect(),

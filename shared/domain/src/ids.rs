@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+mod change_set_name;
+
+pub use self::change_set_name::{CHANGE_SET_PREFIX, ChangeSetName, InstallationId, NameMark};
+
 /// A text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {kind}: {expected}")]
@@ -291,46 +295,6 @@ impl FromStr for LaneId {
     }
 }
 
-/// Prefix of the name of every change set that pmp-sync starts. Events contain the name and no
-/// entity, so pmp-sync recognizes its own by name (EventBridge reference of marketplacecatalog).
-pub const CHANGE_SET_PREFIX: &str = "pmp-sync:";
-
-/// The name of the change set for an intent of a lane: `pmp-sync:<experience>:<seq>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSetName {
-    /// The member experience.
-    pub experience: ExperienceId,
-    /// The intent's number on its lane.
-    pub seq: u64,
-}
-
-impl fmt::Display for ChangeSetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{CHANGE_SET_PREFIX}{}:{}", self.experience, self.seq)
-    }
-}
-
-impl FromStr for ChangeSetName {
-    type Err = InvalidId;
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let wrong = || {
-            invalid(
-                "a change set name of pmp-sync",
-                text,
-                "pmp-sync:<experience>:<seq>",
-            )
-        };
-        let rest = text.strip_prefix(CHANGE_SET_PREFIX).ok_or_else(wrong)?;
-        let (experience, seq) = rest.rsplit_once(':').ok_or_else(wrong)?;
-        let name = Self {
-            experience: experience.parse().map_err(|_| wrong())?,
-            seq: seq.parse().map_err(|_| wrong())?,
-        };
-        // An intent has exactly one name: no sign and no zeros before the number.
-        (name.to_string() == text).then_some(name).ok_or_else(wrong)
-    }
-}
-
 /// The hash of a plan, by which it is approved and compared: SHA-256 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -439,31 +403,12 @@ mod tests {
         assert!("".parse::<RunId>().is_err());
     }
 
-    #[test]
-    fn an_intent_has_one_name() {
-        assert!("pmp-sync:exp-1:12".parse::<ChangeSetName>().is_ok());
-        for text in [
-            "pmp-sync:exp-1:+12",
-            "pmp-sync:exp-1:012",
-            "pmp-sync:exp-1:",
-            "exp-1:12",
-        ] {
-            assert!(text.parse::<ChangeSetName>().is_err(), "{text}");
-        }
-    }
-
     proptest! {
         #[test]
         fn run_ids_sort_as_text_as_they_sort_as_ids(a in 0_i64..1 << 47, b in 0_i64..1 << 47, x: u128, y: u128) {
             let (a, b) = (RunId::next(None, a, x), RunId::next(None, b, y));
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             prop_assert_eq!(a.to_string().parse::<RunId>().unwrap(), a);
-        }
-
-        #[test]
-        fn change_set_names_are_read_back(seq: u64) {
-            let name = ChangeSetName { experience: ExperienceId::new("exp-4s8kd0qmw1x2y").unwrap(), seq };
-            prop_assert_eq!(name.to_string().parse::<ChangeSetName>().unwrap(), name);
         }
     }
 }

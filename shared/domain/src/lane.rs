@@ -16,11 +16,14 @@ mod transitions;
 
 pub use self::batch::{BATCH, Counts, is_worthwhile};
 pub use self::bisect::{Bisect, ChangeError, Failed, FailedAlone, MOST_ALONE};
-pub use self::change::{Intent, IntentChange, OpenChange, Quarantined, counts};
+pub use self::change::{
+    Intent, IntentChange, NamedSet, OpenChange, Quarantined, SetContent, StartedSet, counts,
+};
 pub use self::member_rules::{Denied, InvalidRules, MemberMode, MemberRules};
 pub use self::next::{Choice, Next, choose, next, outstanding};
 pub use self::state::{
-    Block, BlockReason, Ending, LaneState, LaneView, Phase, Planned, Rejected, Suspension,
+    Block, BlockReason, Ending, LaneState, LaneView, OtherInstallation, Phase, Planned, Rejected,
+    Suspension,
 };
 pub use self::tick::{
     MOST_TICK_DELAY, MOST_WAIT, OnTick, first_tick, later_tick, on_tick, restart_is_due,

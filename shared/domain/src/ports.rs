@@ -14,7 +14,9 @@ use crate::delivery::Record;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
-use crate::lane::{Failed, FailedAlone, Intent, LaneState, OpenChange, Quarantined};
+use crate::lane::{
+    Failed, FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, StartedSet,
+};
 use crate::link::Member;
 use crate::policy::PolicySnapshot;
 use crate::records::{
@@ -82,11 +84,13 @@ pub trait ChangeSets: Send + Sync {
     ) -> impl Future<Output = Result<ChangeSetId>> + Send;
     /// Reads the status of a change set.
     fn status(&self, id: &ChangeSetId) -> impl Future<Output = Result<ChangeSetStatus>> + Send;
-    /// Finds the change set with that name on the experience.
-    fn find(
+    /// Finds the change sets with that name on the experience, with their start and content.
+    fn named(&self, name: &ChangeSetName) -> impl Future<Output = Result<Vec<NamedSet>>> + Send;
+    /// Reads the names of the newest change sets on the experience, whoever started them: at most 20.
+    fn newest(
         &self,
-        name: &ChangeSetName,
-    ) -> impl Future<Output = Result<Option<ChangeSetId>>> + Send;
+        experience: &ExperienceId,
+    ) -> impl Future<Output = Result<Vec<StartedSet>>> + Send;
 }
 
 /// How a claimed change was closed.

@@ -5,10 +5,11 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
 };
-use pmp_sync_domain::lane::Intent;
+use pmp_sync_domain::lane::{Intent, NamedSet, StartedSet};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, Discovery, ReadCatalog, Result};
 
+use crate::experiences::ChangeSetRecord;
 use crate::world::World;
 
 impl World {
@@ -122,15 +123,32 @@ impl ChangeSets for OrgCatalog {
         effect.answer(set.status.clone().unwrap_or(ChangeSetStatus::Underway))
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
+    async fn named(&self, name: &ChangeSetName) -> Result<Vec<NamedSet>> {
         let effect = self.world.call("ListChangeSets", &name.to_string()).await?;
         let inner = self.world.lock();
-        let name = name.to_string();
-        let experiences = &inner.experiences;
-        let found = experiences
-            .change_sets
-            .iter()
-            .find(|set| set.name == name && !experiences.hidden.contains(&set.id));
-        effect.answer(found.map(|set| set.id.clone()))
+        let text = name.to_string();
+        let visible = inner.experiences.visible(&name.experience);
+        effect.answer(
+            visible
+                .filter(|set| set.name == text)
+                .map(ChangeSetRecord::found)
+                .collect(),
+        )
+    }
+
+    async fn newest(&self, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
+        let effect = self
+            .world
+            .call("ListChangeSets", experience.as_str())
+            .await?;
+        let inner = self.world.lock();
+        let mut sets: Vec<_> = inner.experiences.visible(experience).collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(set.started));
+        let sets = sets.into_iter().take(20).map(|set| StartedSet {
+            id: set.id.clone(),
+            name: set.name.clone(),
+            started: Some(set.started),
+        });
+        effect.answer(sets.collect())
     }
 }

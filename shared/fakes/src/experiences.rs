@@ -9,7 +9,7 @@ use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, PolicyId, ProductId,
 };
-use pmp_sync_domain::lane::{ChangeError, Failed, Intent};
+use pmp_sync_domain::lane::{ChangeError, Failed, Intent, NamedSet, SetContent};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{ChangeSetStatus, Result};
 
@@ -34,6 +34,26 @@ pub struct ChangeSetRecord {
     pub ends: Timestamp,
     /// The result. None while it is under way.
     pub status: Option<ChangeSetStatus>,
+}
+
+impl ChangeSetRecord {
+    /// The change set as DescribeChangeSet reports it. Its times are whole seconds.
+    pub(crate) fn found(&self) -> NamedSet {
+        let of = |action| {
+            let changes = self.changes.iter().filter(move |(_, of)| *of == action);
+            changes.map(|(product, _)| product.clone()).collect()
+        };
+        NamedSet {
+            id: self.id.clone(),
+            started: Timestamp::from_second(self.started.as_second()).ok(),
+            content: Some(SetContent {
+                allow: of(Action::Allow),
+                deny: of(Action::Deny),
+                creates_policy: self.creates_policy,
+                is_more: false,
+            }),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -237,6 +257,18 @@ impl Experiences {
     /// True if a product makes its change set fail.
     pub fn is_bad(&self, product: &ProductId) -> bool {
         self.bad.contains(product)
+    }
+
+    /// Adds a change set that another installation, or an earlier one, started on an experience. It
+    /// holds the lock until `ends`, unless it has a result already.
+    pub fn add_set(&mut self, set: ChangeSetRecord) {
+        self.change_sets.push(set);
+    }
+
+    /// The change sets of an experience that the service still knows.
+    pub(crate) fn visible(&self, id: &ExperienceId) -> impl Iterator<Item = &ChangeSetRecord> {
+        let sets = self.change_sets.iter();
+        sets.filter(move |set| set.experience == *id && !self.hidden.contains(&set.id))
     }
 
     /// Every change set that was ever started, in that order.

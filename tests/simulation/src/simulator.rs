@@ -6,6 +6,7 @@
 
 mod event;
 mod fault_plan;
+mod foreign;
 mod guards;
 mod invariants;
 mod invocations;

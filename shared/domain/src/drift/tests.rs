@@ -124,6 +124,8 @@ fn what_a_change_set_of_ours_is_changing_is_no_edit() {
         intent: Some(Intent {
             creates_policy: false,
             token: "t".to_owned(),
+            name: None,
+            written_at: None,
             at: at(900),
             changes: vec![change("a")],
         }),

@@ -1,11 +1,17 @@
 //! The changes of a lane: claimed, in an intent, or quarantined.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Counts;
-use crate::ids::{ChangeSetId, ProductId, RunId};
+use crate::ids::{ChangeSetId, ChangeSetName, ProductId, RunId};
 use crate::policy::{Action, ProductChange};
+use crate::time::later;
+
+/// How far the service's clock may be behind the worker's, in seconds.
+const MOST_SKEW: i64 = 300;
 
 /// One change of an intent, with the run that it was claimed under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,14 +27,21 @@ pub struct IntentChange {
     pub ordinal: u32,
 }
 
-/// A change set that will be started, or was. Token and changes, in their order, determine the
+/// A change set that will be started, or was. Token, name and changes, in their order, determine the
 /// whole request, so that it can be repeated byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// `ClientRequestToken`.
     pub token: String,
+    /// The name of the change set. None in an intent of an earlier release: its name follows from
+    /// the lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ChangeSetName>,
     /// When it was written, or last tried again.
     pub at: Timestamp,
+    /// When it was written, if it was tried again since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
     /// True if the change set also creates the procurement policy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_policy: bool,
@@ -49,6 +62,56 @@ impl Intent {
             .filter(move |change| change.action == action)
             .map(|change| &change.product)
     }
+
+    /// True if this intent may have started the change set: it was not started before the intent
+    /// was written, and has exactly its content. The name is not enough, because an earlier
+    /// installation may have given it, or somebody by hand.
+    pub fn is_started_by(&self, set: &NamedSet) -> bool {
+        let earliest = later(self.written_at.unwrap_or(self.at), -MOST_SKEW);
+        let mine = SetContent {
+            allow: self.products(Action::Allow).cloned().collect(),
+            deny: self.products(Action::Deny).cloned().collect(),
+            creates_policy: self.creates_policy,
+            is_more: false,
+        };
+        set.started.is_none_or(|started| started >= earliest)
+            && set.content.as_ref().is_none_or(|content| *content == mine)
+    }
+}
+
+/// A change set of the service that was found by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSet {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// When it was started by the service's clock, if the service reports it.
+    pub started: Option<Timestamp>,
+    /// What it changes, if the service reports it.
+    pub content: Option<SetContent>,
+}
+
+/// A change set of the service in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedSet {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// Its name.
+    pub name: String,
+    /// When it was started by the service's clock, if the service reports it.
+    pub started: Option<Timestamp>,
+}
+
+/// What a change set changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetContent {
+    /// The products that it allows.
+    pub allow: BTreeSet<ProductId>,
+    /// The products that it denies.
+    pub deny: BTreeSet<ProductId>,
+    /// True if it creates a procurement policy.
+    pub creates_policy: bool,
+    /// True if it contains anything else.
+    pub is_more: bool,
 }
 
 /// Counts the changes of each kind.

@@ -11,8 +11,9 @@ use super::bisect::{Bisect, Failed};
 use super::change::Intent;
 use super::member_rules::{Denied, MemberRules};
 use crate::closed_list::closed_list;
-use crate::ids::{ChangeSetId, PlanHash, RunId};
+use crate::ids::{ChangeSetId, ChangeSetName, InstallationId, PlanHash, RunId};
 use crate::policy::{Action, ProductChange};
+use crate::time::elapsed;
 
 /// What a lane is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,42 @@ pub struct Suspension {
     pub since: Timestamp,
 }
 
+/// Another installation of pmp-sync that changes the same experience. The two undo each other's
+/// changes, unless their lists are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OtherInstallation {
+    /// The installation, as the names of its change sets say.
+    pub installation: InstallationId,
+    /// Its change set that was seen last.
+    pub change_set: ChangeSetId,
+    /// When that was seen.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub seen: Timestamp,
+}
+
+impl OtherInstallation {
+    /// The other installation that gave this name, if it is not `mine`.
+    pub fn of(
+        name: &ChangeSetName,
+        change_set: &ChangeSetId,
+        seen: Timestamp,
+        mine: &InstallationId,
+    ) -> Option<Self> {
+        let mark = name.mark.as_ref()?;
+        (mark.installation != *mine).then(|| Self {
+            installation: mark.installation.clone(),
+            change_set: change_set.clone(),
+            seen,
+        })
+    }
+
+    /// True while the other installation counts as active: for a day after its last change set.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        elapsed(self.seen, now) < 86_400.0
+    }
+}
+
 /// The ledger's item STATE of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
@@ -195,6 +232,9 @@ pub struct LaneState {
     /// The denies of the last 24 hours, which the member may limit.
     #[serde(default, skip_serializing_if = "Denied::is_empty")]
     pub denied: Denied,
+    /// Another installation that was seen on the experience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<OtherInstallation>,
     /// The block, while the lane is blocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
@@ -236,6 +276,9 @@ pub enum Rejected {
     /// The member's own rules forbid it, or are unchanged.
     #[error("the member's own rules do not allow it, or are what they were")]
     Member,
+    /// It was recorded already.
+    #[error("it was recorded already")]
+    Known,
     /// The Tick is not the live one.
     #[error("the tick is not the live one")]
     Tick,

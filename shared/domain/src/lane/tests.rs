@@ -74,6 +74,8 @@ fn intent(by: RunId, counts: Counts) -> Intent {
     };
     Intent {
         token: "token".to_owned(),
+        name: None,
+        written_at: None,
         creates_policy: false,
         at: start(),
         changes: of(Action::Allow, counts.allow)

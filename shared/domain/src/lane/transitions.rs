@@ -6,10 +6,12 @@ use super::batch::Counts;
 use super::bisect::{Bisect, MOST_ALONE};
 use super::change::{Intent, counts};
 use super::state::{
-    Block, BlockReason, Ending, LaneState, LaneView, Phase, Planned, Rejected, Suspension,
+    Block, BlockReason, Ending, LaneState, LaneView, OtherInstallation, Phase, Planned, Rejected,
+    Suspension,
 };
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::policy::ProductChange;
+use crate::time::elapsed;
 
 /// Consecutive cancellations after which a lane is blocked, because somebody does not want the
 /// change set.
@@ -121,7 +123,10 @@ impl LaneState {
         self.at(seq, &[Phase::Starting])?;
         let mut next = self.clone();
         match &mut next.intent {
-            Some(intent) if intent.at == tried => intent.at = now,
+            Some(intent) if intent.at == tried => {
+                intent.written_at.get_or_insert(tried);
+                intent.at = now;
+            }
             _ => return Err(Rejected::Phase),
         }
         next.last_attempt = Some(now);
@@ -308,12 +313,28 @@ impl LaneState {
                 .is_some_and(|mine| mine.token == intent.token)
     }
 
-    /// The name of the change set of the last intent.
-    pub fn change_set_name(&self, experience: &ExperienceId) -> ChangeSetName {
-        ChangeSetName {
+    /// The name of the change set of the current intent.
+    pub fn change_set_name(&self, experience: &ExperienceId) -> Option<ChangeSetName> {
+        let intent = self.intent.as_ref()?;
+        Some(intent.name.clone().unwrap_or_else(|| ChangeSetName {
             experience: experience.clone(),
             seq: self.seq,
+            mark: None,
+        }))
+    }
+
+    /// Records that another installation starts change sets on the experience. Rejected if that was
+    /// recorded within the last hour.
+    pub fn contested(&self, other: OtherInstallation) -> Result<Self, Rejected> {
+        let known = self.other.as_ref().is_some_and(|known| {
+            known.installation == other.installation && elapsed(known.seen, other.seen) < 3600.0
+        });
+        if known {
+            return Err(Rejected::Known);
         }
+        let mut next = self.clone();
+        next.other = Some(other);
+        Ok(next)
     }
 
     /// The lane as a plan needs it.

@@ -13,7 +13,9 @@ use std::hash::{Hash, Hasher};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName};
-use pmp_sync_domain::lane::{Counts, Intent, LaneState, MOST_WAIT, OpenChange, first_tick};
+use pmp_sync_domain::lane::{
+    Counts, Intent, LaneState, MOST_WAIT, NamedSet, OpenChange, first_tick,
+};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::ChangeSetStatus;
 
@@ -262,6 +264,13 @@ impl Fingerprint for LaneState {
         optional(self.intent.as_ref(), out, |intent, out| {
             intent.fingerprint(base, out);
         });
+        // The content of what is found by name is compared with the intent's, and its start with this.
+        out.add(
+            &self
+                .intent
+                .as_ref()
+                .is_some_and(|intent| intent.name.is_none()),
+        );
         optional(self.change_set.as_ref(), out, |id, out| {
             base.change_set(id, out);
         });
@@ -375,13 +384,13 @@ impl Fingerprint for ChangeSetId {
     }
 }
 
-impl Fingerprint for Option<ChangeSetId> {
+impl Fingerprint for NamedSet {
     fn fingerprint(&self, base: &Base, out: &mut Digest) {
-        optional(self.as_ref(), out, |id, out| id.fingerprint(base, out));
+        // Content and start never change, so the id stands for them.
+        self.id.fingerprint(base, out);
     }
     fn brief(&self) -> String {
-        self.as_ref()
-            .map_or_else(|| "none".to_owned(), ToString::to_string)
+        self.id.to_string()
     }
 }
 

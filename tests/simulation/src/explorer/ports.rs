@@ -10,7 +10,9 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
 };
-use pmp_sync_domain::lane::{FailedAlone, Intent, LaneState, OpenChange, Quarantined};
+use pmp_sync_domain::lane::{
+    FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, StartedSet,
+};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
@@ -208,9 +210,14 @@ impl ChangeSets for ExplorerPorts {
         self.scheduler.call(Call::Status(id.clone()), effect).await
     }
 
-    async fn find(&self, name: &ChangeSetName) -> Result<Option<ChangeSetId>> {
-        let effect = || self.fakes.catalog.find(name);
+    async fn named(&self, name: &ChangeSetName) -> Result<Vec<NamedSet>> {
+        let effect = || self.fakes.catalog.named(name);
         self.scheduler.call(Call::Find(name.seq), effect).await
+    }
+
+    /// Not a step of its own: it decides nothing but what is reported.
+    async fn newest(&self, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
+        self.fakes.catalog.newest(experience).await
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) enum Body {
     Change(ChangeMessage),
     /// A Tick.
     Tick(u64),
-    /// The event of a change set of that intent that has ended.
-    Ended(u64, ChangeSetId),
+    /// The event of a change set of that name that has ended.
+    Ended(String, ChangeSetId),
 }
 
 /// A message in the worker's inbox.
@@ -50,7 +50,7 @@ impl Letter {
         let (kind, run, number) = match &self.body {
             Body::Change(change) => (1, Some(change.run), u64::from(change.ordinal)),
             Body::Tick(number) => (2, None, *number),
-            Body::Ended(seq, _) => (3, None, *seq),
+            Body::Ended(name, _) => (3, None, seq_of(name)),
         };
         (kind, run, number, self.due)
     }
@@ -68,10 +68,10 @@ impl Letter {
                 base.tick(*number, out);
             }
             // Whoever reads the lane from now on finds a later intent: the message says nothing.
-            Body::Ended(seq, _) if waits && base.is_past(*seq) => out.word(3),
-            Body::Ended(seq, id) => {
+            Body::Ended(name, _) if waits && base.is_past(seq_of(name)) => out.word(3),
+            Body::Ended(name, id) => {
                 out.word(4);
-                base.seq(*seq, out);
+                base.seq(seq_of(name), out);
                 id.fingerprint(base, out);
             }
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::RunId;
 
-use super::state::seq_of;
 use super::state::{Body, Letter, Role, State, Task};
 use super::stepper::{Choice, Happened, Stepper};
 use super::tasks::{come_again, name};
@@ -59,7 +58,7 @@ impl Stepper<'_> {
                 {
                     next.letters.push(Letter {
                         due: next.now,
-                        body: Body::Ended(seq_of(&name), id),
+                        body: Body::Ended(name, id),
                     });
                 }
             }

@@ -89,9 +89,8 @@ impl Stepper<'_> {
         let body = match &letter.body {
             Body::Change(change) => change.to_body(),
             Body::Tick(number) => TickMessage::new(lane, *number).to_body(),
-            Body::Ended(seq, id) => format!(
-                r#"{{"source":"aws.marketplacecatalog","detail-type":"Change Set Succeeded","detail":{{"ChangeSetId":"{id}","ChangeSetName":"pmp-sync:{}:{seq}"}}}}"#,
-                lane.experience
+            Body::Ended(name, id) => format!(
+                r#"{{"source":"aws.marketplacecatalog","detail-type":"Change Set Succeeded","detail":{{"ChangeSetId":"{id}","ChangeSetName":"{name}"}}}}"#
             ),
         };
         Record {
@@ -269,7 +268,7 @@ pub(super) fn name(task: &Task) -> String {
             let letters = letters.iter().map(|letter| match &letter.body {
                 Body::Change(change) => format!("{} {}", change.action, change.product),
                 Body::Tick(number) => format!("tick {number}"),
-                Body::Ended(seq, _) => format!("end of {seq}"),
+                Body::Ended(name, _) => format!("end of {name}"),
             });
             let letters: Vec<_> = letters.collect();
             format!("worker {} [{}]", task.place, letters.join(", "))

@@ -28,6 +28,8 @@ pub(crate) enum ScheduledEvent {
     MemberEdit,
     /// Another program's change set locks a member experience.
     ForeignLock,
+    /// A second installation starts a change set on a member experience.
+    AnotherInstallation,
     /// Another version of the configuration.
     Configuration,
     /// An operator suspends something, or resumes everything.

@@ -95,12 +95,26 @@ pub(crate) struct Invariants {
     pub(crate) forgotten: BTreeSet<String>,
 }
 
+/// Begin of the tokens of change sets that no lane of the world started.
+pub(super) const FOREIGN: &str = "foreign-";
+
+/// The name of a change set that a lane of the world started.
+pub(super) fn our_name(set: &ChangeSetRecord) -> Option<ChangeSetName> {
+    let name = set.name.parse().ok()?;
+    (!set.token.starts_with(FOREIGN)).then_some(name)
+}
+
 /// The live Ticks of a lane beyond those that are explained.
 const MOST_TICKS: u64 = 3;
 /// How long a Tick may wait: its delay of 15 minutes, and once hidden, in milliseconds.
 const TICKS_LAST: i64 = 20 * 60_000;
 
 impl Invariants {
+    /// A name that was used before the world began.
+    pub(crate) fn reserve(&mut self, name: String) {
+        self.names.insert(name);
+    }
+
     /// A disturbance of the lanes of a member, or of every lane.
     pub(crate) fn disturb(&mut self, member: Option<usize>, now: i64) {
         for lane in self.lanes.values_mut() {
@@ -159,6 +173,9 @@ impl Invariants {
         {
             plan.ruled = true;
         }
+        if lane.state.change_set != before.change_set {
+            lane.adopted(world, id)?;
+        }
         if lane.state.seq != before.seq {
             lane.intended(world, id, &before, &self.forgotten)?;
         }
@@ -171,7 +188,7 @@ impl Invariants {
         world: &World,
         set: &ChangeSetRecord,
     ) -> Result<(), Violation> {
-        let Ok(name) = set.name.parse::<ChangeSetName>() else {
+        let Some(name) = our_name(set) else {
             return Ok(());
         };
         if !self.names.insert(set.name.clone()) {
@@ -304,6 +321,29 @@ impl LaneHistory {
         Ok(())
     }
 
+    /// The change set that the lane takes for its own has the token and the content of its intent.
+    fn adopted(&self, world: &World, id: &LaneId) -> Result<(), Violation> {
+        let (Some(adopted), Some(intent)) = (&self.state.change_set, &self.state.intent) else {
+            return Ok(());
+        };
+        let changes = intent.changes.iter();
+        let of_intent: Vec<_> = changes.map(|c| (c.product.clone(), c.action)).collect();
+        let is_ours = world.experiences(|all| {
+            let mut sets = all.change_sets().iter();
+            let set = sets.find(|set| set.id == *adopted);
+            set.is_some_and(|set| set.token == intent.token && set.changes == of_intent)
+        });
+        if is_ours {
+            return Ok(());
+        }
+        broken("own-sets", || {
+            format!(
+                "{id} takes {adopted} for the change set of its intent {}",
+                self.state.seq
+            )
+        })
+    }
+
     fn intended(
         &mut self,
         world: &World,
@@ -367,7 +407,7 @@ impl LaneHistory {
             sets.find(|set| {
                 set.experience == id.experience
                     && set.status.is_none()
-                    && set.name.parse::<ChangeSetName>().is_ok()
+                    && our_name(set).is_some()
                     && !forgotten.contains(&set.name)
             })
             .map(|set| set.name.clone())
@@ -389,7 +429,7 @@ impl LaneHistory {
 impl Invariants {
     /// The lane of a change set, and the run under whose plan it was started.
     pub(crate) fn origin(&self, set: &ChangeSetRecord) -> Option<(LaneId, RunId)> {
-        let name = set.name.parse::<ChangeSetName>().ok()?;
+        let name = our_name(set)?;
         let mut lanes = self.lanes.iter();
         let (id, lane) = lanes.find(|(id, _)| id.experience == name.experience)?;
         let seen = lane.intents.get(&name.seq)?;
@@ -405,7 +445,7 @@ impl Invariants {
     /// A change set has ended.
     pub(crate) fn ended(&mut self, set: &ChangeSetRecord, world: &World) {
         use pmp_sync_domain::ports::ChangeSetStatus;
-        let Ok(name) = set.name.parse::<ChangeSetName>() else {
+        let Some(name) = our_name(set) else {
             return;
         };
         let mut lanes = self.lanes.iter_mut();

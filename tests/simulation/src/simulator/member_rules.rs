@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{ChangeSetName, LaneId};
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{MemberMode, MemberRules, Quarantined};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, ProductChange};
@@ -14,7 +14,8 @@ use pmp_sync_domain::time::later;
 use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
-use super::invariants::{Invariants, Violation, broken};
+use super::foreign::installation;
+use super::invariants::{Invariants, Violation, broken, our_name};
 use super::rng::Rng;
 use super::state::Simulator;
 use super::task::WORKER_TIMEOUT;
@@ -69,7 +70,7 @@ impl Simulator {
         ) else {
             return;
         };
-        let fresh = Membership::new(scene.account.clone(), WORKER_TIMEOUT);
+        let fresh = Membership::new(scene.account.clone(), WORKER_TIMEOUT).of(installation());
         *worker = Arc::new(worker_of(&self.world, fresh.with_rules(rules.clone())));
         if *old != rules {
             self.ruled.insert(member);
@@ -185,7 +186,7 @@ impl Invariants {
                 other.experience == set.experience
                     && matches!(other.status, Some(ChangeSetStatus::Succeeded(_)))
                     && later(other.ends, DAY) > now
-                    && other.name.parse::<ChangeSetName>().is_ok()
+                    && our_name(other).is_some()
                     && !self.forgotten.contains(&other.name)
             });
             sets.map(|other| denies(&other.changes)).sum()

@@ -1,13 +1,12 @@
 //! What each step has done: change sets that have begun and ended, lanes and link states that were written.
 
-use pmp_sync_domain::ids::ChangeSetName;
 use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_domain::wire::LANE_SETTLED;
 use pmp_sync_fakes::{Kept, Written};
 
 use super::event;
 use super::fault_plan;
-use super::invariants::Violation;
+use super::invariants::{Violation, our_name};
 use super::scene::at;
 use super::state::Simulator;
 use super::trace::{describe, describe_link_state};
@@ -79,7 +78,9 @@ impl Simulator {
                 &serde_json::json!({ "ChangeSetId": set.id, "ChangeSetName": set.name }),
             );
             let due = at(self.now + self.rng.of("event-delay").between(0, 3_000));
-            let account = lane.account.clone();
+            let lane = lane.clone();
+            self.saw_another(&lane, &set);
+            let account = lane.account;
             self.world.changes(&account, |queue| queue.push(body, due));
         }
     }
@@ -111,6 +112,7 @@ impl Simulator {
         for written in written.into_iter().flatten() {
             self.trace
                 .line(self.now, || describe(&written.lane, &written.state));
+            self.copy_name(&written);
             self.see_commit(&written)?;
             self.invariants.wrote(&self.world, written)?;
         }
@@ -167,7 +169,7 @@ impl Simulator {
                 .world
                 .experiences(|e| e.change_sets().get(place).cloned());
             let Some(set) = set else { continue };
-            if set.name.parse::<ChangeSetName>().is_err() {
+            if our_name(&set).is_none() {
                 continue;
             }
             self.stats.add("change sets");

@@ -176,7 +176,7 @@ impl Simulator {
         });
     }
 
-    fn is_locked(&self, id: &ExperienceId) -> bool {
+    pub(crate) fn is_locked(&self, id: &ExperienceId) -> bool {
         self.world.experiences(|all| {
             let mut sets = all.change_sets().iter();
             sets.any(|set| set.experience == *id && set.status.is_none())

@@ -6,7 +6,7 @@ mod notices;
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::ids::{ChangeSetName, LaneId, ProductId};
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::lane::{BlockReason, LaneState, Phase};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::event::envelope;
 use super::guards::link_of;
-use super::invariants::{PlanSeen, Violation, broken};
+use super::invariants::{PlanSeen, Violation, broken, our_name};
 use super::scene::{HOUR, since_begin};
 use super::state::{Simulator, Turn};
 use crate::reference;
@@ -40,6 +40,7 @@ impl Simulator {
         }
         self.nothing_is_lost(&config, &helpless)?;
         self.every_set_is_on_record()?;
+        self.others_are_known()?;
         self.runs_have_ended(&helpless)?;
         self.requests_are_served_once()?;
         self.is_as_restored()?;
@@ -193,7 +194,7 @@ impl Simulator {
     fn every_set_is_on_record(&self) -> Result<(), Violation> {
         let sets = self.world.experiences(|all| all.change_sets().to_vec());
         for set in sets {
-            let Ok(name) = set.name.parse::<ChangeSetName>() else {
+            let Some(name) = our_name(&set) else {
                 continue;
             };
             if self.invariants.forgotten.contains(&set.name) {

@@ -35,10 +35,11 @@ enum Random {
     NoPolicy,
     ShortRead,
     Shrinks,
+    AnotherInstallation,
 }
 
 /// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
-const EVENTS: [(Random, u64); 19] = [
+const EVENTS: [(Random, u64); 20] = [
     (Random::SyncRequested, 16),
     (Random::ManagementEdit, 16),
     (Random::MemberEdit, 12),
@@ -58,6 +59,7 @@ const EVENTS: [(Random, u64); 19] = [
     (Random::NoPolicy, 5),
     (Random::ShortRead, 5),
     (Random::Shrinks, 5),
+    (Random::AnotherInstallation, 4),
 ];
 
 impl Simulator {
@@ -153,6 +155,7 @@ impl Simulator {
             Random::ManagementEdit => Event::ManagementEdit,
             Random::MemberEdit => Event::MemberEdit,
             Random::ForeignLock => Event::ForeignLock,
+            Random::AnotherInstallation => Event::AnotherInstallation,
             Random::Configuration => Event::Configuration,
             Random::ServerFault => Event::ServerFault,
             Random::ClockAhead => Event::ClockAhead,
@@ -233,6 +236,7 @@ impl Simulator {
             ScheduledEvent::Asked(body) => self.ask(body),
             ScheduledEvent::MemberEdit => self.edit_member(),
             ScheduledEvent::ForeignLock => self.lock_member(),
+            ScheduledEvent::AnotherInstallation => self.start_another_installations(),
             ScheduledEvent::Configuration => {
                 self.stats.add("configurations changed");
                 self.scene.change_links(self.rng.next("configuration"));

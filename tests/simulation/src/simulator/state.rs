@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
 use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
+use super::foreign::installation;
 use super::guards::Guards;
 use super::invariants::{Invariants, Violation};
 use super::rng::Rng;
@@ -58,6 +60,8 @@ pub(crate) struct Simulator {
     pub(crate) fault_plan: SharedFaultPlan,
     pub(crate) invariants: Invariants,
     pub(crate) guards: Guards,
+    /// Lanes to which another installation was reported.
+    pub(crate) contested: BTreeSet<LaneId>,
     /// A violation that was found where nothing can be returned.
     pub(crate) found: Option<Violation>,
     pub(crate) stats: Stats,
@@ -97,7 +101,7 @@ impl Simulator {
             failing.decide_by(move |call| with(&fault_plan, |fault_plan| fault_plan.fate(call)));
         });
         let workers = scene.members.iter().map(|member| {
-            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT);
+            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT).of(installation());
             Arc::new(worker(&world, member))
         });
         let mut simulator = Self {
@@ -121,6 +125,7 @@ impl Simulator {
             fault_plan,
             invariants,
             guards,
+            contested: BTreeSet::new(),
             found: None,
             stats: Stats::default(),
             trace: Trace::new(traced),
@@ -136,6 +141,7 @@ impl Simulator {
         for link in &simulator.scene.links {
             simulator.stats.add(counted(link.mode));
         }
+        simulator.add_old_sets();
         simulator.fill_schedule();
         Some(simulator)
     }

@@ -121,6 +121,8 @@ fn intent_of(batch: &[OpenChange]) -> Intent {
     });
     Intent {
         token: "token".to_owned(),
+        name: None,
+        written_at: None,
         creates_policy: false,
         at: at(60),
         changes: changes.collect(),

@@ -342,11 +342,71 @@ fn a_plan_is_shown_the_batch_of_a_lane_from_its_intent_to_its_end() {
 #[test]
 fn a_change_set_is_named_after_the_experience_and_its_intent() {
     let experience = ExperienceId::new("exp-1").unwrap();
-    let lane = starting(c(1, 0), c(1, 0));
-    assert_eq!(
-        lane.change_set_name(&experience).to_string(),
-        "pmp-sync:exp-1:4"
-    );
+    let mut lane = starting(c(1, 0), c(1, 0));
+    let named = |lane: &LaneState| {
+        let name = lane.change_set_name(&experience);
+        name.map(|name| name.to_string())
+    };
+    // An intent of an earlier release has no name of its own.
+    assert_eq!(named(&lane).as_deref(), Some("pmp-sync:exp-1:4"));
+    let text = "pmp-sync:exp-1:4:0k3f9-abcdefghjk";
+    lane.intent.as_mut().unwrap().name = text.parse().ok();
+    assert_eq!(named(&lane).as_deref(), Some(text));
+    assert_eq!(named(&LaneState::default()), None);
+}
+
+/// A change set that somebody gave the same name: an earlier installation, or a person.
+#[test]
+fn only_a_change_set_with_the_content_and_time_of_the_intent_is_the_intents() {
+    let batch = intent(run(5), c(2, 1));
+    let set = |started: Timestamp, allow: &[&str], deny: &[&str]| NamedSet {
+        id: change_set("cs-1"),
+        started: Some(started),
+        content: Some(SetContent {
+            allow: allow.iter().map(|id| p(id)).collect(),
+            deny: deny.iter().map(|id| p(id)).collect(),
+            ..SetContent::default()
+        }),
+    };
+    let mine = |at| set(at, &["allow-1", "allow-0"], &["deny-0"]);
+    assert!(batch.is_started_by(&mine(at(0))));
+    // The clocks differ.
+    assert!(batch.is_started_by(&mine(at(-200))));
+    assert!(!batch.is_started_by(&mine(at(-400))));
+    assert!(!batch.is_started_by(&set(at(0), &["allow-0"], &["deny-0"])));
+    assert!(!batch.is_started_by(&set(at(0), &["allow-1", "allow-0"], &[])));
+    let of = |content| NamedSet {
+        content,
+        ..mine(at(0))
+    };
+    let content = mine(at(0)).content.unwrap();
+    for other in [
+        SetContent {
+            is_more: true,
+            ..content.clone()
+        },
+        SetContent {
+            creates_policy: true,
+            ..content
+        },
+    ] {
+        assert!(!batch.is_started_by(&of(Some(other))));
+    }
+    // What the service does not report decides nothing.
+    assert!(batch.is_started_by(&NamedSet {
+        started: None,
+        ..of(None)
+    }));
+    // The first try may have started it, however often it was tried since.
+    let again = starting(c(2, 1), c(2, 1))
+        .restarting(4, at(0), at(1_000))
+        .unwrap()
+        .restarting(4, at(1_000), at(2_000))
+        .unwrap();
+    let again = again.intent.unwrap();
+    assert_eq!((again.at, again.written_at), (at(2_000), Some(at(0))));
+    assert!(again.is_started_by(&mine(at(0))));
+    assert!(!again.is_started_by(&mine(at(-400))));
 }
 
 #[test]

@@ -93,6 +93,8 @@ fn make(
             let batch = c(share.2.min(left.allow), share.3.min(left.deny));
             let batch = Intent {
                 token: format!("token-{serial}"),
+                name: None,
+                written_at: None,
                 creates_policy: false,
                 at: now,
                 ..intent(run(*plan), batch)

@@ -169,6 +169,8 @@ fn a_lane_is_at_work_while_anything_is_announced_claimed_or_under_way() {
     started.state.phase = Phase::Starting;
     started.state.intent = Some(Intent {
         token: "t".to_owned(),
+        name: None,
+        written_at: None,
         creates_policy: false,
         at: start(),
         changes: vec![IntentChange {

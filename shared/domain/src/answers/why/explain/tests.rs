@@ -150,6 +150,8 @@ impl World {
         self.state.intent = Some(Intent {
             creates_policy: false,
             token: "t".to_owned(),
+            name: None,
+            written_at: None,
             at: at(950),
             changes: vec![IntentChange {
                 product: p(product),

@@ -1,0 +1,174 @@
+//! Change sets of the Catalog API that are looked for: by their name, and the newest ones.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_marketplacecatalog::Client;
+use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_marketplacecatalog::types::{
+    ChangeSetSummaryListItem, ChangeSummary, Filter, Sort, SortOrder,
+};
+use jiff::Timestamp;
+use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId};
+use pmp_sync_domain::lane::{NamedSet, SetContent, StartedSet};
+use pmp_sync_domain::ports::Result;
+use serde::Deserialize;
+
+use super::{ALLOW, CATALOG, CREATE_POLICY, DENY, MOST_PAGES, is_no_scope, scopes, to_json};
+use crate::service_error;
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).value_list(value).build()
+}
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text.and_then(|text| text.parse().ok())
+}
+
+fn id_of(found: &ChangeSetSummaryListItem, thing: &str) -> Result<ChangeSetId> {
+    let id = found.change_set_id().unwrap_or_default();
+    ChangeSetId::new(id).map_err(|error| {
+        ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
+    })
+}
+
+/// The first list of change sets that is not empty, of what is shared with the account and of what
+/// it owns. A list ends at the first page with a change set that `is_wanted`.
+async fn list(
+    client: &Client,
+    thing: &str,
+    filters: &[Filter],
+    is_wanted: impl Fn(&ChangeSetSummaryListItem) -> bool,
+) -> Result<Vec<ChangeSetSummaryListItem>> {
+    let mut refused = Vec::new();
+    for scope in scopes() {
+        let filters: Vec<_> = filters.iter().cloned().chain(scope).collect();
+        match list_in(client, thing, &filters, &is_wanted).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => return Ok(found),
+            Err(error) if is_no_scope(&error) => refused.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if refused.len() < scopes().len() {
+        return Ok(Vec::new());
+    }
+    refused.pop().map_or(Ok(Vec::new()), Err)
+}
+
+async fn list_in(
+    client: &Client,
+    thing: &str,
+    filters: &[Filter],
+    is_wanted: &impl Fn(&ChangeSetSummaryListItem) -> bool,
+) -> Result<Vec<ChangeSetSummaryListItem>> {
+    let newest_first = Sort::builder()
+        .sort_by("StartTime")
+        .sort_order(SortOrder::Descending)
+        .build();
+    let mut token = None;
+    for _ in 0..MOST_PAGES {
+        let page = client
+            .list_change_sets()
+            .catalog(CATALOG)
+            .set_filter_list(Some(filters.to_vec()))
+            .sort(newest_first.clone())
+            .max_results(20)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| service_error("ListChangeSets", thing, &error))?;
+        token = page.next_token().map(str::to_owned);
+        let sets = page.change_set_summary_list.unwrap_or_default();
+        let found: Vec<_> = sets.into_iter().filter(|set| is_wanted(set)).collect();
+        if !found.is_empty() || token.is_none() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The change sets of that name, each read as a whole.
+pub(super) async fn named(client: &Client, name: &ChangeSetName) -> Result<Vec<NamedSet>> {
+    let thing = name.to_string();
+    let filters = [
+        filter("EntityId", name.experience.as_str()),
+        filter("ChangeSetName", &thing),
+    ];
+    let is_wanted = |set: &ChangeSetSummaryListItem| set.change_set_name() == Some(thing.as_str());
+    let mut named = Vec::new();
+    for found in list(client, &thing, &filters, is_wanted).await? {
+        named.push(describe(client, id_of(&found, &thing)?).await?);
+    }
+    Ok(named)
+}
+
+async fn describe(client: &Client, id: ChangeSetId) -> Result<NamedSet> {
+    let answer = client
+        .describe_change_set()
+        .catalog(CATALOG)
+        .change_set_id(id.as_str())
+        .send()
+        .await
+        .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
+    Ok(NamedSet {
+        started: time(answer.start_time()),
+        content: content(&answer),
+        id,
+    })
+}
+
+/// The newest change sets on the experience: one page.
+pub(super) async fn newest(client: &Client, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
+    let thing = experience.as_str();
+    let sets = list(client, thing, &[filter("EntityId", thing)], |_| true).await?;
+    let sets = sets.iter().map(|summary| {
+        Ok(StartedSet {
+            id: id_of(summary, thing)?,
+            name: summary.change_set_name().unwrap_or_default().to_owned(),
+            started: time(summary.start_time()),
+        })
+    });
+    sets.collect()
+}
+
+/// The details of a change that allows or denies.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Details {
+    #[serde(default)]
+    products: Vec<Products>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Products {
+    #[serde(default)]
+    ids: BTreeSet<ProductId>,
+}
+
+fn products(change: &ChangeSummary) -> Option<BTreeSet<ProductId>> {
+    let details: Details = match (change.details(), change.details_document()) {
+        (Some(text), _) if !text.is_empty() => serde_json::from_str(text).ok()?,
+        (_, Some(document)) => serde_json::from_value(to_json(document)).ok()?,
+        _ => return None,
+    };
+    Some(details.products.into_iter().flat_map(|of| of.ids).collect())
+}
+
+/// What the change set changes. None if the answer does not say it.
+fn content(answer: &DescribeChangeSetOutput) -> Option<SetContent> {
+    if answer.change_set().is_empty() {
+        return None;
+    }
+    let mut content = SetContent::default();
+    for change in answer.change_set() {
+        match change.change_type() {
+            Some(ALLOW) => content.allow.extend(products(change)?),
+            Some(DENY) => content.deny.extend(products(change)?),
+            Some(CREATE_POLICY) => content.creates_policy = true,
+            _ => content.is_more = true,
+        }
+    }
+    Some(content)
+}

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::delivery::{Disposition, Record};
+use pmp_sync_domain::delivery::Disposition;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::LinkRecord;
@@ -86,12 +86,11 @@ impl Setting {
     }
 
     fn handle(&self, body: &str) {
-        let record = Record {
-            id: "1".to_owned(),
-            body: body.to_owned(),
-        };
+        self.world.request(body);
+        let records = self.world.receive_requests(720);
         let deadline = later(self.world.time(), 900);
-        let done = block_on(dispatch(&self.producer, &[record], deadline));
+        let done = block_on(dispatch(&self.producer, &records, deadline));
+        self.world.settle_requests(&records, &done);
         assert_eq!(done, [Disposition::Acknowledge]);
     }
 

@@ -6,13 +6,18 @@ use crate::failure::Failure;
 
 /// Asks, unless `--yes` is given. Without a terminal it is an error.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    confirm_with(yes, question, "--yes")
+}
+
+/// Asks, unless `option` is given, which says yes to this question.
+pub(crate) fn confirm_with(yes: bool, question: &str, option: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::CommandLine {
             message: format!("{question} There is no terminal to ask at"),
-            remedy: "look at what is shown, and run the command with --yes".to_owned(),
+            remedy: format!("look at what is shown, and run the command with {option}"),
         });
     }
     let mut stderr = std::io::stderr();

@@ -9,7 +9,7 @@ pub(crate) mod view;
 use pmp_sync_domain::ids::ExperienceId;
 
 use self::administrator::Administrator;
-pub(crate) use self::decide::Wanted;
+pub(crate) use self::decide::{Wanted, principals};
 pub(crate) use self::organization::organization;
 use self::view::look;
 use super::confirm::confirm;

@@ -4,8 +4,10 @@
 use clap::{Args, Subcommand};
 use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_aws::config::sdk_config_for;
+use pmp_sync_domain::experience::Audience;
 use pmp_sync_domain::ids::ExperienceId;
 
+use crate::client::confirm::confirm;
 use crate::client::experience::administrator::{Administrator, Settled};
 use crate::client::experience::view::{ExperienceChange, ExperienceList, ExperienceView, look};
 use crate::client::experience::{WAIT, Wanted, agree, name, organization};
@@ -31,6 +33,19 @@ pub(crate) enum ExperienceCommand {
         /// given. May be given several times.
         #[arg(long = "principal", value_name = "ID")]
         principals: Vec<String>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take principals out of the audience of the experience, so that another one can have them. An
+    /// archived experience is archived again afterwards. Asks if the experience is enabled.
+    Disassociate {
+        /// An organization (o-...), unit (ou-...) or account; everything that is in the audience if
+        /// none is given. May be given several times.
+        #[arg(long = "principal", value_name = "ID")]
+        principals: Vec<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         which: Which,
     },
@@ -99,6 +114,11 @@ pub(crate) async fn run(common: &Common, command: &ExperienceCommand) -> Result<
             };
             change(common, which, &[Wanted::Audience { principals }], None).await
         }
+        ExperienceCommand::Disassociate {
+            principals: given,
+            yes,
+            which,
+        } => disassociate(common, which, given, *yes).await,
         ExperienceCommand::Enable { yes, which } => {
             change(common, which, &[Wanted::Enabled(true)], Some(*yes)).await
         }
@@ -151,20 +171,95 @@ async fn change(
     }
     .await;
     progress.finish();
-    let change = changing?;
-    if common.json {
-        return output::json(&change);
-    }
-    output::line(&format!(
-        "{} {}",
-        change.now.experience,
-        if change.changed {
-            "is changed"
-        } else {
-            "is unchanged"
+    show(common, &changing?)
+}
+
+/// Takes principals out of the audience of an experience.
+async fn disassociate(
+    common: &Common,
+    which: &Which,
+    given: &[String],
+    yes: bool,
+) -> Result<(), Failure> {
+    let config = sdk_config_for(which.acting.profile.as_deref()).await;
+    let progress = Progress::new();
+    let administrator = Administrator::new(&config, &progress, which.timeout);
+    let changing = async {
+        let catalog = &administrator.catalog;
+        let audiences = catalog.audiences().await?;
+        let id = match &which.experience {
+            Some(id) => id.clone(),
+            None => only_with(&audiences, given)?,
+        };
+        let view = look(catalog, &id, &audiences).await?;
+        let named = |principal: &String| given.is_empty() || given.contains(principal);
+        let unwanted: Vec<_> = view.principals.iter().filter(|one| named(one)).cloned().collect();
+        if view.status == "Enabled" && !unwanted.is_empty() {
+            progress.finish();
+            output::note(&format!(
+                "{id} ({}) is enabled. It does not govern {} any more: from then on nothing is restricted there, unless another experience does it.",
+                view.name,
+                unwanted.join(", ")
+            ));
+            confirm(yes, "Take them out?")?;
         }
-    ))?;
-    table(std::slice::from_ref(&change.now))
+        // Also goes on with an archived experience that an interrupted command has left open.
+        let changed = administrator.release(&id, &unwanted).await?;
+        let settled = Settled {
+            experience: id,
+            changed,
+        };
+        shown(catalog, settled).await
+    }
+    .await;
+    progress.finish();
+    show(common, &changing?)
+}
+
+/// The only experience that has one of these principals in its audience, or anybody if none is
+/// given.
+fn only_with(audiences: &[Audience], given: &[String]) -> Result<ExperienceId, Failure> {
+    let has = |audience: &&Audience| {
+        let mut principals = audience.principals.iter();
+        principals.any(|principal| given.is_empty() || given.contains(principal))
+    };
+    let mut meant: Vec<_> = audiences
+        .iter()
+        .filter(has)
+        .map(|one| &one.experience)
+        .collect();
+    meant.dedup();
+    if let [only] = meant.as_slice() {
+        return Ok((*only).clone());
+    }
+    let there: Vec<_> = meant.iter().map(ToString::to_string).collect();
+    Err(Failure::Unknown {
+        message: match there.as_slice() {
+            [] => "no experience of this account has such an audience".to_owned(),
+            several => format!("several experiences could be meant: {}", several.join(", ")),
+        },
+        remedy: "name it with --experience; `pmp-sync experience list` lists them all".to_owned(),
+    })
+}
+
+fn show(common: &Common, change: &ExperienceChange) -> Result<(), Failure> {
+    let now = &change.now;
+    if now.archived && !now.principals.is_empty() {
+        output::note(&format!(
+            "no other experience can have its audience until `pmp-sync experience disassociate --experience {}` takes it out",
+            now.experience
+        ));
+    }
+    if common.json {
+        return output::json(change);
+    }
+    let outcome = if change.changed {
+        "is changed"
+    } else {
+        "is unchanged"
+    };
+    output::line(&format!("{} {outcome}", now.experience))?;
+    table(std::slice::from_ref(now))
 }
 
 async fn shown(catalog: &CatalogAdmin, settled: Settled) -> Result<ExperienceChange, Failure> {

@@ -51,6 +51,7 @@ pub(super) const ALL: &[Output] = &[
         &[
             "experience archive",
             "experience associate",
+            "experience disassociate",
             "experience create",
             "experience disable",
             "experience enable",

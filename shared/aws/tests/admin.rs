@@ -71,6 +71,13 @@ async fn each_change_is_asked_for_with_its_details() {
             "{\"Principals\":[\"o-1\"]}",
         ),
         (
+            AdminChange::Disassociate {
+                principals: vec!["o-1".to_owned()],
+            },
+            "DisassociateAudience",
+            "{\"Principals\":[\"o-1\"]}",
+        ),
+        (
             AdminChange::SetEnabled(true),
             "UpdateExperience",
             "{\"Status\":\"Enabled\"}",

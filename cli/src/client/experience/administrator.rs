@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended, Found};
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::experience::Experience;
+use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use crate::progress::Progress;
 /// for the lanes.
 const PREFIX: &str = "pmp-sync-admin";
 /// The most change sets for one step. One that fails because of the service is tried again.
-const MOST_STARTS: usize = 4;
+const MOST_STARTS: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -154,6 +154,46 @@ impl<'a> Administrator<'a> {
         }
     }
 
+    /// Takes principals out of the audience of an experience, also of an archived one, which is
+    /// archived again afterwards. Returns false if nothing was to be done.
+    pub(crate) async fn release(
+        &self,
+        id: &ExperienceId,
+        principals: &[String],
+    ) -> Result<bool, Failure> {
+        let archived = self.catalog.experience(id).await?.archived;
+        let mut opened = !archived && self.is_open(id).await?;
+        let audiences = self.catalog.audiences().await?;
+        let there = decide::principals(&audiences, id);
+        let mut changed = false;
+        if principals.iter().any(|one| there.contains(one)) {
+            if archived {
+                // An archived experience cannot be changed.
+                self.settle(Some(id), &Wanted::Opened).await?;
+                opened = true;
+            }
+            let wanted = Wanted::NoAudience {
+                principals: principals.to_vec(),
+            };
+            changed |= self.settle(Some(id), &wanted).await?.changed;
+        }
+        if opened && self.catalog.experience(id).await?.status == Status::Disabled {
+            changed |= self.settle(Some(id), &Wanted::Closed).await?.changed;
+        }
+        Ok(changed)
+    }
+
+    /// True if an experience was taken out of the archive by [`Self::release`] and is not archived
+    /// again, because the command was interrupted.
+    pub(crate) async fn is_open(&self, id: &ExperienceId) -> Result<bool, Failure> {
+        let name = |wanted: Wanted| format!("{PREFIX}:{}:{id}", wanted.verb());
+        let Some(opened) = self.catalog.newest(&name(Wanted::Opened)).await? else {
+            return Ok(false);
+        };
+        let closed = self.catalog.newest(&name(Wanted::Closed)).await?;
+        Ok(closed.is_none_or(|closed| closed.started < opened.started))
+    }
+
     /// Decides the next step from what exists.
     async fn next(
         &self,
@@ -176,9 +216,12 @@ impl<'a> Administrator<'a> {
             (Wanted::Audience { principals }, Some(one)) => {
                 decide::audience(one, &self.catalog.audiences().await?, principals)
             }
+            (Wanted::NoAudience { principals }, Some(one)) => {
+                decide::no_audience(one, &self.catalog.audiences().await?, principals)
+            }
             (Wanted::Enabled(wanted), Some(one)) => decide::enabled(one, *wanted),
-            (Wanted::Archived, Some(one)) => decide::archived(one),
-            (Wanted::Revived, Some(one)) => decide::revived(one),
+            (Wanted::Archived | Wanted::Closed, Some(one)) => decide::archived(one),
+            (Wanted::Revived | Wanted::Opened, Some(one)) => decide::revived(one),
             (_, None) => lost(),
         })
     }
@@ -290,6 +333,7 @@ mod tests {
         let found = Found {
             id: "cs1".parse().unwrap(),
             is_under_way: false,
+            started: String::new(),
         };
         let first = token("name", Some(&id), &changes, None);
         assert_eq!(first, token("name", Some(&id), &changes, None));

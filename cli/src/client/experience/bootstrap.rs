@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::administrator::Administrator;
 use super::{Wanted, agree, organization};
 use crate::client::configuration::begin_onboarding;
+use crate::client::confirm::confirm_with;
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -29,6 +30,8 @@ pub(crate) struct Bootstrap<'a> {
     pub(crate) experience: Option<&'a ExperienceId>,
     /// The audience. The account's organization if it is empty.
     pub(crate) principals: &'a [String],
+    /// True if the operator has agreed that archived experiences give up the audience.
+    pub(crate) release: bool,
     /// Some if it is enabled as well; true if the operator has agreed to that.
     pub(crate) enable: Option<bool>,
     /// Timeout for change sets, in seconds.
@@ -78,10 +81,23 @@ pub(crate) async fn bootstrap(
     } else {
         wanted.principals.to_vec()
     };
+    let mut changed = made.changed;
+    for (other, principals) in archived_holders(&administrator, &id, &principals).await? {
+        let whom = principals.join(", ");
+        // A spinner would overwrite the question.
+        progress.finish();
+        confirm_with(
+            wanted.release,
+            &format!(
+                "{whom} can be in one audience only, and is in that of {other}, which is archived. Take it out there?"
+            ),
+            "--release-archived",
+        )?;
+        changed |= administrator.release(&other, &principals).await?;
+    }
     let audience = Wanted::Audience {
         principals: principals.clone(),
     };
-    let mut changed = made.changed;
     changed |= administrator.settle(Some(&id), &audience).await?.changed;
     if let Some(yes) = wanted.enable {
         agree(&administrator, &id, yes, progress).await?;
@@ -95,6 +111,29 @@ pub(crate) async fn bootstrap(
         changed,
         enabled: wanted.enable.is_some(),
     })
+}
+
+/// Other experiences that are archived, or that are open for this only, and have wanted principals
+/// in their audience.
+async fn archived_holders(
+    administrator: &Administrator<'_>,
+    wanted: &ExperienceId,
+    principals: &[String],
+) -> Result<Vec<(ExperienceId, Vec<String>)>, Failure> {
+    let catalog = &administrator.catalog;
+    let mut holders = Vec::new();
+    for audience in catalog.audiences().await? {
+        let other = audience.experience;
+        let held = audience.principals.into_iter();
+        let held: Vec<_> = held.filter(|one| principals.contains(one)).collect();
+        if other == *wanted || held.is_empty() {
+            continue;
+        }
+        if catalog.experience(&other).await?.archived || administrator.is_open(&other).await? {
+            holders.push((other, held));
+        }
+    }
+    Ok(holders)
 }
 
 /// Checks that the credentials belong to the account. With others, another organization would get

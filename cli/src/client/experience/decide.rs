@@ -11,13 +11,22 @@ pub(crate) enum Wanted {
     Made { name: String },
     /// Its audience contains these principals.
     Audience { principals: Vec<String> },
+    /// Its audience contains none of these principals.
+    NoAudience { principals: Vec<String> },
     /// It governs its audience, or does not.
     Enabled(bool),
     /// It is archived.
     Archived,
     /// It is not archived.
     Revived,
+    /// It is not archived while its audience is taken out.
+    Opened,
+    /// It is archived again after that.
+    Closed,
 }
+
+/// The most principals in one change (schema of the change types).
+const MOST_PRINCIPALS: usize = 50;
 
 impl Wanted {
     /// The verb in the names of change sets.
@@ -25,10 +34,13 @@ impl Wanted {
         match self {
             Self::Made { .. } => "create",
             Self::Audience { .. } => "associate",
+            Self::NoAudience { .. } => "disassociate",
             Self::Enabled(true) => "enable",
             Self::Enabled(false) => "disable",
             Self::Archived => "archive",
             Self::Revived => "revive",
+            Self::Opened => "open",
+            Self::Closed => "close",
         }
     }
 }
@@ -92,7 +104,7 @@ fn ids<'a>(experiences: impl Iterator<Item = &'a Experience>) -> String {
 /// The next step to an experience with that audience. A principal belongs to one experience, and
 /// moving it from another one is refused.
 pub(crate) fn audience(of: &Experience, audiences: &[Audience], wanted: &[String]) -> Next {
-    let missing: Vec<_> = wanted
+    let mut missing: Vec<_> = wanted
         .iter()
         .filter(|principal| !has(audiences, &of.id, principal))
         .cloned()
@@ -108,7 +120,7 @@ pub(crate) fn audience(of: &Experience, audiences: &[Audience], wanted: &[String
                     "{principal} is in the audience of {other} already, and can be in one only"
                 ),
                 format!(
-                    "go on with that one (--experience {other}), or take it out of that audience first"
+                    "go on with that one (--experience {other}), or take it out of that audience first: `pmp-sync experience disassociate --experience {other} --principal {principal}`"
                 ),
             );
         }
@@ -119,9 +131,34 @@ pub(crate) fn audience(of: &Experience, audiences: &[Audience], wanted: &[String
     if of.archived {
         return is_archived(of);
     }
+    missing.truncate(MOST_PRINCIPALS);
     let change = AdminChange::Associate {
         principals: missing,
     };
+    Next::Start(Some(of.id.clone()), vec![change])
+}
+
+/// The principals that an experience has in its audience.
+pub(crate) fn principals(audiences: &[Audience], experience: &ExperienceId) -> Vec<String> {
+    let own = audiences
+        .iter()
+        .filter(|audience| audience.experience == *experience);
+    own.flat_map(|audience| audience.principals.iter().cloned())
+        .collect()
+}
+
+/// The next step to an experience without these principals in its audience.
+pub(crate) fn no_audience(of: &Experience, audiences: &[Audience], unwanted: &[String]) -> Next {
+    let mut there = principals(audiences, &of.id);
+    there.retain(|principal| unwanted.contains(principal));
+    if there.is_empty() {
+        return Next::Done(of.id.clone());
+    }
+    if of.archived {
+        return is_archived(of);
+    }
+    there.truncate(MOST_PRINCIPALS);
+    let change = AdminChange::Disassociate { principals: there };
     Next::Start(Some(of.id.clone()), vec![change])
 }
 
@@ -265,6 +302,32 @@ mod tests {
         assert_eq!(audience(&one, &there, &wanted), start("exp-1", missing));
         let all = [audience_of("exp-1", &["o-1", "222222222222"])];
         assert_eq!(audience(&one, &all, &wanted), done("exp-1"));
+    }
+
+    #[test]
+    fn only_those_who_are_in_an_audience_are_taken_out_and_fifty_at_a_time() {
+        let one = experience("exp-1");
+        let out = |principals: &[&str]| AdminChange::Disassociate {
+            principals: principals.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        let both = ["o-1".to_owned(), "222222222222".to_owned()];
+        let there = [
+            audience_of("exp-1", &["o-1"]),
+            audience_of("exp-2", &["222222222222"]),
+        ];
+        assert_eq!(
+            no_audience(&one, &there, &both),
+            start("exp-1", out(&["o-1"]))
+        );
+        assert_eq!(no_audience(&one, &there[1..], &both), done("exp-1"));
+        let archived = of("exp-1", |one| one.archived = true);
+        refused(&no_audience(&archived, &there, &both), "archived");
+        assert_eq!(no_audience(&archived, &[], &both), done("exp-1"));
+        let many: Vec<_> = (0..60).map(|number| format!("o-{number}")).collect();
+        let all: Vec<_> = many.iter().map(String::as_str).collect();
+        let there = [audience_of("exp-1", &all)];
+        let first = start("exp-1", out(&all[..50]));
+        assert_eq!(no_audience(&one, &there, &many), first);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) struct BootstrapOptions {
     /// Who is governed instead of the account's organization. May be given several times.
     #[arg(long = "principal", value_name = "ID")]
     pub(crate) principals: Vec<String>,
+    /// Take the audience out of archived experiences that still have it. Asks without this.
+    #[arg(long)]
+    pub(crate) release_archived: bool,
     /// Enable it as well. Says what that means, and asks.
     #[arg(long)]
     pub(crate) enable: bool,
@@ -53,6 +56,7 @@ pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(
             name: options.experience_name.as_ref().unwrap_or(&common.name),
             experience: options.experience.as_ref(),
             principals: &options.principals,
+            release: options.release_archived,
             enable: options.enable.then_some(options.yes),
             timeout: options.timeout,
         },

@@ -39,6 +39,11 @@ pub enum AdminChange {
         /// ARNs of organizations, organizational units or accounts.
         principals: Vec<String>,
     },
+    /// Take principals out of its audience.
+    Disassociate {
+        /// As [`Self::Associate`] has them.
+        principals: Vec<String>,
+    },
     /// Make it govern its audience, or stop it.
     SetEnabled(bool),
     /// Archive it.
@@ -53,6 +58,7 @@ impl AdminChange {
             Self::Create { .. } => "CreateExperience",
             Self::CreatePolicy { .. } => CREATE_POLICY,
             Self::Associate { .. } => "AssociateAudience",
+            Self::Disassociate { .. } => "DisassociateAudience",
             Self::SetEnabled(_) => "UpdateExperience",
             Self::Restrict => "RestrictExperience",
             Self::Revive => "ReviveExperience",
@@ -62,7 +68,9 @@ impl AdminChange {
     fn details(&self) -> Value {
         match self {
             Self::Create { name } | Self::CreatePolicy { name } => json!({ "Name": name }),
-            Self::Associate { principals } => json!({ "Principals": principals }),
+            Self::Associate { principals } | Self::Disassociate { principals } => {
+                json!({ "Principals": principals })
+            }
             Self::SetEnabled(true) => json!({ "Status": "Enabled" }),
             Self::SetEnabled(false) => json!({ "Status": "Disabled" }),
             Self::Restrict | Self::Revive => json!({}),
@@ -103,6 +111,8 @@ pub struct Found {
     pub id: ChangeSetId,
     /// True until it has ended.
     pub is_under_way: bool,
+    /// When it was started, in the words of the service, which sort by time.
+    pub started: String,
 }
 
 /// The catalog with the operations of an operator.
@@ -190,6 +200,7 @@ impl CatalogAdmin {
             return Ok(Some(Found {
                 id,
                 is_under_way: is_under_way(newest),
+                started: newest.start_time().unwrap_or_default().to_owned(),
             }));
         }
         if refused.len() < scopes().len() {

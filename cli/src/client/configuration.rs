@@ -62,6 +62,21 @@ pub(crate) async fn edit_config(
     }
 }
 
+/// Checks that the stored configuration can be edited so, without storing anything.
+pub(crate) async fn check_edit(
+    context: &Context,
+    edit: impl FnOnce(Option<&str>) -> Result<Edit, EditError>,
+) -> Result<(), Failure> {
+    let standing = context.ledger.current_config().await?;
+    let version = standing.as_ref().map_or(0, |stored| stored.version);
+    let before = standing.as_ref().map(|stored| stored.text.as_str());
+    let edited = edit(before).map_err(|error| failure(error, version))?;
+    if let Edit::Changed(text) = edited {
+        Config::parse(&text).map_err(|invalid| failure(EditError::After(invalid), version))?;
+    }
+    Ok(())
+}
+
 fn failure(error: EditError, version: u64) -> Failure {
     let message = error.to_string();
     let remedy = match error {

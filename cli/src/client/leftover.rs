@@ -13,6 +13,9 @@ use pmp_sync_domain::error::Kind;
 use crate::failure::Failure;
 use crate::output;
 
+/// The wait of a receive, in seconds. Above zero it asks all hosts of a queue, and not only some.
+const ASKING_ALL: i32 = 1;
+
 /// A queue by its name, in an account.
 pub(crate) struct Queue<'a> {
     client: aws_sdk_sqs::Client,
@@ -40,7 +43,8 @@ impl<'a> Queue<'a> {
         Ok(if_there(answer)?.and_then(|answer| answer.queue_url))
     }
 
-    /// An error if the queue has messages.
+    /// An error if the queue has messages. The counts of a queue are approximate, and late by up to
+    /// a minute, so a message is received as well, and stays visible.
     pub(crate) async fn refuse_messages(&self) -> Result<(), Failure> {
         let Some(url) = self.url().await? else {
             return Ok(());
@@ -53,14 +57,25 @@ impl<'a> Queue<'a> {
         let answer = self
             .client
             .get_queue_attributes()
-            .queue_url(url)
+            .queue_url(&url)
             .set_attribute_names(Some(counts.to_vec()))
             .send()
             .await
             .map_err(|error| service_error("GetQueueAttributes", self.thing(), &error))?;
         let attributes = answer.attributes();
         let number = |name| attributes?.get(name)?.parse::<usize>().ok();
-        let messages: usize = counts.iter().filter_map(number).sum();
+        let counted: usize = counts.iter().filter_map(number).sum();
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(1)
+            .visibility_timeout(0)
+            .wait_time_seconds(ASKING_ALL)
+            .send()
+            .await
+            .map_err(|error| service_error("ReceiveMessage", self.thing(), &error))?;
+        let messages = counted.max(received.messages().len());
         if messages == 0 {
             return Ok(());
         }

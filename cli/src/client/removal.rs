@@ -1,5 +1,6 @@
 //! The result of a removal.
 
+use pmp_sync_deploy::bucket::Cleared;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub(crate) struct RemovalAnswer {
     pub(crate) deleted: Vec<String>,
     /// The experiences that this command archived.
     pub(crate) archived: Vec<String>,
+    /// The experiences whose audience this command took out.
+    pub(crate) disassociated: Vec<String>,
     /// What is left, because nothing said that it may be deleted, or how.
     pub(crate) left: Vec<String>,
     /// Commands that delete what is left.
@@ -28,6 +31,18 @@ impl RemovalAnswer {
         }
     }
 
+    /// Records what was deleted in a bucket.
+    pub(crate) fn note_cleared(&mut self, bucket: &str, cleared: Cleared) {
+        if cleared.bucket {
+            self.deleted.push(format!("bucket {bucket}"));
+        } else if cleared.versions > 0 {
+            let versions = output::count(cleared.versions, "version");
+            self.deleted
+                .push(format!("code in the bucket {bucket} ({versions})"));
+        }
+        self.left.extend(cleared.left);
+    }
+
     pub(crate) fn show(&self, common: &Common) -> Result<(), Failure> {
         if common.json {
             return output::json(self);
@@ -35,10 +50,14 @@ impl RemovalAnswer {
         for what in &self.deleted {
             output::line(&format!("deleted: {what}"))?;
         }
+        for experience in &self.disassociated {
+            output::line(&format!("audience taken out: experience {experience}"))?;
+        }
         for experience in &self.archived {
             output::line(&format!("archived: experience {experience}"))?;
         }
-        if self.deleted.is_empty() && self.archived.is_empty() {
+        let done = [&self.deleted, &self.archived, &self.disassociated];
+        if done.iter().all(|list| list.is_empty()) {
             output::note("nothing was there to be deleted");
         }
         for what in &self.left {

@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use pmp_sync_deploy::bucket::{Bucket, default_name};
 use pmp_sync_deploy::change::{DeployedStack, Outcome, Review};
 use pmp_sync_deploy::elf::Architecture;
-use pmp_sync_deploy::installation::{self, Code, Outputs};
+use pmp_sync_deploy::installation::{self, CODE_BUCKET, Code, Outputs};
 use pmp_sync_deploy::package::{Function, Package, package};
 use pmp_sync_deploy::stack::{Found, Stacks};
 use pmp_sync_deploy::template::{MANAGEMENT, MEMBER};
-use pmp_sync_deploy::{Account, binaries};
+use pmp_sync_deploy::{Account, DeployError, binaries};
 use pmp_sync_domain::ids::AccountId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -47,7 +47,8 @@ pub(crate) struct DeployOptions {
     /// The folder with the Lambdas' binaries, if it is not that of this program.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) code: Option<PathBuf>,
-    /// The S3 bucket for the code [default: <name>-code-<account>].
+    /// The S3 bucket for the code. One that exists is used as it is. [default: that of the last
+    /// deployment, or <name>-code-<account>]
     #[arg(long)]
     pub(crate) bucket: Option<String>,
     /// Execute what is shown without asking.
@@ -69,6 +70,9 @@ pub(crate) struct DeployMemberOptions {
     /// The name of that experience [default: the name of the installation].
     #[arg(long, value_name = "NAME", requires = "bootstrap", value_parser = experience::name)]
     pub(crate) experience_name: Option<String>,
+    /// Take the audience out of archived experiences that still have it. Asks without this.
+    #[arg(long, requires = "bootstrap")]
+    pub(crate) release_archived: bool,
     /// Print the external id as well.
     #[arg(long)]
     pub(crate) show_external_id: bool,
@@ -125,10 +129,14 @@ async fn management(
         .find(&installation::management_stack(&common.name))
         .await?;
     let package = packed(Function::Producer, options, standing.as_ref(), progress).await?;
-    let code = store(common, options, &account, &package, progress).await?;
+    let bucket = bucket(common, options, &account, standing.as_ref());
+    bucket.check().await?;
+    let code = bucket.code(&package);
     let wanted = installation::management(&common.name, &code, &options.parameters);
     let deployed = stacks
-        .deploy(&wanted, reviewed(options.yes, progress))
+        .deploy(&wanted, reviewed(options.yes, progress), async || {
+            store(&bucket, &package, progress).await
+        })
         .await?;
     Ok(DeployAnswer {
         account: account.id.to_string(),
@@ -165,6 +173,9 @@ async fn member(
         .find(&installation::member_stack(&common.name))
         .await?;
     let package = packed(Function::Worker, wanted, standing.as_ref(), progress).await?;
+    let bucket = bucket(common, wanted, &account, standing.as_ref());
+    bucket.check().await?;
+    let code = bucket.code(&package);
 
     // All checks are done. From here on resources are created.
     progress.step(format!("taking in account {}", account.id));
@@ -173,8 +184,9 @@ async fn member(
     let external_id = known.external_id;
     let external_id = external_id.as_str();
     let role = installation::member_access(&common.name, &account.id, external_id, &outputs);
-    let access = here.deploy(&role, reviewed(wanted.yes, progress)).await?;
-    let code = store(common, wanted, &account, &package, progress).await?;
+    let access = here
+        .deploy(&role, reviewed(wanted.yes, progress), async || Ok(()))
+        .await?;
     let stack = installation::member(
         &common.name,
         external_id,
@@ -183,13 +195,18 @@ async fn member(
         &code,
         &wanted.parameters,
     );
-    let deployed = there.deploy(&stack, reviewed(wanted.yes, progress)).await?;
+    let deployed = there
+        .deploy(&stack, reviewed(wanted.yes, progress), async || {
+            store(&bucket, &package, progress).await
+        })
+        .await?;
     let bootstrapped = if options.bootstrap {
         let wanted = Bootstrap {
             account: &account.id,
             name: options.experience_name.as_ref().unwrap_or(&common.name),
             experience: None,
             principals: &[],
+            release: options.release_archived,
             enable: None,
             timeout: experience::WAIT,
         };
@@ -250,18 +267,26 @@ async fn packed(
     Ok(package(function, &folder, architecture, progress).await?)
 }
 
-async fn store(
+/// The bucket that is named, or that the stack has its code from, or the default one.
+fn bucket<'a>(
     common: &Common,
     options: &DeployOptions,
-    account: &Account,
+    account: &'a Account,
+    standing: Option<&Found>,
+) -> Bucket<'a> {
+    let stands = standing.and_then(|found| found.parameters.get(CODE_BUCKET).cloned());
+    let name = options.bucket.clone().or(stands);
+    let name = name.unwrap_or_else(|| default_name(&common.name, account));
+    Bucket::new(account, name, &common.name)
+}
+
+async fn store(
+    bucket: &Bucket<'_>,
     package: &Package,
     progress: &Progress,
-) -> Result<Code, Failure> {
-    let name = options.bucket.clone();
-    let name = name.unwrap_or_else(|| default_name(&common.name, account));
-    let bucket = Bucket::new(account, name);
+) -> Result<(), DeployError> {
     progress.step(format!("storing the code in {}", bucket.name()));
-    Ok(bucket.store(package).await?)
+    bucket.store(package).await.map(drop)
 }
 
 /// Shows what would change, and asks for it.

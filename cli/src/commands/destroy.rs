@@ -2,11 +2,10 @@
 //! everything that is left in the management account is deleted, including what the stack keeps on
 //! purpose.
 
-use aws_sdk_cloudformation::types::StackStatus;
 use clap::Args;
 use pmp_sync_deploy::Account;
 use pmp_sync_deploy::bucket::{Bucket, default_name};
-use pmp_sync_deploy::installation::{access_stack, management_stack};
+use pmp_sync_deploy::installation::{CODE_BUCKET, access_stack, management_stack};
 use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_domain::config::Config;
 
@@ -60,48 +59,63 @@ async fn destroy(
     let stacks = Stacks::new(account, progress);
     let ledger = Table::new(account, format!("{name}-ledger"));
     let dead_letters = Queue::new(account, format!("{name}-requests-dlq.fifo"));
-    let bucket = Bucket::new(account, default_name(name, account));
-    progress.step("looking at what is there");
+    let bucket = Bucket::new(account, default_name(name, account), name);
+    progress.step("checking what is there");
     if ledger.exists().await? {
         refuse_members(common, account, &stacks).await?;
     }
+    let standing = stacks.removable(&stack).await?;
     if !options.discard_dead_letters {
         dead_letters.refuse_messages().await?;
     }
-    let standing = stacks.find(&stack).await?;
-    let standing = standing.filter(|found| found.status != StackStatus::DeleteComplete);
-    let other_bucket = standing
-        .and_then(|found| found.parameters.get("CodeBucket").cloned())
-        .filter(|other| other != bucket.name());
+    bucket.check_removal().await?;
+    let named = standing
+        .and_then(|found| found.parameters.get(CODE_BUCKET).cloned())
+        .filter(|other| other != bucket.name())
+        .map(|other| Bucket::new(account, other, name));
+    if let Some(named) = &named {
+        named.check_removal().await?;
+    }
     progress.finish();
     output::note(&format!("this deletes in account {}:", account.id));
-    for what in [
+    let mut steps = vec![
         format!("the stack {stack}: bus, inbox, schedule, producer, roles, logs"),
         format!(
             "the ledger {name}-ledger with the configuration, runs and history; no backup is made"
         ),
         format!("the queue {name}-requests-dlq.fifo"),
         format!("the bucket {} with the code", bucket.name()),
-    ] {
+    ];
+    steps.extend(named.as_ref().map(|named| {
+        format!(
+            "the code in the bucket {}, which itself stays",
+            named.name()
+        )
+    }));
+    for what in steps {
         output::note(&format!("  {what}"));
     }
     confirm(options.yes, "Delete all of it?")?;
 
     let mut answer = RemovalAnswer::default();
-    // First what could still write to the other resources.
+    // Before the stack, because only the stack says which bucket it is.
+    if let Some(named) = &named {
+        answer.note_cleared(named.name(), named.clear().await?);
+        let left = format!("the bucket {}, which was named with --bucket", named.name());
+        answer.left.push(left);
+    }
+    // Then what could still write to the other resources.
     let was_there = stacks.remove(&stack).await?;
     answer.note(format!("stack {stack}"), was_there);
     progress.step("deleting what the stack has kept");
+    if !options.discard_dead_letters {
+        dead_letters.refuse_messages().await?;
+    }
     answer.note(
         format!("queue {name}-requests-dlq.fifo"),
         dead_letters.remove().await?,
     );
-    answer.note(format!("bucket {}", bucket.name()), bucket.remove().await?);
-    if let Some(other) = other_bucket {
-        answer.left.push(format!(
-            "the code in the bucket {other}, which was named with --bucket"
-        ));
-    }
+    answer.note_cleared(bucket.name(), bucket.remove().await?);
     // Last, because the ledger says what exists.
     answer.note(format!("ledger {name}-ledger"), ledger.remove().await?);
     Ok(answer)

@@ -150,7 +150,7 @@ impl<'a> Deployment<'a> {
 }
 
 async fn store(account: &Account, name: &str, package: &Package) -> Result<Code, DeployError> {
-    let bucket = Bucket::new(account, default_name(name, account));
+    let bucket = Bucket::new(account, default_name(name, account), name);
     bucket.store(package).await
 }
 
@@ -158,6 +158,8 @@ async fn store(account: &Account, name: &str, package: &Package) -> Result<Code,
 async fn create(account: &Account, wanted: &Wanted) -> Result<Outputs, DeployError> {
     let progress = Progress::none();
     let stacks = pmp_sync_deploy::stack::Stacks::new(account, &progress);
-    let deployed = stacks.deploy(wanted, |_| Ok::<_, DeployError>(())).await?;
+    let deployed = stacks
+        .deploy(wanted, |_| Ok::<_, DeployError>(()), async || Ok(()))
+        .await?;
     Ok(deployed.outputs)
 }

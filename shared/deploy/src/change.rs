@@ -96,11 +96,12 @@ pub struct Review<'a> {
 
 impl Stacks<'_> {
     /// Brings a stack to the wanted state, and waits until it is there. It executes nothing that
-    /// `review` refuses.
+    /// `review` refuses. `prepare` makes what the stack needs, such as its code, after the review.
     pub async fn deploy<E: From<DeployError>>(
         &self,
         wanted: &Wanted,
         review: impl FnOnce(&Review<'_>) -> Result<(), E>,
+        prepare: impl AsyncFnOnce() -> Result<(), DeployError>,
     ) -> Result<DeployedStack, E> {
         let stack = wanted.stack.as_str();
         let (step, standing) = self.prepare(stack).await?;
@@ -124,7 +125,11 @@ impl Stacks<'_> {
             is_new,
             changes: &changes,
         });
-        if let Err(refusal) = reviewed {
+        let prepared = match reviewed {
+            Ok(()) => prepare().await.map_err(E::from),
+            refused => refused,
+        };
+        if let Err(refusal) = prepared {
             self.discard(stack, &change_set).await?;
             if is_new {
                 // Only the name exists.
@@ -370,6 +375,7 @@ mod tests {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
             outputs: BTreeMap::new(),
+            is_protected: false,
         };
         let told: Vec<_> = parameters(&wanted(&[("Name", "new")]), Some(&known))
             .iter()

@@ -11,6 +11,9 @@ use crate::template::{MANAGEMENT, MEMBER, MEMBER_ACCESS, Template};
 /// Outputs of a stack by name.
 pub type Outputs = BTreeMap<String, String>;
 
+/// The parameter of a stack that names the bucket of its code.
+pub const CODE_BUCKET: &str = "CodeBucket";
+
 /// The location of code.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -38,7 +41,7 @@ pub fn member_stack(name: &str) -> String {
 pub fn management(name: &str, code: &Code, chosen: &[(String, String)]) -> Wanted {
     let own = [
         ("Name", name),
-        ("CodeBucket", &code.bucket),
+        (CODE_BUCKET, &code.bucket),
         ("ProducerCodeKey", &code.key),
     ];
     wanted(management_stack(name), MANAGEMENT, name, own, chosen)
@@ -73,7 +76,7 @@ pub fn member(
     let own = [
         ("Name", name),
         ("ExternalId", external_id),
-        ("CodeBucket", &code.bucket),
+        (CODE_BUCKET, &code.bucket),
         ("WorkerCodeKey", &code.key),
         from(access, "LaneRoleArn"),
         from(management, "ManagementAccountId"),

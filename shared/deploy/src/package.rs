@@ -3,6 +3,8 @@
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -79,6 +81,11 @@ pub async fn package(
 }
 
 impl Package {
+    /// The SHA-256 of the package, in base64 as S3 gives it.
+    pub(crate) fn checksum(&self) -> String {
+        BASE64_STANDARD.encode(Sha256::digest(&self.zip))
+    }
+
     /// Packs a binary without a check.
     pub(crate) async fn read(path: &Path, function: Function) -> Result<Self, DeployError> {
         let binary = std::fs::read(path).map_err(DeployError::file(path))?;

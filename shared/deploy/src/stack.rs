@@ -70,6 +70,8 @@ pub struct Found {
     pub parameters: BTreeMap<String, String>,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
+    /// True if it is protected against deletion.
+    pub is_protected: bool,
 }
 
 impl Found {
@@ -138,6 +140,21 @@ impl<'a> Stacks<'a> {
             }
         }
         Err(self.restless(stack))
+    }
+
+    /// Finds a stack that is to be deleted. An error if it is protected against deletion.
+    pub async fn removable(&self, stack: &str) -> Result<Option<Found>, DeployError> {
+        let found = self.find(stack).await?;
+        let found = found.filter(|found| found.status != StackStatus::DeleteComplete);
+        if found.as_ref().is_some_and(|found| found.is_protected) {
+            return Err(DeployError::Failed {
+                message: format!("{} is protected against deletion", self.thing(stack)),
+                remedy: format!(
+                    "if it may go, run `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}` in its account, and this command again"
+                ),
+            });
+        }
+        Ok(found)
     }
 
     /// Deletes the stack, whatever is under way with it. Returns false if there was none.
@@ -310,5 +327,6 @@ fn found(stack: &Stack) -> Found {
         outputs: outputs
             .filter_map(|one| Some((one.output_key()?.to_owned(), one.output_value()?.to_owned())))
             .collect(),
+        is_protected: stack.enable_termination_protection().unwrap_or_default(),
     }
 }

@@ -194,7 +194,7 @@ fn removal(local: &Local, experience: &str) {
 }
 
 /// What the emulator still has of what pmp-sync deploys and AWS bills.
-async fn left(endpoint: &str, accounts: &[&str]) -> Vec<String> {
+pub(crate) async fn left(endpoint: &str, accounts: &[&str]) -> Vec<String> {
     let clients = Clients::new(endpoint);
     let mut left = Vec::new();
     for account in accounts {

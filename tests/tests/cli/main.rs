@@ -12,6 +12,7 @@
     reason = "how long something took is told beside the outcome"
 )]
 
+mod buckets;
 mod deploy;
 mod doctor;
 mod holds;
@@ -19,6 +20,7 @@ mod lifetime;
 mod members;
 mod operator;
 mod other_emulator;
+mod removal;
 mod report;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use pmp_sync_deploy::Account;
 use pmp_sync_deploy::bucket::{Bucket, default_name};
-use pmp_sync_deploy::installation::{access_stack, member_stack};
-use pmp_sync_deploy::stack::Stacks;
+use pmp_sync_deploy::installation::{CODE_BUCKET, access_stack, member_stack};
+use pmp_sync_deploy::stack::{Found, Stacks};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
@@ -20,11 +20,11 @@ use pmp_sync_domain::wire::{Scope, SyncRequest};
 
 use crate::client::account::{Part, account_of, member_account};
 use crate::client::configuration::edit::{self, Edit};
-use crate::client::configuration::edit_config;
+use crate::client::configuration::{check_edit, edit_config};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
-use crate::client::experience::Wanted;
 use crate::client::experience::administrator::Administrator;
+use crate::client::experience::{Wanted, principals};
 use crate::client::leftover::Queue;
 use crate::client::removal::RemovalAnswer;
 use crate::client::run;
@@ -194,7 +194,9 @@ fn name_of(config: &Config, account: &AccountId) -> Option<MemberName> {
 
 fn unknown(who: &Who) -> Failure {
     Failure::Unknown {
-        message: format!("nothing is known of {who}"),
+        message: format!(
+            "nothing is known of {who} in the newest {VERSIONS} versions of the configuration"
+        ),
         remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
             .to_owned(),
     }
@@ -229,14 +231,10 @@ struct Removal<'a> {
 impl Removal<'_> {
     async fn run(&self) -> Result<RemovalAnswer, Failure> {
         let mut answer = RemovalAnswer::default();
-        if let Some(account) = self.account
-            && !self.options.discard_dead_letters
-        {
-            self.dead_letters(account).refuse_messages().await?;
-        }
         let experiences = self.experiences().await?;
+        let audiences = self.check(&experiences).await?;
         self.progress.finish();
-        self.tell(&experiences);
+        self.tell(&experiences, &audiences);
         confirm(
             self.options.yes,
             &format!("Remove {}?", self.options.member),
@@ -267,6 +265,63 @@ impl Removal<'_> {
         Ok(answer)
     }
 
+    /// Checks everything that could refuse a later step, before the first one. Returns the
+    /// principals in the audiences of the experiences that are to be archived.
+    async fn check(&self, experiences: &BTreeSet<ExperienceId>) -> Result<Vec<String>, Failure> {
+        self.progress.step("checking what is there");
+        let here = Stacks::new(self.management, self.progress);
+        here.removable(&access_stack(&self.common.name, &self.known.account))
+            .await?;
+        if let Some(name) = &self.known.name {
+            check_edit(&self.context, |text| match text {
+                Some(text) => edit::remove(text, name),
+                None => Ok(Edit::Same),
+            })
+            .await?;
+        }
+        let Some(account) = self.account else {
+            return Ok(Vec::new());
+        };
+        let there = Stacks::new(account, self.progress);
+        let standing = there.removable(&member_stack(&self.common.name)).await?;
+        if !self.options.discard_dead_letters {
+            self.dead_letters(account).refuse_messages().await?;
+        }
+        let (bucket, named) = self.buckets(account, standing.as_ref());
+        bucket.check_removal().await?;
+        if let Some(named) = &named {
+            named.check_removal().await?;
+        }
+        if self.options.experience == Afterwards::Leave {
+            return Ok(Vec::new());
+        }
+        let administrator = self.administrator(account);
+        let audiences = administrator.catalog.audiences().await?;
+        let mut all = Vec::new();
+        for experience in experiences {
+            administrator.catalog.experience(experience).await?;
+            all.extend(principals(&audiences, experience));
+        }
+        Ok(all)
+    }
+
+    fn administrator(&self, account: &Account) -> Administrator<'_> {
+        Administrator::new(&account.config, self.progress, self.options.timeout)
+    }
+
+    /// The default bucket, and the one that was named with `--bucket`.
+    fn buckets<'a>(
+        &self,
+        account: &'a Account,
+        standing: Option<&Found>,
+    ) -> (Bucket<'a>, Option<Bucket<'a>>) {
+        let name = &self.common.name;
+        let bucket = Bucket::new(account, default_name(name, account), name);
+        let other = standing.and_then(|found| found.parameters.get(CODE_BUCKET).cloned());
+        let other = other.filter(|other| other != bucket.name());
+        (bucket, other.map(|other| Bucket::new(account, other, name)))
+    }
+
     /// The experiences that its links name, and those that were ever planned for.
     async fn experiences(&self) -> Result<BTreeSet<ExperienceId>, Failure> {
         let lanes = self.lanes().await?.into_iter();
@@ -290,7 +345,7 @@ impl Removal<'_> {
         Queue::new(account, format!("{}-changes-dlq", self.common.name))
     }
 
-    fn tell(&self, experiences: &BTreeSet<ExperienceId>) {
+    fn tell(&self, experiences: &BTreeSet<ExperienceId>, audiences: &[String]) {
         let (name, member) = (&self.common.name, &self.options.member);
         let account = &self.known.account;
         output::note(&format!("this removes {member} (account {account}):"));
@@ -314,6 +369,12 @@ impl Removal<'_> {
                 "its experiences are disabled and archived, and govern nobody any more: {named}"
             ),
         });
+        if !audiences.is_empty() {
+            steps.push(format!(
+                "{} can be in the audience of another experience afterwards",
+                audiences.join(", ")
+            ));
+        }
         if self.account.is_some() {
             steps.push(format!(
                 "in account {account} the stack {}, the queue {name}-changes-dlq and the bucket {name}-code-{account} are deleted",
@@ -400,17 +461,24 @@ impl Removal<'_> {
         experiences: &BTreeSet<ExperienceId>,
         answer: &mut RemovalAnswer,
     ) -> Result<(), Failure> {
-        let (config, seconds) = (&account.config, self.options.timeout);
-        let administrator = Administrator::new(config, self.progress, seconds);
+        let administrator = self.administrator(account);
         for experience in experiences {
-            let mut changed = false;
-            // Only a disabled experience can be archived.
-            for wanted in [Wanted::Enabled(false), Wanted::Archived] {
-                changed |= administrator
-                    .settle(Some(experience), &wanted)
-                    .await?
-                    .changed;
+            let settle = async |wanted: &Wanted| {
+                let settled = administrator.settle(Some(experience), wanted).await?;
+                Ok::<_, Failure>(settled.changed)
+            };
+            let mut changed = settle(&Wanted::Enabled(false)).await?;
+            // An archived experience would keep its audience, and another one could not have it.
+            let audiences = administrator.catalog.audiences().await?;
+            let principals = principals(&audiences, experience);
+            if !principals.is_empty() {
+                // What an earlier release archived cannot be changed.
+                settle(&Wanted::Revived).await?;
+                settle(&Wanted::NoAudience { principals }).await?;
+                answer.disassociated.push(experience.to_string());
             }
+            // Only a disabled experience can be archived.
+            changed |= settle(&Wanted::Archived).await?;
             if changed {
                 answer.archived.push(experience.to_string());
             }
@@ -425,9 +493,14 @@ impl Removal<'_> {
     ) -> Result<(), Failure> {
         let stack = member_stack(&self.common.name);
         let there = Stacks::new(account, self.progress);
-        let bucket = Bucket::new(account, default_name(&self.common.name, account));
         let standing = there.find(&stack).await?;
-        let other = standing.and_then(|found| found.parameters.get("CodeBucket").cloned());
+        let (bucket, named) = self.buckets(account, standing.as_ref());
+        // Before the stack, because only the stack says which bucket it is.
+        if let Some(named) = named {
+            answer.note_cleared(named.name(), named.clear().await?);
+            let left = format!("the bucket {}, which was named with --bucket", named.name());
+            answer.left.push(left);
+        }
         answer.note(format!("stack {stack}"), there.remove(&stack).await?);
         self.progress.step("deleting what the stack has kept");
         let queue = self.dead_letters(account);
@@ -436,12 +509,7 @@ impl Removal<'_> {
         }
         let name = format!("queue {}-changes-dlq", self.common.name);
         answer.note(name, queue.remove().await?);
-        answer.note(format!("bucket {}", bucket.name()), bucket.remove().await?);
-        if let Some(other) = other.filter(|other| other != bucket.name()) {
-            answer.left.push(format!(
-                "the code in the bucket {other}, which was named with --bucket"
-            ));
-        }
+        answer.note_cleared(bucket.name(), bucket.remove().await?);
         Ok(())
     }
 

@@ -102,6 +102,16 @@ mutate counts-no-slices guarded shared/domain/src/guard/memory.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
 mutate counts-from-the-commit guarded shared/domain/src/guard/memory.rs \
     's/let taken = std::mem::take\(&mut self\.taking\);/self.taking.clear();\n        let taken = BTreeSet::new();/'
+mutate knows-no-short-lists guarded shared/domain/src/guard.rs \
+    's/\(limits\.short_list_removals, limits\.short_list_percent\),//'
+mutate removes-from-the-unseen guarded shared/domain/src/guard.rs \
+    's/reasons\.extend\(self\.first_mirror\(\)\);//'
+mutate knows-what-is-held guarded shared/domain/src/reconcile/memory.rs \
+    's/let mut next = seen\.link_state\.clone\(\);\n    let allowed/let mut next = seen.link_state.clone();\n    next.observed_since.get_or_insert(now);\n    let allowed/'
+mutate aligns-each-time guarded shared/domain/src/guard/memory.rs \
+    's/if self\.aligned_since\.is_some\(\) \{\s*return;\s*\}\s*self\.aligned_since = Some\(now\);/self.aligned_since.get_or_insert(now);/'
+mutate takes-all-for-edits guarded shared/domain/src/reconcile/memory.rs \
+    's/removals\.retain\(\|product\| !edited\.since\.contains_key\(product\)\);/removals.clear();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \

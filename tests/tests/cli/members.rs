@@ -224,9 +224,24 @@ fn a_member_is_added_in_observe_mode(local: &Local) {
     assert_eq!(lists(local, &experience), before);
 }
 
+/// No run has observed it, and it allows products of its own: the first mirror shows them and waits.
 fn a_member_goes_on_to_mirror(local: &Local) {
-    let mirror = ["member", "mode", "emea", "mirror", "--json"];
-    let changed = local.run(&mirror).ended_with(0).json();
+    let before = lists(local, &experience_of_emea(local));
+    let mirror = ["member", "mode", "emea", "mirror"];
+    let held = local.run(&mirror).ended_with(3);
+    held.tells(&[
+        "PMS-7006",
+        "would remove 3 of the 8 products",
+        "pmp-sync approve ",
+    ]);
+    assert_eq!(lists(local, &experience_of_emea(local)), before);
+    let holds = local.run(&["holds", "--json"]);
+    let holds = holds.ended_with(3).json();
+    let command = holds["holds"][0]["approve"].as_str().unwrap();
+    let words: Vec<_> = command.split_whitespace().skip(1).collect();
+    local.run(&words).ended_with(0);
+    let changed = [&mirror[..], &["--json"]].concat();
+    let changed = local.run(&changed).ended_with(0).json();
     assert_eq!(changed["run"]["status"], "completed", "{changed}");
     let wanted = lists(local, local.text("management_experience"));
     let is = lists(local, &experience_of_emea(local));

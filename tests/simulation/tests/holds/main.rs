@@ -9,6 +9,7 @@
 )]
 
 mod approvals;
+mod short;
 #[path = "../system/mod.rs"]
 mod system;
 

@@ -1,6 +1,7 @@
-//! What commands share: access to the management account and the producer, runs, holds, stacks and
+//! What commands share: access to AWS, the management account and the producer, runs, holds, stacks and
 //! experiences.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod approval;
 pub(crate) mod configuration;

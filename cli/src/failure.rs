@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use pmp_sync_aws::BUCKET_ELSEWHERE;
 use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
@@ -163,6 +164,9 @@ impl Failure {
         let remedy: Option<&str> = match self {
             Self::Fault(fault) => return Some(fault.advice().to_string().into()),
             Self::Refusal { remedy, .. } => Some(*remedy),
+            Self::Service(error) if error.code.as_deref() == Some(BUCKET_ELSEWHERE) => {
+                Some("name a bucket in us-east-1 with --bucket, or leave it out")
+            }
             Self::Service(error) => Some(match error.kind {
                 Kind::NotFound => {
                     "check that the management stack is deployed in this account, and --name if it has another name"

@@ -1,10 +1,10 @@
 //! The account that credentials belong to.
 
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::{error_chain, service_error};
 use pmp_sync_deploy::Account;
 use pmp_sync_domain::ids::AccountId;
 
+use super::access::sdk_config_for;
 use crate::failure::Failure;
 
 /// What the credentials are for, in a message.
@@ -26,7 +26,7 @@ impl Part {
 /// Asks STS whose the credentials of a profile are, or those of the default chain.
 pub(crate) async fn account_of(profile: Option<&str>, part: Part) -> Result<Account, Failure> {
     let (words, option) = part.words();
-    let config = sdk_config_for(profile).await;
+    let config = sdk_config_for(profile).await?;
     let asked = aws_sdk_sts::Client::new(&config)
         .get_caller_identity()
         .send()

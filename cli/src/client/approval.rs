@@ -99,7 +99,7 @@ pub(crate) async fn named(
     common: &Common,
     options: &ApprovalOptions,
 ) -> Result<(Context, Known, PlanHash), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let link = &options.link;
     let found = known(&context).await?.into_iter();
     let found = found

@@ -5,13 +5,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use pmp_sync_aws::bus::EventBus;
 use pmp_sync_aws::caller;
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 
+use super::access::sdk_config_for;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::Common;
@@ -31,11 +31,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) async fn new(common: &Common) -> Self {
-        Self::with(
-            common,
-            sdk_config_for(common.management_profile.as_deref()).await,
-        )
+    pub(crate) async fn new(common: &Common) -> Result<Self, Failure> {
+        let config = sdk_config_for(common.management_profile.as_deref()).await?;
+        Ok(Self::with(common, config))
     }
 
     /// Creates the context with an existing SDK configuration.

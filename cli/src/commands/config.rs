@@ -118,7 +118,7 @@ fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
 async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
     let (text, config) = checked(file, "; nothing was stored")?;
     remark_missing_links(&config);
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let current = context.ledger.current_config().await?;
     let (version, stored) = match current {
         Some(current) if current.text == text => (current.version, false),
@@ -144,7 +144,7 @@ async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
 }
 
 async fn show(common: &Common) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let stored = context.stored_config().await?;
     if common.json {
         return output::json(&Shown {

@@ -98,7 +98,7 @@ pub(crate) enum DlqAnswer<'a> {
 }
 
 pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     match command {
         DlqCommand::List(filter) => {
             let list = look(&context, filter).await?;

@@ -19,7 +19,6 @@ mod sides;
 use std::collections::BTreeMap;
 
 use clap::Args;
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::Look;
@@ -35,6 +34,7 @@ use self::finding::{Finding, Status};
 use self::members::Successes;
 pub(crate) use self::report::Report;
 use self::runs::Rhythm;
+use crate::client::access::sdk_config_for;
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -95,7 +95,7 @@ async fn look(
     let context = Context::with(
         common,
         // With short timeouts.
-        look::brisk(&sdk_config_for(common.management_profile.as_deref()).await),
+        look::brisk(&sdk_config_for(common.management_profile.as_deref()).await?),
     );
     let account = gather::account(&context.config).await;
     let mut found = account::judge(&account);

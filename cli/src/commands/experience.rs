@@ -3,10 +3,10 @@
 
 use clap::{Args, Subcommand};
 use pmp_sync_aws::catalog::admin::CatalogAdmin;
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_domain::experience::Audience;
 use pmp_sync_domain::ids::ExperienceId;
 
+use crate::client::access::sdk_config_for;
 use crate::client::confirm::confirm;
 use crate::client::experience::administrator::{Administrator, Settled};
 use crate::client::experience::view::{ExperienceChange, ExperienceList, ExperienceView, look};
@@ -107,7 +107,7 @@ pub(crate) async fn run(common: &Common, command: &ExperienceCommand) -> Result<
         }
         ExperienceCommand::Associate { principals, which } => {
             let principals = if principals.is_empty() {
-                let config = sdk_config_for(which.acting.profile.as_deref()).await;
+                let config = sdk_config_for(which.acting.profile.as_deref()).await?;
                 vec![organization(&config).await?]
             } else {
                 principals.clone()
@@ -142,7 +142,7 @@ async fn change(
     wanted: &[Wanted],
     asks: Option<bool>,
 ) -> Result<(), Failure> {
-    let config = sdk_config_for(which.acting.profile.as_deref()).await;
+    let config = sdk_config_for(which.acting.profile.as_deref()).await?;
     let progress = Progress::new();
     let administrator = Administrator::new(&config, &progress, which.timeout);
     let changing = async {
@@ -181,7 +181,7 @@ async fn disassociate(
     given: &[String],
     yes: bool,
 ) -> Result<(), Failure> {
-    let config = sdk_config_for(which.acting.profile.as_deref()).await;
+    let config = sdk_config_for(which.acting.profile.as_deref()).await?;
     let progress = Progress::new();
     let administrator = Administrator::new(&config, &progress, which.timeout);
     let changing = async {
@@ -297,7 +297,7 @@ async fn only(catalog: &CatalogAdmin, wanted: &[Wanted]) -> Result<ExperienceId,
 }
 
 async fn list(common: &Common, acting: &Acting) -> Result<(), Failure> {
-    let config = sdk_config_for(acting.profile.as_deref()).await;
+    let config = sdk_config_for(acting.profile.as_deref()).await?;
     let catalog = CatalogAdmin::new(&config);
     let mut names = catalog.names().await?;
     names.sort();

@@ -75,7 +75,7 @@ pub(crate) struct ChangeAnswer<'a> {
 }
 
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let Some(run) = options.run else {
         return if options.export {
             export::all(&context).await

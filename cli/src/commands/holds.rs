@@ -68,7 +68,7 @@ impl Frozen {
 }
 
 pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let Scope {
         members,
         experiences,

@@ -26,7 +26,7 @@ pub(crate) struct PlanOptions {
 }
 
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
     let detail = json!({ "scope": scope });
     let step = "the producer makes the plan";

@@ -54,7 +54,7 @@ pub(crate) struct ReportOptions {
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
     let page = destination(common, options)?;
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let model = gather(common, options, &context).await?;
     if let Some(page) = page {
         write(page, &render(&model), options.force)?;

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 
 pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let scope = options.scope();
     let resumed = resume(&context, &scope).await?;
     // What was kept back is planned now, not with the next hourly run.

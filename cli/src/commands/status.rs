@@ -39,7 +39,7 @@ pub(crate) struct StatusOptions {
 }
 
 pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     if let Some(run) = options.run {
         let record = crate::client::run::one(&context, run).await?;
         let links = context.ledger.links(run).await?;

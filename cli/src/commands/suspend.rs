@@ -8,7 +8,7 @@ use crate::options::{Common, Narrowing};
 use crate::progress::Progress;
 
 pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let scope = options.scope();
     if !scope.is_everything() {
         // A misspelt name would suspend nothing.

@@ -52,7 +52,7 @@ pub(crate) enum SyncAnswer<'a> {
 }
 
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let wanted = SyncRequest {
         scope: scope::check(options.narrowing.scope(), &context.stored_config().await?)?,
         override_reason: options.reason.clone(),

@@ -35,7 +35,7 @@ pub(crate) struct WhyOptions {
 
 pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Failure> {
     let products = products_of(options)?;
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
     let request = WhyRequest { scope, products };
     let step = "the producer looks at the members";

@@ -8,6 +8,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod access;
 mod approval;
 mod calls;
 mod command_line;

@@ -11,6 +11,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -28,17 +29,18 @@ const ATTEMPT: Duration = Duration::from_secs(6);
 const CALL: Duration = Duration::from_secs(18);
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// The configuration of every client, with the credentials of the default chain.
+/// The configuration of every client of a Lambda function.
 pub async fn sdk_config() -> SdkConfig {
-    sdk_config_for(None).await
-}
-
-/// Like [`sdk_config`], with the credentials of a profile of the shared AWS configuration if one is
-/// named. A named profile takes precedence over credentials in the environment.
-pub async fn sdk_config_for(profile: Option<&str>) -> SdkConfig {
     let http = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
+    sdk_config_with(http, None).await
+}
+
+/// Like [`sdk_config`], with an HTTP client, and with the credentials of a profile of the shared AWS
+/// configuration if one is named. A named profile takes precedence over credentials in the
+/// environment.
+pub async fn sdk_config_with(http: SharedHttpClient, profile: Option<&str>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)

@@ -5,6 +5,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use pmp_sync_domain::error::{Kind, ServiceError};
 
+use crate::config::REGION;
+
+/// The code of an error about a bucket in another region, for which S3 has several.
+pub const BUCKET_ELSEWHERE: &str = "BucketElsewhere";
+
 /// None for what is not there.
 pub fn if_there<T>(answer: Result<T, ServiceError>) -> Result<Option<T>, ServiceError> {
     match answer {
@@ -26,6 +31,19 @@ where
     let status = error
         .raw_response()
         .map(|response| response.status().as_u16());
+    let bucket_region = error
+        .raw_response()
+        .and_then(|response| response.headers().get("x-amz-bucket-region"))
+        .filter(|region| *region != REGION);
+    if let Some(region) = bucket_region {
+        return ServiceError {
+            operation,
+            thing: thing.into(),
+            kind: Kind::Refused,
+            code: Some(BUCKET_ELSEWHERE.to_owned()),
+            message: format!("it is in {region}, and the code has to be in a bucket in {REGION}"),
+        };
+    }
     let (code, message) = match error.as_service_error() {
         Some(service) => (
             service.code().map(str::to_owned),
@@ -116,6 +134,8 @@ mod tests {
     use std::fmt;
 
     use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
 
     use super::*;
 
@@ -181,6 +201,26 @@ mod tests {
         assert_eq!(told.kind, Kind::Retryable);
         let words = "dispatch failure: io error: tcp connect error: Connection refused";
         assert_eq!(told.message, words);
+    }
+
+    #[test]
+    fn a_bucket_in_another_region_is_named_as_such() {
+        for (region, status, expected) in [
+            ("eu-west-1", 301, Some(BUCKET_ELSEWHERE)),
+            ("eu-west-1", 400, Some(BUCKET_ELSEWHERE)),
+            ("eu-west-1", 403, Some(BUCKET_ELSEWHERE)),
+            ("us-east-1", 403, None),
+        ] {
+            let status = StatusCode::try_from(status).unwrap();
+            let mut response = HttpResponse::new(status, SdkBody::empty());
+            let headers = response.headers_mut();
+            headers.insert("x-amz-bucket-region", region);
+            let refused = ErrorMetadata::builder().build();
+            let error = SdkError::service_error(refused, response);
+            let told = service_error("HeadBucket", "bucket mine", &error);
+            assert_eq!(told.code.as_deref(), expected);
+            assert_eq!(told.message.contains("in eu-west-1"), expected.is_some());
+        }
     }
 
     #[test]

@@ -20,4 +20,4 @@ pub mod outbox;
 pub mod queue;
 pub mod system;
 
-pub use self::errors::{error_chain, if_there, service_error};
+pub use self::errors::{BUCKET_ELSEWHERE, error_chain, if_there, service_error};

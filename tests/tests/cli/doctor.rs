@@ -124,6 +124,7 @@ fn doctor_finds_nothing_where_all_is_well_and_each_thing_that_is_broken() {
     a_source_that_is_disabled(&ward);
     a_schedule_that_is_disabled(&ward);
     a_request_that_was_given_up_on(&ward);
+    what_could_not_be_delivered(&ward);
     a_dead_letter(&ward);
     a_role_that_asks_for_another_external_id(&ward);
     an_experience_that_is_archived(&ward);
@@ -162,6 +163,7 @@ fn all_is_well(ward: &mut Ward) {
         ("producer-answers", ""),
         ("inbox", ""),
         ("inbox-dead-letters", ""),
+        ("undelivered", ""),
         ("schedule", ""),
         ("configuration", ""),
         ("last-run", ""),
@@ -174,6 +176,7 @@ fn all_is_well(ward: &mut Ward) {
         ("worker-function", "apac"),
         ("worker-source", "emea"),
         ("changes-queue", "emea"),
+        ("member-undelivered", "emea"),
     ] {
         assert_eq!(found.status(check, subject), "ok", "{check}: {found:#?}");
     }
@@ -282,6 +285,12 @@ fn a_request_that_was_given_up_on(ward: &Ward) {
             );
         },
     );
+}
+
+fn what_could_not_be_delivered(ward: &Ward) {
+    with_message(ward, &ward.management(), "pmp-sync-undelivered", || {
+        ward.tells(0, &[("undelivered", "", "warn", "aws sqs receive-message")])
+    });
 }
 
 fn a_dead_letter(ward: &Ward) {

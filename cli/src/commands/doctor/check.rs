@@ -138,6 +138,10 @@ checks! {
         "no request was given up on"
         "look at what they say: `aws sqs receive-message --message-attribute-names All --queue-url URL`; ask again for what is still wanted, then delete them"
         "sqs:GetQueueUrl, sqs:GetQueueAttributes";
+    Undelivered "undelivered" Management
+        "every request, trigger and notice was delivered"
+        "see why in the attributes: `aws sqs receive-message --message-attribute-names All --queue-url URL`; ask again for what is still wanted, then delete them"
+        "sqs:GetQueueUrl, sqs:GetQueueAttributes";
     Schedule "schedule" Management
         "the schedule is enabled"
         "enable it with the parameter ScheduleState=ENABLED of the management stack"
@@ -269,6 +273,10 @@ checks! {
     ChangesDeadLetters "changes-dead-letters" MemberAccounts
         "the dead-letter queue is there, and empty"
         "see `pmp-sync dlq list`; issue what is to be tried again with `pmp-sync dlq replay`"
+        "sqs:GetQueueUrl, sqs:GetQueueAttributes";
+    MemberUndelivered "member-undelivered" MemberAccounts
+        "every event of a change set was delivered to the worker, which is only slower without it"
+        "see why in the attributes: `aws sqs receive-message --message-attribute-names All --queue-url URL`, then delete them"
         "sqs:GetQueueUrl, sqs:GetQueueAttributes";
     ChangeSetRule "change-set-rule" MemberAccounts
         "the rule that tells the worker of finished change sets is enabled"

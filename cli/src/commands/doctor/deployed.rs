@@ -246,6 +246,11 @@ pub(crate) fn dead_letters(check: Check, name: &str, found: Option<&Queue>) -> F
     }
 }
 
+/// The name of the queue of what could not be delivered, in each account.
+pub(crate) fn undelivered(name: &str) -> String {
+    format!("{name}-undelivered")
+}
+
 /// Whether a rule is enabled.
 pub(crate) fn rule(check: Check, name: &str, enabled: Option<bool>, bus: Option<&str>) -> Finding {
     let fix = || {

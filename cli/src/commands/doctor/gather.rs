@@ -7,7 +7,6 @@ use aws_config::SdkConfig;
 use futures::{StreamExt as _, stream};
 use pmp_sync_aws::bus::is_rule_enabled;
 use pmp_sync_aws::caller::identify;
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_deploy::installation::{management_stack, member_stack};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::doctor::{DoctorAnswer, DoctorRequest, Look};
@@ -19,9 +18,11 @@ use pmp_sync_domain::records::LaneEntry;
 use pmp_sync_domain::wire::DOCTOR_REQUESTED;
 use tokio::time::Instant;
 
+use super::deployed::undelivered;
 use super::look::{Timed, brisk, look, look_for};
 use super::runs::{LaneSeen, LinkSeen};
 use super::{account, aws, management, organization, runs, sides};
+use crate::client::access::sdk_config_for;
 use crate::client::context::Context;
 use crate::client::{holds, invoke};
 use crate::failure::Failure;
@@ -82,13 +83,14 @@ pub(crate) async fn management(context: &Context, name: &str) -> management::Fac
     let changes = format!("{name}-management-change-sets");
     let access = format!("{name}-member-access-");
     let (inbox, dead) = (format!("{requests}.fifo"), format!("{requests}-dlq.fifo"));
-    let schedule = format!("{name}-schedule");
+    let (schedule, lost) = (format!("{name}-schedule"), undelivered(name));
     let deployed = async {
         futures::join!(
             look(aws::function(config, &context.producer)),
             look(aws::sources(config, &context.producer)),
             look(aws::queue(config, &inbox)),
             look(aws::queue(config, &dead)),
+            look(aws::queue(config, &lost)),
             look(aws::schedule(config, &schedule)),
             look(is_rule_enabled(config, Some(name), &requests)),
             look(is_rule_enabled(config, None, &changes)),
@@ -109,7 +111,8 @@ pub(crate) async fn management(context: &Context, name: &str) -> management::Fac
     };
     let (deployed, (stack, subscriptions), access) =
         futures::join!(deployed, stacks, look(aws::stacks(config, &access)));
-    let (function, sources, inbox, dead_letters, schedule, of_bus, of_default, ledger) = deployed;
+    let (function, sources, inbox, dead_letters, undelivered, schedule, of_bus, of_default, ledger) =
+        deployed;
     management::Facts {
         name: name.to_owned(),
         stack,
@@ -118,6 +121,7 @@ pub(crate) async fn management(context: &Context, name: &str) -> management::Fac
         sources,
         inbox,
         dead_letters,
+        undelivered,
         schedule,
         rules: vec![
             (requests, Some(name.to_owned()), of_bus),
@@ -269,7 +273,10 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
             None,
         );
     }
-    let config = brisk(&sdk_config_for(Some(profile)).await);
+    let config = match sdk_config_for(Some(profile)).await {
+        Ok(config) => brisk(&config),
+        Err(failure) => return of(skipped(&failure.to_string()), None),
+    };
     let caller = look(async { identify(&config).await.0 }).await;
     let is_own =
         matches!(&caller.look, Look::Seen(caller) if caller.account == member.account.as_str());
@@ -277,18 +284,20 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
         return of(caller, None);
     }
     let (worker, changes) = (format!("{name}-worker"), format!("{name}-changes"));
-    let (stack, dead, rule) = (
+    let (stack, dead, lost, rule) = (
         member_stack(name),
         format!("{changes}-dlq"),
+        undelivered(name),
         format!("{name}-change-sets"),
     );
-    let (organization, stack, function, sources, changes, dead_letters, rule) = futures::join!(
+    let (organization, stack, function, sources, changes, dead_letters, undelivered, rule) = futures::join!(
         organization(&config, member.account.as_str()),
         look(aws::stack(&config, &stack)),
         look(aws::function(&config, &worker)),
         look(aws::sources(&config, &worker)),
         look(aws::queue(&config, &changes)),
         look(aws::queue(&config, &dead)),
+        look(aws::queue(&config, &lost)),
         look(is_rule_enabled(&config, None, &rule))
     );
     let seen = sides::Seen {
@@ -299,6 +308,7 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
         sources,
         changes,
         dead_letters,
+        undelivered,
         rule,
     };
     of(caller, Some(seen))

@@ -6,7 +6,7 @@ use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::config::Config;
 
 use super::check::Check;
-use super::deployed::{self, Function, Queue, Source, Stack};
+use super::deployed::{self, Function, Queue, Source, Stack, undelivered};
 use super::finding::{Finding, Status, of};
 use super::look::Timed;
 
@@ -56,6 +56,7 @@ pub(crate) struct Facts {
     pub(crate) sources: Timed<Vec<Source>>,
     pub(crate) inbox: Timed<Option<Queue>>,
     pub(crate) dead_letters: Timed<Option<Queue>>,
+    pub(crate) undelivered: Timed<Option<Queue>>,
     pub(crate) schedule: Timed<Option<Schedule>>,
     /// Rules by name, with their bus if it is not the default one.
     pub(crate) rules: Vec<(String, Option<String>, Timed<Option<bool>>)>,
@@ -127,6 +128,10 @@ pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
     found.push(of(Check::InboxDeadLetters, &facts.dead_letters, |seen| {
         let queue = format!("{name}-requests-dlq.fifo");
         deployed::dead_letters(Check::InboxDeadLetters, &queue, seen.as_ref())
+    }));
+    found.push(of(Check::Undelivered, &facts.undelivered, |seen| {
+        let queue = undelivered(name);
+        deployed::dead_letters(Check::Undelivered, &queue, seen.as_ref())
     }));
     found.push(of(Check::Schedule, &facts.schedule, |seen| {
         schedule(name, seen.as_ref())
@@ -285,7 +290,8 @@ mod tests {
                 reports_failures: true,
             }]),
             inbox: timed(Some(queue.clone())),
-            dead_letters: timed(Some(queue)),
+            dead_letters: timed(Some(queue.clone())),
+            undelivered: timed(Some(queue)),
             schedule: timed(Some(Schedule {
                 enabled: true,
                 expression: "rate(1 hour)".to_owned(),
@@ -353,6 +359,7 @@ mod tests {
             },
             ..Queue::default()
         }));
+        bad.undelivered = bad.dead_letters.clone();
         bad.access = timed(Vec::new());
         bad.schedule = timed(Some(Schedule {
             enabled: false,
@@ -366,6 +373,14 @@ mod tests {
             one(&found, Check::InboxDeadLetters),
             Status::Warn,
             &["1 message", "receive-message", "https://sqs/dlq"],
+        );
+        tells(
+            one(&found, Check::Undelivered),
+            Status::Warn,
+            &[
+                "pmp-sync-undelivered has 1 message",
+                "--queue-url https://sqs/dlq",
+            ],
         );
         tells(
             one(&found, Check::AccessStack),

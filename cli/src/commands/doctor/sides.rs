@@ -5,7 +5,7 @@ use pmp_sync_deploy::installation::member_stack;
 use pmp_sync_domain::answers::doctor::Look;
 
 use super::check::{Area, Check};
-use super::deployed::{self, Function, Queue, Source, Stack};
+use super::deployed::{self, Function, Queue, Source, Stack, undelivered};
 use super::finding::{Finding, Status, of};
 use super::look::Timed;
 use super::organization;
@@ -49,6 +49,7 @@ pub(crate) struct Seen {
     pub(crate) sources: Timed<Vec<Source>>,
     pub(crate) changes: Timed<Option<Queue>>,
     pub(crate) dead_letters: Timed<Option<Queue>>,
+    pub(crate) undelivered: Timed<Option<Queue>>,
     pub(crate) rule: Timed<Option<bool>>,
 }
 
@@ -141,6 +142,10 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
     found.push(of(Check::ChangesDeadLetters, &seen.dead_letters, |seen| {
         deployed::dead_letters(Check::ChangesDeadLetters, &dead_letters, seen.as_ref())
     }));
+    found.push(of(Check::MemberUndelivered, &seen.undelivered, |queue| {
+        let name = undelivered(&seen.name);
+        deployed::dead_letters(Check::MemberUndelivered, &name, queue.as_ref())
+    }));
     let rule = format!("{}-change-sets", seen.name);
     found.push(of(Check::ChangeSetRule, &seen.rule, |seen| {
         let mut found = deployed::rule(Check::ChangeSetRule, &rule, *seen, None);
@@ -202,7 +207,8 @@ mod tests {
                 reports_failures: true,
             }]),
             changes: timed(Some(queue.clone())),
-            dead_letters: timed(Some(queue)),
+            dead_letters: timed(Some(queue.clone())),
+            undelivered: timed(Some(queue)),
             rule: timed(Some(true)),
         };
         Side {

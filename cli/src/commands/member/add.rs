@@ -132,7 +132,7 @@ impl LinkView {
 }
 
 pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let account = &options.account;
     let known = match &options.external_id {
         Some(_) => Some(begin_onboarding(&context, account, options.external_id.clone()).await?),
@@ -200,7 +200,7 @@ fn not_deployed(account: &AccountId) -> Failure {
 }
 
 pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let target = options.experience.as_ref();
     let change = |text: Option<&str>| match text {
         Some(text) => edit::set_mode(text, &options.name, target, options.mode),

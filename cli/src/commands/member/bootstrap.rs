@@ -1,9 +1,9 @@
 //! `member bootstrap`: an experience for a member account.
 
 use clap::Args;
-use pmp_sync_aws::config::sdk_config_for;
 use pmp_sync_domain::ids::{AccountId, ExperienceId};
 
+use crate::client::access::sdk_config_for;
 use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, bootstrap};
@@ -45,8 +45,8 @@ pub(crate) struct BootstrapOptions {
 }
 
 pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(), Failure> {
-    let context = Context::new(common).await;
-    let config = sdk_config_for(options.profile.as_deref()).await;
+    let context = Context::new(common).await?;
+    let config = sdk_config_for(options.profile.as_deref()).await?;
     let progress = Progress::new();
     let done = bootstrap(
         &context,

@@ -61,7 +61,7 @@ pub(crate) struct LaneView {
 
 /// `member list`
 pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
-    let context = Context::new(common).await;
+    let context = Context::new(common).await?;
     let stored = context.ledger.current_config().await?;
     let config = match &stored {
         Some(stored) => parsed(stored)?,

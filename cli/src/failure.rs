@@ -8,6 +8,7 @@ use pmp_sync_aws::BUCKET_ELSEWHERE;
 use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::wire::limits::TooLarge;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -82,6 +83,15 @@ pub(crate) enum Failure {
     /// A signal, by its number.
     #[error("{message}")]
     Interrupted { signal: u8, message: &'static str },
+}
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::CommandLine {
+            message: error.to_string(),
+            remedy: "split it into several commands".to_owned(),
+        }
+    }
 }
 
 impl From<DeployError> for Failure {

@@ -188,8 +188,8 @@ async fn sort<L: Ledger, A, M, O: Outbox, S: System>(
             }
             Err(error) => batch.letters.push(Letter {
                 place,
-                reason: "unreadable",
-                code: "PMS-5001",
+                reason: error.reason(),
+                code: error.code(),
                 detail: error.to_string(),
             }),
         }

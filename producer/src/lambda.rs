@@ -15,12 +15,13 @@ use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::RequestsInbox;
 use pmp_sync_aws::system::{System, variable};
 use pmp_sync_domain::answers::doctor::DoctorRequest;
+use pmp_sync_domain::answers::plan::PlanRequest;
 use pmp_sync_domain::answers::report::ReportRequest;
 use pmp_sync_domain::answers::why::WhyRequest;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DOCTOR_REQUESTED, DeadLetterFilter, Envelope, PLAN_REQUESTED,
-    REPORT_REQUESTED, SOURCE, Scope, Unreadable, WHY_REQUESTED,
+    REPORT_REQUESTED, SOURCE, Unreadable, WHY_REQUESTED,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,13 +54,6 @@ async fn handle(context: &AwsContext, event: LambdaEvent<Value>) -> Result<Value
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlanDetail {
-    #[serde(default)]
-    scope: Scope,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct DeadLettersDetail {
     #[serde(default)]
     filter: DeadLetterFilter,
@@ -70,12 +64,14 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     let envelope: Envelope = serde_json::from_value(payload)?;
     let answered = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         (SOURCE, PLAN_REQUESTED) => {
-            let detail: PlanDetail = detail(envelope.detail)?;
-            let answer = queries::plan(context, &detail.scope).await;
+            let request: PlanRequest = detail(envelope.detail)?;
+            request.scope.check()?;
+            let answer = queries::plan_page(context, &request).await;
             answer.map(serde_json::to_value)
         }
         (SOURCE, DEAD_LETTERS_REQUESTED) => {
             let detail: DeadLettersDetail = detail(envelope.detail)?;
+            detail.filter.check()?;
             let until = later(context.now(), LOOKING_AT_LETTERS);
             let answer = queries::dead_letters(context, &detail.filter, until).await;
             answer.map(serde_json::to_value)
@@ -88,6 +84,7 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
         }
         (SOURCE, REPORT_REQUESTED) => {
             let request: ReportRequest = detail(envelope.detail)?;
+            request.scope.check()?;
             let answer = queries::report(context, &request).await;
             answer.map(serde_json::to_value)
         }

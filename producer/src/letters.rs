@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::delivery::beginning;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::policy::ProductChange;
@@ -25,6 +26,13 @@ pub(crate) const LOOKING: i64 = 30;
 const KEPT: i64 = 45;
 /// Letters that are made visible again concurrently.
 const PUT_BACK_AT_ONCE: usize = 16;
+
+/// The most bytes of a text of a letter that are stored or answered.
+const MOST_TEXT: usize = 1_000;
+/// The most attributes of a message (SQS reference).
+const MOST_ATTRIBUTES: usize = 10;
+/// The most bytes of the body of a letter in an answer.
+const MOST_BODY: usize = 2_000;
 
 /// A letter with its parsed content.
 #[derive(Debug, Clone)]
@@ -55,6 +63,20 @@ impl Read {
         reason.map_or("receive-count", String::as_str)
     }
 
+    /// The attributes, bounded: whoever may send to the queue may set any.
+    fn attributes(&self) -> BTreeMap<String, String> {
+        let bounded = |text: &String| beginning(text, MOST_TEXT).to_owned();
+        let attributes = self.letter.attributes.iter().take(MOST_ATTRIBUTES);
+        attributes
+            .map(|(name, value)| (bounded(name), bounded(value)))
+            .collect()
+    }
+
+    /// The body, bounded, for an answer.
+    pub(crate) fn body(&self) -> String {
+        beginning(&self.letter.body, MOST_BODY).to_owned()
+    }
+
     pub(crate) fn is_in(&self, filter: &DeadLetterFilter) -> bool {
         let product = || self.change.as_ref().ok().map(|change| &change.product);
         let in_products = filter.products.is_empty()
@@ -79,10 +101,10 @@ impl Read {
             product: change.map(|change| change.product.clone()),
             action: change.map(|change| change.action),
             sent_by: change.map(|change| change.run),
-            reason: self.reason().to_owned(),
-            attributes: self.letter.attributes.clone(),
+            reason: beginning(self.reason(), MOST_TEXT).to_owned(),
+            attributes: self.attributes(),
             outcome,
-            why,
+            why: beginning(&why, MOST_TEXT).to_owned(),
             at,
         }
     }

@@ -10,6 +10,6 @@ mod why;
 
 pub use self::dead_letters::dead_letters;
 pub use self::doctor::doctor;
-pub use self::plan::plan;
+pub use self::plan::{plan, plan_page};
 pub use self::report::report;
 pub use self::why::why;

@@ -475,6 +475,35 @@ fn one_failed_call_delays_a_batch_by_seconds_and_each_request_is_served_once() {
 }
 
 #[test]
+fn a_request_with_an_oversized_field_delays_nothing() {
+    let setting = Setting::new();
+    let large = serde_json::json!({
+        "source": "pmp-sync",
+        "detail-type": "Sync Requested",
+        "detail": { "override_reason": "r".repeat(420_000) },
+    });
+    let dispositions = setting.handle(&[&large.to_string(), SCHEDULED]);
+    assert_eq!(dispositions, [Disposition::Acknowledge; 2]);
+    let dead = setting.world.dead();
+    assert_eq!(
+        (dead[0].1["code"].as_str(), dead[0].1["reason"].as_str()),
+        ("PMS-5005", "too-large")
+    );
+    assert_eq!(setting.runs().len(), 1);
+    assert_eq!(setting.sent('2').len(), 4);
+}
+
+#[test]
+fn a_dead_letter_that_would_not_fit_with_its_attributes_is_cut() {
+    let setting = Setting::new();
+    let large = "{".repeat(1_048_576);
+    assert_eq!(setting.handle(&[&large]), [Disposition::Acknowledge]);
+    let dead = setting.world.dead();
+    assert_eq!(dead[0].1["truncated_from"], "1048576");
+    assert!(dead[0].0.len() < 1_048_576);
+}
+
+#[test]
 fn a_request_that_is_delivered_twice_is_served_once() {
     let setting = Setting::new();
     let event = setting.world.request(SCHEDULED);

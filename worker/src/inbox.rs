@@ -69,8 +69,8 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
                 &context.outbox,
                 record,
                 Undeliverable {
-                    reason: "unreadable",
-                    code: "PMS-5001",
+                    reason: error.reason(),
+                    code: error.code(),
                     detail: &error.to_string(),
                 },
             )

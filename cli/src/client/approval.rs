@@ -205,6 +205,7 @@ pub(crate) async fn serve(
         requester: context.requester().await,
         ..request
     };
+    request.check()?;
     context.bus.put(approval_requested(request)).await?;
     let run = wait(context, &id, timeout).await?;
     let link = context.ledger.link(run.run, &lane).await?;

@@ -30,6 +30,7 @@ pub(crate) async fn request(context: &Context, request: SyncRequest) -> Result<S
         requester: context.requester().await,
         ..request
     };
+    request.check()?;
     context.bus.put(sync_requested(request)).await?;
     Ok(id)
 }

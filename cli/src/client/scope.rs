@@ -13,6 +13,7 @@ use crate::options::Narrowing;
 /// The scope of the options. An error if a link of the configuration lacks a name.
 pub(crate) async fn of(narrowing: &Narrowing, context: &Context) -> Result<Scope, Failure> {
     let scope = narrowing.scope();
+    scope.check()?;
     if scope.is_everything() {
         return Ok(scope);
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::answers::plan::{
+    PlanPage, PlanRequest, Preview, PreviewDecision, PreviewLink,
+};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
-use pmp_sync_domain::wire::PLAN_REQUESTED;
-use serde_json::json;
+use pmp_sync_domain::wire::{PLAN_REQUESTED, Scope};
 
 use crate::client::context::Context;
 use crate::client::invoke::ask_showing;
@@ -28,15 +29,28 @@ pub(crate) struct PlanOptions {
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
-    let detail = json!({ "scope": scope });
-    let step = "the producer makes the plan";
-    let preview: Preview = ask_showing(&context, PLAN_REQUESTED, detail, step).await?;
+    let preview = preview(&context, scope).await?;
     if common.json {
         output::json(&preview)?;
     } else {
         show(&context, &preview, options.products)?;
     }
     outcome(&preview.links)
+}
+
+/// Asks for all pages of the plan.
+async fn preview(context: &Context, scope: Scope) -> Result<Preview, Failure> {
+    let step = "the producer makes the plan";
+    let mut request = PlanRequest { scope, from: None };
+    let PlanPage { mut preview, next } =
+        ask_showing(context, PLAN_REQUESTED, &request, step).await?;
+    request.from = next;
+    while request.from.is_some() {
+        let page: PlanPage = ask_showing(context, PLAN_REQUESTED, &request, step).await?;
+        preview.links.extend(page.preview.links);
+        request.from = page.next;
+    }
+    Ok(preview)
 }
 
 /// The exit code: that of the worst link.
@@ -113,6 +127,12 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
             output::note(&format!(
                 "{name}: {} not known to be listed in AWS Marketplace; a run asks for them, and allows them unless live_check is \"require\"",
                 output::count(link.unchecked, "product")
+            ));
+        }
+        if link.beyond > 0 {
+            output::note(&format!(
+                "{name}: {} more than can be listed",
+                output::count(link.beyond, "product")
             ));
         }
         if products {

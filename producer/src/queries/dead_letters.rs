@@ -105,7 +105,7 @@ where
     let mut add = |read: &Read, fate| {
         letters.push(ListedLetter {
             letter: read.record(member, fate, context.now()),
-            body: read.letter.body.clone(),
+            body: read.body(),
         });
     };
     for read in &others {

@@ -1,10 +1,13 @@
 //! The read-only plan for the operator.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::answers::plan::{Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::answers::plan::{
+    PlanCursor, PlanPage, PlanRequest, Preview, PreviewDecision, PreviewLink,
+};
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
@@ -13,7 +16,7 @@ use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadR
 use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
 use pmp_sync_domain::wire::Scope;
 
-use super::survey::{LINKS_AT_ONCE, LaneQuery, Survey, observe_lane};
+use super::survey::{LINKS_AT_ONCE, LaneQuery, MOST_BYTES, Survey, observe_lane};
 use crate::context::Context;
 use crate::reach::reach;
 use crate::reconcile::observe::outside_edits;
@@ -29,19 +32,74 @@ where
     M: Members,
     S: Clock,
 {
-    let survey = &Survey::new(&context.ledger, &context.marketplace, scope).await?;
-    let links: Vec<Vec<_>> = stream::iter(survey.links())
-        .map(|link| async move {
-            let links = plan_link(context, survey, link).await;
-            links.unwrap_or_else(|error| vec![failed(link, None, &error)])
+    let mut request = PlanRequest {
+        scope: scope.clone(),
+        from: None,
+    };
+    let mut all = plan_page(context, &request).await?;
+    while let Some(next) = all.next {
+        request.from = Some(next);
+        let page = plan_page(context, &request).await?;
+        all.preview.links.extend(page.preview.links);
+        all.next = page.next;
+    }
+    Ok(all.preview)
+}
+
+/// Computes one page of the plan: as many member experiences as an answer may have.
+pub async fn plan_page<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    request: &PlanRequest,
+) -> Result<PlanPage, RunError>
+where
+    L: Lanes + Products + ReadRuns,
+    A: ReadCatalog,
+    M: Members,
+    S: Clock,
+{
+    let version = request.from.map(|from| from.config_version);
+    let (ledger, catalog) = (&context.ledger, &context.marketplace);
+    let survey = &Survey::at(ledger, catalog, &request.scope, version).await?;
+    let config_version = survey.setup.version;
+    let from = request.from.unwrap_or(PlanCursor {
+        config_version,
+        link: 0,
+        lane: 0,
+    });
+    let links = survey.links().into_iter().enumerate().skip(from.link);
+    let planned = stream::iter(links)
+        .map(|(place, link)| async move {
+            let lanes = plan_link(context, survey, link).await;
+            let lanes = lanes.unwrap_or_else(|error| vec![failed(link, None, &error)]);
+            (place, lanes)
         })
-        .buffered(LINKS_AT_ONCE)
-        .collect()
-        .await;
-    Ok(Preview {
-        schema: SCHEMA,
-        config_version: survey.setup.version,
-        links: links.into_iter().flatten().collect(),
+        .buffered(LINKS_AT_ONCE);
+    let mut planned = pin!(planned);
+    let (mut links, mut bytes, mut next) = (Vec::new(), 0, None);
+    'page: while let Some((link, lanes)) = planned.next().await {
+        let before = if link == from.link { from.lane } else { 0 };
+        for (lane, preview) in lanes.into_iter().enumerate().skip(before) {
+            let preview = preview.bounded();
+            let size = serde_json::to_vec(&preview).map_or(MOST_BYTES, |text| text.len() + 1);
+            if bytes + size > MOST_BYTES && !links.is_empty() {
+                next = Some(PlanCursor {
+                    config_version,
+                    link,
+                    lane,
+                });
+                break 'page;
+            }
+            bytes += size;
+            links.push(preview);
+        }
+    }
+    Ok(PlanPage {
+        preview: Preview {
+            schema: SCHEMA,
+            config_version,
+            links,
+        },
+        next,
     })
 }
 
@@ -138,6 +196,7 @@ fn blank(link: &Link) -> PreviewLink {
         unchecked: 0,
         edited: Vec::new(),
         edited_since: None,
+        beyond: 0,
         held_for: Vec::new(),
         fault: None,
     }

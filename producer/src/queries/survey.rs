@@ -23,7 +23,7 @@ pub(super) const LINKS_AT_ONCE: usize = 8;
 /// Lanes of one `*` link that are observed concurrently.
 pub(super) const LANES_AT_ONCE: usize = 4;
 /// The largest answer, in bytes. Lambda's limit is 6 MB (6,291,556 bytes).
-const MOST_BYTES: usize = 6_000_000;
+pub(super) const MOST_BYTES: usize = 6_000_000;
 
 /// The configuration, and the desired states of the selected links.
 pub(super) struct Survey {
@@ -38,7 +38,21 @@ impl Survey {
         catalog: &C,
         scope: &Scope,
     ) -> Result<Self, RunError> {
-        let setup = Setup::read(ledger).await?;
+        Self::at(ledger, catalog, scope, None).await
+    }
+
+    /// The same with a version of the configuration, or the newest.
+    pub(super) async fn at<L: ReadRuns, C: ReadCatalog>(
+        ledger: &L,
+        catalog: &C,
+        scope: &Scope,
+        version: Option<u64>,
+    ) -> Result<Self, RunError> {
+        let stored = match version {
+            Some(version) => ledger.config_version(version).await?,
+            None => ledger.config().await?,
+        };
+        let setup = Setup::of(ledger, &stored.ok_or(RunError::NoConfig)?).await?;
         let scopes = [scope.clone()];
         let desired = read_management(catalog, setup.links_in(&scopes)).await;
         Ok(Self {

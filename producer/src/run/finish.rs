@@ -31,14 +31,13 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
         let end = outcome.end();
         let Some(lane) = outcome.lane else { continue };
         if outcome.quarantined > 0 {
-            let quarantined = &mut record.quarantined;
-            quarantined.insert(lane.to_string(), outcome.quarantined);
+            record.keeps_quarantined(&lane, outcome.quarantined);
         }
         if matches!(
             outcome.record.status,
             LinkStatus::Committed | LinkStatus::Underway
         ) {
-            record.open.insert(lane.to_string());
+            record.opened(&lane);
         }
         for run in outcome.done.into_iter().filter(|run| *run != record.run) {
             done.entry(run).or_default().push((lane.clone(), end));

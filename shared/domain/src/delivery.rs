@@ -55,17 +55,31 @@ pub struct Undeliverable<'a> {
     pub detail: &'a str,
 }
 
-/// Sends a message to the dead-letter queue.
+/// The most bytes of the body of a dead letter: a message of 1 MiB with its attributes (SQS
+/// reference), which are fewer than 8 KB here.
+const MOST_BODY: usize = 1_048_576 - 8_192;
+
+/// The beginning of a text, in at most `most` bytes.
+pub fn beginning(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
+/// Sends a message to the dead-letter queue. Of one that would not fit there with its attributes,
+/// the beginning is sent.
 pub async fn dead_letter_record<D: DeadLetters>(
     queue: &D,
     record: &Record,
     why: Undeliverable<'_>,
 ) -> Result<(), ServiceError> {
-    let attributes = BTreeMap::from([
+    let mut attributes = BTreeMap::from([
         ("reason", why.reason.to_owned()),
         ("code", why.code.to_owned()),
         ("detail", why.detail.chars().take(500).collect()),
         ("message_id", record.id.clone()),
     ]);
-    queue.dead_letter(&record.body, &attributes).await
+    let body = beginning(&record.body, MOST_BODY);
+    if body.len() < record.body.len() {
+        attributes.insert("truncated_from", record.body.len().to_string());
+    }
+    queue.dead_letter(body, &attributes).await
 }

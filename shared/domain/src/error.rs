@@ -70,6 +70,13 @@ impl ServiceError {
     }
 }
 
+/// The most bytes of the message of a fault. It may quote what a service answered.
+const MOST_MESSAGE: usize = 4_000;
+
+fn bounded(message: &str) -> String {
+    crate::delivery::beginning(message, MOST_MESSAGE).to_owned()
+}
+
 /// Why a run could serve no link at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
@@ -122,7 +129,7 @@ impl RunError {
         };
         FaultRecord {
             code: self.code().to_owned(),
-            message: self.to_string(),
+            message: bounded(&self.to_string()),
             remedy: remedy.to_owned(),
             hint,
         }
@@ -238,7 +245,7 @@ impl LinkError {
     pub fn record(&self) -> FaultRecord {
         FaultRecord {
             code: self.code().to_owned(),
-            message: self.to_string(),
+            message: bounded(&self.to_string()),
             remedy: self.remedy().to_owned(),
             hint: None,
         }

@@ -8,7 +8,7 @@
 //! sync, and those that reverse an outside edit only count in their own plan.
 
 pub(crate) mod limits;
-mod memory;
+pub mod memory;
 pub(crate) mod reason;
 
 pub use self::limits::{Guard, GuardName, Limits, MOST_LIMIT};
@@ -105,7 +105,7 @@ impl Case<'_> {
         all.extend(self.open.intersection(allowed));
         let with_open = all.len();
         all.extend(self.link_state.removed(self.now));
-        let count = all.len();
+        let count = all.len() + self.link_state.removed_beyond(self.now);
         let (of, since) = self.link_state.size_at_window(allowed.len(), self.now);
         let parts = Some(RemovalParts {
             planned: planned.len(),

@@ -21,5 +21,5 @@ pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS
 pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
 pub use self::receipt::Receipt;
-pub use self::run::{Progress, Request, RunRecord, overridden};
+pub use self::run::{MOST_LANES, Progress, Request, RunRecord, overridden};
 pub use self::suspensions::{Suspended, Suspensions};

@@ -11,6 +11,7 @@ mod change;
 mod dead_letters;
 mod envelope;
 pub mod events;
+pub mod limits;
 mod names;
 mod request;
 mod trigger;

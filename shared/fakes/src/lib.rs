@@ -9,6 +9,7 @@ mod experiences;
 mod fail;
 mod fifo;
 mod ledger;
+pub mod limits;
 mod member;
 mod queue;
 mod world;

@@ -14,6 +14,7 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
 use crate::catalog::OrgCatalog;
+use crate::limits::check_letter;
 use crate::queue::Queue;
 use crate::world::{World, owned};
 
@@ -41,6 +42,7 @@ impl DeadLetters for MemberSide {
         attributes: &BTreeMap<&'static str, String>,
     ) -> Result<()> {
         let effect = self.world.call("SendMessage", "dead letters").await?;
+        check_letter(body, attributes)?;
         let mut inner = self.world.lock();
         inner.dead_lettered += 1;
         let (now, number) = (inner.now, inner.dead_lettered);

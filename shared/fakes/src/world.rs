@@ -16,6 +16,7 @@ use crate::experiences::Experiences;
 use crate::fail::{Effect, Failing};
 use crate::fifo::{FifoQueue, Taken};
 use crate::ledger::MemoryLedger;
+use crate::limits;
 use crate::queue::Queue;
 
 /// The state that all handles on a world share.
@@ -244,6 +245,8 @@ impl Entropy for World {
 impl Bus for World {
     async fn put(&self, event: Event) -> Result<()> {
         let effect = self.call("PutEvents", event.1).await?;
+        let bytes = event.0.len() + event.1.len() + limits::size(&event.2);
+        limits::check("PutEvents", event.1, bytes, limits::MOST_EVENT)?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
         if *detail_type == pmp_sync_domain::wire::LANE_SETTLED {
@@ -266,11 +269,13 @@ impl Discovery for World {
 impl Inbox for World {
     async fn go_on(&self, rest: &Continuation) -> Result<()> {
         let effect = self.call("SendMessage", "inbox").await?;
+        let body = rest.to_body();
+        limits::check("SendMessage", "inbox", body.len(), limits::MOST_MESSAGE)?;
         {
             let mut inner = self.lock();
             let now = inner.now;
             let id = rest.deduplication_id();
-            inner.requests.send(rest.to_body(), &id, now);
+            inner.requests.send(body, &id, now);
         }
         effect.answer(())
     }
@@ -301,6 +306,7 @@ impl DeadLetters for World {
         attributes: &BTreeMap<&'static str, String>,
     ) -> Result<()> {
         let effect = self.call("SendMessage", "dead letters").await?;
+        limits::check_letter(body, attributes)?;
         {
             let mut inner = self.lock();
             let now = inner.now;

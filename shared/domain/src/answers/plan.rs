@@ -9,6 +9,7 @@ use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
 use crate::link::Mode;
 use crate::plan::LeftAlone;
+use crate::wire::Scope;
 
 /// What a run would do with the plan of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,40 @@ closed_list!(PreviewDecision, "decision", {
     Suspended => "suspended",
     Failed => "failed",
 });
+
+/// The request for a plan, or for its next page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRequest {
+    /// The member experiences that it covers.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Where the page begins. None for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PlanCursor>,
+}
+
+/// The place in a plan where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanCursor {
+    /// The version of the configuration that the plan uses.
+    pub config_version: u64,
+    /// The index of the link among those of the scope.
+    pub link: usize,
+    /// The number of its member experiences that are on earlier pages.
+    pub lane: usize,
+}
+
+/// A page of a plan: an answer of Lambda has a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPage {
+    /// The links of the page.
+    #[serde(flatten)]
+    pub preview: Preview,
+    /// Where the next page begins. None for the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<PlanCursor>,
+}
 
 /// What a run would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +127,45 @@ pub struct PreviewLink {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
+    /// Number of entries of these lists beyond those that are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beyond: usize,
     /// Why a run would hold the plan.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
     /// Why nothing can be planned.
     pub fault: Option<FaultRecord>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// The most entries of the lists of one member experience. Their JSON has less than 5.5 MB.
+pub const MOST_ENTRIES: usize = 25_000;
+
+impl PreviewLink {
+    /// Drops the entries of its lists beyond the most that an answer may have, and counts them.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let mut room = MOST_ENTRIES;
+        let mut beyond = 0;
+        let mut cut = |length: usize| {
+            let kept = length.min(room);
+            room -= kept;
+            beyond += length - kept;
+            kept
+        };
+        self.allow.truncate(cut(self.allow.len()));
+        self.deny.truncate(cut(self.deny.len()));
+        self.left_alone.truncate(cut(self.left_alone.len()));
+        self.contradictory.truncate(cut(self.contradictory.len()));
+        self.edited.truncate(cut(self.edited.len()));
+        self.beyond = beyond;
+        self
+    }
 }

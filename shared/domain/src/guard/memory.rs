@@ -15,6 +15,12 @@ pub const WINDOW: i64 = 24 * 3600;
 /// dropped.
 pub(super) const MOST_SIZES: usize = 100;
 
+/// The most removed products that are remembered by their ids. Others are counted.
+pub const MOST_REMOVED: usize = 2_000;
+
+/// The most times of removals that are kept apart.
+pub const MOST_REMOVALS: usize = 200;
+
 impl LinkState {
     /// The size of the list when the window that ends now began, and when it began: at the first
     /// known size, if that is later. `allowed` if no size is known.
@@ -31,6 +37,14 @@ impl LinkState {
         let recent = self.removals.iter().filter(|removal| removal.at > begin);
         let recent = recent.flat_map(|removal| &removal.products);
         recent.chain(&self.taking).collect()
+    }
+
+    /// How many more were removed since the window began: those that are not remembered by their
+    /// ids. One that was removed twice counts twice.
+    pub(super) fn removed_beyond(&self, now: Timestamp) -> usize {
+        let begin = later(now, -WINDOW);
+        let recent = self.removals.iter().filter(|removal| removal.at > begin);
+        recent.map(|removal| removal.beyond).sum()
     }
 
     /// Records the current size of the list, and drops what is older than the window.
@@ -68,14 +82,48 @@ impl LinkState {
         self.aligned_since = Some(now);
         self.removals.clear();
         self.taking.clear();
+        self.taking_beyond = 0;
         self.sizes = vec![Size { at: now, allowed }];
     }
 
-    /// Records the removals of a plan, before it is committed.
+    /// Records the removals of a plan, before it is committed. Those beyond [`MOST_REMOVED`] are
+    /// counted. That happens only on links whose guards are wide or exempt.
     pub fn taking_away(&mut self, products: BTreeSet<ProductId>, now: Timestamp) {
-        if !products.is_empty() {
-            self.taking.extend(products.iter().cloned());
-            self.removals.push(Removal { at: now, products });
+        if products.is_empty() {
+            return;
+        }
+        // A product counts once, with the last time.
+        for removal in &mut self.removals {
+            removal.products.retain(|known| !products.contains(known));
+        }
+        self.drop_empty();
+        let known: usize = self.removals.iter().map(|of| of.products.len()).sum();
+        let room = MOST_REMOVED.saturating_sub(known);
+        let beyond = products.len().saturating_sub(room);
+        let products: BTreeSet<_> = products.into_iter().take(room).collect();
+        self.taking.extend(products.iter().cloned());
+        self.taking_beyond = self.taking_beyond.saturating_add(beyond);
+        self.add_removal(Removal {
+            at: now,
+            products,
+            beyond,
+        });
+    }
+
+    fn drop_empty(&mut self) {
+        self.removals
+            .retain(|removal| !removal.products.is_empty() || removal.beyond > 0);
+    }
+
+    /// Adds removals. If there are very many, the two oldest become one, with the later time.
+    fn add_removal(&mut self, removal: Removal) {
+        self.removals.push(removal);
+        if self.removals.len() > MOST_REMOVALS {
+            let oldest = self.removals.remove(0);
+            if let Some(next) = self.removals.first_mut() {
+                next.products.extend(oldest.products);
+                next.beyond = next.beyond.saturating_add(oldest.beyond);
+            }
         }
     }
 
@@ -85,18 +133,27 @@ impl LinkState {
     /// early.
     pub fn looked(&mut self, still_taken: impl Fn(&ProductId) -> bool, now: Timestamp) {
         let taken = std::mem::take(&mut self.taking);
-        if taken.is_empty() {
+        let beyond = std::mem::take(&mut self.taking_beyond);
+        if taken.is_empty() && beyond == 0 {
             return;
         }
-        for removal in &mut self.removals {
+        let mut counted = beyond;
+        for removal in self.removals.iter_mut().rev() {
             removal.products.retain(|product| !taken.contains(product));
+            // The newest of those that are only counted are the ones under way.
+            let moved = removal.beyond.min(counted);
+            removal.beyond -= moved;
+            counted -= moved;
         }
-        self.removals.retain(|removal| !removal.products.is_empty());
+        self.drop_empty();
         let still = taken.iter().filter(|product| still_taken(product));
         self.taking = still.cloned().collect();
-        self.removals.push(Removal {
+        // Those that are only counted are under way as long as any of the others is.
+        self.taking_beyond = if self.taking.is_empty() { 0 } else { beyond };
+        self.add_removal(Removal {
             at: now,
             products: taken,
+            beyond,
         });
     }
 }

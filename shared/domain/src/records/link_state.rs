@@ -17,6 +17,9 @@ pub struct Removal {
     pub at: Timestamp,
     /// Their ids in AWS Marketplace.
     pub products: BTreeSet<ProductId>,
+    /// Number of others, beyond those that are remembered by their ids.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub beyond: usize,
 }
 
 /// The length of the member's list of allowed products.
@@ -48,6 +51,9 @@ pub struct LinkState {
     /// Products whose removal was still under way when the link was last observed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub taking: BTreeSet<ProductId>,
+    /// Number of others under way, beyond those that are remembered by their ids.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub taking_beyond: usize,
     /// Lengths of the member's list since the 24 hours began, one for each change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<Size>,

@@ -96,6 +96,9 @@ pub struct RunRecord {
     /// Number of quarantined changes for each lane that has any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, usize>,
+    /// Number of lanes that work on it beyond those that are listed. It does not wait for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beyond: u32,
     /// True while its end must still be announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unannounced: bool,
@@ -111,6 +114,9 @@ pub struct RunRecord {
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
+
+/// The most lanes that a run lists.
+pub const MOST_LANES: usize = 2_000;
 
 /// How far a run got with the requests that it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +165,31 @@ impl RunRecord {
             quarantined: BTreeMap::new(),
             unannounced: false,
             letters_left: None,
+            beyond: 0,
         }
+    }
+
+    /// Adds a lane that works on it.
+    pub fn opened(&mut self, lane: &LaneId) {
+        if self.has_room() {
+            self.open.insert(lane.to_string());
+        } else {
+            self.beyond = self.beyond.saturating_add(1);
+        }
+    }
+
+    /// Records the number of changes that stay in quarantine on a lane.
+    pub fn keeps_quarantined(&mut self, lane: &LaneId, count: usize) {
+        if self.has_room() {
+            self.quarantined.insert(lane.to_string(), count);
+        } else {
+            self.beyond = self.beyond.saturating_add(1);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let ended = self.superseded.len() + self.not_seen.len() + self.quarantined.len();
+        self.open.len() + ended < MOST_LANES
     }
 
     /// True if it has ended and has sent changes, which is announced. A run that found everything
@@ -188,6 +218,7 @@ impl RunRecord {
             RunStatus::Superseded
         } else if self.totals.failed + self.totals.suspended + self.totals.quarantined > 0
             || !self.not_seen.is_empty()
+            || self.beyond > 0
         {
             RunStatus::Partial
         } else if self.totals.held > 0 {

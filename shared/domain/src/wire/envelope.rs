@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::limits::TooLarge;
 use super::names::{CATALOG_SOURCE, SOURCE};
 use crate::SCHEMA;
 use crate::ids::{CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName};
@@ -35,6 +36,9 @@ pub enum Unreadable {
     /// It is not JSON, or not in the shape of its kind.
     #[error("the message is not of a known shape: {0}")]
     Shape(String),
+    /// A field is larger than is accepted.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// A later release wrote it with a newer schema.
     #[error("the message has schema {0}; this release understands {SCHEMA}")]
     Schema(u64),
@@ -48,8 +52,29 @@ pub enum Unreadable {
     },
 }
 
+/// The most characters of the words about a message: they may quote it.
+const MOST_WORDS: usize = 500;
+
 pub(super) fn shape(error: impl std::fmt::Display) -> Unreadable {
-    Unreadable::Shape(error.to_string())
+    Unreadable::Shape(error.to_string().chars().take(MOST_WORDS).collect())
+}
+
+impl Unreadable {
+    /// The stable code, `PMS-nnnn`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::Schema(_) | Self::UnknownEvent { .. } => "PMS-5001",
+            Self::TooLarge(_) => "PMS-5005",
+        }
+    }
+
+    /// The word by which its dead letter can be filtered.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Shape(_) | Self::Schema(_) | Self::UnknownEvent { .. } => "unreadable",
+            Self::TooLarge(_) => "too-large",
+        }
+    }
 }
 
 /// Parses the body as a JSON object. serde alone would accept an array.

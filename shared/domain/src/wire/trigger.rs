@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::dead_letters::DeadLetterRequest;
 use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
+use super::limits::check_event;
 use super::names::{
     APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_SETTLED, REJECTION_REQUESTED,
     REPLAY_REQUESTED, RESTORE_REQUESTED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE,
@@ -49,8 +50,11 @@ impl Trigger {
     /// one.
     pub fn parse_event(body: &str) -> Result<(Self, Option<String>), Unreadable> {
         let envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        check_event(envelope.id.as_deref(), envelope.account.as_deref())?;
         let id = envelope.id.clone();
-        Self::of(envelope).map(|trigger| (trigger, id))
+        let trigger = Self::of(envelope)?;
+        trigger.check()?;
+        Ok((trigger, id))
     }
 
     fn of(mut envelope: Envelope) -> Result<Self, Unreadable> {

@@ -9,6 +9,7 @@ use pmp_sync_domain::records::{LastChange, SetRecord};
 use pmp_sync_domain::wire::ChangeMessage;
 
 use super::ItemState;
+use crate::limits::check_item;
 use crate::world::World;
 
 impl Products for World {
@@ -50,6 +51,7 @@ impl Lanes for World {
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
         let effect = self.call("UpdateItem", &lane.to_string()).await?;
+        check_item("UpdateItem", &lane.to_string(), next)?;
         self.ledger(|ledger| {
             if ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
                 return Err(ServiceError::new(
@@ -132,6 +134,7 @@ impl Claims for World {
     async fn keep_set(&self, lane: &LaneId, record: &SetRecord) -> Result<()> {
         let thing = format!("{lane} {}", record.seq);
         let effect = self.call("KeepSet", &thing).await?;
+        check_item("UpdateItem", &thing, record)?;
         self.ledger(|ledger| {
             let key = (lane.clone(), record.seq);
             let known = ledger.sets.get(&key);

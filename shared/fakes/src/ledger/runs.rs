@@ -14,6 +14,7 @@ use pmp_sync_domain::records::{
 };
 
 use super::{ItemState, Kept};
+use crate::limits::check_item;
 use crate::world::World;
 
 fn link_key(record: &LinkRecord) -> String {
@@ -120,6 +121,7 @@ impl WriteRuns for World {
 
     async fn put_run(&self, run: &RunRecord) -> Result<()> {
         let effect = self.call("PutItem", "run").await?;
+        check_item("PutItem", "run", run)?;
         self.ledger(|ledger| ledger.runs.insert(run.run, run.clone()));
         effect.answer(())
     }
@@ -133,6 +135,7 @@ impl WriteRuns for World {
 
     async fn put_link_state(&self, lane: &LaneId, link_state: &LinkState) -> Result<()> {
         let effect = self.call("PutItem", "link_state").await?;
+        check_item("PutItem", "link_state", link_state)?;
         self.ledger(|ledger| {
             if ledger
                 .link_states
@@ -177,6 +180,7 @@ impl WriteRuns for World {
 
     async fn put_live(&self, record: &LiveRecord) -> Result<()> {
         let effect = self.call("PutItem", "live").await?;
+        check_item("PutItem", "live", record)?;
         let key = record.product.clone();
         self.ledger(|ledger| ledger.live.insert(key, record.clone()));
         effect.answer(())
@@ -208,6 +212,7 @@ impl WriteRuns for World {
 
     async fn put_dead_letter(&self, run: RunId, record: &DeadLetterRecord) -> Result<()> {
         let effect = self.call("PutItem", "dead letter").await?;
+        check_item("PutItem", "dead letter", record)?;
         self.ledger(|ledger| {
             let same = |(of, kept): &(RunId, DeadLetterRecord)| *of == run && kept.id == record.id;
             ledger.dead_letters.retain(|kept| !same(kept));
@@ -243,6 +248,7 @@ impl Receipts for World {
 
     async fn put_receipt(&self, receipt: &Receipt, before: Option<RunId>) -> Result<()> {
         let effect = self.call("PutItem", "receipt").await?;
+        check_item("PutItem", "receipt", receipt)?;
         self.ledger(|ledger| {
             let known = ledger.receipts.get(&receipt.request);
             if known.map(|known| known.run) != before {

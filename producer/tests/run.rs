@@ -380,7 +380,7 @@ fn an_outage_of_the_ledger_leaves_the_request_in_the_inbox() {
     let setting = Setting::new();
     setting
         .world
-        .failing(|failing| failing.fail_next("BatchGetItem", 1, Kind::Retryable));
+        .failing(|failing| failing.fail_next("Receipts", 1, Kind::Retryable));
     assert_eq!(setting.handle(&[SCHEDULED]), [Disposition::Retry]);
 }
 
@@ -567,8 +567,6 @@ fn an_idle_run_reads_each_lane_once_and_stamps_it() {
     let queries = 2 + 2 * 2;
     let expected = [
         ("AssumeRole", 2),
-        // The receipts of the batch.
-        ("BatchGetItem", 1),
         // The batch is hidden until the invocation has ended.
         ("ChangeMessageVisibilityBatch", 1),
         ("DescribeEntity", 2 + 2 * 2),
@@ -576,6 +574,8 @@ fn an_idle_run_reads_each_lane_once_and_stamps_it() {
         // The receipt, and the run as it begins and as it ends.
         ("PutItem", 3),
         ("Query", queries),
+        // Those of the batch.
+        ("Receipts", 1),
         // The run's id; the stamp of each lane.
         ("UpdateItem", 1 + 2),
     ];

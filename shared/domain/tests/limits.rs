@@ -16,7 +16,6 @@ use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::guard::memory::{MOST_REMOVALS, MOST_REMOVED};
 use pmp_sync_domain::ids::{LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::{LinkState, MOST_LANES, Request, RunRecord};
 use pmp_sync_domain::wire::limits::{
     MOST_ID, MOST_NAME, MOST_REASON, MOST_REQUESTER, MOST_SCOPE, TooLarge,
@@ -99,7 +98,7 @@ fn a_link_state_at_its_bounds_fits_into_an_item() {
         account: Some("a".repeat(MOST_NAME)),
         at: at(1),
     };
-    let hash: PlanHash = Plan::new(&PolicySnapshot::default(), []).hash();
+    let hash: PlanHash = Plan::default().hash();
     let hold = Hold {
         run: run(),
         plan_hash: hash,

@@ -238,7 +238,7 @@ impl WriteRuns for World {
 
 impl Receipts for World {
     async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Vec<Receipt>> {
-        let effect = self.call("BatchGetItem", "receipts").await?;
+        let effect = self.call("Receipts", "receipts").await?;
         effect.answer(self.ledger(|ledger| {
             let known = requests.iter();
             let known = known.filter_map(|request| ledger.receipts.get(request));

@@ -8,7 +8,7 @@ use super::rng::Rng;
 use pmp_sync_fakes::{Call, Fate};
 
 /// Operations that are denied for a while, one at a time.
-pub(crate) const OPERATIONS: [&str; 16] = [
+pub(crate) const OPERATIONS: [&str; 18] = [
     "StartChangeSet",
     "DescribeChangeSet",
     "ListChangeSets",
@@ -25,6 +25,8 @@ pub(crate) const OPERATIONS: [&str; 16] = [
     "SendMessage",
     "SendMessageBatch",
     "PutEvents",
+    "Receipts",
+    "ChangeMessageVisibilityBatch",
 ];
 
 /// The name by which denied calls are counted.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use pmp_sync_deploy::bucket::{Bucket, default_name};
-use pmp_sync_deploy::change::{DeployedStack, Outcome, Review};
+use pmp_sync_deploy::change::{DeployedStack, Outcome, Review, Wanted};
 use pmp_sync_deploy::elf::Architecture;
 use pmp_sync_deploy::installation::{self, CODE_BUCKET, Code, Outputs};
 use pmp_sync_deploy::package::{Function, Package, package};
@@ -133,6 +133,7 @@ async fn management(
     bucket.check().await?;
     let code = bucket.code(&package);
     let wanted = installation::management(&common.name, &code, &options.parameters);
+    take_over(&stacks, &account, &wanted, options.yes, progress).await?;
     let deployed = stacks
         .deploy(&wanted, reviewed(options.yes, progress), async || {
             store(&bucket, &package, progress).await
@@ -195,6 +196,7 @@ async fn member(
         &code,
         &wanted.parameters,
     );
+    take_over(&there, &account, &stack, wanted.yes, progress).await?;
     let deployed = there
         .deploy(&stack, reviewed(wanted.yes, progress), async || {
             store(&bucket, &package, progress).await
@@ -224,11 +226,37 @@ async fn member(
     })
 }
 
+/// Imports what an earlier stack of the same name has kept, if the operator agrees.
+async fn take_over(
+    stacks: &Stacks<'_>,
+    account: &Account,
+    wanted: &Wanted,
+    yes: bool,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let retained = stacks.retained(account, wanted).await?;
+    if retained.is_empty() {
+        return Ok(());
+    }
+    progress.finish();
+    output::note(&format!(
+        "the {} is not there, and an earlier one has kept:",
+        stacks.thing(&wanted.stack)
+    ));
+    for one in &retained {
+        output::note(&format!("  {}", one.words()));
+    }
+    output::note("the new stack takes them over with everything that is in them");
+    confirm(yes, "Take them over?")?;
+    Ok(stacks.import(wanted, &retained).await?)
+}
+
 /// The outputs of the management stack, if it can be used.
 async fn management_outputs(stacks: &Stacks<'_>, name: &str) -> Result<Outputs, Failure> {
     let stack = installation::management_stack(name);
     match stacks.find(&stack).await? {
-        Some(found) if found.is_whole() => Ok(found.outputs),
+        // A stack that has only taken over its ledger has no outputs yet.
+        Some(found) if found.is_whole() && !found.outputs.is_empty() => Ok(found.outputs),
         other => {
             let status = other.map_or_else(
                 || "is not there".to_owned(),

@@ -17,7 +17,7 @@ use crate::step::Step;
 use crate::template::Template;
 
 /// Prefix of the names of our change sets. Others are left alone.
-const PREFIX: &str = "pmp-sync-";
+pub(crate) const PREFIX: &str = "pmp-sync-";
 /// The most pages of changes that are read, with about 100 changes each.
 const PAGES: usize = 50;
 
@@ -185,7 +185,7 @@ impl Stacks<'_> {
     }
 
     /// Deletes change sets of ours that were never executed.
-    async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), DeployError> {
+    pub(crate) async fn delete_left_over(&self, stack: &str, id: &str) -> Result<(), DeployError> {
         let answer = self
             .client
             .list_change_sets()
@@ -244,7 +244,7 @@ impl Stacks<'_> {
     }
 
     /// Waits until the changes of a change set are known. None if there are none.
-    async fn changes(
+    pub(crate) async fn changes(
         &self,
         stack: &str,
         change_set: &str,
@@ -287,8 +287,18 @@ impl Stacks<'_> {
             changes.extend(answer.changes().iter().filter_map(change));
             token = answer.next_token().map(str::to_owned);
             pages += 1;
-            if token.is_none() || pages >= PAGES {
+            if token.is_none() {
                 return Ok(Some(changes));
+            }
+            if pages >= PAGES {
+                return Err(DeployError::Failed {
+                    message: format!(
+                        "the change set of {} has more than {} changes, which cannot all be shown",
+                        self.thing(stack),
+                        changes.len()
+                    ),
+                    remedy: "look at the stack in the console: it is none of pmp-sync's".to_owned(),
+                });
             }
         }
     }

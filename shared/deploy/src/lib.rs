@@ -11,6 +11,7 @@ pub mod installation;
 pub mod local;
 pub mod package;
 pub mod progress;
+pub mod retained;
 pub mod signals;
 pub mod stack;
 mod step;

@@ -22,6 +22,7 @@ mod operator;
 mod other_emulator;
 mod removal;
 mod report;
+mod retained;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;
 mod setup;

@@ -23,7 +23,7 @@ const AT_LEAST: [usize; 2] = [25, 25];
 const AT_ONCE: usize = 3;
 
 /// A folder with code that is never started.
-fn code(local: &Local) -> String {
+pub(crate) fn code(local: &Local) -> String {
     let code = local.folder("code");
     for function in ["pmp-sync-producer", "pmp-sync-worker"] {
         std::fs::copy(Path::new("/bin/true"), code.join(function)).unwrap();
@@ -32,17 +32,17 @@ fn code(local: &Local) -> String {
 }
 
 /// An installation with a member that has an enabled experience.
-struct Installation<'a> {
+pub(crate) struct Installation<'a> {
     local: &'a Local,
-    name: String,
-    accounts: [String; 2],
+    pub(crate) name: String,
+    pub(crate) accounts: [String; 2],
     owner: String,
     variables: Vec<(&'static str, String)>,
     experience: String,
 }
 
 impl<'a> Installation<'a> {
-    fn new(local: &'a Local, code: &str, digit: char, number: usize) -> Self {
+    pub(crate) fn new(local: &'a Local, code: &str, digit: char, number: usize) -> Self {
         let accounts = ["5", "6"].map(|first| format!("{first}{digit}{number:010}"));
         let owner = format!("9{digit}{number:010}");
         let org = json!({ "management_account": owner, "delegated_admins": [accounts[1]] });
@@ -104,7 +104,7 @@ impl<'a> Installation<'a> {
         one
     }
 
-    fn run(&self, arguments: &[&str], more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn run(&self, arguments: &[&str], more: &[(&str, &str)]) -> Answer {
         let who = ["--name", &self.name, "--management-profile", "management"];
         let own = self.variables.iter();
         let mut variables: Vec<_> = own.map(|(name, value)| (*name, value.as_str())).collect();
@@ -112,7 +112,7 @@ impl<'a> Installation<'a> {
         self.local.run_with(&[arguments, &who].concat(), &variables)
     }
 
-    fn remove(&self, more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn remove(&self, more: &[(&str, &str)]) -> Answer {
         let remove = [
             "member",
             "remove",

@@ -14,6 +14,8 @@ use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter, WorkerMessage};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
+use crate::quarantine::{OfMember, reconcile};
+
 /// The most letters of one member that one request lists or handles, of those that its filter
 /// selects. The next request continues with the rest.
 pub(crate) const MOST_LETTERS: usize = 500;
@@ -33,11 +35,17 @@ const MOST_TEXT: usize = 1_000;
 const MOST_ATTRIBUTES: usize = 10;
 /// The most bytes of the body of a letter in an answer.
 const MOST_BODY: usize = 2_000;
+/// Why a quarantined change is in the queue.
+pub(crate) const QUARANTINED: &str = "quarantined";
 
 /// A letter with its parsed content.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
+    /// The letter. It has no receipt if the queue does not have it, and the ledger alone says that
+    /// the change is quarantined.
     pub(crate) letter: DeadLetter,
+    /// Other letters of the same quarantined change.
+    pub(crate) copies: Vec<DeadLetter>,
     /// The change, or why it cannot be read.
     pub(crate) change: Result<ChangeMessage, String>,
 }
@@ -54,7 +62,17 @@ impl Read {
             Ok(_) => Err("it is no change: there is nothing to issue again".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        Self { letter, change }
+        Self {
+            letter,
+            copies: Vec::new(),
+            change,
+        }
+    }
+
+    /// Its letters in the queue.
+    pub(crate) fn in_queue(&self) -> impl Iterator<Item = &DeadLetter> {
+        let letters = std::iter::once(&self.letter).chain(&self.copies);
+        letters.filter(|letter| !letter.receipt.is_empty())
     }
 
     /// Why it was dead-lettered. Native redrive gives no reason.
@@ -103,6 +121,7 @@ impl Read {
             sent_by: change.map(|change| change.run),
             reason: beginning(self.reason(), MOST_TEXT).to_owned(),
             attributes: self.attributes(),
+            letters: Some(self.in_queue().count()),
             outcome,
             why: beginning(&why, MOST_TEXT).to_owned(),
             at,
@@ -124,10 +143,12 @@ pub(crate) struct Selected {
 }
 
 /// Receives the letters that the filter selects, and makes the others visible again. It looks at
-/// the whole queue, as far as `seconds` and [`MOST_LOOKED_AT`] allow.
+/// the whole queue, as far as `seconds` and [`MOST_LOOKED_AT`] allow. `quarantined` are the member's
+/// quarantined changes: those without a letter are selected as if they had one.
 pub(crate) async fn receive<C: DeadLetterBox + LookAtQueues>(
     letters: &C,
     member: &Member,
+    quarantined: &OfMember,
     filter: &DeadLetterFilter,
     seconds: i64,
 ) -> Result<Selected, pmp_sync_domain::error::ServiceError> {
@@ -137,10 +158,10 @@ pub(crate) async fn receive<C: DeadLetterBox + LookAtQueues>(
     };
     let received = letters.dead_letters(bounds).await?;
     let looked_at = received.letters.len();
-    let (mut mine, mut others): (Vec<_>, Vec<_>) = received
-        .letters
+    let reads = received.letters.into_iter();
+    let reads = reads.map(|letter| Read::new(letter, member)).collect();
+    let (mut mine, mut others): (Vec<_>, Vec<_>) = reconcile(reads, quarantined, member)
         .into_iter()
-        .map(|letter| Read::new(letter, member))
         .partition(|read| read.is_in(filter));
     let selected = mine.len().saturating_sub(MOST_LETTERS);
     others.extend(mine.drain(mine.len() - selected..));
@@ -174,8 +195,10 @@ pub(crate) async fn put_back<C: DeadLetterBox>(letters: &C, reads: &[Read]) {
 }
 
 async fn back<C: DeadLetterBox>(letters: &C, read: &Read) {
-    if let Err(error) = letters.put_dead_letter_back(&read.letter).await {
-        tracing::debug!(letter = read.letter.id, %error, "a dead letter stays hidden for a few minutes");
+    for letter in read.in_queue() {
+        if let Err(error) = letters.put_dead_letter_back(letter).await {
+            tracing::debug!(letter = letter.id, %error, "a dead letter stays hidden for a few minutes");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod handlers;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod letters;
+mod quarantine;
 pub mod queries;
 mod reach;
 mod receipts;

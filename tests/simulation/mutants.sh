@@ -71,7 +71,7 @@ mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(back_off_until(context, state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
-    's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\?;/let _ = (&message, &attributes);/'
+    's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\n/let _ = (context, &message, &attributes);\n    Ok(())\n/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
     's/outcome\.done = mark_rest\(ledger/wake(connection, &seen.lane, seen.state()).await?;\n outcome.done = mark_rest(ledger/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \

@@ -100,7 +100,11 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             }
             Next::Guard { number, due } => return send_tick(context, lane, number, due).await,
             Next::Supersede(void) => close(context, lane, &void, Closing::Superseded).await?,
-            Next::Quarantine(failed) => quarantine(context, lane, state, &failed).await?,
+            Next::Quarantine(failed) => {
+                if !quarantine(context, lane, state, &failed).await? {
+                    return Ok(());
+                }
+            }
             Next::Block(block) => {
                 tracing::error!(%lane, reason = %block.reason, detail = block.detail, "the lane is blocked");
                 transition(context, lane, state, |state| state.blocked(block.clone())).await?;

@@ -7,9 +7,9 @@ use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::lane::{Ending, FailedAlone, Intent, LaneState};
 use pmp_sync_domain::policy::ProductChange;
-use pmp_sync_domain::ports::{ChangeSetStatus, Closing};
+use pmp_sync_domain::ports::{ChangeSetStatus, Closing, DeadLetters, Quarantining};
 use pmp_sync_domain::records::{SetOutcome, SetRecord};
-use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::time::{elapsed, later};
 use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
@@ -130,52 +130,70 @@ async fn close_applied<L: Ledger, C: Catalog, O: Outbox, S: System>(
     Ok(applied.collect())
 }
 
-/// Quarantines changes that were rejected individually. The dead letter comes first: no replay
-/// finds a quarantined change without one, and if a newer plan came after a crash in between,
-/// no run would send the change. Then the item, so that plans see it. Then the lane forgets the
-/// change. A crash in between repeats the steps.
+/// Quarantines changes that were rejected individually, one after the other: first the item, which
+/// is what plans, replays and the operator go by; then the dead letter, which is a copy of it; then
+/// the lane forgets the change. Returns false if another invocation is at it.
+///
+/// The write of the item decides who sends the letter, so that two invocations do not send two. If
+/// that invocation is interrupted before the lane forgets the change, a later one sends the letter,
+/// perhaps once more: SQS cannot send and record in one step.
 pub(crate) async fn quarantine<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
-    state: LaneState,
+    mut state: LaneState,
     failed: &[FailedAlone],
-) -> Step<()> {
+) -> Step<bool> {
     for failed in failed {
-        let change = &failed.change;
-        let message = ChangeMessage {
-            run: change.run,
-            account: lane.account.clone(),
-            experience: lane.experience.clone(),
-            product: change.product.clone(),
-            action: change.action,
-            ordinal: change.ordinal,
-        };
-        let attributes = BTreeMap::from([
-            ("reason", "quarantined".to_owned()),
-            ("code", "PMS-6001".to_owned()),
-            ("error_code", failed.code.clone()),
-            ("detail", failed.message.clone()),
-            ("change_set", failed.change_set.to_string()),
-            ("run", change.run.to_string()),
-        ]);
-        context
-            .outbox
-            .dead_letter(&message.to_body(), &attributes)
-            .await?;
-        let quarantined = context
-            .ledger
-            .quarantine(lane, failed, context.now())
-            .await?;
-        if quarantined {
-            tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change was rejected individually and is quarantined");
-        } else {
-            tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change was rejected individually, and is closed or claimed anew: its dead letter says nothing any more");
+        let now = context.now();
+        let timeout = context.member.timeout_seconds;
+        match context.ledger.quarantine(lane, failed, now).await? {
+            Quarantining::Now => {
+                send_letter(context, lane, failed).await?;
+            }
+            Quarantining::Before(at) if later(at, timeout) > now => return Ok(false),
+            Quarantining::Before(_) => {
+                send_letter(context, lane, failed).await?;
+            }
+            Quarantining::Gone => {
+                let change = &failed.change;
+                tracing::info!(%lane, run = %change.run, product = %change.product, action = %change.action, "the change was rejected individually, and is closed or claimed anew");
+            }
+        }
+        let done = [(failed.change.product.clone(), failed.change.run)];
+        match transition(context, lane, state, |state| state.quarantined(&done)).await? {
+            Some(next) => state = next,
+            None => return Ok(true),
         }
     }
-    let done: Vec<_> = failed
-        .iter()
-        .map(|failed| (failed.change.product.clone(), failed.change.run))
-        .collect();
-    transition(context, lane, state, |state| state.quarantined(&done)).await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Sends the dead letter of a quarantined change.
+async fn send_letter<L, C, O: DeadLetters, S>(
+    context: &Context<L, C, O, S>,
+    lane: &LaneId,
+    failed: &FailedAlone,
+) -> Step<()> {
+    let change = &failed.change;
+    let message = ChangeMessage {
+        run: change.run,
+        account: lane.account.clone(),
+        experience: lane.experience.clone(),
+        product: change.product.clone(),
+        action: change.action,
+        ordinal: change.ordinal,
+    };
+    let attributes = BTreeMap::from([
+        ("reason", "quarantined".to_owned()),
+        ("code", "PMS-6001".to_owned()),
+        ("error_code", failed.code.clone()),
+        ("detail", failed.message.clone()),
+        ("change_set", failed.change_set.to_string()),
+        ("run", change.run.to_string()),
+    ]);
+    tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change was rejected individually and is quarantined");
+    context
+        .outbox
+        .dead_letter(&message.to_body(), &attributes)
+        .await
 }

@@ -59,6 +59,7 @@ fn told() -> Table {
         sent_by: Some(run(3)),
         reason: "quarantined".to_owned(),
         attributes: BTreeMap::new(),
+        letters: Some(1),
         outcome: DeadLetterOutcome::Kept,
         why: "it is not understood".to_owned(),
         at: "2026-01-01T12:00:08Z".parse().unwrap(),

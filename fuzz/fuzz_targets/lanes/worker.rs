@@ -18,7 +18,7 @@ use pmp_sync_domain::lane::{
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
-    ReadCatalog, Result, SendTicks,
+    Quarantining, ReadCatalog, Result, SendTicks,
 };
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
@@ -135,10 +135,15 @@ impl Claims for Ports<'_> {
         Ok(false)
     }
 
-    async fn quarantine(&self, _: &LaneId, failed: &FailedAlone, _: Timestamp) -> Result<bool> {
+    async fn quarantine(
+        &self,
+        _: &LaneId,
+        failed: &FailedAlone,
+        _: Timestamp,
+    ) -> Result<Quarantining> {
         self.scene()
             .close(&failed.change.product, failed.change.run);
-        Ok(true)
+        Ok(Quarantining::Now)
     }
 
     async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Requests about dead letters: replay and discard, each a run of its own. Nothing is redriven
-//! blindly: a replay plans anew, and drops what is no longer wanted, with a record. A letter is
-//! deleted only after its change has been sent under a committed plan and its fate is recorded.
+//! blindly: a replay plans anew, and drops what is no longer wanted, with a record. The quarantined
+//! changes are those of the ledger, whether or not they still have a letter. A letter is deleted
+//! only after its change has been sent under a committed plan and its fate is recorded.
 
 use std::collections::BTreeSet;
 use std::slice;
@@ -19,6 +20,7 @@ use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, 
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::letters::{LetterFate, Read, Selected, by_lane, fate, put_back, receive, time_to_look};
+use crate::quarantine::quarantined_of;
 use crate::reach::{DesiredStates, desired_for, read_management};
 use crate::receipts::Asked;
 use crate::reconcile::fail::fail_link;
@@ -112,7 +114,9 @@ async fn serve_member<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
     }
     let received = async {
         let connection = context.members.connect(case.member).await?;
-        let selected = receive(&connection, case.member, &request.filter, seconds).await?;
+        let quarantined = quarantined_of(&context.ledger, case.member).await?;
+        let (member, filter) = (case.member, &request.filter);
+        let selected = receive(&connection, member, &quarantined, filter, seconds).await?;
         Ok::<_, ServiceError>((connection, selected))
     };
     let (connection, Selected { reads, left }) = match received.await {
@@ -235,8 +239,8 @@ async fn settle_letters<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
     Ok(())
 }
 
-/// Releases the changes of deleted letters from quarantine. A quarantined change without a letter
-/// would be found by no replay. The next run tries again what is still wanted.
+/// Releases the changes of deleted letters from quarantine. The next run tries again what is still
+/// wanted.
 async fn release_of<'a, L: Lanes + WriteRuns, A, M, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
     lane: &LaneId,
@@ -263,8 +267,10 @@ async fn delete<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
 ) -> Result<(), RunError> {
     let record = read.record(case.member, fate, context.now());
     context.ledger.put_dead_letter(case.run, &record).await?;
-    if let Err(error) = connection.delete_dead_letter(&read.letter).await {
-        tracing::warn!(run = %case.run, letter = read.letter.id, %error, "a dead letter that is dealt with could not be deleted");
+    for letter in read.in_queue() {
+        if let Err(error) = connection.delete_dead_letter(letter).await {
+            tracing::warn!(run = %case.run, letter = letter.id, %error, "a dead letter that is dealt with could not be deleted");
+        }
     }
     Ok(())
 }

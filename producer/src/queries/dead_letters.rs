@@ -16,6 +16,7 @@ use pmp_sync_domain::{SCHEMA, Timestamp};
 use super::survey::{LaneQuery, observe_lane};
 use crate::context::Context;
 use crate::letters::{LOOKING, Read, Selected, by_lane, fate, put_back, receive};
+use crate::quarantine::quarantined_of;
 use crate::reach::{connect, desired_for, read_management};
 use crate::reconcile::outcome::{blank, observed};
 use crate::setup::Setup;
@@ -97,7 +98,9 @@ where
         return Ok((Vec::new(), LettersLeft::untouched()));
     }
     let connection = connect(&context.members, member).await?;
-    let received = receive(&connection, member, filter, seconds).await;
+    let quarantined = quarantined_of(&context.ledger, member).await;
+    let quarantined = quarantined.map_err(LinkError::Ledger)?;
+    let received = receive(&connection, member, &quarantined, filter, seconds).await;
     let unreadable = |error| LinkError::MemberUnreadable(member.account.clone(), error);
     let Selected { reads, left } = received.map_err(unreadable)?;
     let (lanes, others) = by_lane(reads.clone());

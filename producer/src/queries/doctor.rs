@@ -5,23 +5,29 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, future, stream};
 use pmp_sync_domain::answers::doctor::{
-    DoctorAnswer, DoctorRequest, ExperienceSeen, LinkLook, Look, ManagementLook, MemberLook,
-    PolicySeen, Trouble,
+    DoctorAnswer, DoctorRequest, ExperienceSeen, LanesLook, LinkLook, Look, ManagementLook,
+    MemberLook, PolicySeen, Trouble,
 };
-use pmp_sync_domain::error::{Kind, RunError};
+use pmp_sync_domain::error::{Kind, RunError, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::{Link, Member, Target};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Clock, Discovery, LookAtQueues as _, Members, ReadCatalog, ReadRuns};
+use pmp_sync_domain::ports::{
+    Clock, DeadLetterBox, Discovery, Lanes, LookAtQueues, Members, ReadCatalog, ReadRuns,
+};
 use pmp_sync_domain::time::elapsed;
-use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::wire::{DeadLetterFilter, Scope};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use crate::context::{Context, Marketplace};
+use crate::letters::{QUARANTINED, put_back, receive};
+use crate::quarantine::{OfMember, differences, quarantined_of};
 use crate::reach::{READS_AT_ONCE, targets};
 use crate::setup::Setup;
 
+/// The most time for reading a member's dead letters, in seconds.
+const COMPARING: i64 = 8;
 /// Members that are checked concurrently.
 const MEMBERS_AT_ONCE: usize = 16;
 
@@ -32,7 +38,7 @@ pub async fn doctor<L, A, M, O, S>(
     until: Timestamp,
 ) -> Result<DoctorAnswer, RunError>
 where
-    L: ReadRuns,
+    L: Lanes + ReadRuns,
     A: Marketplace,
     M: Members,
     S: Clock,
@@ -90,7 +96,7 @@ async fn look_up<D: Discovery>(discovery: &D, product: Option<&ProductId>) -> Lo
     }
 }
 
-async fn look_at_member<L, A, M: Members, O, S: Clock>(
+async fn look_at_member<L: Lanes + ReadRuns, A, M: Members, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
     member: &Member,
@@ -120,6 +126,8 @@ async fn look_at_member<L, A, M: Members, O, S: Clock>(
         look_at_links(setup, member, &connection),
     )
     .await;
+    // After the look at the queue: the letters are hidden while they are compared.
+    let lanes = look_at_lanes(context, member, &connection).await;
     MemberLook {
         member: member.name.clone(),
         account: member.account.clone(),
@@ -128,6 +136,7 @@ async fn look_at_member<L, A, M: Members, O, S: Clock>(
         changes: Look::of(changes),
         dead_letters: Look::of(dead_letters),
         receive: Look::of(receive),
+        lanes: Some(Look::of(lanes)),
         links,
         milliseconds: milliseconds(began, context.now()),
     }
@@ -153,9 +162,51 @@ fn unreached(
         changes: Look::Skipped(skipped()),
         dead_letters: Look::Skipped(skipped()),
         receive: Look::Skipped(skipped()),
+        lanes: Some(Look::Skipped(skipped())),
         links: links.collect(),
         milliseconds: 0,
     }
+}
+
+/// Compares the quarantined changes of the ledger with the dead letters, and looks for other
+/// installations.
+async fn look_at_lanes<L, A, M, O, S, C>(
+    context: &Context<L, A, M, O, S>,
+    member: &Member,
+    connection: &C,
+) -> Result<LanesLook, ServiceError>
+where
+    L: Lanes + ReadRuns,
+    S: Clock,
+    C: DeadLetterBox + LookAtQueues,
+{
+    let ledger = &context.ledger;
+    let quarantined = quarantined_of(ledger, member).await?;
+    let mut look = LanesLook {
+        quarantined: quarantined.len(),
+        ..LanesLook::default()
+    };
+    for entry in ledger.lanes().await? {
+        if entry.lane.account != member.account {
+            continue;
+        }
+        let other = ledger.state(&entry.lane).await?.other;
+        let active = other.filter(|other| other.is_active(context.now()));
+        let contested = active.map(|other| (entry.lane.experience.clone(), other));
+        look.contested.extend(contested);
+    }
+    let filter = DeadLetterFilter {
+        reasons: vec![QUARANTINED.to_owned()],
+        ..DeadLetterFilter::default()
+    };
+    let none = OfMember::new();
+    let selected = receive(connection, member, &none, &filter, COMPARING).await?;
+    let (without_letter, without_quarantine) = differences(&selected.reads, &quarantined);
+    put_back(connection, &selected.reads).await;
+    look.unseen = !selected.left.is_nothing();
+    look.without_letter = without_letter.len();
+    look.without_quarantine = without_quarantine;
+    Ok(look)
 }
 
 fn blank(

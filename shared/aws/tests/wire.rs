@@ -14,6 +14,7 @@ use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_aws::dead_letters::DeadLetterQueue;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::queue::ChangesQueue;
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{
     AccountId, ChangeSetName, ExperienceId, ExternalId, LaneId, ProductId, RunId,
@@ -24,11 +25,12 @@ use pmp_sync_domain::lane::{
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{
     ChangeSetStatus, ChangeSets as _, Claims as _, Close as _, Closing, DeadLetterBox as _,
-    Lanes as _, Products as _, ReadBounds, ReadCatalog as _, ReadRuns as _, ReadSets as _,
-    SendChanges as _, WriteRuns as _,
+    Lanes as _, Products as _, Quarantining, ReadBounds, ReadCatalog as _, ReadRuns as _,
+    ReadSets as _, SendChanges as _, WriteRuns as _,
 };
 use pmp_sync_domain::records::{ChangeState, RunRecord, SetOutcome, SetRecord, Suspensions};
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::ChangeMessage;
 use serde_json::json;
 
@@ -345,17 +347,29 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
     let (script, config) = Script::new([
         (200, None, json!({})),
         (400, None, lost.clone()),
+        (200, None, json!({})),
+        (400, None, lost.clone()),
+        (200, None, json!({ "Item": item.clone() })),
+        (400, None, lost.clone()),
+        (200, None, json!({ "Item": item.clone() })),
         (200, None, json!({ "Items": [item] })),
         (400, None, lost),
     ])
     .await;
     let ledger = Ledger::new(&config, "ledger", 90);
-    let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    assert!(ledger.quarantine(&lane(), &failed(), now).await.unwrap());
-    assert!(
-        !ledger.quarantine(&lane(), &failed(), now).await.unwrap(),
-        "claimed anew meanwhile"
-    );
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    for (at, expected) in [
+        (now, Quarantining::Now),
+        // Claimed anew meanwhile.
+        (now, Quarantining::Gone),
+        // By another invocation.
+        (later(now, 7), Quarantining::Before(now)),
+        // By this one, whose first answer was lost.
+        (now, Quarantining::Now),
+    ] {
+        let quarantined = ledger.quarantine(&lane(), &failed(), at).await;
+        assert_eq!(quarantined.unwrap(), expected);
+    }
     let found = ledger.quarantined(&lane()).await.unwrap();
     assert_eq!(
         (found.len(), found[0].error_code.as_str()),
@@ -368,17 +382,17 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
     let seen = script.seen();
     assert_eq!(
         seen[0].body["ConditionExpression"],
-        "#run = :run AND attribute_exists(#open_rank)"
+        "#run = :run AND begins_with(#open_rank, :open)"
     );
     let values = &seen[0].body["ExpressionAttributeValues"];
     assert_eq!(values[":rank"], json!({ "S": "Q#p1" }));
     assert_eq!(values[":error_code"], json!({ "S": "INVALID_PRODUCT" }));
     assert_eq!(
-        (&seen[2].body["IndexName"], &seen[2].body["ConsistentRead"]),
+        (&seen[7].body["IndexName"], &seen[7].body["ConsistentRead"]),
         (&json!("open"), &json!(true))
     );
     assert_eq!(
-        seen[3].body["ConditionExpression"],
+        seen[8].body["ConditionExpression"],
         "#run = :run AND #open_rank = :rank"
     );
 }

@@ -148,6 +148,17 @@ pub trait Products: Send + Sync {
     fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<LastChange>>> + Send;
 }
 
+/// What became of a change that was to be quarantined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quarantining {
+    /// It is quarantined by this call.
+    Now,
+    /// Another call quarantined it at this time.
+    Before(Timestamp),
+    /// It was closed or claimed again, and is not quarantined.
+    Gone,
+}
+
 /// The worker's write access to changes.
 pub trait Claims: Close {
     /// Claims a change, unless the product was claimed under this run or a newer one. Returns true
@@ -157,14 +168,13 @@ pub trait Claims: Close {
         change: &ChangeMessage,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
-    /// Quarantines a claimed change, if its item still has that run. Returns true if it is
-    /// quarantined now, and false if it was closed or claimed again.
+    /// Quarantines a claimed change, if its item still has that run.
     fn quarantine(
         &self,
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    ) -> impl Future<Output = Result<Quarantining>> + Send;
     /// Writes the record of a change set. Another call for the same change set writes the same
     /// record.
     fn keep_set(

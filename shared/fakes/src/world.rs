@@ -178,6 +178,15 @@ impl World {
             .collect()
     }
 
+    /// Accesses the dead letters of a member account, each with the time when it is visible.
+    pub fn letters_of<T>(
+        &self,
+        account: &AccountId,
+        work: impl FnOnce(&mut Vec<(Timestamp, DeadLetter)>) -> T,
+    ) -> T {
+        work(self.lock().boxes.entry(account.clone()).or_default())
+    }
+
     /// Makes a member account reachable or unreachable.
     pub fn set_reachable(&self, account: &AccountId, reachable: bool) {
         let mut inner = self.lock();

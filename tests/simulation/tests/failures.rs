@@ -154,7 +154,6 @@ fn what_is_not_understood_stays_until_it_is_discarded() {
     );
 }
 
-/// Nothing is quarantined without a letter: no replay would find it.
 #[test]
 fn a_discarded_change_is_tried_again_if_it_is_still_wanted() {
     let system = System::new(products("p", 3), []);

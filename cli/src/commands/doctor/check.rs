@@ -238,6 +238,14 @@ checks! {
         "the role can receive each member's dead letters, and there are none"
         "see `pmp-sync dlq list`; issue what is to be tried again with `pmp-sync dlq replay`"
         "";
+    MemberQuarantine "member-quarantine" Members
+        "each quarantined change of the ledger has a dead letter, and each letter of one is of the ledger"
+        "nothing is lost: the ledger decides. `pmp-sync dlq list` shows both; `pmp-sync dlq replay` or `discard` removes them"
+        "";
+    MemberInstallations "member-installations" Members
+        "no other installation of pmp-sync changes the member's experiences"
+        "decide which of them is to change the experience, and remove the link in the other one: PMS-6002"
+        "";
     MemberCredentials "member-credentials" MemberAccounts
         "the profile's credentials are the member account's"
         "name a profile of the member account: --profile NAME=PROFILE"

@@ -19,6 +19,9 @@ use crate::output::{count, time};
 /// everything.
 const MOST_CHANGES: u64 = 10_000;
 
+/// Why an earlier release says nothing of lanes.
+const OLDER: &str = "the producer is of an earlier release";
+
 /// When a change set last succeeded on each lane.
 pub(crate) type Successes = BTreeMap<LaneId, Timestamp>;
 
@@ -121,6 +124,8 @@ fn of_member(member: &MemberLook, successes: Option<&Successes>) -> Vec<Finding>
         queue(member),
         sending(member, successes),
         dead_letters(member),
+        quarantine(member),
+        installations(member),
     ];
     for found in &mut found {
         found.subject = Some(name.to_owned());
@@ -227,6 +232,54 @@ fn dead_letters(member: &MemberLook) -> Finding {
         (Look::Failed(trouble), Look::Seen(false)) => not_given(check, trouble),
         _ => judged,
     }
+}
+
+/// Whether quarantined changes and dead letters belong together.
+fn quarantine(member: &MemberLook) -> Finding {
+    let check = Check::MemberQuarantine;
+    let Some(lanes) = &member.lanes else {
+        return Finding::because(check, OLDER);
+    };
+    reach(check, lanes, |lanes| {
+        let without = lanes.without_letter;
+        let stray = lanes.without_quarantine;
+        // A letter that was not looked at may be that of a quarantined change.
+        if without > 0 && !lanes.unseen || stray > 0 {
+            let seen = format!(
+                "{without} of {} quarantined changes without a dead letter, {stray} letters of changes that are not quarantined",
+                lanes.quarantined
+            );
+            return Finding::warn(check, seen);
+        }
+        let seen = match (lanes.quarantined, lanes.unseen) {
+            (0, _) => "nothing is quarantined".to_owned(),
+            (count, false) => format!("{count} quarantined, each with its letter"),
+            (count, true) => format!("{count} quarantined; not all letters were looked at"),
+        };
+        Finding::ok(check, seen)
+    })
+}
+
+/// Whether another installation changes the member's experiences.
+fn installations(member: &MemberLook) -> Finding {
+    let check = Check::MemberInstallations;
+    let Some(lanes) = &member.lanes else {
+        return Finding::because(check, OLDER);
+    };
+    reach(check, lanes, |lanes| {
+        let of_each = lanes.contested.iter().map(|(experience, other)| {
+            format!(
+                "{experience} by {}: change set {}, seen {}",
+                other.installation, other.change_set, other.seen
+            )
+        });
+        let seen: Vec<_> = of_each.collect();
+        if seen.is_empty() {
+            Finding::ok(check, "none was seen within a day")
+        } else {
+            Finding::warn(check, seen.join("; "))
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The members and the management experiences, as the producer reaches them: each finding.
 
 use pmp_sync_domain::SCHEMA;
-use pmp_sync_domain::answers::doctor::{ManagementLook, PolicySeen};
+use pmp_sync_domain::answers::doctor::{LanesLook, ManagementLook, PolicySeen};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
+use pmp_sync_domain::ids::{ChangeSetId, InstallationId};
+use pmp_sync_domain::lane::OtherInstallation;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::ports::Depth;
 
@@ -43,6 +45,7 @@ fn answer() -> DoctorAnswer {
             changes: Look::Seen(Depth::default()),
             dead_letters: Look::Seen(Depth::default()),
             receive: Look::Seen(false),
+            lanes: Some(Look::Seen(LanesLook::default())),
             links: vec![LinkLook {
                 management_experience: id("exp-m"),
                 id: Some(id("exp-1")),
@@ -188,6 +191,7 @@ fn a_role_that_cannot_be_assumed_fails_and_what_depends_on_it_is_not_known() {
         member.changes = Look::Skipped(because());
         member.dead_letters = Look::Skipped(because());
         member.receive = Look::Skipped(because());
+        member.lanes = Some(Look::Skipped(because()));
         member.links[0].experience = Look::Skipped(because());
         member.links[0].policy = Look::Skipped(because());
     };
@@ -201,6 +205,8 @@ fn a_role_that_cannot_be_assumed_fails_and_what_depends_on_it_is_not_known() {
         Check::MemberQueue,
         Check::MemberSending,
         Check::MemberDeadLetters,
+        Check::MemberQuarantine,
+        Check::MemberInstallations,
         Check::MemberExperience,
         Check::MemberPolicy,
     ] {
@@ -306,6 +312,52 @@ fn sending_is_shown_by_what_has_arrived() {
         &["without an effect"],
     );
     tells(&of(None), Status::Unknown, &["lanes"]);
+}
+
+#[test]
+fn quarantined_changes_without_a_letter_and_letters_without_one_are_told() {
+    let of = |lanes: LanesLook| {
+        let change = |answer: &mut DoctorAnswer| answer.members[0].lanes = Some(Look::Seen(lanes));
+        one(change, Check::MemberQuarantine)
+    };
+    let whole = LanesLook {
+        quarantined: 3,
+        ..LanesLook::default()
+    };
+    tells(&of(whole.clone()), Status::Ok, &["3 quarantined"]);
+    let lost = LanesLook {
+        without_letter: 2,
+        ..whole.clone()
+    };
+    tells(&of(lost.clone()), Status::Warn, &["2 of 3", "dlq replay"]);
+    let unseen = LanesLook {
+        unseen: true,
+        ..lost
+    };
+    tells(&of(unseen), Status::Ok, &["not all letters"]);
+    let stray = LanesLook {
+        without_quarantine: 1,
+        ..LanesLook::default()
+    };
+    tells(&of(stray), Status::Warn, &["1 letters"]);
+}
+
+#[test]
+fn another_installation_on_an_experience_is_told() {
+    let other = OtherInstallation {
+        installation: InstallationId::of_ledger("another"),
+        change_set: ChangeSetId::new("cs9").unwrap(),
+        seen: "2026-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let contested = |answer: &mut DoctorAnswer| {
+        let experience = ExperienceId::new("exp-1").unwrap();
+        answer.members[0].lanes = Some(Look::Seen(LanesLook {
+            contested: vec![(experience, other.clone())],
+            ..LanesLook::default()
+        }));
+    };
+    let found = one(contested, Check::MemberInstallations);
+    tells(&found, Status::Warn, &["exp-1", "cs9", "PMS-6002"]);
 }
 
 #[test]

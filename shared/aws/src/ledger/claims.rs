@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::FailedAlone;
-use pmp_sync_domain::ports::{Claims, Close, Closing, Result};
+use pmp_sync_domain::lane::{FailedAlone, IntentChange, Quarantined};
+use pmp_sync_domain::ports::{Claims, Close, Closing, Quarantining, Result};
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::wire::ChangeMessage;
 
-use super::{Ledger, WRITES_AT_ONCE, text};
+use super::{Ledger, WRITES_AT_ONCE, from_item, text};
 use crate::keys::{self, PK, SK};
 use crate::service_error;
 
@@ -66,6 +66,37 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// What became of a change whose item does not have its run any more, or is not open.
+    async fn quarantining(
+        &self,
+        lane: &LaneId,
+        change: &IntentChange,
+        now: Timestamp,
+    ) -> Result<Quarantining> {
+        let (pk, sk) = (keys::lane(lane), keys::product(&change.product));
+        let Some(item) = self.get(&pk, &sk).await? else {
+            return Ok(Quarantining::Gone);
+        };
+        let is_quarantined = item.get(keys::OPEN_RANK).is_some_and(|rank| {
+            let rank = rank.as_s().map_or("", String::as_str);
+            rank.starts_with(keys::QUARANTINE_PREFIX)
+        });
+        if !is_quarantined {
+            return Ok(Quarantining::Gone);
+        }
+        let quarantined: Quarantined = from_item("GetItem", item)?;
+        if quarantined.run != change.run {
+            return Ok(Quarantining::Gone);
+        }
+        // A repetition by the SDK whose first answer was lost.
+        if quarantined.quarantined_at == now {
+            return Ok(Quarantining::Now);
+        }
+        Ok(Quarantining::Before(quarantined.quarantined_at))
+    }
+}
+
 impl Claims for Ledger {
     async fn claim(&self, change: &ChangeMessage, now: Timestamp) -> Result<bool> {
         let sent = self
@@ -115,7 +146,7 @@ impl Claims for Ledger {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Quarantining> {
         let change = &failed.change;
         let sent = self
             .client
@@ -127,8 +158,7 @@ impl Claims for Ledger {
                 "SET #state = :state, #open_rank = :rank, #change_set = :change_set, \
                  #error_code = :error_code, #error_message = :error_message, #quarantined_at = :now",
             )
-            // It is open, or was quarantined by a worker that was then interrupted.
-            .condition_expression("#run = :run AND attribute_exists(#open_rank)")
+            .condition_expression("#run = :run AND begins_with(#open_rank, :open)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)
             .expression_attribute_names("#change_set", "change_set")
@@ -142,13 +172,16 @@ impl Claims for Ledger {
             .expression_attribute_values(":error_code", text(&failed.code))
             .expression_attribute_values(":error_message", text(&failed.message))
             .expression_attribute_values(":now", text(now.to_string()))
+            .expression_attribute_values(":open", text(keys::OPEN_PREFIX))
             .expression_attribute_values(":run", text(change.run.to_string()))
             .send()
             .await
             .map_err(|error| service_error("UpdateItem", change.product.as_str(), &error));
         match sent {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Ok(_) => Ok(Quarantining::Now),
+            Err(error) if error.kind == Kind::Conflict => {
+                self.quarantining(lane, change, now).await
+            }
             Err(error) => Err(error),
         }
     }

@@ -15,7 +15,7 @@ use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STAT
 use crate::service_error;
 
 /// The optional fields of a state, which an update must remove by name.
-const OPTIONAL: [&str; 17] = [
+const OPTIONAL: [&str; 18] = [
     "intent",
     "change_set",
     "planned",
@@ -26,6 +26,7 @@ const OPTIONAL: [&str; 17] = [
     "suspension",
     "member",
     "denied",
+    "other",
     "block",
     "announced",
     "last_attempt",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Kind, ServiceError};
 use crate::experience::Experience;
 use crate::ids::{AccountId, ExperienceId, MemberName};
+use crate::lane::OtherInstallation;
 use crate::link::Mode;
 use crate::policy::PolicySnapshot;
 use crate::ports::Depth;
@@ -114,10 +115,29 @@ pub struct MemberLook {
     pub dead_letters: Look<Depth>,
     /// Whether its dead letters can be received. True if one was seen.
     pub receive: Look<bool>,
+    /// Its lanes as the ledger has them, compared with its dead letters. None in answers of earlier
+    /// releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<Look<LanesLook>>,
     /// Its experiences that links serve.
     pub links: Vec<LinkLook>,
     /// Duration of its checks, in milliseconds.
     pub milliseconds: u64,
+}
+
+/// The lanes of a member.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanesLook {
+    /// Number of quarantined changes.
+    pub quarantined: usize,
+    /// Number of quarantined changes of which no dead letter was found.
+    pub without_letter: usize,
+    /// Number of dead letters of quarantined changes that are not quarantined.
+    pub without_quarantine: usize,
+    /// True if not all dead letters were looked at.
+    pub unseen: bool,
+    /// Experiences on which another installation of pmp-sync was active within a day.
+    pub contested: Vec<(ExperienceId, OtherInstallation)>,
 }
 
 /// A member experience.

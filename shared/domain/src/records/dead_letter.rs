@@ -61,6 +61,10 @@ pub struct DeadLetterRecord {
     /// All other attributes of the message.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// How many letters of it were in the queue. None are if only the ledger says that its change is
+    /// quarantined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letters: Option<usize>,
     /// What was done with it.
     pub outcome: DeadLetterOutcome,
     /// The reason for the outcome, as a sentence.

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{FailedAlone, LaneState, OpenChange, Quarantined};
-use pmp_sync_domain::ports::{Claims, Close, Closing, Lanes, Products, ReadSets, Result};
+use pmp_sync_domain::ports::{
+    Claims, Close, Closing, Lanes, Products, Quarantining, ReadSets, Result,
+};
 use pmp_sync_domain::records::{LastChange, SetRecord};
 use pmp_sync_domain::wire::ChangeMessage;
 
@@ -106,7 +108,7 @@ impl Claims for World {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Quarantining> {
         let change = &failed.change;
         let effect = self.call("Quarantine", change.product.as_str()).await?;
         let quarantined = self.ledger(|ledger| {
@@ -115,8 +117,11 @@ impl Claims for World {
             let Some(item) =
                 item.filter(|item| item.change.run == change.run && item.closed.is_none())
             else {
-                return false;
+                return Quarantining::Gone;
             };
+            if let Some(quarantined) = &item.quarantined {
+                return Quarantining::Before(quarantined.quarantined_at);
+            }
             item.quarantined = Some(Quarantined {
                 product: change.product.clone(),
                 action: change.action,
@@ -126,7 +131,7 @@ impl Claims for World {
                 change_set: failed.change_set.clone(),
                 quarantined_at: now,
             });
-            true
+            Quarantining::Now
         });
         effect.answer(quarantined)
     }

@@ -17,7 +17,7 @@ use pmp_sync_domain::lane::{
     Counts, Intent, LaneState, MOST_WAIT, NamedSet, OpenChange, first_tick,
 };
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::ports::{ChangeSetStatus, Quarantining};
 
 use pmp_sync_fakes::Experiences;
 
@@ -381,6 +381,19 @@ impl Fingerprint for ChangeSetId {
     }
     fn brief(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Fingerprint for Quarantining {
+    fn fingerprint(&self, base: &Base, out: &mut Digest) {
+        match self {
+            Self::Now => out.word(1),
+            Self::Before(at) => base.time(*at, out),
+            Self::Gone => out.word(2),
+        }
+    }
+    fn brief(&self) -> String {
+        format!("{self:?}")
     }
 }
 

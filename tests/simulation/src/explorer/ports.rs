@@ -17,7 +17,7 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
-    ReadCatalog, Result, SendTicks,
+    Quarantining, ReadCatalog, Result, SendTicks,
 };
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::time::later;
@@ -170,7 +170,7 @@ impl Claims for ExplorerPorts {
         lane: &LaneId,
         failed: &FailedAlone,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Quarantining> {
         let effect = || self.fakes.world.quarantine(lane, failed, now);
         self.scheduler.call(Call::DeadLetter, effect).await
     }

@@ -30,6 +30,8 @@ pub(crate) enum ScheduledEvent {
     ForeignLock,
     /// A second installation starts a change set on a member experience.
     AnotherInstallation,
+    /// The dead letters of a member expire or are purged.
+    LettersLost,
     /// Another version of the configuration.
     Configuration,
     /// An operator suspends something, or resumes everything.

@@ -1,4 +1,4 @@
-//! Change sets with names of pmp-sync that no lane of the world started: those of an installation
+//! What others do: they purge dead letters, and start change sets with names of pmp-sync: those of an installation
 //! that was destroyed and deployed again, of a second installation, and copies of a name.
 
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, InstallationId, LaneId};
@@ -98,6 +98,22 @@ impl Simulator {
             edit(&mut set);
             all.add_set(set);
         });
+    }
+
+    /// The dead letters of a member expire, or somebody purges the queue.
+    pub(crate) fn lose_letters(&mut self) {
+        let members = &self.scene.members;
+        let picked = self.rng.of("lost-letters").pick(members);
+        let Some(account) = picked.map(|member| member.account.clone()) else {
+            return;
+        };
+        let lost = self
+            .world
+            .letters_of(&account, |letters| std::mem::take(letters).len());
+        if lost > 0 {
+            self.stats.add("dead-letter queues purged");
+            self.letters_lost.insert(account);
+        }
     }
 
     /// A second installation starts a change set on a member experience.

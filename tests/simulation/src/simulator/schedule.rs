@@ -36,10 +36,11 @@ enum Random {
     ShortRead,
     Shrinks,
     AnotherInstallation,
+    LettersLost,
 }
 
 /// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
-const EVENTS: [(Random, u64); 20] = [
+const EVENTS: [(Random, u64); 21] = [
     (Random::SyncRequested, 16),
     (Random::ManagementEdit, 16),
     (Random::MemberEdit, 12),
@@ -60,6 +61,7 @@ const EVENTS: [(Random, u64); 20] = [
     (Random::ShortRead, 5),
     (Random::Shrinks, 5),
     (Random::AnotherInstallation, 4),
+    (Random::LettersLost, 3),
 ];
 
 impl Simulator {
@@ -156,6 +158,7 @@ impl Simulator {
             Random::MemberEdit => Event::MemberEdit,
             Random::ForeignLock => Event::ForeignLock,
             Random::AnotherInstallation => Event::AnotherInstallation,
+            Random::LettersLost => Event::LettersLost,
             Random::Configuration => Event::Configuration,
             Random::ServerFault => Event::ServerFault,
             Random::ClockAhead => Event::ClockAhead,
@@ -236,6 +239,7 @@ impl Simulator {
             ScheduledEvent::Asked(body) => self.ask(body),
             ScheduledEvent::MemberEdit => self.edit_member(),
             ScheduledEvent::ForeignLock => self.lock_member(),
+            ScheduledEvent::LettersLost => self.lose_letters(),
             ScheduledEvent::AnotherInstallation => self.start_another_installations(),
             ScheduledEvent::Configuration => {
                 self.stats.add("configurations changed");

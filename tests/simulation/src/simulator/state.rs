@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{AccountId, LaneId};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
 use pmp_sync_worker::Membership;
@@ -62,6 +62,8 @@ pub(crate) struct Simulator {
     pub(crate) guards: Guards,
     /// Lanes to which another installation was reported.
     pub(crate) contested: BTreeSet<LaneId>,
+    /// Accounts whose dead letters were lost.
+    pub(crate) letters_lost: BTreeSet<AccountId>,
     /// A violation that was found where nothing can be returned.
     pub(crate) found: Option<Violation>,
     pub(crate) stats: Stats,
@@ -126,6 +128,7 @@ impl Simulator {
             invariants,
             guards,
             contested: BTreeSet::new(),
+            letters_lost: BTreeSet::new(),
             found: None,
             stats: Stats::default(),
             trace: Trace::new(traced),

@@ -1,0 +1,99 @@
+//! One quarantined change has one dead letter, also if two invocations are at it, or one is interrupted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
+mod harness;
+
+use futures::executor::block_on;
+use futures::future::join;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::delivery::Record;
+use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::ports::Lanes as _;
+use pmp_sync_fakes::Fate;
+use pmp_sync_worker::handle;
+
+use crate::harness::{Lane, product, products, run};
+
+fn with_a_bad_product() -> Lane {
+    let lane = Lane::new(PolicySnapshot::default());
+    let bad = product("prod-a0003");
+    lane.world.experiences(|all| all.make_bad(bad));
+    let plan = lane.commit(run(1), &products("a", 8), &[]);
+    lane.send(run(1), &plan);
+    lane
+}
+
+fn letters(lane: &Lane) -> usize {
+    lane.world.dead_of(&lane.id.account).len()
+}
+
+/// Each message goes to two invocations at once, whose calls alternate.
+#[test]
+fn two_invocations_at_once_send_one_letter() {
+    let lane = with_a_bad_product();
+    lane.world.failing(|failing| failing.interleave(true));
+    let worker = lane.worker.borrow();
+    for _ in 0..5_000 {
+        let now = lane.world.time();
+        let account = &lane.id.account;
+        let batch = lane.world.changes(account, |queue| queue.take(now, 10));
+        if batch.is_empty() {
+            match lane.world.changes(account, |queue| queue.next_due()) {
+                Some(due) => lane.world.advance_to(due),
+                None => break,
+            }
+            continue;
+        }
+        let records: Vec<_> = batch
+            .iter()
+            .map(|delivery| Record {
+                id: delivery.id.to_string(),
+                body: delivery.body.clone(),
+                ..Record::default()
+            })
+            .collect();
+        let one = handle(&worker, &records, Timestamp::MAX);
+        let other = handle(&worker, &records, Timestamp::MAX);
+        block_on(join(one, other));
+    }
+    assert_eq!(lane.policy().allowed().len(), 7);
+    assert_eq!(letters(&lane), 1);
+}
+
+/// The call fails once, before or after its effect. Only a letter that was sent and whose sending is
+/// not known comes twice.
+#[test]
+fn a_letter_that_could_not_be_sent_is_sent_by_a_later_invocation() {
+    for (operation, fate, expected) in [
+        ("SendMessage", Fate::Refuse(Kind::Retryable), 1),
+        ("SendMessage", Fate::Lose(Kind::Retryable), 2),
+        ("Quarantine", Fate::Refuse(Kind::Retryable), 1),
+        ("Quarantine", Fate::Lose(Kind::Retryable), 1),
+    ] {
+        let lane = with_a_bad_product();
+        let mut done = false;
+        lane.world.failing(|failing| {
+            failing.decide_by(move |call| {
+                let is_letter = operation != "SendMessage" || call.thing == "dead letters";
+                if done || call.operation != operation || !is_letter {
+                    return Fate::Go;
+                }
+                done = true;
+                fate
+            });
+        });
+        lane.drive(1);
+        assert_eq!(lane.policy().allowed().len(), 7, "{operation} {fate:?}");
+        assert_eq!(letters(&lane), expected, "{operation} {fate:?}");
+        let quarantined = block_on(lane.world.quarantined(&lane.id)).unwrap();
+        assert_eq!(quarantined.len(), 1, "{operation} {fate:?}");
+        assert!(lane.state().bisect.is_idle(), "{operation} {fate:?}");
+    }
+}

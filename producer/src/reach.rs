@@ -117,11 +117,20 @@ pub(crate) async fn reach<'d, M: Members>(
     link: &Link,
     scopes: &[Scope],
     desired: &'d DesiredStates,
-) -> Result<(&'d DesiredState, M::Connection, Vec<ExperienceId>), LinkError> {
+) -> Result<(&'d DesiredState, M::Connection, Targets), LinkError> {
     let desired = desired_for(link, desired)?;
     let connection = connect(members, &link.member).await?;
-    let experiences = targets(&connection, &setup.config, link, scopes).await?;
-    Ok((desired, connection, experiences))
+    let targets = targets(&connection, &setup.config, link, scopes).await?;
+    Ok((desired, connection, targets))
+}
+
+/// The member experiences of a link.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    /// Those that it covers.
+    pub(crate) experiences: Vec<ExperienceId>,
+    /// Those that `*` leaves out because of other links, each with the error that says why.
+    pub(crate) left_out: Vec<(ExperienceId, LinkError)>,
 }
 
 /// The member experiences that a link and the scopes cover. `*` covers the live ones that no link
@@ -131,24 +140,28 @@ pub(crate) async fn targets<C: ReadCatalog>(
     config: &Config,
     link: &Link,
     scopes: &[Scope],
-) -> Result<Vec<ExperienceId>, LinkError> {
+) -> Result<Targets, LinkError> {
     let covered = |id: &ExperienceId| {
         scopes
             .iter()
             .any(|scope| scope.covers(&link.member.name, id))
     };
     if let Target::One(experience) = &link.target {
-        return Ok(if covered(experience) {
-            vec![experience.clone()]
-        } else {
-            Vec::new()
+        let experiences = Some(experience.clone()).filter(covered);
+        return Ok(Targets {
+            experiences: experiences.into_iter().collect(),
+            left_out: Vec::new(),
         });
     }
     let unreadable = |error| LinkError::MemberUnreadable(link.member.account.clone(), error);
     let ids = catalog.experiences().await.map_err(unreadable)?;
-    let candidates = ids
-        .into_iter()
-        .filter(|id| covered(id) && config.is_free(id));
+    let ids: Vec<_> = ids.into_iter().filter(covered).collect();
+    let left_out = ids.iter().filter_map(|id| {
+        let path = config.left_out_of(link, id)?;
+        Some((id.clone(), LinkError::LeftOut(id.clone(), path)))
+    });
+    let left_out = left_out.collect();
+    let candidates = ids.into_iter().filter(|id| config.is_free(id));
     let live: Vec<_> = stream::iter(candidates)
         .map(|id| async move {
             catalog
@@ -159,8 +172,9 @@ pub(crate) async fn targets<C: ReadCatalog>(
         .buffered(READS_AT_ONCE)
         .collect()
         .await;
-    live.into_iter()
-        .filter_map(Result::transpose)
-        .collect::<Result<_, _>>()
-        .map_err(unreadable)
+    let live = live.into_iter().filter_map(Result::transpose);
+    Ok(Targets {
+        experiences: live.collect::<Result<_, _>>().map_err(unreadable)?,
+        left_out,
+    })
 }

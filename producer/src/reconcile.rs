@@ -25,7 +25,7 @@ use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
 use self::apply::apply;
-use self::fail::{fail_link, notice_failures};
+use self::fail::{fail_link, left_out, notice_failures};
 
 use self::listings::Listings;
 use self::observe::observe;
@@ -63,7 +63,7 @@ where
 {
     let (run, setup) = (of.run, of.setup);
     let reached = reach(&context.members, setup, link, of.scopes, of.desired).await;
-    let (desired, connection, experiences) = match reached {
+    let (desired, connection, targets) = match reached {
         Ok(found) => found,
         Err(error) => {
             let lane = link.lane();
@@ -75,7 +75,8 @@ where
         }
     };
     let (connection, lifted) = (&connection, &BTreeSet::new());
-    stream::iter(experiences)
+    let left_out = left_out(context, run, link, &targets.left_out).await;
+    let served = stream::iter(targets.experiences)
         .map(|experience| async move {
             let goal = Goal {
                 link,
@@ -89,9 +90,8 @@ where
             let request = ReconcileRequest { run, goal };
             reconcile_or_fail(context, &request, listings, connection).await
         })
-        .buffer_unordered(LANES_AT_ONCE)
-        .collect()
-        .await
+        .buffer_unordered(LANES_AT_ONCE);
+    stream::iter(left_out).chain(served).collect().await
 }
 
 /// Reconciles a lane. A fault becomes its outcome.

@@ -14,14 +14,16 @@ use std::collections::BTreeSet;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::Disposition;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::later;
-use pmp_sync_domain::wire::WorkerMessage;
+use pmp_sync_domain::wire::{Scope, WorkerMessage};
 use pmp_sync_fakes::World;
-use pmp_sync_producer::dispatch;
+use pmp_sync_producer::{dispatch, queries};
 
 use crate::fakes::{Producer, producer};
 
@@ -106,6 +108,15 @@ impl Setting {
         taken.iter().filter_map(|one| of(&one.body)).collect()
     }
 
+    /// The conditions of links of which `*` leaves something out.
+    fn left_out(&self) -> Vec<String> {
+        let links = self.links().into_iter();
+        let left_out = links.filter(|link| link.status == LinkStatus::LeftOut);
+        let faults = left_out.filter_map(|link| link.fault);
+        let told = faults.map(|fault| format!("{} {}", fault.code, fault.message));
+        told.collect()
+    }
+
     fn links(&self) -> Vec<LinkRecord> {
         self.world
             .ledger(|ledger| ledger.links.values().cloned().collect())
@@ -135,6 +146,37 @@ fn a_star_leaves_out_each_experience_that_is_followed() {
             .ledger(|ledger| ledger.lanes.contains_key(&lane));
         assert!(!is_planned, "{source} is the list that others follow");
     }
+    // The run and its preview say so, with the path, and nothing has failed.
+    let told: Vec<_> = setting.left_out();
+    assert_eq!(
+        told,
+        [
+            ("exp-a", "exp-a -> exp-a".to_owned()),
+            ("exp-b", "exp-a -> exp-b -> two *".to_owned())
+        ]
+        .map(|(id, path)| format!(
+            "PMS-2007 `*` leaves out {id}, which another link follows or names: {path}"
+        ))
+    );
+    let run = setting.world.ledger(|ledger| {
+        let runs = ledger.runs.values();
+        runs.last().cloned().unwrap()
+    });
+    assert_eq!((run.totals.links, run.totals.failed), (2, 0));
+    let preview = block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
+    let decisions: Vec<_> = preview
+        .links
+        .iter()
+        .map(|link| (link.experience.as_ref().unwrap().as_str(), link.decision))
+        .filter(|(_, decision)| *decision == PreviewDecision::LeftOut)
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            ("exp-a", PreviewDecision::LeftOut),
+            ("exp-b", PreviewDecision::LeftOut)
+        ]
+    );
 }
 
 /// The lane that was planned for under an earlier configuration is not served because it settles.
@@ -179,4 +221,10 @@ fn a_star_leaves_out_what_a_link_of_another_member_names() {
     let setting = Setting::new(&named, &experiences);
     setting.handle(SCHEDULED);
     assert_eq!(setting.sent_to('1'), set(&["exp-3"]));
+    assert!(
+        setting.left_out().contains(
+            &"PMS-2007 `*` leaves out exp-1, which another link follows or names: exp-b -> exp-1"
+                .to_owned()
+        )
+    );
 }

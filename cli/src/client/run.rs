@@ -275,7 +275,10 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     for link in context.ledger.links(run.run).await? {
         let what = output::link_name(&link);
         // A fault may count as a hold as well. Nothing is known of the plan then.
-        let counts = matches!(link.status, LinkStatus::Failed | LinkStatus::Held);
+        let counts = matches!(
+            link.status,
+            LinkStatus::Failed | LinkStatus::Held | LinkStatus::LeftOut
+        );
         if let Some(fault) = link.fault.filter(|_| counts) {
             context.note(&output::fault(Some(&what), &fault));
         }

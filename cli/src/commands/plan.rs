@@ -55,8 +55,13 @@ async fn preview(context: &Context, scope: Scope) -> Result<Preview, Failure> {
 
 /// The exit code: that of the worst link.
 fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
-    let of = |is: fn(&PreviewLink) -> bool| links.iter().filter(|link| is(link)).count();
-    let all = output::count(links.len(), "link");
+    // Nothing is to be done on an experience that `*` leaves out.
+    let served = || {
+        let links = links.iter();
+        links.filter(|link| link.decision != PreviewDecision::LeftOut)
+    };
+    let of = |is: fn(&PreviewLink) -> bool| served().filter(|link| is(link)).count();
+    let all = output::count(served().count(), "link");
     let failed = of(|link| link.fault.is_some());
     let held = of(|link| link.decision == PreviewDecision::Held);
     let differing = of(|link| link.decision != PreviewDecision::InSync);

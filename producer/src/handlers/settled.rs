@@ -72,8 +72,8 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
                 continue;
             }
         };
-        let experiences = targets(&connection, &setup.config, link, &scopes).await;
-        for experience in experiences.unwrap_or_default() {
+        let targets = targets(&connection, &setup.config, link, &scopes).await;
+        for experience in targets.unwrap_or_default().experiences {
             let of = (link, &experience, desired);
             settle(context, &setup, of, &connection, &mut settled).await;
         }

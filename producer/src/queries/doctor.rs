@@ -243,7 +243,7 @@ async fn look_at_links<C: ReadCatalog>(
             Target::EveryLive => {
                 let everything = [Scope::default()];
                 match targets(connection, &setup.config, link, &everything).await {
-                    Ok(ids) => wanted.extend(ids.into_iter().map(|id| (link, id))),
+                    Ok(all) => wanted.extend(all.experiences.into_iter().map(|id| (link, id))),
                     Err(error) => unknown.push((link, error.to_string())),
                 }
             }

@@ -119,10 +119,15 @@ where
         desired,
     } = survey;
     let reached = reach(&context.members, setup, link, scopes, desired).await;
-    let (desired, connection, experiences) = reached?;
+    let (desired, connection, targets) = reached?;
     let ledger = &context.ledger;
-    let mut links = Vec::new();
-    for experience in experiences {
+    let left_out = targets.left_out.into_iter();
+    let left_out = left_out.map(|(experience, error)| PreviewLink {
+        decision: PreviewDecision::LeftOut,
+        ..failed(link, Some(experience), &error)
+    });
+    let mut links: Vec<_> = left_out.collect();
+    for experience in targets.experiences {
         let of = LaneQuery {
             setup,
             link,

@@ -71,9 +71,9 @@ where
         desired,
     } = survey;
     let reached = reach(&context.members, setup, link, scopes, desired).await;
-    let (desired, connection, experiences) = reached?;
+    let (desired, connection, targets) = reached?;
     let connection = &connection;
-    let links = stream::iter(experiences).map(|experience| async move {
+    let links = stream::iter(targets.experiences).map(|experience| async move {
         let of = LaneQuery {
             setup,
             link,

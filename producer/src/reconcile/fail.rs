@@ -1,7 +1,7 @@
 //! Links that could not be reconciled: records them, and announces what is known of their lanes.
 
 use pmp_sync_domain::error::{LinkError, ServiceError};
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::notices_of_fault;
@@ -39,6 +39,32 @@ pub(crate) async fn fail_link<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         notice_failure(context, link, lane, error, &record).await;
     }
     LinkOutcome::new(record)
+}
+
+/// Records the experiences that `*` leaves out because of other links. Nothing has failed, and nothing
+/// is done there.
+pub(crate) async fn left_out<L: WriteRuns, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    run: RunId,
+    link: &Link,
+    left_out: &[(ExperienceId, LinkError)],
+) -> Vec<LinkOutcome> {
+    let mut outcomes = Vec::new();
+    for (experience, error) in left_out {
+        let lane = link.lane_of(experience);
+        tracing::warn!(%run, %lane, code = error.code(), %error, "an experience is left out");
+        let record = LinkRecord {
+            lane: Some(lane),
+            status: LinkStatus::LeftOut,
+            fault: Some(error.record()),
+            ..blank(run, link, context.now())
+        };
+        if let Err(error) = context.ledger.put_link(&record).await {
+            tracing::error!(%run, %experience, %error, "that an experience is left out could not be recorded");
+        }
+        outcomes.push(LinkOutcome::new(record));
+    }
+    outcomes
 }
 
 /// Records a failure. A plan that this run may have committed before, in an interrupted invocation,

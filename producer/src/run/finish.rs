@@ -47,7 +47,9 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
 }
 
 fn count(totals: &mut Totals, outcome: &LinkOutcome) {
-    totals.links += usize::from(outcome.record.status != LinkStatus::Removed);
+    let status = outcome.record.status;
+    let is_served = !matches!(status, LinkStatus::Removed | LinkStatus::LeftOut);
+    totals.links += usize::from(is_served);
     totals.messages += outcome.messages;
     // A held plan contributes no changes.
     let plan = outcome.record.plan();
@@ -60,6 +62,7 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
         LinkStatus::Failed => totals.failed += 1,
         LinkStatus::Suspended => totals.suspended += 1,
         LinkStatus::Removed => totals.removed += 1,
+        LinkStatus::LeftOut => {}
         LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
     }
 }

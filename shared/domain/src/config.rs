@@ -1,7 +1,6 @@
 //! The configuration: one TOML text, validated as a whole. Every problem is reported with its line
 //! and column. A text with a problem yields no configuration.
 
-mod follows;
 mod raw;
 mod words;
 
@@ -11,8 +10,8 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-pub use self::follows::{FollowPath, Hop};
 use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
+use crate::follows::{self, FollowPath};
 use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
@@ -250,6 +249,20 @@ impl Config {
     /// True if `*` may cover the experience: no link of any member names it, and none follows it.
     pub fn is_free(&self, experience: &ExperienceId) -> bool {
         !self.is_followed(experience) && !self.is_named(experience)
+    }
+
+    /// The path to the experience and on from it, if `*` of this link leaves it out because of a link
+    /// that follows it, or of another member's link that names it.
+    pub fn left_out_of(&self, star: &Link, experience: &ExperienceId) -> Option<FollowPath> {
+        let names = |link: &&Link| link.target == Target::One(experience.clone());
+        let named = self.links.iter().find(names);
+        let from = if self.is_followed(experience) {
+            &star.management_experience
+        } else {
+            let other = named.filter(|link| link.member.name != star.member.name)?;
+            &other.management_experience
+        };
+        Some(FollowPath::new(&self.links, from, experience))
     }
 
     /// True if a link of any member names the experience.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId};
 
@@ -150,6 +151,9 @@ pub enum LinkError {
     /// The member's role cannot be assumed.
     #[error("the role of the member account {0} cannot be assumed: {1}")]
     MemberUnreachable(AccountId, ServiceError),
+    /// `*` would cover an experience that is followed, or that a link of another member names.
+    #[error("`*` leaves out {0}, which another link follows or names: {1}")]
+    LeftOut(ExperienceId, FollowPath),
     /// The member experience does not exist.
     #[error("the member experience {1} does not exist in the organization of account {0}")]
     MemberNotFound(AccountId, ExperienceId),
@@ -204,6 +208,7 @@ impl LinkError {
         match self {
             Self::ManagementNotFound(_) => "PMS-2001",
             Self::ManagementUnreadable(..) => "PMS-2006",
+            Self::LeftOut(..) => "PMS-2007",
             Self::MemberUnreachable(..) => "PMS-3001",
             Self::MemberNotFound(..) => "PMS-3002",
             Self::MemberArchived(..) => "PMS-3003",
@@ -226,6 +231,9 @@ impl LinkError {
             }
             Self::MemberUnreachable(..) => {
                 "check account and external_id in the configuration against the member's stack, and that the stack is deployed there"
+            }
+            Self::LeftOut(..) => {
+                "nothing, if that is meant; otherwise give each experience that should follow a link of its own"
             }
             Self::MemberNotFound(..) => {
                 "check member_experience in the configuration, and that the member account is a delegated administrator of its organization"

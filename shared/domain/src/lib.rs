@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod drift;
 pub mod error;
 pub mod experience;
+pub mod follows;
 pub mod guard;
 pub mod hint;
 pub mod ids;

@@ -116,6 +116,8 @@ pub enum LinkStatus {
     Rejected,
     /// A request about a hold was refused: nothing was changed.
     Refused,
+    /// `*` leaves the experience out, because another link follows or names it; `fault` says which.
+    LeftOut,
 }
 
 closed_list!(LinkStatus, "status of a link", {
@@ -128,4 +130,5 @@ closed_list!(LinkStatus, "status of a link", {
     Held => "held",
     Rejected => "rejected",
     Refused => "refused",
+    LeftOut => "left_out",
 });

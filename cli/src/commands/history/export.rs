@@ -115,7 +115,10 @@ impl<'a> Events<'a> {
                 fault: link.fault.as_ref(),
             }),
             // A request about a hold has an event above.
-            LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => None,
+            LinkStatus::InSync
+            | LinkStatus::Rejected
+            | LinkStatus::Refused
+            | LinkStatus::LeftOut => None,
         };
         if let Some(what) = what {
             self.add(link.at, Some(link), what);

@@ -29,6 +29,8 @@ pub enum PreviewDecision {
     Suspended,
     /// Nothing can be planned.
     Failed,
+    /// `*` leaves the experience out, because another link follows or names it.
+    LeftOut,
 }
 
 closed_list!(PreviewDecision, "decision", {
@@ -38,6 +40,7 @@ closed_list!(PreviewDecision, "decision", {
     Held => "held",
     Suspended => "suspended",
     Failed => "failed",
+    LeftOut => "left_out",
 });
 
 /// The request for a plan, or for its next page.

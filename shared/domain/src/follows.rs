@@ -91,7 +91,7 @@ fn follower<'a>(links: &'a [Link], experience: &ExperienceId) -> Option<&'a Link
 
 /// The links that make a chain or a circle, by their places, each with its path. A circle is told
 /// once, at its first link.
-pub(super) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
+pub(crate) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
     let mut chains = Vec::new();
     let mut told: Vec<&ExperienceId> = Vec::new();
     for (place, link) in links.iter().enumerate() {
@@ -114,7 +114,7 @@ pub(super) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
+    use crate::config::Config;
 
     /// The problems of a configuration with these links: management experience, member, target.
     fn problems(links: &[(&str, &str, &str)]) -> Vec<String> {

@@ -25,6 +25,7 @@ use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
 use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
+use crate::client::run::newest;
 use crate::client::{holds, scope};
 use crate::failure::Failure;
 use crate::hint::Flags;
@@ -156,7 +157,7 @@ async fn gather(
     let lanes = lanes(context, &answers.links).await;
     let known = holds::known(context).await;
     let suspensions = context.ledger.suspensions().await;
-    let runs = context.ledger.newest_runs(options.runs).await;
+    let runs = newest(context, options.runs).await;
     progress.finish();
     let Answers {
         management,
@@ -164,6 +165,7 @@ async fn gather(
         letters,
         left,
     } = answers;
+    let (runs, older_runs) = runs?;
     Ok(assemble(Gathered {
         now: SystemClock.now(),
         flags: Flags::of_stacks(&common.name),
@@ -180,7 +182,8 @@ async fn gather(
         lanes: lanes?,
         known: known?,
         suspensions: suspensions?,
-        runs: runs?,
+        runs,
+        older_runs,
     }))
 }
 

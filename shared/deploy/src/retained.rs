@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetType, Parameter, ResourceToImport, StackStatus,
 };
+use aws_sdk_dynamodb::types::KeySchemaElement;
 use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_aws::{if_there, service_error};
 use pmp_sync_domain::ports::Entropy as _;
@@ -244,7 +245,8 @@ async fn table(account: &Account, name: &str) -> Result<Option<String>, DeployEr
     let Some(table) = if_there(answer)?.and_then(|answer| answer.table) else {
         return Ok(None);
     };
-    let keys = table.key_schema().iter().map(|key| key.attribute_name());
+    let keys = table.key_schema().iter();
+    let keys = keys.map(KeySchemaElement::attribute_name);
     if keys.eq(["pk", "sk"]) {
         return Ok(Some(name.to_owned()));
     }

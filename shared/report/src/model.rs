@@ -135,6 +135,9 @@ pub struct Model {
     pub reasons: Vec<Reason>,
     /// The newest runs, the newest first.
     pub runs: Vec<RunRecord>,
+    /// True if older runs are stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub older_runs: bool,
 }
 
 /// The number of member experiences in each state.

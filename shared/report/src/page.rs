@@ -53,7 +53,7 @@ pub fn render(model: &Model) -> String {
     page.push_str(&attention(model));
     page.push_str(&matrix());
     page.push_str(&members::section(model));
-    page.push_str(&plot::section(&model.runs));
+    page.push_str(&plot::section(&model.runs, model.older_runs));
     page.push_str("</main>\n");
     let _ = write!(
         page,

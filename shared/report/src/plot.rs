@@ -15,7 +15,7 @@ const BOTTOM: f64 = 196.0;
 /// The number of times on the axis.
 const TICKS: i32 = 6;
 
-pub(crate) fn section(runs: &[RunRecord]) -> String {
+pub(crate) fn section(runs: &[RunRecord], older: bool) -> String {
     let mut text = format!(
         "<section id=\"runs\" aria-labelledby=\"runs-title\">\n<h2 id=\"runs-title\">Runs <span class=\"n\">{}</span></h2>\n",
         number(runs.len())
@@ -23,6 +23,9 @@ pub(crate) fn section(runs: &[RunRecord]) -> String {
     if runs.is_empty() {
         text.push_str("<p class=\"calm\">No run yet.</p>\n</section>\n");
         return text;
+    }
+    if older {
+        text.push_str("<p>These are the newest. Older ones: <code>pmp-sync history</code>.</p>\n");
     }
     text.push_str(&plot(runs));
     text.push_str(

@@ -356,6 +356,7 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
         }],
         reasons,
         runs: runs(),
+        older_runs: false,
         links,
     }
 }

@@ -100,7 +100,7 @@ impl<'a> Installation<'a> {
             "exp-source",
         ];
         one.run(&add, &[]).ended_with(0);
-        one.experience = experience.to_owned();
+        experience.clone_into(&mut one.experience);
         one
     }
 

@@ -186,10 +186,16 @@ pub(crate) async fn subscriptions(config: &SdkConfig, topic: &str) -> Result<(us
         pending += arns.filter(|arn| *arn == "PendingConfirmation").count();
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
-            break;
+            return Ok((all, pending));
         }
     }
-    Ok((all, pending))
+    Err(too_many("ListSubscriptionsByTopic", topic))
+}
+
+/// A list that is longer than can be checked is no list to judge by.
+fn too_many(operation: &'static str, thing: &str) -> ServiceError {
+    let words = "the list is too long to be checked";
+    ServiceError::new(operation, thing, Kind::Refused, words)
 }
 
 /// The management account of the organization.
@@ -222,10 +228,10 @@ pub(crate) async fn administrators(config: &SdkConfig) -> Result<Vec<String>> {
         found.extend(ids.filter_map(|one| one.id().map(str::to_owned)));
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
+    Err(too_many("ListDelegatedAdministrators", PRINCIPAL))
 }
 
 /// The services that the organization trusts.
@@ -246,10 +252,13 @@ pub(crate) async fn trusted(config: &SdkConfig) -> Result<Vec<String>> {
         found.extend(services.filter_map(|one| one.service_principal().map(str::to_owned)));
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
+    Err(too_many(
+        "ListAWSServiceAccessForOrganization",
+        "the organization",
+    ))
 }
 
 /// The variables and the profile that send calls elsewhere than to AWS.

@@ -35,8 +35,6 @@ const SIDES: Duration = Duration::from_secs(15);
 const LANES_AT_ONCE: usize = 8;
 /// Member accounts that are checked concurrently.
 const SIDES_AT_ONCE: usize = 8;
-/// The most unfinished runs that are read.
-const MOST_RUNS: u16 = 50;
 
 /// The credentials, and this machine.
 pub(crate) async fn account(config: &SdkConfig) -> account::Facts {
@@ -155,7 +153,7 @@ pub(crate) async fn runs(context: &Context) -> runs::Facts {
         look(onboarded),
         look(ledger.suspensions()),
         look(last),
-        look(ledger.unfinished_runs(MOST_RUNS)),
+        look(ledger.unfinished_runs(runs::MOST_RUNS)),
         look(lanes(context)),
         look(links(context))
     );

@@ -18,6 +18,9 @@ use super::look::Timed;
 use super::management::Schedule;
 use crate::output::{self, age, count, time};
 
+/// The most unfinished runs that are read.
+pub(super) const MOST_RUNS: u16 = 50;
+
 /// A run that has not ended after this many seconds is a finding.
 const LONG: i64 = 3_600;
 /// A schedule with an unknown period counts as daily.
@@ -259,6 +262,9 @@ fn unfinished(facts: &Facts, now: Timestamp) -> Vec<Finding> {
         },
         |runs| match runs.len() {
             0 => "none".to_owned(),
+            some if some >= usize::from(MOST_RUNS) => {
+                format!("{some} or more; those that were looked at began within the last hour")
+            }
             some => format!("{}, within the last hour", count(some, "run")),
         },
     )

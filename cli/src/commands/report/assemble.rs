@@ -49,6 +49,7 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         management: gathered.management.into_values().collect(),
         reasons: reasons.list,
         runs: gathered.runs,
+        older_runs: gathered.older_runs,
         links,
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Gathered {
     pub(crate) known: Vec<Known>,
     pub(crate) suspensions: Suspensions,
     pub(crate) runs: Vec<RunRecord>,
+    /// True if older runs are stored.
+    pub(crate) older_runs: bool,
 }
 
 impl Gathered {

@@ -132,5 +132,15 @@ mutate leaves-what-was-recorded reported producer/src/reconcile/remember.rs \
     's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
 mutate forgets-ends-to-report reported producer/src/run/begin.rs \
     's/announce_end\(&context\.ledger, &context\.outbox, record\)\.await;/let _ = record;/'
+mutate names-change-sets-alike one-at-a-time worker/src/start.rs \
+    's/context\.member\.installation\.clone\(\),\s*random,/context.member.installation.clone(),\n        0,/'
+mutate adopts-by-the-name own-sets shared/domain/src/lane/change.rs \
+    's/&& set\.content\.as_ref\(\)\.is_none_or\(\|content\| \*content == mine\)/\&\& (true || set.content.as_ref() == Some(\&mine))/'
+mutate hears-of-no-other own-sets worker/src/advance.rs \
+    's/notice_others\(context, lane, state, ended\)/notice_others(context, lane, state, \&[])/'
+mutate sends-two-letters one-letter worker/src/settle.rs \
+    's/Quarantining::Before\(at\) if later\(at, timeout\) > now/Quarantining::Before(at) if later(at, timeout) < at/'
+mutate replays-letters-alone converged producer/src/handlers/dead_letters.rs \
+    's/let quarantined = quarantined_of\(&context\.ledger, case\.member\)\.await\?;/quarantined_of(\&context.ledger, case.member).await?;\n        let quarantined = Vec::new();/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

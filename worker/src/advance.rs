@@ -48,6 +48,8 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
 ) -> Step<()> {
     // What was just applied: the policy may not show it yet.
     let mut applied = Vec::new();
+    // Whether the lane was blocked before this invocation.
+    let mut was_blocked = None;
     for _ in 0..MOST_STEPS {
         if elapsed(context.now(), deadline) < ROOM {
             let words = "the invocation has no time left for another step";
@@ -55,6 +57,7 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             return Err(error);
         }
         let state = context.ledger.state(lane).await?;
+        was_blocked.get_or_insert(state.phase == Phase::Blocked);
         let Some(state) = apply_member_rules(context, lane, state).await? else {
             continue;
         };
@@ -88,6 +91,11 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             }
             _ => {}
         }
+        if state.phase == Phase::Blocked && was_blocked == Some(false) {
+            // The producer announces the block now, and not in the next run.
+            was_blocked = Some(true);
+            let _put = announce_settled(context, lane, state.planned_run()).await;
+        }
         let open = match state.phase {
             Phase::Idle => context.ledger.open(lane).await?,
             _ => Vec::new(),
@@ -108,6 +116,11 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             Next::Block(block) => {
                 tracing::error!(%lane, reason = %block.reason, detail = block.detail, "the lane is blocked");
                 transition(context, lane, state, |state| state.blocked(block.clone())).await?;
+            }
+            Next::Retry => {
+                let now = context.now();
+                tracing::info!(%lane, retries = state.retries, "the lane was denied access, and tries again");
+                transition(context, lane, state, |state| state.retried(now)).await?;
             }
             Next::Wait { until } => {
                 if wait(context, lane, state, until).await? {

@@ -1,5 +1,5 @@
-//! Lanes that are reported to be done. The producer observes each before it believes that. A lane
-//! that is not in sync gets a run of its own.
+//! Lanes that are reported to be done, or blocked. The producer observes each before it believes
+//! that. A lane that is not in sync gets a run of its own. A block is announced at once.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,12 @@ use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError, ServiceError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, ReadCatalog, WriteRuns};
 use pmp_sync_domain::reconcile::{
-    Course, Decision, DesiredState, Goal, Observation, after_observing, decide_plan, is_busy,
+    Course, Decision, DesiredState, Goal, Observation, after_block, after_observing, decide_plan,
+    is_busy,
 };
 use pmp_sync_domain::records::Request;
 use pmp_sync_domain::run::LaneEnd;
@@ -120,6 +122,15 @@ async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
         }
     };
     settled.observed.insert(seen.lane.clone());
+    if seen.state().phase == Phase::Blocked {
+        // A run at once would find what blocks it again. The block is announced now.
+        let next = after_block(&goal, &seen, context.now());
+        let told = remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await;
+        if let Err(error) = told {
+            tracing::warn!(lane = %seen.lane, %error, "the block of a lane waits for the next run to be announced");
+        }
+        return;
+    }
     let again = || Scope {
         members: vec![link.member.name.clone()],
         experiences: vec![experience.clone()],

@@ -11,6 +11,7 @@ pub use self::course::{Course, PlanOnLane, TRUST, is_announced, is_busy};
 pub use self::decide::{Decision, decide, decide_plan};
 pub use self::goal::{DesiredState, Goal};
 pub use self::memory::{
-    after_commit, after_hold, after_observing, after_suspension, new_hold, notices_of_fault,
+    after_block, after_commit, after_hold, after_observing, after_suspension, new_hold,
+    notices_of_fault,
 };
 pub use self::observation::{Draft, GuardVerdict, Observation, Quarantine, Reads, Records};

@@ -15,7 +15,7 @@ use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STAT
 use crate::service_error;
 
 /// The optional fields of a state, which an update must remove by name.
-const OPTIONAL: [&str; 18] = [
+const OPTIONAL: [&str; 20] = [
     "intent",
     "change_set",
     "planned",
@@ -28,6 +28,8 @@ const OPTIONAL: [&str; 18] = [
     "denied",
     "other",
     "block",
+    "retry_at",
+    "retries",
     "announced",
     "last_attempt",
     "last_success",

@@ -22,7 +22,7 @@ const MOST_EXPECTED: i64 = 300;
 pub enum Next {
     /// Nothing is open. If there is a run, announce Lane Settled for it.
     Rest(Option<RunId>),
-    /// Do nothing: the lane is blocked, suspended, in flight with a live Tick, or has nothing left
+    /// Do nothing: the lane is blocked and does not try again by itself, suspended, in flight with a live Tick, or has nothing left
     /// but what the member's own rules forbid. A Tick, a message or a run wakes it.
     Stay,
     /// It is unknown whether the change set was started. Send Tick `number`, due at `due`.
@@ -38,6 +38,8 @@ pub enum Next {
     Quarantine(Vec<FailedAlone>),
     /// Block the lane: everything that is left has failed alone.
     Block(Block),
+    /// Unblock the lane: it was denied access, and tries again by itself.
+    Retry,
     /// Start nothing before `until`, and make sure that a Tick is due then.
     Wait {
         /// The earliest time for the next step.
@@ -65,7 +67,16 @@ pub fn outstanding(state: &LaneState, open: &[OpenChange]) -> Counts {
 /// worker function, in seconds.
 pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp) -> Next {
     match state.phase {
-        Phase::Blocked | Phase::Suspended | Phase::InFlight => return Next::Stay,
+        Phase::Blocked => {
+            return match state.retry_at {
+                Some(at) if at <= now => Next::Retry,
+                Some(at) => Next::Wait {
+                    until: within(now, at),
+                },
+                None => Next::Stay,
+            };
+        }
+        Phase::Suspended | Phase::InFlight => return Next::Stay,
         Phase::Starting => {
             return Next::Guard {
                 number: state.tick,

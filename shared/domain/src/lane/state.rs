@@ -183,6 +183,14 @@ impl OtherInstallation {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// The ledger's item STATE of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
@@ -238,6 +246,12 @@ pub struct LaneState {
     /// The block, while the lane is blocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
+    /// When a lane that was denied access tries again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// How often it has done so since its plan was committed, or since a change set succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
     /// The run whose end has been announced with Lane Settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<RunId>,

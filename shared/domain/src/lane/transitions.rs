@@ -11,11 +11,15 @@ use super::state::{
 };
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::policy::ProductChange;
-use crate::time::elapsed;
+use crate::time::{elapsed, later};
 
 /// Consecutive cancellations after which a lane is blocked, because somebody does not want the
 /// change set.
 const MOST_CANCELLED: u32 = 3;
+
+/// How long a lane that was denied access waits before each of its own retries, in seconds. A role
+/// or a policy that was just created or changed takes effect a little later.
+const RETRY_AFTER: [i64; 3] = [60, 300, 900];
 
 impl LaneState {
     /// Commits a plan (producer rule 3). Rejected unless the plan is newer.
@@ -32,6 +36,7 @@ impl LaneState {
         let mut next = self.clone();
         next.planned = Some(planned);
         next.joined.clear();
+        next.retries = 0;
         // What is still wanted is claimed again, so it leaves the bisect.
         next.bisect = Bisect::default();
         if self.phase == Phase::Blocked {
@@ -155,6 +160,7 @@ impl LaneState {
             next.last_success = Some(now);
             next.back_off = 0;
             next.cancelled = 0;
+            next.retries = 0;
             next.not_before = None;
         }
         match ending {
@@ -228,6 +234,17 @@ impl LaneState {
         Ok(next)
     }
 
+    /// Unblocks a lane that was denied access and may try again by itself at `now`.
+    pub fn retried(&self, now: Timestamp) -> Result<Self, Rejected> {
+        if self.phase != Phase::Blocked || self.retry_at.is_none_or(|at| at > now) {
+            return Err(Rejected::Phase);
+        }
+        let mut next = self.clone();
+        next.unblock();
+        next.retries = self.retries.saturating_add(1);
+        Ok(next)
+    }
+
     /// Backs off: nothing is tried before `until`.
     pub fn back_off(&self, until: Timestamp) -> Result<Self, Rejected> {
         if self.phase != Phase::Idle {
@@ -259,6 +276,7 @@ impl LaneState {
         if matches!(self.phase, Phase::Idle | Phase::Blocked) {
             next.phase = Phase::Suspended;
             next.block = None;
+            next.retry_at = None;
         }
         Ok(next)
     }
@@ -380,6 +398,10 @@ impl LaneState {
     fn block(&mut self, block: Block) {
         if self.suspension.is_none() {
             self.phase = Phase::Blocked;
+            let is_denied = block.reason == BlockReason::AccessDenied;
+            let after = RETRY_AFTER.get(self.retries as usize);
+            let retry_at = after.map(|seconds| later(block.since, *seconds));
+            self.retry_at = retry_at.filter(|_| is_denied);
             self.block = Some(block);
         }
     }
@@ -387,6 +409,7 @@ impl LaneState {
     fn unblock(&mut self) {
         self.phase = self.at_rest();
         self.block = None;
+        self.retry_at = None;
         self.not_before = None;
         self.back_off = 0;
         self.cancelled = 0;

@@ -111,6 +111,11 @@ pub fn after_suspension(
     announcing(goal, seen, next, now)
 }
 
+/// The state of a blocked lane that was observed between two runs: only what is announced changes.
+pub fn after_block(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
+    announcing(goal, seen, seen.link_state.clone(), now)
+}
+
 /// The notices of a link that could not be observed.
 pub fn notices_of_fault(
     link: &Link,

@@ -292,8 +292,8 @@ impl Fingerprint for LaneState {
         // change. If they do, all of their content counts.
         if !self.bisect.is_idle() || self.block.is_some() || self.suspension.is_some() {
             out.add(&format!(
-                "{:?}{:?}{:?}",
-                self.bisect, self.block, self.suspension
+                "{:?}{:?}{:?}{:?}{}",
+                self.bisect, self.block, self.suspension, self.retry_at, self.retries
             ));
         }
         // Without member's rules the number of denies is never read.

@@ -4,7 +4,7 @@
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
     DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Onboarding,
-    RunRecord, SetRecord, Suspensions,
+    Receipt, RunRecord, SetRecord, Suspensions,
 };
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ const LINK: &str = include_str!("../../fixtures/link-1.json");
 const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const LINK_STATE: &str = include_str!("../../fixtures/link-state-1.json");
 const LINK_STATE_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
+const LINK_STATE_BOUNDED: &str = include_str!("../../fixtures/link-state-1-c.json");
+const RECEIPT: &str = include_str!("../../fixtures/receipt-1.json");
+const RUN_HANDED_ON: &str = include_str!("../../fixtures/run-1-e.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
 /// Converts to an item and back, and compares with the fixture.
@@ -63,6 +66,7 @@ fn every_field_of_a_state_is_set_or_removed_by_its_update() {
 fn a_run_is_kept() {
     kept::<RunRecord>(RUN);
     kept::<RunRecord>(RUN_TO_TELL_OF);
+    kept::<RunRecord>(RUN_HANDED_ON);
 }
 
 #[test]
@@ -77,6 +81,12 @@ fn what_is_suspended_dead_letters_and_lanes_are_kept() {
 fn what_is_remembered_of_a_link_is_kept() {
     kept::<LinkState>(LINK_STATE);
     kept::<LinkState>(LINK_STATE_NOTICED);
+    kept::<LinkState>(LINK_STATE_BOUNDED);
+}
+
+#[test]
+fn what_is_known_of_a_request_is_kept() {
+    kept::<Receipt>(RECEIPT);
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("experience associate", vec![], Aws),
         ("experience create", vec!["ours"], Aws),
         ("experience disable", vec![], Aws),
+        ("experience disassociate", vec!["--yes"], Aws),
         ("experience enable", vec!["--yes"], Aws),
         ("experience list", vec![], Aws),
         ("experience revive", vec![], Aws),

@@ -43,7 +43,7 @@ pub(crate) enum Failure {
     Told { exit: u8, message: String },
     /// AWS refused, or did not answer.
     #[error("{0}")]
-    Service(#[from] ServiceError),
+    Service(ServiceError),
     /// AWS refused, and there is a better remedy than the general one.
     #[error("{error}")]
     Refusal {
@@ -94,10 +94,19 @@ impl From<TooLarge> for Failure {
     }
 }
 
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        if error.is_unreadable() {
+            return Self::Fault(Box::new(error.item_fault()));
+        }
+        Self::Service(error)
+    }
+}
+
 impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {
         match error {
-            DeployError::Service(error) => Self::Service(error),
+            DeployError::Service(error) => Self::from(error),
             DeployError::File { path, error } => Self::File { path, error },
             DeployError::Invalid { message, remedy } => Self::CommandLine { message, remedy },
             DeployError::Missing { message, remedy } => Self::Unknown { message, remedy },
@@ -190,7 +199,7 @@ impl Failure {
                 Kind::Conflict => {
                     "another writer was faster: look at the current state, then try again"
                 }
-                Kind::Locked | Kind::Refused => return None,
+                Kind::Locked | Kind::Refused | Kind::Unreadable => return None,
             }),
             Self::Unknown { remedy, .. }
             | Self::CommandLine { remedy, .. }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::plan::{InvalidProducts, Reason};
 use pmp_sync_domain::records::{LinkRecord, Suspended};
 use serde::Serialize;
 
@@ -106,6 +107,28 @@ pub(crate) fn fault(about: Option<&str>, fault: &FaultRecord) -> String {
     let about = about.map_or_else(String::new, |about| format!("{about}: "));
     let (code, message) = (&fault.code, &fault.message);
     format!("{about}{code}: {message}\nwhat to do: {}", fault.advice())
+}
+
+/// A sentence about products whose ids are not valid. None if there is none.
+pub(crate) fn invalid(about: &str, invalid: &InvalidProducts) -> Option<String> {
+    if invalid.is_empty() {
+        return None;
+    }
+    let products = invalid.products.iter().map(|left| {
+        format!(
+            "\n  \"{}\" ({} is wanted, it is {})",
+            left.id, left.wanted, left.standing
+        )
+    });
+    let more = (invalid.beyond > 0).then(|| format!("\n  and {} more", invalid.beyond));
+    let reason = Reason::InvalidId;
+    Some(format!(
+        "{about}: {} left alone ({reason}: {}){}\nwhat to do: {}",
+        count(invalid.count(), "product"),
+        reason.explanation(),
+        products.chain(more).collect::<String>(),
+        reason.remedy()
+    ))
 }
 
 /// A suspension, by the name that `resume` takes.

@@ -104,7 +104,9 @@ fn check_lists(policy: &PolicySnapshot) {
         listed += 1;
     }
     assert_eq!(listed, policy.allowed().len() + policy.denied().len());
-    assert_eq!(policy.is_empty(), listed == 0);
+    let invalid = policy.invalid();
+    assert_eq!(policy.is_empty(), listed == 0 && invalid.is_empty());
+    assert!(invalid.keys().all(|text| ProductId::new(text.as_str()).is_err()));
 }
 
 fn changes(policy: &PolicySnapshot) -> Vec<ProductChange> {

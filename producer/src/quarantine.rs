@@ -27,12 +27,13 @@ pub(crate) async fn quarantined_of<L: Lanes + ReadRuns>(
     let lanes: BTreeSet<_> = ledger
         .lanes()
         .await?
+        .items
         .into_iter()
         .map(|entry| entry.lane)
         .filter(|lane| lane.account == member.account)
         .collect();
     let reads = stream::iter(lanes).map(|lane| async move {
-        let quarantined = ledger.quarantined(&lane).await?;
+        let quarantined = ledger.quarantined(&lane).await?.items;
         Ok::<_, ServiceError>((lane, quarantined))
     });
     let mut of_member = OfMember::new();

@@ -94,7 +94,7 @@ async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired
     };
     if experience.policy.is_none() {
         conditions.push(HoldReason::ManagementNoPolicy);
-    } else if policy.allowed().is_empty() {
+    } else if policy.allowed_count() == 0 {
         conditions.push(HoldReason::ManagementEmpty);
     }
     Ok(DesiredState { policy, conditions })
@@ -110,7 +110,7 @@ pub(crate) async fn connect<M: Members>(
 }
 
 /// Both sides of a link: its desired state, the connection to the member account, and the member
-/// experiences that it covers.
+/// experiences that it covers, which are never none for a scope that covers the whole member.
 pub(crate) async fn reach<'d, M: Members>(
     members: &M,
     setup: &Setup,
@@ -121,6 +121,11 @@ pub(crate) async fn reach<'d, M: Members>(
     let desired = desired_for(link, desired)?;
     let connection = connect(members, &link.member).await?;
     let targets = targets(&connection, &setup.config, link, scopes).await?;
+    // A narrow scope may leave out all of them.
+    let name = &link.member.name;
+    if targets.is_nothing() && scopes.iter().any(|scope| scope.is_all_of(name)) {
+        return Err(LinkError::NoTargets(link.member.account.clone()));
+    }
     Ok((desired, connection, targets))
 }
 
@@ -131,6 +136,13 @@ pub(crate) struct Targets {
     pub(crate) experiences: Vec<ExperienceId>,
     /// Those that `*` leaves out because of other links, each with the error that says why.
     pub(crate) left_out: Vec<(ExperienceId, LinkError)>,
+}
+
+impl Targets {
+    /// True if the link covers nothing, and leaves out nothing either.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.experiences.is_empty() && self.left_out.is_empty()
+    }
 }
 
 /// The member experiences that a link and the scopes cover. `*` covers the live ones that no link

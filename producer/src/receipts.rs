@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::delivery::Record;
-use pmp_sync_domain::error::ServiceError;
+use pmp_sync_domain::error::{ServiceError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::{ReadRuns, Receipts};
 use pmp_sync_domain::records::{Receipt, RunRecord};
@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     before: Option<Receipt>,
     /// The run that tried to serve it then, if it was begun.
     pub(crate) interrupted: Option<RunRecord>,
+    /// True if its receipt cannot be read.
+    is_unreadable: bool,
 }
 
 impl Asked {
@@ -45,6 +47,7 @@ impl Asked {
             key,
             before: None,
             interrupted: None,
+            is_unreadable: false,
         }
     }
 
@@ -64,9 +67,22 @@ impl Asked {
             return Ok(());
         }
         let mut runs = BTreeMap::new();
-        for receipt in ledger.receipts(&keys).await? {
+        let found = ledger.receipts(&keys).await?;
+        for item in &found.unreadable {
+            tracing::error!(code = UNREADABLE_ITEM, error = %item.error, "the receipt of a request cannot be read, and the request is served without one");
+            let of_key = requests.iter_mut();
+            for asked in of_key.filter(|asked| item.error.thing.contains(&asked.key)) {
+                asked.is_unreadable = true;
+            }
+        }
+        for receipt in found.items {
             if !runs.contains_key(&receipt.run) {
-                runs.insert(receipt.run, ledger.run(receipt.run).await?);
+                // Without its run, which cannot be read, the request gets another one.
+                let run = match ledger.run(receipt.run).await {
+                    Err(error) if error.is_unreadable() => None,
+                    run => run?,
+                };
+                runs.insert(receipt.run, run);
             }
             let of_key = requests.iter_mut();
             for asked in of_key.filter(|asked| asked.key == receipt.request) {
@@ -92,6 +108,9 @@ impl Asked {
         run: RunId,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
+        if self.is_unreadable {
+            return Ok(());
+        }
         let before = self.before.as_ref();
         let receipt = Receipt {
             schema: SCHEMA,

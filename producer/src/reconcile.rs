@@ -1,6 +1,7 @@
 //! Reconciles links: observe a lane, decide, apply. A fault stays with its link.
 
 mod apply;
+pub(crate) mod expired;
 pub(crate) mod fail;
 mod hold;
 pub(crate) mod listings;
@@ -68,7 +69,8 @@ where
         Err(error) => {
             let lane = link.lane();
             let failed = fail_link(context, run, link, lane.clone(), &error).await;
-            if lane.is_none() {
+            // Lanes that a link no longer covers are pruned, which announces that.
+            if lane.is_none() && !error.is_warning() {
                 notice_failures(context, setup, link, &error, &failed.record).await;
             }
             return vec![failed];

@@ -2,9 +2,11 @@
 //! docs/lane-protocol.md has the rules. The order of the calls here is part of them.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::error::{Kind, ServiceError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, LaneId, RunId};
-use pmp_sync_domain::lane::{LaneState, Next, OnTick, Phase, next, on_tick, restart_is_due};
+use pmp_sync_domain::lane::{
+    LaneState, Next, OnTick, OpenChange, Phase, next, on_tick, restart_is_due,
+};
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::time::elapsed;
 
@@ -97,7 +99,7 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             let _put = announce_settled(context, lane, state.planned_run()).await;
         }
         let open = match state.phase {
-            Phase::Idle => context.ledger.open(lane).await?,
+            Phase::Idle => read_open(context, lane).await?,
             _ => Vec::new(),
         };
         match next(&state, &open, context.member.timeout_seconds, context.now()) {
@@ -142,6 +144,19 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
     ))
 }
 
+/// The claimed changes of the lane. One that cannot be read stays as it is: the lane moves on
+/// without it, and the producer reports it.
+async fn read_open<L: Ledger, C, O, S>(
+    context: &Context<L, C, O, S>,
+    lane: &LaneId,
+) -> Step<Vec<OpenChange>> {
+    let open = context.ledger.open(lane).await?;
+    for item in &open.unreadable {
+        tracing::error!(%lane, code = UNREADABLE_ITEM, error = %item.error, "a claimed change is left as it is");
+    }
+    Ok(open.items)
+}
+
 /// Sends the successor of the live Tick before any work. Returns true if this Tick is the live
 /// one; any other Tick drives nothing. `succeeded` is set once the successor has been sent.
 pub(crate) async fn renew<L: Ledger, C: Catalog, O: Outbox, S: System>(
@@ -152,7 +167,7 @@ pub(crate) async fn renew<L: Ledger, C: Catalog, O: Outbox, S: System>(
 ) -> Step<bool> {
     let state = context.ledger.state(lane).await?;
     let open = match state.phase {
-        Phase::Idle if number >= state.tick => context.ledger.open(lane).await?,
+        Phase::Idle if number >= state.tick => read_open(context, lane).await?,
         _ => Vec::new(),
     };
     match on_tick(

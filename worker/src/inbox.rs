@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record, Undeliverable};
-use pmp_sync_domain::error::ServiceError;
+use pmp_sync_domain::error::{ServiceError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::wire::{ChangeMessage, WorkerMessage};
 
@@ -153,7 +153,8 @@ async fn deliver<L: Ledger, C: Catalog, O: Outbox, S: System>(
     match outcome {
         Ok(()) => failed,
         Err(error) => {
-            tracing::error!(%lane, %error, "the lane could not be moved on; its messages will come again");
+            let code = error.is_unreadable().then_some(UNREADABLE_ITEM);
+            tracing::error!(%lane, code, %error, "the lane could not be moved on; its messages will come again");
             let places = mail.places.iter().copied();
             places
                 .filter(|place| !(succeeded && mail.ticks.contains(place)))

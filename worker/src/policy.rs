@@ -49,7 +49,9 @@ pub(crate) async fn read_policy<L, C: ReadCatalog, O, S: Clock>(
         Err(error) => match error.kind {
             Kind::Denied => Reading::Blocked(block(BlockReason::AccessDenied, &error, now)),
             Kind::NotFound => Reading::Blocked(block(BlockReason::NotFound, &error, now)),
-            Kind::Refused => Reading::Blocked(block(BlockReason::Refused, &error, now)),
+            Kind::Refused | Kind::Unreadable => {
+                Reading::Blocked(block(BlockReason::Refused, &error, now))
+            }
             Kind::Retryable | Kind::Throttled | Kind::Locked | Kind::Conflict => {
                 tracing::warn!(%lane, back_off = state.back_off, %error, "the member experience cannot be read now");
                 Reading::Later

@@ -146,7 +146,9 @@ async fn start<L: Ledger, C: Catalog, O: Outbox, S: System>(
         Kind::Throttled => Ending::BackOff(back_off_until(context, &state)),
         Kind::Denied => Ending::Blocked(block(BlockReason::AccessDenied, &error, now)),
         Kind::NotFound => Ending::Blocked(block(BlockReason::NotFound, &error, now)),
-        Kind::Refused => Ending::Blocked(block(BlockReason::Refused, &error, now)),
+        Kind::Refused | Kind::Unreadable => {
+            Ending::Blocked(block(BlockReason::Refused, &error, now))
+        }
     };
     transition(context, lane, state, |state| {
         state.ended(seq, ending.clone(), now)

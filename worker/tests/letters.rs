@@ -93,7 +93,7 @@ fn a_letter_that_could_not_be_sent_is_sent_by_a_later_invocation() {
         assert_eq!(lane.policy().allowed().len(), 7, "{operation} {fate:?}");
         assert_eq!(letters(&lane), expected, "{operation} {fate:?}");
         let quarantined = block_on(lane.world.quarantined(&lane.id)).unwrap();
-        assert_eq!(quarantined.len(), 1, "{operation} {fate:?}");
+        assert_eq!(quarantined.items.len(), 1, "{operation} {fate:?}");
         assert!(lane.state().bisect.is_idle(), "{operation} {fate:?}");
     }
 }

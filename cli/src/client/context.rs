@@ -8,8 +8,9 @@ use pmp_sync_aws::caller;
 use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::system::SystemEntropy;
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
+use pmp_sync_domain::records::Found;
 
 use super::access::sdk_config_for;
 use crate::failure::Failure;
@@ -59,11 +60,38 @@ impl Context {
         output::note(&self.flags.text(text));
     }
 
+    /// The items of a query. Those that cannot be read are told, and hide no others.
+    pub(crate) fn readable<T>(&self, found: Found<T>) -> Vec<T> {
+        for item in &found.unreadable {
+            self.note(&unreadable(&item.error));
+        }
+        found.items
+    }
+
+    /// An item. None if it cannot be read, which is told.
+    pub(crate) fn if_readable<T>(
+        &self,
+        read: Result<T, ServiceError>,
+    ) -> Result<Option<T>, Failure> {
+        match read {
+            Err(error) if error.is_unreadable() => {
+                self.note(&unreadable(&error));
+                Ok(None)
+            }
+            read => Ok(Some(read?)),
+        }
+    }
+
     /// Reads the configuration in force. An error if there is none.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
         stored.ok_or_else(|| Failure::Fault(Box::new(RunError::NoConfig.record())))
     }
+}
+
+/// An item of the ledger that cannot be read, in words.
+fn unreadable(error: &ServiceError) -> String {
+    output::fault(None, &error.item_fault())
 }
 
 /// Reads the text of a stored configuration.

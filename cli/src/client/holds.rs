@@ -56,14 +56,18 @@ impl Known {
 /// Reads the states of all links, ordered by member and experience. Removed links are left out,
 /// because their holds cannot be approved.
 pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
-    let entries = context.ledger.lanes().await?;
+    let entries = context.readable(context.ledger.lanes().await?);
     let mut entries: BTreeMap<_, _> = entries
         .into_iter()
         .map(|entry| (entry.lane.clone(), entry))
         .collect();
-    let stored = context.ledger.current_config().await?;
-    let config = stored.and_then(|stored| Config::parse(&stored.text).ok());
-    let link_states = context.ledger.link_states().await?.into_iter();
+    let stored = context.if_readable(context.ledger.current_config().await)?;
+    let config = stored
+        .flatten()
+        .and_then(|stored| Config::parse(&stored.text).ok());
+    let link_states = context
+        .readable(context.ledger.link_states().await?)
+        .into_iter();
     let mut known: Vec<_> = link_states
         .filter(|(lane, _)| {
             config

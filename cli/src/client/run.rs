@@ -7,7 +7,7 @@ use std::time::Duration;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::records::{Found, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
@@ -58,6 +58,7 @@ pub(crate) async fn finish(
     if !as_json {
         show(run)?;
     }
+    tell_warnings(context, run);
     if run.status != RunStatus::Completed {
         tell_failures(context, run).await?;
     }
@@ -128,10 +129,10 @@ fn reasons(run: &RunRecord) -> String {
 pub(crate) async fn newest(
     context: &Context,
     most: u16,
-) -> Result<(Vec<RunRecord>, bool), Failure> {
+) -> Result<(Found<RunRecord>, bool), Failure> {
     let mut runs = context.ledger.newest_runs(most.saturating_add(1)).await?;
-    let older = runs.len() > usize::from(most);
-    runs.truncate(usize::from(most));
+    let older = runs.items.len() + runs.unreadable.len() > usize::from(most);
+    runs.items.truncate(usize::from(most));
     Ok((runs, older))
 }
 
@@ -161,7 +162,7 @@ async fn wait_for(
             Some(run) if run.status.is_final() => return Ok(Seen::Ready(run)),
             Some(run) => {
                 if run.planned_at.is_some() && live.wants_names() {
-                    live.names(&context.ledger.links(run.run).await?);
+                    live.names(&context.ledger.links(run.run).await?.items);
                 }
                 let lanes = lanes_of(context, &run).await?;
                 live.tell(&run, &lanes);
@@ -207,8 +208,11 @@ async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, Lan
     let mut lanes = Vec::new();
     // A lane that cannot be parsed belongs to a newer release.
     for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
-        let state = context.ledger.state(&lane).await?;
-        lanes.push((lane, state));
+        // The others are told. The next run ends what waits for a lane that cannot be read.
+        match context.ledger.state(&lane).await {
+            Err(error) if error.is_unreadable() => {}
+            state => lanes.push((lane, state?)),
+        }
     }
     Ok(lanes)
 }
@@ -272,7 +276,7 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
     if let Some(fault) = &run.fault {
         context.note(&output::fault(None, fault));
     }
-    for link in context.ledger.links(run.run).await? {
+    for link in context.readable(context.ledger.links(run.run).await?) {
         let what = output::link_name(&link);
         // A fault may count as a hold as well. Nothing is known of the plan then.
         let counts = matches!(
@@ -291,6 +295,24 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         }
     }
     Ok(())
+}
+
+/// Shows what needs attention and stopped nothing else.
+pub(crate) fn tell_warnings(context: &Context, run: &RunRecord) {
+    for warning in warnings(run) {
+        context.note(&warning);
+    }
+}
+
+/// The warnings of a run in words.
+pub(crate) fn warnings(run: &RunRecord) -> Vec<String> {
+    let told = run.warnings.iter().map(|warning| {
+        let about = warning.member.as_ref().map(|member| member.as_str());
+        format!("warning: {}", output::fault(about, &warning.fault))
+    });
+    let more =
+        (run.warnings_beyond > 0).then(|| format!("{} more of such warnings", run.warnings_beyond));
+    told.chain(more).collect()
 }
 
 /// Reads a run. An error if it does not exist.

@@ -167,8 +167,10 @@ async fn mark(
     suspensions: &Suspensions,
 ) -> Result<Vec<(LaneEntry, LaneState)>, Failure> {
     let mut lanes = Vec::new();
-    for entry in context.ledger.lanes().await? {
-        let state = context.ledger.state(&entry.lane).await?;
+    for entry in context.readable(context.ledger.lanes().await?) {
+        // A lane that cannot be read gets its mark from the run that can read it.
+        let state = context.if_readable(context.ledger.state(&entry.lane).await)?;
+        let Some(state) = state else { continue };
         let suspension = suspensions.holds(&entry.member, &entry.lane);
         let changed = try_transition(
             &context.ledger,

@@ -67,6 +67,6 @@ async fn rests(context: &Context, run: &RunRecord, lane: &LaneId) -> Result<bool
     }
     let state = context.ledger.state(lane).await?;
     Ok(state.phase == Phase::Idle
-        && context.ledger.open(lane).await?.is_empty()
-        && context.ledger.quarantined(lane).await?.is_empty())
+        && context.ledger.open(lane).await?.items.is_empty()
+        && context.ledger.quarantined(lane).await?.items.is_empty())
 }

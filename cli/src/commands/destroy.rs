@@ -132,7 +132,12 @@ async fn refuse_members(
     let config = stored.and_then(|stored| Config::parse(&stored.text).ok());
     let members = config.map(|config| config.members).unwrap_or_default();
     let mut names: Vec<String> = members.keys().map(ToString::to_string).collect();
-    for known in context.ledger.onboardings().await? {
+    let onboardings = context.ledger.onboardings().await?;
+    // It may be a member that is deployed.
+    if let Some(unreadable) = onboardings.unreadable.into_iter().next() {
+        return Err(unreadable.error.into());
+    }
+    for known in onboardings.items {
         let is_configured = members.values().any(|one| one.account == known.account);
         let stack = access_stack(&common.name, &known.account);
         if !is_configured && stacks.find(&stack).await?.is_some() {

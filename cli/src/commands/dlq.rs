@@ -343,7 +343,7 @@ async fn request(
         }))
         .await?;
     let run = wait_until_planned(context, &id, timeout).await?;
-    let letters = context.ledger.dead_letters(run.run).await?;
+    let letters = context.readable(context.ledger.dead_letters(run.run).await?);
     if common.json {
         output::json(&DlqAnswer::Done {
             run: &run,

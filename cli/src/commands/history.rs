@@ -118,7 +118,7 @@ async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Fa
     if !run.requests.iter().any(is_about_a_hold) {
         return Ok(Vec::new());
     }
-    let links = context.ledger.links(run.run).await?;
+    let links = context.readable(context.ledger.links(run.run).await?);
     Ok(links.iter().filter_map(verdict).collect())
 }
 
@@ -141,7 +141,7 @@ fn list<T: AsRef<str> + PartialEq>(mut words: Vec<T>) -> String {
 async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Failure> {
     let (newest, older) = newest_runs(context, limit).await?;
     let mut runs = Vec::new();
-    for run in newest {
+    for run in context.readable(newest) {
         let verdicts = verdicts(context, &run).await?;
         runs.push((run, verdicts));
     }

@@ -62,9 +62,9 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     };
     let of = |is: fn(&PreviewLink) -> bool| served().filter(|link| is(link)).count();
     let all = output::count(served().count(), "link");
-    let failed = of(|link| link.fault.is_some());
+    let failed = of(|link| link.fault.is_some() && !is_warning(link));
     let held = of(|link| link.decision == PreviewDecision::Held);
-    let differing = of(|link| link.decision != PreviewDecision::InSync);
+    let differing = of(|link| link.decision != PreviewDecision::InSync && !is_warning(link));
     if failed > 0 {
         return Err(Failure::Partial(format!(
             "{failed} of {all} cannot be planned"
@@ -79,6 +79,11 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
         0 => Ok(()),
         _ => Err(Failure::Differs(format!("{differing} of {all} differ"))),
     }
+}
+
+/// True for a link that has nothing to plan for. It is told, and has no exit code of its own.
+fn is_warning(link: &PreviewLink) -> bool {
+    link.decision == PreviewDecision::NoTargets
 }
 
 fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Failure> {
@@ -112,7 +117,12 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
     for link in &preview.links {
         let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {
-            context.note(&output::fault(Some(&name), fault));
+            let told = output::fault(Some(&name), fault);
+            if is_warning(link) {
+                context.note(&format!("warning: {told}"));
+            } else {
+                context.note(&told);
+            }
         }
         for reason in &link.held_for {
             output::note(&format!(
@@ -127,6 +137,9 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
             output::note(&format!(
                 "{name}: allowed and denied at once in the management experience, so denied: {list}"
             ));
+        }
+        if let Some(told) = output::invalid(&name, &link.invalid) {
+            output::note(&told);
         }
         if link.unchecked > 0 {
             output::note(&format!(

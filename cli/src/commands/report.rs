@@ -182,7 +182,7 @@ async fn gather(
         lanes: lanes?,
         known: known?,
         suspensions: suspensions?,
-        runs,
+        runs: context.readable(runs),
         older_runs,
     }))
 }
@@ -194,14 +194,19 @@ async fn lanes(
     let ids: Vec<_> = links.iter().filter_map(lane_of).collect();
     let facts = stream::iter(ids).map(|lane| async move {
         let ledger = &context.ledger;
-        let facts = LaneFacts {
-            state: ledger.state(&lane).await?,
-            open: ledger.open(&lane).await?.len(),
-            quarantined: ledger.quarantined(&lane).await?,
+        // The producer tells why its link cannot be observed.
+        let Some(state) = context.if_readable(ledger.state(&lane).await)? else {
+            return Ok(None);
         };
-        Ok((lane, facts))
+        let facts = LaneFacts {
+            state,
+            open: ledger.open(&lane).await?.items.len(),
+            quarantined: ledger.quarantined(&lane).await?.items,
+        };
+        Ok::<_, Failure>(Some((lane, facts)))
     });
-    facts.buffered(LANES_AT_ONCE).try_collect().await
+    let facts: Vec<_> = facts.buffered(LANES_AT_ONCE).try_collect().await?;
+    Ok(facts.into_iter().flatten().collect())
 }
 
 /// The exit code: whether everything could be observed.

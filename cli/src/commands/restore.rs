@@ -27,7 +27,7 @@ pub(crate) struct RestoreOptions {
 
 pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
-    let entries = context.ledger.lanes().await?.into_iter();
+    let entries = context.readable(context.ledger.lanes().await?).into_iter();
     let found = entries
         .filter(|entry| entry.lane.experience == options.link.experience)
         .map(|entry| (Some(entry.member), entry.lane))

@@ -17,7 +17,7 @@ pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;
 use crate::client::context::Context;
 use crate::client::holds;
-use crate::client::run::tell_failures;
+use crate::client::run::{tell_failures, tell_warnings};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -42,7 +42,7 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
     let context = Context::new(common).await?;
     if let Some(run) = options.run {
         let record = crate::client::run::one(&context, run).await?;
-        let links = context.ledger.links(run).await?;
+        let links = context.readable(context.ledger.links(run).await?);
         return show_run(common, &context, &record, &links).await;
     }
     if let Some(interval) = options.watch.then_some(options.interval) {
@@ -95,11 +95,15 @@ async fn show_run(
         ));
     }
     for link in links {
+        if let Some(told) = output::invalid(&output::link_name(link), &link.invalid) {
+            output::note(&told);
+        }
         let approval = link.approval.as_ref();
         if let Some(why) = approval.and_then(Approval::refusal) {
             context.note(&format!("{} is refused: {why}", output::link_name(link)));
         }
     }
+    tell_warnings(context, run);
     tell_failures(context, run).await?;
     tell_gone(context, links).await
 }

@@ -101,7 +101,15 @@ fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
         return Ok(());
     }
     let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
-    output::table(header, rows(report, flags))
+    output::table(header, rows(report, flags))?;
+    for link in &report.links {
+        let experience = output::or_star(link.experience.as_ref());
+        let name = format!("{} {experience}", link.member);
+        if let Some(told) = output::invalid(&name, &link.invalid) {
+            output::note(&told);
+        }
+    }
+    Ok(())
 }
 
 /// Rows product by product, in the order of the question.

@@ -224,6 +224,7 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         _ => plan(),
     };
     LinkRecord {
+        invalid: pmp_sync_domain::plan::InvalidProducts::default(),
         schema: 1,
         run: run(number),
         member: "emea".parse().unwrap(),

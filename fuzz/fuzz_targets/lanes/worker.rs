@@ -20,7 +20,7 @@ use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
     Quarantining, ReadCatalog, Result, SendTicks,
 };
-use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::records::{Found, SetRecord};
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 use pmp_sync_worker::{Context, Membership, advance};
 
@@ -74,17 +74,17 @@ impl Lanes for Ports<'_> {
         Ok(self.scene().lane.clone())
     }
 
-    async fn open(&self, _: &LaneId) -> Result<Vec<OpenChange>> {
+    async fn open(&self, _: &LaneId) -> Result<Found<OpenChange>> {
         let scene = self.scene();
         let open = scene.open();
         let left = outstanding(&scene.lane, &open);
         let counted = counts(open.iter().map(|open| open.action));
         assert_eq!(counted.less(left), Counts::default());
-        Ok(open)
+        Ok(open.into())
     }
 
-    async fn quarantined(&self, _: &LaneId) -> Result<Vec<Quarantined>> {
-        Ok(Vec::new())
+    async fn quarantined(&self, _: &LaneId) -> Result<Found<Quarantined>> {
+        Ok(Found::default())
     }
 
     async fn store(&self, _: &LaneId, rev: u64, next: &LaneState) -> Result<()> {

@@ -16,7 +16,7 @@ use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::ports::{
-    Bus, Clock, Lanes, Members, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
+    Bus, Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
@@ -179,7 +179,9 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     let mut outcome = match served {
         Ok(outcome) => outcome,
         // The message is delivered again.
-        Err(Rejected::Failed(LinkError::Ledger(error))) => return Err(RunError::Ledger(error)),
+        Err(Rejected::Failed(LinkError::Ledger(error))) if !error.is_unreadable() => {
+            return Err(RunError::Ledger(error));
+        }
         Err(Rejected::Failed(error)) => {
             fail_link(context, case.run, case.link, Some(lane.clone()), &error).await
         }
@@ -207,13 +209,20 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     });
     // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
     // or committed.
-    let known = context.ledger.link(case.run, lane).await?;
+    let known = context.ledger.link(case.run, lane).await;
+    let known = match known {
+        Err(error) if error.is_unreadable() => None,
+        known => known?,
+    };
     let record = LinkRecord {
         approval: answered.clone(),
         ..known.unwrap_or_else(|| outcome.record.clone())
     };
     outcome.record.approval = answered;
-    keep(&context.ledger, lane, &record).await?;
+    match keep(&context.ledger, lane, &record).await {
+        Err(error) if error.is_unreadable() => outcome.unreadable.push(error.into()),
+        kept => kept?,
+    }
     Ok(outcome)
 }
 
@@ -314,7 +323,7 @@ async fn grant<L, A, M, O, S, C>(
     connection: &C,
 ) -> Result<(), Rejected>
 where
-    L: Lanes + WriteRuns,
+    L: Lanes + Products + WriteRuns,
     O: Bus,
     S: Clock,
     C: ReadCatalog + SendChanges,
@@ -393,7 +402,7 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> 
         let conditions = goal.desired.conditions.iter();
         next.accepted
             .extend(conditions.filter_map(HoldReason::guard));
-        next.management_allowed = Some(goal.desired.policy.allowed().len());
+        next.management_allowed = Some(goal.desired.policy.allowed_count());
     }
     next.grant = Some(grant);
     next
@@ -451,6 +460,7 @@ async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syst
     };
     let mut outcome = LinkOutcome {
         quarantined: seen.quarantine.staying(),
+        unreadable: seen.unreadable.clone(),
         ..LinkOutcome::new(observed(case.run, case.link, &seen, status, now))
     };
     if nothing_to_do {

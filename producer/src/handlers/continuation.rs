@@ -2,14 +2,25 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::Members;
-use pmp_sync_domain::records::overridden;
+use pmp_sync_domain::records::{Request, overridden};
 use pmp_sync_domain::wire::Continuation;
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
+use crate::run::begin::begin_run;
 use crate::run::finish::fail_run;
 use crate::run::work::{hand_on, work_through};
 use crate::setup::Setup;
+
+/// The request of a run that serves what another one has left.
+fn instead_of(run: RunId) -> Request {
+    Request {
+        kind: "continuation".to_owned(),
+        id: Some(run.to_string()),
+        ..Request::default()
+    }
+}
 
 /// Continues the run, with the configuration with which it began.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
@@ -18,9 +29,25 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     deadline: Timestamp,
 ) -> Result<(), RunError> {
     let ledger = &context.ledger;
-    let Some(record) = ledger.run(rest.run).await? else {
-        tracing::warn!(run = %rest.run, "an expired run is not continued");
-        return Ok(());
+    let record = match ledger.run(rest.run).await {
+        Ok(Some(record)) => record,
+        Ok(None) => {
+            tracing::warn!(run = %rest.run, "an expired run is not continued");
+            return Ok(());
+        }
+        // The links that are left do not wait for it.
+        Err(error) if error.is_unreadable() => {
+            tracing::error!(run = %rest.run, code = "PMS-4004", %error, "a run that cannot be read is not continued, and another one serves its scopes");
+            return begin_run(
+                context,
+                &[],
+                rest.scopes,
+                vec![instead_of(rest.run)],
+                deadline,
+            )
+            .await;
+        }
+        Err(error) => return Err(error.into()),
     };
     if record.planned_at.is_some() {
         return Ok(());
@@ -30,8 +57,13 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         // have arrived; if it has, it is the same one to the queue, or does nothing.
         return hand_on(context, &record).await;
     }
-    let Some(stored) = ledger.config_version(rest.config_version).await? else {
-        return fail_run(context, record, &RunError::NoConfig).await;
+    let stored = match ledger.config_version(rest.config_version).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return fail_run(context, record, &RunError::NoConfig).await,
+        Err(error) if error.is_unreadable() => {
+            return fail_run(context, record, &RunError::Ledger(error)).await;
+        }
+        Err(error) => return Err(error.into()),
     };
     match Setup::of(ledger, &stored).await {
         Ok(setup) => {
@@ -41,7 +73,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
             };
             work_through(context, record, &setup, rest.links, deadline).await
         }
-        Err(RunError::Ledger(error)) => Err(RunError::Ledger(error)),
+        Err(error) if error.is_passing() => Err(error),
         Err(error) => fail_run(context, record, &error).await,
     }
 }

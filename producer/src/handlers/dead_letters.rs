@@ -248,7 +248,7 @@ async fn release_of<'a, L: Lanes + WriteRuns, A, M, O, S: Clock>(
 ) -> Result<(), RunError> {
     let ledger = &context.ledger;
     let products: BTreeSet<_> = changes.into_iter().map(|change| &change.product).collect();
-    for quarantined in ledger.quarantined(lane).await? {
+    for quarantined in ledger.quarantined(lane).await?.items {
         if products.contains(&quarantined.product) {
             ledger.release(lane, &quarantined, context.now()).await?;
         }

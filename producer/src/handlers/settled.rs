@@ -11,7 +11,7 @@ use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, ReadCatalog, WriteRuns};
+use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, Products, ReadCatalog, WriteRuns};
 use pmp_sync_domain::reconcile::{
     Course, Decision, DesiredState, Goal, Observation, after_block, after_observing, decide_plan,
     is_busy,
@@ -50,7 +50,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     }
     let setup = match Setup::read(&context.ledger).await {
         Ok(setup) => setup,
-        Err(RunError::Ledger(error)) => return Err(RunError::Ledger(error)),
+        Err(error) if error.is_passing() => return Err(error),
         Err(error) => {
             tracing::error!(code = error.code(), %error, "a settled lane cannot be looked at");
             return Ok(());
@@ -95,7 +95,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
 }
 
 /// Observes one lane, and stamps it if it is done.
-async fn settle<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
+async fn settle<L: Lanes + Products + WriteRuns, A, M, O: Bus, S: Clock, C: ReadCatalog>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
     (link, experience, desired): (&Link, &ExperienceId, &DesiredState),
@@ -213,8 +213,16 @@ async fn end_unseen<L: Lanes>(
     lane: &LaneId,
     done: &mut Ends,
 ) -> Result<(), ServiceError> {
-    let state = ledger.state(lane).await?;
-    if is_busy(&state, &[]) || !ledger.open(lane).await?.is_empty() {
+    let state = match ledger.state(lane).await {
+        Ok(state) => state,
+        // The next run ends what waits for it, and reports it.
+        Err(error) if error.is_unreadable() => {
+            tracing::error!(%lane, code = "PMS-4004", %error, "a settled lane cannot be read");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    if is_busy(&state, &[]) || !ledger.open(lane).await?.items.is_empty() {
         return Ok(());
     }
     let end = if setup.serves(lane) {

@@ -7,7 +7,7 @@ use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::{Link, Member};
-use pmp_sync_domain::ports::{Clock, Lanes, Members, ReadCatalog, ReadRuns};
+use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::decide_plan;
 use pmp_sync_domain::records::{DeadLetterOutcome, LettersLeft, LinkRecord};
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter};
@@ -34,7 +34,7 @@ pub async fn dead_letters<L, A, M, O, S>(
     until: Timestamp,
 ) -> Result<DeadLetterList, RunError>
 where
-    L: Lanes + ReadRuns,
+    L: Lanes + Products + ReadRuns,
     A: ReadCatalog,
     M: Members,
     S: Clock,
@@ -88,7 +88,7 @@ async fn list_letters<L, A, M, O, S>(
     until: Timestamp,
 ) -> Result<(Vec<ListedLetter>, LettersLeft), LinkError>
 where
-    L: Lanes + ReadRuns,
+    L: Lanes + Products + ReadRuns,
     A: ReadCatalog,
     M: Members,
     S: Clock,
@@ -142,7 +142,7 @@ async fn would_reconcile<L, A, M, O, S, C>(
     connection: &C,
 ) -> LinkRecord
 where
-    L: Lanes + ReadRuns,
+    L: Lanes + Products + ReadRuns,
     A: ReadCatalog,
     S: Clock,
     C: ReadCatalog,

@@ -8,7 +8,7 @@ use pmp_sync_domain::answers::doctor::{
     DoctorAnswer, DoctorRequest, ExperienceSeen, LanesLook, LinkLook, Look, ManagementLook,
     MemberLook, PolicySeen, Trouble,
 };
-use pmp_sync_domain::error::{Kind, RunError, ServiceError};
+use pmp_sync_domain::error::{Kind, LinkError, RunError, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::{Link, Member, Target};
@@ -186,11 +186,15 @@ where
         quarantined: quarantined.len(),
         ..LanesLook::default()
     };
-    for entry in ledger.lanes().await? {
+    for entry in ledger.lanes().await?.items {
         if entry.lane.account != member.account {
             continue;
         }
-        let other = ledger.state(&entry.lane).await?.other;
+        let other = match ledger.state(&entry.lane).await {
+            // The command reads it, too, and reports it.
+            Err(error) if error.is_unreadable() => None,
+            state => state?.other,
+        };
         let active = other.filter(|other| other.is_active(context.now()));
         let contested = active.map(|other| (entry.lane.experience.clone(), other));
         look.contested.extend(contested);
@@ -221,6 +225,7 @@ fn blank(
         mode: link.policy.mode,
         experience,
         policy: Look::Skipped(because.to_owned()),
+        warning: None,
     }
 }
 
@@ -236,13 +241,14 @@ async fn look_at_links<C: ReadCatalog>(
     connection: &C,
 ) -> Vec<LinkLook> {
     let mut wanted = Vec::new();
-    let mut unknown = Vec::new();
+    let (mut unknown, mut nothing) = (Vec::new(), Vec::new());
     for link in links_of(setup, member) {
         match &link.target {
             Target::One(id) => wanted.push((link, id.clone())),
             Target::EveryLive => {
                 let everything = [Scope::default()];
                 match targets(connection, &setup.config, link, &everything).await {
+                    Ok(all) if all.is_nothing() => nothing.push(link),
                     Ok(all) => wanted.extend(all.experiences.into_iter().map(|id| (link, id))),
                     Err(error) => unknown.push((link, error.to_string())),
                 }
@@ -268,6 +274,18 @@ async fn look_at_links<C: ReadCatalog>(
             Look::Failed(trouble),
             "its experiences are not known",
         )
+    }));
+    looks.extend(nothing.into_iter().map(|link| {
+        let error = LinkError::NoTargets(member.account.clone());
+        LinkLook {
+            warning: Some(error.record()),
+            ..blank(
+                link,
+                None,
+                Look::Skipped(error.to_string()),
+                "there is none",
+            )
+        }
     }));
     looks
 }

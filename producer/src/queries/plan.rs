@@ -12,6 +12,7 @@ use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
 use pmp_sync_domain::wire::Scope;
@@ -176,6 +177,7 @@ fn preview_of(
         held_for: seen.guards.reasons,
         left_alone: seen.report.left_alone,
         unchecked: seen.report.unchecked,
+        invalid: seen.report.invalid,
         contradictory: seen.report.contradictory.into_iter().collect(),
         edited: edited.products(),
         edited_since: edited.first(),
@@ -199,6 +201,7 @@ fn blank(link: &Link) -> PreviewLink {
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         unchecked: 0,
+        invalid: InvalidProducts::default(),
         edited: Vec::new(),
         edited_since: None,
         beyond: 0,
@@ -211,6 +214,11 @@ fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> P
     let experience = experience.or_else(|| link.lane().map(|lane| lane.experience));
     PreviewLink {
         experience,
+        decision: if error.is_warning() {
+            PreviewDecision::NoTargets
+        } else {
+            PreviewDecision::Failed
+        },
         fault: Some(error.record()),
         ..blank(link)
     }

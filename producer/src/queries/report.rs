@@ -12,6 +12,7 @@ use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
 use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
@@ -92,6 +93,7 @@ where
                 whys,
                 denied_besides,
                 held_for: seen.held_for.to_vec(),
+                invalid: InvalidProducts::differing(seen.desired, seen.actual),
                 ..blank(link, Some(experience.clone()))
             }
         };
@@ -130,6 +132,7 @@ fn blank(link: &Link, experience: Option<ExperienceId>) -> LinkStandings {
         whys: Vec::new(),
         denied_besides: Vec::new(),
         held_for: Vec::new(),
+        invalid: InvalidProducts::default(),
         fault: None,
     }
 }

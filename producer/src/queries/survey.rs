@@ -14,8 +14,9 @@ use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, is_announced};
 use pmp_sync_domain::wire::Scope;
 
 use crate::reach::{DesiredStates, read_management};
+use crate::reconcile::expired::or_expired;
 use crate::reconcile::listings::CachedListings;
-use crate::reconcile::observe::{edits_among, observe};
+use crate::reconcile::observe::{edits_among, observe, observe_after};
 use crate::setup::Setup;
 
 /// Links that are observed concurrently.
@@ -97,7 +98,7 @@ impl<'a> LaneQuery<'a> {
 }
 
 /// Observes a lane as a run would, with stored listings only.
-pub(super) async fn observe_lane<L: Lanes + ReadRuns, C: ReadCatalog>(
+pub(super) async fn observe_lane<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     member: &C,
     goal: Goal<'_>,
@@ -119,7 +120,10 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     let changes = ledger.products(&lane).await.map_err(LinkError::Ledger)?;
     let policy = of.policy();
     let goal = of.goal(&policy);
-    let seen = observe_lane(ledger, member, goal, now).await?;
+    let listings = CachedListings(ledger);
+    let earlier = Some(changes);
+    let mut seen = observe_after(ledger, member, &listings, goal, now, earlier).await?;
+    let changes = seen.changes.take().unwrap_or_default();
     let edited = edits_among(&seen, &changes, now);
     let last: BTreeMap<_, _> = changes
         .into_iter()
@@ -155,7 +159,7 @@ async fn committed<L: ReadRuns>(
     let Some(run) = state.planned_run().filter(|_| is_announced(state)) else {
         return Ok(None);
     };
-    let record = ledger.link(run, lane).await.map_err(LinkError::Ledger)?;
+    let record = or_expired(ledger.link(run, lane).await, &mut Vec::new())?;
     Ok(record.map(|record| record.plan()))
 }
 

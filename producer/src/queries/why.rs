@@ -10,6 +10,7 @@ use pmp_sync_domain::answers::why::{
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
 use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
@@ -90,11 +91,16 @@ where
         };
         let answers = |seen: &Seen<'_>| {
             let of_one = |product| answer(product, Facts::Seen(seen));
-            products.iter().map(of_one).collect()
+            let invalid = InvalidProducts::differing(seen.desired, seen.actual);
+            (products.iter().map(of_one).collect(), invalid)
         };
         let told = look_at(&context.ledger, connection, of, context.now(), answers).await;
-        let answers = told.unwrap_or_else(|error| failing(products, &error));
-        link_of(link, Some(experience), answers)
+        let (answers, invalid) =
+            told.unwrap_or_else(|error| (failing(products, &error), InvalidProducts::default()));
+        WhyLink {
+            invalid,
+            ..link_of(link, Some(experience), answers)
+        }
     });
     Ok(links.buffered(LANES_AT_ONCE).collect().await)
 }
@@ -115,5 +121,6 @@ fn link_of(link: &Link, experience: Option<ExperienceId>, answers: Vec<WhyAnswer
         management_experience: link.management_experience.clone(),
         mode: link.policy.mode,
         answers,
+        invalid: InvalidProducts::default(),
     }
 }

@@ -24,7 +24,9 @@ pub(crate) async fn fail_link<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     tracing::error!(%run, member = %link.member.name, lane = lane.as_ref().map(tracing::field::display), code = error.code(), %error, remedy = error.remedy(), "the link has failed");
     let record = LinkRecord {
         lane: lane.clone(),
-        status: if error.is_guarded() {
+        status: if error.is_warning() {
+            LinkStatus::NoTargets
+        } else if error.is_guarded() {
             LinkStatus::Held
         } else {
             LinkStatus::Failed
@@ -117,7 +119,7 @@ pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock
     record: &LinkRecord,
 ) {
     let entries = match context.ledger.lanes().await {
-        Ok(entries) => entries,
+        Ok(entries) => entries.items,
         Err(error) => {
             tracing::warn!(member = %link.member.name, %error, "whether the links of the member are stale cannot be determined");
             return;

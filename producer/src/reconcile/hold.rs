@@ -8,6 +8,7 @@ use pmp_sync_domain::ports::{Bus, Clock, Lanes, SendChanges, WriteRuns};
 use pmp_sync_domain::reconcile::{Course, after_hold, new_hold};
 use pmp_sync_domain::run::LinkStatus;
 
+use super::expired::or_expired;
 use super::marks::{keep, mark_rest, release};
 use super::outcome::{Attempt, LinkOutcome};
 use super::remember::remember;
@@ -72,7 +73,7 @@ async fn present_hold<L: WriteRuns, A, M, O, S: Clock>(
     }
     // Runs expire, and an approval covers what the run's record shows.
     let record = context.ledger.link(old.run, &seen.lane).await;
-    let record = record.map_err(LinkError::Ledger)?;
+    let record = or_expired(record, &mut Vec::new())?;
     let is_shown = record.is_some_and(|record| record.shown().hash() == old.plan_hash);
     Ok(if is_shown { old.clone() } else { new })
 }

@@ -9,7 +9,7 @@ use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::listing::due;
 use pmp_sync_domain::ports::{Clock, Discovery, ReadRuns, WriteRuns};
-use pmp_sync_domain::records::{Answers, Listing, LiveRecord};
+use pmp_sync_domain::records::{Answers, Listing, LiveRecord, UnreadableItem};
 use pmp_sync_domain::time::elapsed;
 
 use crate::context::Context;
@@ -40,8 +40,16 @@ pub struct CachedListings<'a, L>(pub &'a L);
 
 impl<L: ReadRuns> Listings for CachedListings<'_, L> {
     async fn answers(&self, products: &BTreeSet<ProductId>) -> Result<Answers, LinkError> {
-        self.0.live(products).await.map_err(LinkError::Ledger)
+        let stored = self.0.live(products).await;
+        Ok(by_product(stored.map_err(LinkError::Ledger)?.items))
     }
+}
+
+fn by_product(records: Vec<LiveRecord>) -> Answers {
+    let records = records.into_iter();
+    records
+        .map(|record| (record.product.clone(), record))
+        .collect()
 }
 
 /// The stored listings, and AWS Marketplace for the others. One invocation shares it over all
@@ -63,6 +71,8 @@ struct Bounds {
 #[derive(Debug, Default)]
 struct Asked {
     answers: Answers,
+    /// Listings that cannot be read. Their products are asked for anew.
+    unreadable: Vec<UnreadableItem>,
     /// The number of calls, including failed ones.
     calls: usize,
     since: Option<Timestamp>,
@@ -96,12 +106,26 @@ impl<'a, L, D, K> ListingLookup<'a, L, D, K> {
             bounds: Bounds::new(deadline),
         }
     }
+
+    /// The listings that could not be read.
+    pub(crate) async fn unreadable(&self) -> Vec<UnreadableItem> {
+        self.bounds.asked.lock().await.unreadable.clone()
+    }
 }
 
 impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, K> {
     async fn answers(&self, products: &BTreeSet<ProductId>) -> Result<Answers, LinkError> {
         let kept = self.ledger.live(products).await;
-        let mut answers = kept.map_err(LinkError::Ledger)?;
+        let kept = kept.map_err(LinkError::Ledger)?;
+        let mut answers = by_product(kept.items);
+        if !kept.unreadable.is_empty() {
+            let mut asked = self.bounds.asked.lock().await;
+            for item in kept.unreadable {
+                if !asked.unreadable.contains(&item) {
+                    asked.unreadable.push(item);
+                }
+            }
+        }
         let due = due(products, &answers, self.clock.now());
         if due.is_empty() {
             return Ok(answers);
@@ -134,8 +158,11 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
             };
             let answer = LiveRecord::new(product.clone(), listing, self.clock.now());
             // The answer is stored, so that the next observation makes the same plan.
-            let stored = self.ledger.put_live(&answer).await;
-            stored.map_err(LinkError::Ledger)?;
+            match self.ledger.put_live(&answer).await {
+                // It counts for this run.
+                Err(error) if error.is_unreadable() => {}
+                stored => stored.map_err(LinkError::Ledger)?,
+            }
             asked.answers.insert(product.clone(), answer.clone());
             answers.insert(product, answer);
         }

@@ -99,6 +99,12 @@ pub(crate) async fn keep<L: WriteRuns>(
     lane: &LaneId,
     record: &LinkRecord,
 ) -> Result<(), ServiceError> {
-    ledger.register(lane, record).await?;
+    match ledger.register(lane, record).await {
+        // It is listed, and the next run reports that its entry cannot be read.
+        Err(error) if error.is_unreadable() => {
+            tracing::error!(%lane, code = "PMS-4004", %error, "the entry of a lane is left as it is");
+        }
+        registered => registered?,
+    }
     ledger.put_link(record).await
 }

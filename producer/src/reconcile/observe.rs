@@ -8,17 +8,31 @@ use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Lane, Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Draft, Goal, Observation, Reads, Records};
-use pmp_sync_domain::records::LastChange;
+use pmp_sync_domain::records::{Found, LastChange};
 
+use super::expired::or_expired;
 use super::listings::Listings;
 
 /// Observes one lane. It reads records of earlier runs only if the decision depends on them.
-pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
+pub(crate) async fn observe<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
     ledger: &L,
     member: &C,
     listings: &impl Listings,
     goal: Goal<'_>,
     now: Timestamp,
+) -> Result<Observation, LinkError> {
+    observe_after(ledger, member, listings, goal, now, None).await
+}
+
+/// Like [`observe`]. `earlier` are the last changes of the lane's products, if they were read
+/// before.
+pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
+    ledger: &L,
+    member: &C,
+    listings: &impl Listings,
+    goal: Goal<'_>,
+    now: Timestamp,
+    earlier: Option<Found<LastChange>>,
 ) -> Result<Observation, LinkError> {
     let lane = goal.link.lane_of(goal.experience);
     // The lane is read before the member's lists; see `Reads`.
@@ -29,32 +43,55 @@ pub(crate) async fn observe<L: Lanes + ReadRuns, C: ReadCatalog>(
     let (actual, first_policy) = read_member(member, goal).await?;
     let reads = Reads {
         at: now,
-        before: Lane { state, open },
-        quarantined,
+        before: Lane {
+            state,
+            open: open.items,
+        },
+        quarantined: quarantined.items,
+        unreadable: [open.unreadable, quarantined.unreadable].concat(),
         link_state,
         actual,
         first_policy,
     };
     let mut draft = Draft::new(goal, reads);
+    if let Some(earlier) = earlier {
+        draft = draft.with_changes(earlier);
+    } else if draft.needs_changes() {
+        match ledger.products(&lane).await {
+            Ok(changes) => draft = draft.with_changes(changes),
+            // A change of an item that cannot be read would be refused by its claim.
+            Err(error) => {
+                tracing::warn!(%lane, %error, "the last changes of the lane's products cannot be read");
+            }
+        }
+    }
     let products = draft.in_question();
     if !products.is_empty() {
         draft = draft.checked(&listings.answers(&products).await?);
     }
     let link_record = async |run: Option<RunId>| match run {
-        Some(run) => ledger.link(run, &lane).await.map_err(LinkError::Ledger),
+        Some(run) => ledger.link(run, &lane).await,
         None => Ok(None),
     };
+    let mut unreadable = Vec::new();
+    let approved = link_record(draft.approved_run()).await;
+    let restored = link_record(draft.restored_run()).await;
     let mut records = Records {
-        approved: link_record(draft.approved_run()).await?,
-        restored: link_record(draft.restored_run()).await?,
+        // Without it the plan needs approval again.
+        approved: or_expired(approved, &mut unreadable)?,
+        // Without it nothing would guard what was restored.
+        restored: restored.map_err(LinkError::Ledger)?,
         ..Records::default()
     };
     if let Some(run) = draft.overriding_run() {
-        records.planned = ledger.run(run).await.map_err(LinkError::Ledger)?;
+        records.planned = or_expired(ledger.run(run).await, &mut unreadable)?;
     }
-    let committed = link_record(draft.committed_run(&records)).await?;
+    let committed = link_record(draft.committed_run(&records)).await;
+    let committed = or_expired(committed, &mut unreadable)?;
     records.committed = committed.map(|record| record.plan());
-    Ok(draft.finish(&records))
+    let mut seen = draft.finish(&records);
+    seen.unreadable.extend(unreadable);
+    Ok(seen)
 }
 
 /// Reads the member's lists. For an experience without a policy, which allows everything, also says
@@ -95,8 +132,11 @@ pub(crate) async fn outside_edits<L: Products>(
     if seen.plan.is_empty() && seen.report.left_alone.is_empty() {
         return Edited::default();
     }
+    if let Some(changes) = &seen.changes {
+        return edits_among(seen, changes, now);
+    }
     let changes = match ledger.products(&seen.lane).await {
-        Ok(changes) => changes,
+        Ok(changes) => changes.items,
         Err(error) => {
             tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be determined: the lane's products cannot be read");
             return Edited {

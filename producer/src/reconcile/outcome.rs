@@ -3,8 +3,9 @@
 use pmp_sync_domain::drift::Edited;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
+use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::reconcile::{Goal, Observation};
-use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::records::{LinkRecord, UnreadableItem};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
@@ -37,6 +38,8 @@ pub struct LinkOutcome {
     pub(crate) superseded: bool,
     /// Number of products that stay in quarantine.
     pub(crate) quarantined: usize,
+    /// Items that could not be read, and stopped nothing else.
+    pub(crate) unreadable: Vec<UnreadableItem>,
 }
 
 impl LinkOutcome {
@@ -48,6 +51,7 @@ impl LinkOutcome {
             done: Vec::new(),
             superseded: false,
             quarantined: 0,
+            unreadable: Vec::new(),
         }
     }
 
@@ -91,6 +95,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
         hold: None,
         approval: None,
         unchecked: 0,
+        invalid: InvalidProducts::default(),
         at: now,
     }
 }
@@ -113,6 +118,7 @@ pub(crate) fn observed(
         left_alone: seen.report.left_alone.clone(),
         contradictory: seen.report.contradictory.iter().cloned().collect(),
         unchecked: seen.report.unchecked,
+        invalid: seen.report.invalid.clone(),
         ..blank(run, link, now)
     }
 }
@@ -123,6 +129,7 @@ impl Attempt<'_> {
         let record = observed(self.run, self.goal.link, self.seen, status, now);
         LinkOutcome {
             quarantined: self.seen.quarantine.staying(),
+            unreadable: self.seen.unreadable.clone(),
             ..LinkOutcome::new(LinkRecord {
                 edited: self.edited.products(),
                 edited_since: self.edited.first(),

@@ -7,12 +7,12 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Planned};
 use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::notify::Subject;
-use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::plan::{InvalidProducts, Plan};
 use pmp_sync_domain::ports::{
     Bus, Clock, Close, Closing, Lanes, Members, ReadCatalog as _, WriteRuns,
 };
 use pmp_sync_domain::reconcile::is_announced;
-use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState};
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState, UnreadableItem};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::try_transition::try_transition;
 use pmp_sync_domain::{SCHEMA, Timestamp};
@@ -25,13 +25,21 @@ use crate::context::Context;
 use crate::reach::connect;
 use crate::setup::Setup;
 
+/// The result of pruning.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    pub(crate) outcomes: Vec<LinkOutcome>,
+    /// Items that cannot be read. Their lanes are left as they are.
+    pub(crate) unreadable: Vec<UnreadableItem>,
+}
+
 /// Halts every lane that no link serves any more. A lane that cannot be read now is left to the
 /// next run.
 pub(crate) async fn prune<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     run: RunId,
     setup: &Setup,
-) -> Vec<LinkOutcome>
+) -> Pruned
 where
     L: Lanes + WriteRuns + Close,
     M: Members,
@@ -42,19 +50,25 @@ where
         Ok(entries) => entries,
         Err(error) => {
             tracing::warn!(%run, %error, "the lanes cannot be listed; the next run looks for removed links");
-            return Vec::new();
+            return Pruned::default();
         }
     };
-    let mut outcomes = Vec::new();
-    for entry in entries {
+    let mut pruned = Pruned {
+        unreadable: entries.unreadable,
+        ..Pruned::default()
+    };
+    for entry in entries.items {
         match prune_lane(context, run, setup, &entry).await {
-            Ok(outcome) => outcomes.extend(outcome),
+            Ok(outcome) => pruned.outcomes.extend(outcome),
+            Err(LinkError::Ledger(error)) if error.is_unreadable() => {
+                pruned.unreadable.push(error.into());
+            }
             Err(error) => {
                 tracing::warn!(%run, lane = %entry.lane, %error, "a lane without a link could not be closed; the next run tries again");
             }
         }
     }
-    outcomes
+    pruned
 }
 
 async fn prune_lane<L, A, M, O, S>(
@@ -82,7 +96,8 @@ where
     }
     let (ledger, lane) = (&context.ledger, &entry.lane);
     let state = ledger.state(lane).await.map_err(LinkError::Ledger)?;
-    let open = ledger.open(lane).await.map_err(LinkError::Ledger)?;
+    // A change that cannot be read is void as well, once the empty plan is committed.
+    let open = ledger.open(lane).await.map_err(LinkError::Ledger)?.items;
     let known = ledger.link_state(lane).await.map_err(LinkError::Ledger)?;
     let subject = Subject {
         member: entry.member.clone(),
@@ -207,6 +222,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
         hold: None,
         approval: None,
         unchecked: 0,
+        invalid: InvalidProducts::default(),
         at: now,
     }
 }

@@ -8,12 +8,12 @@ use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, Receipts, WriteRuns};
 use pmp_sync_domain::reconcile::is_busy;
-use pmp_sync_domain::records::{Request, RunRecord, overridden};
+use pmp_sync_domain::records::{Found, Request, RunRecord, overridden};
 use pmp_sync_domain::run::{LaneEnd, RunStatus};
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::Scope;
 
-use super::finish::{fail_run, put_run};
+use super::finish::{fail_run, put_run, warn_of_items};
 use super::notify::announce_end;
 use super::work::work_through;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
@@ -45,7 +45,7 @@ pub(crate) async fn open_run<L: WriteRuns + Receipts, A, M, O, S: System>(
             record.config_version = setup.version;
             Ok(Some((record, setup)))
         }
-        Err(RunError::Ledger(error)) => Err(RunError::Ledger(error)),
+        Err(error) if error.is_passing() => Err(error),
         Err(error) => fail_run(context, record, &error).await.map(|()| None),
     }
 }
@@ -58,7 +58,7 @@ pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     requests: Vec<Request>,
     deadline: Timestamp,
 ) -> Result<(), RunError> {
-    let Some((record, mut setup)) = open_run(context, asked, scopes, requests).await? else {
+    let Some((mut record, mut setup)) = open_run(context, asked, scopes, requests).await? else {
         return Ok(());
     };
     let run = record.run;
@@ -66,7 +66,8 @@ pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     tracing::info!(%run, config_version = setup.version, requests = ?record.requests, "the run begins");
     context.ledger.put_run(&record).await?;
     let older = close_interrupted(context, run).await?;
-    end_forgotten(context, run, &older, &setup).await?;
+    warn_of_items(&mut record, &older.unreadable);
+    end_forgotten(context, run, &older.items, &setup).await?;
     let links = (0..setup.config.links.len()).collect();
     work_through(context, record, &setup, links, deadline).await
 }
@@ -74,16 +75,16 @@ pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
 /// Announces the ends of runs that ended without an announcement, and closes interrupted runs. Runs
 /// are serial, so an older run that is still planning and has no continuation in the inbox was
 /// interrupted. This run serves its requests. Its committed plans stay those of the lanes. Returns
-/// the runs that had not ended.
+/// the runs that had not ended. A run that cannot be read stays as it is.
 pub(crate) async fn close_interrupted<L: WriteRuns, A, M, O: Bus, S: Clock>(
     context: &Context<L, A, M, O, S>,
     run: RunId,
-) -> Result<Vec<RunRecord>, RunError> {
+) -> Result<Found<RunRecord>, RunError> {
     let unfinished = context.ledger.unfinished_runs(UNFINISHED).await?;
-    for record in &unfinished {
+    for record in &unfinished.items {
         announce_end(&context.ledger, &context.outbox, record).await;
     }
-    for older in &unfinished {
+    for older in &unfinished.items {
         let lost = elapsed(older.started_at, context.now()) > LOST;
         if older.run >= run
             || older.status != RunStatus::Planning
@@ -119,7 +120,15 @@ async fn end_forgotten<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
             .iter()
             .filter_map(|text| LaneId::from_str(text).ok())
         {
-            let state = context.ledger.state(&lane).await?;
+            let state = match context.ledger.state(&lane).await {
+                Ok(state) => state,
+                // Nobody knows how it goes on, and the run says so. This run reports the lane.
+                Err(error) if error.is_unreadable() => {
+                    after = after.without(&lane, LaneEnd::NotSeen, context.now());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let waits = state.planned_run() == Some(older.run) || state.joined.contains(&older.run);
             let end = if state.planned_run() > Some(older.run) && !waits {
                 LaneEnd::Superseded

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::error::{FaultRecord, RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{Bus, Clock, WriteRuns};
-use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::records::{LinkRecord, RunRecord, UnreadableItem, Warning};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, RunStatus, Totals};
 
 use super::notify::announce_end;
@@ -28,6 +28,7 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
         if unchecked > 0 {
             tracing::warn!(run = %record.run, lane = outcome.lane.as_ref().map(tracing::field::display), unchecked, "products are allowed although AWS Marketplace does not list them, or could not be asked");
         }
+        warn_of(record, &outcome);
         let end = outcome.end();
         let Some(lane) = outcome.lane else { continue };
         if outcome.quarantined > 0 {
@@ -46,9 +47,43 @@ pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(end_lanes(context, done).await?)
 }
 
+/// Adds what the run has to tell besides the record of the link. An item that cannot be read may be
+/// the very record of the link.
+fn warn_of(record: &mut RunRecord, outcome: &LinkOutcome) {
+    let LinkRecord {
+        member,
+        status,
+        fault,
+        ..
+    } = &outcome.record;
+    let is_told =
+        |fault: &&FaultRecord| *status == LinkStatus::NoTargets || fault.is_unreadable_item();
+    let of_items = outcome
+        .unreadable
+        .iter()
+        .map(|item| item.error.item_fault());
+    for fault in fault.iter().filter(is_told).cloned().chain(of_items) {
+        record.warn(Warning::new(Some(member), fault));
+    }
+}
+
+/// Adds items that could not be read, and that belong to no member alone.
+pub(crate) fn warn_of_items<'a>(
+    record: &mut RunRecord,
+    items: impl IntoIterator<Item = &'a UnreadableItem>,
+) {
+    for item in items {
+        tracing::error!(run = %record.run, code = item.error.item_fault().code, error = %item.error, "an item of the ledger cannot be read");
+        record.warn(Warning::new(None, item.error.item_fault()));
+    }
+}
+
 fn count(totals: &mut Totals, outcome: &LinkOutcome) {
     let status = outcome.record.status;
-    let is_served = !matches!(status, LinkStatus::Removed | LinkStatus::LeftOut);
+    let is_served = !matches!(
+        status,
+        LinkStatus::Removed | LinkStatus::LeftOut | LinkStatus::NoTargets
+    );
     totals.links += usize::from(is_served);
     totals.messages += outcome.messages;
     // A held plan contributes no changes.
@@ -63,6 +98,7 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
         LinkStatus::Suspended => totals.suspended += 1,
         LinkStatus::Removed => totals.removed += 1,
         LinkStatus::LeftOut => {}
+        LinkStatus::NoTargets => totals.no_targets += 1,
         LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
     }
 }
@@ -73,8 +109,15 @@ pub(crate) async fn end_lanes<L: WriteRuns, A, M, O: Bus, S: Clock>(
     done: Ends,
 ) -> Result<(), ServiceError> {
     for (run, lanes) in done {
-        let Some(before) = context.ledger.run(run).await? else {
-            continue;
+        let before = match context.ledger.run(run).await {
+            Ok(Some(before)) => before,
+            Ok(None) => continue,
+            // The next run reports it.
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(%run, code = "PMS-4004", %error, "the end of a lane's work for a run cannot be recorded");
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let after = lanes.iter().fold(before.clone(), |record, (lane, end)| {
             record.without(lane, *end, context.now())

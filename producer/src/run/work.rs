@@ -9,7 +9,7 @@ use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{Continuation, Scope};
 
-use super::finish::{add_outcomes, finish_run};
+use super::finish::{add_outcomes, finish_run, warn_of_items};
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::read_management;
 use crate::reconcile::listings::{ListingLookup, RESERVE};
@@ -66,11 +66,13 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         }
     }
     left.sort_unstable();
+    warn_of_items(&mut record, &listings.unreadable().await);
     add_outcomes(context, &mut record, outcomes).await?;
     if left.is_empty() {
         if record.scopes.iter().any(Scope::is_everything) {
             let pruned = prune(context, run, setup).await;
-            add_outcomes(context, &mut record, pruned).await?;
+            warn_of_items(&mut record, &pruned.unreadable);
+            add_outcomes(context, &mut record, pruned.outcomes).await?;
         }
         return finish_run(context, record).await;
     }

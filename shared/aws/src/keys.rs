@@ -66,6 +66,11 @@ pub fn product(product: &ProductId) -> String {
     format!("PRODUCT#{product}")
 }
 
+/// The product of a sort key of a lane's partition.
+pub fn product_of(sort_key: &str) -> Option<ProductId> {
+    ProductId::new(sort_key.strip_prefix("PRODUCT#")?).ok()
+}
+
 /// Sort key of a change set that has ended. Sort keys have the order in which change sets were
 /// started.
 pub fn set(seq: u64) -> String {

@@ -22,8 +22,10 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::records::{Found, UnreadableItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -98,10 +100,13 @@ impl Ledger {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
+            .condition_expression(NOT_NEWER)
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
+            .expression_attribute_values(":schema", schema())
             .send()
             .await
             .map(drop)
-            .map_err(|error| service_error("PutItem", thing(pk, sk), &error))
+            .map_err(|error| kept_unread(service_error("PutItem", thing(pk, sk), &error)))
     }
 
     /// Reads every item of a partition whose sort key is between `from` and `to`, with strong
@@ -144,6 +149,26 @@ impl Ledger {
     }
 }
 
+/// The attribute with the schema number of an item.
+const SCHEMA_FIELD: &str = "schema";
+/// The condition of every write that is not conditioned on what was read: an item of a newer
+/// schema is never overwritten.
+const NOT_NEWER: &str = "attribute_not_exists(#schema) OR #schema <= :schema";
+
+/// The schema number of this release.
+fn schema() -> AttributeValue {
+    AttributeValue::N(SCHEMA.to_string())
+}
+
+/// The error of a write whose only condition is [`NOT_NEWER`].
+fn kept_unread(error: ServiceError) -> ServiceError {
+    if error.kind != Kind::Conflict {
+        return error;
+    }
+    let words = "a newer release wrote it, and it is not overwritten";
+    ServiceError::new(error.operation, error.thing, Kind::Unreadable, words)
+}
+
 fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
@@ -163,29 +188,49 @@ fn to_item(operation: &'static str, pk: &str, sk: &str, record: &impl Serialize)
     Ok(item)
 }
 
-/// Reads an item. Refuses an item of a newer schema, which this release could misunderstand.
-fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result<T> {
+/// Refuses an item of a newer schema, which this release could misunderstand.
+fn check_schema(operation: &'static str, item: &Item) -> Result<()> {
+    let number = item
+        .get(SCHEMA_FIELD)
+        .and_then(|value| value.as_n().ok())
+        .and_then(|n| n.parse::<u32>().ok());
+    match number.filter(|number| *number > SCHEMA) {
+        Some(number) => {
+            let words = format!("it has schema {number}; this release understands {SCHEMA}");
+            let kind = Kind::Unreadable;
+            Err(ServiceError::new(operation, thing_of(item), kind, words))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The keys of an item.
+fn thing_of(item: &Item) -> String {
     let name = |key: &str| {
         item.get(key)
             .and_then(|value| value.as_s().ok())
             .cloned()
             .unwrap_or_default()
     };
-    let thing = thing(&name(PK), &name(SK));
-    let schema = item
-        .get("schema")
-        .and_then(|value| value.as_n().ok())
-        .and_then(|n| n.parse::<u32>().ok());
-    if schema.is_some_and(|schema| schema > pmp_sync_domain::SCHEMA) {
-        let message = format!(
-            "the item has schema {}; this release understands {}",
-            schema.unwrap_or_default(),
-            pmp_sync_domain::SCHEMA
-        );
-        return Err(ServiceError::new(operation, thing, Kind::Refused, message));
-    }
+    thing(&name(PK), &name(SK))
+}
+
+/// Reads an item. Fails with [`Kind::Unreadable`] if this release cannot.
+fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result<T> {
+    check_schema(operation, &item)?;
+    let thing = thing_of(&item);
     serde_dynamo::from_item(item)
-        .map_err(|error| ServiceError::new(operation, thing, Kind::Refused, error.to_string()))
+        .map_err(|error| ServiceError::new(operation, thing, Kind::Unreadable, error.to_string()))
+}
+
+/// Reads the items of a query. Those that cannot be read hide no others.
+fn from_items<T: DeserializeOwned>(operation: &'static str, items: Vec<Item>) -> Found<T> {
+    let read = |item: Item| {
+        let sort_key = item.get(SK).and_then(|value| value.as_s().ok());
+        let product = sort_key.and_then(|sk| crate::keys::product_of(sk));
+        from_item(operation, item).map_err(|error| UnreadableItem { error, product })
+    };
+    items.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

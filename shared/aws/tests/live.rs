@@ -134,7 +134,11 @@ async fn what_is_known_of_products_is_read_a_hundred_at_a_time_and_what_was_left
         .await
         .unwrap();
     assert_eq!(
-        known.keys().cloned().collect::<Vec<_>>(),
+        known
+            .items
+            .iter()
+            .map(|record| record.product.clone())
+            .collect::<Vec<_>>(),
         [product("prod-000"), product("prod-001")]
     );
     let seen = script.seen();

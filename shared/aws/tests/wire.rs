@@ -370,7 +370,7 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
         let quarantined = ledger.quarantine(&lane(), &failed(), at).await;
         assert_eq!(quarantined.unwrap(), expected);
     }
-    let found = ledger.quarantined(&lane()).await.unwrap();
+    let found = ledger.quarantined(&lane()).await.unwrap().items;
     assert_eq!(
         (found.len(), found[0].error_code.as_str()),
         (1, "INVALID_PRODUCT")
@@ -464,7 +464,7 @@ async fn the_change_sets_of_a_lane_are_read_to_the_last_page_and_those_of_a_run_
     ])
     .await;
     let ledger = Ledger::new(&config, "ledger", 90);
-    let sets = ledger.sets(&lane(), None).await.unwrap();
+    let sets = ledger.sets(&lane(), None).await.unwrap().items;
     let told: Vec<_> = sets.iter().map(|set| (set.seq, set.outcome)).collect();
     assert_eq!(
         told,
@@ -472,7 +472,8 @@ async fn the_change_sets_of_a_lane_are_read_to_the_last_page_and_those_of_a_run_
     );
     assert_eq!(sets[0].deny, ["d".parse().unwrap()]);
     let run = ended_set().run;
-    assert!(ledger.sets(&lane(), Some(run)).await.unwrap().is_empty());
+    let of_run = ledger.sets(&lane(), Some(run)).await.unwrap();
+    assert!(of_run.items.is_empty());
     let seen = script.seen();
     for call in &seen {
         assert_eq!(call.body["ConsistentRead"], true);
@@ -508,7 +509,7 @@ async fn the_last_changes_of_a_lane_are_read_to_the_last_page_with_strong_consis
     ])
     .await;
     let ledger = Ledger::new(&config, "ledger", 90);
-    let changes = ledger.products(&lane()).await.unwrap();
+    let changes = ledger.products(&lane()).await.unwrap().items;
     let states: Vec<_> = changes.iter().map(|change| change.state).collect();
     assert_eq!(
         states,

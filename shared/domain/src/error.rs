@@ -27,6 +27,9 @@ pub enum Kind {
     Conflict,
     /// The service rejected the request, or its answer cannot be understood.
     Refused,
+    /// This release cannot read a stored item: a newer release wrote it, or it is damaged. It is
+    /// never overwritten.
+    Unreadable,
 }
 
 /// A call to a service that failed, after the SDK's own retries.
@@ -69,6 +72,50 @@ impl ServiceError {
             message: message.into(),
         }
     }
+
+    /// True if it concerns one stored item that this release cannot read.
+    pub fn is_unreadable(&self) -> bool {
+        self.kind == Kind::Unreadable
+    }
+
+    /// The fault of an item of the ledger that cannot be read.
+    pub fn item_fault(&self) -> FaultRecord {
+        let error = LinkError::Ledger(self.clone());
+        error.record()
+    }
+}
+
+/// The code of an item of the ledger that cannot be read.
+pub const UNREADABLE_ITEM: &str = "PMS-4004";
+
+/// The code of a failure of the ledger.
+fn ledger_code(error: &ServiceError) -> &'static str {
+    if error.is_unreadable() {
+        UNREADABLE_ITEM
+    } else {
+        "PMS-4001"
+    }
+}
+
+/// What to do about a failure of the ledger.
+fn ledger_remedy(error: &ServiceError) -> &'static str {
+    if error.is_unreadable() {
+        "bring every stack to the newest release that is in use; if no release wrote the item like this, restore it from a backup of the ledger"
+    } else {
+        "see the message of the service; the request is tried again from the inbox"
+    }
+}
+
+/// A failure of the ledger as a sentence.
+fn ledger_words(error: &ServiceError) -> String {
+    if error.is_unreadable() {
+        format!(
+            "the item {} of the ledger cannot be read: {}",
+            error.thing, error.message
+        )
+    } else {
+        format!("the ledger failed: {error}")
+    }
 }
 
 /// The most bytes of the message of a fault. It may quote what a service answered.
@@ -93,8 +140,8 @@ pub enum RunError {
     /// A question is too large for one answer.
     #[error("the request is too large: {0}")]
     TooLarge(String),
-    /// The ledger refused or did not answer.
-    #[error("the ledger failed: {0}")]
+    /// The ledger refused or did not answer, or has an item that cannot be read.
+    #[error("{}", ledger_words(.0))]
     Ledger(#[from] ServiceError),
 }
 
@@ -106,8 +153,14 @@ impl RunError {
             Self::Config(..) => "PMS-1001",
             Self::NoLink(_) => "PMS-1003",
             Self::TooLarge(_) => "PMS-8001",
-            Self::Ledger(_) => "PMS-4001",
+            Self::Ledger(error) => ledger_code(error),
         }
+    }
+
+    /// True if a later try may succeed without anybody's action. Otherwise the request is answered
+    /// with the fault.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Ledger(error) if !error.is_unreadable())
     }
 
     /// The fault in the form in which it is stored and shown.
@@ -123,10 +176,7 @@ impl RunError {
                 "name fewer products, or narrow the question with --member and --experience",
                 None,
             ),
-            Self::Ledger(_) => (
-                "see the message of the service; the request is tried again from the inbox",
-                None,
-            ),
+            Self::Ledger(error) => (ledger_remedy(error), None),
         };
         FaultRecord {
             code: self.code().to_owned(),
@@ -163,11 +213,14 @@ pub enum LinkError {
     /// The member experience cannot be read.
     #[error("the member organization of account {0} cannot be read: {1}")]
     MemberUnreadable(AccountId, ServiceError),
+    /// A link to every live experience of the member covers none.
+    #[error("the organization of account {0} has no live experience that the link covers")]
+    NoTargets(AccountId),
     /// The changes queue did not accept this number of messages.
     #[error("the changes queue of account {0} did not take {1} messages: {2}")]
     NotSent(AccountId, usize, ServiceError),
-    /// The ledger refused or did not answer.
-    #[error("the ledger failed: {0}")]
+    /// The ledger refused or did not answer, or has an item that cannot be read.
+    #[error("{}", ledger_words(.0))]
     Ledger(ServiceError),
     /// The bus refused or did not answer.
     #[error("the event bus failed: {0}")]
@@ -193,6 +246,11 @@ pub struct FaultRecord {
 }
 
 impl FaultRecord {
+    /// True if an item of the ledger cannot be read.
+    pub fn is_unreadable_item(&self) -> bool {
+        self.code == UNREADABLE_ITEM
+    }
+
     /// What to do, with the command.
     pub fn advice(&self) -> Advice {
         match self.hint.clone() {
@@ -214,7 +272,8 @@ impl LinkError {
             Self::MemberArchived(..) => "PMS-3003",
             Self::MemberUnreadable(..) => "PMS-3005",
             Self::NotSent(..) => "PMS-3006",
-            Self::Ledger(_) => "PMS-4001",
+            Self::NoTargets(_) => "PMS-3007",
+            Self::Ledger(error) => ledger_code(error),
             Self::Contended(_) => "PMS-4002",
             Self::Bus(_) => "PMS-4003",
         }
@@ -239,12 +298,13 @@ impl LinkError {
                 "check member_experience in the configuration, and that the member account is a delegated administrator of its organization"
             }
             Self::MemberArchived(..) => "reactivate the experience, or remove the link",
+            Self::NoTargets(_) => {
+                "enable an experience of the member, or name one in the link; check that the member account administers Private Marketplace in its organization"
+            }
             Self::NotSent(..) => {
                 "check the changes queue of the member's stack; the next run plans and sends again"
             }
-            Self::Ledger(_) => {
-                "see the message of the service; the request is tried again from the inbox"
-            }
+            Self::Ledger(error) => ledger_remedy(error),
             Self::Contended(_) => "nothing: the next run plans again",
         }
     }
@@ -257,6 +317,11 @@ impl LinkError {
             remedy: self.remedy().to_owned(),
             hint: None,
         }
+    }
+
+    /// True for a fault that is a warning: nothing has failed, and nothing is synced either.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::NoTargets(_))
     }
 
     /// True for a fault that counts as a hold although no plan could be made: what is known of the

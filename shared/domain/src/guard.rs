@@ -106,13 +106,14 @@ impl Case<'_> {
         let with_open = all.len();
         all.extend(self.link_state.removed(self.now));
         let count = all.len() + self.link_state.removed_beyond(self.now);
-        let (of, since) = self.link_state.size_at_window(allowed.len(), self.now);
+        let present = self.actual.allowed_count();
+        let (of, since) = self.link_state.size_at_window(present, self.now);
         let parts = Some(RemovalParts {
             planned: planned.len(),
             open: with_open - planned.len(),
             earlier: count - with_open,
             since,
-            allowed: allowed.len(),
+            allowed: present,
         });
         let limits = &self.guard.limits;
         let pairs = [
@@ -144,7 +145,7 @@ impl Case<'_> {
 
     /// A link that no run has observed without a hold removes nothing without approval.
     fn first_mirror(&self) -> Option<HoldReason> {
-        let (removals, allowed) = (self.removals().len(), self.actual.allowed().len());
+        let (removals, allowed) = (self.removals().len(), self.actual.allowed_count());
         let is_first = self.link_state.observed_since.is_none() && removals > 0;
         is_first.then_some(HoldReason::FirstMirror { removals, allowed })
     }

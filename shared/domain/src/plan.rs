@@ -1,6 +1,10 @@
 //! The plan of a link: what would change on the member experience, and why each other product that
 //! differs is left alone. Pure: the same inputs give the same plan and the same hash.
 
+mod invalid;
+
+pub use self::invalid::{InvalidProduct, InvalidProducts, MOST_INVALID};
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -158,6 +162,10 @@ pub enum Reason {
     LiveUnknown,
     /// The member's own rules forbid it.
     MemberRules,
+    /// Its item in the ledger cannot be read.
+    UnreadableItem,
+    /// Its id is not valid, so no change of it can be sent.
+    InvalidId,
 }
 
 closed_list!(Reason, "reason", {
@@ -170,6 +178,8 @@ closed_list!(Reason, "reason", {
     NotLive => "not-live",
     LiveUnknown => "live-unknown",
     MemberRules => "member-rules",
+    UnreadableItem => "unreadable-item",
+    InvalidId => "invalid-id",
 });
 
 impl Reason {
@@ -185,6 +195,8 @@ impl Reason {
             Self::NotLive => "AWS Marketplace does not list it, and the link requires that",
             Self::LiveUnknown => "it is not known yet whether AWS Marketplace lists it",
             Self::MemberRules => "the member's own rules forbid it",
+            Self::UnreadableItem => "its item in the ledger cannot be read (PMS-4004)",
+            Self::InvalidId => "its id is not valid, so it cannot be changed",
         }
     }
 
@@ -202,6 +214,8 @@ impl Reason {
             }
             Self::LiveUnknown => "nothing: a later run asks again",
             Self::MemberRules => "nothing, or have the member change the parameters of its stack",
+            Self::UnreadableItem => "bring every stack to the newest release that is in use",
+            Self::InvalidId => "correct the id in the experience that lists it",
         }
     }
 }
@@ -233,6 +247,8 @@ pub struct Report {
     /// Number of planned allows of products that AWS Marketplace does not list, or for which it could
     /// not be asked.
     pub unchecked: usize,
+    /// Products that differ and whose ids are not valid.
+    pub invalid: InvalidProducts,
 }
 
 impl LinkPolicy {
@@ -298,6 +314,7 @@ pub fn plan(
     );
     let mut report = Report {
         contradictory: desired.contradictory().clone(),
+        invalid: InvalidProducts::differing(desired, actual),
         ..Report::default()
     };
     let (mut allow, mut deny) = (BTreeSet::new(), BTreeSet::new());
@@ -323,6 +340,10 @@ pub fn plan(
         let reason = link
             .forbids(product, action)
             .or(is_quarantined.then_some(Reason::Quarantined))
+            .or(lane
+                .unreadable
+                .contains(product)
+                .then_some(Reason::UnreadableItem))
             .or(is_kept_back.then_some(Reason::MemberRules));
         if let Some(reason) = reason {
             report.left_alone.push(LeftAlone {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::closed_list::closed_list;
-use crate::ids::{InvalidId, ProductId};
+use crate::ids::ProductId;
 
 /// What a change does to one product. The service has no third verb: there is no un-list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub struct PolicySnapshot {
     allowed: BTreeSet<ProductId>,
     denied: BTreeSet<ProductId>,
     contradictory: BTreeSet<ProductId>,
+    /// Listed texts that are no valid product ids. They are counted, and never changed.
+    invalid: BTreeMap<String, Standing>,
 }
 
 /// A policy document cannot be understood. Nothing is planned from it.
@@ -78,9 +81,6 @@ pub enum PolicyError {
     /// A statement has an effect that is neither Allow nor Deny.
     #[error("the policy document has a statement with the effect {0:?}; Allow and Deny are known")]
     Effect(String),
-    /// A product id is not valid.
-    #[error("the policy document names a product wrongly")]
-    Product(#[from] InvalidId),
 }
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ struct Statement {
 struct Resource {
     r#type: String,
     #[serde(default)]
-    ids: Vec<String>,
+    ids: Vec<Value>,
 }
 
 impl PolicySnapshot {
@@ -120,30 +120,64 @@ impl PolicySnapshot {
             allowed,
             denied,
             contradictory,
+            invalid: BTreeMap::new(),
         }
     }
 
     /// Parses the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with
     /// any number of resources with any number of ids. Resources of other types than `Product` are
-    /// ignored.
+    /// ignored. Ids that are not valid are kept apart.
     pub fn from_details(details: &str) -> Result<Self, PolicyError> {
         let document: Document = serde_json::from_str(details)?;
         let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+        let mut invalid = BTreeMap::new();
         for statement in document.statements {
-            let list = match statement.effect.as_str() {
-                "Allow" => &mut allowed,
-                "Deny" => &mut denied,
+            let (list, standing) = match statement.effect.as_str() {
+                "Allow" => (&mut allowed, Standing::Allowed),
+                "Deny" => (&mut denied, Standing::Denied),
                 _ => return Err(PolicyError::Effect(statement.effect)),
             };
-            for resource in statement.resources {
-                if resource.r#type == "Product" {
-                    for id in resource.ids {
-                        list.push(ProductId::new(id)?);
-                    }
+            let products = statement.resources.into_iter();
+            let products = products.filter(|resource| resource.r#type == "Product");
+            for id in products.flat_map(|resource| resource.ids) {
+                let text = match id {
+                    Value::String(text) => match ProductId::new(text.as_str()) {
+                        Ok(product) => {
+                            list.push(product);
+                            continue;
+                        }
+                        Err(_) => text,
+                    },
+                    other => other.to_string(),
+                };
+                // As for every product, the denial counts.
+                let known = invalid.entry(text).or_insert(standing);
+                if standing == Standing::Denied {
+                    *known = standing;
                 }
             }
         }
-        Ok(Self::new(allowed, denied))
+        Ok(Self {
+            invalid,
+            ..Self::new(allowed, denied)
+        })
+    }
+
+    /// Listed texts that are no valid product ids, with their standings.
+    pub fn invalid(&self) -> &BTreeMap<String, Standing> {
+        &self.invalid
+    }
+
+    /// The standing of a text that is no valid product id.
+    pub fn invalid_standing(&self, text: &str) -> Standing {
+        let standing = self.invalid.get(text).copied();
+        standing.unwrap_or(Standing::Unlisted)
+    }
+
+    /// Number of products that it allows, including those whose ids are not valid.
+    pub fn allowed_count(&self) -> usize {
+        let allowed = |standing: &&Standing| **standing == Standing::Allowed;
+        self.allowed.len() + self.invalid.values().filter(allowed).count()
     }
 
     /// The procurable products.
@@ -163,7 +197,7 @@ impl PolicySnapshot {
 
     /// True if no product is listed.
     pub fn is_empty(&self) -> bool {
-        self.allowed.is_empty() && self.denied.is_empty()
+        self.allowed.is_empty() && self.denied.is_empty() && self.invalid.is_empty()
     }
 
     /// The standing of a product.
@@ -264,12 +298,31 @@ mod tests {
             PolicySnapshot::from_details(r#"{"Statements":[{"Effect":"Maybe","Resources":[]}]}"#),
             Err(PolicyError::Effect(_))
         ));
-        assert!(matches!(
-            PolicySnapshot::from_details(
-                r#"{"Statements":[{"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a b"]}]}]}"#
-            ),
-            Err(PolicyError::Product(_))
-        ));
+    }
+
+    #[test]
+    fn ids_that_are_not_valid_are_kept_apart_and_counted() {
+        let long = "x".repeat(51);
+        let details = format!(
+            r##"{{"Statements":[
+                {{"Effect":"Allow","Resources":[{{"Type":"Product","Ids":["a", "", "a b", "a#b", "a\"b", "ü", "{long}", 7, null, "both"]}}]}},
+                {{"Effect":"Deny","Resources":[{{"Type":"Product","Ids":["d", "d d", "a#b"]}}]}}]}}"##
+        );
+        let snapshot = PolicySnapshot::from_details(&details).unwrap();
+        assert_eq!(snapshot.allowed().len(), 2);
+        assert_eq!(snapshot.denied().len(), 1);
+        assert_eq!(snapshot.invalid().len(), 9);
+        assert_eq!(snapshot.allowed_count(), 2 + 7);
+        assert!(!snapshot.is_empty());
+        for (text, standing) in [
+            ("a b", Standing::Allowed),
+            ("7", Standing::Allowed),
+            ("a#b", Standing::Denied),
+            ("d d", Standing::Denied),
+            ("a", Standing::Unlisted),
+        ] {
+            assert_eq!(snapshot.invalid_standing(text), standing, "{text}");
+        }
     }
 
     #[test]

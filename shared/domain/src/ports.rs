@@ -20,7 +20,7 @@ use crate::lane::{
 use crate::link::Member;
 use crate::policy::PolicySnapshot;
 use crate::records::{
-    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
+    DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
     RunRecord, SetRecord, Suspensions,
 };
 use crate::wire::{ChangeMessage, Continuation, Event, TickMessage};
@@ -121,14 +121,21 @@ pub struct Lane {
 }
 
 /// The lanes of the ledger.
+///
+/// A read of one item fails with [`Kind::Unreadable`] if this release cannot read it. A query leaves
+/// such items out and reports them. A write never overwrites an item of a newer schema: it fails
+/// with [`Kind::Unreadable`].
+///
+/// [`Kind::Unreadable`]: crate::error::Kind::Unreadable
 pub trait Lanes: Send + Sync {
     /// Reads the state of a lane with strong consistency. Returns the default state if there is
     /// none.
     fn state(&self, lane: &LaneId) -> impl Future<Output = Result<LaneState>> + Send;
     /// Reads the claimed changes of a lane with strong consistency.
-    fn open(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<OpenChange>>> + Send;
+    fn open(&self, lane: &LaneId) -> impl Future<Output = Result<Found<OpenChange>>> + Send;
     /// Reads the quarantined changes of a lane with strong consistency.
-    fn quarantined(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<Quarantined>>> + Send;
+    fn quarantined(&self, lane: &LaneId)
+    -> impl Future<Output = Result<Found<Quarantined>>> + Send;
     /// Writes `next` with `rev + 1`, on condition that the item still has `rev`. Fails with
     /// [`Kind::Conflict`] if it has not.
     ///
@@ -145,7 +152,7 @@ pub trait Lanes: Send + Sync {
 pub trait Products: Send + Sync {
     /// Reads the last change of every product that was ever changed on a lane, with strong
     /// consistency.
-    fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Vec<LastChange>>> + Send;
+    fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Found<LastChange>>> + Send;
 }
 
 /// What became of a change that was to be quarantined.
@@ -192,7 +199,7 @@ pub trait ReadSets: Send + Sync {
         &self,
         lane: &LaneId,
         run: Option<RunId>,
-    ) -> impl Future<Output = Result<Vec<SetRecord>>> + Send;
+    ) -> impl Future<Output = Result<Found<SetRecord>>> + Send;
 }
 
 /// Closes claimed changes: for the worker, and for the producer on lanes that no link serves any
@@ -230,11 +237,11 @@ pub trait ReadRuns: Send + Sync {
     /// Reads the suspensions. Empty if there was never one.
     fn suspensions(&self) -> impl Future<Output = Result<Suspensions>> + Send;
     /// Lists every lane that was ever planned for.
-    fn lanes(&self) -> impl Future<Output = Result<Vec<LaneEntry>>> + Send;
+    fn lanes(&self) -> impl Future<Output = Result<Found<LaneEntry>>> + Send;
     /// Reads the newest runs, the newest first.
-    fn newest_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
+    fn newest_runs(&self, most: u16) -> impl Future<Output = Result<Found<RunRecord>>> + Send;
     /// Reads the runs that have not ended, the oldest first, however many have ended since.
-    fn unfinished_runs(&self, most: u16) -> impl Future<Output = Result<Vec<RunRecord>>> + Send;
+    fn unfinished_runs(&self, most: u16) -> impl Future<Output = Result<Found<RunRecord>>> + Send;
     /// Reads a run.
     fn run(&self, run: RunId) -> impl Future<Output = Result<Option<RunRecord>>> + Send;
     /// Reads the record of a lane in a run.
@@ -252,7 +259,10 @@ pub trait ReadRuns: Send + Sync {
         lane: &LaneId,
     ) -> impl Future<Output = Result<Option<PolicySnapshot>>> + Send;
     /// Reads the stored listings of these products.
-    fn live(&self, products: &BTreeSet<ProductId>) -> impl Future<Output = Result<Answers>> + Send;
+    fn live(
+        &self,
+        products: &BTreeSet<ProductId>,
+    ) -> impl Future<Output = Result<Found<LiveRecord>>> + Send;
 }
 
 /// The producer's write access to the ledger.
@@ -307,7 +317,7 @@ pub trait Receipts: Send + Sync {
     fn receipts(
         &self,
         requests: &BTreeSet<String>,
-    ) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    ) -> impl Future<Output = Result<Found<Receipt>>> + Send;
     /// Writes a receipt, on condition that there is none yet, or that the one there has the run
     /// `before`. Fails with [`Kind::Conflict`] otherwise.
     ///

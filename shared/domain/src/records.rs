@@ -2,6 +2,7 @@
 
 mod change_set;
 mod dead_letter;
+mod found;
 mod last_change;
 mod link;
 mod link_state;
@@ -11,9 +12,11 @@ mod onboarding;
 mod receipt;
 mod run;
 mod suspensions;
+mod warning;
 
 pub use self::change_set::{SetOutcome, SetRecord};
 pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};
+pub use self::found::{Found, UnreadableItem};
 pub use self::last_change::{ChangeState, LastChange};
 pub use self::link::{LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};
@@ -23,3 +26,4 @@ pub use self::onboarding::Onboarding;
 pub use self::receipt::Receipt;
 pub use self::run::{MOST_LANES, Progress, Request, RunRecord, overridden};
 pub use self::suspensions::{Suspended, Suspensions};
+pub use self::warning::{MOST_WARNINGS, Warning};

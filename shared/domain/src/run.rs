@@ -69,12 +69,23 @@ pub struct Totals {
     /// Lanes of removed links, whose open changes were closed.
     #[serde(default)]
     pub removed: usize,
+    /// Links that cover no live member experience.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub no_targets: usize,
     /// Number of planned allows.
     pub allow: usize,
     /// Number of planned denies.
     pub deny: usize,
     /// Messages that were sent.
     pub messages: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How a lane ended its part of a run.
@@ -118,6 +129,8 @@ pub enum LinkStatus {
     Refused,
     /// `*` leaves the experience out, because another link follows or names it; `fault` says which.
     LeftOut,
+    /// The link is to every live experience of the member, and there is none.
+    NoTargets,
 }
 
 closed_list!(LinkStatus, "status of a link", {
@@ -131,4 +144,5 @@ closed_list!(LinkStatus, "status of a link", {
     Rejected => "rejected",
     Refused => "refused",
     LeftOut => "left_out",
+    NoTargets => "no_targets",
 });

@@ -61,6 +61,7 @@ mod tests {
 
     use super::*;
     use crate::lane::{OpenChange, Quarantined};
+    use crate::records::Found;
 
     /// One lane. Another writer writes it before each of the first `conflicts` writes.
     #[derive(Default)]
@@ -100,12 +101,12 @@ mod tests {
                 .map_or_else(|| Ok(self.now()), |kind| Err(failure(kind)))
         }
 
-        async fn open(&self, _: &LaneId) -> Result<Vec<OpenChange>> {
-            Ok(Vec::new())
+        async fn open(&self, _: &LaneId) -> Result<Found<OpenChange>> {
+            Ok(Found::default())
         }
 
-        async fn quarantined(&self, _: &LaneId) -> Result<Vec<Quarantined>> {
-            Ok(Vec::new())
+        async fn quarantined(&self, _: &LaneId) -> Result<Found<Quarantined>> {
+            Ok(Found::default())
         }
 
         async fn store(&self, _: &LaneId, rev: u64, next: &LaneState) -> Result<()> {

@@ -217,6 +217,60 @@ fn a_quarantined_change_is_left_alone_and_its_opposite_is_not() {
 }
 
 #[test]
+fn a_product_whose_item_cannot_be_read_is_left_alone_whatever_is_wanted() {
+    let mut scene = Scene::of_all_standings(Mode::Mirror);
+    let (whole, _) = scene.plan();
+    for change in whole.changes() {
+        scene.lane.unreadable = [change.product.clone()].into();
+        let (plan, report) = scene.plan();
+        assert_eq!(plan.len() + 1, whole.len());
+        assert!(!plan.contains(&change));
+        let [left] = &report.left_alone[..] else {
+            panic!("{:?}", report.left_alone);
+        };
+        assert_eq!(
+            (&left.product, left.wanted),
+            (&change.product, change.action)
+        );
+        assert_eq!(left.reason, Reason::UnreadableItem);
+    }
+}
+
+#[test]
+fn a_product_whose_id_is_not_valid_is_reported_and_never_planned() {
+    let policy = |ids: &str| {
+        let text = format!(
+            r#"{{"Statements":[{{"Effect":"Allow","Resources":[{{"Type":"Product","Ids":{ids}}}]}}]}}"#
+        );
+        PolicySnapshot::from_details(&text).unwrap()
+    };
+    let scene = Scene {
+        desired: policy(r#"["a", "b b", "both both"]"#),
+        actual: policy(r#"["c c", "both both"]"#),
+        ..Scene::default()
+    };
+    let (plan, report) = scene.plan();
+    assert_eq!(
+        plan.changes().collect::<Vec<_>>(),
+        [change("a", Action::Allow)]
+    );
+    let told: Vec<_> = report
+        .invalid
+        .products
+        .iter()
+        .map(|left| (left.id.as_str(), left.standing, left.wanted, left.reason))
+        .collect();
+    let reason = Reason::InvalidId;
+    assert_eq!(
+        told,
+        [
+            ("b b", Standing::Unlisted, Action::Allow, reason),
+            ("c c", Standing::Allowed, Action::Deny, reason),
+        ]
+    );
+}
+
+#[test]
 fn what_the_member_keeps_back_is_left_alone_and_told() {
     let of = |mode, most_denies| {
         let mut scene = Scene::of_all_standings(Mode::Mirror);
@@ -396,6 +450,7 @@ proptest! {
     ) {
         scene.link = LinkPolicy::default();
         scene.lane.quarantined.clear();
+        scene.lane.unreadable.clear();
         scene.lane.member = None;
         let (first, _) = scene.plan();
         let changes: Vec<_> = first.changes().collect();
@@ -460,6 +515,9 @@ proptest! {
                 Reason::Frozen => scene.link.frozen,
                 // Nobody has asked AWS Marketplace here.
                 Reason::NotLive | Reason::LiveUnknown => false,
+                Reason::UnreadableItem => scene.lane.unreadable.contains(&left.product),
+                // It has no valid id to be listed by.
+                Reason::InvalidId => false,
             };
             prop_assert!(holds, "{:?}", left);
         }
@@ -474,7 +532,7 @@ proptest! {
         for change in plan.changes() {
             prop_assert!(scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }
-        for left in report.left_alone.iter().filter(|left| !matches!(left.reason, Reason::Quarantined | Reason::MemberRules)) {
+        for left in report.left_alone.iter().filter(|left| !matches!(left.reason, Reason::Quarantined | Reason::MemberRules | Reason::UnreadableItem)) {
             let change = ProductChange { product: left.product.clone(), action: left.wanted };
             prop_assert!(!scene.link.agrees(&scene.desired, &change), "{:?}", change);
         }

@@ -1,9 +1,12 @@
 //! The ledger in memory, with the conditions of the real writes.
 
 mod lanes;
+mod newer;
 mod runs;
 
-use std::collections::BTreeMap;
+pub use self::newer::ItemKey;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
@@ -93,6 +96,8 @@ pub struct MemoryLedger {
     pub receipts: BTreeMap<String, Receipt>,
     /// The last run id that was assigned.
     pub last_run: Option<RunId>,
+    /// The items that a newer release wrote: they can be neither read nor overwritten.
+    pub newer: BTreeSet<ItemKey>,
     /// Every state that was written since the last time they were taken. None if nobody watches.
     pub watched: Option<Vec<Written>>,
     /// Every link state, and every list for a rollback, that was written since the last time they

@@ -18,7 +18,7 @@ pub use self::catalog::OrgCatalog;
 pub use self::experiences::{ChangeSetRecord, Experiences, Observed};
 pub use self::fail::{Call, Failing, Fate};
 pub use self::fifo::FifoQueue;
-pub use self::ledger::{ItemState, Kept, MemoryLedger, Written};
+pub use self::ledger::{ItemKey, ItemState, Kept, MemoryLedger, Written};
 pub use self::member::{MemberAccess, MemberSide};
 pub use self::queue::{Delivery, Queue};
 pub use self::world::World;

@@ -38,7 +38,7 @@ fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
         let sets = change_sets(&experiences[0]).len();
         assert!(sets - 1 <= 12, "{sets} change sets, the fewest is one");
         let lane = lane(&installation, 0, &experiences[0]);
-        let quarantined = installation.ledger.quarantined(&lane).await.unwrap();
+        let quarantined = installation.ledger.quarantined(&lane).await.unwrap().items;
         assert_eq!(
             (quarantined.len(), quarantined[0].error_code.as_str()),
             (1, "INVALID_PRODUCT")
@@ -72,7 +72,12 @@ fn the_other_forty_nine_are_allowed_and_a_replay_brings_the_bad_one_in() {
         );
         bus.put(dead_letters_requested(request)).await.unwrap();
         let replay = installation.wait("replay-1", PATIENCE).await.unwrap();
-        let letters = installation.ledger.dead_letters(replay.run).await.unwrap();
+        let letters = installation
+            .ledger
+            .dead_letters(replay.run)
+            .await
+            .unwrap()
+            .items;
         assert_eq!(letters.len(), 1);
         assert_eq!(letters[0].outcome, DeadLetterOutcome::Reissued);
         assert_eq!(letters[0].attributes["error_code"], "INVALID_PRODUCT");

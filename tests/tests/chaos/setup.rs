@@ -201,7 +201,7 @@ pub(crate) async fn until_equal(
             let open = installation.ledger.open(&lane).await;
             if equal
                 && matches!(&state, Ok(state) if state.phase == Phase::Idle && state.intent.is_none())
-                && matches!(&open, Ok(open) if open.is_empty())
+                && matches!(&open, Ok(open) if open.items.is_empty())
             {
                 break;
             }

@@ -234,7 +234,7 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             lists(&wanted, &ids("d", 2))
         );
         // 60 allows take two change sets, of which the first creates the policy.
-        let sets = installation.ledger.sets(&lane, None).await.unwrap();
+        let sets = installation.ledger.sets(&lane, None).await.unwrap().items;
         assert_eq!(sets.len(), 2);
         let link = installation
             .ledger

@@ -46,7 +46,7 @@ fn the_end_of_a_management_change_set_alone_reaches_the_members() {
                 .contains("prod-approved")
         })
         .await;
-        let runs = installation.ledger.newest_runs(10).await.unwrap();
+        let runs = installation.ledger.newest_runs(10).await.unwrap().items;
         let kinds: Vec<_> = runs
             .iter()
             .flat_map(|run| &run.requests)
@@ -71,7 +71,7 @@ fn the_schedule_alone_reaches_the_members() {
             installation.lists(&experience).allow == wanted
         })
         .await;
-        let runs = installation.ledger.newest_runs(10).await.unwrap();
+        let runs = installation.ledger.newest_runs(10).await.unwrap().items;
         let kinds: Vec<_> = runs
             .iter()
             .flat_map(|run| &run.requests)

@@ -35,7 +35,7 @@ fn a_wrong_external_id_fails_its_own_link_only() {
         assert_eq!((run.status, run.totals.failed), (RunStatus::Partial, 1));
         assert_eq!(installation.lists(&experiences[1]).allow, wanted);
         assert!(installation.lists(&experiences[0]).allow.is_empty());
-        let links = installation.ledger.links(run.run).await.unwrap();
+        let links = installation.ledger.links(run.run).await.unwrap().items;
         let fault = links
             .iter()
             .find(|link| link.status == LinkStatus::Failed)
@@ -68,7 +68,7 @@ fn experiences_that_do_not_exist_are_named_with_what_to_do() {
         // What is missing on the management's side is held: nothing is denied because of it.
         assert_eq!(run.status, RunStatus::Partial);
         assert_eq!((run.totals.failed, run.totals.held), (1, 1));
-        let links = installation.ledger.links(run.run).await.unwrap();
+        let links = installation.ledger.links(run.run).await.unwrap().items;
         let mut faults: Vec<_> = links
             .into_iter()
             .filter_map(|link| link.fault)
@@ -121,7 +121,7 @@ fn nothing_is_planned_from_a_management_experience_that_says_nothing() {
         let run = installation.sync(PATIENCE).await.unwrap();
         assert_eq!((run.status, run.totals.messages), (RunStatus::Held, 0));
         assert_eq!(run.totals.held, cases.len());
-        let links = installation.ledger.links(run.run).await.unwrap();
+        let links = installation.ledger.links(run.run).await.unwrap().items;
         for ((code, source), experience) in cases.iter().zip(&experiences) {
             let link = links
                 .iter()
@@ -252,7 +252,7 @@ fn a_product_that_is_not_live_is_not_allowed_where_that_is_required() {
         let mut others = wanted.clone();
         others.remove(missing);
         assert_eq!(installation.lists(&experience).allow, others);
-        let links = installation.ledger.links(run.run).await.unwrap();
+        let links = installation.ledger.links(run.run).await.unwrap().items;
         let left: Vec<_> = links.iter().flat_map(|link| &link.left_alone).collect();
         assert_eq!(left.len(), 1);
         assert_eq!(

@@ -226,7 +226,9 @@ impl Lane {
 
     /// The recorded change sets, of one run or of all.
     pub(crate) fn records(&self, run: Option<RunId>) -> Vec<SetRecord> {
-        futures::executor::block_on(self.world.sets(&self.id, run)).unwrap()
+        futures::executor::block_on(self.world.sets(&self.id, run))
+            .unwrap()
+            .items
     }
 
     pub(crate) fn open(&self) -> usize {

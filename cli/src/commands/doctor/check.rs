@@ -174,6 +174,10 @@ checks! {
         "nothing is suspended"
         "resume with `pmp-sync resume`"
         "dynamodb:GetItem";
+    LedgerItems "ledger-items" Runs
+        "every item of the ledger that the doctor reads can be read"
+        "bring every stack to the newest release that is in use (PMS-4004)"
+        "dynamodb:GetItem and dynamodb:Query";
     LastRun "last-run" Runs
         "the last run is not older than two periods of the schedule, and did not fail"
         "see `pmp-sync status --run RUN`; ask for a run with `pmp-sync sync --wait`"

@@ -1,7 +1,7 @@
 //! Findings: what a check saw, and what to do about it.
 
 use pmp_sync_domain::answers::doctor::{Look, Trouble};
-use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::error::{Kind, UNREADABLE_ITEM};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -84,6 +84,12 @@ impl Finding {
 
     /// A check that failed without saying anything about its subject.
     pub(crate) fn trouble(id: Check, trouble: &Trouble) -> Self {
+        // It stays so until somebody does something about it.
+        if trouble.kind == Kind::Unreadable {
+            let seen = format!("{UNREADABLE_ITEM}: {}", trouble.message);
+            let fix = "bring every stack to the newest release that is in use";
+            return Self::new(id, Status::Fail, seen).with_fix(fix);
+        }
         let found = Self::new(id, Status::Unknown, trouble.message.clone());
         let reads = id.reads();
         match trouble.kind {
@@ -91,7 +97,12 @@ impl Finding {
                 found.with_fix(format!("let the credentials do {reads}"))
             }
             Kind::Retryable | Kind::Throttled => found.with_fix("try again"),
-            Kind::Denied | Kind::Locked | Kind::NotFound | Kind::Conflict | Kind::Refused => found,
+            Kind::Denied
+            | Kind::Locked
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Refused
+            | Kind::Unreadable => found,
         }
     }
 

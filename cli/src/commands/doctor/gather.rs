@@ -1,6 +1,7 @@
 //! Looks at everything, several at a time, none for long.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -14,7 +15,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _, Result};
-use pmp_sync_domain::records::LaneEntry;
+use pmp_sync_domain::records::{Found, LaneEntry, UnreadableItem};
 use pmp_sync_domain::wire::DOCTOR_REQUESTED;
 use tokio::time::Instant;
 
@@ -140,21 +141,28 @@ fn skipped<T>(because: &str) -> Timed<T> {
 /// The configuration, the last runs, and the lanes.
 pub(crate) async fn runs(context: &Context) -> runs::Facts {
     let ledger = &context.ledger;
+    let unreadable = &Mutex::new(Vec::new());
     let onboarded = async {
-        let items = ledger.onboardings().await?;
+        let items = sorted(ledger.onboardings().await?, unreadable);
         Ok(items.into_iter().map(|item| item.account).collect())
     };
     let last = async {
-        let newest = ledger.newest_runs(1).await?;
+        let newest = sorted(ledger.newest_runs(1).await?, unreadable);
         Ok(newest.into_iter().next())
+    };
+    let unfinished = async {
+        Ok(sorted(
+            ledger.unfinished_runs(runs::MOST_RUNS).await?,
+            unreadable,
+        ))
     };
     let (config, onboarded, suspensions, last, unfinished, lanes, links) = futures::join!(
         look(ledger.current_config()),
         look(onboarded),
         look(ledger.suspensions()),
         look(last),
-        look(ledger.unfinished_runs(runs::MOST_RUNS)),
-        look(lanes(context)),
+        look(unfinished),
+        look(lanes(context, unreadable)),
         look(links(context))
     );
     runs::Facts {
@@ -165,20 +173,39 @@ pub(crate) async fn runs(context: &Context) -> runs::Facts {
         unfinished,
         lanes,
         links,
+        unreadable: std::mem::take(&mut *unreadable.lock().unwrap_or_else(PoisonError::into_inner)),
     }
 }
 
-async fn lanes(context: &Context) -> Result<Vec<LaneSeen>> {
-    let entries = context.ledger.lanes().await?;
+/// The items that could be read. The others are findings of their own.
+fn sorted<T>(found: Found<T>, unreadable: &Mutex<Vec<ServiceError>>) -> Vec<T> {
+    let errors = found.unreadable.into_iter().map(|item| item.error);
+    let mut unreadable = unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+    unreadable.extend(errors);
+    found.items
+}
+
+async fn lanes(context: &Context, unreadable: &Mutex<Vec<ServiceError>>) -> Result<Vec<LaneSeen>> {
+    let entries = sorted(context.ledger.lanes().await?, unreadable);
     let seen: Vec<_> = stream::iter(entries)
-        .map(|entry| lane(context, entry))
+        .map(|entry| async move {
+            match lane(context, entry, unreadable).await {
+                Err(error) if error.is_unreadable() => Ok(Err(UnreadableItem::from(error))),
+                seen => seen.map(Ok),
+            }
+        })
         .buffered(LANES_AT_ONCE)
         .collect()
         .await;
-    seen.into_iter().collect()
+    let seen: Result<Found<_>> = seen.into_iter().collect();
+    Ok(sorted(seen?, unreadable))
 }
 
-async fn lane(context: &Context, entry: LaneEntry) -> Result<LaneSeen> {
+async fn lane(
+    context: &Context,
+    entry: LaneEntry,
+    unreadable: &Mutex<Vec<ServiceError>>,
+) -> Result<LaneSeen> {
     let ledger = &context.ledger;
     let (state, quarantined) =
         futures::join!(ledger.state(&entry.lane), ledger.quarantined(&entry.lane));
@@ -187,7 +214,7 @@ async fn lane(context: &Context, entry: LaneEntry) -> Result<LaneSeen> {
         name: format!("{} {}", entry.member, entry.lane.experience),
         lane: entry.lane,
         block: state.block,
-        quarantined: quarantined?.len(),
+        quarantined: sorted(quarantined?, unreadable).len(),
         last_success: state.last_success,
     })
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::{
-    DoctorAnswer, ExperienceSeen, LinkLook, Look, MemberLook, Trouble,
+    DoctorAnswer, ExperienceSeen, LinkLook, Look, MemberLook, PolicySeen, Trouble,
 };
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::plan::Reason;
 
 use super::check::Check;
 use super::deployed;
@@ -46,7 +47,7 @@ pub(crate) fn judge(answer: &Timed<DoctorAnswer>, successes: Option<&Successes>)
                 if policy.allowed == 0 {
                     return Finding::fail(check, format!("{seen}: every plan is held"));
                 }
-                Finding::ok(check, seen)
+                lists(check, policy)
             }),
         };
         found.push(policy.about(look.id.as_str()));
@@ -134,11 +135,29 @@ fn of_member(member: &MemberLook, successes: Option<&Successes>) -> Vec<Finding>
         let id = link.id.as_ref().map_or("*", |id| id.as_str());
         let subject = format!("{name} {id}");
         let check = Check::MemberExperience;
+        if let Some(warning) = &link.warning {
+            let seen = format!("{}: {}", warning.code, warning.message);
+            let warned = Finding::warn(check, seen).with_fix(warning.advice().to_string());
+            found.push(warned.about(&subject));
+            continue;
+        }
         let judged = reach(check, &link.experience, |seen| experience(check, seen));
         found.push(judged.about(&subject));
         found.push(policy(link).about(&subject));
     }
     found
+}
+
+/// Judges the lists of a policy.
+fn lists(check: Check, policy: &PolicySeen) -> Finding {
+    let seen = format!("{} allowed, {} denied", policy.allowed, policy.denied);
+    if policy.invalid == 0 {
+        return Finding::ok(check, seen);
+    }
+    let reason = Reason::InvalidId;
+    let invalid = count(policy.invalid, "id");
+    let seen = format!("{seen}, {invalid} not valid: left alone, as `pmp-sync plan` shows");
+    Finding::warn(check, seen).with_fix(reason.remedy())
 }
 
 fn policy(link: &LinkLook) -> Finding {
@@ -153,10 +172,7 @@ fn policy(link: &LinkLook) -> Finding {
         };
         return Finding::warn(check, seen);
     }
-    reach(check, &link.policy, |policy| {
-        let seen = format!("{} allowed, {} denied", policy.allowed, policy.denied);
-        Finding::ok(check, seen)
-    })
+    reach(check, &link.policy, |policy| lists(check, policy))
 }
 
 /// The finding for a missing permission to read the depth of a queue, which stacks of earlier

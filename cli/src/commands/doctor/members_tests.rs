@@ -23,6 +23,7 @@ fn seen(status: &str) -> ExperienceSeen {
 
 fn answer() -> DoctorAnswer {
     let policy = PolicySeen {
+        invalid: 0,
         allowed: 2,
         denied: 1,
     };
@@ -47,6 +48,7 @@ fn answer() -> DoctorAnswer {
             receive: Look::Seen(false),
             lanes: Some(Look::Seen(LanesLook::default())),
             links: vec![LinkLook {
+                warning: None,
                 management_experience: id("exp-m"),
                 id: Some(id("exp-1")),
                 mode: Mode::Mirror,
@@ -148,6 +150,7 @@ fn a_management_experience_is_readable_enabled_and_allows_something() {
     let nothing = one(
         |answer| {
             let policy = PolicySeen {
+                invalid: 0,
                 allowed: 0,
                 denied: 1,
             };

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::doctor::Trouble;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::hint::{Advice, Hint};
 use pmp_sync_domain::ids::{AccountId, LaneId};
 use pmp_sync_domain::lane::Block;
@@ -56,6 +58,8 @@ pub(crate) struct Facts {
     pub(crate) unfinished: Timed<Vec<RunRecord>>,
     pub(crate) lanes: Timed<Vec<LaneSeen>>,
     pub(crate) links: Timed<Vec<LinkSeen>>,
+    /// Items that cannot be read.
+    pub(crate) unreadable: Vec<ServiceError>,
 }
 
 /// The period of the schedule, and since when it exists.
@@ -75,7 +79,22 @@ pub(crate) fn judge(facts: &Facts, rhythm: &Rhythm, now: Timestamp) -> Vec<Findi
     found.extend(unfinished(facts, now));
     found.extend(lanes(facts));
     found.extend(links(facts, now));
+    found.extend(items(facts));
     found
+}
+
+fn items(facts: &Facts) -> Vec<Finding> {
+    if facts.unreadable.is_empty() {
+        return vec![Finding::ok(Check::LedgerItems, "each that was read")];
+    }
+    let of_one = |error: &ServiceError| {
+        let trouble = Trouble {
+            kind: error.kind,
+            message: error.message.clone(),
+        };
+        Finding::trouble(Check::LedgerItems, &trouble).about(error.thing.as_str())
+    };
+    facts.unreadable.iter().map(of_one).collect()
 }
 
 /// One finding for each item, or a single one that says that all are well.

@@ -73,6 +73,7 @@ fn facts() -> Facts {
             holds: Vec::new(),
             frozen_since: None,
         }]),
+        unreadable: Vec::new(),
     }
 }
 

@@ -22,12 +22,17 @@ const PAGE: u16 = 25;
 pub(super) async fn all(context: &Context) -> Result<(), Failure> {
     let mut after = None;
     loop {
-        let runs = context.ledger.runs_after(after, PAGE).await?;
-        let Some(last) = runs.last().map(|run| run.run) else {
+        let found = context.ledger.runs_after(after, PAGE).await?;
+        // The key of a run that cannot be read ends with its id.
+        let unreadable = found.unreadable.iter();
+        let unreadable = unreadable.filter_map(|item| item.error.thing.split(' ').next_back());
+        let unreadable = unreadable.filter_map(|id| id.parse().ok());
+        let read = found.items.iter().map(|run| run.run);
+        let Some(last) = read.chain(unreadable).max() else {
             return Ok(());
         };
         after = Some(last);
-        for run in runs {
+        for run in context.readable(found) {
             write(&Whole::read(context, run).await?)?;
         }
     }
@@ -119,6 +124,9 @@ impl<'a> Events<'a> {
             | LinkStatus::Rejected
             | LinkStatus::Refused
             | LinkStatus::LeftOut => None,
+            LinkStatus::NoTargets => Some(What::Failed {
+                fault: link.fault.as_ref(),
+            }),
         };
         if let Some(what) = what {
             self.add(link.at, Some(link), what);

@@ -22,13 +22,13 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) async fn read(context: &Context, run: RunRecord) -> Result<Self, Failure> {
-        let links = context.ledger.links(run.run).await?;
+        let links = context.readable(context.ledger.links(run.run).await?);
         let mut changes = Vec::new();
         for lane in links.iter().filter_map(|link| link.lane.as_ref()) {
-            let sets = context.ledger.sets(lane, Some(run.run)).await?;
+            let sets = context.readable(context.ledger.sets(lane, Some(run.run)).await?);
             changes.extend(sets.into_iter().map(|set| (lane.clone(), set)));
         }
-        let letters = context.ledger.dead_letters(run.run).await?;
+        let letters = context.readable(context.ledger.dead_letters(run.run).await?);
         Ok(Self {
             run,
             links,

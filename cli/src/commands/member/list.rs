@@ -67,13 +67,13 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
         Some(stored) => parsed(stored)?,
         None => Config::default(),
     };
-    let known = context.ledger.onboardings().await?;
+    let known = context.readable(context.ledger.onboardings().await?);
     let suspensions = context.ledger.suspensions().await?;
     let mut lanes = Vec::new();
-    for entry in context.ledger.lanes().await? {
+    for entry in context.readable(context.ledger.lanes().await?) {
         if config.links.iter().any(|link| serves(link, &entry.lane)) {
-            let state = context.ledger.state(&entry.lane).await?;
-            lanes.push((entry.lane, state));
+            let state = context.if_readable(context.ledger.state(&entry.lane).await)?;
+            lanes.extend(state.map(|state| (entry.lane, state)));
         }
     }
     let list = MemberList {

@@ -334,7 +334,8 @@ impl Removal<'_> {
     }
 
     async fn lanes(&self) -> Result<Vec<LaneId>, Failure> {
-        let entries = self.context.ledger.lanes().await?.into_iter();
+        let entries = self.context.ledger.lanes().await?;
+        let entries = self.context.readable(entries).into_iter();
         let lanes = entries.map(|entry| entry.lane);
         Ok(lanes
             .filter(|lane| lane.account == self.known.account)
@@ -447,7 +448,7 @@ impl Removal<'_> {
         let mut at_work = Vec::new();
         for lane in lanes {
             let state = self.context.ledger.state(lane).await?;
-            let open = self.context.ledger.open(lane).await?;
+            let open = self.context.readable(self.context.ledger.open(lane).await?);
             if is_at_work(&state, &open) {
                 at_work.push(lane.to_string());
             }

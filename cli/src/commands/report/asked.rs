@@ -9,6 +9,7 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPar
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
+use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::records::LettersLeft;
 use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
@@ -178,6 +179,7 @@ fn failed(config: &Config, members: &[MemberName], fault: &FaultRecord) -> Repor
         whys: Vec::new(),
         denied_besides: Vec::new(),
         held_for: Vec::new(),
+        invalid: InvalidProducts::default(),
         fault: Some(fault.clone()),
     });
     ReportPart {

@@ -7,6 +7,7 @@ use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::records::Suspended;
 use pmp_sync_report::{Attention, AttentionKind, Link};
 
@@ -24,6 +25,7 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
     let mut all = management(gathered);
     for (link, shown) in gathered.links.iter().zip(links) {
         all.extend(unreachable(link, gathered));
+        all.extend(invalid(link));
         if let Some(lane) = lane_of(link) {
             let facts = gathered.lanes.get(&lane);
             all.extend(facts.and_then(|facts| blocked(link, &lane, facts, gathered)));
@@ -83,6 +85,15 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
         what_to_do: Some(gathered.flags.advice(&fault.advice())),
         command: Some(gathered.flags.command(&again)),
         ..item(AttentionKind::Unreachable, link)
+    })
+}
+
+fn invalid(link: &LinkStandings) -> Option<Attention> {
+    let told = output::invalid("the management and the member experience", &link.invalid)?;
+    Some(Attention {
+        message: told.lines().map(str::to_owned).collect(),
+        what_to_do: Some(Reason::InvalidId.remedy().to_owned()),
+        ..item(AttentionKind::Management, link)
     })
 }
 

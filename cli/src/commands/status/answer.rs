@@ -1,6 +1,7 @@
 //! `status` in the form of `--json`.
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
 use pmp_sync_domain::lane::{Block, LaneState, MemberMode, OpenChange, Phase, Suspension};
 use pmp_sync_domain::link::Mode;
@@ -26,6 +27,9 @@ pub(crate) enum StatusAnswer<'a> {
         lanes: Vec<LaneAnswer>,
         /// The suspensions.
         suspensions: &'a Suspensions,
+        /// Items that cannot be read: runs, and lanes, which are left out.
+        #[serde(skip_serializing_if = "no_faults")]
+        unreadable: &'a [FaultRecord],
     },
     /// With `--run`: one run.
     Run {
@@ -34,6 +38,11 @@ pub(crate) enum StatusAnswer<'a> {
         /// The record of each link.
         links: &'a [LinkRecord],
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn no_faults(faults: &&[FaultRecord]) -> bool {
+    faults.is_empty()
 }
 
 /// The state of a lane.

@@ -2,16 +2,18 @@
 
 use jiff::Timestamp;
 use pmp_sync_aws::system::SystemClock;
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, OpenChange};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{LaneEntry, RunRecord, Suspensions};
+use pmp_sync_domain::wire::Scope;
 
 use super::answer::{LaneAnswer, StatusAnswer};
 use crate::client::context::Context;
 use crate::client::holds::{self, Known};
-use crate::client::run::newest;
+use crate::client::run::{self, newest};
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, time};
@@ -27,6 +29,7 @@ pub(super) struct Overview {
     lanes: Vec<Lane>,
     known: Vec<Known>,
     suspensions: Suspensions,
+    unreadable: Vec<FaultRecord>,
     now: Timestamp,
     flags: Flags,
 }
@@ -43,18 +46,31 @@ pub(super) struct Told {
 impl Overview {
     pub(super) async fn read(context: &Context, most_runs: u16) -> Result<Self, Failure> {
         let (runs, older) = newest(context, most_runs).await?;
+        let entries = context.ledger.lanes().await?;
+        let mut unreadable = [runs.unreadable, entries.unreadable].concat();
         let mut lanes = Vec::new();
-        for entry in context.ledger.lanes().await? {
-            let state = context.ledger.state(&entry.lane).await?;
+        for entry in entries.items {
+            let state = match context.ledger.state(&entry.lane).await {
+                Err(error) if error.is_unreadable() => {
+                    unreadable.push(error.into());
+                    continue;
+                }
+                state => state?,
+            };
             let open = context.ledger.open(&entry.lane).await?;
-            lanes.push((entry, state, open));
+            unreadable.extend(open.unreadable);
+            lanes.push((entry, state, open.items));
         }
+        let faults = unreadable.iter().map(|item| item.error.item_fault());
         Ok(Self {
-            runs,
+            runs: runs.items,
             older,
             lanes,
+            unreadable: faults.collect(),
             known: holds::known(context).await?,
-            suspensions: context.ledger.suspensions().await?,
+            suspensions: context
+                .if_readable(context.ledger.suspensions().await)?
+                .unwrap_or_default(),
             now: SystemClock.now(),
             flags: context.flags.clone(),
         })
@@ -71,7 +87,19 @@ impl Overview {
             older: self.older,
             lanes: lanes.collect(),
             suspensions: &self.suspensions,
+            unreadable: &self.unreadable,
         }
+    }
+
+    /// The warnings of the last run over everything.
+    fn warnings(&self) -> Vec<String> {
+        let is_whole = |run: &&RunRecord| {
+            run.planned_at.is_some() && run.scopes.iter().any(Scope::is_everything)
+        };
+        self.runs
+            .iter()
+            .find(is_whole)
+            .map_or_else(Vec::new, run::warnings)
     }
 
     /// The overview in words.
@@ -82,7 +110,12 @@ impl Overview {
         }
         data.push(String::new());
         data.extend(lanes(&self.lanes, self.now));
-        let mut notes = Vec::new();
+        let mut notes = self.warnings();
+        notes.extend(
+            self.unreadable
+                .iter()
+                .map(|fault| output::fault(None, fault)),
+        );
         for (entry, state, _) in &self.lanes {
             if let Some(block) = &state.block {
                 let since = time(Some(block.since));

@@ -1,9 +1,11 @@
 //! The items of single products on a lane: claim and close.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure as OnCheckFailure,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{FailedAlone, IntentChange, Quarantined};
@@ -11,7 +13,9 @@ use pmp_sync_domain::ports::{Claims, Close, Closing, Quarantining, Result};
 use pmp_sync_domain::records::SetRecord;
 use pmp_sync_domain::wire::ChangeMessage;
 
-use super::{Ledger, WRITES_AT_ONCE, from_item, text};
+use super::{
+    Ledger, NOT_NEWER, SCHEMA_FIELD, WRITES_AT_ONCE, check_schema, from_item, schema, text,
+};
 use crate::keys::{self, PK, SK};
 use crate::service_error;
 
@@ -39,11 +43,15 @@ impl Ledger {
             .update_expression(format!(
                 "SET #state = :state, #closed_at = :now{set} REMOVE #open_rank"
             ))
-            .condition_expression("#run = :run AND begins_with(#open_rank, :open)")
+            .condition_expression(format!(
+                "#run = :run AND begins_with(#open_rank, :open) AND ({NOT_NEWER})"
+            ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#closed_at", "closed_at")
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)
             .expression_attribute_names("#run", "run")
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
+            .expression_attribute_values(":schema", schema())
             .expression_attribute_values(":state", text(closing.as_str()))
             .expression_attribute_values(":now", text(now.to_string()))
             .expression_attribute_values(":open", text(keys::OPEN_PREFIX))
@@ -82,7 +90,8 @@ impl Ledger {
             let rank = rank.as_s().map_or("", String::as_str);
             rank.starts_with(keys::QUARANTINE_PREFIX)
         });
-        if !is_quarantined {
+        // One that a newer release wrote is left as it is.
+        if !is_quarantined || check_schema("GetItem", &item).is_err() {
             return Ok(Quarantining::Gone);
         }
         let quarantined: Quarantined = from_item("GetItem", item)?;
@@ -109,8 +118,11 @@ impl Claims for Ledger {
                 "SET #schema = :schema, #product = :product, #run = :run, #action = :action, #ordinal = :ordinal, \
                  #state = :open, #claimed_at = :now, #open_rank = :rank REMOVE #closed_at, #change_set, #error_code, #error_message, #quarantined_at",
             )
-            .condition_expression("attribute_not_exists(#run) OR #run < :run")
-            .expression_attribute_names("#schema", "schema")
+            .condition_expression(format!(
+                "(attribute_not_exists(#run) OR #run < :run) AND ({NOT_NEWER})"
+            ))
+            .return_values_on_condition_check_failure(OnCheckFailure::AllOld)
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
             .expression_attribute_names("#product", "product")
             .expression_attribute_names("#run", "run")
             .expression_attribute_names("#action", "action")
@@ -123,7 +135,7 @@ impl Claims for Ledger {
             .expression_attribute_names("#error_code", "error_code")
             .expression_attribute_names("#error_message", "error_message")
             .expression_attribute_names("#quarantined_at", "quarantined_at")
-            .expression_attribute_values(":schema", AttributeValue::N(SCHEMA.to_string()))
+            .expression_attribute_values(":schema", schema())
             .expression_attribute_values(":product", text(change.product.as_str()))
             .expression_attribute_values(":run", text(change.run.to_string()))
             .expression_attribute_values(":action", text(change.action.as_str()))
@@ -132,12 +144,20 @@ impl Claims for Ledger {
             .expression_attribute_values(":now", text(now.to_string()))
             .expression_attribute_values(":rank", text(keys::open_rank(change.run, change.ordinal)))
             .send()
-            .await
-            .map_err(|error| service_error("UpdateItem", change.product.as_str(), &error));
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind == Kind::Conflict => Ok(false),
-            Err(error) => Err(error),
+            .await;
+        let Err(error) = sent else { return Ok(true) };
+        // The item that the claim did not replace, if it cannot be read.
+        let old = match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item(),
+            _ => None,
+        };
+        if let Some(item) = old {
+            check_schema("UpdateItem", item)?;
+        }
+        let error = service_error("UpdateItem", change.product.as_str(), &error);
+        match error.kind {
+            Kind::Conflict => Ok(false),
+            _ => Err(error),
         }
     }
 
@@ -158,7 +178,11 @@ impl Claims for Ledger {
                 "SET #state = :state, #open_rank = :rank, #change_set = :change_set, \
                  #error_code = :error_code, #error_message = :error_message, #quarantined_at = :now",
             )
-            .condition_expression("#run = :run AND begins_with(#open_rank, :open)")
+            .condition_expression(format!(
+                "#run = :run AND begins_with(#open_rank, :open) AND ({NOT_NEWER})"
+            ))
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
+            .expression_attribute_values(":schema", schema())
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#open_rank", keys::OPEN_RANK)
             .expression_attribute_names("#change_set", "change_set")

@@ -7,10 +7,10 @@ use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Lanes, Products, Result};
-use pmp_sync_domain::records::LastChange;
+use pmp_sync_domain::records::{Found, LastChange};
 use serde::Deserialize;
 
-use super::{Item, Ledger, MOST_PAGES, from_item, text, to_item};
+use super::{Item, Ledger, MOST_PAGES, from_item, from_items, text, to_item};
 use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STATE};
 use crate::service_error;
 
@@ -135,11 +135,10 @@ impl Ledger {
 }
 
 impl Products for Ledger {
-    async fn products(&self, lane: &LaneId) -> Result<Vec<LastChange>> {
+    async fn products(&self, lane: &LaneId) -> Result<Found<LastChange>> {
         let [from, to] = keys::PRODUCTS;
         let items = self.between(&keys::lane(lane), from, to).await?;
-        let read = |item| from_item("Query", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("Query", items))
     }
 }
 
@@ -151,31 +150,34 @@ impl Lanes for Ledger {
         }
     }
 
-    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Found<OpenChange>> {
         let items = self.ranked(lane, OPEN_PREFIX).await?;
-        let read = |item| {
+        let Found { items, unreadable } = from_items("Query", items);
+        let change = |item| {
             let ProductItem {
                 product,
                 action,
                 run,
                 ordinal,
                 claimed_at,
-            } = from_item("Query", item)?;
-            Ok(OpenChange {
+            } = item;
+            OpenChange {
                 product,
                 action,
                 run,
                 ordinal,
                 claimed_at,
-            })
+            }
         };
-        items.into_iter().map(read).collect()
+        Ok(Found {
+            items: items.into_iter().map(change).collect(),
+            unreadable,
+        })
     }
 
-    async fn quarantined(&self, lane: &LaneId) -> Result<Vec<Quarantined>> {
+    async fn quarantined(&self, lane: &LaneId) -> Result<Found<Quarantined>> {
         let items = self.ranked(lane, QUARANTINE_PREFIX).await?;
-        let read = |item| from_item("Query", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("Query", items))
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {

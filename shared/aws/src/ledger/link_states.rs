@@ -7,10 +7,10 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::LinkState;
+use pmp_sync_domain::records::{Found, LinkState, UnreadableItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, from_item, to_item};
+use super::{Item, Ledger, from_item, thing_of, to_item};
 use crate::keys::{self, LINK_STATES, SK};
 use crate::service_error;
 
@@ -31,16 +31,19 @@ struct ListsPart {
 
 impl Ledger {
     /// Reads the states of all links, by lane.
-    pub async fn link_states(&self) -> Result<Vec<(LaneId, LinkState)>> {
+    pub async fn link_states(&self) -> Result<Found<(LaneId, LinkState)>> {
         let items = self.between(LINK_STATES, "0", "~").await?;
-        let mut link_states = Vec::new();
-        for item in items {
+        let read = |item: Item| {
             let sk = item.get(SK).and_then(|value| value.as_s().ok());
             let lane: Option<LaneId> = sk.and_then(|sk| sk.replacen('#', "/", 1).parse().ok());
+            let lane = lane.ok_or_else(|| {
+                let words = "its key is not that of a lane";
+                ServiceError::new("Query", thing_of(&item), Kind::Unreadable, words)
+            })?;
             let link_state = from_item("Query", item)?;
-            link_states.extend(lane.map(|lane| (lane, link_state)));
-        }
-        Ok(link_states)
+            Ok::<_, UnreadableItem>((lane, link_state))
+        };
+        Ok(items.into_iter().map(read).collect())
     }
 
     pub(super) async fn link_state_of(&self, lane: &LaneId) -> Result<LinkState> {
@@ -109,7 +112,7 @@ impl Ledger {
             .into_iter()
             .map(|item| from_item("Query", item))
             .collect::<Result<_>>()?;
-        join(parts).map_err(|message| ServiceError::new("Query", pk, Kind::Refused, message))
+        join(parts).map_err(|message| ServiceError::new("Query", pk, Kind::Unreadable, message))
     }
 }
 

@@ -7,7 +7,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::records::{Found, LinkRecord, UnreadableItem};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Ledger, from_item};
@@ -123,7 +123,7 @@ pub(super) fn join(head: Head, parts: Vec<Part>) -> Result<LinkRecord> {
         return Err(ServiceError::new(
             "Query",
             record.run.to_string(),
-            Kind::Refused,
+            Kind::Unreadable,
             message,
         ));
     }
@@ -163,21 +163,23 @@ impl Ledger {
         let items = self
             .between(&keys::run_links(run), &sk, &format!("{sk}#~"))
             .await?;
-        Ok(assemble(items)?.into_iter().next())
+        let Found { items, unreadable } = assemble(items);
+        match unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(items.into_iter().next()),
+        }
     }
 
     /// Reads the records of a run's links, except those that were idle.
-    pub async fn links(&self, run: RunId) -> Result<Vec<LinkRecord>> {
-        assemble(
-            self.between(&keys::run_links(run), "LINK#", "LINK#~")
-                .await?,
-        )
+    pub async fn links(&self, run: RunId) -> Result<Found<LinkRecord>> {
+        let pk = keys::run_links(run);
+        Ok(assemble(self.between(&pk, "LINK#", "LINK#~").await?))
     }
 }
 
-/// Groups heads with their parts.
-fn assemble(items: Vec<Item>) -> Result<Vec<LinkRecord>> {
-    let mut found: BTreeMap<String, (Option<Head>, Vec<Part>)> = BTreeMap::new();
+/// Groups heads with their parts. A record of which one item cannot be read cannot be read.
+fn assemble(items: Vec<Item>) -> Found<LinkRecord> {
+    let mut grouped: BTreeMap<String, Vec<(bool, Item)>> = BTreeMap::new();
     for item in items {
         let sk = item
             .get(SK)
@@ -187,15 +189,26 @@ fn assemble(items: Vec<Item>) -> Result<Vec<LinkRecord>> {
         // The sort keys are LINK#account#experience and LINK#account#experience#part.
         let mut fields = sk.splitn(4, '#');
         let key = fields.by_ref().take(3).collect::<Vec<_>>().join("#");
-        let entry = found.entry(key).or_default();
-        if fields.next().is_some() {
-            entry.1.push(from_item("Query", item)?);
+        let is_part = fields.next().is_some();
+        grouped.entry(key).or_default().push((is_part, item));
+    }
+    let records = grouped
+        .into_values()
+        .filter_map(|of| record_of(of).transpose());
+    records
+        .map(|read| read.map_err(UnreadableItem::from))
+        .collect()
+}
+
+/// The record of a head and its parts. None without a head, which is written last.
+fn record_of(items: Vec<(bool, Item)>) -> Result<Option<LinkRecord>> {
+    let (mut head, mut parts) = (None, Vec::new());
+    for (is_part, item) in items {
+        if is_part {
+            parts.push(from_item("Query", item)?);
         } else {
-            entry.0 = Some(from_item("Query", item)?);
+            head = Some(from_item("Query", item)?);
         }
     }
-    found
-        .into_values()
-        .filter_map(|(head, parts)| Some(join(head?, parts)))
-        .collect()
+    head.map(|head| join(head, parts)).transpose()
 }

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::{Answers, LiveRecord};
+use pmp_sync_domain::records::{Found, LiveRecord};
 
-use super::{Item, Ledger, from_item, text};
+use super::{Item, Ledger, from_items, text};
 use crate::keys::{LIVE, PK, SK};
 use crate::service_error;
 
@@ -21,19 +21,19 @@ const ASKINGS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Ledger {
-    pub(super) async fn live_of(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
+    pub(super) async fn live_of(
+        &self,
+        products: &BTreeSet<ProductId>,
+    ) -> Result<Found<LiveRecord>> {
         let keys: Vec<_> = products
             .iter()
             .map(|product| (LIVE.to_owned(), product.to_string()))
             .collect();
-        let mut answers = Answers::new();
+        let mut items = Vec::new();
         for chunk in keys.chunks(KEYS) {
-            for item in self.get_all(LIVE, chunk).await? {
-                let record: LiveRecord = from_item("BatchGetItem", item)?;
-                answers.insert(record.product.clone(), record);
-            }
+            items.extend(self.get_all(LIVE, chunk).await?);
         }
-        Ok(answers)
+        Ok(from_items("BatchGetItem", items))
     }
 
     /// Reads up to 100 items by their keys, with strong consistency.

@@ -1,14 +1,12 @@
 //! Member accounts that are being onboarded. Only the operator's command reads and writes them.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId};
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::Onboarding;
+use pmp_sync_domain::records::{Found, Onboarding};
 
-use super::{Ledger, from_item, text, to_item};
+use super::{Ledger, NOT_NEWER, from_item, from_items, schema, text, to_item};
 use crate::keys::{MEMBER, PK, SK};
 use crate::service_error;
 
@@ -20,11 +18,10 @@ impl Ledger {
     }
 
     /// Reads every member account that has an item.
-    pub async fn onboardings(&self) -> Result<Vec<Onboarding>> {
+    pub async fn onboardings(&self) -> Result<Found<Onboarding>> {
         // Accounts are digits only.
         let items = self.between(MEMBER, "0", ":").await?;
-        let read = |item| from_item("Query", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("Query", items))
     }
 
     /// Creates the item of an account with this external id, unless it has one. Returns the stored
@@ -76,11 +73,11 @@ impl Ledger {
             .update_expression(
                 "SET #schema = :schema, #experience = :experience, #updated_at = :now",
             )
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression(format!("attribute_exists(pk) AND ({NOT_NEWER})"))
             .expression_attribute_names("#schema", "schema")
             .expression_attribute_names("#experience", "experience")
             .expression_attribute_names("#updated_at", "updated_at")
-            .expression_attribute_values(":schema", AttributeValue::N(SCHEMA.to_string()))
+            .expression_attribute_values(":schema", schema())
             .expression_attribute_values(":experience", text(experience.as_str()))
             .expression_attribute_values(":now", text(now.to_string()))
             .send()

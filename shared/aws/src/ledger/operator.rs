@@ -8,10 +8,10 @@ use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::{ReadRuns as _, Result, StoredConfig};
-use pmp_sync_domain::records::{DeadLetterRecord, RunRecord, Suspensions};
+use pmp_sync_domain::records::{DeadLetterRecord, Found, RunRecord, Suspensions};
 
 use super::runs::{BEFORE_RUNS, ConfigItem, Current};
-use super::{Ledger, from_item, text, to_item};
+use super::{Ledger, from_items, text, to_item};
 use crate::keys::{self, CONFIG, CURRENT, SUSPENSIONS};
 use crate::service_error;
 
@@ -78,7 +78,7 @@ impl Ledger {
 
     /// Finds the newest run that serves a request, among the last `most`.
     pub async fn run_of_request(&self, request: &str, most: u16) -> Result<Option<RunRecord>> {
-        let runs = self.newest_runs(most).await?;
+        let runs = self.newest_runs(most).await?.items;
         let serves = |run: &RunRecord| {
             run.requests
                 .iter()
@@ -87,9 +87,9 @@ impl Ledger {
         Ok(runs.into_iter().find(serves))
     }
 
-    /// Reads up to `most` runs after `run`, or from the oldest one on, oldest first. The result is
-    /// empty only after the newest run.
-    pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Result<Vec<RunRecord>> {
+    /// Reads up to `most` runs after `run`, or from the oldest one on, oldest first. Nothing is found
+    /// only after the newest run.
+    pub async fn runs_after(&self, run: Option<RunId>, most: u16) -> Result<Found<RunRecord>> {
         let after = run.map_or_else(|| BEFORE_RUNS.to_owned(), |run| run.to_string());
         let following = |query: QueryFluentBuilder| {
             query
@@ -123,11 +123,10 @@ impl Ledger {
     }
 
     /// Reads what became of the dead letters that a run looked at.
-    pub async fn dead_letters(&self, run: RunId) -> Result<Vec<DeadLetterRecord>> {
+    pub async fn dead_letters(&self, run: RunId) -> Result<Found<DeadLetterRecord>> {
         let items = self
             .between(&keys::run_links(run), "DEAD#", "DEAD#~")
             .await?;
-        let read = |item| from_item("Query", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("Query", items))
     }
 }

@@ -5,24 +5,23 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::{Receipts, Result};
-use pmp_sync_domain::records::Receipt;
+use pmp_sync_domain::records::{Found, Receipt};
 
-use super::{Ledger, from_item, text, to_item};
+use super::{Ledger, from_items, text, to_item};
 use crate::keys::{self, EXPIRES_AT, RECEIPT};
 use crate::service_error;
 
 impl Receipts for Ledger {
-    async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Vec<Receipt>> {
+    async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Found<Receipt>> {
         if requests.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
         let keys: Vec<_> = requests
             .iter()
             .map(|request| (keys::request(request), RECEIPT.to_owned()))
             .collect();
         let items = self.get_all("the receipts of requests", &keys).await?;
-        let read = |item| from_item("BatchGetItem", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("BatchGetItem", items))
     }
 
     async fn put_receipt(&self, receipt: &Receipt, before: Option<RunId>) -> Result<()> {

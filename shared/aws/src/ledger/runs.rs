@@ -12,11 +12,13 @@ use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
-    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
+    DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, MOST_PAGES, from_item, text, to_item};
+use super::{
+    Ledger, MOST_PAGES, NOT_NEWER, SCHEMA_FIELD, from_item, from_items, schema, text, to_item,
+};
 use crate::keys::{
     self, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK, SUSPENSIONS,
 };
@@ -45,6 +47,14 @@ struct LastRun {
     run: RunId,
 }
 
+/// The run id that was assigned last.
+enum LastAssigned {
+    /// The item says so.
+    Stored(Option<RunId>),
+    /// The item cannot be read.
+    OnRecord(Option<RunId>),
+}
+
 /// Sorts after [`LAST_RUN`] and before every run id.
 pub(super) const BEFORE_RUNS: &str = "$";
 
@@ -55,12 +65,12 @@ impl Ledger {
         &self,
         most: u16,
         narrow: impl Fn(QueryFluentBuilder) -> QueryFluentBuilder,
-    ) -> Result<Vec<RunRecord>> {
+    ) -> Result<Found<RunRecord>> {
         let most = usize::from(most);
-        let mut runs = Vec::new();
+        let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
-            let left = i32::try_from(most.saturating_sub(runs.len())).unwrap_or(i32::MAX);
+            let left = i32::try_from(most.saturating_sub(items.len())).unwrap_or(i32::MAX);
             let query = self
                 .client
                 .query()
@@ -73,16 +83,49 @@ impl Ledger {
                 .send()
                 .await
                 .map_err(|error| service_error("Query", "the runs", &error))?;
-            for item in page.items.unwrap_or_default() {
-                runs.push(from_item("Query", item)?);
-            }
+            items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
-            if start.is_none() || runs.len() >= most {
-                return Ok(runs);
+            if start.is_none() || items.len() >= most {
+                return Ok(from_items("Query", items));
             }
         }
         let words = "the runs have too many pages";
         Err(ServiceError::new("Query", "the runs", Kind::Refused, words))
+    }
+
+    /// The run id that was assigned last. If that item cannot be read, the newest run on record,
+    /// which is written as soon as its id is assigned; the item is then left as it is.
+    async fn last_run(&self) -> Result<LastAssigned> {
+        let Some(item) = self.get(RUN, LAST_RUN).await? else {
+            return Ok(LastAssigned::Stored(None));
+        };
+        match from_item::<LastRun>("GetItem", item) {
+            Ok(last) => Ok(LastAssigned::Stored(Some(last.run))),
+            Err(error) => {
+                tracing::error!(code = "PMS-4004", %error, "the last run id cannot be read; the newest run on record counts");
+                self.newest_key().await.map(LastAssigned::OnRecord)
+            }
+        }
+    }
+
+    /// The id of the newest run on record, by its key, whether or not its item can be read.
+    async fn newest_key(&self) -> Result<Option<RunId>> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk > :first")
+            .expression_attribute_values(":pk", text(RUN))
+            .expression_attribute_values(":first", text(BEFORE_RUNS))
+            .scan_index_forward(false)
+            .limit(1)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| service_error("Query", "the runs", &error))?;
+        let item = page.items.unwrap_or_default().into_iter().next();
+        let sk = item.and_then(|mut item| item.remove(SK));
+        Ok(sk.and_then(|sk| sk.as_s().ok()?.parse().ok()))
     }
 }
 
@@ -122,13 +165,12 @@ impl ReadRuns for Ledger {
         }
     }
 
-    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
+    async fn lanes(&self) -> Result<Found<LaneEntry>> {
         let items = self.between(LANES, "0", "~").await?;
-        let read = |item| from_item("Query", item);
-        items.into_iter().map(read).collect()
+        Ok(from_items("Query", items))
     }
 
-    async fn newest_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+    async fn newest_runs(&self, most: u16) -> Result<Found<RunRecord>> {
         let newest = |query: QueryFluentBuilder| {
             query
                 .key_condition_expression("pk = :pk AND sk > :first")
@@ -138,7 +180,7 @@ impl ReadRuns for Ledger {
         self.runs(most, newest).await
     }
 
-    async fn unfinished_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+    async fn unfinished_runs(&self, most: u16) -> Result<Found<RunRecord>> {
         let unfinished = |query: QueryFluentBuilder| {
             query
                 .index_name(OPEN_INDEX)
@@ -166,7 +208,7 @@ impl ReadRuns for Ledger {
         self.lists_of(run, lane).await
     }
 
-    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {
         self.live_of(products).await
     }
 }
@@ -174,13 +216,14 @@ impl ReadRuns for Ledger {
 impl WriteRuns for Ledger {
     async fn next_run(&self, now: Timestamp, random: u128) -> Result<RunId> {
         for _ in 0..MOST_CONFLICTS {
-            let last: Option<LastRun> = self
-                .get(RUN, LAST_RUN)
-                .await?
-                .map(|item| from_item("GetItem", item))
-                .transpose()?;
-            let last = last.map(|last| last.run);
+            let assigned = self.last_run().await?;
+            let last = match assigned {
+                LastAssigned::Stored(last) | LastAssigned::OnRecord(last) => last,
+            };
             let run = RunId::next(last, now.as_millisecond(), random);
+            if matches!(assigned, LastAssigned::OnRecord(_)) {
+                return Ok(run);
+            }
             let mut call = self
                 .client
                 .put_item()
@@ -261,7 +304,11 @@ impl WriteRuns for Ledger {
             .key(PK, text(keys::lane(lane)))
             .key(SK, text(keys::product(product)))
             .update_expression("SET #state = :state, #closed_at = :now REMOVE #open_rank")
-            .condition_expression("#run = :run AND #open_rank = :rank")
+            .condition_expression(format!(
+                "#run = :run AND #open_rank = :rank AND ({NOT_NEWER})"
+            ))
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
+            .expression_attribute_values(":schema", schema())
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#closed_at", "closed_at")
             .expression_attribute_names("#open_rank", OPEN_RANK)

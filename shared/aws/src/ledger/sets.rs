@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{ReadSets, Result};
-use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::records::{Found, SetRecord};
 
-use super::{Ledger, MOST_PAGES, from_item, text, to_item};
+use super::{Ledger, MOST_PAGES, NOT_NEWER, from_items, text, to_item};
 use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};
 use crate::service_error;
 
@@ -39,22 +39,30 @@ impl Ledger {
             .table_name(&self.table)
             .key(PK, text(pk))
             .key(SK, text(sk))
-            .update_expression(expression);
+            .update_expression(expression)
+            .condition_expression(NOT_NEWER);
         for (name, value) in fields {
             call = call
                 .expression_attribute_values(format!(":{name}"), value)
                 .expression_attribute_names(format!("#{name}"), name);
         }
-        call.send()
-            .await
-            .map(drop)
-            .map_err(|error| service_error("UpdateItem", record.change_set.as_str(), &error))
+        let sent = call.send().await.map(drop);
+        let sent =
+            sent.map_err(|error| service_error("UpdateItem", record.change_set.as_str(), &error));
+        match sent {
+            // The record is only told. Without it the lane moves on.
+            Err(error) if error.kind == Kind::Conflict => {
+                tracing::error!(%lane, seq = record.seq, code = "PMS-4004", "the record of a change set is left as a newer release wrote it");
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 }
 
 impl ReadSets for Ledger {
-    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Vec<SetRecord>> {
-        let mut records = Vec::new();
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Found<SetRecord>> {
+        let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let mut call = self
@@ -76,12 +84,10 @@ impl ReadSets for Ledger {
                 .send()
                 .await
                 .map_err(|error| service_error("Query", lane.to_string(), &error))?;
-            for item in page.items.unwrap_or_default() {
-                records.push(from_item("Query", item)?);
-            }
+            items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
-                return Ok(records);
+                return Ok(from_items("Query", items));
             }
         }
         let words = "the lane has more change sets on record than 100 MB";

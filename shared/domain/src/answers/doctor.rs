@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Kind, ServiceError};
+use crate::error::{FaultRecord, Kind, ServiceError};
 use crate::experience::Experience;
 use crate::ids::{AccountId, ExperienceId, MemberName};
 use crate::lane::OtherInstallation;
@@ -153,6 +153,9 @@ pub struct LinkLook {
     pub experience: Look<ExperienceSeen>,
     /// Its procurement policy.
     pub policy: Look<PolicySeen>,
+    /// What needs attention and is no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<FaultRecord>,
 }
 
 /// The details of an experience that matter for a sync.
@@ -186,12 +189,21 @@ pub struct PolicySeen {
     pub allowed: usize,
     /// Number of products that it denies.
     pub denied: usize,
+    /// Number of products whose ids are not valid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invalid: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl From<&PolicySnapshot> for PolicySeen {
     fn from(policy: &PolicySnapshot) -> Self {
         Self {
-            allowed: policy.allowed().len(),
+            allowed: policy.allowed_count(),
+            invalid: policy.invalid().len(),
             denied: policy.denied().len(),
         }
     }

@@ -8,7 +8,7 @@ use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
 use crate::link::Mode;
-use crate::plan::LeftAlone;
+use crate::plan::{InvalidProducts, LeftAlone};
 use crate::wire::Scope;
 
 /// What a run would do with the plan of a link.
@@ -31,6 +31,8 @@ pub enum PreviewDecision {
     Failed,
     /// `*` leaves the experience out, because another link follows or names it.
     LeftOut,
+    /// The link is to every live experience of the member, and there is none.
+    NoTargets,
 }
 
 closed_list!(PreviewDecision, "decision", {
@@ -41,6 +43,7 @@ closed_list!(PreviewDecision, "decision", {
     Suspended => "suspended",
     Failed => "failed",
     LeftOut => "left_out",
+    NoTargets => "no_targets",
 });
 
 /// The request for a plan, or for its next page.
@@ -119,6 +122,9 @@ pub struct PreviewLink {
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
+    /// Products that differ and whose ids are not valid.
+    #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
+    pub invalid: InvalidProducts,
     /// Number of allows of products of which it is not known that AWS Marketplace lists them. A run
     /// asks first.
     #[serde(default)]

@@ -9,6 +9,7 @@ use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use crate::link::Mode;
+use crate::plan::InvalidProducts;
 use crate::policy::{Action, PolicySnapshot, Standing};
 use crate::wire::Scope;
 
@@ -85,6 +86,9 @@ pub struct LinkStandings {
     /// Why a run would hold the plan.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
+    /// Products that differ and whose ids are not valid.
+    #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
+    pub invalid: InvalidProducts,
     /// Why the link could not be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,

@@ -11,7 +11,7 @@ use super::bisect::{Bisect, Failed};
 use super::change::Intent;
 use super::member_rules::{Denied, MemberRules};
 use crate::closed_list::closed_list;
-use crate::ids::{ChangeSetId, ChangeSetName, InstallationId, PlanHash, RunId};
+use crate::ids::{ChangeSetId, ChangeSetName, InstallationId, PlanHash, ProductId, RunId};
 use crate::policy::{Action, ProductChange};
 use crate::time::elapsed;
 
@@ -336,6 +336,8 @@ pub struct LaneView {
     pub in_flight: Vec<ProductChange>,
     /// Its quarantined changes.
     pub quarantined: Vec<ProductChange>,
+    /// The products whose items cannot be read.
+    pub unreadable: BTreeSet<ProductId>,
     /// The member's own rules, as its worker last found them. None if they restrict nothing.
     pub member: Option<MemberRules>,
 }

@@ -1,5 +1,7 @@
 //! The transitions of a lane: pure functions of its state.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::batch::Counts;
@@ -368,6 +370,7 @@ impl LaneState {
         LaneView {
             in_flight: in_flight.collect(),
             quarantined,
+            unreadable: BTreeSet::new(),
             member: self.member.clone(),
         }
     }

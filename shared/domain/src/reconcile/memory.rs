@@ -36,7 +36,7 @@ pub fn after_observing(
     next.hold = None;
     next.observed_since.get_or_insert(now);
     if seen.course == Course::InSync && goal.policy.mode.denies() && !goal.policy.frozen {
-        next.aligned(seen.actual.allowed().len(), now);
+        next.aligned(seen.actual.allowed_count(), now);
     }
     let desired = goal.desired;
     let stands = |name: &GuardName| {
@@ -47,7 +47,7 @@ pub fn after_observing(
     // A frozen link is always in sync, so the state before the freeze counts.
     let settled = seen.course == Course::InSync || !seen.plan.is_empty();
     if desired.conditions.is_empty() && !goal.policy.frozen && settled {
-        next.management_allowed = Some(desired.policy.allowed().len());
+        next.management_allowed = Some(desired.policy.allowed_count());
     }
     let wanted = |restored: &Plan| {
         let mut changes = restored.changes();
@@ -166,7 +166,7 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
             || open.any(|open| open.product == *product && open.action == Action::Deny)
     };
     next.looked(|product| allowed.contains(product) && denies(product), now);
-    next.sized(allowed.len(), now);
+    next.sized(seen.actual.allowed_count(), now);
     let frozen = goal.link.policy.frozen;
     next.frozen_since = frozen.then(|| next.frozen_since.unwrap_or(now));
     next

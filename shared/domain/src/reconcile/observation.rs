@@ -18,7 +18,9 @@ use crate::listing::{in_question, only_live};
 use crate::plan::{Plan, Reason, Report, plan};
 use crate::policy::{Action, PolicySnapshot};
 use crate::ports::Lane;
-use crate::records::{Answers, LinkRecord, LinkState, RunRecord, overridden};
+use crate::records::{
+    Answers, Found, LastChange, LinkRecord, LinkState, RunRecord, UnreadableItem, overridden,
+};
 
 /// What is read for every lane.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct Reads {
     pub before: Lane,
     /// Quarantined changes of the lane.
     pub quarantined: Vec<Quarantined>,
+    /// Items of the lane's products that cannot be read.
+    pub unreadable: Vec<UnreadableItem>,
     /// The link state.
     pub link_state: LinkState,
     /// The lists of the member experience.
@@ -93,6 +97,10 @@ pub struct Observation {
     pub at: Timestamp,
     /// The lane's state and claimed changes.
     pub before: Lane,
+    /// Items that cannot be read. Their products are left alone.
+    pub unreadable: Vec<UnreadableItem>,
+    /// The last changes of the lane's products, if they were read.
+    pub changes: Option<Vec<LastChange>>,
     /// The lists of the member experience.
     pub actual: PolicySnapshot,
     /// Some if the experience has no policy yet; true if it is live.
@@ -123,7 +131,12 @@ impl Observation {
     /// True if the member has everything that the link should bring, once the plan is empty.
     pub fn is_whole(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        let is_missing = |reason| matches!(reason, Reason::LiveUnknown | Reason::MemberRules);
+        let is_missing = |reason| {
+            matches!(
+                reason,
+                Reason::LiveUnknown | Reason::MemberRules | Reason::UnreadableItem
+            )
+        };
         self.quarantine.staying() == 0 && !left.any(|left| is_missing(left.reason))
     }
 
@@ -151,6 +164,13 @@ pub struct Draft<'a> {
     overlay: LaneView,
     plan: Plan,
     report: Report,
+    changes: Option<Vec<LastChange>>,
+}
+
+/// The products of items that cannot be read.
+fn products(unreadable: &[UnreadableItem]) -> BTreeSet<ProductId> {
+    let products = unreadable.iter().filter_map(|item| item.product.clone());
+    products.collect()
 }
 
 impl<'a> Draft<'a> {
@@ -158,7 +178,10 @@ impl<'a> Draft<'a> {
     pub fn new(goal: Goal<'a>, reads: Reads) -> Self {
         let staying = reads.quarantined.iter();
         let staying = staying.filter(|change| !goal.lifted.contains(&change.product));
-        let overlay = (reads.before.state).view(staying.map(Quarantined::change).collect());
+        let overlay = LaneView {
+            unreadable: products(&reads.unreadable),
+            ..(reads.before.state).view(staying.map(Quarantined::change).collect())
+        };
         let desired = &goal.desired.policy;
         let (plan, report) = plan(desired, &reads.actual, &overlay, goal.policy);
         Self {
@@ -167,7 +190,31 @@ impl<'a> Draft<'a> {
             overlay,
             plan,
             report,
+            changes: None,
         }
+    }
+
+    /// True if the last changes of the lane's products are needed: something is to be changed.
+    pub fn needs_changes(&self) -> bool {
+        !self.plan.is_empty()
+    }
+
+    /// Takes the last changes of the lane's products into account: a product whose item cannot be
+    /// read is left alone, because no change of it can be claimed.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Found<LastChange>) -> Self {
+        self.changes = Some(changes.items);
+        if changes.unreadable.is_empty() {
+            return self;
+        }
+        self.overlay
+            .unreadable
+            .extend(products(&changes.unreadable));
+        self.reads.unreadable.extend(changes.unreadable);
+        let desired = &self.goal.desired.policy;
+        let actual = &self.reads.actual;
+        (self.plan, self.report) = plan(desired, actual, &self.overlay, self.goal.policy);
+        self
     }
 
     /// The products whose listings are needed.
@@ -248,12 +295,15 @@ impl<'a> Draft<'a> {
             link_state,
             actual,
             first_policy,
+            unreadable,
             ..
         } = self.reads;
         Observation {
             lane: self.goal.link.lane_of(self.goal.experience),
             at,
             before,
+            unreadable,
+            changes: self.changes,
             actual,
             first_policy,
             link_state,
@@ -380,7 +430,7 @@ impl<'a> Draft<'a> {
             open: &open,
             first_policy: self.reads.first_policy == Some(true),
             oddities: &desired.conditions,
-            management_allowed: desired.policy.allowed().len(),
+            management_allowed: desired.policy.allowed_count(),
             link_state,
             approved: approved.as_ref(),
             restored: restored.as_ref(),

@@ -7,7 +7,7 @@ use crate::approval::{Approval, Hold};
 use crate::error::FaultRecord;
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, PlanHash, ProductId, RunId};
 use crate::link::Mode;
-use crate::plan::{LeftAlone, Plan};
+use crate::plan::{InvalidProducts, LeftAlone, Plan};
 use crate::run::LinkStatus;
 
 /// A lane that was ever planned for.
@@ -86,6 +86,9 @@ pub struct LinkRecord {
     /// asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unchecked: usize,
+    /// Products that differ and whose ids are not valid.
+    #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
+    pub invalid: InvalidProducts,
     /// When the record was written.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::warning::{MOST_WARNINGS, Warning};
 use crate::error::FaultRecord;
 use crate::ids::{LaneId, RunId};
 use crate::records::LettersLeft;
@@ -16,7 +17,8 @@ use crate::wire::Scope;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// `schedule`, `sync-requested`, `management-change-set`, `lane-settled`, `replay-requested`,
-    /// `discard-requested`, `approval-requested`, `rejection-requested` or `restore-requested`.
+    /// `discard-requested`, `approval-requested`, `rejection-requested`, `restore-requested`, or
+    /// `continuation` of a run that cannot be read.
     pub kind: String,
     /// Id of the request, by which `sync --wait` finds the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +101,13 @@ pub struct RunRecord {
     /// Number of lanes that work on it beyond those that are listed. It does not wait for them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub beyond: u32,
+    /// What needs attention and stopped nothing else: each once, and no more than
+    /// [`MOST_WARNINGS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// Number of warnings beyond those that are kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warnings_beyond: u32,
     /// True while its end must still be announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unannounced: bool,
@@ -163,6 +172,8 @@ impl RunRecord {
             superseded: BTreeSet::new(),
             not_seen: BTreeSet::new(),
             quarantined: BTreeMap::new(),
+            warnings: Vec::new(),
+            warnings_beyond: 0,
             unannounced: false,
             letters_left: None,
             beyond: 0,
@@ -190,6 +201,18 @@ impl RunRecord {
     fn has_room(&self) -> bool {
         let ended = self.superseded.len() + self.not_seen.len() + self.quarantined.len();
         self.open.len() + ended < MOST_LANES
+    }
+
+    /// Adds a warning, unless it is there.
+    pub fn warn(&mut self, warning: Warning) {
+        if self.warnings.contains(&warning) {
+            return;
+        }
+        if self.warnings.len() < MOST_WARNINGS {
+            self.warnings.push(warning);
+        } else {
+            self.warnings_beyond += 1;
+        }
     }
 
     /// True if it has ended and has sent changes, which is announced. A run that found everything
@@ -381,6 +404,27 @@ mod tests {
         assert_eq!(record.status, RunStatus::Planning);
         record.planned_at = Some(at(30));
         assert_eq!(record.concluded(at(30)).status, RunStatus::Completed);
+    }
+
+    #[test]
+    fn a_run_keeps_each_warning_once_and_counts_those_beyond_the_limit() {
+        let warning = |number: usize| {
+            let fault = FaultRecord {
+                code: "PMS-3007".to_owned(),
+                message: format!("{number} {}", "x".repeat(1_000)),
+                remedy: String::new(),
+                hint: None,
+            };
+            Warning::new(None, fault)
+        };
+        let mut record = planned(0, 0, &[]);
+        for number in (0..MOST_WARNINGS + 2).chain(0..2) {
+            record.warn(warning(number));
+        }
+        assert_eq!(record.warnings.len(), MOST_WARNINGS);
+        assert_eq!(record.warnings_beyond, 2);
+        let longest = |warning: &Warning| warning.fault.message.len();
+        assert_eq!(record.warnings.iter().map(longest).max(), Some(500));
     }
 
     #[test]

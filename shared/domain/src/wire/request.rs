@@ -25,6 +25,11 @@ impl Scope {
         self.members.is_empty() && self.experiences.is_empty()
     }
 
+    /// True if the scope covers every experience of a member.
+    pub fn is_all_of(&self, member: &MemberName) -> bool {
+        self.experiences.is_empty() && (self.members.is_empty() || self.members.contains(member))
+    }
+
     /// True if the scope covers a member experience.
     pub fn covers(&self, member: &MemberName, experience: &ExperienceId) -> bool {
         (self.members.is_empty() || self.members.contains(member))

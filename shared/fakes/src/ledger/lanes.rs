@@ -7,55 +7,61 @@ use pmp_sync_domain::lane::{FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::ports::{
     Claims, Close, Closing, Lanes, Products, Quarantining, ReadSets, Result,
 };
-use pmp_sync_domain::records::{LastChange, SetRecord};
+use pmp_sync_domain::records::{Found, LastChange, SetRecord};
 use pmp_sync_domain::wire::ChangeMessage;
 
-use super::ItemState;
+use super::{ItemKey, ItemState};
 use crate::limits::check_item;
 use crate::world::World;
 
-impl Products for World {
-    async fn products(&self, lane: &LaneId) -> Result<Vec<LastChange>> {
-        let effect = self.call("Products", &lane.to_string()).await?;
-        effect.answer(self.ledger(|ledger| {
+impl World {
+    /// The items of a lane's products that `wanted` selects.
+    fn items<T>(&self, lane: &LaneId, wanted: impl Fn(&ItemState) -> Option<T>) -> Found<T> {
+        self.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
-            items.map(|(_, item)| item.last_change()).collect()
-        }))
+            let wanted = items.filter_map(|((_, product), item)| {
+                let key = ItemKey::Product(lane.clone(), product.clone());
+                Some(ledger.read(&key, wanted(item)?))
+            });
+            wanted.collect()
+        })
+    }
+}
+
+impl Products for World {
+    async fn products(&self, lane: &LaneId) -> Result<Found<LastChange>> {
+        let effect = self.call("Products", &lane.to_string()).await?;
+        effect.answer(self.items(lane, |item| Some(item.last_change())))
     }
 }
 
 impl Lanes for World {
     async fn state(&self, lane: &LaneId) -> Result<LaneState> {
         let effect = self.call("GetItem", &lane.to_string()).await?;
-        effect.answer(self.ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default()))
+        let state = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::LaneState(lane.clone()))?;
+            Ok(ledger.lanes.get(lane).cloned().unwrap_or_default())
+        })?;
+        effect.answer(state)
     }
 
-    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Found<OpenChange>> {
         let effect = self.call("Query", &lane.to_string()).await?;
-        effect.answer(self.ledger(|ledger| {
-            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
-            items
-                .filter(|(_, item)| item.is_open())
-                .map(|(_, item)| item.change.clone())
-                .collect()
-        }))
+        effect.answer(self.items(lane, |item| item.is_open().then(|| item.change.clone())))
     }
 
-    async fn quarantined(&self, lane: &LaneId) -> Result<Vec<Quarantined>> {
+    async fn quarantined(&self, lane: &LaneId) -> Result<Found<Quarantined>> {
         let effect = self.call("Query", &lane.to_string()).await?;
-        effect.answer(self.ledger(|ledger| {
-            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
-            items
-                .filter_map(|(_, item)| item.quarantined.clone())
-                .collect()
-        }))
+        effect.answer(self.items(lane, |item| item.quarantined.clone()))
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
         let effect = self.call("UpdateItem", &lane.to_string()).await?;
         check_item("UpdateItem", &lane.to_string(), next)?;
         self.ledger(|ledger| {
-            if ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
+            // A newer release has written another revision.
+            let newer = ledger.newer.contains(&ItemKey::LaneState(lane.clone()));
+            if newer || ledger.lanes.get(lane).map_or(0, |state| state.rev) != rev {
                 return Err(ServiceError::new(
                     "UpdateItem",
                     lane.to_string(),
@@ -79,9 +85,13 @@ impl Claims for World {
         let effect = self.call("Claim", change.product.as_str()).await?;
         let key = (change.lane(), change.product.clone());
         let claimed = self.ledger(|ledger| {
+            ledger.check(
+                "UpdateItem",
+                &ItemKey::Product(key.0.clone(), key.1.clone()),
+            )?;
             let newer = |item: &ItemState| item.change.run >= change.run;
             if ledger.items.get(&key).is_some_and(newer) {
-                return false;
+                return Ok(false);
             }
             let claimed = OpenChange {
                 product: change.product.clone(),
@@ -98,8 +108,8 @@ impl Claims for World {
                 change_set: None,
             };
             ledger.items.insert(key, item);
-            true
-        });
+            Ok(true)
+        })?;
         effect.answer(claimed)
     }
 
@@ -113,6 +123,9 @@ impl Claims for World {
         let effect = self.call("Quarantine", change.product.as_str()).await?;
         let quarantined = self.ledger(|ledger| {
             let key = (lane.clone(), change.product.clone());
+            if ledger.is_newer(&key) {
+                return Quarantining::Gone;
+            }
             let item = ledger.items.get_mut(&key);
             let Some(item) =
                 item.filter(|item| item.change.run == change.run && item.closed.is_none())
@@ -142,6 +155,9 @@ impl Claims for World {
         check_item("UpdateItem", &thing, record)?;
         self.ledger(|ledger| {
             let key = (lane.clone(), record.seq);
+            if ledger.newer.contains(&ItemKey::Set(key.0.clone(), key.1)) {
+                return;
+            }
             let known = ledger.sets.get(&key);
             // As in the table, the time when the end was first found is kept.
             let ended_at = known.map_or(record.ended_at, |known| known.ended_at);
@@ -156,14 +172,15 @@ impl Claims for World {
 }
 
 impl ReadSets for World {
-    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Vec<SetRecord>> {
+    async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Found<SetRecord>> {
         let effect = self.call("Query", &lane.to_string()).await?;
         effect.answer(self.ledger(|ledger| {
             let of_lane = ledger.sets.iter().filter(|((of, _), _)| of == lane);
             of_lane
-                .map(|(_, record)| record)
-                .filter(|record| run.is_none_or(|run| record.run == run))
-                .cloned()
+                .filter(|(_, record)| run.is_none_or(|run| record.run == run))
+                .map(|((_, seq), record)| {
+                    ledger.read(&ItemKey::Set(lane.clone(), *seq), record.clone())
+                })
                 .collect()
         }))
     }
@@ -181,7 +198,11 @@ impl Close for World {
         for (product, run) in changes {
             let effect = self.call("Close", product.as_str()).await?;
             self.ledger(|ledger| {
-                let item = ledger.items.get_mut(&(lane.clone(), product.clone()));
+                let key = (lane.clone(), product.clone());
+                if ledger.is_newer(&key) {
+                    return;
+                }
+                let item = ledger.items.get_mut(&key);
                 if let Some(item) = item.filter(|item| item.change.run == *run && item.is_open()) {
                     item.closed = Some(closing);
                     item.closed_at = Some(now);

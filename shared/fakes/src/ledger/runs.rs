@@ -9,11 +9,11 @@ use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Receipts, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
-    Answers, DeadLetterRecord, LaneEntry, LinkRecord, LinkState, LiveRecord, Receipt, RunRecord,
+    DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, Receipt, RunRecord,
     Suspensions,
 };
 
-use super::{ItemState, Kept};
+use super::{ItemKey, ItemState, Kept, MemoryLedger};
 use crate::limits::check_item;
 use crate::world::World;
 
@@ -24,16 +24,26 @@ fn link_key(record: &LinkRecord) -> String {
         .map_or_else(|| format!("{}/*", record.account), LaneId::to_string)
 }
 
+/// Runs as a query reads them.
+fn read_runs<'a>(
+    ledger: &MemoryLedger,
+    runs: impl Iterator<Item = &'a RunRecord>,
+) -> Found<RunRecord> {
+    runs.map(|run| ledger.read(&ItemKey::Run(run.run), run.clone()))
+        .collect()
+}
+
 impl ReadRuns for World {
     async fn config(&self) -> Result<Option<StoredConfig>> {
         let effect = self.call("GetItem", "config").await?;
-        effect.answer(self.ledger(|ledger| {
-            let text = ledger.configs.last().cloned()?;
-            Some(StoredConfig {
-                version: ledger.configs.len() as u64,
-                text,
-            })
-        }))
+        let stored = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::Config)?;
+            let version = ledger.configs.len() as u64;
+            ledger.check("GetItem", &ItemKey::ConfigVersion(version))?;
+            let text = ledger.configs.last().cloned();
+            Ok(text.map(|text| StoredConfig { version, text }))
+        })?;
+        effect.answer(stored)
     }
 
     async fn config_version(&self, version: u64) -> Result<Option<StoredConfig>> {
@@ -41,69 +51,95 @@ impl ReadRuns for World {
         let place = usize::try_from(version)
             .ok()
             .and_then(|version| version.checked_sub(1));
-        effect.answer(self.ledger(|ledger| {
-            Some(StoredConfig {
-                version,
-                text: ledger.configs.get(place?)?.clone(),
-            })
-        }))
+        let stored = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::ConfigVersion(version))?;
+            let text = place.and_then(|place| ledger.configs.get(place).cloned());
+            Ok(text.map(|text| StoredConfig { version, text }))
+        })?;
+        effect.answer(stored)
     }
 
     async fn suspensions(&self) -> Result<Suspensions> {
         let effect = self.call("GetItem", "suspensions").await?;
-        effect.answer(self.ledger(|ledger| ledger.suspensions.clone()))
+        let suspensions = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::Suspensions)?;
+            Ok(ledger.suspensions.clone())
+        })?;
+        effect.answer(suspensions)
     }
 
-    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
+    async fn lanes(&self) -> Result<Found<LaneEntry>> {
         let effect = self.call("Query", "lanes").await?;
-        effect.answer(self.ledger(|ledger| ledger.entries.values().cloned().collect()))
+        effect.answer(self.ledger(|ledger| {
+            let entries = ledger.entries.iter();
+            entries
+                .map(|(lane, entry)| ledger.read(&ItemKey::LaneEntry(lane.clone()), entry.clone()))
+                .collect()
+        }))
     }
 
-    async fn unfinished_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+    async fn unfinished_runs(&self, most: u16) -> Result<Found<RunRecord>> {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {
             let all = ledger.runs.values();
             let unfinished = all.filter(|run| run.is_unfinished());
-            unfinished.take(usize::from(most)).cloned().collect()
+            read_runs(ledger, unfinished.take(usize::from(most)))
         }))
     }
 
-    async fn newest_runs(&self, most: u16) -> Result<Vec<RunRecord>> {
+    async fn newest_runs(&self, most: u16) -> Result<Found<RunRecord>> {
         let effect = self.call("Query", "runs").await?;
         effect.answer(self.ledger(|ledger| {
             let newest = ledger.runs.values().rev();
-            newest.take(usize::from(most)).cloned().collect()
+            read_runs(ledger, newest.take(usize::from(most)))
         }))
     }
 
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>> {
         let effect = self.call("GetItem", "run").await?;
-        effect.answer(self.ledger(|ledger| ledger.runs.get(&run).cloned()))
+        let record = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::Run(run))?;
+            Ok(ledger.runs.get(&run).cloned())
+        })?;
+        effect.answer(record)
     }
 
     async fn link(&self, run: RunId, lane: &LaneId) -> Result<Option<LinkRecord>> {
         let effect = self.call("Query", "link").await?;
-        effect.answer(self.ledger(|ledger| ledger.links.get(&(run, lane.to_string())).cloned()))
+        let record = self.ledger(|ledger| {
+            ledger.check("Query", &ItemKey::Link(run, lane.clone()))?;
+            Ok(ledger.links.get(&(run, lane.to_string())).cloned())
+        })?;
+        effect.answer(record)
     }
 
     async fn link_state(&self, lane: &LaneId) -> Result<LinkState> {
         let effect = self.call("GetItem", "link_state").await?;
-        effect
-            .answer(self.ledger(|ledger| ledger.link_states.get(lane).cloned().unwrap_or_default()))
+        let state = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::LinkState(lane.clone()))?;
+            Ok(ledger.link_states.get(lane).cloned().unwrap_or_default())
+        })?;
+        effect.answer(state)
     }
 
     async fn lists(&self, run: RunId, lane: &LaneId) -> Result<Option<PolicySnapshot>> {
         let effect = self.call("Query", "lists").await?;
-        effect.answer(self.ledger(|ledger| ledger.lists.get(&(run, lane.clone())).cloned()))
+        let lists = self.ledger(|ledger| {
+            ledger.check("Query", &ItemKey::Lists(run, lane.clone()))?;
+            Ok(ledger.lists.get(&(run, lane.clone())).cloned())
+        })?;
+        effect.answer(lists)
     }
 
-    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Answers> {
+    async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {
         let effect = self.call("BatchGetItem", "live").await?;
         effect.answer(self.ledger(|ledger| {
             let known = ledger.live.iter();
             let wanted = known.filter(|(product, _)| products.contains(product));
             wanted
-                .map(|(product, record)| (product.clone(), record.clone()))
+                .map(|(product, record)| {
+                    ledger.read(&ItemKey::Live(product.clone()), record.clone())
+                })
                 .collect()
         }))
     }
@@ -113,6 +149,11 @@ impl WriteRuns for World {
     async fn next_run(&self, now: Timestamp, random: u128) -> Result<RunId> {
         let effect = self.call("UpdateItem", "last run").await?;
         effect.answer(self.ledger(|ledger| {
+            // As in the table: the item is left as it is, and the newest run on record counts.
+            if ledger.newer.contains(&ItemKey::LastRun) {
+                let newest = ledger.runs.keys().next_back().copied();
+                return RunId::next(newest, now.as_millisecond(), random);
+            }
             let next = RunId::next(ledger.last_run, now.as_millisecond(), random);
             ledger.last_run = Some(next);
             next
@@ -122,14 +163,24 @@ impl WriteRuns for World {
     async fn put_run(&self, run: &RunRecord) -> Result<()> {
         let effect = self.call("PutItem", "run").await?;
         check_item("PutItem", "run", run)?;
-        self.ledger(|ledger| ledger.runs.insert(run.run, run.clone()));
+        self.ledger(|ledger| {
+            ledger.check("PutItem", &ItemKey::Run(run.run))?;
+            ledger.runs.insert(run.run, run.clone());
+            Ok(())
+        })?;
         effect.answer(())
     }
 
     async fn put_link(&self, link: &LinkRecord) -> Result<()> {
         let effect = self.call("PutItem", "link").await?;
         let key = (link.run, link_key(link));
-        self.ledger(|ledger| ledger.links.insert(key, link.clone()));
+        self.ledger(|ledger| {
+            if let Some(lane) = &link.lane {
+                ledger.check("PutItem", &ItemKey::Link(link.run, lane.clone()))?;
+            }
+            ledger.links.insert(key, link.clone());
+            Ok(())
+        })?;
         effect.answer(())
     }
 
@@ -137,11 +188,14 @@ impl WriteRuns for World {
         let effect = self.call("PutItem", "link_state").await?;
         check_item("PutItem", "link_state", link_state)?;
         self.ledger(|ledger| {
-            if ledger
-                .link_states
-                .get(lane)
-                .map_or(0, |link_state| link_state.rev)
-                != link_state.rev
+            // A newer release has written another revision.
+            let newer = ledger.newer.contains(&ItemKey::LinkState(lane.clone()));
+            if newer
+                || ledger
+                    .link_states
+                    .get(lane)
+                    .map_or(0, |link_state| link_state.rev)
+                    != link_state.rev
             {
                 let words = "the condition does not hold";
                 let thing = lane.to_string();
@@ -170,11 +224,13 @@ impl WriteRuns for World {
         let effect = self.call("PutItem", "lists").await?;
         let key = (run, lane.clone());
         self.ledger(|ledger| {
+            ledger.check("PutItem", &ItemKey::Lists(run, lane.clone()))?;
             if let Some(watched) = &mut ledger.watched_link_states {
                 watched.push(Kept::Lists(run, lane.clone()));
             }
             ledger.lists.entry(key).or_insert_with(|| lists.clone());
-        });
+            Ok(())
+        })?;
         effect.answer(())
     }
 
@@ -182,7 +238,11 @@ impl WriteRuns for World {
         let effect = self.call("PutItem", "live").await?;
         check_item("PutItem", "live", record)?;
         let key = record.product.clone();
-        self.ledger(|ledger| ledger.live.insert(key, record.clone()));
+        self.ledger(|ledger| {
+            ledger.check("PutItem", &ItemKey::Live(key.clone()))?;
+            ledger.live.insert(key, record.clone());
+            Ok(())
+        })?;
         effect.answer(())
     }
 
@@ -195,6 +255,9 @@ impl WriteRuns for World {
         let effect = self.call("Release", quarantined.product.as_str()).await?;
         self.ledger(|ledger| {
             let key = (lane.clone(), quarantined.product.clone());
+            if ledger.is_newer(&key) {
+                return;
+            }
             let item = ledger.items.get_mut(&key);
             let is_it = |item: &&mut ItemState| {
                 item.quarantined
@@ -231,18 +294,26 @@ impl WriteRuns for World {
             mode: link.mode,
             run: link.run,
         };
-        self.ledger(|ledger| ledger.entries.insert(lane.clone(), entry));
+        self.ledger(|ledger| {
+            ledger.check("PutItem", &ItemKey::LaneEntry(lane.clone()))?;
+            ledger.entries.insert(lane.clone(), entry);
+            Ok(())
+        })?;
         effect.answer(())
     }
 }
 
 impl Receipts for World {
-    async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Vec<Receipt>> {
+    async fn receipts(&self, requests: &BTreeSet<String>) -> Result<Found<Receipt>> {
         let effect = self.call("Receipts", "receipts").await?;
         effect.answer(self.ledger(|ledger| {
             let known = requests.iter();
-            let known = known.filter_map(|request| ledger.receipts.get(request));
-            known.cloned().collect()
+            let known = known.filter_map(|request| ledger.receipts.get_key_value(request));
+            known
+                .map(|(request, receipt)| {
+                    ledger.read(&ItemKey::Receipt(request.clone()), receipt.clone())
+                })
+                .collect()
         }))
     }
 
@@ -251,7 +322,8 @@ impl Receipts for World {
         check_item("PutItem", "receipt", receipt)?;
         self.ledger(|ledger| {
             let known = ledger.receipts.get(&receipt.request);
-            if known.map(|known| known.run) != before {
+            let newer = ItemKey::Receipt(receipt.request.clone());
+            if ledger.newer.contains(&newer) || known.map(|known| known.run) != before {
                 let (words, thing) = ("the condition does not hold", receipt.request.clone());
                 return Err(ServiceError::new("PutItem", thing, Kind::Conflict, words));
             }

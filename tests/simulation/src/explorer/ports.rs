@@ -19,7 +19,7 @@ use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
     Quarantining, ReadCatalog, Result, SendTicks,
 };
-use pmp_sync_domain::records::SetRecord;
+use pmp_sync_domain::records::{Found, SetRecord};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
@@ -123,13 +123,14 @@ impl Lanes for ExplorerPorts {
         self.scheduler.call(Call::State, effect).await
     }
 
-    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
-        let effect = || self.fakes.world.open(lane);
-        self.scheduler.call(Call::Open, effect).await
+    async fn open(&self, lane: &LaneId) -> Result<Found<OpenChange>> {
+        let effect = async || Ok(self.fakes.world.open(lane).await?.items);
+        let open = self.scheduler.call(Call::Open, effect).await?;
+        Ok(open.into())
     }
 
-    async fn quarantined(&self, _: &LaneId) -> Result<Vec<Quarantined>> {
-        Ok(Vec::new())
+    async fn quarantined(&self, _: &LaneId) -> Result<Found<Quarantined>> {
+        Ok(Found::default())
     }
 
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {

@@ -21,7 +21,7 @@ use pmp_sync_domain::ports::{
 };
 use pmp_sync_domain::reconcile::{DesiredState, Goal};
 use pmp_sync_domain::records::{
-    Answers, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
+    DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
     Suspensions,
 };
 use pmp_sync_domain::run::LinkStatus;
@@ -104,6 +104,7 @@ impl LaneRun {
 
     fn record(&self, run: RunId, plan: &Plan) -> LinkRecord {
         LinkRecord {
+            invalid: pmp_sync_domain::plan::InvalidProducts::default(),
             schema: pmp_sync_domain::SCHEMA,
             run,
             member: self.member.clone(),
@@ -140,10 +141,10 @@ impl Lanes for LaneOfRun {
     async fn state(&self, lane: &LaneId) -> Result<LaneState> {
         self.ports.state(lane).await
     }
-    async fn open(&self, lane: &LaneId) -> Result<Vec<OpenChange>> {
+    async fn open(&self, lane: &LaneId) -> Result<Found<OpenChange>> {
         self.ports.open(lane).await
     }
-    async fn quarantined(&self, lane: &LaneId) -> Result<Vec<Quarantined>> {
+    async fn quarantined(&self, lane: &LaneId) -> Result<Found<Quarantined>> {
         self.ports.quarantined(lane).await
     }
     async fn store(&self, lane: &LaneId, rev: u64, next: &LaneState) -> Result<()> {
@@ -188,8 +189,8 @@ impl SendChanges for LaneOfRun {
 }
 
 impl Products for LaneOfRun {
-    async fn products(&self, _: &LaneId) -> Result<Vec<LastChange>> {
-        Ok(Vec::new())
+    async fn products(&self, _: &LaneId) -> Result<Found<LastChange>> {
+        Ok(Found::default())
     }
 }
 
@@ -203,14 +204,14 @@ impl ReadRuns for LaneOfRun {
     async fn suspensions(&self) -> Result<Suspensions> {
         Ok(Suspensions::default())
     }
-    async fn lanes(&self) -> Result<Vec<LaneEntry>> {
-        Ok(Vec::new())
+    async fn lanes(&self) -> Result<Found<LaneEntry>> {
+        Ok(Found::default())
     }
-    async fn newest_runs(&self, _: u16) -> Result<Vec<RunRecord>> {
-        Ok(Vec::new())
+    async fn newest_runs(&self, _: u16) -> Result<Found<RunRecord>> {
+        Ok(Found::default())
     }
-    async fn unfinished_runs(&self, _: u16) -> Result<Vec<RunRecord>> {
-        Ok(Vec::new())
+    async fn unfinished_runs(&self, _: u16) -> Result<Found<RunRecord>> {
+        Ok(Found::default())
     }
     async fn run(&self, _: RunId) -> Result<Option<RunRecord>> {
         Ok(None)
@@ -225,8 +226,8 @@ impl ReadRuns for LaneOfRun {
     async fn lists(&self, _: RunId, _: &LaneId) -> Result<Option<PolicySnapshot>> {
         Ok(None)
     }
-    async fn live(&self, _: &BTreeSet<ProductId>) -> Result<Answers> {
-        Ok(Answers::new())
+    async fn live(&self, _: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {
+        Ok(Found::default())
     }
 }
 

@@ -431,7 +431,7 @@ impl System {
 
     /// The change sets on record.
     pub(crate) fn records(&self, member: char, run: Option<RunId>) -> Vec<SetRecord> {
-        block_on(self.world.sets(&lane(member), run)).unwrap()
+        block_on(self.world.sets(&lane(member), run)).unwrap().items
     }
 
     pub(crate) fn state(&self, member: char) -> LaneState {

@@ -10,7 +10,7 @@ use crate::hint::Hint;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::link::Mode;
-use crate::plan::Reason;
+use crate::plan::{InvalidProducts, Reason};
 use crate::policy::{Action, Standing};
 use crate::wire::Scope;
 
@@ -244,6 +244,9 @@ pub struct WhyLink {
     pub mode: Mode,
     /// One answer for each product, in the order of the question.
     pub answers: Vec<WhyAnswer>,
+    /// Products that differ and whose ids are not valid, so that they cannot be asked for.
+    #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
+    pub invalid: InvalidProducts,
 }
 
 /// The answers for every member experience.

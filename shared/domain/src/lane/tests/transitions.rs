@@ -330,6 +330,7 @@ fn a_plan_is_shown_the_batch_of_a_lane_from_its_intent_to_its_end() {
     assert_eq!(
         lane.view(quarantined.clone()),
         LaneView {
+            unreadable: std::collections::BTreeSet::new(),
             in_flight,
             quarantined,
             member: None,

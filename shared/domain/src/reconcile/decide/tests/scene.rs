@@ -104,6 +104,7 @@ pub(super) fn in_sync() -> Scene {
             conditions: Vec::new(),
         },
         reads: Reads {
+            unreadable: Vec::new(),
             at: later(start(), 600),
             before: Lane {
                 state: LaneState {
@@ -173,6 +174,7 @@ pub(super) fn held() -> Scene {
 
 pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord {
     LinkRecord {
+        invalid: crate::plan::InvalidProducts::default(),
         schema: crate::SCHEMA,
         run,
         member: "acme".parse().unwrap(),

@@ -120,8 +120,9 @@ impl Setting {
 
     /// Serves one scheduled run.
     fn run(&self) {
+        let runs = self.world.ledger(|ledger| ledger.runs.len());
         let records = [Record {
-            id: "m".to_owned(),
+            id: format!("schedule-{runs}"),
             body: SCHEDULED.to_owned(),
             receipt: String::new(),
             deliveries: 1,

@@ -11,7 +11,7 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::{DeadLetter, Lanes, ReadRuns};
 use pmp_sync_domain::wire::ChangeMessage;
 
-use crate::letters::{QUARANTINED, Read};
+use crate::letters::read::{QUARANTINED, Read};
 
 /// Lanes whose quarantined changes are read concurrently.
 const LANES_AT_ONCE: usize = 8;

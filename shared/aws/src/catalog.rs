@@ -2,12 +2,12 @@
 
 pub mod admin;
 mod sets;
+mod terms;
 
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_marketplacecatalog::types::{Change, ChangeStatus, Entity, FailureCode, Filter};
-use aws_smithy_types::{Document, Number};
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
@@ -15,35 +15,12 @@ use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, P
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent, NamedSet, StartedSet};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::terms::{
+    ALLOW, CATALOG, CREATE_POLICY, DENY, EXPERIENCE, MOST_PAGES, is_no_scope, scopes, to_json,
+};
 use crate::service_error;
-
-/// The only catalog of the API.
-const CATALOG: &str = "AWSMarketplace";
-/// The entity type with its version, in the form that changes need.
-const EXPERIENCE: &str = "Experience@1.0";
-/// The change types.
-const ALLOW: &str = "AllowProductProcurement";
-const DENY: &str = "DenyProductProcurement";
-const CREATE_POLICY: &str = "CreateProcurementPolicy";
-/// The most pages of a list that are read, with 50 experiences or 20 change sets each.
-const MOST_PAGES: usize = 40;
-
-/// The scopes of lists: what is shared with the account, and what it owns. Private Marketplace
-/// entities belong to the organization's management account. They are shared with the delegated
-/// administrator, who sees them only with the filter; a management account that is its own
-/// administrator sees them only without it (Catalog API guide).
-fn scopes() -> [Option<Filter>; 2] {
-    let shared = Filter::builder().name("Scope").value_list("SharedWithMe");
-    [Some(shared.build()), None]
-}
-
-/// True if the service has no list in this scope for this account. The guide does not say what it
-/// answers then: an empty list is expected, and a refusal counts as one if the other scope answers.
-fn is_no_scope(error: &ServiceError) -> bool {
-    error.code.is_some() && matches!(error.kind, Kind::Refused | Kind::NotFound)
-}
 
 /// Read-only access to experiences and policies.
 #[derive(Debug, Clone)]
@@ -147,24 +124,6 @@ impl ReadOnlyCatalog {
 struct Listed {
     id: String,
     name: String,
-}
-
-fn to_json(document: &Document) -> Value {
-    match document {
-        Document::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .map(|(name, value)| (name.clone(), to_json(value)))
-                .collect(),
-        ),
-        Document::Array(items) => Value::Array(items.iter().map(to_json).collect()),
-        Document::Number(Number::PosInt(number)) => json!(number),
-        Document::Number(Number::NegInt(number)) => json!(number),
-        Document::Number(Number::Float(number)) => json!(number),
-        Document::String(text) => Value::String(text.clone()),
-        Document::Bool(value) => Value::Bool(*value),
-        Document::Null => Value::Null,
-    }
 }
 
 impl ReadCatalog for ReadOnlyCatalog {

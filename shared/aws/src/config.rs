@@ -16,10 +16,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
 
+pub use crate::region::REGION;
 use crate::service_error;
-
-/// The only region of Private Marketplace (AWS Marketplace buyer guide).
-pub const REGION: &str = "us-east-1";
 
 /// Attempts at one call, including the first: the SDK's standard.
 const ATTEMPTS: u32 = 3;

@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use pmp_sync_domain::error::{Kind, ServiceError};
 
-use crate::config::REGION;
+use crate::region::REGION;
 
 /// The code of an error about a bucket in another region, for which S3 has several.
 pub const BUCKET_ELSEWHERE: &str = "BucketElsewhere";

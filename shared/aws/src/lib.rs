@@ -18,6 +18,7 @@ pub mod marketplace;
 pub mod members;
 pub mod outbox;
 pub mod queue;
+mod region;
 pub mod system;
 
 pub use self::errors::{BUCKET_ELSEWHERE, error_chain, if_there, service_error};

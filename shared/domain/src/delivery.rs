@@ -1,27 +1,15 @@
 //! Delivery of messages, for both Lambda functions: each message of a batch is acknowledged,
 //! retried, or sent to the dead-letter queue.
 
-use std::collections::BTreeMap;
+pub(crate) mod record;
 
-use jiff::Timestamp;
+pub use self::record::Record;
+
+use std::collections::BTreeMap;
 
 use crate::error::ServiceError;
 use crate::ports::DeadLetters;
-
-/// A message of a batch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Record {
-    /// Message id of the queue.
-    pub id: String,
-    /// The body, as it was sent.
-    pub body: String,
-    /// Receipt handle of this delivery.
-    pub receipt: String,
-    /// How often it has been delivered, this time included. 0 if the queue did not say.
-    pub deliveries: u32,
-    /// When it was delivered for the first time, if the queue said so.
-    pub first_delivered: Option<Timestamp>,
-}
+use crate::text::beginning;
 
 /// After this many seconds a message that failed once is delivered again.
 const FIRST_DELAY: u32 = 5;
@@ -58,11 +46,6 @@ pub struct Undeliverable<'a> {
 /// The most bytes of the body of a dead letter: a message of 1 MiB with its attributes (SQS
 /// reference), which are fewer than 8 KB here.
 const MOST_BODY: usize = 1_048_576 - 8_192;
-
-/// The beginning of a text, in at most `most` bytes.
-pub fn beginning(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
-}
 
 /// Sends a message to the dead-letter queue. Of one that would not fit there with its attributes,
 /// the beginning is sent.

@@ -122,7 +122,7 @@ fn ledger_words(error: &ServiceError) -> String {
 const MOST_MESSAGE: usize = 4_000;
 
 fn bounded(message: &str) -> String {
-    crate::delivery::beginning(message, MOST_MESSAGE).to_owned()
+    crate::text::beginning(message, MOST_MESSAGE).to_owned()
 }
 
 /// Why a run could serve no link at all.

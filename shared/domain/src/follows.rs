@@ -121,14 +121,16 @@ mod tests {
         let mut text = "schema = 1\n".to_owned();
         for (name, digit) in [("emea", 2), ("apac", 3)] {
             let account = digit.to_string().repeat(12);
-            text += &format!(
+            let member = format!(
                 "[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"id\"\n"
             );
+            text.push_str(&member);
         }
         for (management, member, target) in links {
-            text += &format!(
+            let link = format!(
                 "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{member}\"\nmember_experience = \"{target}\"\n"
             );
+            text.push_str(&link);
         }
         match Config::parse(&text) {
             Ok(_) => Vec::new(),

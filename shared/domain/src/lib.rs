@@ -28,6 +28,7 @@ pub mod records;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod text;
 pub mod time;
 pub mod try_transition;
 pub mod wire;

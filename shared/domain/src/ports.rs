@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::closed_list::closed_list;
-use crate::delivery::Record;
+use crate::delivery::record::Record;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};

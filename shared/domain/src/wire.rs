@@ -14,6 +14,7 @@ pub mod events;
 pub mod limits;
 mod names;
 mod request;
+mod size;
 mod trigger;
 
 pub use self::approval::approval_requested;

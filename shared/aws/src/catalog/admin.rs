@@ -14,7 +14,8 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
-use super::{CATALOG, CREATE_POLICY, EXPERIENCE, Listed, ReadOnlyCatalog, is_no_scope, scopes};
+use super::terms::{CATALOG, CREATE_POLICY, EXPERIENCE, is_no_scope, scopes};
+use super::{Listed, ReadOnlyCatalog};
 use crate::service_error;
 
 /// The name of the change that creates an experience, by which other changes of its change set

@@ -14,7 +14,7 @@ use pmp_sync_domain::lane::{NamedSet, SetContent, StartedSet};
 use pmp_sync_domain::ports::Result;
 use serde::Deserialize;
 
-use super::{ALLOW, CATALOG, CREATE_POLICY, DENY, MOST_PAGES, is_no_scope, scopes, to_json};
+use super::terms::{ALLOW, CATALOG, CREATE_POLICY, DENY, MOST_PAGES, is_no_scope, scopes, to_json};
 use crate::service_error;
 
 fn filter(name: &str, value: &str) -> Filter {

@@ -8,16 +8,11 @@ use pmp_sync_domain::ports::ChangeSetStatus;
 use pmp_sync_fakes::{ChangeSetRecord, Written};
 
 use super::invariants::{FOREIGN, Violation, broken};
-use super::scene::{HOUR, MINUTE, at};
+use super::scene::{HOUR, MINUTE, at, installation};
 use super::state::Simulator;
 
 /// What the random part of an old name may be that is not random.
 const NOT_RANDOM: u128 = 0;
-
-/// The installation of the world's workers.
-pub(crate) fn installation() -> InstallationId {
-    InstallationId::of_ledger("the ledger of the world")
-}
 
 fn another() -> InstallationId {
     InstallationId::of_ledger("the ledger of somebody else")

@@ -14,9 +14,9 @@ use pmp_sync_domain::time::later;
 use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
-use super::foreign::installation;
 use super::invariants::{Invariants, Violation, broken, our_name};
 use super::rng::Rng;
+use super::scene::installation;
 use super::state::Simulator;
 use super::task::WORKER_TIMEOUT;
 use crate::reference::forbids;

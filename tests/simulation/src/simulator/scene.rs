@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use pmp_sync_domain::guard::GuardName;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, InstallationId, LaneId, ProductId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::PolicySnapshot;
 
@@ -17,6 +17,11 @@ const BEGIN: i64 = 1_767_225_600_000;
 /// A minute and an hour in milliseconds.
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// The installation of the world's workers.
+pub(crate) fn installation() -> InstallationId {
+    InstallationId::of_ledger("the ledger of the world")
+}
 
 /// The moment that is so many milliseconds after the beginning.
 pub(crate) fn at(millis: i64) -> Timestamp {

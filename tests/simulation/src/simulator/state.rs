@@ -10,10 +10,10 @@ use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
-use super::foreign::installation;
 use super::guards::Guards;
 use super::invariants::{Invariants, Violation};
 use super::rng::Rng;
+use super::scene::installation;
 use super::scene::{Profile, Scene, at, counted};
 use super::stats::Stats;
 use super::task::{Task, WORKER_TIMEOUT};

@@ -142,5 +142,9 @@ mutate sends-two-letters one-letter worker/src/settle.rs \
     's/Quarantining::Before\(at\) if later\(at, timeout\) > now/Quarantining::Before(at) if later(at, timeout) < at/'
 mutate replays-letters-alone converged producer/src/handlers/dead_letters.rs \
     's/let quarantined = quarantined_of\(&context\.ledger, case\.member\)\.await\?;/quarantined_of(\&context.ledger, case.member).await?;\n        let quarantined = Vec::new();/'
+mutate holds-back-what-has-settled announced-apart worker/src/advance.rs \
+    's/(let Err\(error\) = announce_settled\(context, lane, Some\(run\)\)\.await else \{.*?\n    \};)/$1\n    if true {\n        return Err(error);\n    }/s'
+mutate holds-back-new-rules announced-apart worker/src/member_rules.rs \
+    's/let _put = (announce_settled\(context, lane, state\.planned_run\(\)\)\.await);/$1?;/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

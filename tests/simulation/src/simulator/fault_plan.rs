@@ -44,6 +44,8 @@ pub(crate) struct FaultPlan {
     pub(crate) denied: Option<&'static str>,
     /// The last operation that was called.
     pub(crate) last: &'static str,
+    /// Operations whose calls failed since they were last taken.
+    pub(crate) refused: Vec<&'static str>,
     /// Failures since they were last taken.
     pub(crate) failed: Vec<&'static str>,
     /// Calls since they were last taken, if they are wanted.
@@ -66,6 +68,7 @@ impl FaultPlan {
             lose,
             denied: None,
             last: "",
+            refused: Vec::new(),
             failed: Vec::new(),
             calls: traced.then(Vec::new),
         }))
@@ -98,6 +101,7 @@ impl FaultPlan {
         };
         if fate != Fate::Go {
             self.failed.push(name);
+            self.refused.push(call.operation);
         }
         if let Some(calls) = &mut self.calls {
             let end = if fate == Fate::Go { "" } else { " -> " };

@@ -14,13 +14,15 @@ use super::fault_plan;
 use super::invariants::{Violation, broken};
 use super::scene::{at, since_begin};
 use super::state::Simulator;
-use super::task::{Handling, Held, Task, WORKER_TIMEOUT};
+use super::task::{Handling, Held, Task, Trouble, WORKER_TIMEOUT};
 use pmp_sync_fakes::Delivery;
 
 /// How long a message is hidden from others while an invocation has it, in milliseconds.
 const WORKER_VISIBILITY: i64 = 180_000;
 /// The same for the producer, in seconds.
 const PRODUCER_VISIBILITY: i64 = 720;
+/// The operation that announces.
+const PUT_EVENTS: &str = "PutEvents";
 /// Invocations of one worker at a time.
 const WORKERS_AT_ONCE: usize = 2;
 
@@ -167,6 +169,7 @@ impl Simulator {
             visible: self.now + visibility,
             deadline,
             ready: self.now + self.rng.of("first-call-time").between(1, self.profile.pace),
+            trouble: Trouble::default(),
         };
         self.trace.line(self.now, || {
             let what = match &task.held {
@@ -202,8 +205,14 @@ impl Simulator {
             return Ok(());
         }
         let mut context = Context::from_waker(Waker::noop());
+        // What others have called in the meantime.
+        fault_plan::with(&self.fault_plan, |fault_plan| fault_plan.refused.clear());
         let answer = task.handling.as_mut().poll(&mut context);
-        let last = fault_plan::with(&self.fault_plan, |fault_plan| fault_plan.last);
+        let (last, refused) = fault_plan::with(&self.fault_plan, |fault_plan| {
+            (fault_plan.last, std::mem::take(&mut fault_plan.refused))
+        });
+        task.trouble.events |= refused.contains(&PUT_EVENTS);
+        task.trouble.others |= refused.iter().any(|operation| *operation != PUT_EVENTS);
         // One call of the fake stands for a tenth of a batch, or for one of many at the same time.
         let quick = matches!(last, "SendMessageBatch" | "Close" | "Claim" | "Quarantine");
         let mut took = self
@@ -223,6 +232,7 @@ impl Simulator {
         }
         if let Some(task) = self.tasks.get_mut(place) {
             task.ready = self.now + took;
+            task.trouble.others |= slow;
         }
         self.observe(member, number)?;
         if slow {
@@ -230,9 +240,26 @@ impl Simulator {
             self.invariants.disturb(member, self.now);
         }
         if let Poll::Ready(again) = answer {
+            self.holds_nothing_back(place, &again)?;
             self.finish(place, &again);
         }
         Ok(())
+    }
+
+    /// Checks that no message comes again because an event was not accepted.
+    fn holds_nothing_back(&self, place: usize, again: &[bool]) -> Result<(), Violation> {
+        let Some(task) = self.tasks.get(place) else {
+            return Ok(());
+        };
+        if !task.trouble.events || task.trouble.others || !again.contains(&true) {
+            return Ok(());
+        }
+        broken("announced-apart", || {
+            format!(
+                "#{}: messages come again although only events were not accepted",
+                task.number
+            )
+        })
     }
 
     fn drop_task(&mut self, place: usize, how: &str) {

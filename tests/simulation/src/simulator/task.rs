@@ -31,6 +31,17 @@ pub(crate) struct Task {
     pub(crate) deadline: i64,
     /// When its current call is answered.
     pub(crate) ready: i64,
+    /// Which of its calls failed.
+    pub(crate) trouble: Trouble,
+}
+
+/// Which calls of an invocation failed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trouble {
+    /// An event was not accepted.
+    pub(crate) events: bool,
+    /// Another call failed, or was slow.
+    pub(crate) others: bool,
 }
 
 impl Task {

@@ -246,6 +246,7 @@ fn a_profile_that_needs_another_command_first_is_told_which() {
     let told = asked("guarded");
     let advice = "aws configure export-credentials --profile guarded";
     assert!(told.contains(advice), "{told}");
+    assert!(asked("new").contains("`aws login --profile new`"));
     assert!(asked("team").contains("`aws sso login --profile team`"));
     assert!(asked("through").contains("`aws sso login --profile team`"));
     // A session that has ended.
@@ -262,4 +263,27 @@ fn a_profile_that_needs_another_command_first_is_told_which() {
         told.contains("`aws sso login --profile team`") && told.contains("expired"),
         "{told}"
     );
+}
+
+#[test]
+fn a_session_of_aws_login_is_used() {
+    let home = Home::new();
+    let file = home.file(
+        "aws",
+        "[profile new]\nlogin_session = arn:aws:iam::111111111111:user/Admin\n",
+    );
+    let cache = home.path().join(".aws/login/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(
+        cache.join("fba081600f70f13c6df8b0f3f104fd8d272d2fee0ce2936f6634fdf3cbbf5422.json"),
+        r#"{"accessToken": {"accessKeyId": "ASIATEST", "secretAccessKey": "test", "sessionToken": "session", "accountId": "111111111111", "expiresAt": "2199-12-25T21:30:00Z"}, "tokenType": "aws_sigv4", "refreshToken": "refresh", "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "not needed before the session ends"}"#,
+    )
+    .unwrap();
+    let aws = FakeAws::with_config("schema = 1\n");
+    let variables = [
+        ("AWS_CONFIG_FILE", text(&file)),
+        ("AWS_PROFILE", "new"),
+        aws.variables()[0],
+    ];
+    home.run_with(&["config", "show"], &variables).ended_with(0);
 }

@@ -1,10 +1,11 @@
 //! The ledger in memory, with the conditions of the real writes.
 
+mod item_key;
 mod lanes;
 mod newer;
 mod runs;
 
-pub use self::newer::ItemKey;
+pub use self::item_key::ItemKey;
 
 use std::collections::{BTreeMap, BTreeSet};
 

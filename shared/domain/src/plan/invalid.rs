@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::reason::Reason;
 use crate::link::LinkPolicy;
 use crate::policy::{Action, PolicySnapshot, Standing};
 

@@ -1,44 +1,12 @@
 //! Items that a newer release wrote: this one can neither read nor overwrite them.
 
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::records::UnreadableItem;
 
 use super::MemoryLedger;
-
-/// An item of the ledger, by its kind and place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ItemKey {
-    /// The state of a lane.
-    LaneState(LaneId),
-    /// The last change of a product on a lane.
-    Product(LaneId, ProductId),
-    /// The record of a change set.
-    Set(LaneId, u64),
-    /// A link state.
-    LinkState(LaneId),
-    /// The entry of a lane in the list of lanes.
-    LaneEntry(LaneId),
-    /// A run.
-    Run(RunId),
-    /// The record of a link in a run.
-    Link(RunId, LaneId),
-    /// The member's lists before a run.
-    Lists(RunId, LaneId),
-    /// The listing of a product.
-    Live(ProductId),
-    /// The number of the newest configuration.
-    Config,
-    /// A version of the configuration.
-    ConfigVersion(u64),
-    /// The suspensions.
-    Suspensions,
-    /// The last run id that was assigned.
-    LastRun,
-    /// The receipt of a request.
-    Receipt(String),
-}
+use super::item_key::ItemKey;
 
 impl MemoryLedger {
     /// Fails if a newer release wrote the item.

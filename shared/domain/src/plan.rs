@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::closed_list::closed_list;
 use crate::ids::{PlanHash, ProductId};
 use crate::lane::{BATCH, LaneView};
 use crate::link::{LinkPolicy, Mode};

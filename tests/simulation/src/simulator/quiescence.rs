@@ -262,6 +262,15 @@ impl Simulator {
         let helpless: BTreeSet<_> = helpless.iter().map(LaneId::to_string).collect();
         self.world.ledger(|ledger| {
             for run in ledger.runs.values() {
+                // The inbox loses no continuation, so what was handed on goes on.
+                if run.status == RunStatus::Superseded
+                    && run.continued > 0
+                    && run.planned_at.is_none()
+                {
+                    return broken("runs-end", || {
+                        format!("{} was handed on, and never went on", run.run)
+                    });
+                }
                 let excused = run.status == RunStatus::Applying && run.open.is_subset(&helpless);
                 if !run.status.is_final() && !excused {
                     return broken("runs-end", || {

@@ -167,7 +167,7 @@ impl Profile {
             stays: rng.of("stays").once_in(3),
             events: rng.of("events").count(2, 24),
             duration,
-            patience: *rng.of("patience").pick(&[120, 120, 60]).unwrap_or(&120),
+            patience: *rng.of("patience").pick(&[120, 120, 60, 52]).unwrap_or(&120),
             until,
             healed: rng.of("healed").once_in(2),
             management_fixed: !rng.of("management-fixed").once_in(4),

@@ -34,7 +34,7 @@ use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest, blank, observed};
 use crate::reconcile::reconcile_or_fail;
 use crate::reconcile::remember::remember;
 use crate::run::begin::{close_interrupted, open_run};
-use crate::run::finish::{add_outcomes, fail_run, finish_run};
+use crate::run::finish::{add_outcomes, fail_run, finish_run, warn_of_items};
 use crate::setup::Setup;
 
 /// Why a request about a hold has no effect.
@@ -122,8 +122,9 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     tracing::info!(%run, kind, lane = %request.lane, of = %request.run, "the run begins");
     context.ledger.put_run(&record).await?;
     // An interrupted request is delivered again and becomes another run. There may be many before
-    // the next hour. Runs that cannot be read are reported by runs of links.
-    let _ = close_interrupted(context, run).await?;
+    // the next hour.
+    let older = close_interrupted(context, run).await?;
+    warn_of_items(&mut record, &older.unreadable);
     let case = Case {
         run,
         request,

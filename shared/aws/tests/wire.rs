@@ -271,7 +271,7 @@ async fn a_claim_is_conditioned_on_the_run() {
     let body = &script.seen()[0].body;
     assert_eq!(
         body["ConditionExpression"],
-        "attribute_not_exists(#run) OR #run < :run"
+        "(attribute_not_exists(#run) OR #run < :run) AND (attribute_not_exists(#schema) OR #schema <= :schema)"
     );
     let rank = body["ExpressionAttributeValues"][":rank"]["S"]
         .as_str()
@@ -382,7 +382,7 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
     let seen = script.seen();
     assert_eq!(
         seen[0].body["ConditionExpression"],
-        "#run = :run AND begins_with(#open_rank, :open)"
+        "#run = :run AND begins_with(#open_rank, :open) AND (attribute_not_exists(#schema) OR #schema <= :schema)"
     );
     let values = &seen[0].body["ExpressionAttributeValues"];
     assert_eq!(values[":rank"], json!({ "S": "Q#p1" }));
@@ -393,7 +393,7 @@ async fn a_quarantined_change_keeps_a_rank_of_its_own_and_is_read_by_it() {
     );
     assert_eq!(
         seen[8].body["ConditionExpression"],
-        "#run = :run AND #open_rank = :rank"
+        "#run = :run AND #open_rank = :rank AND (attribute_not_exists(#schema) OR #schema <= :schema)"
     );
 }
 
@@ -424,7 +424,10 @@ async fn a_change_set_is_put_on_record_by_an_update_and_expires_with_the_runs() 
         body["Key"],
         json!({ "pk": { "S": "LANE#222222222222#exp-1" }, "sk": { "S": "SET#000000000042" } })
     );
-    assert!(body.get("ConditionExpression").is_none());
+    assert_eq!(
+        body["ConditionExpression"],
+        "attribute_not_exists(#schema) OR #schema <= :schema"
+    );
     let expression = body["UpdateExpression"].as_str().unwrap();
     assert_eq!(
         expression,
@@ -554,7 +557,7 @@ async fn only_a_claimed_change_is_closed_and_never_a_quarantined_one() {
     let body = &script.seen()[0].body;
     assert_eq!(
         body["ConditionExpression"],
-        "#run = :run AND begins_with(#open_rank, :open)"
+        "#run = :run AND begins_with(#open_rank, :open) AND (attribute_not_exists(#schema) OR #schema <= :schema)"
     );
     assert_eq!(
         body["ExpressionAttributeValues"][":open"],
@@ -709,7 +712,10 @@ async fn the_experience_of_an_account_is_set_beside_what_else_its_item_has() {
     let values = &sent.body["ExpressionAttributeValues"];
     assert_eq!(values[":experience"]["S"], "exp-9");
     assert_eq!(values[":now"]["S"], "2026-01-02T03:04:05Z");
-    assert_eq!(sent.body["ConditionExpression"], "attribute_exists(pk)");
+    assert_eq!(
+        sent.body["ConditionExpression"],
+        "attribute_exists(pk) AND (attribute_not_exists(#schema) OR #schema <= :schema)"
+    );
 }
 
 #[tokio::test]

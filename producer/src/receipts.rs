@@ -4,6 +4,7 @@
 //! that is delivered again is served if its run is past its links; otherwise it gets another run,
 //! and the interrupted one is superseded.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::delivery::Record;
@@ -76,17 +77,17 @@ impl Asked {
             }
         }
         for receipt in found.items {
-            if !runs.contains_key(&receipt.run) {
+            let run = match runs.entry(receipt.run) {
+                Entry::Occupied(known) => known.into_mut(),
                 // Without its run, which cannot be read, the request gets another one.
-                let run = match ledger.run(receipt.run).await {
+                Entry::Vacant(place) => place.insert(match ledger.run(receipt.run).await {
                     Err(error) if error.is_unreadable() => None,
                     run => run?,
-                };
-                runs.insert(receipt.run, run);
-            }
+                }),
+            };
             let of_key = requests.iter_mut();
             for asked in of_key.filter(|asked| asked.key == receipt.request) {
-                asked.interrupted = runs.get(&receipt.run).cloned().flatten();
+                asked.interrupted.clone_from(run);
                 asked.before = Some(receipt.clone());
             }
         }

@@ -14,7 +14,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::ids::{AccountId, ExperienceId};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
@@ -103,10 +103,7 @@ fn a_link_without_targets_is_a_warning_of_the_run_and_stops_nothing() {
         panic!("{:?}", record.warnings);
     };
     assert_eq!(warning.fault.code, "PMS-3007");
-    assert_eq!(
-        warning.member.as_ref().map(|name| name.as_str()),
-        Some("one")
-    );
+    assert_eq!(warning.member.as_ref().map(MemberName::as_str), Some("one"));
     let key = (record.run, "222222222222/*".to_owned());
     let link = world.ledger(|ledger| ledger.links[&key].clone());
     assert_eq!(link.status, LinkStatus::NoTargets);

@@ -147,11 +147,8 @@ pub(crate) async fn quarantine<L: Ledger, C: Catalog, O: Outbox, S: System>(
         let now = context.now();
         let timeout = context.member.timeout_seconds;
         match context.ledger.quarantine(lane, failed, now).await? {
-            Quarantining::Now => {
-                send_letter(context, lane, failed).await?;
-            }
             Quarantining::Before(at) if later(at, timeout) > now => return Ok(false),
-            Quarantining::Before(_) => {
+            Quarantining::Now | Quarantining::Before(_) => {
                 send_letter(context, lane, failed).await?;
             }
             Quarantining::Gone => {

@@ -4,7 +4,7 @@ mod live;
 
 use std::time::Duration;
 
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{LaneId, MemberName, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{Found, RunRecord};
@@ -307,7 +307,7 @@ pub(crate) fn tell_warnings(context: &Context, run: &RunRecord) {
 /// The warnings of a run in words.
 pub(crate) fn warnings(run: &RunRecord) -> Vec<String> {
     let told = run.warnings.iter().map(|warning| {
-        let about = warning.member.as_ref().map(|member| member.as_str());
+        let about = warning.member.as_ref().map(MemberName::as_str);
         format!("warning: {}", output::fault(about, &warning.fault))
     });
     let more =

@@ -6,6 +6,7 @@ use pmp_sync_domain::records::UnreadableItem;
 
 /// A record of an earlier run. One that cannot be read counts as expired, as every record does one
 /// day, and is reported.
+#[expect(clippy::result_large_err, reason = "the error of every step on a link")]
 pub(crate) fn or_expired<T>(
     read: Result<Option<T>>,
     unreadable: &mut Vec<UnreadableItem>,

@@ -89,9 +89,8 @@ where
     for link in links {
         match &link.target {
             Target::One(experience) if *experience == entry.lane.experience => return Ok(None),
-            Target::One(_) => {}
             Target::EveryLive if setup.config.is_free(&entry.lane.experience) => star = Some(link),
-            Target::EveryLive => {}
+            Target::One(_) | Target::EveryLive => {}
         }
     }
     let (ledger, lane) = (&context.ledger, &entry.lane);

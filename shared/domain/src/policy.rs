@@ -304,9 +304,9 @@ mod tests {
     fn ids_that_are_not_valid_are_kept_apart_and_counted() {
         let long = "x".repeat(51);
         let details = format!(
-            r##"{{"Statements":[
+            r#"{{"Statements":[
                 {{"Effect":"Allow","Resources":[{{"Type":"Product","Ids":["a", "", "a b", "a#b", "a\"b", "ü", "{long}", 7, null, "both"]}}]}},
-                {{"Effect":"Deny","Resources":[{{"Type":"Product","Ids":["d", "d d", "a#b"]}}]}}]}}"##
+                {{"Effect":"Deny","Resources":[{{"Type":"Product","Ids":["d", "d d", "a#b"]}}]}}]}}"#
         );
         let snapshot = PolicySnapshot::from_details(&details).unwrap();
         assert_eq!(snapshot.allowed().len(), 2);

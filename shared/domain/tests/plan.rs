@@ -513,11 +513,9 @@ proptest! {
                 Reason::Quarantined => scene.lane.quarantined.contains(&change),
                 Reason::MemberRules => scene.lane.member.as_ref().is_some_and(|rules| rules.forbids(left.wanted)),
                 Reason::Frozen => scene.link.frozen,
-                // Nobody has asked AWS Marketplace here.
-                Reason::NotLive | Reason::LiveUnknown => false,
                 Reason::UnreadableItem => scene.lane.unreadable.contains(&left.product),
-                // It has no valid id to be listed by.
-                Reason::InvalidId => false,
+                // Nobody has asked AWS Marketplace here, and what has no valid id is listed apart.
+                Reason::NotLive | Reason::LiveUnknown | Reason::InvalidId => false,
             };
             prop_assert!(holds, "{:?}", left);
         }

@@ -156,10 +156,6 @@ impl FifoQueue {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that finds something wrong is to panic"
-)]
 mod tests {
     use super::*;
 

@@ -289,7 +289,7 @@ fn a_request_that_was_given_up_on(ward: &Ward) {
 
 fn what_could_not_be_delivered(ward: &Ward) {
     with_message(ward, &ward.management(), "pmp-sync-undelivered", || {
-        ward.tells(0, &[("undelivered", "", "warn", "aws sqs receive-message")])
+        ward.tells(0, &[("undelivered", "", "warn", "aws sqs receive-message")]);
     });
 }
 

@@ -26,6 +26,10 @@ pub(super) struct Facts {
 impl Facts {
     /// Reads the named profile, or the one of the environment. A file that cannot be read is reported
     /// by the SDK.
+    #[expect(
+        clippy::default_trait_access,
+        reason = "aws-config gives the type no name of its own"
+    )]
     pub(super) async fn read(profile: Option<&str>) -> Self {
         let named = profile.map(|name| Cow::Owned(name.to_owned()));
         let read = load(&Fs::real(), &Env::real(), &Default::default(), named).await;

@@ -116,7 +116,7 @@ impl<'a> Events<'a> {
             LinkStatus::Underway => Some(What::Underway(Counted::new(link))),
             LinkStatus::Suspended => Some(What::Suspended(Counted::new(link))),
             LinkStatus::Removed => Some(What::Removed),
-            LinkStatus::Failed => Some(What::Failed {
+            LinkStatus::Failed | LinkStatus::NoTargets => Some(What::Failed {
                 fault: link.fault.as_ref(),
             }),
             // A request about a hold has an event above.
@@ -124,9 +124,6 @@ impl<'a> Events<'a> {
             | LinkStatus::Rejected
             | LinkStatus::Refused
             | LinkStatus::LeftOut => None,
-            LinkStatus::NoTargets => Some(What::Failed {
-                fault: link.fault.as_ref(),
-            }),
         };
         if let Some(what) = what {
             self.add(link.at, Some(link), what);

@@ -40,7 +40,6 @@ pub(crate) enum StatusAnswer<'a> {
     },
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn no_faults(faults: &&[FaultRecord]) -> bool {
     faults.is_empty()
 }

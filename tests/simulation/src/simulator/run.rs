@@ -83,10 +83,8 @@ impl Simulator {
                 offer(when, Turn::Deliver(member));
             }
         }
-        if !producing {
-            if let Some(visible) = self.world.inbox(|inbox| inbox.next_visible()) {
-                offer(since_begin(visible).max(self.now), Turn::Requests);
-            }
+        if !producing && let Some(visible) = self.world.inbox(|inbox| inbox.next_visible()) {
+            offer(since_begin(visible).max(self.now), Turn::Requests);
         }
         if let Some(when) = self.next_end() {
             offer(when, Turn::SetEnds);

@@ -182,9 +182,12 @@ where
         policy,
         conditions: Vec::new(),
     };
+    // What a replay releases was not shown, and would end the rollback.
+    let none = BTreeSet::new();
     let goal = Goal {
         desired: &desired,
         rollback: true,
+        lifted: &none,
         ..request.goal
     };
     let back = ReconcileRequest { goal, ..*request };

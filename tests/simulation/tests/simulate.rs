@@ -11,6 +11,16 @@ use pmp_sync_simulation::simulator::{Stats, simulate};
 /// Worlds of this test.
 const WORLDS: u64 = 300;
 
+/// A replay during a rollback that was not sent completely; a start that could not be repeated for a while.
+const WRONG_ONCE: [u64; 2] = [1_879_602_861, 1_879_608_092];
+
+#[test]
+fn worlds_in_which_something_was_wrong_once_end_as_they_should() {
+    for seed in WRONG_ONCE {
+        assert_eq!(simulate(seed, false).violation, None, "seed {seed}");
+    }
+}
+
 #[test]
 fn a_few_hundred_worlds_end_as_they_should() {
     let halves = std::thread::scope(|scope| {

@@ -84,6 +84,11 @@ pub fn first_tick(state: &LaneState, now: Timestamp) -> Timestamp {
 
 /// When the next Tick of a change set in flight is due: after a quarter of its age.
 pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
+    within(now, later(now, quarter_of_age(state, now)))
+}
+
+/// A quarter of the age of the intent, in seconds: 1 at least, and no more than a Tick can be delayed.
+fn quarter_of_age(state: &LaneState, now: Timestamp) -> i64 {
     let age = state
         .intent
         .as_ref()
@@ -94,14 +99,21 @@ pub fn later_tick(state: &LaneState, now: Timestamp) -> Timestamp {
         reason = "bounded by MOST_TICK_DELAY right here"
     )]
     let seconds = (age / 4.0).ceil().clamp(1.0, 900.0) as i64;
-    within(now, later(now, seconds))
+    seconds
 }
 
 /// When an intent that may or may not have been started may be started again: once the invocation
-/// that wrote it has certainly ended.
+/// that wrote it has certainly ended. Where that was possible before and did not succeed, it is tried
+/// again after a quarter of the intent's age: every Tick, whether live or not, has a successor while
+/// an intent is starting, and without a delay they would not leave the queue.
 pub(super) fn restart_at(state: &LaneState, timeout: i64, now: Timestamp) -> Timestamp {
     let written = state.intent.as_ref().map_or(now, |intent| intent.at);
-    within(now, later(written, timeout + 1))
+    let first = later(written, timeout + 1);
+    if first > now {
+        within(now, first)
+    } else {
+        within(now, later(now, quarter_of_age(state, now)))
+    }
 }
 
 /// True once the intent may be started again.

@@ -39,7 +39,7 @@ fn a_lane_that_is_starting_is_guarded_by_its_live_tick() {
     let guard = |due| Next::Guard { number: 8, due };
     assert_eq!(next_at(&lane, &[], 0), guard(at(31)));
     assert_eq!(next_at(&lane, &[], 10), guard(at(31)));
-    assert_eq!(next_at(&lane, &[], 500), guard(at(501)));
+    assert_eq!(next_at(&lane, &[], 500), guard(at(625)));
 }
 
 #[test]

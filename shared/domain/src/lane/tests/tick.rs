@@ -69,6 +69,19 @@ fn a_lane_that_is_starting_is_woken_when_its_start_may_be_repeated() {
 }
 
 #[test]
+fn a_start_that_cannot_be_repeated_is_tried_again_after_a_quarter_of_its_age() {
+    let lane = starting(c(1, 0), c(1, 0));
+    for (age, due) in [(31, 39), (100, 125), (3_600, 4_500), (40_000, 40_900)] {
+        assert_eq!(tick(&lane, &[], 8, age), renew(9, due));
+        let guard = Next::Guard {
+            number: lane.tick,
+            due: at(due),
+        };
+        assert_eq!(next(&lane, &[], TIMEOUT, at(age)), guard);
+    }
+}
+
+#[test]
 fn a_change_set_in_flight_is_looked_at_again_after_a_quarter_of_its_age() {
     let lane = in_flight(c(1, 0), c(1, 0));
     for (age, due) in [

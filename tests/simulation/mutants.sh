@@ -89,7 +89,7 @@ mutate keeps-no-record audited worker/src/settle.rs \
 mutate takes-a-tick-back one-live-chain worker/src/inbox.rs \
     's/!\(succeeded && mail\.ticks\.contains\(place\)\)/*place < usize::MAX/'
 mutate forgets-ends-of-runs runs-end producer/src/run/begin.rs \
-    's/end_forgotten\(context, run, &older, &setup\)\.await\?;/let _ = (&older, end_forgotten(context, run, \&[], \&setup));/'
+    's/end_forgotten\(context, run, &older\.items, &setup\)\.await\?;/let _ = (\&older, end_forgotten(context, run, \&[], \&setup));/'
 mutate counts-the-links-left runs-end shared/domain/src/wire/request.rs \
     's/format!\("\{\}-\{\}", self\.run, self\.number\)/format!("{}-{}", self.run, self.links.len())/'
 mutate serves-what-is-served served-once producer/src/dispatch.rs \

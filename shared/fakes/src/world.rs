@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::ids::{AccountId, ProductId};
+use pmp_sync_domain::ids::{AccountId, ProductId, RunId};
 use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
 };
@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) changes: BTreeMap<AccountId, Queue>,
     /// The producer's inbox.
     pub(crate) requests: FifoQueue,
+    /// The number of the last continuation of each run that was sent.
+    handed_on: BTreeMap<RunId, u32>,
     /// The dead-letter queue of each member account. Each letter has the time when it is visible
     /// again.
     pub(crate) boxes: BTreeMap<AccountId, Vec<(Timestamp, DeadLetter)>>,
@@ -63,6 +65,7 @@ impl World {
             ledger: MemoryLedger::default(),
             changes: BTreeMap::new(),
             requests: FifoQueue::default(),
+            handed_on: BTreeMap::new(),
             boxes: BTreeMap::new(),
             dead_lettered: 0,
             closed: BTreeSet::new(),
@@ -77,6 +80,11 @@ impl World {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the last continuation of a run that was sent. 0 if there was none.
+    pub fn handed_on(&self, run: RunId) -> u32 {
+        self.lock().handed_on.get(&run).copied().unwrap_or_default()
     }
 
     /// Opens a member account: creates its queue, and makes its role assumable with this external
@@ -285,6 +293,7 @@ impl Inbox for World {
             let now = inner.now;
             let id = rest.deduplication_id();
             inner.requests.send(body, &id, now);
+            inner.handed_on.insert(rest.run, rest.number);
         }
         effect.answer(())
     }

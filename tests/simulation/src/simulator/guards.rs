@@ -103,6 +103,9 @@ impl Guards {
         let taken = link_state.grant.as_ref().map(|grant| grant.run);
         if let Some(run) = taken.filter(|run| lane.taken != Some(*run)) {
             lane.take_approval(&self.asked, id, run)?;
+        } else if taken.is_none() && lane.taken.is_some() {
+            // It is done, or was given up: what is committed from now on was not approved.
+            lane.supersede();
         }
         lane.taken = taken;
         let is_new = |old: &Option<Standing>, new: &Option<Hold>| {

@@ -1,14 +1,18 @@
 //! What each step has done: change sets that have begun and ended, lanes and link states that were written.
 
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::LANE_SETTLED;
 use pmp_sync_fakes::{Kept, Written};
 
 use super::event;
 use super::fault_plan;
 use super::invariants::{Violation, our_name};
+use super::quiescence::has_letter;
 use super::scene::at;
 use super::state::Simulator;
+use super::task::WORKER_TIMEOUT;
 use super::trace::{describe, describe_link_state};
 
 impl Simulator {
@@ -128,15 +132,37 @@ impl Simulator {
         let known = self.invariants.lanes.get(&written.lane);
         let known = known.and_then(|lane| lane.state.planned_run());
         match &written.state.planned {
-            Some(planned) if known != Some(planned.run) => self.guards.committed(
-                &self.world,
-                &written.lane,
-                planned,
-                written.record.as_ref(),
-                self.now,
-            ),
+            Some(planned) if known != Some(planned.run) => {
+                self.see_unlettered(&written.lane);
+                self.guards.committed(
+                    &self.world,
+                    &written.lane,
+                    planned,
+                    written.record.as_ref(),
+                    self.now,
+                )
+            }
             _ => Ok(()),
         }
+    }
+
+    /// An invocation that was interrupted between a quarantine and its letter leaves the letter to a
+    /// later one, which waits for the worker's timeout. A plan that is committed before that ends it.
+    fn see_unlettered(&mut self, lane: &LaneId) {
+        let letters = self.world.dead_of(&lane.account);
+        let (now, patience) = (at(self.now), f64::from(2 * WORKER_TIMEOUT));
+        let unlettered: Vec<_> = self.world.ledger(|ledger| {
+            let items = ledger.items.iter().filter(|((of, _), _)| of == lane);
+            let fresh = items.filter(|(_, item)| {
+                let quarantined = item.quarantined.as_ref();
+                quarantined.is_some_and(|of| elapsed(of.quarantined_at, now) < patience)
+            });
+            let keys = fresh.map(|(key, _)| key);
+            keys.filter(|key| !has_letter(&letters, key))
+                .cloned()
+                .collect()
+        });
+        self.unlettered.extend(unlettered);
     }
 
     fn see_link_states(&mut self) -> Result<(), Violation> {

@@ -24,6 +24,23 @@ use super::scene::{HOUR, since_begin};
 use super::state::{Simulator, Turn};
 use crate::reference;
 
+/// The product of a change message.
+fn product_of(body: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let product = body.get("product").and_then(serde_json::Value::as_str);
+    product.unwrap_or_default().to_owned()
+}
+
+/// True if a letter of the quarantined change is among these.
+pub(crate) fn has_letter(
+    letters: &[(String, BTreeMap<String, String>)],
+    (lane, product): &(LaneId, ProductId),
+) -> bool {
+    letters.iter().any(|(body, _)| {
+        product_of(body) == product.as_str() && body.contains(lane.experience.as_str())
+    })
+}
+
 impl Simulator {
     /// Everything that must hold at rest.
     pub(crate) fn check_quiescence(&mut self) -> Result<(), Violation> {
@@ -155,11 +172,6 @@ impl Simulator {
             let known = |set: &BTreeSet<ProductId>| set.iter().any(|bad| bad.as_str() == product);
             known(&self.invariants.bad) || known(&self.invariants.suspects)
         };
-        let product_of = |body: &str| {
-            let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-            let product = body.get("product").and_then(serde_json::Value::as_str);
-            product.unwrap_or_default().to_owned()
-        };
         for (body, attributes) in &letters {
             let reason = attributes.get("reason").map_or("", String::as_str);
             let fine = match reason {
@@ -179,10 +191,10 @@ impl Simulator {
             .filter(|((lane, _), item)| item.quarantined.is_some() && served(lane))
             .map(|(key, _)| key)
         {
-            let has_letter = letters.iter().any(|(body, _)| {
-                product_of(body) == product.as_str() && body.contains(lane.experience.as_str())
-            });
-            if !has_letter && !self.letters_lost.contains(&lane.account) {
+            let key = (lane.clone(), product.clone());
+            let excused =
+                self.letters_lost.contains(&lane.account) || self.unlettered.contains(&key);
+            if !excused && !has_letter(&letters, &key) {
                 return broken("nothing-lost", || {
                     format!("{product} of {lane} is quarantined and has no dead letter")
                 });
@@ -265,6 +277,7 @@ impl Simulator {
                 // The inbox loses no continuation, so what was handed on goes on.
                 if run.status == RunStatus::Superseded
                     && run.continued > 0
+                    && self.world.handed_on(run.run) >= run.continued
                     && run.planned_at.is_none()
                 {
                     return broken("runs-end", || {

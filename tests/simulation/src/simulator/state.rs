@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pmp_sync_domain::ids::{AccountId, LaneId};
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
 use pmp_sync_worker::Membership;
@@ -64,6 +64,8 @@ pub(crate) struct Simulator {
     pub(crate) contested: BTreeSet<LaneId>,
     /// Accounts whose dead letters were lost.
     pub(crate) letters_lost: BTreeSet<AccountId>,
+    /// Quarantined changes whose letter was not sent before the next plan.
+    pub(crate) unlettered: BTreeSet<(LaneId, ProductId)>,
     /// A violation that was found where nothing can be returned.
     pub(crate) found: Option<Violation>,
     pub(crate) stats: Stats,
@@ -129,6 +131,7 @@ impl Simulator {
             guards,
             contested: BTreeSet::new(),
             letters_lost: BTreeSet::new(),
+            unlettered: BTreeSet::new(),
             found: None,
             stats: Stats::default(),
             trace: Trace::new(traced),

@@ -15,7 +15,7 @@ use pmp_sync_domain::wire::ChangeMessage;
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
 use crate::find::find_started;
 use crate::policy::{Reading, read_policy};
-use crate::steps::{Step, back_off_until, send_tick, transition};
+use crate::steps::{Step, back_off_until, transition};
 
 /// How long a change set may be unknown to the service after its start, in seconds: the service is
 /// eventually consistent.
@@ -147,12 +147,7 @@ pub(crate) async fn quarantine<L: Ledger, C: Catalog, O: Outbox, S: System>(
         let now = context.now();
         let timeout = context.member.timeout_seconds;
         match context.ledger.quarantine(lane, failed, now).await? {
-            Quarantining::Before(at) if later(at, timeout) > now => {
-                // The other invocation may have been interrupted, and then this lane has no Tick.
-                let due = later(at, timeout + 1);
-                send_tick(context, lane, state.tick, due).await?;
-                return Ok(false);
-            }
+            Quarantining::Before(at) if later(at, timeout) > now => return Ok(false),
             Quarantining::Now | Quarantining::Before(_) => {
                 send_letter(context, lane, failed).await?;
             }

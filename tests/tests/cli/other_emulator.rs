@@ -79,7 +79,8 @@ fn a_sync_with_another_emulator_that_tells_no_events_completes_by_ticks_alone() 
             field("account"),
             allow(&["prod-old", "prod-one"]),
         );
-        links += &link(&source, field("name"), &experience, "");
+        let more = "guard = { exempt = [\"first-mirror\"] }";
+        links += &link(&source, field("name"), &experience, more);
         experiences.push(experience);
     }
     assert_eq!(experiences.len(), 2);

@@ -323,7 +323,7 @@ mod tests {
         let archived = of("exp-1", |one| one.archived = true);
         refused(&no_audience(&archived, &there, &both), "archived");
         assert_eq!(no_audience(&archived, &[], &both), done("exp-1"));
-        let many: Vec<_> = (0..60).map(|number| format!("o-{number}")).collect();
+        let many: Vec<_> = (0..60).map(|number| format!("o-{number:02}")).collect();
         let all: Vec<_> = many.iter().map(String::as_str).collect();
         let there = [audience_of("exp-1", &all)];
         let first = start("exp-1", out(&all[..50]));

@@ -89,7 +89,7 @@ fn what_is_well_is_ok_in_every_check() {
     for found in &found {
         tells(found, Status::Ok, &[]);
     }
-    assert_eq!(found.len(), 11);
+    assert_eq!(found.len(), 13);
     let role = found.iter().find(|found| found.id == Check::MemberRole);
     let role = role.unwrap();
     assert_eq!(

@@ -105,7 +105,7 @@ fn what_is_well_is_ok_in_every_check() {
     for found in &all {
         tells(found, Status::Ok, &[]);
     }
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 11);
 }
 
 #[test]

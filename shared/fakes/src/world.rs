@@ -82,9 +82,9 @@ impl World {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of the last continuation of a run that was sent. 0 if there was none.
-    pub fn handed_on(&self, run: RunId) -> u32 {
-        self.lock().handed_on.get(&run).copied().unwrap_or_default()
+    /// The number of the last continuation of each run that was sent.
+    pub fn handed_on(&self) -> BTreeMap<RunId, u32> {
+        self.lock().handed_on.clone()
     }
 
     /// Opens a member account: creates its queue, and makes its role assumable with this external

@@ -175,7 +175,7 @@ fn a_management_experience_in_a_strange_state_denies_nothing_before_somebody_app
     let id = setting.management["id"].as_str().unwrap();
     let faults = json!({ "short_answers": { id: wanted.len() / 3 } });
     control(&setting.local, "PUT", "/_control/faults", &faults);
-    setting.is_held("it lost more than 50 %");
+    setting.is_held("it lost at least 50 %");
     setting.stale_approval_does_nothing();
     setting.approve();
     assert_eq!(setting.allowed()[0].len(), wanted.len() / 3);

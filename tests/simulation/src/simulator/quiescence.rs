@@ -272,12 +272,13 @@ impl Simulator {
 
     fn runs_have_ended(&self, helpless: &BTreeSet<LaneId>) -> Result<(), Violation> {
         let helpless: BTreeSet<_> = helpless.iter().map(LaneId::to_string).collect();
+        let handed_on = self.world.handed_on();
         self.world.ledger(|ledger| {
             for run in ledger.runs.values() {
                 // The inbox loses no continuation, so what was handed on goes on.
                 if run.status == RunStatus::Superseded
                     && run.continued > 0
-                    && self.world.handed_on(run.run) >= run.continued
+                    && handed_on.get(&run.run) >= Some(&run.continued)
                     && run.planned_at.is_none()
                 {
                     return broken("runs-end", || {

@@ -332,7 +332,19 @@ fn a_role_that_asks_for_another_external_id(ward: &Ward) {
                 "unknown",
                 "could not be assumed",
             ),
+            (
+                "member-installations",
+                "emea",
+                "unknown",
+                "could not be assumed",
+            ),
             ("member-policy", &subject, "unknown", "could not be assumed"),
+            (
+                "member-quarantine",
+                "emea",
+                "unknown",
+                "could not be assumed",
+            ),
             ("member-queue", "emea", "unknown", "could not be assumed"),
             (
                 "member-role",

@@ -213,7 +213,8 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         installation.wait("approval-61", PATIENCE).await.unwrap();
         assert_eq!(ears.names().await, ["Recovered", "Sync Completed"]);
 
-        // The only product of its kind fails: the lane is blocked, and the next run tells so.
+        // The only product of its kind fails: the lane is blocked. That is announced at once, and
+        // not again by the next run.
         let bad = "prod-noticebad".to_owned();
         emulator()
             .set_faults(Faults {
@@ -225,7 +226,6 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
         wanted.insert(bad.clone());
         emulator().set_lists(&source, lists(&wanted, &nothing));
         blocked_by_a_run(&installation, &lane).await;
-        assert!(ears.names().await.is_empty());
         blocked_by_a_run(&installation, &lane).await;
         let events = ears.events().await;
         let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();

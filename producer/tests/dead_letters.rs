@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use futures::executor::block_on;
 use pmp_sync_domain::answers::dead_letters::DeadLetterList;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, ProductId, RunId};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::DeadLetters as _;
 use pmp_sync_domain::records::{LettersLeft, RunRecord};
@@ -24,7 +24,7 @@ use pmp_sync_domain::wire::{ChangeMessage, DeadLetterFilter};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, account, producer};
 
 const CONFIG: &str = r#"
 schema = 1
@@ -37,10 +37,6 @@ management_experience = "exp-m"
 member = "one"
 member_experience = "exp-1"
 "#;
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
 
 struct Setting {
     world: World,

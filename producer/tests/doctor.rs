@@ -15,14 +15,14 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::{DoctorAnswer, DoctorRequest, Look, MemberLook, Trouble};
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::experience::Status;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
+use pmp_sync_domain::ids::{MemberName, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{DeadLetters as _, Depth};
 use pmp_sync_domain::time::later;
 use pmp_sync_fakes::World;
 use pmp_sync_producer::queries;
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, account, experience, producer};
 
 const CONFIG: &str = r#"
 schema = 1
@@ -56,14 +56,6 @@ const EFFECTS: [&str; 9] = [
     "PutEvents",
     "StartChangeSet",
 ];
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    ExperienceId::new(text).unwrap()
-}
 
 struct Setting {
     world: World,

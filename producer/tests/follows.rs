@@ -16,7 +16,7 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::Disposition;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId};
+use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
@@ -25,7 +25,7 @@ use pmp_sync_domain::wire::{Scope, WorkerMessage};
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, SCHEDULED, account, experience, producer};
 
 /// The management organization is a member as well, and two of its experiences are followed.
 const CONFIG: &str = r#"
@@ -49,17 +49,6 @@ member = "two"
 member_experience = "*"
 guard = { exempt = ["first-mirror"] }
 "#;
-
-const SCHEDULED: &str =
-    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    ExperienceId::new(text).unwrap()
-}
 
 fn list(product: &str) -> PolicySnapshot {
     PolicySnapshot::new([ProductId::new(product).unwrap()], [])

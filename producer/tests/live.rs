@@ -18,7 +18,7 @@ use pmp_sync_domain::answers::plan::PreviewLink;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::delivery::Disposition;
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::OTHERS_FOR;
@@ -29,19 +29,11 @@ use pmp_sync_domain::wire::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, account, experience, producer};
 
 const SCHEDULED: &str =
     r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
 const DAY: i64 = 24 * 3600;
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    ExperienceId::new(text).unwrap()
-}
 
 fn product(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

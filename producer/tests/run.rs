@@ -17,7 +17,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::error::Kind;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId};
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
@@ -26,7 +26,7 @@ use pmp_sync_domain::wire::{Scope, WorkerMessage, approval_requested};
 use pmp_sync_fakes::{Fate, World};
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, SCHEDULED, account, experience, producer};
 
 /// The binary is built with the tests, so that the end-to-end tests find it.
 const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");
@@ -34,14 +34,6 @@ const _BINARY: &str = env!("CARGO_BIN_EXE_pmp-sync-producer");
 struct Setting {
     world: World,
     producer: Producer,
-}
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    ExperienceId::new(text).unwrap()
 }
 
 fn products(prefix: &str, count: usize) -> Vec<ProductId> {
@@ -71,9 +63,6 @@ member = "two"
 member_experience = "exp-2"
 guard = { exempt = ["first-mirror"] }
 "#;
-
-const SCHEDULED: &str =
-    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
 
 impl Setting {
     /// The management experience allows 3 products; each member allows one that it does not.

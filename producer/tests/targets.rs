@@ -14,7 +14,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
+use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
@@ -23,7 +23,7 @@ use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::World;
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, SCHEDULED, account, experience, producer};
 
 const CONFIG: &str = r#"
 schema = 1
@@ -44,14 +44,6 @@ management_experience = "exp-m"
 member = "two"
 member_experience = "exp-2"
 "#;
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    text.parse().unwrap()
-}
 
 /// Member one has no experience, and member two is in sync.
 fn setting() -> (World, Producer) {
@@ -82,9 +74,6 @@ fn run(world: &World, producer: &Producer, body: &str) -> RunRecord {
     assert_eq!(dispositions, [Disposition::Acknowledge]);
     world.ledger(|ledger| ledger.runs.values().next_back().cloned().unwrap())
 }
-
-const SCHEDULED: &str =
-    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
 
 #[test]
 fn a_link_without_targets_is_a_warning_of_the_run_and_stops_nothing() {

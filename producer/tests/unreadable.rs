@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
@@ -25,7 +25,7 @@ use pmp_sync_domain::wire::{Continuation, Scope, WorkerMessage};
 use pmp_sync_fakes::{ItemKey, ItemState, World};
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, SCHEDULED, account, experience, producer};
 
 const CONFIG: &str = r#"
 schema = 1
@@ -46,17 +46,6 @@ management_experience = "exp-m"
 member = "two"
 member_experience = "exp-2"
 "#;
-
-const SCHEDULED: &str =
-    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
-
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-fn experience(text: &str) -> ExperienceId {
-    text.parse().unwrap()
-}
 
 fn product(text: &str) -> ProductId {
     text.parse().unwrap()

@@ -1,6 +1,8 @@
 //! The producer over the fakes.
 
-use pmp_sync_domain::ids::AccountId;
+#![allow(dead_code, reason = "not every test uses everything")]
+
+use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_fakes::{OrgCatalog, World};
 use pmp_sync_producer::Context;
 
@@ -16,4 +18,17 @@ pub(crate) fn producer(world: &World, account: &AccountId) -> Producer {
         outbox: world.clone(),
         system: world.clone(),
     }
+}
+
+/// What the schedule sends.
+pub(crate) const SCHEDULED: &str =
+    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
+
+/// The account whose id is this digit, twelve times.
+pub(crate) fn account(digit: char) -> AccountId {
+    AccountId::new(digit.to_string().repeat(12)).unwrap()
+}
+
+pub(crate) fn experience(text: &str) -> ExperienceId {
+    ExperienceId::new(text).unwrap()
 }

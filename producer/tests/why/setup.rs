@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::why::{Why, WhyAnswer, WhyReport, WhyRequest};
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::Closing;
@@ -13,7 +13,8 @@ use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{ItemState, World};
 use pmp_sync_producer::{dispatch, queries};
 
-use crate::fakes::{Producer, producer};
+use crate::fakes::{Producer, SCHEDULED, producer};
+pub(crate) use crate::fakes::{account, experience};
 
 pub(crate) const CONFIG: &str = r#"
 schema = 1
@@ -36,17 +37,6 @@ member = "two"
 member_experience = "exp-2"
 guard = { exempt = ["first-mirror"] }
 "#;
-
-const SCHEDULED: &str =
-    r#"{"source":"pmp-sync.schedule","detail-type":"Scheduled Sync","detail":{}}"#;
-
-pub(crate) fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
-}
-
-pub(crate) fn experience(text: &str) -> ExperienceId {
-    ExperienceId::new(text).unwrap()
-}
 
 pub(crate) fn product(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

@@ -1,0 +1,240 @@
+//! How each condition begins and ends: held, blocked, quarantined and stale.
+
+use super::*;
+
+#[test]
+fn a_hold_is_told_once_another_one_again_and_its_end_once() {
+    let mut world = World::new();
+    world.hold = Some(hold(1));
+    assert_eq!(world.look(), ["Held"]);
+    assert_eq!(world.look(), NOTHING);
+    let Notice::Held(told) = world.last() else {
+        panic!()
+    };
+    assert_eq!(
+        (told.allow, told.deny, told.reason.as_str()),
+        (2, 51, "PMS-7002")
+    );
+    let approve = world.hold.as_ref().unwrap().approve(&told.about.experience);
+    assert!(
+        told.about.what_to_do.contains(&approve.to_string()),
+        "{told:?}"
+    );
+    assert!(told.about.hints.contains(&approve), "{told:?}");
+    world.hold = Some(hold(2));
+    assert_eq!(world.look(), ["Held"]);
+    world.hold = None;
+    assert_eq!(world.look(), ["Recovered"]);
+    assert_eq!(
+        recovered(world.last()),
+        (
+            vec![Condition::Held],
+            vec![EndedBy::Resolved],
+            [].as_slice()
+        )
+    );
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn a_management_experience_that_cannot_be_trusted_is_a_hold_without_a_command() {
+    let mut world = World::new();
+    world.fails("PMS-2001", true);
+    assert_eq!(world.look(), ["Held"]);
+    let Notice::Held(told) = world.last() else {
+        panic!()
+    };
+    let is_approval = |hint: &Hint| matches!(hint, Hint::Approve { .. });
+    assert!(!told.about.hints.iter().any(is_approval) && told.run.is_none());
+    assert_eq!(told.reason, "PMS-2001");
+    assert_eq!(world.look(), NOTHING);
+    // That the member does not answer says nothing of the management experience.
+    world.fails("PMS-3001", false);
+    assert_eq!(world.look(), NOTHING);
+    world.fault = None;
+    assert_eq!(world.look(), ["Recovered"]);
+}
+
+#[test]
+fn what_is_held_does_not_end_because_nobody_can_look() {
+    let mut world = World::new();
+    world.hold = Some(hold(1));
+    world.look();
+    world.fails("PMS-2006", true);
+    assert_eq!(world.look(), ["Held"]);
+    world.fault = None;
+    assert_eq!(world.look(), ["Recovered"]);
+    assert_eq!(recovered(world.last()).2, [Condition::Held]);
+}
+
+#[test]
+fn a_lane_that_blocks_recovers_and_blocks_is_three_events() {
+    let mut world = World::new();
+    world.state = blocked_by(BlockReason::AccessDenied);
+    world.is_done = false;
+    assert_eq!(world.look(), ["Blocked"]);
+    assert_eq!(world.look(), NOTHING);
+    world.state = LaneState::default();
+    world.is_done = true;
+    assert_eq!(world.look(), ["Recovered"]);
+    world.state = blocked_by(BlockReason::AccessDenied);
+    assert_eq!(world.look(), ["Blocked"]);
+}
+
+/// Each run takes the block away and tries again: that is no recovery.
+#[test]
+fn a_lane_that_tries_again_what_it_was_blocked_by_has_not_recovered() {
+    let mut world = World::new();
+    world.is_done = false;
+    for _ in 0..5 {
+        world.now += HOUR;
+        world.state = blocked_by(BlockReason::AccessDenied);
+        world.look();
+        world.state = LaneState::default();
+        world.look();
+        world.state.phase = Phase::InFlight;
+        world.look();
+    }
+    assert_eq!(world.heard.len(), 1);
+    world.state = blocked_by(BlockReason::Archived);
+    assert_eq!(world.look(), ["Blocked"], "for another reason");
+}
+
+#[test]
+fn a_lane_that_is_suspended_has_not_recovered() {
+    let mut world = World::new();
+    world.state = blocked_by(BlockReason::NotFound);
+    world.look();
+    world.state = LaneState {
+        phase: Phase::Suspended,
+        suspension: Some(Suspension {
+            by: None,
+            since: at(1),
+        }),
+        ..LaneState::default()
+    };
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn only_what_is_newly_quarantined_is_told() {
+    let mut world = World::new();
+    world.quarantined = vec![quarantined(1, 1), quarantined(2, 1)];
+    assert_eq!(world.look(), ["Quarantined"]);
+    assert_eq!(world.look(), NOTHING);
+    world.quarantined = vec![quarantined(2, 1), quarantined(3, 2)];
+    assert_eq!(world.look(), ["Quarantined"]);
+    let Notice::Quarantined(told) = world.last() else {
+        panic!()
+    };
+    assert_eq!((told.new, told.count, told.products.len()), (1, 2, 1));
+    assert_eq!(told.products[0].product.as_str(), "prod-00003");
+    assert!(
+        told.about.message.contains("INCOMPATIBLE_PRODUCT"),
+        "{told:?}"
+    );
+    world.quarantined = vec![quarantined(3, 2)];
+    assert_eq!(world.look(), NOTHING);
+    world.quarantined.clear();
+    assert_eq!(world.look(), ["Recovered"]);
+}
+
+#[test]
+fn a_replay_that_fails_again_is_told_again_and_one_at_work_is_no_recovery() {
+    let mut world = World::new();
+    world.quarantined = vec![quarantined(1, 1)];
+    world.look();
+    world.quarantined.clear();
+    world.is_done = false;
+    assert_eq!(world.look(), NOTHING);
+    world.quarantined = vec![quarantined(1, 2)];
+    assert_eq!(world.look(), ["Quarantined"]);
+}
+
+#[test]
+fn a_replay_after_which_the_lane_is_blocked_is_not_quarantined_any_more() {
+    let mut world = World::new();
+    world.quarantined = vec![quarantined(1, 1)];
+    world.look();
+    world.quarantined.clear();
+    world.is_done = false;
+    world.state = blocked_by(BlockReason::ChangeSetFailed);
+    assert_eq!(world.look(), ["Recovered", "Blocked"]);
+    assert_eq!(recovered(&world.heard[1]).0, [Condition::Quarantined]);
+}
+
+#[test]
+fn of_very_many_that_are_quarantined_the_number_is_told() {
+    let mut world = World::new();
+    world.quarantined = (0..MOST_QUARANTINED + 40)
+        .map(|number| quarantined(number, 1))
+        .collect();
+    assert_eq!(world.look(), ["Quarantined"]);
+    let Notice::Quarantined(told) = world.last() else {
+        panic!()
+    };
+    assert_eq!(told.products.len(), MOST_LISTED);
+    assert_eq!(
+        (told.new, told.count),
+        (MOST_QUARANTINED + 40, MOST_QUARANTINED + 40)
+    );
+    assert_eq!(world.look(), NOTHING);
+    let mark = world.known.quarantined.clone().unwrap();
+    assert_eq!((mark.products.len(), mark.beyond), (MOST_QUARANTINED, 40));
+    world.quarantined.push(quarantined(9_999, 2));
+    assert_eq!(world.look(), ["Quarantined"]);
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn a_link_is_stale_once_it_was_not_in_sync_for_too_long() {
+    let mut world = World::new();
+    world.in_sync = true;
+    world.look();
+    world.in_sync = false;
+    world.now = 24 * HOUR;
+    assert_eq!(world.look(), NOTHING);
+    world.now += 1;
+    assert_eq!(world.look(), ["Member Stale"]);
+    let Notice::MemberStale(told) = world.last() else {
+        panic!()
+    };
+    assert_eq!((told.since, told.hours), (at(0), 24));
+    assert_eq!(told.reason, "differs");
+    world.now += 50 * HOUR;
+    assert_eq!(world.look(), NOTHING);
+    world.in_sync = true;
+    assert_eq!(world.look(), ["Recovered"]);
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn a_link_that_was_never_in_sync_is_stale_by_when_it_was_first_looked_at() {
+    let mut world = World::new();
+    world.fails("PMS-3001", false);
+    assert_eq!(world.look(), NOTHING);
+    world.now = 25 * HOUR;
+    assert_eq!(world.look(), ["Member Stale"]);
+    let Notice::MemberStale(told) = world.last() else {
+        panic!()
+    };
+    assert_eq!(told.reason, "PMS-3001");
+    assert_eq!(told.about.what_to_do, "mend it");
+}
+
+#[test]
+fn nobody_expects_anything_of_a_link_that_is_not_watched() {
+    let mut world = World::new();
+    world.stale_after_hours = None;
+    world.look();
+    world.now = 500 * HOUR;
+    assert_eq!(world.look(), NOTHING);
+    // From here on it is; what was before does not count.
+    world.stale_after_hours = Some(24);
+    assert_eq!(world.look(), NOTHING);
+    world.now += 24 * HOUR + 1;
+    assert_eq!(world.look(), ["Member Stale"]);
+    world.stale_after_hours = None;
+    assert_eq!(world.look(), ["Recovered"]);
+    assert_eq!(recovered(world.last()).1, [EndedBy::NotExpected]);
+}

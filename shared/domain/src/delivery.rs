@@ -66,3 +66,6 @@ pub async fn dead_letter_record<D: DeadLetters>(
     }
     queue.dead_letter(body, &attributes).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,3 +27,6 @@ pub use self::receipt::Receipt;
 pub use self::run::{MOST_LANES, Progress, Request, RunRecord, overridden};
 pub use self::suspensions::{Suspended, Suspensions};
 pub use self::warning::{MOST_WARNINGS, Warning};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ mod audit;
 mod bisect;
 mod member_rules;
 mod next;
+mod others;
+mod retries;
 mod suspension;
 mod tick;
 mod transitions;

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::*;
+use crate::approval::{ApprovalAction, ApprovalRequest};
 use crate::ids::{LaneId, RunId};
+use crate::plan::Plan;
 use crate::policy::Action;
 
 const FIXTURES: [(&str, &str); 4] = [
@@ -177,4 +179,252 @@ fn every_trigger_is_read() {
     assert!(
         matches!(Trigger::parse(fixture("change-set-event")), Ok(Trigger::ManagementChangeSet(event)) if event.is_ours())
     );
+}
+
+/// The event as the bus delivers it.
+fn delivered((source, detail_type, detail): Event) -> Value {
+    serde_json::json!({
+        "id": "e-1",
+        "account": "111111111111",
+        "source": source,
+        "detail-type": detail_type,
+        "detail": detail,
+    })
+}
+
+fn approval(action: ApprovalAction) -> ApprovalRequest {
+    ApprovalRequest {
+        action,
+        lane: "222222222222/exp-1".parse().unwrap(),
+        run: RunId::next(None, 1, 1),
+        plan_hash: Some(Plan::default().hash()),
+        request_id: Some("r-1".to_owned()),
+        requester: Some("arn".to_owned()),
+        account: Some("111111111111".to_owned()),
+    }
+}
+
+fn dead_letters(action: DeadLetterAction) -> DeadLetterRequest {
+    DeadLetterRequest {
+        action,
+        filter: DeadLetterFilter {
+            members: vec!["emea".parse().unwrap()],
+            products: vec!["prod-1".parse().unwrap()],
+            reasons: vec!["unreadable".to_owned()],
+        },
+        request_id: Some("r-1".to_owned()),
+        requester: Some("arn".to_owned()),
+    }
+}
+
+#[test]
+fn a_request_about_a_hold_is_read_as_it_was_sent() {
+    for action in [
+        ApprovalAction::Approve,
+        ApprovalAction::Reject,
+        ApprovalAction::Restore,
+    ] {
+        let request = approval(action);
+        let event = delivered(approval_requested(request.clone()));
+        let read = Trigger::parse(&event.to_string());
+        assert_eq!(read, Ok(Trigger::Approval(request)));
+        // Only a rollback goes without the hash of a plan.
+        let bare = approval_requested(ApprovalRequest {
+            plan_hash: None,
+            request_id: None,
+            ..approval(action)
+        });
+        match Trigger::parse(&delivered(bare).to_string()) {
+            Ok(Trigger::Approval(read)) if action == ApprovalAction::Restore => {
+                assert_eq!((read.action, read.plan_hash), (action, None));
+                assert_eq!(read.request_id.as_deref(), Some("e-1"), "the event's id");
+            }
+            Err(Unreadable::Shape(why)) => {
+                assert!(action != ApprovalAction::Restore && why.contains("plan_hash"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_request_about_dead_letters_is_read_as_it_was_sent() {
+    for action in [DeadLetterAction::Replay, DeadLetterAction::Discard] {
+        let request = dead_letters(action);
+        let event = delivered(dead_letters_requested(request.clone()));
+        let read = Trigger::parse(&event.to_string());
+        assert_eq!(read, Ok(Trigger::DeadLetters(request)));
+    }
+}
+
+#[test]
+fn a_request_of_a_newer_schema_is_not_understood_and_one_without_a_schema_is() {
+    let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+    let requests = [
+        approval_requested(approval(ApprovalAction::Approve)),
+        dead_letters_requested(dead_letters(DeadLetterAction::Replay)),
+        sync_requested(SyncRequest::default()),
+    ];
+    for request in requests {
+        let mut event = delivered(request);
+        event["detail"]["schema"] = 2.into();
+        let read = Trigger::parse(&event.to_string());
+        assert_eq!(read, Err(Unreadable::Schema(2)), "{event}");
+        event["detail"].as_object_mut().unwrap().remove("schema");
+        assert!(Trigger::parse(&event.to_string()).is_ok(), "{event}");
+    }
+    // A worker always writes it.
+    let mut event = delivered(lane_settled(&lane, None));
+    event["detail"].as_object_mut().unwrap().remove("schema");
+    let why = Trigger::parse(&event.to_string()).unwrap_err().to_string();
+    assert!(why.contains("\"schema\" is missing"), "{why}");
+}
+
+#[test]
+fn each_field_of_a_message_has_a_bound_and_is_named_above_it() {
+    let many = |count: usize, text: &str| -> Value { vec![text; count].into() };
+    let long = |count: usize| -> Value { "x".repeat(count).into() };
+    let sync = delivered(sync_requested(SyncRequest::default()));
+    let letters = delivered(dead_letters_requested(dead_letters(
+        DeadLetterAction::Replay,
+    )));
+    let hold = delivered(approval_requested(approval(ApprovalAction::Approve)));
+    let ended: Value = serde_json::from_str(fixture("change-set-event")).unwrap();
+    let rest = Continuation {
+        run: RunId::next(None, 1, 1),
+        config_version: 3,
+        links: Vec::new(),
+        scopes: vec![Scope::default()],
+        number: 1,
+    };
+    let rest: Value = serde_json::from_str(&rest.to_body()).unwrap();
+    let places = |count: usize| -> Value { vec![0; count].into() };
+    let scopes = |count: usize| -> Value { vec![serde_json::json!({}); count].into() };
+    for (event, place, fits, too_large) in [
+        (&sync, "/id", long(128), long(129)),
+        (&sync, "/account", long(255), long(256)),
+        (&sync, "/detail/request_id", long(128), long(129)),
+        (&sync, "/detail/requester", long(2_048), long(2_049)),
+        (&sync, "/detail/override_reason", long(1_000), long(1_001)),
+        (&sync, "/detail/scope/members", many(50, "m"), many(51, "m")),
+        (
+            &sync,
+            "/detail/scope/experiences",
+            many(50, "exp-1"),
+            many(51, "exp-1"),
+        ),
+        (&letters, "/detail/request_id", long(128), long(129)),
+        (
+            &letters,
+            "/detail/filter/members",
+            many(50, "m"),
+            many(51, "m"),
+        ),
+        (
+            &letters,
+            "/detail/filter/products",
+            many(1_000, "p"),
+            many(1_001, "p"),
+        ),
+        (
+            &letters,
+            "/detail/filter/reasons",
+            many(20, "r"),
+            many(21, "r"),
+        ),
+        (
+            &letters,
+            "/detail/filter/reasons",
+            vec![long(255)].into(),
+            vec![long(256)].into(),
+        ),
+        (&hold, "/detail/requester", long(2_048), long(2_049)),
+        (&ended, "/detail/ChangeSetName", long(255), long(256)),
+        (&rest, "/detail/links", places(10_000), places(10_001)),
+        (&rest, "/detail/scopes", scopes(10), scopes(11)),
+        (
+            &rest,
+            "/detail/scopes/0/members",
+            many(50, "m"),
+            many(51, "m"),
+        ),
+    ] {
+        let field = place.rsplit('/').next().unwrap();
+        let with = |value: Value| {
+            let mut event = event.clone();
+            let mut at = &mut event;
+            for step in place.split('/').skip(1) {
+                at = match step.parse::<usize>() {
+                    Ok(number) => &mut at[number],
+                    Err(_) => &mut at[step],
+                };
+            }
+            *at = value;
+            Trigger::parse(&event.to_string())
+        };
+        let fits = with(fits);
+        assert!(fits.is_ok(), "{place}: {fits:?}");
+        let Err(Unreadable::TooLarge(error)) = with(too_large) else {
+            panic!("{place}");
+        };
+        assert_eq!(error.field, field);
+        assert_eq!(error.found, error.most + 1);
+    }
+}
+
+#[test]
+fn only_the_end_of_a_change_set_is_one() {
+    for ending in ["Succeeded", "Failed", "Cancelled"] {
+        let event = fixture("change-set-event").replace("Change Set Succeeded", "Change Set X");
+        assert!(Trigger::parse(&event).is_err(), "{event}");
+        let event = event.replace("Change Set X", &format!("Change Set {ending}"));
+        assert!(Trigger::parse(&event).is_ok(), "{event}");
+        // Anybody may put such an event on the bus under another source.
+        let event = event.replace("aws.marketplacecatalog", "custom.marketplacecatalog");
+        let unknown = Trigger::parse(&event);
+        assert!(matches!(unknown, Err(Unreadable::UnknownEvent { .. })));
+    }
+}
+
+#[test]
+fn a_scope_covers_what_its_two_lists_have_in_common() {
+    let scope = |members: &[&str], experiences: &[&str]| Scope {
+        members: members.iter().map(|name| name.parse().unwrap()).collect(),
+        experiences: experiences.iter().map(|id| id.parse().unwrap()).collect(),
+    };
+    let (emea, one) = ("emea".parse().unwrap(), "exp-1".parse().unwrap());
+    for (scope, everything, all_of, covers) in [
+        (scope(&[], &[]), true, true, true),
+        (scope(&["emea"], &[]), false, true, true),
+        (scope(&["apac"], &[]), false, false, false),
+        (scope(&[], &["exp-1"]), false, false, true),
+        (scope(&[], &["exp-2"]), false, false, false),
+        (scope(&["emea"], &["exp-1"]), false, false, true),
+        (scope(&["emea"], &["exp-2"]), false, false, false),
+        (scope(&["apac"], &["exp-1"]), false, false, false),
+    ] {
+        assert_eq!(scope.is_everything(), everything, "{scope:?}");
+        assert_eq!(scope.is_all_of(&emea), all_of, "{scope:?}");
+        assert_eq!(scope.covers(&emea, &one), covers, "{scope:?}");
+    }
+}
+
+#[test]
+fn no_two_continuations_of_a_run_share_a_deduplication_id() {
+    let run = RunId::next(None, 1, 1);
+    let id = |run, number| {
+        let (links, scopes) = (Vec::new(), Vec::new());
+        let rest = Continuation {
+            run,
+            config_version: 1,
+            links,
+            scopes,
+            number,
+        };
+        rest.deduplication_id()
+    };
+    let ids = [id(run, 1), id(run, 2), id(RunId::next(None, 2, 1), 1)];
+    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), 3);
+    assert_eq!(id(run, 1), ids[0]);
 }

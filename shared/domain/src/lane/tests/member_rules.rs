@@ -236,6 +236,8 @@ fn a_lane_that_has_used_up_its_limit_waits_without_spinning_until_it_frees() {
     let before = next_at(&lane, &open, frees - 1);
     assert_eq!(before, Next::Wait { until: at(frees) });
     assert_eq!(chosen(&lane, &open, frees), c(0, 10));
+    // With nothing claimed there is nothing to wait for.
+    assert_eq!(on_tick(&lane, &[], 7, TIMEOUT, at(60)), OnTick::End);
     // Allows go on meanwhile, and at once.
     assert_eq!(chosen(&lane, &both(1, 50), 60), c(1, 0));
     let none = marked(&lane, MemberMode::All, Some(0));
@@ -263,6 +265,21 @@ fn denies_are_counted_when_their_change_set_succeeds_or_may_have() {
     let ended = flying.ended(4, succeeded.clone(), at(9)).unwrap();
     assert_eq!(ended.denied.used(at(9)), 2);
     assert_eq!(ended.ended(4, succeeded, at(9)), Err(Rejected::Phase));
+}
+
+#[test]
+fn a_clock_that_jumps_back_makes_a_hundred_quarters_at_most_and_no_deny_is_forgotten() {
+    let mut denied = Denied::default();
+    let kept = |denied: &Denied| {
+        let stored = serde_json::to_value(denied).unwrap();
+        stored.as_array().unwrap().len()
+    };
+    for number in 1..=150 {
+        denied.add(1, at(-900 * number));
+        let number = usize::try_from(number).unwrap();
+        assert_eq!(kept(&denied), number.min(100));
+        assert_eq!(denied.used(at(-900 * 150)), number);
+    }
 }
 
 #[test]

@@ -144,6 +144,29 @@ fn changes_are_chosen_in_the_order_in_which_they_were_sent() {
 }
 
 #[test]
+fn a_lane_of_which_all_that_is_claimed_failed_alone_waits_five_minutes_for_the_rest_of_its_plan() {
+    // One of two announced changes is claimed, and fails alone.
+    let failed = Ending::Failed {
+        change_set: change_set("cs-1"),
+        failed: Failed::default(),
+    };
+    let lane = in_flight(c(2, 0), c(1, 0));
+    let lane = lane.ended(4, failed, at(9)).unwrap();
+    let open = claimed(Action::Allow, 1);
+    assert_eq!(next_at(&lane, &open, 10), Next::Wait { until: at(300) });
+    assert_eq!(next_at(&lane, &open, 299), Next::Wait { until: at(300) });
+    let Next::Block(block) = next_at(&lane, &open, 300) else {
+        panic!("{:?}", next_at(&lane, &open, 300));
+    };
+    assert_eq!(block.reason, BlockReason::ChangeSetFailed);
+    assert_eq!(block.since, at(300));
+    // With nothing on its way there is nothing to wait for.
+    let mut last = lane.clone();
+    last.planned.as_mut().unwrap().totals = c(0, 0);
+    assert!(matches!(next_at(&last, &open, 10), Next::Block(_)));
+}
+
+#[test]
 fn what_is_outstanding_is_announced_or_claimed_whichever_is_more() {
     let claims = [claimed(Action::Allow, 3), claimed(Action::Deny, 1)].concat();
     assert_eq!(outstanding(&with_taken(c(9, 9), c(8, 4)), &claims), c(3, 5));

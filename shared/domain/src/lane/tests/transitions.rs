@@ -421,12 +421,84 @@ fn an_intent_tells_its_products_by_kind_in_the_order_of_the_request() {
 
 #[test]
 fn a_state_is_read_back_as_it_was_written() {
+    let vanished = Ending::Vanished(at(60));
+    let failed = Ending::Failed {
+        change_set: change_set("cs-1"),
+        failed: Failed::default(),
+    };
     for lane in [
         LaneState::default(),
         in_flight(c(2, 1), c(2, 1)).joined(run(6), run(5)).unwrap(),
         idle(c(1, 0)).blocked(block()).unwrap(),
+        // Denies that count for a day, and a bisect.
+        in_flight(c(0, 2), c(0, 2))
+            .ended(4, vanished, at(9))
+            .unwrap(),
+        in_flight(c(0, 2), c(0, 2)).ended(4, failed, at(9)).unwrap(),
+        // A lane that has retried twice.
+        LaneState {
+            retries: 2,
+            ..LaneState::default()
+        },
     ] {
         let text = serde_json::to_string(&lane).unwrap();
         assert_eq!(serde_json::from_str::<LaneState>(&text).unwrap(), lane);
     }
+}
+
+#[test]
+fn a_lane_that_never_retried_is_stored_without_a_count() {
+    let stored = serde_json::to_value(LaneState::default()).unwrap();
+    assert_eq!(stored.get("retries"), None);
+}
+
+#[test]
+fn an_intent_is_taken_for_a_restart_once_by_whoever_saw_its_last_try() {
+    let lane = starting(c(1, 0), c(1, 0));
+    let taken = lane.restarting(4, at(0), at(40)).unwrap();
+    let intent = taken.intent.clone().unwrap();
+    assert_eq!((intent.at, intent.written_at), (at(40), Some(at(0))));
+    assert_eq!(taken.last_attempt, Some(at(40)));
+    // Another invocation that saw the first try comes too late.
+    assert_eq!(taken.restarting(4, at(0), at(41)), Err(Rejected::Phase));
+    let again = taken.restarting(4, at(40), at(80)).unwrap();
+    let intent = again.intent.clone().unwrap();
+    assert_eq!((intent.at, intent.written_at), (at(80), Some(at(0))));
+    assert_eq!(lane.restarting(3, at(0), at(40)), Err(Rejected::Seq));
+    let flying = in_flight(c(1, 0), c(1, 0));
+    assert_eq!(flying.restarting(4, at(0), at(40)), Err(Rejected::Phase));
+}
+
+#[test]
+fn three_change_sets_that_are_cancelled_in_a_row_block_the_lane() {
+    let cancelled = |before: u32, seconds: i64| {
+        let lane = LaneState {
+            cancelled: before,
+            ..in_flight(c(2, 0), c(2, 0))
+        };
+        let ending = Ending::Cancelled {
+            change_set: change_set("cs-1"),
+            until: at(seconds + 60),
+        };
+        lane.ended(4, ending, at(seconds)).unwrap()
+    };
+    for before in [0, 1] {
+        let lane = cancelled(before, 9);
+        assert_eq!((lane.phase, lane.not_before), (Phase::Idle, Some(at(69))));
+        assert_eq!((lane.cancelled, taken(&lane)), (before + 1, c(0, 0)));
+    }
+    let lane = cancelled(2, 9);
+    assert_eq!((lane.phase, taken(&lane)), (Phase::Blocked, c(0, 0)));
+    let block = lane.block.clone().unwrap();
+    assert_eq!((block.reason, block.since), (BlockReason::Cancelled, at(9)));
+    assert!(block.detail.contains("cs-1"), "{}", block.detail);
+    // A new plan tries again, and counts anew. So does a success.
+    let next = lane.committed(planned(6, c(2, 0))).unwrap();
+    assert_eq!((next.phase, next.cancelled), (Phase::Idle, 0));
+    let lane = LaneState {
+        cancelled: 2,
+        ..in_flight(c(2, 0), c(2, 0))
+    };
+    let lane = lane.ended(4, succeeded(None), at(9)).unwrap();
+    assert_eq!(lane.cancelled, 0);
 }

@@ -268,3 +268,37 @@ fn a_text_that_is_not_utf8_is_told_with_the_place_where_it_ceases_to_be() {
     let problem = not_utf8(b"# \xc3\xbc\nschema \xff = 1").unwrap();
     assert_eq!((problem.line, problem.column), (2, 8), "{problem}");
 }
+
+#[test]
+fn a_star_leaves_out_what_is_followed_and_what_another_member_has() {
+    let config = Config::parse(
+        r#"
+        schema = 1
+        member = [
+            { name = "emea", account = "222222222222", external_id = "id" },
+            { name = "apac", account = "333333333333", external_id = "id" },
+        ]
+        link = [
+            { management_experience = "exp-a", member = "apac", member_experience = "*" },
+            { management_experience = "exp-b", member = "emea", member_experience = "exp-1" },
+            { management_experience = "exp-c", member = "apac", member_experience = "exp-2" },
+        ]
+        "#,
+    )
+    .unwrap();
+    let star = &config.links[0];
+    for (experience, is_named, is_followed, path) in [
+        ("exp-a", false, true, Some("exp-a -> exp-a")),
+        ("exp-b", false, true, Some("exp-a -> exp-b -> exp-1")),
+        ("exp-1", true, false, Some("exp-b -> exp-1")),
+        ("exp-2", true, false, None),
+        ("exp-9", false, false, None),
+    ] {
+        let id = experience.parse().unwrap();
+        assert_eq!(config.is_named(&id), is_named, "{experience}");
+        assert_eq!(config.is_followed(&id), is_followed, "{experience}");
+        assert_eq!(config.is_free(&id), !is_named && !is_followed);
+        let left_out = config.left_out_of(star, &id).map(|path| path.to_string());
+        assert_eq!(left_out.as_deref(), path, "{experience}");
+    }
+}

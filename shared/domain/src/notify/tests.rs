@@ -14,6 +14,8 @@ use crate::ids::RunId;
 use crate::lane::{Block, BlockReason, Suspension};
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::records::RunRecord;
+use crate::run::RunStatus;
 use crate::wire::events::{Blocked, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted};
 
 const HOUR: i64 = 3600;
@@ -222,6 +224,63 @@ fn a_bus_that_takes_nothing_delays_notices_without_end_and_loses_no_state() {
     world.known.pending.clear();
     assert_eq!(world.look(), ["Held"]);
     assert_eq!(world.known.held.as_ref().unwrap().run, run(99));
+}
+
+#[test]
+fn a_notice_says_which_link_it_is_about_and_how_a_state_has_ended() {
+    let mut world = World::new();
+    world.state = blocked_by(BlockReason::NotFound);
+    world.look();
+    let link = "exp-1 of member emea";
+    let blocked = &world.last().about().message;
+    assert!(blocked.contains(link), "{blocked}");
+    world.known = world.known.removed(&subject(), at(5));
+    let told = world.known.pending.pop().unwrap();
+    let expected = format!("{link} is no longer blocked: it has left the configuration.");
+    assert_eq!(told.about().message, expected);
+    let mut world = World::new();
+    world.look();
+    world.now = 25 * HOUR;
+    world.look();
+    world.stale_after_hours = None;
+    world.look();
+    let expected = format!("{link} is no longer stale: it is not expected to be in sync for now.");
+    assert_eq!(world.last().about().message, expected);
+}
+
+#[test]
+fn the_end_of_a_run_is_announced_if_it_sent_something() {
+    let mut record = RunRecord::new(run(1), 1, Vec::new(), at(0));
+    record.totals.messages = 3;
+    assert_eq!(SyncCompleted::of(&record), None, "it has not ended");
+    record.completed_at = Some(at(60));
+    for (status, hints) in [
+        (RunStatus::Completed, Vec::new()),
+        (RunStatus::Superseded, Vec::new()),
+        (RunStatus::Partial, vec![Hint::Status { run: Some(run(1)) }]),
+        (RunStatus::Failed, vec![Hint::Status { run: Some(run(1)) }]),
+    ] {
+        record.status = status;
+        let told = SyncCompleted::of(&record).unwrap();
+        assert_eq!((told.run, told.status), (run(1), status));
+        assert_eq!((told.since, told.at), (at(0), at(60)));
+        assert!(
+            told.message.contains("it sent 3 changes"),
+            "{}",
+            told.message
+        );
+        assert_eq!(told.hints, hints, "{status}");
+        let (source, detail_type, detail) = told.event();
+        assert_eq!((source, detail_type), ("pmp-sync", "Sync Completed"));
+        let read: SyncCompleted = serde_json::from_value(detail).unwrap();
+        assert_eq!(read, told);
+    }
+    record.totals.messages = 0;
+    assert_eq!(
+        SyncCompleted::of(&record),
+        None,
+        "it found everything in sync"
+    );
 }
 
 /// Through the type and back, and equal to the fixture: what receivers read stays.

@@ -6,8 +6,9 @@ use super::*;
 use crate::error::{Kind, ServiceError};
 use crate::ids::{ExperienceId, LaneId, MemberName, ProductId, RunId};
 use crate::lane::Suspension;
+use crate::plan::Plan;
 use crate::policy::Action;
-use crate::run::RunStatus;
+use crate::run::{LinkStatus, RunStatus};
 use crate::time::later;
 use crate::wire::Scope;
 use crate::wire::events::Condition;
@@ -352,4 +353,48 @@ fn every_count_of_a_link_state_and_a_run_is_stored() {
     }
     let stored = serde_json::to_value(LinkState::default()).unwrap();
     assert_eq!(stored, serde_json::json!({"schema": 0, "rev": 0}));
+}
+
+/// The record of a link with a plan of one allow and one deny.
+fn link(status: LinkStatus) -> LinkRecord {
+    let mut record: LinkRecord = serde_json::from_value(serde_json::json!({
+        "schema": 1,
+        "run": run(1),
+        "member": "emea",
+        "account": "222222222222",
+        "management_experience": "exp-0",
+        "mode": "mirror",
+        "status": status,
+        "allow": ["a"],
+        "deny": ["b"],
+        "at": at(0),
+    }))
+    .unwrap();
+    record.unchecked = 2;
+    record
+}
+
+#[test]
+fn a_plan_that_is_held_is_shown_and_was_not_committed() {
+    let plan = Plan::new([p("a")].into(), [p("b")].into());
+    for status in LinkStatus::ALL {
+        let record = link(status);
+        let is_held = matches!(
+            status,
+            LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused
+        );
+        assert_eq!(record.shown(), plan, "{status}");
+        assert_eq!(record.plan() == plan, !is_held, "{status}");
+        assert_eq!(record.plan().is_empty(), is_held, "{status}");
+    }
+}
+
+#[test]
+fn a_count_of_unchecked_products_is_stored_unless_there_are_none() {
+    let mut record = link(LinkStatus::Committed);
+    let stored = serde_json::to_value(&record).unwrap();
+    assert_eq!(stored["unchecked"], 2);
+    record.unchecked = 0;
+    let stored = serde_json::to_value(&record).unwrap();
+    assert_eq!(stored.get("unchecked"), None);
 }

@@ -215,6 +215,17 @@ fn a_lane_on_which_everything_fails_is_blocked_and_nothing_is_quarantined() {
 }
 
 #[test]
+fn a_lane_on_which_very_many_fail_alone_is_blocked_before_the_rest_is_tried() {
+    let all: Vec<_> = (0..60).map(|number| format!("allow-{number:03}")).collect();
+    let names: Vec<_> = all.iter().map(String::as_str).collect();
+    let hunt = Hunt::new(60, 0, &names, true).run();
+    let block = hunt.lane.block.unwrap();
+    let expected = format!("{MOST_ALONE} changes were rejected individually");
+    assert!(block.detail.starts_with(&expected), "{}", block.detail);
+    assert!(hunt.quarantined.is_empty());
+}
+
+#[test]
 fn a_product_that_is_alone_in_its_plan_blocks_the_lane() {
     let hunt = Hunt::new(1, 0, &["allow-000"], true).run();
     assert_eq!((hunt.lane.phase, hunt.sets), (Phase::Blocked, 1));

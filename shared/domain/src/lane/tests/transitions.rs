@@ -502,3 +502,17 @@ fn three_change_sets_that_are_cancelled_in_a_row_block_the_lane() {
     let lane = lane.ended(4, succeeded(None), at(9)).unwrap();
     assert_eq!(lane.cancelled, 0);
 }
+
+#[test]
+fn a_lane_is_at_an_intent_while_it_is_starting_it_and_no_other() {
+    let lane = starting(c(1, 0), c(1, 0));
+    let intent = lane.intent.clone().unwrap();
+    assert!(lane.is_at(&intent));
+    let other = Intent {
+        token: "another".to_owned(),
+        ..intent.clone()
+    };
+    assert!(!lane.is_at(&other));
+    assert!(!in_flight(c(1, 0), c(1, 0)).is_at(&intent));
+    assert!(!idle(c(1, 0)).is_at(&intent));
+}

@@ -238,3 +238,41 @@ fn nobody_expects_anything_of_a_link_that_is_not_watched() {
     assert_eq!(world.look(), ["Recovered"]);
     assert_eq!(recovered(world.last()).1, [EndedBy::NotExpected]);
 }
+
+#[test]
+fn a_hold_of_another_run_or_of_another_plan_is_another_one() {
+    let mut world = World::new();
+    world.hold = Some(hold(1));
+    assert_eq!(world.look(), ["Held"]);
+    let same_plan = Hold {
+        run: run(2),
+        ..hold(1)
+    };
+    world.hold = Some(same_plan);
+    assert_eq!(world.look(), ["Held"]);
+    let same_run = Hold {
+        run: run(2),
+        ..hold(3)
+    };
+    world.hold = Some(same_run);
+    assert_eq!(world.look(), ["Held"]);
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn a_link_that_was_in_sync_between_two_looks_has_recovered() {
+    let mut world = World::new();
+    world.look();
+    world.now = 25 * HOUR;
+    assert_eq!(world.look(), ["Member Stale"]);
+    // In sync now, which is not on record yet.
+    let mut now = world.clone();
+    now.in_sync = true;
+    assert_eq!(now.look(), ["Recovered"]);
+    assert_eq!(recovered(now.last()).1, [EndedBy::Resolved]);
+    // In sync meanwhile, and not now.
+    world.state.last_in_sync = Some(at(26 * HOUR));
+    world.now = 27 * HOUR;
+    assert_eq!(world.look(), ["Recovered"]);
+    assert_eq!(recovered(world.last()).1, [EndedBy::Resolved]);
+}

@@ -1,7 +1,5 @@
 //! Lists in both scopes: what is shared with the account, and what it owns.
 
-mod script;
-
 use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId};
@@ -9,7 +7,7 @@ use pmp_sync_domain::lane::{NamedSet, SetContent};
 use pmp_sync_domain::ports::{ChangeSets as _, ReadCatalog as _};
 use serde_json::{Value, json};
 
-use self::script::Script;
+use crate::script::Script;
 
 type Answer = (u16, Option<&'static str>, Value);
 

@@ -1,12 +1,5 @@
 //! A server that plays a script: prepared answers, and what it was sent.
 
-#![allow(dead_code, reason = "not every test looks at everything that was sent")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that finds something wrong is to panic"
-)]
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

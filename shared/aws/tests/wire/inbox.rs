@@ -1,15 +1,5 @@
 //! The producer's inbox and the receipts of its requests on the wire.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that finds something wrong is to panic"
-)]
-
-mod script;
-
 use std::collections::BTreeSet;
 
 use pmp_sync_aws::ledger::Ledger;

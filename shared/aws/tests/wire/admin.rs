@@ -1,15 +1,5 @@
 //! The operator's side of the catalog on the wire.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that finds something wrong is to panic"
-)]
-
-mod script;
-
 use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended};
 use serde_json::{Value, json};
 

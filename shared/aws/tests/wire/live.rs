@@ -1,15 +1,5 @@
 //! Whether products are live, on the wire: the Discovery API, and what the ledger keeps of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that finds something wrong is to panic"
-)]
-
-mod script;
-
 use jiff::Timestamp;
 use pmp_sync_aws::discovery::ProductDirectory;
 use pmp_sync_aws::ledger::Ledger;

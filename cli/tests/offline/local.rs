@@ -22,6 +22,7 @@ fn state(endpoint: &str) -> Value {
 /// Something that listens as the emulated AWS does, until it is dropped.
 fn listener() -> (TcpListener, String) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", socket.local_addr().unwrap());
     (socket, endpoint)
 }
@@ -75,9 +76,13 @@ fn local_down_can_be_repeated_until_nothing_listens() {
     until("the state file is gone", || !path.exists());
     first.signal("-KILL");
     first.answer();
+    let has_looked = || socket.accept().is_ok();
+    while has_looked() {}
 
     let second = home.start(&down, &[]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    for _ in 0..3 {
+        until("it looks whether something listens", has_looked);
+    }
     assert_eq!(second.stderr(), "", "it still listens");
     drop(socket);
     let answer = second.answer().ended_with(0);

@@ -344,6 +344,13 @@ impl FakeAws {
         calls.iter().filter(invoked).count()
     }
 
+    /// How often the suspensions were read, which `status` does at the end of each look.
+    pub(crate) fn looks(&self) -> usize {
+        let calls = self.inside.calls.lock().unwrap();
+        let asked = |call: &&Call| call.body["Key"]["sk"]["S"] == "suspensions";
+        calls.iter().filter(asked).count()
+    }
+
     /// The events that were put on the bus: detail-type and detail.
     pub(crate) fn events(&self) -> Vec<(String, Value)> {
         let calls = self.inside.calls.lock().unwrap();

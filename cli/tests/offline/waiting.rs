@@ -63,8 +63,9 @@ fn status_is_watched_one_block_for_each_change() {
     until("there is a second block", || {
         watch.stdout().contains("applying")
     });
-    // Several looks later there is still nothing new.
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    // A whole look later there is still nothing new.
+    let seen = aws.looks();
+    until("it has looked twice more", || aws.looks() >= seen + 2);
     watch.signal("-INT");
     let answer = watch.answer().ended_with(130);
     let heads = answer.stdout.matches("LAST IN SYNC").count();

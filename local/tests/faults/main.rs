@@ -19,7 +19,7 @@ use pmp_sync_local::marketplace::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use self::world::{ADMIN, OWNER, World};
+use self::world::{ADMIN, OWNER, World, until};
 
 const ALLOW: &str = "AllowProductProcurement";
 const DENY: &str = "DenyProductProcurement";
@@ -187,15 +187,14 @@ async fn a_late_answer_comes_after_an_effect_that_does_not_wait() {
         },
     );
     let began = Instant::now();
-    let look = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        world.emulator.change_sets().len()
-    };
     let changes: [(&str, &[&str]); 1] = [(ALLOW, &["p"])];
-    let (started, meanwhile) = tokio::join!(world.start(&changes), look);
-    started.unwrap();
+    let mut start = std::pin::pin!(world.start(&changes));
+    tokio::select! {
+        started = &mut start => panic!("answered before the effect was seen: {started:?}"),
+        () = until("a change set", || world.emulator.change_sets().len() == 1) => {}
+    }
+    start.await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(600));
-    assert_eq!(meanwhile, 1);
     assert_eq!(world.emulator.calls()[0].fault, Some(Fault::Delay));
 }
 
@@ -326,8 +325,10 @@ async fn a_change_set_that_has_vanished_is_not_found_and_still_ends() {
     assert!(listed.change_set_summary_list().is_empty());
     let told = world.emulator.calls();
     assert_eq!(told[2].fault, Some(Fault::Vanished));
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(world.emulator.change_sets()[0].status, "SUCCEEDED");
+    until("its end", || {
+        world.emulator.change_sets()[0].status == "SUCCEEDED"
+    })
+    .await;
     let unknown = world.emulator.vanish("cs0").unwrap_err();
     assert_eq!(unknown.name, "ResourceNotFoundException");
 }

@@ -15,6 +15,17 @@ use tokio::net::TcpStream;
 pub(crate) const OWNER: &str = "999999999999";
 pub(crate) const ADMIN: &str = "222222222222";
 
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within five seconds");
+}
+
 /// An emulator with one experience, and a client that tries once.
 pub(crate) struct World {
     pub(crate) emulator: Emulator,

@@ -240,8 +240,11 @@ impl Page {
         let Some(folder) = std::env::var_os("PMP_SYNC_SCREENSHOTS") else {
             return;
         };
-        // What moves has come to rest.
-        sleep(Duration::from_millis(250)).await;
+        self.until(
+            "at rest",
+            "document.getAnimations().every(animation => animation.playState !== 'running')",
+        )
+        .await;
         let picture = self.client.screenshot().await.unwrap();
         std::fs::write(PathBuf::from(folder).join(name), picture).unwrap();
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use pmp_sync_domain::wire::Scope;
 
 use crate::setup::{
-    alone, assert_serial, catalog_proxy, change_sets, embedded, ids, install, lists, mirror,
-    until_equal,
+    PATIENCE, alone, assert_serial, catalog_proxy, change_sets, embedded, ids, install, lists,
+    mirror, until_equal,
 };
 
 #[test]
@@ -19,9 +19,12 @@ fn a_pause_of_the_server_and_of_the_catalog_only_takes_longer() {
         let (_, experiences) = mirror(&installation, wanted.clone(), &nothing).await;
         installation.request(Scope::default()).await.unwrap();
         // In the middle: after the first change set has been started.
-        while change_sets(&experiences[0]).is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let started = async {
+            while change_sets(&experiences[0]).is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, started).await.unwrap();
         embedded()
             .pause_server(Duration::from_secs(6))
             .await

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _, ReadSets as _};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{SyncRequest, approval_requested, sync_requested};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::{Installation, link};
 
 use crate::setup::{
     PATIENCE, UNGUARDED, block_on, change_sets, embedded, emulator, ids, install, install_with,
-    lists, mirror, mirror_with,
+    lane_until, lists, mirror, mirror_with,
 };
 
 fn lane(installation: &Installation<'_>, experience: &str) -> LaneId {
@@ -116,12 +118,13 @@ fn a_member_denies_no_more_a_day_than_it_says() {
             .request(pmp_sync_domain::wire::Scope::default())
             .await
             .unwrap();
-        crate::setup::until("two denies", PATIENCE, || {
-            installation.lists(&experience).deny.len() == 2
+        // What is left waits for tomorrow: the lane is idle, and its next look is minutes away.
+        let lane = lane(&installation, &experience);
+        lane_until(&installation, &lane, "a lane that waits", |state| {
+            let times = state.last_attempt.zip(state.tick_at);
+            state.phase == Phase::Idle && times.is_some_and(|(then, due)| elapsed(then, due) > 60.0)
         })
         .await;
-        // What is left waits for tomorrow.
-        tokio::time::sleep(std::time::Duration::from_secs(8)).await;
         let after = installation.lists(&experience);
         assert_eq!(after.deny.len(), 2);
         assert!(after.allow.is_superset(&ids("w", 1)));

@@ -1,8 +1,6 @@
 //! What is announced: by the deployed producer, through the stack's own rule and topic, held against the
 //! schemas.
 
-use std::time::Duration;
-
 use aws_sdk_eventbridge::types::Target;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest};
 use pmp_sync_domain::hint::Hint;
@@ -19,7 +17,9 @@ use pmp_sync_local::scenario::Installation;
 use serde_json::Value;
 
 use crate::schemas;
-use crate::setup::{PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror};
+use crate::setup::{
+    PATIENCE, block_on, embedded, emulator, ids, install, lane_until, lists, mirror,
+};
 
 /// How long nothing has to arrive until nothing more is expected.
 const QUIET: i32 = 2;
@@ -140,15 +140,10 @@ fn assert_valid(name: &str, detail: &Value) {
 async fn blocked_by_a_run(installation: &Installation<'_>, lane: &LaneId) {
     let before = installation.lane(lane).await.unwrap().planned_run();
     installation.request(Scope::default()).await.unwrap();
-    let ends = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let state = installation.lane(lane).await.unwrap();
-        if state.phase == Phase::Blocked && state.planned_run() > before {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < ends, "{state:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    lane_until(installation, lane, "a block", |state| {
+        state.phase == Phase::Blocked && state.planned_run() > before
+    })
+    .await;
 }
 
 #[test]

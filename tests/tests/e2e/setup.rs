@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use pmp_sync_deploy::progress::Progress;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::lane::LaneState;
 use pmp_sync_local::embedded::{Binaries, Catalog, Embedded, build};
 use pmp_sync_local::marketplace::{ChangeSetLog, Emulator, Lists, Settings};
 use pmp_sync_local::scenario::{Installation, Organization, Parameters, link};
@@ -160,6 +162,27 @@ pub(crate) fn refusals(experience: &str) -> Vec<u16> {
         .filter(|call| call.thing == experience && call.status >= 400)
         .map(|call| call.status)
         .collect()
+}
+
+/// Waits until the state of a lane is one that is expected, and returns it.
+pub(crate) async fn lane_until(
+    installation: &Installation<'_>,
+    lane: &LaneId,
+    what: &str,
+    holds: impl Fn(&LaneState) -> bool,
+) -> LaneState {
+    let ends = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let state = installation.lane(lane).await.unwrap();
+        if holds(&state) {
+            return state;
+        }
+        assert!(
+            tokio::time::Instant::now() < ends,
+            "{what} did not happen within {PATIENCE:?}: {state:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Waits until something holds.

@@ -1,8 +1,9 @@
 //! What is generated of docs/: the JSON Schemas, and the references of commands, configuration, events,
-//! checks and errors. The test below compares it with what is checked in; `cargo xtask generate` has it written anew.
+//! checks and errors; and of fuzz/, the words of a configuration. The test below compares it with what is checked in; `cargo xtask generate` has it written anew.
 
 mod command_line;
 mod configuration;
+mod dictionary;
 mod doctor;
 mod errors;
 mod events;
@@ -20,7 +21,10 @@ use crate::cli::Arguments;
 /// The index of the error codes.
 const ERRORS: &str = "errors/README.md";
 
-/// Each file, by its path in docs/. `errors` are the pages of the error codes.
+/// The words that the fuzzer puts into a configuration.
+const DICTIONARY: &str = "../fuzz/dictionaries/config";
+
+/// Each file, by its path from docs/ on. `errors` are the pages of the error codes.
 fn files(errors: &[String]) -> BTreeMap<String, String> {
     let config = config::schema();
     let kinds = catalogue::all();
@@ -28,6 +32,10 @@ fn files(errors: &[String]) -> BTreeMap<String, String> {
         (
             "config.md".to_owned(),
             configuration::page(config.as_value()),
+        ),
+        (
+            DICTIONARY.to_owned(),
+            dictionary::of_configuration(config.as_value()),
         ),
         ("doctor.md".to_owned(), doctor::page()),
         (
@@ -122,7 +130,7 @@ mod tests {
         }
         assert!(
             complaints.is_empty(),
-            "docs/ is not what the code says; `cargo xtask generate` writes it anew:\n{}",
+            "a file is not what the code says; `cargo xtask generate` writes it anew:\n{}",
             complaints.join("\n")
         );
     }

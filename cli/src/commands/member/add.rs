@@ -78,6 +78,12 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
     PossibleValuesParser::new(Mode::ALL.map(Mode::as_str)).try_map(|word| word.parse::<Mode>())
 }
 
+/// The words of the modes of a kind, as alternatives.
+fn modes_that(is_wanted: impl Fn(Mode) -> bool) -> String {
+    let wanted = Mode::ALL.into_iter().filter(|mode| is_wanted(*mode));
+    wanted.map(Mode::as_str).collect::<Vec<_>>().join("|")
+}
+
 /// The result.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct MemberChange {
@@ -291,7 +297,9 @@ fn tell_next(context: &Context, change: &MemberChange) {
         ));
     } else {
         context.note(&format!(
-            "nothing changes in observe mode; `pmp-sync member mode {name} mirror` has it follow, `additive` only ever allows"
+            "nothing changes in {} mode; `pmp-sync member mode {name} {}` makes it act",
+            modes_that(|mode| !mode.acts()),
+            modes_that(Mode::acts)
         ));
     }
 }

@@ -48,26 +48,6 @@ pub(crate) fn time(at: Option<Timestamp>) -> String {
         .map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
-/// A duration in its two largest units.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a negative or absurd age is reported as the nearest that can be represented"
-)]
-pub(crate) fn age(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    if days > 0 {
-        format!("{days} d {} h", hours % 24)
-    } else if hours > 0 {
-        format!("{hours} h {} min", minutes % 60)
-    } else if minutes > 0 {
-        format!("{minutes} min")
-    } else {
-        format!("{seconds} s")
-    }
-}
-
 /// The word of a status in JSON and the ledger.
 pub(crate) fn word(status: &impl Serialize) -> String {
     let value = serde_json::to_value(status).unwrap_or_default();
@@ -191,22 +171,4 @@ pub(crate) fn table_lines(header: &str, rows: Vec<Vec<String>>) -> Vec<String> {
     table.add_rows(rows);
     let text = table.to_string();
     text.lines().map(|row| row.trim_end().to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_is_told_by_its_two_largest_units() {
-        for (seconds, told) in [
-            (-5.0, "0 s"),
-            (59.9, "59 s"),
-            (61.0, "1 min"),
-            (3_660.0, "1 h 1 min"),
-            (90_000.0, "1 d 1 h"),
-        ] {
-            assert_eq!(age(seconds), told);
-        }
-    }
 }

@@ -11,7 +11,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
-use pmp_sync_domain::time::elapsed;
+use pmp_sync_domain::time::{in_words, whole_seconds};
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
 use super::configuration::serves;
@@ -99,7 +99,7 @@ pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
         "{} is frozen since {} ({})",
         known.name(),
         output::time(Some(since)),
-        output::age(elapsed(since, now))
+        in_words(whole_seconds(since, now))
     ))
 }
 

@@ -8,6 +8,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::time::whole_seconds;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,7 +63,7 @@ impl Frozen {
             account: known.lane.account.clone(),
             experience: known.lane.experience.clone(),
             since,
-            seconds: now.as_second().saturating_sub(since.as_second()).max(0),
+            seconds: whole_seconds(since, now),
         }
     }
 }

@@ -231,33 +231,12 @@ fn to_changes(name: &ChangeSetName, intent: &Intent) -> Result<Vec<Change>> {
 
 impl ChangeSets for Catalog {
     async fn start(&self, name: &ChangeSetName, intent: &Intent) -> Result<ChangeSetId> {
-        let thing = name.to_string();
-        let answer = self
-            .read
-            .client
-            .start_change_set()
-            .catalog(CATALOG)
-            .change_set_name(&thing)
-            .client_request_token(&intent.token)
-            .set_change_set(Some(to_changes(name, intent)?))
-            .send()
-            .await
-            .map_err(|error| service_error("StartChangeSet", &thing, &error))?;
-        ChangeSetId::new(answer.change_set_id().unwrap_or_default()).map_err(|error| {
-            ServiceError::new("StartChangeSet", thing, Kind::Retryable, error.to_string())
-        })
+        let changes = to_changes(name, intent)?;
+        sets::start(&self.read.client, &name.to_string(), &intent.token, changes).await
     }
 
     async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
-        let answer = self
-            .read
-            .client
-            .describe_change_set()
-            .catalog(CATALOG)
-            .change_set_id(id.as_str())
-            .send()
-            .await
-            .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
+        let answer = sets::describe(&self.read.client, id).await?;
         match answer.status() {
             Some(ChangeStatus::Preparing | ChangeStatus::Applying) => Ok(ChangeSetStatus::Underway),
             Some(ChangeStatus::Succeeded) => Ok(ChangeSetStatus::Succeeded(duration(&answer))),

@@ -21,6 +21,7 @@ use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -109,37 +110,51 @@ impl Ledger {
             .map_err(|error| kept_unread(service_error("PutItem", thing(pk, sk), &error)))
     }
 
-    /// Reads every item of a partition whose sort key is between `from` and `to`, with strong
-    /// consistency.
+    /// Writes a record whose `rev` is one more than that of the item it replaces, on condition that
+    /// the item is unchanged since it was read. Without an item that `rev` is 0.
+    async fn put_rev(&self, pk: &str, sk: &str, record: &impl Serialize, rev: u64) -> Result<()> {
+        let item = to_item("PutItem", pk, sk, record)?;
+        let call = self.client.put_item().table_name(&self.table);
+        let call = call.set_item(Some(item));
+        let call = if rev == 0 {
+            call.condition_expression("attribute_not_exists(pk)")
+        } else {
+            call.condition_expression("#rev = :rev")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":rev", AttributeValue::N(rev.to_string()))
+        };
+        let sent = call.send().await.map(drop);
+        sent.map_err(|error| service_error("PutItem", thing(pk, sk), &error))
+    }
+
+    /// Reads every item of a partition whose sort key is between `from` and `to`.
     async fn between(&self, pk: &str, from: &str, to: &str) -> Result<Vec<Item>> {
+        let query = self.client.query();
+        let query = query
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(pk))
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(to));
+        self.all(query, pk).await
+    }
+
+    /// Reads every item that a query of a partition finds, with strong consistency.
+    async fn all(&self, query: QueryFluentBuilder, pk: &str) -> Result<Vec<Item>> {
+        let query = query.table_name(&self.table).consistent_read(true);
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", text(pk))
-                .expression_attribute_values(":from", text(from))
-                .expression_attribute_values(":to", text(to))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| service_error("Query", pk, &error))?;
+            let page = query.clone().set_exclusive_start_key(start);
+            let page = page.send().await;
+            let page = page.map_err(|error| service_error("Query", pk, &error))?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(items);
             }
         }
-        Err(ServiceError::new(
-            "Query",
-            pk,
-            Kind::Refused,
-            "the partition is larger than 100 MB",
-        ))
+        let words = "it has more than 100 MB of such items";
+        Err(ServiceError::new("Query", pk, Kind::Refused, words))
     }
 
     /// When an item that is written at `now` may be removed, in seconds since 1970.

@@ -12,3 +12,49 @@ pub fn later(now: Timestamp, seconds: i64) -> Timestamp {
 pub fn elapsed(then: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(then).as_secs_f64().max(0.0)
 }
+
+/// Whole seconds from `then` to `now`, or 0 if `then` is later.
+pub fn whole_seconds(then: Timestamp, now: Timestamp) -> i64 {
+    now.duration_since(then).as_secs().max(0)
+}
+
+/// A duration in its two largest units: `2 h 3 min`.
+pub fn in_words(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min")
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_by_its_two_largest_units() {
+        for (seconds, told) in [
+            (-5, "0 s"),
+            (59, "59 s"),
+            (61, "1 min"),
+            (3_660, "1 h 1 min"),
+            (7_384, "2 h 3 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(in_words(seconds), told);
+        }
+    }
+
+    #[test]
+    fn what_is_yet_to_come_is_no_time_ago() {
+        let then = "2026-01-03T02:03:05.5Z".parse().unwrap();
+        assert_eq!(whole_seconds(then, later(then, -1)), 0);
+        assert_eq!(whole_seconds(then, later(then, 61)), 61);
+    }
+}

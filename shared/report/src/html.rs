@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use pmp_sync_domain::time::{in_words, whole_seconds};
 use sha2::{Digest as _, Sha256};
 
 /// Escapes text for an element or a quoted attribute.
@@ -57,17 +58,7 @@ pub(crate) fn time(at: Timestamp) -> String {
 
 /// The age of a time, in its two largest units.
 pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
-    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    if days > 0 {
-        format!("{days} d {} h", hours % 24)
-    } else if hours > 0 {
-        format!("{hours} h {} min", minutes % 60)
-    } else if minutes > 0 {
-        format!("{minutes} min")
-    } else {
-        format!("{seconds} s")
-    }
+    in_words(whole_seconds(at, now))
 }
 
 /// A number with thousands separators.
@@ -121,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_ages_are_told_as_people_read_them() {
+    fn numbers_are_told_as_people_read_them() {
         for (given, told) in [
             (0, "0"),
             (999, "999"),
@@ -129,15 +120,6 @@ mod tests {
             (1_234_567, "1,234,567"),
         ] {
             assert_eq!(number(given), told);
-        }
-        let now: Timestamp = "2026-01-03T02:03:04Z".parse().unwrap();
-        for (then, told) in [
-            ("2026-01-03T02:03:05Z", "0 s"),
-            ("2026-01-03T02:02:04Z", "1 min"),
-            ("2026-01-03T00:00:00Z", "2 h 3 min"),
-            ("2026-01-01T00:00:00Z", "2 d 2 h"),
-        ] {
-            assert_eq!(age(then.parse().unwrap(), now), told);
         }
     }
 }

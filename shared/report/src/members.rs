@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use pmp_sync_domain::time::whole_seconds;
 
 use crate::html::{age, count, escaped, number, time};
 use crate::model::{Link, Model};
@@ -13,10 +14,8 @@ const WIDTH: i64 = 104;
 
 /// Seconds since it was last in sync. The largest number if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
-    let since = link.last_in_sync.map(Timestamp::as_second);
-    since.map_or(i64::MAX, |since| {
-        now.as_second().saturating_sub(since).max(0)
-    })
+    link.last_in_sync
+        .map_or(i64::MAX, |since| whole_seconds(since, now))
 }
 
 pub(crate) fn section(model: &Model) -> String {

@@ -195,7 +195,10 @@ fn a_member_is_added_in_observe_mode(local: &Local) {
     let with_id = [&add[..], &["--external-id", external, "--json"]].concat();
     let before = lists(local, &experience);
     let added = local.run(&with_id).ended_with(0);
-    added.tells(&["nothing changes in observe mode", "member mode emea mirror|additive"]);
+    added.tells(&[
+        "nothing changes in observe mode",
+        "member mode emea mirror|additive",
+    ]);
     let added = added.json();
     assert_eq!(
         (&added["stored"], &added["run"]),

@@ -13,12 +13,13 @@ use pmp_sync_domain::lane::Block;
 use pmp_sync_domain::ports::StoredConfig;
 use pmp_sync_domain::records::{RunRecord, Suspensions};
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::time::{in_words, whole_seconds};
 
 use super::check::Check;
 use super::finding::{Finding, of};
 use super::look::Timed;
 use super::management::Schedule;
-use crate::output::{self, age, count, time};
+use crate::output::{self, count, time};
 
 /// The most unfinished runs that are read.
 pub(super) const MOST_RUNS: u16 = 50;
@@ -200,16 +201,8 @@ fn suspensions(suspensions: &Suspensions) -> Finding {
     Finding::warn(Check::Suspensions, told.join("; "))
 }
 
-fn seconds(from: Timestamp, to: Timestamp) -> i64 {
-    to.as_second().saturating_sub(from.as_second())
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "told to the minute, and no run is that old"
-)]
 fn ago(from: Timestamp, to: Timestamp) -> String {
-    age(seconds(from, to) as f64)
+    in_words(whole_seconds(from, to))
 }
 
 fn last_run(run: Option<&RunRecord>, rhythm: &Rhythm, now: Timestamp) -> Finding {
@@ -217,7 +210,7 @@ fn last_run(run: Option<&RunRecord>, rhythm: &Rhythm, now: Timestamp) -> Finding
     let schedule = rhythm.schedule.as_ref();
     let schedule = schedule.filter(|schedule| schedule.enabled);
     let most = schedule.map(|schedule| schedule.period().unwrap_or(DAILY).saturating_mul(2));
-    let is_late = |since: Timestamp| most.is_some_and(|most| seconds(since, now) > most);
+    let is_late = |since: Timestamp| most.is_some_and(|most| whole_seconds(since, now) > most);
     let Some(run) = run else {
         let seen = "there was no run yet";
         let fix = "ask for one with `pmp-sync sync --wait`";
@@ -266,7 +259,7 @@ fn unfinished(facts: &Facts, now: Timestamp) -> Vec<Finding> {
         |runs| {
             let long = runs
                 .iter()
-                .filter(|run| seconds(run.started_at, now) > LONG);
+                .filter(|run| whole_seconds(run.started_at, now) > LONG);
             let told = long.map(|run| {
                 let seen = format!(
                     "it is {} since {}",

@@ -9,6 +9,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{Onboarding, Suspensions};
+use pmp_sync_domain::time::in_words;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -171,9 +172,7 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
             output::or_dash(link.map(|link| link.mode)),
             state(member, link),
             time(oldest.and_then(|lane| lane.last_in_sync)),
-            output::or_dash(age.map(|seconds| {
-                output::age(std::time::Duration::from_secs(seconds.unsigned_abs()).as_secs_f64())
-            })),
+            output::or_dash(age.map(in_words)),
         ]
     };
     if member.links.is_empty() {

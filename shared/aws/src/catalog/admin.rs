@@ -15,7 +15,7 @@ use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
 use super::terms::{CATALOG, CREATE_POLICY, EXPERIENCE, is_no_scope, scopes};
-use super::{Listed, ReadOnlyCatalog};
+use super::{Listed, ReadOnlyCatalog, sets};
 use crate::service_error;
 
 /// The name of the change that creates an experience, by which other changes of its change set
@@ -212,35 +212,12 @@ impl CatalogAdmin {
 
     /// Starts a change set, and returns its id.
     pub async fn start(&self, set: &AdminChangeSet) -> Result<ChangeSetId> {
-        let answer = self
-            .read
-            .client
-            .start_change_set()
-            .catalog(CATALOG)
-            .change_set_name(&set.name)
-            .client_request_token(&set.token)
-            .set_change_set(Some(changes(set)?))
-            .send()
-            .await
-            .map_err(|error| service_error("StartChangeSet", &set.name, &error))?;
-        let id = answer.change_set_id().unwrap_or_default();
-        ChangeSetId::new(id).map_err(|error| {
-            let words = error.to_string();
-            ServiceError::new("StartChangeSet", &set.name, Kind::Retryable, words)
-        })
+        sets::start(&self.read.client, &set.name, &set.token, changes(set)?).await
     }
 
     /// Describes how a change set ended. None while it is under way.
     pub async fn ended(&self, id: &ChangeSetId) -> Result<Option<Ended>> {
-        let answer = self
-            .read
-            .client
-            .describe_change_set()
-            .catalog(CATALOG)
-            .change_set_id(id.as_str())
-            .send()
-            .await
-            .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
+        let answer = sets::describe(&self.read.client, id).await?;
         Ok(match answer.status() {
             Some(ChangeStatus::Preparing | ChangeStatus::Applying) => None,
             Some(ChangeStatus::Succeeded) => Some(Ended::Succeeded(experiences(&answer))),

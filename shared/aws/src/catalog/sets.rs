@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_marketplacecatalog::types::{
-    ChangeSetSummaryListItem, ChangeSummary, Filter, Sort, SortOrder,
+    Change, ChangeSetSummaryListItem, ChangeSummary, Filter, Sort, SortOrder,
 };
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -98,23 +98,47 @@ pub(super) async fn named(client: &Client, name: &ChangeSetName) -> Result<Vec<N
     let is_wanted = |set: &ChangeSetSummaryListItem| set.change_set_name() == Some(thing.as_str());
     let mut named = Vec::new();
     for found in list(client, &thing, &filters, is_wanted).await? {
-        named.push(describe(client, id_of(&found, &thing)?).await?);
+        let id = id_of(&found, &thing)?;
+        let set = describe(client, &id).await?;
+        named.push(NamedSet {
+            started: time(set.start_time()),
+            content: content(&set),
+            id,
+        });
     }
     Ok(named)
 }
 
-async fn describe(client: &Client, id: ChangeSetId) -> Result<NamedSet> {
-    let answer = client
+/// Reads a change set as a whole.
+pub(super) async fn describe(client: &Client, id: &ChangeSetId) -> Result<DescribeChangeSetOutput> {
+    client
         .describe_change_set()
         .catalog(CATALOG)
         .change_set_id(id.as_str())
         .send()
         .await
-        .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))?;
-    Ok(NamedSet {
-        started: time(answer.start_time()),
-        content: content(&answer),
-        id,
+        .map_err(|error| service_error("DescribeChangeSet", id.as_str(), &error))
+}
+
+/// Starts a change set, and returns its id.
+pub(super) async fn start(
+    client: &Client,
+    name: &str,
+    token: &str,
+    changes: Vec<Change>,
+) -> Result<ChangeSetId> {
+    let answer = client
+        .start_change_set()
+        .catalog(CATALOG)
+        .change_set_name(name)
+        .client_request_token(token)
+        .set_change_set(Some(changes))
+        .send()
+        .await
+        .map_err(|error| service_error("StartChangeSet", name, &error))?;
+    let id = answer.change_set_id().unwrap_or_default();
+    ChangeSetId::new(id).map_err(|error| {
+        ServiceError::new("StartChangeSet", name, Kind::Retryable, error.to_string())
     })
 }
 

@@ -2,7 +2,6 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
@@ -10,7 +9,7 @@ use pmp_sync_domain::ports::{Lanes, Products, Result};
 use pmp_sync_domain::records::{Found, LastChange};
 use serde::Deserialize;
 
-use super::{Item, Ledger, MOST_PAGES, from_item, from_items, text, to_item};
+use super::{Item, Ledger, from_item, from_items, text, to_item};
 use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STATE};
 use crate::service_error;
 
@@ -100,37 +99,15 @@ pub(super) fn state_update(lane: &LaneId, rev: u64, next: &LaneState) -> Result<
 }
 
 impl Ledger {
-    /// Reads the product items of a lane whose rank begins with `prefix`, with strong consistency.
+    /// Reads the product items of a lane whose rank begins with `prefix`.
     async fn ranked(&self, lane: &LaneId, prefix: &str) -> Result<Vec<Item>> {
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..MOST_PAGES {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(OPEN_INDEX)
-                .key_condition_expression("pk = :pk AND begins_with(open_rank, :prefix)")
-                .expression_attribute_values(":pk", text(keys::lane(lane)))
-                .expression_attribute_values(":prefix", text(prefix))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(items);
-            }
-        }
-        let words = "the lane has too many claimed changes";
-        Err(ServiceError::new(
-            "Query",
-            lane.to_string(),
-            Kind::Refused,
-            words,
-        ))
+        let pk = keys::lane(lane);
+        let query = self.client.query().index_name(OPEN_INDEX);
+        let query = query
+            .key_condition_expression("pk = :pk AND begins_with(open_rank, :prefix)")
+            .expression_attribute_values(":pk", text(&pk))
+            .expression_attribute_values(":prefix", text(prefix));
+        self.all(query, &pk).await
     }
 }
 

@@ -1,6 +1,5 @@
 //! Link states, and the members' lists before runs.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -10,9 +9,8 @@ use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::records::{Found, LinkState, UnreadableItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Ledger, from_item, thing_of, to_item};
+use super::{Item, Ledger, from_item, thing_of};
 use crate::keys::{self, LINK_STATES, SK};
-use crate::service_error;
 
 /// Products in one part: each has at most 60 bytes, so a part has at most 300 KB.
 const PRODUCTS: usize = 5_000;
@@ -64,20 +62,7 @@ impl Ledger {
             ..link_state.clone()
         };
         let sk = keys::lane_entry(lane);
-        let mut call = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item("PutItem", LINK_STATES, &sk, &next)?));
-        call = if link_state.rev == 0 {
-            call.condition_expression("attribute_not_exists(pk)")
-        } else {
-            call.condition_expression("#rev = :rev")
-                .expression_attribute_names("#rev", "rev")
-                .expression_attribute_values(":rev", AttributeValue::N(link_state.rev.to_string()))
-        };
-        let sent = call.send().await.map(drop);
-        sent.map_err(|error| service_error("PutItem", format!("the link state of {lane}"), &error))
+        self.put_rev(LINK_STATES, &sk, &next, link_state.rev).await
     }
 
     /// Writes the first part last: if it exists, all parts exist.

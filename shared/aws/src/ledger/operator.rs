@@ -106,20 +106,8 @@ impl Ledger {
             rev: suspensions.rev + 1,
             ..suspensions.clone()
         };
-        let mut call = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item("PutItem", CONFIG, SUSPENSIONS, &next)?));
-        call = if suspensions.rev == 0 {
-            call.condition_expression("attribute_not_exists(pk)")
-        } else {
-            call.condition_expression("#rev = :rev")
-                .expression_attribute_names("#rev", "rev")
-                .expression_attribute_values(":rev", AttributeValue::N(suspensions.rev.to_string()))
-        };
-        let sent = call.send().await.map(drop);
-        sent.map_err(|error| service_error("PutItem", "the suspension", &error))
+        self.put_rev(CONFIG, SUSPENSIONS, &next, suspensions.rev)
+            .await
     }
 
     /// Reads what became of the dead letters that a run looked at.

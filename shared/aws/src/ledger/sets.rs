@@ -1,12 +1,12 @@
 //! Records of change sets: items of the lane's partition, one for each change set that has ended.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{ReadSets, Result};
 use pmp_sync_domain::records::{Found, SetRecord};
 
-use super::{Ledger, MOST_PAGES, NOT_NEWER, from_items, text, to_item};
+use super::{Ledger, NOT_NEWER, from_items, text, to_item};
 use crate::keys::{self, EXPIRES_AT, PK, SET_PREFIX, SK};
 use crate::service_error;
 
@@ -62,40 +62,18 @@ impl Ledger {
 
 impl ReadSets for Ledger {
     async fn sets(&self, lane: &LaneId, run: Option<RunId>) -> Result<Found<SetRecord>> {
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..MOST_PAGES {
-            let mut call = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", text(keys::lane(lane)))
-                .expression_attribute_values(":prefix", text(SET_PREFIX))
-                .consistent_read(true)
-                .set_exclusive_start_key(start);
-            if let Some(run) = run {
-                call = call
-                    .filter_expression("#run = :run")
-                    .expression_attribute_names("#run", "run")
-                    .expression_attribute_values(":run", text(run.to_string()));
-            }
-            let page = call
-                .send()
-                .await
-                .map_err(|error| service_error("Query", lane.to_string(), &error))?;
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(from_items("Query", items));
-            }
+        let pk = keys::lane(lane);
+        let query = self.client.query();
+        let mut query = query
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(&pk))
+            .expression_attribute_values(":prefix", text(SET_PREFIX));
+        if let Some(run) = run {
+            query = query
+                .filter_expression("#run = :run")
+                .expression_attribute_names("#run", "run")
+                .expression_attribute_values(":run", text(run.to_string()));
         }
-        let words = "the lane has more change sets on record than 100 MB";
-        Err(ServiceError::new(
-            "Query",
-            lane.to_string(),
-            Kind::Refused,
-            words,
-        ))
+        Ok(from_items("Query", self.all(query, &pk).await?))
     }
 }

@@ -58,11 +58,3 @@ impl<T> FromIterator<Result<T, UnreadableItem>> for Found<T> {
         found
     }
 }
-
-impl<T> Found<T> {
-    /// The products whose items cannot be read.
-    pub fn unreadable_products(&self) -> impl Iterator<Item = &ProductId> {
-        let unreadable = self.unreadable.iter();
-        unreadable.filter_map(|item| item.product.as_ref())
-    }
-}

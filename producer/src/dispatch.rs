@@ -4,6 +4,9 @@
 //! The inbox is FIFO with one group. From the first message on that is not served, all are
 //! returned, as AWS requires for such a queue, and soon delivered again; [`crate::receipts`]
 //! recognizes those that were served.
+//!
+//! Retries wait in a queue of their own, which is not FIFO. Such a batch is handed to the inbox, so
+//! that runs stay serial.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +20,13 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Inbox, Members};
 use pmp_sync_domain::records::Progress;
 use pmp_sync_domain::time::elapsed;
-use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, Trigger};
+use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, LinkRetry, Trigger};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
 use crate::handlers::{approval, continuation, dead_letters, settled, sync};
 use crate::receipts::Asked;
+use crate::run::retry::{hand_over, hand_over_all, scheduled};
 use crate::run::work::hand_on;
 
 /// How long after the end of its invocation a batch is delivered again that was not answered, in
@@ -43,6 +47,7 @@ struct Batch {
     rests: Vec<(usize, Continuation)>,
     approvals: Vec<(usize, Asked, ApprovalRequest)>,
     dead_letters: Vec<(usize, Asked, DeadLetterRequest)>,
+    scheduled: Vec<(usize, LinkRetry)>,
     sync: (Vec<usize>, SyncRequests),
     settled: (Vec<usize>, BTreeSet<LaneId>),
     letters: Vec<Letter>,
@@ -78,6 +83,9 @@ pub async fn dispatch<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
     records: &[Record],
     deadline: Timestamp,
 ) -> Vec<Disposition> {
+    if let Some(retries) = scheduled(records) {
+        return hand_over_all(context, &retries).await;
+    }
     // If this invocation is interrupted, the next one need not wait until the queue's visibility
     // timeout is over.
     let left = elapsed(context.now(), deadline);
@@ -134,6 +142,10 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     served: &mut Served,
 ) -> Result<(), RunError> {
     let batch = sort(context, records, served).await?;
+    for (place, retry) in batch.scheduled {
+        hand_over(context, &retry).await?;
+        served.add(&[place]);
+    }
     for (place, rest) in batch.rests {
         continuation::handle(context, rest, deadline).await?;
         served.add(&[place]);
@@ -169,6 +181,7 @@ async fn sort<L: Ledger, A, M, O: Outbox, S: System>(
     let mut requests: Vec<(usize, Asked, Trigger)> = Vec::new();
     for (place, record) in records.iter().enumerate() {
         match Trigger::parse_event(&record.body) {
+            Ok((Trigger::RetryScheduled(retry), _)) => batch.scheduled.push((place, retry)),
             Ok((Trigger::Continuation(rest), _)) => batch.rests.push((place, rest)),
             Ok((Trigger::LaneSettled { lane, .. }, _)) => {
                 batch.settled.0.push(place);
@@ -244,6 +257,8 @@ impl Batch {
                 self.settled.1.insert(lane);
                 return;
             }
+            Trigger::RetryDue(retry) => sync.retries.push((asked, retry)),
+            Trigger::RetryScheduled(retry) => return self.scheduled.push((place, retry)),
             Trigger::Continuation(rest) => return self.rests.push((place, rest)),
         }
         places.push(place);

@@ -1,5 +1,5 @@
-//! The producer on AWS: environment, adapters, and its two callers: the event source mapping of its
-//! inbox, and the operator's read-only queries.
+//! The producer on AWS: environment, adapters, and its callers: the event source mappings of its
+//! inbox and its retries, and the operator's read-only queries.
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -130,7 +130,11 @@ pub async fn run() -> Result<(), Error> {
         marketplace: Marketplace::new(&config),
         members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
         outbox: Outbox {
-            queue: RequestsInbox::new(&config, variable::<String>("PMP_SYNC_INBOX_URL")?),
+            queue: RequestsInbox::new(
+                &config,
+                variable::<String>("PMP_SYNC_INBOX_URL")?,
+                variable::<String>("PMP_SYNC_RETRIES_URL")?,
+            ),
             dead_letters: DeadLetterQueue::new(
                 &config,
                 variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?,

@@ -3,4 +3,5 @@
 pub(crate) mod begin;
 pub(crate) mod finish;
 pub(crate) mod notify;
+pub(crate) mod retry;
 pub(crate) mod work;

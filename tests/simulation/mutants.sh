@@ -142,6 +142,14 @@ mutate sends-two-letters one-letter worker/src/settle.rs \
     's/Quarantining::Before\(at\) if later\(at, timeout\) > now/Quarantining::Before(at) if later(at, timeout) < at/'
 mutate replays-letters-alone converged producer/src/handlers/dead_letters.rs \
     's/let quarantined = quarantined_of\(&context\.ledger, case\.member\)\.await\?;/quarantined_of(\&context.ledger, case.member).await?;\n        let quarantined = Vec::new();/'
+mutate waits-for-the-next-hour retried producer/src/run/finish.rs \
+    's/retry_failed\(context, record, &outcomes\)\.await;/let _ = retry_failed::<L, A, M, O, S>;/'
+mutate retries-for-ever retried shared/domain/src/retry.rs \
+    's/let number = before\.saturating_add\(1\);/let number = 1;/'
+mutate hands-nothing-over retried producer/src/run/retry.rs \
+    's/Ok\(context\.outbox\.retry\(retry\)\.await\?\)/let _ = (context, retry);\n    Ok(())/'
+mutate drops-what-older-runs-tried retried shared/domain/src/retry.rs \
+    's/run\.has_observed\(\) && run\.started_at > retry\.since/run.has_observed()/'
 mutate holds-back-what-has-settled announced-apart worker/src/advance.rs \
     's/(let Err\(error\) = announce_settled\(context, lane, Some\(run\)\)\.await else \{.*?\n    \};)/$1\n    if true {\n        return Err(error);\n    }/s'
 mutate holds-back-new-rules announced-apart worker/src/member_rules.rs \

@@ -145,7 +145,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
 
 /// Ends the run of an earlier delivery that had answered the request and was interrupted then.
 /// Returns false if it had not answered it.
-async fn finish_answered<L: Ledger, A, M, O: Bus, S: Clock>(
+async fn finish_answered<L: Ledger, A, M, O: Outbox, S: Clock>(
     context: &Context<L, A, M, O, S>,
     record: &RunRecord,
     request: &ApprovalRequest,

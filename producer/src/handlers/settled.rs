@@ -17,6 +17,7 @@ use pmp_sync_domain::reconcile::{
     is_busy,
 };
 use pmp_sync_domain::records::Request;
+use pmp_sync_domain::retry::{Attempt, Missed};
 use pmp_sync_domain::run::LaneEnd;
 use pmp_sync_domain::wire::Scope;
 
@@ -28,6 +29,7 @@ use crate::reconcile::observe::observe;
 use crate::reconcile::remember::remember;
 use crate::run::begin::begin_run;
 use crate::run::finish::{Ends, end_lanes};
+use crate::run::retry::retry_missed;
 use crate::setup::Setup;
 
 /// The results of the observed lanes.
@@ -37,6 +39,16 @@ struct Settled {
     again: Vec<Scope>,
     observed: BTreeSet<LaneId>,
     done: Ends,
+    /// Lanes that could not be looked at, and may be soon.
+    missed: Vec<Missed>,
+}
+
+impl Settled {
+    fn missed(&mut self, link: &Link, experience: &ExperienceId, error: &LinkError) {
+        tracing::warn!(member = %link.member.name, %experience, code = error.code(), %error, "a settled lane cannot be looked at");
+        self.missed
+            .extend(Missed::of(link, Some(experience), error));
+    }
 }
 
 /// Observes the lanes, stamps those that are done, and plans the others again.
@@ -56,6 +68,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
             return Ok(());
         }
     };
+    let looked_at = context.now();
     let scopes = lanes
         .iter()
         .filter_map(|lane| scope_of(&setup.config, lane));
@@ -64,18 +77,23 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     let desired = read_management(&context.marketplace, chosen.iter().copied()).await;
     let mut settled = Settled::default();
     for link in chosen {
-        let Ok(desired) = desired_for(link, &desired) else {
-            continue;
+        let settled_of = lanes
+            .iter()
+            .filter(|lane| setup.link_of(lane) == Some(link));
+        let reached = match desired_for(link, &desired) {
+            Ok(desired) => reach_settled(context, &setup, link, &scopes)
+                .await
+                .map(|(connection, experiences)| (desired, connection, experiences)),
+            Err(error) => Err(error),
         };
-        let connection = match connect(&context.members, &link.member).await {
-            Ok(connection) => connection,
+        let (desired, connection, experiences) = match reached {
+            Ok(reached) => reached,
             Err(error) => {
-                tracing::warn!(member = %link.member.name, %error, "a settled lane cannot be looked at");
+                settled_of.for_each(|lane| settled.missed(link, &lane.experience, &error));
                 continue;
             }
         };
-        let targets = targets(&connection, &setup.config, link, &scopes).await;
-        for experience in targets.unwrap_or_default().experiences {
+        for experience in experiences {
             let of = (link, &experience, desired);
             settle(context, &setup, of, &connection, &mut settled).await;
         }
@@ -84,6 +102,14 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         end_unseen(&context.ledger, &setup, lane, &mut settled.done).await?;
     }
     end_lanes(context, settled.done).await?;
+    let id = format!("settled-{:032x}", context.system.bits());
+    let attempt = Attempt {
+        id: &id,
+        run: None,
+        requests: &[],
+        at: looked_at,
+    };
+    retry_missed(context, attempt, &settled.missed).await;
     if settled.again.is_empty() {
         return Ok(());
     }
@@ -92,6 +118,18 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         ..Request::default()
     };
     begin_run(context, &[], settled.again, vec![request], deadline).await
+}
+
+/// Reaches the member of a link, and finds those of its experiences that the scopes cover.
+async fn reach_settled<L, A, M: Members, O, S>(
+    context: &Context<L, A, M, O, S>,
+    setup: &Setup,
+    link: &Link,
+    scopes: &[Scope],
+) -> Result<(M::Connection, Vec<ExperienceId>), LinkError> {
+    let connection = connect(&context.members, &link.member).await?;
+    let targets = targets(&connection, &setup.config, link, scopes).await?;
+    Ok((connection, targets.experiences))
 }
 
 /// Observes one lane, and stamps it if it is done.
@@ -117,7 +155,7 @@ async fn settle<L: Lanes + Products + WriteRuns, A, M, O: Bus, S: Clock, C: Read
     let seen = match observe(ledger, connection, &listings, goal, context.now()).await {
         Ok(seen) => seen,
         Err(error) => {
-            tracing::warn!(member = %link.member.name, code = error.code(), %error, "a settled lane cannot be looked at");
+            settled.missed(link, experience, &error);
             return;
         }
     };

@@ -2,13 +2,15 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ports::Members;
+use pmp_sync_domain::ports::{Members, ReadRuns};
 use pmp_sync_domain::records::Request;
-use pmp_sync_domain::wire::{ChangeSetEvent, Scope, SyncRequest};
+use pmp_sync_domain::retry::still_missed;
+use pmp_sync_domain::wire::{ChangeSetEvent, LinkRetry, Scope, SyncRequest};
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::receipts::Asked;
 use crate::run::begin::begin_run;
+use crate::run::retry::COMPARED;
 
 /// The requests of one batch, which are served by one run.
 #[derive(Debug, Default)]
@@ -17,6 +19,7 @@ pub(crate) struct SyncRequests {
     scopes: Vec<Scope>,
     requests: Vec<Request>,
     asked: Vec<Asked>,
+    pub(crate) retries: Vec<(Asked, LinkRetry)>,
 }
 
 impl SyncRequests {
@@ -33,6 +36,7 @@ impl SyncRequests {
             account: request.account,
             scope: overrides.then(|| request.scope.clone()),
             override_reason: request.override_reason,
+            retry: 0,
         });
         self.scopes.push(request.scope);
         self.asked.push(asked);
@@ -40,6 +44,19 @@ impl SyncRequests {
 
     pub(crate) fn add_change_set(&mut self, asked: Asked, event: &ChangeSetEvent) {
         self.add_everything(asked, "management-change-set", Some(event.id.to_string()));
+    }
+
+    /// Adds a retry with what is left of its scope.
+    fn add_retry(&mut self, asked: Asked, retry: &LinkRetry, scope: Scope) {
+        self.requests.push(Request {
+            kind: "retry".to_owned(),
+            id: retry.run.map(|run| run.to_string()),
+            scope: Some(scope.clone()),
+            retry: retry.number,
+            ..Request::default()
+        });
+        self.scopes.push(scope);
+        self.asked.push(asked);
     }
 
     fn add_everything(&mut self, asked: Asked, kind: &str, id: Option<String>) {
@@ -53,12 +70,34 @@ impl SyncRequests {
     }
 }
 
+/// Adds the retries of which something is left that no run has tried since.
+async fn add_retries<L: ReadRuns, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    sync: &mut SyncRequests,
+) -> Result<(), RunError> {
+    let retries = std::mem::take(&mut sync.retries);
+    if retries.is_empty() {
+        return Ok(());
+    }
+    let runs = context.ledger.newest_runs(COMPARED).await?.items;
+    for (asked, retry) in retries {
+        match still_missed(&retry, &runs) {
+            Some(scope) => sync.add_retry(asked, &retry, scope),
+            None => {
+                tracing::info!(id = retry.id, "a newer run has tried the links of a retry");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Serves the requests with one run, if there are any.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
-    sync: SyncRequests,
+    mut sync: SyncRequests,
     deadline: Timestamp,
 ) -> Result<(), RunError> {
+    add_retries(context, &mut sync).await?;
     if sync.requests.is_empty() {
         return Ok(());
     }

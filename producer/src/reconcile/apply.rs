@@ -71,7 +71,7 @@ where
                 return Err(contended);
             }
             let mut outcome = attempt.outcome(LinkStatus::Failed, context.now());
-            outcome.record.fault = Some(contended.record());
+            outcome.fail(attempt.goal.link, &contended);
             Ok(Some(outcome))
         }
         Decision::InSync => stamp_in_sync(context, attempt, connection).await,
@@ -217,11 +217,10 @@ where
     match sent {
         Ok(messages) => outcome.messages = messages,
         // The plan may be committed and is not sent: the next run finds no `sent` mark and plans
-        // again. The record keeps the plan, because changes are checked against it.
+        // again, within minutes. The record keeps the plan, because changes are checked against it.
         Err(error) => {
             tracing::error!(%run, lane = %seen.lane, code = error.code(), %error, "the plan may be committed and is not sent whole");
-            outcome.record.status = LinkStatus::Failed;
-            outcome.record.fault = Some(error.record());
+            outcome.fail(attempt.goal.link, &error);
             if let Err(error) = keep(ledger, &seen.lane, &outcome.record).await {
                 tracing::error!(%run, lane = %seen.lane, %error, "the failure of a link could not be recorded");
             }

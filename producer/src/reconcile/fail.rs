@@ -6,6 +6,7 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::notices_of_fault;
 use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 
 use super::outcome::{LinkOutcome, blank};
@@ -40,7 +41,11 @@ pub(crate) async fn fail_link<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
     if let Some(lane) = &lane {
         notice_failure(context, link, lane, error, &record).await;
     }
-    LinkOutcome::new(record)
+    let experience = lane.as_ref().map(|lane| &lane.experience);
+    LinkOutcome {
+        missed: Missed::of(link, experience, error),
+        ..LinkOutcome::new(record)
+    }
 }
 
 /// Records the experiences that `*` leaves out because of other links. Nothing has failed, and nothing

@@ -1,11 +1,13 @@
 //! The request to reconcile a lane, and its outcome.
 
 use pmp_sync_domain::drift::Edited;
+use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::reconcile::{Goal, Observation};
 use pmp_sync_domain::records::{LinkRecord, UnreadableItem};
+use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::{LaneEnd, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
@@ -40,6 +42,8 @@ pub struct LinkOutcome {
     pub(crate) quarantined: usize,
     /// Items that could not be read, and stopped nothing else.
     pub(crate) unreadable: Vec<UnreadableItem>,
+    /// The link, if it has failed and may succeed soon.
+    pub(crate) missed: Option<Missed>,
 }
 
 impl LinkOutcome {
@@ -52,7 +56,16 @@ impl LinkOutcome {
             superseded: false,
             quarantined: 0,
             unreadable: Vec::new(),
+            missed: None,
         }
+    }
+
+    /// Makes it a failure.
+    pub(crate) fn fail(&mut self, link: &Link, error: &LinkError) {
+        self.record.status = LinkStatus::Failed;
+        self.record.fault = Some(error.record());
+        let experience = self.lane.as_ref().map(|lane| &lane.experience);
+        self.missed = Missed::of(link, experience, error);
     }
 
     /// True if nothing, or not all, of what was decided is done.

@@ -4,23 +4,26 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::error::{FaultRecord, RunError, ServiceError};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::ports::{Bus, Clock, WriteRuns};
+use pmp_sync_domain::ports::{Bus, Clock, Inbox, WriteRuns};
 use pmp_sync_domain::records::{LinkRecord, RunRecord, UnreadableItem, Warning};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, RunStatus, Totals};
 
 use super::notify::announce_end;
+use super::retry::retry_failed;
 use crate::context::Context;
 use crate::reconcile::outcome::LinkOutcome;
 
 /// Lanes that are done, with how they ended, by run.
 pub(crate) type Ends = BTreeMap<RunId, Vec<(LaneId, LaneEnd)>>;
 
-/// Adds the outcomes to the run, and ends the older runs for which that was the last lane.
-pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus, S: Clock>(
+/// Adds the outcomes to the run, sends retries of those that failed, and ends the older runs for which
+/// that was the last lane.
+pub(crate) async fn add_outcomes<L: WriteRuns, A, M, O: Bus + Inbox, S: Clock>(
     context: &Context<L, A, M, O, S>,
     record: &mut RunRecord,
     outcomes: Vec<LinkOutcome>,
 ) -> Result<(), RunError> {
+    retry_failed(context, record, &outcomes).await;
     let mut done = Ends::new();
     for outcome in outcomes {
         count(&mut record.totals, &outcome);

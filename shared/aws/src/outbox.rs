@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
-use pmp_sync_domain::wire::{Continuation, Event, TickMessage};
+use pmp_sync_domain::wire::{Continuation, Event, LinkRetry, TickMessage};
 
 use crate::bus::EventBus;
 use crate::dead_letters::DeadLetterQueue;
@@ -23,6 +23,14 @@ pub struct Outbox<Q> {
 impl<Q: Inbox> Inbox for Outbox<Q> {
     async fn go_on(&self, rest: &Continuation) -> Result<()> {
         self.queue.go_on(rest).await
+    }
+
+    async fn retry_after(&self, retry: &LinkRetry, delay_seconds: u16) -> Result<()> {
+        self.queue.retry_after(retry, delay_seconds).await
+    }
+
+    async fn retry(&self, retry: &LinkRetry) -> Result<()> {
+        self.queue.retry(retry).await
     }
 
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {

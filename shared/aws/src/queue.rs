@@ -11,7 +11,7 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ports::{Depth, Inbox, NotSent, Result, SendChanges, SendTicks};
-use pmp_sync_domain::wire::{ChangeMessage, Continuation, TickMessage};
+use pmp_sync_domain::wire::{ChangeMessage, Continuation, LinkRetry, TickMessage};
 
 use crate::service_error;
 
@@ -192,38 +192,60 @@ impl SendTicks for ChangesQueue {
     }
 }
 
-/// The producer's inbox: a FIFO queue with one message group.
+/// The producer's inbox: a FIFO queue with one message group, and a queue in which retries wait.
 #[derive(Debug, Clone)]
 pub struct RequestsInbox {
     client: Client,
     url: String,
+    retries_url: String,
 }
 
 /// The message group of the inbox. The template names the same group for the other senders.
 pub const INBOX_GROUP: &str = "inbox";
 
 impl RequestsInbox {
-    /// A client of the queue with that URL.
-    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
+    /// A client of the queues with these URLs.
+    pub fn new(config: &SdkConfig, url: impl Into<String>, retries_url: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),
             url: url.into(),
+            retries_url: retries_url.into(),
         }
+    }
+
+    async fn send(&self, body: String, deduplication_id: &str) -> Result<()> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_group_id(INBOX_GROUP)
+            .message_deduplication_id(deduplication_id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| service_error("SendMessage", &self.url, &error))
     }
 }
 
 impl Inbox for RequestsInbox {
     async fn go_on(&self, rest: &Continuation) -> Result<()> {
+        self.send(rest.to_body(), &rest.deduplication_id()).await
+    }
+
+    async fn retry_after(&self, retry: &LinkRetry, delay_seconds: u16) -> Result<()> {
         self.client
             .send_message()
-            .queue_url(&self.url)
-            .message_body(rest.to_body())
-            .message_group_id(INBOX_GROUP)
-            .message_deduplication_id(rest.deduplication_id())
+            .queue_url(&self.retries_url)
+            .message_body(retry.to_scheduled())
+            .delay_seconds(i32::from(delay_seconds))
             .send()
             .await
             .map(drop)
-            .map_err(|error| service_error("SendMessage", &self.url, &error))
+            .map_err(|error| service_error("SendMessage", &self.retries_url, &error))
+    }
+
+    async fn retry(&self, retry: &LinkRetry) -> Result<()> {
+        self.send(retry.to_due(), &retry.id).await
     }
 
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {

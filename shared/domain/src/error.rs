@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId};
+use crate::retry::MayPass;
 
 /// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -286,7 +287,7 @@ impl LinkError {
                 "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
             }
             Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) | Self::Bus(_) => {
-                "see the message of the service; the next run tries again"
+                "see the message of the service; it is tried again within minutes, and by the next run"
             }
             Self::MemberUnreachable(..) => {
                 "check account and external_id in the configuration against the member's stack, and that the stack is deployed there"
@@ -302,10 +303,10 @@ impl LinkError {
                 "enable an experience of the member, or name one in the link; check that the member account administers Private Marketplace in its organization"
             }
             Self::NotSent(..) => {
-                "check the changes queue of the member's stack; the next run plans and sends again"
+                "check the changes queue of the member's stack; it is planned and sent again within minutes, and by the next run"
             }
             Self::Ledger(error) => ledger_remedy(error),
-            Self::Contended(_) => "nothing: the next run plans again",
+            Self::Contended(_) => "nothing: it is planned again within a minute",
         }
     }
 
@@ -336,15 +337,32 @@ impl LinkError {
 
     /// True if the next attempt may succeed without anybody's action.
     pub fn is_passing(&self) -> bool {
+        self.may_pass() == Some(MayPass::Passing)
+    }
+
+    /// Why the next attempt may succeed soon. None if somebody has to act.
+    pub fn may_pass(&self) -> Option<MayPass> {
         match self {
             Self::ManagementUnreadable(_, error)
             | Self::MemberUnreachable(_, error)
             | Self::MemberUnreadable(_, error)
             | Self::NotSent(_, _, error)
             | Self::Ledger(error)
-            | Self::Bus(error) => matches!(error.kind, Kind::Retryable | Kind::Throttled),
-            Self::Contended(_) => true,
-            _ => false,
+            | Self::Bus(error) => match error.kind {
+                Kind::Retryable | Kind::Throttled => Some(MayPass::Passing),
+                Kind::Denied => Some(MayPass::Denied),
+                Kind::Locked
+                | Kind::NotFound
+                | Kind::Conflict
+                | Kind::Refused
+                | Kind::Unreadable => None,
+            },
+            Self::Contended(_) => Some(MayPass::Passing),
+            Self::ManagementNotFound(_)
+            | Self::LeftOut(..)
+            | Self::MemberNotFound(..)
+            | Self::MemberArchived(..)
+            | Self::NoTargets(_) => None,
         }
     }
 }

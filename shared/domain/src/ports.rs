@@ -23,7 +23,7 @@ use crate::records::{
     DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
     RunRecord, SetRecord, Suspensions,
 };
-use crate::wire::{ChangeMessage, Continuation, Event, TickMessage};
+use crate::wire::{ChangeMessage, Continuation, Event, LinkRetry, TickMessage};
 
 /// The result of a call through a port.
 pub type Result<T, E = ServiceError> = std::result::Result<T, E>;
@@ -450,6 +450,14 @@ pub trait Bus: Send + Sync {
 pub trait Inbox: Send + Sync {
     /// Sends the rest of a run to the next invocation.
     fn go_on(&self, rest: &Continuation) -> impl Future<Output = Result<()>> + Send;
+    /// Sends a retry that arrives in the queue of retries after `delay_seconds` (0 to 900).
+    fn retry_after(
+        &self,
+        retry: &LinkRetry,
+        delay_seconds: u16,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Sends a retry that is due to the inbox.
+    fn retry(&self, retry: &LinkRetry) -> impl Future<Output = Result<()>> + Send;
     /// Makes delivered messages visible again after `seconds` instead of the queue's visibility
     /// timeout. The group of a FIFO queue waits for all of them.
     fn return_after(

@@ -14,6 +14,7 @@ pub mod events;
 pub mod limits;
 mod names;
 mod request;
+mod retry;
 mod size;
 mod trigger;
 
@@ -25,6 +26,7 @@ pub use self::dead_letters::{
 pub use self::envelope::{ChangeSetEvent, Envelope, Event, Unreadable, event};
 pub use self::names::*;
 pub use self::request::{Continuation, Scope, SyncRequest, lane_settled, sync_requested};
+pub use self::retry::LinkRetry;
 pub use self::trigger::Trigger;
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use pmp_sync_domain::approval::{Ask, Grant, Hold};
 use pmp_sync_domain::drift::MOST_EDITED;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::guard::memory::{MOST_REMOVALS, MOST_REMOVED};
-use pmp_sync_domain::ids::{LaneId, PlanHash, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::records::{LinkState, MOST_LANES, Request, RunRecord};
+use pmp_sync_domain::retry::MOST_DENIED;
 use pmp_sync_domain::wire::limits::{
     MOST_ID, MOST_NAME, MOST_REASON, MOST_REQUESTER, MOST_SCOPE, TooLarge,
 };
@@ -68,6 +69,7 @@ fn a_run_at_its_bounds_fits_into_an_item() {
             account: Some("a".repeat(MOST_NAME)),
             override_reason: Some("o".repeat(MOST_REASON)),
             scope: Some(scope()),
+            retry: 3,
         };
         10
     ];
@@ -76,6 +78,11 @@ fn a_run_at_its_bounds_fits_into_an_item() {
     }
     assert_eq!((record.open.len(), record.beyond), (MOST_LANES, 3));
     record.cursor = (0..4_000).collect();
+    let members: Vec<MemberName> = (0..MOST_DENIED + 3)
+        .map(|number| format!("m{number:0>31}").parse().unwrap())
+        .collect();
+    record.deny_access(&members);
+    assert_eq!(record.denied.len(), MOST_DENIED);
     let bytes = size(&record);
     assert!(bytes < ITEM, "{bytes}");
 }

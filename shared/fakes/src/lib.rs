@@ -21,4 +21,4 @@ pub use self::fifo::FifoQueue;
 pub use self::ledger::{ItemKey, ItemState, Kept, MemoryLedger, Written};
 pub use self::member::{MemberAccess, MemberSide};
 pub use self::queue::{Delivery, Queue};
-pub use self::world::World;
+pub use self::world::{SentRetry, World};

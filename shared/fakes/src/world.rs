@@ -10,7 +10,8 @@ use pmp_sync_domain::ids::{AccountId, ProductId, RunId};
 use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
 };
-use pmp_sync_domain::wire::{Continuation, Event};
+use pmp_sync_domain::time::later;
+use pmp_sync_domain::wire::{Continuation, Event, LinkRetry};
 
 use crate::experiences::Experiences;
 use crate::fail::{Effect, Failing};
@@ -18,6 +19,17 @@ use crate::fifo::{FifoQueue, Taken};
 use crate::ledger::MemoryLedger;
 use crate::limits;
 use crate::queue::Queue;
+
+/// A retry that was to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentRetry {
+    /// The message.
+    pub retry: LinkRetry,
+    /// When it is delivered.
+    pub due: Timestamp,
+    /// True if the queue has it.
+    pub arrived: bool,
+}
 
 /// The state that all handles on a world share.
 #[derive(Debug)]
@@ -30,6 +42,10 @@ pub(crate) struct Inner {
     pub(crate) changes: BTreeMap<AccountId, Queue>,
     /// The producer's inbox.
     pub(crate) requests: FifoQueue,
+    /// Retries that wait.
+    pub(crate) retries: Queue,
+    /// Every retry that was to be sent, with its delay, and whether it was.
+    retries_sent: Vec<SentRetry>,
     /// The number of the last continuation of each run that was sent.
     handed_on: BTreeMap<RunId, u32>,
     /// The dead-letter queue of each member account. Each letter has the time when it is visible
@@ -65,6 +81,8 @@ impl World {
             ledger: MemoryLedger::default(),
             changes: BTreeMap::new(),
             requests: FifoQueue::default(),
+            retries: Queue::default(),
+            retries_sent: Vec::new(),
             handed_on: BTreeMap::new(),
             boxes: BTreeMap::new(),
             dead_lettered: 0,
@@ -165,6 +183,16 @@ impl World {
     /// Accesses the producer's inbox.
     pub fn inbox<T>(&self, work: impl FnOnce(&mut FifoQueue) -> T) -> T {
         work(&mut self.lock().requests)
+    }
+
+    /// Every retry that was to be sent.
+    pub fn retries_sent(&self) -> Vec<SentRetry> {
+        self.lock().retries_sent.clone()
+    }
+
+    /// Accesses the queue of retries.
+    pub fn retries<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
+        work(&mut self.lock().retries)
     }
 
     /// The messages that the producer dead-lettered, with their attributes.
@@ -294,6 +322,40 @@ impl Inbox for World {
             let id = rest.deduplication_id();
             inner.requests.send(body, &id, now);
             inner.handed_on.insert(rest.run, rest.number);
+        }
+        effect.answer(())
+    }
+
+    async fn retry_after(&self, retry: &LinkRetry, delay_seconds: u16) -> Result<()> {
+        let effect = self.call("SendMessage", "retries").await;
+        {
+            let mut inner = self.lock();
+            let due = later(inner.now, i64::from(delay_seconds));
+            inner.retries_sent.push(SentRetry {
+                retry: retry.clone(),
+                due,
+                arrived: effect.is_ok(),
+            });
+        }
+        let effect = effect?;
+        let body = retry.to_scheduled();
+        limits::check("SendMessage", "retries", body.len(), limits::MOST_MESSAGE)?;
+        {
+            let mut inner = self.lock();
+            let due = later(inner.now, i64::from(delay_seconds));
+            inner.retries.push(body, due);
+        }
+        effect.answer(())
+    }
+
+    async fn retry(&self, retry: &LinkRetry) -> Result<()> {
+        let effect = self.call("SendMessage", "inbox").await?;
+        let body = retry.to_due();
+        limits::check("SendMessage", "inbox", body.len(), limits::MOST_MESSAGE)?;
+        {
+            let mut inner = self.lock();
+            let now = inner.now;
+            inner.requests.send(body, &retry.id, now);
         }
         effect.answer(())
     }

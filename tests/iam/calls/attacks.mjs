@@ -74,7 +74,7 @@ export const attacks = [
   ['another member goes to the lanes', call(administrator(OTHER_MEMBER, 'pmp-sync-worker'), 'sts:AssumeRole', member.access.resources.LaneRole.arn, { 'sts:ExternalId': EXTERNAL_ID })],
   ['a stranger goes to a member', call(administrator(STRANGER, 'pmp-sync-producer'), 'sts:AssumeRole', there.MemberRole.arn, { 'sts:ExternalId': EXTERNAL_ID })],
   ['a stranger goes to the lanes', call(administrator(STRANGER, 'pmp-sync-worker'), 'sts:AssumeRole', member.access.resources.LaneRole.arn, { 'sts:ExternalId': EXTERNAL_ID })],
-  ...[resources.Inbox, resources.InboxDeadLetters, resources.Undelivered, there.Changes, there.DeadLetters, there.Undelivered].map(({ arn }) => [
+  ...[resources.Inbox, resources.Retries, resources.InboxDeadLetters, resources.Undelivered, there.Changes, there.DeadLetters, there.Undelivered].map(({ arn }) => [
     `a stranger sends to ${arn.split(':')[5]}`,
     call(administrator(STRANGER), 'sqs:SendMessage', arn)
   ]),
@@ -88,6 +88,7 @@ export const attacks = [
   ['a rule of a stranger fills the undelivered', call(service('events'), 'sqs:SendMessage', resources.Undelivered.arn, { 'aws:SourceArn': foreignRule, 'aws:SourceAccount': STRANGER })],
   ['another rule of the account fills the inbox', call(service('events'), 'sqs:SendMessage', resources.Inbox.arn, { 'aws:SourceArn': `arn:aws:events:us-east-1:${MANAGEMENT}:rule/other`, 'aws:SourceAccount': MANAGEMENT })],
   ['an event of no rule fills the inbox', call(service('events'), 'sqs:SendMessage', resources.Inbox.arn)],
+  ['a rule of the account fills the retries', call(service('events'), 'sqs:SendMessage', resources.Retries.arn, { 'aws:SourceArn': resources.RequestRule.arn, 'aws:SourceAccount': MANAGEMENT })],
   ['another service fills the inbox', call(service('sns'), 'sqs:SendMessage', resources.Inbox.arn, { 'aws:SourceArn': resources.RequestRule.arn })],
   ['an alarm of a stranger publishes', call(service('cloudwatch'), 'sns:Publish', resources.Notifications.arn, { 'aws:SourceAccount': STRANGER, 'aws:SourceArn': `arn:aws:cloudwatch:us-east-1:${STRANGER}:alarm:pmp-sync-x` })],
   ['a schedule of a stranger becomes the role', call(service('scheduler'), 'sts:AssumeRole', resources.ScheduleRole.arn, { 'aws:SourceAccount': STRANGER })],

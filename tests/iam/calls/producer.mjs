@@ -16,6 +16,10 @@ export const producerCalls = [
     'serves its inbox',
     call(producer, `sqs:${action}`, resources.Inbox.arn)
   ]),
+  ...['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility', 'GetQueueAttributes', 'SendMessage'].map((action) => [
+    'sends itself retries',
+    call(producer, `sqs:${action}`, resources.Retries.arn)
+  ]),
   ['dead-letters what it does not understand', call(producer, 'sqs:SendMessage', resources.InboxDeadLetters.arn)],
   ...PARTITIONS.flatMap((partition) =>
     ['GetItem', 'PutItem', 'UpdateItem', 'Query'].map((action) => [`keeps ${partition}`, ledger(action, partition)])

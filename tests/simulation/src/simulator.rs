@@ -14,6 +14,7 @@ mod member_rules;
 mod observe;
 mod operators;
 mod quiescence;
+mod retries;
 mod rng;
 mod run;
 mod scene;

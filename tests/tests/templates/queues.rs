@@ -38,13 +38,15 @@ fn visibility_is_six_times_the_timeout_and_both_are_parameters() {
 #[test]
 fn event_source_mappings_report_single_failures_without_a_window() {
     for template in [management(), member()] {
-        let mapping = &of_type(&template, "AWS::Lambda::EventSourceMapping")[0]["Properties"];
-        assert_eq!(mapping["BatchSize"], Value::from(10));
-        assert_eq!(
-            mapping["FunctionResponseTypes"][0],
-            "ReportBatchItemFailures"
-        );
-        assert!(mapping.get("MaximumBatchingWindowInSeconds").is_none());
+        for mapping in of_type(&template, "AWS::Lambda::EventSourceMapping") {
+            let mapping = &mapping["Properties"];
+            assert_eq!(mapping["BatchSize"], Value::from(10));
+            assert_eq!(
+                mapping["FunctionResponseTypes"][0],
+                "ReportBatchItemFailures"
+            );
+            assert!(mapping.get("MaximumBatchingWindowInSeconds").is_none());
+        }
     }
     // A literal: as a reference it would become text, which stops the polling on the emulator.
     assert_eq!(
@@ -69,13 +71,30 @@ fn functions_may_send_to_themselves_and_their_logs_expire() {
     }
 }
 
+/// A message is delayed for 15 minutes at most, and Lambda refuses a queue whose visibility timeout is
+/// shorter than that of the function.
+#[test]
+fn retries_outlive_their_delay_and_are_hidden_while_they_are_handed_over() {
+    let template = management();
+    let queue = at(&template, "Resources/Retries/Properties");
+    assert_eq!(queue["MessageRetentionPeriod"], Value::from(3_600));
+    assert_eq!(queue["VisibilityTimeout"], "ProducerTimeoutSeconds");
+    assert!(queue.get("FifoQueue").is_none());
+    let sources: Vec<_> = of_type(&template, "AWS::Lambda::EventSourceMapping")
+        .iter()
+        .map(|mapping| text(&mapping["Properties"]["EventSourceArn"]).to_owned())
+        .collect();
+    assert_eq!(sources, ["Inbox.Arn", "Retries.Arn"]);
+}
+
 #[test]
 fn queues_are_encrypted_and_dead_letters_stay_for_two_weeks() {
     for template in [management(), member()] {
         for queue in of_type(&template, "AWS::SQS::Queue") {
             let properties = &queue["Properties"];
             assert_eq!(properties["SqsManagedSseEnabled"], Value::Bool(true));
-            if properties.get("RedrivePolicy").is_none() {
+            let waits = text(&properties["QueueName"]).ends_with("-retries");
+            if properties.get("RedrivePolicy").is_none() && !waits {
                 assert_eq!(properties["MessageRetentionPeriod"], Value::from(1_209_600));
                 // Undelivered events are of no use without the stack.
                 let kept = if text(&properties["QueueName"]).ends_with("-undelivered") {

@@ -115,6 +115,11 @@ pub(crate) async fn sources(config: &SdkConfig, function: &str) -> Result<Vec<So
     };
     let sources = answer.event_source_mappings().iter().map(|source| Source {
         id: source.uuid().unwrap_or_default().to_owned(),
+        queue: source
+            .event_source_arn()
+            .and_then(|arn| arn.rsplit(':').next())
+            .unwrap_or_default()
+            .to_owned(),
         state: source.state().unwrap_or_default().to_owned(),
         batch: source.batch_size(),
         reports_failures: source

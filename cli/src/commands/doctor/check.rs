@@ -123,7 +123,7 @@ checks! {
         "deploy the stack again with `pmp-sync deploy management`"
         "lambda:GetFunctionConfiguration";
     ProducerSource "producer-source" Management
-        "the producer is given the requests of its inbox, and reports single failures"
+        "the producer is given the requests of its inbox and its retries, and reports single failures"
         "enable it: `aws lambda update-event-source-mapping --enabled --uuid UUID`"
         "lambda:ListEventSourceMappings";
     ProducerAnswers "producer-answers" Management

@@ -44,6 +44,8 @@ pub(crate) struct Function {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
     pub(crate) id: String,
+    /// The name of the queue.
+    pub(crate) queue: String,
     pub(crate) state: String,
     pub(crate) batch: Option<i32>,
     pub(crate) reports_failures: bool,
@@ -144,18 +146,43 @@ pub(crate) fn function(
     Finding::ok(check, format!("{name} is active"))
 }
 
-/// Judges the event source mapping of a function.
-pub(crate) fn source(check: Check, function: &str, sources: &[Source]) -> Finding {
-    let [source] = sources else {
-        let seen = if sources.is_empty() {
-            format!("nothing gives {function} its messages: there is no event source mapping")
-        } else {
-            format!("{function} has {} event source mappings", sources.len())
-        };
+/// Judges the event source mappings of a function: one for each of its queues. Returns the first
+/// that is not as it should be.
+pub(crate) fn sources(
+    check: Check,
+    function: &str,
+    sources: &[Source],
+    queues: &[String],
+) -> Finding {
+    if sources.len() > queues.len() {
+        let (found, wanted) = (sources.len(), queues.len());
+        let seen = format!("{function} has {found} event source mappings instead of {wanted}");
         return Finding::fail(check, seen)
-            .with_fix("deploy the stack again: it has exactly one event source mapping");
-    };
-    let seen = format!("the event source mapping {} is {}", source.id, source.state);
+            .with_fix("deploy the stack again, and delete the mappings that are not its own");
+    }
+    let mut good = Vec::new();
+    for queue in queues {
+        let Some(source) = sources.iter().find(|source| source.queue == *queue) else {
+            let seen = format!(
+                "nothing gives {function} the messages of {queue}: there is no event source mapping"
+            );
+            return Finding::fail(check, seen).with_fix("deploy the stack again");
+        };
+        let found = source_of(check, source);
+        if found.status != Status::Ok {
+            return found;
+        }
+        good.push(format!("{} of {queue}", source.id));
+    }
+    let seen = format!("enabled, and reports single failures: {}", good.join(", "));
+    Finding::ok(check, seen)
+}
+
+fn source_of(check: Check, source: &Source) -> Finding {
+    let seen = format!(
+        "the event source mapping {} of {} is {}",
+        source.id, source.queue, source.state
+    );
     match source.state.as_str() {
         "Enabled" => {}
         "Creating" | "Enabling" | "Updating" => {
@@ -343,14 +370,19 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_one_source_that_is_enabled_and_reports_failures() {
+    fn a_function_has_a_source_for_each_queue_that_is_enabled_and_reports_failures() {
         let good = Source {
             id: "u-1".to_owned(),
+            queue: "q".to_owned(),
             state: "Enabled".to_owned(),
             batch: Some(10),
             reports_failures: true,
         };
-        let of = |found: &Source| source(Check::WorkerSource, "f", std::slice::from_ref(found));
+        let judge = |found: &[Source], queues: &[&str]| {
+            let queues: Vec<_> = queues.iter().map(|queue| (*queue).to_owned()).collect();
+            sources(Check::WorkerSource, "f", found, &queues)
+        };
+        let of = |found: &Source| judge(std::slice::from_ref(found), &["q"]);
         tells(&of(&good), Status::Ok, &["u-1"]);
         let mut bad = good.clone();
         bad.state = "Disabled".to_owned();
@@ -364,13 +396,24 @@ mod tests {
         let mut bad = good.clone();
         bad.batch = Some(100);
         tells(&of(&bad), Status::Warn, &["100"]);
-        tells(
-            &source(Check::WorkerSource, "f", &[]),
-            Status::Fail,
-            &["nothing gives f"],
-        );
-        let two = source(Check::WorkerSource, "f", &[good.clone(), good]);
+        tells(&judge(&[], &["q"]), Status::Fail, &["nothing gives f"]);
+        let two = judge(&[good.clone(), good.clone()], &["q"]);
         tells(&two, Status::Fail, &["2 event source mappings"]);
+        let missing = judge(std::slice::from_ref(&good), &["q", "r"]);
+        tells(&missing, Status::Fail, &["messages of r"]);
+        let mut other = good.clone();
+        other.queue = "r".to_owned();
+        tells(
+            &judge(&[good.clone(), other.clone()], &["q", "r"]),
+            Status::Ok,
+            &["r"],
+        );
+        other.state = "Disabled".to_owned();
+        tells(
+            &judge(&[good, other], &["q", "r"]),
+            Status::Fail,
+            &["Disabled"],
+        );
     }
 
     #[test]

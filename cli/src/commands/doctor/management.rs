@@ -11,10 +11,11 @@ use super::finding::{Finding, Status, of};
 use super::look::Timed;
 
 /// The variables that the producer needs.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 7] = [
     "PMP_SYNC_NAME",
     "PMP_SYNC_LEDGER_TABLE",
     "PMP_SYNC_INBOX_URL",
+    "PMP_SYNC_RETRIES_URL",
     "PMP_SYNC_INBOX_DLQ_URL",
     "PMP_SYNC_BUS_NAME",
     "PMP_SYNC_RUN_RETENTION_DAYS",
@@ -115,7 +116,8 @@ pub(crate) fn judge(facts: &Facts, config: Option<&Config>) -> Vec<Finding> {
         )
     }));
     found.push(of(Check::ProducerSource, &facts.sources, |seen| {
-        deployed::source(Check::ProducerSource, &function, seen)
+        let queues = [format!("{name}-requests.fifo"), format!("{name}-retries")];
+        deployed::sources(Check::ProducerSource, &function, seen, &queues)
     }));
     let timeout = match &facts.function.look {
         Look::Seen(Some(function)) => Some(function.timeout),
@@ -273,6 +275,13 @@ mod tests {
             redrives: true,
             ..Queue::default()
         };
+        let source = |queue: &str| Source {
+            id: "u".to_owned(),
+            queue: format!("pmp-sync-{queue}"),
+            state: "Enabled".to_owned(),
+            batch: Some(10),
+            reports_failures: true,
+        };
         Facts {
             name: "pmp-sync".to_owned(),
             stack: timed(Some(stack("pmp-sync"))),
@@ -283,12 +292,7 @@ mod tests {
                 timeout: 120,
                 ..Function::default()
             })),
-            sources: timed(vec![Source {
-                id: "u".to_owned(),
-                state: "Enabled".to_owned(),
-                batch: Some(10),
-                reports_failures: true,
-            }]),
+            sources: timed(["requests.fifo", "retries"].map(source).to_vec()),
             inbox: timed(Some(queue.clone())),
             dead_letters: timed(Some(queue.clone())),
             undelivered: timed(Some(queue)),

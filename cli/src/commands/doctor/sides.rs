@@ -121,8 +121,9 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
     found.push(of(Check::WorkerFunction, &seen.function, |seen| {
         deployed::function(Check::WorkerFunction, &worker, seen.as_ref(), &VARIABLES)
     }));
+    let queues = [format!("{}-changes", seen.name)];
     found.push(of(Check::WorkerSource, &seen.sources, |seen| {
-        deployed::source(Check::WorkerSource, &worker, seen)
+        deployed::sources(Check::WorkerSource, &worker, seen, &queues)
     }));
     let timeout = match &seen.function.look {
         Look::Seen(Some(function)) => Some(function.timeout),
@@ -202,6 +203,7 @@ mod tests {
             })),
             sources: timed(vec![Source {
                 id: "u".to_owned(),
+                queue: "pmp-sync-changes".to_owned(),
                 state: "Enabled".to_owned(),
                 batch: Some(10),
                 reports_failures: true,

@@ -10,7 +10,7 @@ use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::{Inbox as _, Receipts as _};
 use pmp_sync_domain::records::Receipt;
-use pmp_sync_domain::wire::Continuation;
+use pmp_sync_domain::wire::{Continuation, LinkRetry, Scope, Trigger};
 use serde_json::json;
 
 use crate::script::Script;
@@ -19,13 +19,42 @@ fn run() -> RunId {
     RunId::next(None, 1, 1)
 }
 
+fn inbox_of(config: &aws_config::SdkConfig) -> RequestsInbox {
+    RequestsInbox::new(config, "http://queue/inbox.fifo", "http://queue/retries")
+}
+
+#[tokio::test]
+async fn a_retry_waits_in_a_queue_of_its_own_and_is_handed_to_the_inbox_once() {
+    let (script, config) = Script::new([(200, None, json!({})), (200, None, json!({}))]).await;
+    let inbox = inbox_of(&config);
+    let retry = LinkRetry {
+        id: "01-0-1-some".to_owned(),
+        number: 1,
+        run: Some(run()),
+        since: Timestamp::from_second(7).unwrap(),
+        scope: Scope::default(),
+    };
+    inbox.retry_after(&retry, 60).await.unwrap();
+    inbox.retry(&retry).await.unwrap();
+    let seen = script.seen();
+    assert_eq!(seen[0].body["QueueUrl"], "http://queue/retries");
+    assert_eq!(seen[0].body["DelaySeconds"], 60);
+    assert!(seen[0].body.get("MessageGroupId").is_none());
+    assert_eq!(seen[1].body["QueueUrl"], "http://queue/inbox.fifo");
+    assert_eq!(seen[1].body["MessageGroupId"], "inbox");
+    assert_eq!(seen[1].body["MessageDeduplicationId"], "01-0-1-some");
+    let sent = |place: usize| Trigger::parse(seen[place].body["MessageBody"].as_str().unwrap());
+    assert_eq!(sent(0), Ok(Trigger::RetryScheduled(retry.clone())));
+    assert_eq!(sent(1), Ok(Trigger::RetryDue(retry)));
+}
+
 #[tokio::test]
 async fn messages_are_returned_together_and_one_that_is_not_is_an_error() {
     let failed = json!({ "Failed": [
         { "Id": "1", "SenderFault": true, "Code": "ReceiptHandleIsInvalid", "Message": "expired" }
     ] });
     let (script, config) = Script::new([(200, None, json!({})), (200, None, failed)]).await;
-    let inbox = RequestsInbox::new(&config, "http://queue/inbox.fifo");
+    let inbox = inbox_of(&config);
     let record = |receipt: &str| Record {
         receipt: receipt.to_owned(),
         ..Record::default()
@@ -49,7 +78,7 @@ async fn messages_are_returned_together_and_one_that_is_not_is_an_error() {
 #[tokio::test]
 async fn each_continuation_of_a_run_has_a_deduplication_id_of_its_own() {
     let (script, config) = Script::new([(200, None, json!({})), (200, None, json!({}))]).await;
-    let inbox = RequestsInbox::new(&config, "http://queue/inbox.fifo");
+    let inbox = inbox_of(&config);
     for number in [1, 2] {
         let rest = Continuation {
             run: run(),

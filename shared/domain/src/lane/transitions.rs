@@ -13,15 +13,12 @@ use super::state::{
 };
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::policy::ProductChange;
+use crate::retry::RETRY_AFTER;
 use crate::time::{elapsed, later};
 
 /// Consecutive cancellations after which a lane is blocked, because somebody does not want the
 /// change set.
 const MOST_CANCELLED: u32 = 3;
-
-/// How long a lane that was denied access waits before each of its own retries, in seconds. A role
-/// or a policy that was just created or changed takes effect a little later.
-const RETRY_AFTER: [i64; 3] = [60, 300, 900];
 
 impl LaneState {
     /// Commits a plan (producer rule 3). Rejected unless the plan is newer.
@@ -403,7 +400,7 @@ impl LaneState {
             self.phase = Phase::Blocked;
             let is_denied = block.reason == BlockReason::AccessDenied;
             let after = RETRY_AFTER.get(self.retries as usize);
-            let retry_at = after.map(|seconds| later(block.since, *seconds));
+            let retry_at = after.map(|seconds| later(block.since, i64::from(*seconds)));
             self.retry_at = retry_at.filter(|_| is_denied);
             self.block = Some(block);
         }

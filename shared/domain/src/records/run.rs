@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::warning::{MOST_WARNINGS, Warning};
 use crate::error::FaultRecord;
-use crate::ids::{LaneId, RunId};
+use crate::ids::{LaneId, MemberName, RunId};
 use crate::records::LettersLeft;
+use crate::retry::MOST_DENIED;
 use crate::run::{LaneEnd, RunStatus, Totals};
 use crate::wire::Scope;
 
@@ -17,8 +18,9 @@ use crate::wire::Scope;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// `schedule`, `sync-requested`, `management-change-set`, `lane-settled`, `replay-requested`,
-    /// `discard-requested`, `approval-requested`, `rejection-requested`, `restore-requested`, or
-    /// `continuation` of a run that cannot be read.
+    /// `discard-requested`, `approval-requested`, `rejection-requested`, `restore-requested`,
+    /// `retry` of what the run with that id could not serve, or `continuation` of a run that cannot be
+    /// read.
     pub kind: String,
     /// Id of the request, by which `sync --wait` finds the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,9 +34,20 @@ pub struct Request {
     /// Why frozen links are planned for as if they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub override_reason: Option<String>,
-    /// The scope of the override.
+    /// The scope of the override or the retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The number of the retry, from 1; 0 for any other request.
+    #[serde(default, skip_serializing_if = "is_no_retry")]
+    pub retry: u8,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_no_retry(number: &u8) -> bool {
+    *number == 0
 }
 
 /// What the requests want planned for as if it were not frozen.
@@ -108,6 +121,9 @@ pub struct RunRecord {
     /// Number of warnings beyond those that are kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub warnings_beyond: u32,
+    /// Members to which access was denied, as far as there is room.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub denied: BTreeSet<MemberName>,
     /// True while its end must still be announced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unannounced: bool,
@@ -174,6 +190,7 @@ impl RunRecord {
             quarantined: BTreeMap::new(),
             warnings: Vec::new(),
             warnings_beyond: 0,
+            denied: BTreeSet::new(),
             unannounced: false,
             letters_left: None,
             beyond: 0,
@@ -219,6 +236,20 @@ impl RunRecord {
     /// in sync or under way is not announced.
     pub fn has_news(&self) -> bool {
         self.status.is_final() && self.totals.messages > 0
+    }
+
+    /// True if it has observed its links, as far as they could be observed.
+    pub fn has_observed(&self) -> bool {
+        self.planned_at.is_some() && self.fault.is_none()
+    }
+
+    /// Adds members to which access was denied.
+    pub fn deny_access<'a>(&mut self, members: impl IntoIterator<Item = &'a MemberName>) {
+        for member in members {
+            if self.denied.len() < MOST_DENIED {
+                self.denied.insert(member.clone());
+            }
+        }
     }
 
     /// True while it has not ended, or its end must still be announced.

@@ -68,4 +68,8 @@ pub const DEAD_LETTERS_REQUESTED: &str = "Dead Letters Requested";
 
 pub(super) const RUN_CONTINUED: &str = "Run Continued";
 
+pub(super) const RETRY_SCHEDULED: &str = "Retry Scheduled";
+
+pub(super) const RETRY_DUE: &str = "Retry Due";
+
 pub(super) const SCHEDULED_SYNC: &str = "Scheduled Sync";

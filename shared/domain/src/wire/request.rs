@@ -30,6 +30,11 @@ impl Scope {
         self.experiences.is_empty() && (self.members.is_empty() || self.members.contains(member))
     }
 
+    /// True if the scope names the member, or covers all of it.
+    pub fn is_about(&self, member: &MemberName) -> bool {
+        self.members.contains(member) || self.is_all_of(member)
+    }
+
     /// True if the scope covers a member experience.
     pub fn covers(&self, member: &MemberName, experience: &ExperienceId) -> bool {
         (self.members.is_empty() || self.members.contains(member))

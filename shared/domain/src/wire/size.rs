@@ -1,11 +1,13 @@
 //! The size of each message, checked against the bounds of its fields.
 
 use super::limits::{
-    MOST_NAME, MOST_PRODUCTS, MOST_REASON, MOST_REASONS, MOST_SCOPE, TooLarge, asked, bounded, text,
+    MOST_ID, MOST_NAME, MOST_PRODUCTS, MOST_REASON, MOST_REASONS, MOST_SCOPE, TooLarge, asked,
+    bounded, text,
 };
 use crate::approval::ApprovalRequest;
 use crate::wire::{
-    ChangeSetEvent, Continuation, DeadLetterFilter, DeadLetterRequest, Scope, SyncRequest, Trigger,
+    ChangeSetEvent, Continuation, DeadLetterFilter, DeadLetterRequest, LinkRetry, Scope,
+    SyncRequest, Trigger,
 };
 
 /// The most links of a continuation: more than a configuration can have.
@@ -74,6 +76,13 @@ impl Continuation {
     }
 }
 
+impl LinkRetry {
+    fn check(&self) -> Result<(), TooLarge> {
+        text("id", Some(&self.id), MOST_ID)?;
+        self.scope.check()
+    }
+}
+
 impl Trigger {
     /// Checks the size of its fields.
     pub(super) fn check(&self) -> Result<(), TooLarge> {
@@ -82,6 +91,7 @@ impl Trigger {
             Self::SyncRequested(request) => request.check(),
             Self::ManagementChangeSet(event) => event.check(),
             Self::Continuation(rest) => rest.check(),
+            Self::RetryScheduled(retry) | Self::RetryDue(retry) => retry.check(),
             Self::DeadLetters(request) => request.check(),
             Self::Approval(request) => request.check(),
         }

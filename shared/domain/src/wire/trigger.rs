@@ -8,10 +8,11 @@ use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object
 use super::limits::check_event;
 use super::names::{
     APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_SETTLED, REJECTION_REQUESTED,
-    REPLAY_REQUESTED, RESTORE_REQUESTED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE,
-    SYNC_REQUESTED,
+    REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE, RETRY_SCHEDULED, RUN_CONTINUED,
+    SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
 };
 use super::request::{Continuation, SettledDetail, SyncDetail, SyncRequest};
+use super::retry::LinkRetry;
 use super::{approval, dead_letters};
 use crate::approval::ApprovalRequest;
 use crate::ids::{LaneId, RunId};
@@ -34,6 +35,10 @@ pub enum Trigger {
     },
     /// The rest of a run that did not fit into one invocation. The producer sends it to itself.
     Continuation(Continuation),
+    /// A retry that has waited, and is to be handed to the inbox.
+    RetryScheduled(LinkRetry),
+    /// Links that a run could not serve are to be tried again.
+    RetryDue(LinkRetry),
     /// An operator wants dead letters replayed or discarded.
     DeadLetters(DeadLetterRequest),
     /// An operator decides about a hold, or requests a rollback.
@@ -103,7 +108,14 @@ impl Trigger {
                     .map(Self::Continuation)
                     .map_err(shape)
             }
+            (SOURCE, RETRY_SCHEDULED) => retry(&envelope.detail).map(Self::RetryScheduled),
+            (SOURCE, RETRY_DUE) => retry(&envelope.detail).map(Self::RetryDue),
             _ => Err(envelope.unknown()),
         }
     }
+}
+
+fn retry(detail: &Value) -> Result<LinkRetry, Unreadable> {
+    check_schema(detail)?;
+    LinkRetry::deserialize(detail).map_err(shape)
 }

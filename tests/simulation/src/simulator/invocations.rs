@@ -21,6 +21,8 @@ use pmp_sync_fakes::Delivery;
 const WORKER_VISIBILITY: i64 = 180_000;
 /// The same for the producer, in seconds.
 const PRODUCER_VISIBILITY: i64 = 720;
+/// The same for a batch of retries, in milliseconds.
+const RETRIES_VISIBILITY: i64 = 120_000;
 /// The operation that announces.
 const PUT_EVENTS: &str = "PutEvents";
 /// Invocations of one worker at a time.
@@ -48,6 +50,42 @@ impl Simulator {
             Box::pin(handling),
             Held::Requests(kept),
             PRODUCER_VISIBILITY * 1_000,
+            deadline,
+        );
+    }
+
+    /// Gives the producer up to ten retries that are due. It hands them to its inbox, perhaps while
+    /// another invocation serves that.
+    pub(crate) fn hand_over_retries(&mut self) {
+        let now = at(self.now);
+        let mut kept = self.world.retries(|queue| queue.take(now, 10));
+        if !self.repaired && self.rng.of("retry-twice").percent(self.profile.duplicate) {
+            self.stats.add("retries delivered twice");
+            let again = self.now + self.rng.of("retry-again-after").between(0, 300_000);
+            let copies = kept.clone();
+            self.world.retries(|queue| {
+                for copy in copies {
+                    queue.put_back(copy, at(again));
+                }
+            });
+        }
+        if self.rng.of("retry-order").percent(self.profile.reorder) {
+            self.rng.of("order-of-retries").shuffle(&mut kept);
+        }
+        self.stats.add("batches of retries");
+        let records: Vec<_> = kept.iter().map(record_of_retry).collect();
+        let deadline = self.now + self.profile.patience * 1_000;
+        let producer = Arc::clone(&self.producer);
+        let ends = at(deadline);
+        let handling = async move {
+            let dispositions = dispatch(&producer, &records, ends).await;
+            let again = |disposition| disposition == Disposition::Retry;
+            dispositions.into_iter().map(again).collect()
+        };
+        self.begin(
+            Box::pin(handling),
+            Held::Retries(kept),
+            RETRIES_VISIBILITY,
             deadline,
         );
     }
@@ -158,7 +196,7 @@ impl Simulator {
     fn begin(&mut self, handling: Handling, held: Held, visibility: i64, deadline: i64) {
         self.begun += 1;
         let rules = match &held {
-            Held::Requests(_) => None,
+            Held::Requests(_) | Held::Retries(_) => None,
             Held::Deliveries(member, _) => self.rules.get(*member).cloned(),
         };
         let task = Task {
@@ -176,6 +214,10 @@ impl Simulator {
                 Held::Requests(kept) => {
                     let bodies: Vec<_> = kept.iter().map(|kept| kept.body.as_str()).collect();
                     format!("the producer takes {bodies:#?}")
+                }
+                Held::Retries(kept) => {
+                    let bodies: Vec<_> = kept.iter().map(|kept| kept.body.as_str()).collect();
+                    format!("the producer hands over {bodies:#?}")
                 }
                 Held::Deliveries(member, kept) => {
                     let bodies: Vec<_> = kept.iter().map(|kept| kept.body.as_str()).collect();
@@ -234,6 +276,9 @@ impl Simulator {
             task.ready = self.now + took;
             task.trouble.others |= slow;
         }
+        if member.is_none() && (slow || !refused.is_empty()) {
+            self.producer_troubles.push(self.now);
+        }
         self.observe(member, number)?;
         if slow {
             // What the call has done, a commit for one, is disturbed by how long its answer takes.
@@ -268,10 +313,14 @@ impl Simulator {
         self.trace.line(self.now, || format!("#{number} {how}"));
         self.invariants.disturb(task.member(), self.now);
         self.invariants.delivered(task.member());
+        if task.member().is_none() {
+            self.producer_troubles.push(self.now);
+        }
         let visible = task.visible;
         match task.held {
             // They are visible again when their visibility timeout is over.
             Held::Requests(_) => {}
+            Held::Retries(kept) => self.put_retries_back(kept, visible),
             Held::Deliveries(member, kept) => self.put_back(member, kept, visible),
         }
     }
@@ -302,6 +351,11 @@ impl Simulator {
                     self.invariants.disturb(None, self.now);
                 }
             }
+            Held::Retries(kept) => {
+                let back = kept.into_iter().enumerate();
+                let back = back.filter(|(place, _)| is_again(*place));
+                self.put_retries_back(back.map(|(_, kept)| kept).collect(), visible);
+            }
             Held::Deliveries(member, kept) => {
                 let back: Vec<_> = kept
                     .into_iter()
@@ -320,6 +374,19 @@ impl Simulator {
                 }
             }
         }
+    }
+
+    fn put_retries_back(&mut self, retries: Vec<Delivery>, visible: i64) {
+        if retries.is_empty() {
+            return;
+        }
+        self.stats.add("batches of retries that come again");
+        self.invariants.disturb(None, self.now);
+        self.world.retries(|queue| {
+            for retry in retries {
+                queue.put_back(retry, at(visible));
+            }
+        });
     }
 
     fn put_back(&mut self, member: usize, messages: Vec<Delivery>, visible: i64) {
@@ -343,5 +410,13 @@ impl Simulator {
         let due = self.world.changes(account, |queue| queue.next_due())?;
         let polled = self.polls.get(member).copied().unwrap_or_default();
         Some(since_begin(due).max(polled))
+    }
+}
+
+fn record_of_retry(delivery: &Delivery) -> Record {
+    Record {
+        id: format!("retry-{}", delivery.id),
+        body: delivery.body.clone(),
+        ..Record::default()
     }
 }

@@ -4,6 +4,7 @@ use super::event::ScheduledEvent;
 use super::invariants::{Violation, broken};
 use super::scene::{HOUR, since_begin};
 use super::state::{Simulator, Turn};
+use super::task::Held;
 
 /// After this many steps a world counts as never coming to rest.
 const MOST_STEPS: u64 = 200_000;
@@ -59,6 +60,7 @@ impl Simulator {
                 self.deliver(member)?;
             }
             Turn::Requests => self.serve_requests(),
+            Turn::Retries => self.hand_over_retries(),
             Turn::SetEnds => {}
             Turn::Scheduled => self.happen()?,
         }
@@ -75,7 +77,7 @@ impl Simulator {
         };
         let mut producing = false;
         for (place, task) in self.tasks.iter().enumerate() {
-            producing |= task.member().is_none();
+            producing |= matches!(task.held, Held::Requests(_));
             offer(task.ready.min(task.deadline), Turn::Task(place));
         }
         for member in 0..self.scene.members.len() {
@@ -85,6 +87,9 @@ impl Simulator {
         }
         if !producing && let Some(visible) = self.world.inbox(|inbox| inbox.next_visible()) {
             offer(since_begin(visible).max(self.now), Turn::Requests);
+        }
+        if let Some(due) = self.world.retries(|queue| queue.next_due()) {
+            offer(since_begin(due).max(self.now), Turn::Retries);
         }
         if let Some(when) = self.next_end() {
             offer(when, Turn::SetEnds);
@@ -113,6 +118,7 @@ impl Simulator {
             && self.since_repair > 0
             && self.tasks.is_empty()
             && self.world.inbox(|inbox| inbox.is_empty())
+            && self.world.retries(|queue| queue.is_empty())
             && self.under_way.is_empty()
             && self
                 .schedule

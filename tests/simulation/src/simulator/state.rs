@@ -26,6 +26,7 @@ pub(crate) enum Turn {
     Task(usize),
     Deliver(usize),
     Requests,
+    Retries,
     SetEnds,
     Scheduled,
 }
@@ -66,6 +67,8 @@ pub(crate) struct Simulator {
     pub(crate) letters_lost: BTreeSet<AccountId>,
     /// Quarantined changes whose letter was not sent before the next plan.
     pub(crate) unlettered: BTreeSet<(LaneId, ProductId)>,
+    /// When a call of the producer failed or was slow, or one of its invocations did not end.
+    pub(crate) producer_troubles: Vec<i64>,
     /// A violation that was found where nothing can be returned.
     pub(crate) found: Option<Violation>,
     pub(crate) stats: Stats,
@@ -132,6 +135,7 @@ impl Simulator {
             contested: BTreeSet::new(),
             letters_lost: BTreeSet::new(),
             unlettered: BTreeSet::new(),
+            producer_troubles: Vec::new(),
             found: None,
             stats: Stats::default(),
             trace: Trace::new(traced),

@@ -15,6 +15,8 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Vec<bool>>>>;
 /// What an invocation was given.
 pub(crate) enum Held {
     Requests(Vec<Record>),
+    /// Retries that are due, for the producer.
+    Retries(Vec<Delivery>),
     Deliveries(usize, Vec<Delivery>),
 }
 
@@ -49,7 +51,7 @@ impl Task {
     pub(crate) fn has_only_ticks(&self) -> bool {
         let is_tick = |delivery: &Delivery| delivery.body.contains("\"kind\":\"tick\"");
         match &self.held {
-            Held::Requests(_) => false,
+            Held::Requests(_) | Held::Retries(_) => false,
             Held::Deliveries(_, kept) => kept.iter().all(is_tick),
         }
     }
@@ -57,7 +59,7 @@ impl Task {
     /// The member of a worker; nothing for the producer.
     pub(crate) fn member(&self) -> Option<usize> {
         match self.held {
-            Held::Requests(_) => None,
+            Held::Requests(_) | Held::Retries(_) => None,
             Held::Deliveries(member, _) => Some(member),
         }
     }

@@ -20,6 +20,7 @@ use pmp_sync_domain::ports::{
 };
 use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
+use pmp_sync_domain::retry::{MayPass, Missed};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
@@ -156,7 +157,15 @@ async fn finish_answered<L: Ledger, A, M, O: Outbox, S: Clock>(
     };
     let mut record = record.clone();
     let sent = link.status == LinkStatus::Committed;
+    // The record does not say whether its fault may pass. To try once more does no harm.
+    let failed = link.status == LinkStatus::Failed;
+    let missed = failed.then(|| Missed {
+        member: link.member.clone(),
+        experience: Some(request.lane.experience.clone()),
+        why: MayPass::Passing,
+    });
     let outcome = LinkOutcome {
+        missed,
         messages: if sent { link.plan().len() } else { 0 },
         ..LinkOutcome::new(link)
     };

@@ -25,6 +25,8 @@ use crate::queue::Queue;
 pub struct SentRetry {
     /// The message.
     pub retry: LinkRetry,
+    /// Its delay, in seconds.
+    pub delay: i64,
     /// When it is delivered.
     pub due: Timestamp,
     /// True if the queue has it.
@@ -333,6 +335,7 @@ impl Inbox for World {
             let due = later(inner.now, i64::from(delay_seconds));
             inner.retries_sent.push(SentRetry {
                 retry: retry.clone(),
+                delay: i64::from(delay_seconds),
                 due,
                 arrived: effect.is_ok(),
             });

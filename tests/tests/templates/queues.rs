@@ -82,7 +82,7 @@ fn retries_outlive_their_delay_and_are_hidden_while_they_are_handed_over() {
     assert!(queue.get("FifoQueue").is_none());
     let sources: Vec<_> = of_type(&template, "AWS::Lambda::EventSourceMapping")
         .iter()
-        .map(|mapping| text(&mapping["Properties"]["EventSourceArn"]).to_owned())
+        .map(|mapping| mapping["Properties"]["EventSourceArn"].clone())
         .collect();
     assert_eq!(sources, ["Inbox.Arn", "Retries.Arn"]);
 }

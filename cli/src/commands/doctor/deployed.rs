@@ -7,7 +7,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::Depth;
 
 use super::check::Check;
-use super::finding::Finding;
+use super::finding::{Finding, Status};
 
 /// This command's release.
 pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
@@ -294,7 +294,6 @@ pub(crate) fn rule(check: Check, name: &str, enabled: Option<bool>, bus: Option<
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Status;
     use super::super::finding::tests::tells;
     use super::*;
 

@@ -193,3 +193,105 @@ impl Refused {
         Self { why, hints }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::plan::Plan;
+
+    fn hold(product: &str, reasons: Vec<HoldReason>) -> Hold {
+        Hold {
+            run: RunId::next(None, 1, 1),
+            plan_hash: Plan::new(BTreeSet::from([product.parse().unwrap()]), BTreeSet::new())
+                .hash(),
+            reasons,
+            allow: 1,
+            deny: 0,
+            removals: 0,
+            since: Timestamp::UNIX_EPOCH,
+            announced: false,
+            rejected: None,
+        }
+    }
+
+    fn first(removals: usize) -> HoldReason {
+        HoldReason::FirstMirror {
+            removals,
+            allowed: 9,
+        }
+    }
+
+    #[test]
+    fn a_hold_stays_the_same_while_plan_and_guards_do() {
+        let one = hold("a", vec![first(1)]);
+        assert!(one.is_same(&one));
+        assert!(
+            one.is_same(&hold("a", vec![first(7)])),
+            "only a number differs"
+        );
+        assert!(!one.is_same(&hold("b", vec![first(1)])));
+        let allow = 1;
+        assert!(!one.is_same(&hold("a", vec![HoldReason::FirstPolicy { allow }])));
+        assert!(!one.is_same(&hold(
+            "a",
+            vec![first(1), HoldReason::FirstPolicy { allow }]
+        )));
+        assert!(!one.is_same(&hold("b", vec![HoldReason::FirstPolicy { allow }])));
+    }
+
+    #[test]
+    fn only_a_rollback_returns_to_what_was_before_a_run() {
+        let run = RunId::next(None, 5, 5);
+        let rollback = hold("a", vec![first(1), HoldReason::Restore { run }]);
+        assert_eq!(rollback.rollback_to(), Some(run));
+        assert_eq!(hold("a", vec![first(1)]).rollback_to(), None);
+    }
+
+    #[test]
+    fn a_request_that_was_refused_says_why_and_how_to_go_on() {
+        let hold = hold("a", vec![first(1)]);
+        let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+        let refused = Refused::stale(&lane, [&hold]);
+        let approve = hold.approve(&lane.experience);
+        assert_eq!(refused.hints, [approve]);
+        assert!(refused.why.starts_with("another plan"), "{}", refused.why);
+        let nothing = Refused::stale(&lane, []);
+        assert_eq!(nothing.why, "nothing is held on 222222222222/exp-1");
+        let approval = |refused: Option<Refused>| {
+            let (why, hints) = refused.map(|refused| (refused.why, refused.hints)).unzip();
+            Approval {
+                action: ApprovalAction::Approve,
+                of: hold.run,
+                plan_hash: None,
+                ask: Ask {
+                    by: None,
+                    account: None,
+                    at: Timestamp::UNIX_EPOCH,
+                },
+                refused: why,
+                hints: hints.unwrap_or_default(),
+            }
+        };
+        let advice = approval(Some(refused.clone())).refusal().unwrap();
+        assert_eq!(advice.hints(), refused.hints);
+        assert!(advice.to_string().starts_with(&refused.why), "{advice}");
+        assert_eq!(
+            approval(None).refusal().map(|advice| advice.to_string()),
+            None
+        );
+    }
+
+    #[test]
+    fn each_action_is_a_kind_of_request_of_its_own() {
+        let actions = [
+            (ApprovalAction::Approve, "approval-requested"),
+            (ApprovalAction::Reject, "rejection-requested"),
+            (ApprovalAction::Restore, "restore-requested"),
+        ];
+        for (action, kind) in actions {
+            assert_eq!(action.kind(), kind);
+        }
+    }
+}

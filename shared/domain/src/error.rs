@@ -366,3 +366,6 @@ impl LinkError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,6 +114,7 @@ pub(crate) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::Config;
 
     /// The problems of a configuration with these links: management experience, member, target.
@@ -227,5 +228,41 @@ mod tests {
         let found = problems(&[("exp-a", "emea", "*"), ("exp-b", "emea", "*")]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("emea * is in another link already"));
+    }
+
+    #[test]
+    fn only_a_path_that_leads_back_to_where_it_began_is_a_circle() {
+        let text = r#"
+            schema = 1
+            member = [{ name = "emea", account = "222222222222", external_id = "id" }]
+            link = [{ management_experience = "exp-a", member = "emea", member_experience = "exp-b" }]
+        "#;
+        let mut links = Config::parse(text).unwrap().links;
+        let (a, b) = ("exp-a".parse().unwrap(), "exp-b".parse().unwrap());
+        let path = FollowPath::new(&links, &a, &b);
+        assert!(!path.is_circle());
+        assert_eq!(path.experiences().collect::<Vec<_>>(), [&a, &b]);
+        // Into a circle, and along it.
+        let back = Link {
+            management_experience: b.clone(),
+            target: Target::One(a.clone()),
+            ..links[0].clone()
+        };
+        links.push(back);
+        assert!(FollowPath::new(&links, &a, &b).is_circle());
+        let other = "exp-z".parse().unwrap();
+        assert!(!FollowPath::new(&links, &other, &a).is_circle());
+    }
+
+    #[test]
+    fn a_chain_is_told_although_there_is_a_circle_elsewhere() {
+        let found = problems(&[
+            ("exp-a", "emea", "exp-b"),
+            ("exp-b", "apac", "exp-a"),
+            ("exp-c", "apac", "exp-d"),
+            ("exp-d", "apac", "exp-e"),
+        ]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[1].ends_with("exp-c -> exp-d -> exp-e"), "{found:?}");
     }
 }

@@ -403,6 +403,29 @@ mod tests {
         assert!("".parse::<RunId>().is_err());
     }
 
+    #[test]
+    fn a_run_id_is_its_time_followed_by_eighty_random_bits() {
+        let id = |now_ms, random| RunId::next(None, now_ms, random).to_string();
+        // 1,469,918,176,385 ms is the time of a well-known example.
+        assert_eq!(id(1_469_918_176_385, 0), "01ARYZ6S410000000000000000");
+        assert_eq!(id(0, 33), "00000000000000000000000011");
+        assert_eq!(id(0, u128::MAX), "0000000000ZZZZZZZZZZZZZZZZ");
+        assert_eq!(id(-1, 0), "00000000000000000000000000");
+        assert_eq!(id((1 << 48) + 1, 0), id(1, 0));
+    }
+
+    #[test]
+    fn a_plan_hash_has_sixty_four_digits() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            good.parse::<PlanHash>().map(|hash| hash.to_string()),
+            Ok(good.clone())
+        );
+        for bad in [&good[1..], &format!("{good}0"), &good.replace('a', "g"), ""] {
+            assert!(bad.parse::<PlanHash>().is_err(), "{bad}");
+        }
+    }
+
     proptest! {
         #[test]
         fn run_ids_sort_as_text_as_they_sort_as_ids(a in 0_i64..1 << 47, b in 0_i64..1 << 47, x: u128, y: u128) {

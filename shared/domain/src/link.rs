@@ -161,3 +161,37 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_mode_acts_and_denies_no_more_than_it_may() {
+        for (mode, acts, denies) in [
+            (Mode::Mirror, true, true),
+            (Mode::Additive, true, false),
+            (Mode::Observe, false, false),
+        ] {
+            assert_eq!((mode.acts(), mode.denies()), (acts, denies), "{mode}");
+            for (is_frozen, is_suspended) in [(false, false), (true, false), (false, true)] {
+                let expected = acts && !is_frozen && !is_suspended;
+                assert_eq!(is_expected_in_sync(mode, is_frozen, is_suspended), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_to_one_experience_has_one_lane_and_a_star_has_none_of_its_own() {
+        let config = Config::parse(include_str!("../fixtures/config-1.toml")).unwrap();
+        let [one, star] = config.links.as_slice() else {
+            panic!("{:?}", config.links)
+        };
+        let lane = one.lane().map(|lane| lane.to_string());
+        assert_eq!(lane.as_deref(), Some("222222222222/exp-9d1kq27hs0abc"));
+        assert_eq!(star.lane(), None);
+        let lane = star.lane_of(&"exp-1".parse().unwrap()).to_string();
+        assert_eq!(lane, "333333333333/exp-1");
+    }
+}

@@ -57,4 +57,21 @@ mod tests {
         assert_eq!(whole_seconds(then, later(then, -1)), 0);
         assert_eq!(whole_seconds(then, later(then, 61)), 61);
     }
+
+    #[test]
+    fn time_neither_overflows_nor_runs_backwards() {
+        let (one, two) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(90).unwrap());
+        assert_eq!(later(one, 90), two);
+        assert_eq!(later(two, -90), one);
+        assert_eq!(later(two, i64::MAX), Timestamp::MAX);
+        let half = Timestamp::from_millisecond(1_500).unwrap();
+        for (then, now, seconds) in [
+            (one, two, 90.0),
+            (two, one, 0.0),
+            (one, one, 0.0),
+            (one, half, 1.5),
+        ] {
+            assert!((elapsed(then, now) - seconds).abs() < 1e-9, "{then} {now}");
+        }
+    }
 }

@@ -302,3 +302,74 @@ fn a_star_leaves_out_what_is_followed_and_what_another_member_has() {
         assert_eq!(left_out.as_deref(), path, "{experience}");
     }
 }
+
+#[test]
+fn a_limit_may_be_the_highest_and_a_text_the_longest() {
+    let limit = |most: usize| {
+        let guard = format!("{GOOD}\n[guard]\nremovals = {most}\n");
+        Config::parse(&guard).is_ok()
+    };
+    assert!(limit(MOST_LIMIT) && !limit(MOST_LIMIT + 1));
+    let long = |bytes: usize| {
+        let fill = "#".repeat(bytes - GOOD.len());
+        Config::parse(&format!("{GOOD}{fill}"))
+    };
+    assert!(long(MOST_BYTES).is_ok());
+    let error = long(MOST_BYTES + 1).unwrap_err();
+    let [problem] = error.problems.as_slice() else {
+        panic!("{error}")
+    };
+    assert_eq!((problem.line, problem.column), (1, 1));
+    let told = format!("{} bytes exceed the limit", MOST_BYTES + 1);
+    assert!(problem.message.starts_with(&told), "{problem}");
+    assert!(error.to_string().contains(&problem.to_string()), "{error}");
+}
+
+#[test]
+fn a_role_is_an_arn_and_a_queue_is_a_url() {
+    let with = |key: &str, value: &str| {
+        let account = "account = \"222222222222\"\n";
+        let text = GOOD.replace(account, &format!("{account}{key} = \"{value}\"\n"));
+        assert!(text.contains(value), "{text}");
+        Config::parse(&text).map_err(|error| error.to_string())
+    };
+    let role = "arn:aws:iam::222222222222:role/pmp-sync";
+    let config = with("role", role).unwrap();
+    let emea = &config.members[&"emea".parse().unwrap()];
+    assert_eq!(emea.role.as_deref(), Some(role));
+    for not in ["arn:aws:iam::222222222222:user/a", "x:role/pmp-sync"] {
+        let told = with("role", not).unwrap_err();
+        assert!(told.contains("is not the ARN of a role"), "{told}");
+    }
+    for queue in ["https://sqs.example/q", "http://127.0.0.1/q"] {
+        let config = with("queue", queue).unwrap();
+        let emea = &config.members[&"emea".parse().unwrap()];
+        assert_eq!(emea.queue.as_deref(), Some(queue));
+    }
+    let told = with("queue", "sqs.example/q").unwrap_err();
+    assert!(told.contains("is not the URL of a queue"), "{told}");
+}
+
+#[test]
+fn a_value_of_another_kind_is_told_in_plain_words() {
+    for (told, expected) in [
+        (
+            "unknown variant `a`, expected `b` or `c`",
+            "`a` is not known here; known are `b`, `c`",
+        ),
+        (
+            "unknown variant `a`, expected `b`",
+            "`a` is not known here; known is `b`",
+        ),
+        (
+            "invalid type: map, expected a boolean",
+            "true or false is expected, not a table",
+        ),
+        (
+            "invalid type: sequence, expected a string",
+            "text in quotes is expected, not a list",
+        ),
+    ] {
+        assert_eq!(words::plain(told), expected);
+    }
+}

@@ -223,6 +223,37 @@ mod tests {
     }
 
     #[test]
+    fn each_digit_of_a_token_has_its_own_five_bits() {
+        let token = |random| {
+            let experience = ExperienceId::new("exp-1").unwrap();
+            let name = ChangeSetName::new(experience, 1, installation("arn"), random);
+            let name = name.to_string();
+            name.rsplit('-').next().unwrap().to_owned()
+        };
+        assert_eq!(token(0), "0000000000");
+        assert_eq!(token(1), "0000000001");
+        assert_eq!(token(31), "000000000z");
+        assert_eq!(token(32), "0000000010");
+        assert_eq!(token(1 << 45), "1000000000");
+        assert_eq!(token(1 << 50), "0000000000");
+    }
+
+    #[test]
+    fn names_and_installations_are_stored_as_their_text() {
+        let text = "pmp-sync:exp-1:12:0k3f9-abcdefghjk";
+        let name: ChangeSetName = text.parse().unwrap();
+        assert_eq!(serde_json::to_value(&name).unwrap(), text);
+        assert_eq!(
+            serde_json::from_value::<ChangeSetName>(text.into()).unwrap(),
+            name
+        );
+        let installation = name.mark.unwrap().installation;
+        assert_eq!(serde_json::to_value(&installation).unwrap(), "0k3f9");
+        let read = serde_json::from_value::<InstallationId>("0k3f9".into()).unwrap();
+        assert_eq!(read, installation);
+    }
+
+    #[test]
     fn two_ledgers_are_two_installations() {
         let of = |account: &str| {
             installation(&format!(

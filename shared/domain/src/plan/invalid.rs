@@ -141,4 +141,12 @@ mod tests {
         let longest = found.products.iter().map(|left| left.id.len()).max();
         assert!(longest <= Some(60 * 10), "{longest:?}");
     }
+
+    #[test]
+    fn there_are_none_only_if_nothing_differs() {
+        let one = InvalidProducts::differing(&policy(&["a #"], &[]), &PolicySnapshot::default());
+        assert!(!one.is_empty());
+        let same = InvalidProducts::differing(&policy(&["a #"], &[]), &policy(&["a #"], &[]));
+        assert!(same.is_empty() && same.count() == 0);
+    }
 }

@@ -397,3 +397,27 @@ fn a_count_of_unchecked_products_is_stored_unless_there_are_none() {
     let stored = serde_json::to_value(&record).unwrap();
     assert_eq!(stored.get("unchecked"), None);
 }
+
+#[test]
+fn a_run_that_changed_less_than_it_should_is_partial_and_one_that_only_waits_is_held() {
+    let ended = |failed, suspended, held| {
+        let mut record = RunRecord::new(run(1), 1, Vec::new(), at(0));
+        record.planned_at = Some(at(1));
+        record.totals.links = 3;
+        record.totals.failed = failed;
+        record.totals.suspended = suspended;
+        record.totals.held = held;
+        record.concluded(at(2)).status
+    };
+    for (failed, suspended, held, status) in [
+        (0, 0, 0, RunStatus::Completed),
+        (0, 0, 1, RunStatus::Held),
+        (0, 1, 0, RunStatus::Partial),
+        (1, 1, 0, RunStatus::Partial),
+        (1, 0, 1, RunStatus::Partial),
+        (0, 2, 2, RunStatus::Partial),
+    ] {
+        let case = (failed, suspended, held);
+        assert_eq!(ended(failed, suspended, held), status, "{case:?}");
+    }
+}

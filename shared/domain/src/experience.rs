@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_shown_in_the_words_of_the_service() {
+        for word in ["Enabled", "Disabled", "Paused"] {
+            let experience = read(&format!(r#"{{"Status":"{word}"}}"#));
+            assert_eq!(experience.status.as_str(), word);
+        }
+    }
+
+    #[test]
     fn an_audience_is_read_with_or_without_a_revision() {
         let read = |details| Audience::from_details(details).unwrap();
         let audience = read(r#"{"Name":"N","ExperienceId":"exp-1@3","Principals":["o-1","2"]}"#);

@@ -474,3 +474,20 @@ pub trait Members: Send + Sync {
     /// Assumes the member's role.
     fn connect(&self, member: &Member) -> impl Future<Output = Result<Self::Connection>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Depth;
+
+    #[test]
+    fn a_queue_has_the_messages_of_every_state() {
+        let depth = |waiting, in_flight, delayed| Depth {
+            waiting,
+            in_flight,
+            delayed,
+        };
+        assert_eq!(depth(1, 20, 300).total(), 321);
+        assert_eq!(depth(0, 0, 0).total(), 0);
+        assert_eq!(depth(u64::MAX, 1, 1).total(), u64::MAX);
+    }
+}

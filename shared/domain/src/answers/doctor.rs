@@ -227,6 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn products_whose_ids_are_not_valid_are_counted_unless_there_are_none() {
+        let seen = |invalid| PolicySeen {
+            allowed: 1,
+            denied: 2,
+            invalid,
+        };
+        assert_eq!(serde_json::to_value(seen(3)).unwrap()["invalid"], 3);
+        let none = serde_json::to_value(seen(0)).unwrap();
+        assert_eq!(none, serde_json::json!({"allowed": 1, "denied": 2}));
+    }
+
+    #[test]
     fn a_question_about_nobody_is_about_everybody_and_an_unknown_one_is_refused() {
         let asked: DoctorRequest = serde_json::from_str("{}").unwrap();
         assert_eq!(asked, DoctorRequest::default());

@@ -178,3 +178,63 @@ impl PreviewLink {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(allow: usize, deny: usize, edited: usize) -> PreviewLink {
+        let products = |prefix: &str, count: usize| -> Vec<ProductId> {
+            let ids = (0..count).map(|number| format!("{prefix}-{number}").parse());
+            ids.map(Result::unwrap).collect()
+        };
+        PreviewLink {
+            member: "emea".parse().unwrap(),
+            account: "222222222222".parse().unwrap(),
+            experience: None,
+            management_experience: "exp-0".parse().unwrap(),
+            mode: Mode::Mirror,
+            decision: PreviewDecision::InSync,
+            allow: products("a", allow),
+            deny: products("d", deny),
+            removals: 0,
+            fewest_change_sets: 0,
+            plan_hash: None,
+            left_alone: Vec::new(),
+            contradictory: Vec::new(),
+            invalid: InvalidProducts::default(),
+            unchecked: 0,
+            edited: products("e", edited),
+            edited_since: None,
+            beyond: 0,
+            held_for: Vec::new(),
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_lists_so_many_entries_of_a_link_and_counts_the_others() {
+        let all = link(2, 3, 4);
+        assert_eq!(all.clone().bounded(), all);
+        let full = link(MOST_ENTRIES - 3, 1, 2);
+        assert_eq!(full.clone().bounded(), full);
+        let cut = link(MOST_ENTRIES - 3, 5, 7).bounded();
+        let kept = (cut.allow.len(), cut.deny.len(), cut.edited.len());
+        assert_eq!(kept, (MOST_ENTRIES - 3, 3, 0));
+        assert_eq!(cut.beyond, 2 + 7);
+        assert_eq!(cut.deny, link(0, 3, 0).deny, "the first ones");
+    }
+
+    #[test]
+    fn the_number_of_entries_beyond_is_told_unless_there_are_none() {
+        let shown = |beyond| {
+            serde_json::to_value(PreviewLink {
+                beyond,
+                ..link(0, 0, 0)
+            })
+            .unwrap()
+        };
+        assert_eq!(shown(3)["beyond"], 3);
+        assert_eq!(shown(0).get("beyond"), None);
+    }
+}

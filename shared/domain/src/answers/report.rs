@@ -158,7 +158,14 @@ fn besides(desired: &PolicySnapshot, actual: &PolicySnapshot) -> Vec<ProductId> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::drift::Edited;
+    use crate::lane::{LaneState, LaneView};
+    use crate::link::LinkPolicy;
+    use crate::plan::{Reason, plan};
+    use crate::records::LinkState;
 
     /// A part as this release and every earlier one writes it. A newer release must read it.
     const PART: &str = include_str!("../../fixtures/report-part-1.json");
@@ -178,6 +185,62 @@ mod tests {
         part["management"][0]["added"] = 1.into();
         part["added"] = 1.into();
         serde_json::from_value::<ReportPart>(part).unwrap();
+    }
+
+    /// The management experience allows `a`, `b` and `c`; the member allows `b` and `d`. `c` is excluded.
+    #[test]
+    fn each_product_that_differs_is_listed_with_its_reason_and_each_reason_once() {
+        let id = |text: &str| ProductId::new(text).unwrap();
+        let desired = PolicySnapshot::new([id("a"), id("b"), id("c")], []);
+        let actual = PolicySnapshot::new([id("b"), id("d")], [id("x")]);
+        let link = LinkPolicy {
+            exclude: [id("c")].into(),
+            ..LinkPolicy::default()
+        };
+        let (plan, report) = plan(&desired, &actual, &LaneView::default(), &link);
+        let left = report.left_alone.into_iter();
+        let left = left.map(|left| (left.product.clone(), left)).collect();
+        let found = standings(&Seen {
+            experience: &"exp-1".parse().unwrap(),
+            desired: &desired,
+            actual: &actual,
+            state: &LaneState::default(),
+            last: &BTreeMap::new(),
+            plan: &plan,
+            left_alone: &left,
+            committed: None,
+            held_for: &[],
+            goes_on: false,
+            link_state: &LinkState::default(),
+            suspension: None,
+            edited: &Edited::default(),
+            at: Timestamp::UNIX_EPOCH,
+        });
+        let excluded = Why::LeftAlone {
+            reason: Reason::Excluded,
+            since: None,
+        };
+        let listed = found.differing.iter();
+        let listed: Vec<_> = listed
+            .map(|one| {
+                (
+                    one.product.as_str(),
+                    one.standing,
+                    one.wanted,
+                    &found.whys[one.why],
+                )
+            })
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                ("a", Standing::Unlisted, Action::Allow, &Why::Planned),
+                ("c", Standing::Unlisted, Action::Allow, &excluded),
+                ("d", Standing::Allowed, Action::Deny, &Why::Planned),
+            ]
+        );
+        assert_eq!(found.whys.len(), 2, "{:?}", found.whys);
+        assert_eq!(found.denied_besides, [id("x")]);
     }
 
     #[test]

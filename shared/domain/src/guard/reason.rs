@@ -260,3 +260,44 @@ fn would_remove(
     }
     f.write_str(")")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_removals_is_told_with_the_parts_that_it_has() {
+        let told = |planned, open, earlier| {
+            let parts = Some(RemovalParts {
+                planned,
+                open,
+                earlier,
+                since: Timestamp::UNIX_EPOCH,
+                allowed: 100,
+            });
+            let (count, limit) = (planned + open + earlier, 50);
+            let reason = HoldReason::MostRemovals {
+                count,
+                limit,
+                parts,
+            };
+            reason.to_string()
+        };
+        let since = "without approval since 1970-01-01T00:00Z";
+        for (planned, open, earlier, parts) in [
+            (60, 0, 0, String::new()),
+            (50, 10, 0, " (50 by this plan, 10 under way)".to_owned()),
+            (40, 0, 20, format!(" (40 by this plan, 20 {since})")),
+            (
+                30,
+                10,
+                20,
+                format!(" (30 by this plan, 10 under way, 20 {since})"),
+            ),
+        ] {
+            let expected =
+                format!("would remove 60 allowed products within 24 hours{parts}, more than 50");
+            assert_eq!(told(planned, open, earlier), expected);
+        }
+    }
+}

@@ -4,6 +4,7 @@ use super::memory::MOST_SIZES;
 use super::*;
 use crate::approval::{Ask, Grant};
 use crate::ids::RunId;
+use crate::records::Removal;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -583,4 +584,30 @@ fn each_reason_has_its_code_its_words_and_its_remedy() {
         assert!(reason.to_string().contains(words), "{reason}");
         assert!(reason.remedy().starts_with(remedy), "{reason}");
     }
+}
+
+#[test]
+fn removals_that_are_only_counted_count_for_a_day_as_well() {
+    let mut setting = Setting::new(1_000, 5);
+    assert_eq!(setting.held_by(), NOTHING);
+    setting.link_state.removals = vec![Removal {
+        at: at(-60),
+        products: BTreeSet::new(),
+        beyond: 60,
+    }];
+    let reasons = setting.case().reasons();
+    let counts = reasons.iter().map(|reason| match reason {
+        HoldReason::Removals { count, .. } | HoldReason::MostRemovals { count, .. } => *count,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [65, 65]);
+    let end = 86_400 - 60;
+    for (seconds, beyond) in [(0, 60), (end - 1, 60), (end, 0), (end + 1, 0)] {
+        let counted = setting.link_state.removed_beyond(at(seconds));
+        assert_eq!(counted, beyond, "{seconds}");
+    }
+    // Those of a later plan are added to them.
+    setting.link_state.taking_away(products(0..1), at(0));
+    assert_eq!(setting.link_state.removed_beyond(at(0)), 60);
+    assert_eq!(setting.link_state.removals.len(), 2);
 }

@@ -279,8 +279,10 @@ fn what_the_service_back_off_waits_until_then() {
         Why::Open { not_before, .. } => not_before,
         other => panic!("{other:?}"),
     };
-    world.state.not_before = Some(at(999));
-    assert_eq!(until(&world), None);
+    for over in [999, 1_000] {
+        world.state.not_before = Some(at(over));
+        assert_eq!(until(&world), None);
+    }
     world.state.not_before = Some(at(1_500));
     assert_eq!(until(&world), Some(at(1_500)));
 }
@@ -458,6 +460,9 @@ fn a_change_that_a_newer_plan_made_void_is_superseded() {
         by,
         since,
     };
+    assert_eq!(world.why("a"), superseded(None, Some(at(600))));
+    // A run does not make its own changes void.
+    world.planned(run(1));
     assert_eq!(world.why("a"), superseded(None, Some(at(600))));
     world.planned(run(2));
     world.committed = Some(Plan::default());

@@ -4,8 +4,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_marketplacecatalog::types::{
-    Change, ChangeSetSummaryListItem, ChangeStatus, ChangeSummary, Entity, FailureCode, Filter,
-    Sort, SortOrder,
+    Change, ChangeSetSummaryListItem, ChangeStatus, ChangeSummary, Entity, FailureCode,
 };
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::{Audience, Experience};
@@ -14,8 +13,9 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
-use super::terms::{CATALOG, CREATE_POLICY, EXPERIENCE, is_no_scope, scopes};
-use super::{Listed, ReadOnlyCatalog, sets};
+use super::sets::{self, filter, id_of, list};
+use super::terms::{CATALOG, CREATE_POLICY, EXPERIENCE};
+use super::{Listed, ReadOnlyCatalog};
 use crate::service_error;
 
 /// The name of the change that creates an experience, by which other changes of its change set
@@ -164,50 +164,17 @@ impl CatalogAdmin {
 
     /// Finds the newest change set with that name.
     pub async fn newest(&self, name: &str) -> Result<Option<Found>> {
-        let mut refused = Vec::new();
-        for scope in scopes() {
-            let by_name = Filter::builder().name("ChangeSetName").value_list(name);
-            let newest_first = Sort::builder()
-                .sort_by("StartTime")
-                .sort_order(SortOrder::Descending);
-            let filters = std::iter::once(by_name.build()).chain(scope);
-            let page = self
-                .read
-                .client
-                .list_change_sets()
-                .catalog(CATALOG)
-                .set_filter_list(Some(filters.collect()))
-                .sort(newest_first.build())
-                .max_results(20)
-                .send()
-                .await
-                .map_err(|error| service_error("ListChangeSets", name, &error));
-            let page = match page {
-                Err(error) if is_no_scope(&error) => {
-                    refused.push(error);
-                    continue;
-                }
-                page => page?,
-            };
-            let mut named = page.change_set_summary_list().iter();
-            let Some(newest) = named.find(|set| set.change_set_name() == Some(name)) else {
-                continue;
-            };
-            let id = newest.change_set_id().unwrap_or_default();
-            let id = ChangeSetId::new(id).map_err(|error| {
-                let words = error.to_string();
-                ServiceError::new("ListChangeSets", name, Kind::Refused, words)
-            })?;
-            return Ok(Some(Found {
-                id,
-                is_under_way: is_under_way(newest),
-                started: newest.start_time().unwrap_or_default().to_owned(),
-            }));
-        }
-        if refused.len() < scopes().len() {
+        let by_name = [filter("ChangeSetName", name)];
+        let is_wanted = |set: &ChangeSetSummaryListItem| set.change_set_name() == Some(name);
+        let found = list(&self.read.client, name, &by_name, is_wanted).await?;
+        let Some(newest) = found.first() else {
             return Ok(None);
-        }
-        refused.pop().map_or(Ok(None), Err)
+        };
+        Ok(Some(Found {
+            id: id_of(newest, name)?,
+            is_under_way: is_under_way(newest),
+            started: newest.start_time().unwrap_or_default().to_owned(),
+        }))
     }
 
     /// Starts a change set, and returns its id.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::terms::{ALLOW, CATALOG, CREATE_POLICY, DENY, MOST_PAGES, is_no_scope, scopes, to_json};
 use crate::service_error;
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).value_list(value).build()
 }
 
@@ -25,7 +25,7 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
     text.and_then(|text| text.parse().ok())
 }
 
-fn id_of(found: &ChangeSetSummaryListItem, thing: &str) -> Result<ChangeSetId> {
+pub(super) fn id_of(found: &ChangeSetSummaryListItem, thing: &str) -> Result<ChangeSetId> {
     let id = found.change_set_id().unwrap_or_default();
     ChangeSetId::new(id).map_err(|error| {
         ServiceError::new("ListChangeSets", thing, Kind::Refused, error.to_string())
@@ -33,22 +33,28 @@ fn id_of(found: &ChangeSetSummaryListItem, thing: &str) -> Result<ChangeSetId> {
 }
 
 /// The first list of change sets that is not empty, of what is shared with the account and of what
-/// it owns. A list ends at the first page with a change set that `is_wanted`.
-async fn list(
+/// it owns. A list ends at the first page with a change set that `is_wanted`. Fails if nothing is
+/// found and a list was cut off: what follows may have it.
+pub(super) async fn list(
     client: &Client,
     thing: &str,
     filters: &[Filter],
     is_wanted: impl Fn(&ChangeSetSummaryListItem) -> bool,
 ) -> Result<Vec<ChangeSetSummaryListItem>> {
     let mut refused = Vec::new();
+    let mut cut_off = None;
     for scope in scopes() {
         let filters: Vec<_> = filters.iter().cloned().chain(scope).collect();
         match list_in(client, thing, &filters, &is_wanted).await {
-            Ok(found) if found.is_empty() => {}
-            Ok(found) => return Ok(found),
+            Ok(ListedSets::Found(found)) => return Ok(found),
+            Ok(ListedSets::Nothing) => {}
+            Ok(ListedSets::CutOff) => cut_off = Some(is_cut_off(thing)),
             Err(error) if is_no_scope(&error) => refused.push(error),
             Err(error) => return Err(error),
         }
+    }
+    if let Some(error) = cut_off {
+        return Err(error);
     }
     if refused.len() < scopes().len() {
         return Ok(Vec::new());
@@ -56,12 +62,30 @@ async fn list(
     refused.pop().map_or(Ok(Vec::new()), Err)
 }
 
+/// What one list has.
+enum ListedSets {
+    /// The wanted change sets of its first page with any.
+    Found(Vec<ChangeSetSummaryListItem>),
+    /// None, to its end.
+    Nothing,
+    /// None on the pages that were read, and there are more.
+    CutOff,
+}
+
+/// A worker that takes "not found on these pages" for "not started" would start its change set a
+/// second time, or give up one that is under way.
+fn is_cut_off(thing: &str) -> ServiceError {
+    let words =
+        format!("it is not among the change sets of {MOST_PAGES} pages, and there are more");
+    ServiceError::new("ListChangeSets", thing, Kind::Refused, words)
+}
+
 async fn list_in(
     client: &Client,
     thing: &str,
     filters: &[Filter],
     is_wanted: &impl Fn(&ChangeSetSummaryListItem) -> bool,
-) -> Result<Vec<ChangeSetSummaryListItem>> {
+) -> Result<ListedSets> {
     let newest_first = Sort::builder()
         .sort_by("StartTime")
         .sort_order(SortOrder::Descending)
@@ -81,11 +105,14 @@ async fn list_in(
         token = page.next_token().map(str::to_owned);
         let sets = page.change_set_summary_list.unwrap_or_default();
         let found: Vec<_> = sets.into_iter().filter(|set| is_wanted(set)).collect();
-        if !found.is_empty() || token.is_none() {
-            return Ok(found);
+        if !found.is_empty() {
+            return Ok(ListedSets::Found(found));
+        }
+        if token.is_none() {
+            return Ok(ListedSets::Nothing);
         }
     }
-    Ok(Vec::new())
+    Ok(ListedSets::CutOff)
 }
 
 /// The change sets of that name, each read as a whole.

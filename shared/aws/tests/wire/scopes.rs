@@ -1,5 +1,6 @@
 //! Lists in both scopes: what is shared with the account, and what it owns.
 
+use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_aws::catalog::{Catalog, ReadOnlyCatalog};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, ExperienceId};
@@ -151,4 +152,54 @@ async fn a_change_set_is_found_whoever_owns_the_experience() {
     }
     let (_, config) = Script::new(vec![named("another"), none()]).await;
     assert_eq!(Catalog::new(&config).named(&name).await.unwrap(), []);
+}
+
+fn page(name: Option<&str>, next: Option<&str>) -> Answer {
+    let set = |name| json!({ "ChangeSetId": "cs1", "ChangeSetName": name });
+    let sets: Vec<_> = name.map(set).into_iter().collect();
+    let body = json!({ "ChangeSetSummaryList": sets, "NextToken": next });
+    (200, None, body)
+}
+
+/// Whoever takes a list that was cut off for an empty one starts the change set once more.
+#[tokio::test]
+async fn a_change_set_that_is_not_on_the_pages_that_were_read_is_not_taken_for_one_that_is_not_there()
+ {
+    let name: ChangeSetName = "pmp-sync:exp-1:7".parse().unwrap();
+    let endless = || vec![page(None, Some("more")); 40];
+    let both = [endless(), endless()].concat();
+    let (_, config) = Script::new(both.clone()).await;
+    let error = Catalog::new(&config).named(&name).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Refused);
+    assert!(error.message.contains("40 pages"), "{error}");
+    let (_, config) = Script::new(both.clone()).await;
+    assert!(
+        Catalog::new(&config)
+            .newest(&name.experience)
+            .await
+            .is_err()
+    );
+    let (_, config) = Script::new(both).await;
+    assert!(CatalogAdmin::new(&config).newest("wanted").await.is_err());
+    // The other scope has nothing, to its end: what was cut off may still have it.
+    let one = [endless(), vec![page(None, None)]].concat();
+    let (_, config) = Script::new(one).await;
+    assert!(Catalog::new(&config).named(&name).await.is_err());
+    // It has it.
+    let text = name.to_string();
+    let found = vec![
+        page(Some(&text), None),
+        (200, None, json!({ "ChangeSetId": "cs1" })),
+    ];
+    let (_, config) = Script::new([endless(), found].concat()).await;
+    assert_eq!(Catalog::new(&config).named(&name).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_set_is_looked_for_on_the_pages_after_an_empty_one() {
+    let answers = vec![page(None, Some("more")), page(Some("wanted"), None)];
+    let (script, config) = Script::new(answers).await;
+    let found = CatalogAdmin::new(&config).newest("wanted").await.unwrap();
+    assert_eq!(found.map(|found| found.id), "cs1".parse().ok());
+    assert_eq!(script.seen()[1].body["NextToken"], "more");
 }

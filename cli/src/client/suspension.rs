@@ -95,19 +95,16 @@ pub(crate) fn halves(scope: &Scope) -> Vec<Scope> {
     halves.filter(|half| !half.is_everything()).collect()
 }
 
-fn put_on(suspensions: &mut Suspensions, scope: &Scope, suspension: &Suspension) {
-    // An existing suspension keeps its operator and time.
-    if scope.is_everything() {
-        suspensions.all.get_or_insert_with(|| suspension.clone());
-    }
-    for member in &scope.members {
-        let entry = suspensions.members.entry(member.clone());
-        entry.or_insert_with(|| suspension.clone());
-    }
-    for experience in &scope.experiences {
-        let entry = suspensions.links.entry(experience.clone());
-        entry.or_insert_with(|| suspension.clone());
-    }
+fn put_on(
+    suspensions: &mut Suspensions,
+    scope: &Scope,
+    suspension: &Suspension,
+) -> Result<(), Failure> {
+    let suspended = suspensions.suspend(&scope.members, &scope.experiences, suspension);
+    suspended.map_err(|error| Failure::CommandLine {
+        message: error.to_string(),
+        remedy: "suspend whole members instead of their experiences, or everything".to_owned(),
+    })
 }
 
 fn take_off(suspensions: &mut Suspensions, scope: &Scope) -> Result<(), Failure> {
@@ -224,8 +221,7 @@ pub(crate) async fn suspend(
         since: SystemClock.now(),
     };
     let suspensions = change(context, |suspensions| {
-        put_on(suspensions, scope, &suspension);
-        Ok(())
+        put_on(suspensions, scope, &suspension)
     })
     .await?;
     let mut lanes = mark(context, &suspensions).await?;
@@ -315,8 +311,8 @@ mod tests {
     fn what_is_suspended_already_keeps_who_suspended_it() {
         let mut suspensions = Suspensions::default();
         let one = scope(&["emea"], &["exp-1"]);
-        put_on(&mut suspensions, &one, &suspension("first"));
-        put_on(&mut suspensions, &one, &suspension("second"));
+        put_on(&mut suspensions, &one, &suspension("first")).unwrap();
+        put_on(&mut suspensions, &one, &suspension("second")).unwrap();
         let of_member = &suspensions.members[&"emea".parse().unwrap()];
         assert_eq!(of_member.by.as_deref(), Some("first"));
         assert_eq!(
@@ -332,7 +328,8 @@ mod tests {
             &mut suspensions,
             &scope(&["emea", "apac"], &["exp-1"]),
             &suspension("x"),
-        );
+        )
+        .unwrap();
         take_off(&mut suspensions, &scope(&["emea"], &[])).unwrap();
         assert_eq!((suspensions.members.len(), suspensions.links.len()), (1, 1));
         take_off(&mut suspensions, &scope(&[], &[])).unwrap();
@@ -342,7 +339,7 @@ mod tests {
     #[test]
     fn what_is_not_suspended_by_that_name_is_not_resumed() {
         let mut suspensions = Suspensions::default();
-        put_on(&mut suspensions, &scope(&["emea"], &[]), &suspension("x"));
+        put_on(&mut suspensions, &scope(&["emea"], &[]), &suspension("x")).unwrap();
         assert!(take_off(&mut suspensions, &scope(&["apac"], &[])).is_err());
         assert!(take_off(&mut suspensions, &scope(&[], &["exp-1"])).is_err());
     }
@@ -350,8 +347,20 @@ mod tests {
     #[test]
     fn one_member_is_not_resumed_while_everything_is_suspended() {
         let mut suspensions = Suspensions::default();
-        put_on(&mut suspensions, &scope(&[], &[]), &suspension("x"));
+        put_on(&mut suspensions, &scope(&[], &[]), &suspension("x")).unwrap();
         assert!(take_off(&mut suspensions, &scope(&["emea"], &[])).is_err());
         assert!(suspensions.all.is_some());
+    }
+
+    #[test]
+    fn more_suspensions_than_are_kept_are_refused_with_what_to_do() {
+        let mut suspensions = Suspensions::default();
+        let names: Vec<_> = (0..=300).map(|number| format!("exp-{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        put_on(&mut suspensions, &scope(&[], &names[1..]), &suspension("x")).unwrap();
+        let refused = put_on(&mut suspensions, &scope(&[], &names[..1]), &suspension("x"));
+        let failure = refused.unwrap_err();
+        assert!(matches!(failure, Failure::CommandLine { .. }), "{failure}");
+        assert_eq!(suspensions.links.len(), 300);
     }
 }

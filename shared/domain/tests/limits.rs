@@ -15,8 +15,11 @@ use pmp_sync_domain::drift::MOST_EDITED;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::guard::memory::{MOST_REMOVALS, MOST_REMOVED};
 use pmp_sync_domain::ids::{LaneId, MemberName, PlanHash, ProductId, RunId};
+use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::records::{LinkState, MOST_LANES, Request, RunRecord};
+use pmp_sync_domain::records::{
+    LinkState, MOST_LANES, MOST_SUSPENSIONS, Request, RunRecord, Suspensions, TooManySuspensions,
+};
 use pmp_sync_domain::retry::MOST_DENIED;
 use pmp_sync_domain::wire::limits::{
     MOST_ID, MOST_NAME, MOST_REASON, MOST_REQUESTER, MOST_SCOPE, TooLarge,
@@ -84,6 +87,26 @@ fn a_run_at_its_bounds_fits_into_an_item() {
     record.deny_access(&members);
     assert_eq!(record.denied.len(), MOST_DENIED);
     let bytes = size(&record);
+    assert!(bytes < ITEM, "{bytes}");
+}
+
+#[test]
+fn the_suspensions_at_their_bounds_fit_into_an_item() {
+    let mut suspensions = Suspensions::default();
+    let suspension = Suspension {
+        by: Some("b".repeat(MOST_REQUESTER)),
+        since: at(1),
+    };
+    let links: Vec<_> = (0..MOST_SUSPENSIONS).map(|n| lane(n).experience).collect();
+    suspensions.suspend(&[], &links, &suspension).unwrap();
+    let one_more = [lane(MOST_SUSPENSIONS).experience];
+    let refused = suspensions.suspend(&[], &one_more, &suspension);
+    assert_eq!(refused, Err(TooManySuspensions(MOST_SUSPENSIONS + 1)));
+    assert_eq!(suspensions.links.len(), MOST_SUSPENSIONS);
+    // What is suspended already, and everything, can always be suspended.
+    suspensions.suspend(&[], &links[..1], &suspension).unwrap();
+    suspensions.suspend(&[], &[], &suspension).unwrap();
+    let bytes = size(&suspensions);
     assert!(bytes < ITEM, "{bytes}");
 }
 

@@ -14,7 +14,7 @@ use pmp_sync_domain::ports::{ReadCatalog as _, Result};
 use serde_json::{Value, json};
 
 use super::sets::{self, filter, id_of, list};
-use super::terms::{CATALOG, CREATE_POLICY, EXPERIENCE};
+use super::terms::{CREATE_POLICY, EXPERIENCE};
 use super::{Listed, ReadOnlyCatalog};
 use crate::service_error;
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod read;
 
-pub(crate) use self::read::{LetterFate, QUARANTINED, Read};
+pub(crate) use self::read::{LetterFate, Read};
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::delivery::{QUARANTINED, quarantine_letter};
 use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::Quarantined;
@@ -11,7 +12,7 @@ use pmp_sync_domain::link::Member;
 use pmp_sync_domain::ports::{DeadLetter, Lanes, ReadRuns};
 use pmp_sync_domain::wire::ChangeMessage;
 
-use crate::letters::read::{QUARANTINED, Read};
+use crate::letters::read::Read;
 
 /// Lanes whose quarantined changes are read concurrently.
 const LANES_AT_ONCE: usize = 8;
@@ -82,29 +83,15 @@ pub(crate) fn reconcile(reads: Vec<Read>, quarantined: &OfMember, member: &Membe
 
 /// A quarantined change as its letter would be.
 fn without_letter(lane: &LaneId, change: &Quarantined, member: &Member) -> Read {
-    let message = ChangeMessage {
-        run: change.run,
-        account: lane.account.clone(),
-        experience: lane.experience.clone(),
-        product: change.product.clone(),
-        action: change.action,
-        ordinal: 0,
-    };
-    let attributes = [
-        ("reason", QUARANTINED.to_owned()),
-        ("code", "PMS-6001".to_owned()),
-        ("error_code", change.error_code.clone()),
-        ("detail", change.error_message.clone()),
-        ("change_set", change.change_set.to_string()),
-        ("run", change.run.to_string()),
-    ];
+    let (body, attributes) = quarantine_letter(lane, change, 0);
     let letter = DeadLetter {
         id: format!("ledger-{}-{}", lane.experience, change.product),
         receipt: String::new(),
-        body: message.to_body(),
+        body,
         attributes: attributes
+            .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
-            .into(),
+            .collect(),
     };
     Read::new(letter, member)
 }

@@ -72,7 +72,7 @@ impl Asked {
         for item in &found.unreadable {
             tracing::error!(code = UNREADABLE_ITEM, error = %item.error, "the receipt of a request cannot be read, and the request is served without one");
             let of_key = requests.iter_mut();
-            for asked in of_key.filter(|asked| item.error.thing.contains(&asked.key)) {
+            for asked in of_key.filter(|asked| item.request() == Some(asked.key.as_str())) {
                 asked.is_unreadable = true;
             }
         }

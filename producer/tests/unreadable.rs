@@ -18,7 +18,7 @@ use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::OpenChange;
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
-use pmp_sync_domain::records::{LinkRecord, RunRecord};
+use pmp_sync_domain::records::{LinkRecord, Receipt, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{Continuation, Scope, WorkerMessage};
@@ -390,4 +390,42 @@ fn another_run_serves_what_a_run_that_cannot_be_read_has_left() {
     assert_eq!(dispositions, [Disposition::Acknowledge]);
     assert_eq!((setting.sent('2').len(), setting.sent('3').len()), (2, 2));
     assert_eq!(setting.last_run().requests[0].kind, "continuation");
+}
+
+/// The key of the one is the beginning of the key of the other.
+#[test]
+fn an_unreadable_receipt_is_that_of_its_own_request_alone() {
+    let setting = Setting::new();
+    let request = |id: &str| {
+        let body = format!(
+            r#"{{"id":"{id}","source":"pmp-sync","detail-type":"Sync Requested","detail":{{"request_id":"{id}","requester":"somebody"}}}}"#
+        );
+        Record {
+            id: format!("m-{id}"),
+            body,
+            receipt: String::new(),
+            deliveries: 1,
+            first_delivered: None,
+        }
+    };
+    setting.make_newer(&ItemKey::Receipt("event:e11".to_owned()));
+    let (first, at) = (setting.first_run(), setting.world.time());
+    setting.world.ledger(|ledger| {
+        let receipt = Receipt {
+            schema: 999,
+            request: "event:e11".to_owned(),
+            run: first,
+            attempts: 1,
+            at,
+        };
+        ledger.receipts.insert(receipt.request.clone(), receipt);
+    });
+    let records = [request("e1"), request("e11")];
+    let deadline = later(setting.world.time(), 900);
+    let dispositions = block_on(dispatch(&setting.producer, &records, deadline));
+    assert_eq!(dispositions, [Disposition::Acknowledge; 2]);
+    let run = setting.last_run().run;
+    let receipts = setting.world.ledger(|ledger| ledger.receipts.clone());
+    assert_eq!(receipts["event:e1"].run, run);
+    assert_eq!(receipts["event:e11"].schema, 999, "it is not overwritten");
 }

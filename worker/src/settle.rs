@@ -1,8 +1,7 @@
 //! Settles a change set: reads its status, closes its changes if it has succeeded, records it, and
 //! frees the lane. Quarantines changes that were rejected individually.
 
-use std::collections::BTreeMap;
-
+use pmp_sync_domain::delivery::quarantine_letter;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::lane::{Ending, FailedAlone, Intent, LaneState};
@@ -10,12 +9,11 @@ use pmp_sync_domain::policy::ProductChange;
 use pmp_sync_domain::ports::{ChangeSetStatus, Closing, DeadLetters, Quarantining};
 use pmp_sync_domain::records::{SetOutcome, SetRecord};
 use pmp_sync_domain::time::{elapsed, later};
-use pmp_sync_domain::wire::ChangeMessage;
 
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
 use crate::find::find_started;
 use crate::policy::{Reading, read_policy};
-use crate::steps::{Step, back_off_until, transition};
+use crate::steps::{Step, back_off_until, send_tick, transition};
 
 /// How long a change set may be unknown to the service after its start, in seconds: the service is
 /// eventually consistent.
@@ -147,7 +145,12 @@ pub(crate) async fn quarantine<L: Ledger, C: Catalog, O: Outbox, S: System>(
         let now = context.now();
         let timeout = context.member.timeout_seconds;
         match context.ledger.quarantine(lane, failed, now).await? {
-            Quarantining::Before(at) if later(at, timeout) > now => return Ok(false),
+            Quarantining::Before(at) if later(at, timeout) > now => {
+                // If the other invocation was interrupted, nothing else may wake the lane.
+                let due = later(at, timeout + 1);
+                send_tick(context, lane, state.tick, due).await?;
+                return Ok(false);
+            }
             Quarantining::Now | Quarantining::Before(_) => {
                 send_letter(context, lane, failed).await?;
             }
@@ -166,31 +169,14 @@ pub(crate) async fn quarantine<L: Ledger, C: Catalog, O: Outbox, S: System>(
 }
 
 /// Sends the dead letter of a quarantined change.
-async fn send_letter<L, C, O: DeadLetters, S>(
+async fn send_letter<L, C, O: DeadLetters, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
     failed: &FailedAlone,
 ) -> Step<()> {
     let change = &failed.change;
-    let message = ChangeMessage {
-        run: change.run,
-        account: lane.account.clone(),
-        experience: lane.experience.clone(),
-        product: change.product.clone(),
-        action: change.action,
-        ordinal: change.ordinal,
-    };
-    let attributes = BTreeMap::from([
-        ("reason", "quarantined".to_owned()),
-        ("code", "PMS-6001".to_owned()),
-        ("error_code", failed.code.clone()),
-        ("detail", failed.message.clone()),
-        ("change_set", failed.change_set.to_string()),
-        ("run", change.run.to_string()),
-    ]);
+    let (body, attributes) =
+        quarantine_letter(lane, &failed.quarantined(context.now()), change.ordinal);
     tracing::error!(%lane, run = %change.run, product = %change.product, action = %change.action, change_set = %failed.change_set, code = "PMS-6001", error_code = failed.code, detail = failed.message, "the change was rejected individually and is quarantined");
-    context
-        .outbox
-        .dead_letter(&message.to_body(), &attributes)
-        .await
+    context.outbox.dead_letter(&body, &attributes).await
 }

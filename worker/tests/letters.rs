@@ -14,6 +14,7 @@ use futures::future::join;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Lanes as _;
 use pmp_sync_fakes::Fate;
@@ -96,4 +97,37 @@ fn a_letter_that_could_not_be_sent_is_sent_by_a_later_invocation() {
         assert_eq!(quarantined.items.len(), 1, "{operation} {fate:?}");
         assert!(lane.state().bisect.is_idle(), "{operation} {fate:?}");
     }
+}
+
+/// Nothing is open beside the quarantined change: the next Tick comes while the interrupted invocation
+/// may still be running, and it is the last one of its chain.
+#[test]
+fn a_letter_that_could_not_be_sent_is_sent_although_no_other_message_is_left() {
+    let lane = Lane::new(PolicySnapshot::default());
+    let bad = product("prod-a0001");
+    lane.world.experiences(|all| all.make_bad(bad.clone()));
+    let plan = lane.commit(run(1), &products("a", 2), &[]);
+    let (good, last) = (
+        Plan::new([product("prod-a0000")].into(), [].into()),
+        Plan::new([bad].into(), [].into()),
+    );
+    assert_eq!(plan.len(), good.len() + last.len());
+    lane.send(run(1), &good);
+    lane.drive(1);
+    lane.world.failing(|failing| {
+        let mut done = false;
+        failing.decide_by(move |call| {
+            let is_letter = call.operation == "SendMessage" && call.thing == "dead letters";
+            if is_letter && !done {
+                done = true;
+                return Fate::Refuse(Kind::Retryable);
+            }
+            Fate::Go
+        });
+    });
+    lane.send(run(1), &last);
+    lane.drive(1);
+    assert_eq!(letters(&lane), 1);
+    assert!(lane.state().bisect.is_idle());
+    assert_eq!(lane.settled(), 1);
 }

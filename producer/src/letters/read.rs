@@ -18,8 +18,6 @@ const MOST_TEXT: usize = 1_000;
 const MOST_ATTRIBUTES: usize = 10;
 /// The most bytes of the body of a letter in an answer.
 const MOST_BODY: usize = 2_000;
-/// Why a quarantined change is in the queue.
-pub(crate) const QUARANTINED: &str = "quarantined";
 
 /// A letter with its parsed content.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use pmp_sync_domain::answers::doctor::{
     DoctorAnswer, DoctorRequest, ExperienceSeen, LanesLook, LinkLook, Look, ManagementLook,
     MemberLook, PolicySeen, Trouble,
 };
+use pmp_sync_domain::delivery::QUARANTINED;
 use pmp_sync_domain::error::{Kind, LinkError, RunError, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
@@ -21,7 +22,7 @@ use pmp_sync_domain::wire::{DeadLetterFilter, Scope};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use crate::context::{Context, Marketplace};
-use crate::letters::{QUARANTINED, put_back, receive};
+use crate::letters::{put_back, receive};
 use crate::quarantine::{OfMember, differences, quarantined_of};
 use crate::reach::{READS_AT_ONCE, targets};
 use crate::setup::Setup;

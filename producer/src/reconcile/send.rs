@@ -95,14 +95,7 @@ pub(crate) async fn send<L: Lanes, K: Clock, C: SendChanges>(
         .in_sending_order()
         .into_iter()
         .zip(0_u32..)
-        .map(|(change, ordinal)| ChangeMessage {
-            run,
-            account: lane.account.clone(),
-            experience: lane.experience.clone(),
-            product: change.product,
-            action: change.action,
-            ordinal,
-        })
+        .map(|(change, ordinal)| ChangeMessage::new(lane, run, change, ordinal))
         .collect();
     if messages.is_empty() {
         wake(connection, lane, seen.state()).await?;

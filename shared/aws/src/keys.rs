@@ -1,6 +1,7 @@
 //! The keys and attribute names of the ledger's one table.
 
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::records::About;
 
 /// Attribute name of the partition key.
 pub const PK: &str = "pk";
@@ -36,9 +37,12 @@ pub const MEMBER: &str = "MEMBER";
 /// Sort key of the receipt of a request.
 pub const RECEIPT: &str = "RECEIPT";
 
+/// Prefix of the partitions of requests.
+const REQUEST_PREFIX: &str = "REQUEST#";
+
 /// Partition of a request of the inbox.
 pub fn request(request: &str) -> String {
-    format!("REQUEST#{request}")
+    format!("{REQUEST_PREFIX}{request}")
 }
 
 /// Prefix of the rank of a claimed change.
@@ -66,9 +70,16 @@ pub fn product(product: &ProductId) -> String {
     format!("PRODUCT#{product}")
 }
 
-/// The product of a sort key of a lane's partition.
-pub fn product_of(sort_key: &str) -> Option<ProductId> {
-    ProductId::new(sort_key.strip_prefix("PRODUCT#")?).ok()
+/// What an item is about.
+pub fn about(partition: &str, sort_key: &str) -> Option<About> {
+    if let Some(request) = partition.strip_prefix(REQUEST_PREFIX) {
+        return Some(About::Request(request.into()));
+    }
+    let product = match partition {
+        LIVE => sort_key,
+        _ => sort_key.strip_prefix("PRODUCT#")?,
+    };
+    ProductId::new(product).ok().map(About::Product)
 }
 
 /// Sort key of a change set that has ended. Sort keys have the order in which change sets were

@@ -241,9 +241,12 @@ fn from_item<T: DeserializeOwned>(operation: &'static str, item: Item) -> Result
 /// Reads the items of a query. Those that cannot be read hide no others.
 fn from_items<T: DeserializeOwned>(operation: &'static str, items: Vec<Item>) -> Found<T> {
     let read = |item: Item| {
-        let sort_key = item.get(SK).and_then(|value| value.as_s().ok());
-        let product = sort_key.and_then(|sk| crate::keys::product_of(sk));
-        from_item(operation, item).map_err(|error| UnreadableItem { error, product })
+        let key = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+        let about = match (key(PK), key(SK)) {
+            (Some(pk), Some(sk)) => crate::keys::about(pk, sk),
+            _ => None,
+        };
+        from_item(operation, item).map_err(|error| UnreadableItem { error, about })
     };
     items.into_iter().map(read).collect()
 }

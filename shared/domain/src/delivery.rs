@@ -1,8 +1,10 @@
 //! Delivery of messages, for both Lambda functions: each message of a batch is acknowledged,
 //! retried, or sent to the dead-letter queue.
 
+mod letter;
 pub(crate) mod record;
 
+pub use self::letter::{QUARANTINED, quarantine_letter};
 pub use self::record::Record;
 
 use std::collections::BTreeMap;

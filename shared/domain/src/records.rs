@@ -16,7 +16,7 @@ mod warning;
 
 pub use self::change_set::{SetOutcome, SetRecord};
 pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};
-pub use self::found::{Found, UnreadableItem};
+pub use self::found::{About, Found, UnreadableItem};
 pub use self::last_change::{ChangeState, LastChange};
 pub use self::link::{LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};
@@ -25,7 +25,7 @@ pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
 pub use self::receipt::Receipt;
 pub use self::run::{MOST_LANES, Progress, Request, RunRecord, overridden};
-pub use self::suspensions::{Suspended, Suspensions};
+pub use self::suspensions::{MOST_SUSPENSIONS, Suspended, Suspensions, TooManySuspensions};
 pub use self::warning::{MOST_WARNINGS, Warning};
 
 #[cfg(test)]

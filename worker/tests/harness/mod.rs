@@ -69,6 +69,24 @@ impl Lane {
         }
     }
 
+    /// Another lane of the member, in the same queue.
+    pub(crate) fn beside(&self, experience: &str, policy: PolicySnapshot) -> Self {
+        let id = LaneId {
+            account: self.id.account.clone(),
+            experience: ExperienceId::new(experience).unwrap(),
+        };
+        self.world.experiences(|experiences| {
+            experiences.add(&id.account, &id.experience, policy);
+        });
+        let member = Membership::new(id.account.clone(), TIMEOUT);
+        Self {
+            worker: RefCell::new(worker(&self.world, member)),
+            world: self.world.clone(),
+            id,
+            returned: Cell::default(),
+        }
+    }
+
     /// Changes the parameters of the member's stack.
     pub(crate) fn rule(&self, mode: &str, most_denies: &str) {
         let rules = MemberRules::parse(mode, most_denies).unwrap();
@@ -118,14 +136,7 @@ impl Lane {
 
     pub(crate) fn send(&self, run: RunId, plan: &Plan) {
         for (change, ordinal) in plan.in_sending_order().into_iter().zip(0..) {
-            let message = ChangeMessage {
-                run,
-                account: self.id.account.clone(),
-                experience: self.id.experience.clone(),
-                product: change.product,
-                action: change.action,
-                ordinal,
-            };
+            let message = ChangeMessage::new(&self.id, run, change, ordinal);
             self.push(&message.to_body());
         }
     }

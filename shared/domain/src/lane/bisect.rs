@@ -8,10 +8,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::batch::BATCH;
-use super::change::{Intent, IntentChange, OpenChange};
+use super::change::{Intent, IntentChange, OpenChange, Quarantined};
 use crate::ids::{ChangeSetId, ProductId, RunId};
 use crate::policy::Action;
 
@@ -86,6 +87,21 @@ pub struct FailedAlone {
     pub message: String,
     /// Id of the change set.
     pub change_set: ChangeSetId,
+}
+
+impl FailedAlone {
+    /// The change as it is quarantined at this time.
+    pub fn quarantined(&self, at: Timestamp) -> Quarantined {
+        Quarantined {
+            product: self.change.product.clone(),
+            action: self.change.action,
+            run: self.change.run,
+            error_code: self.code.clone(),
+            error_message: self.message.clone(),
+            change_set: self.change_set.clone(),
+            quarantined_at: at,
+        }
+    }
 }
 
 /// The progress of a bisect.

@@ -169,8 +169,8 @@ pub struct Draft<'a> {
 
 /// The products of items that cannot be read.
 fn products(unreadable: &[UnreadableItem]) -> BTreeSet<ProductId> {
-    let products = unreadable.iter().filter_map(|item| item.product.clone());
-    products.collect()
+    let products = unreadable.iter().filter_map(UnreadableItem::product);
+    products.cloned().collect()
 }
 
 impl<'a> Draft<'a> {

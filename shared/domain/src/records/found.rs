@@ -8,16 +8,40 @@ use crate::ids::ProductId;
 pub struct UnreadableItem {
     /// Which item it is, and what is wrong with it.
     pub error: ServiceError,
-    /// The product that it is about, if its key says so.
-    pub product: Option<ProductId>,
+    /// What it is about, if its key says so.
+    pub about: Option<About>,
+}
+
+/// What an item is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A product.
+    Product(ProductId),
+    /// A request of the inbox, by the key of its receipt.
+    Request(Box<str>),
+}
+
+impl UnreadableItem {
+    /// The product that it is about.
+    pub fn product(&self) -> Option<&ProductId> {
+        match &self.about {
+            Some(About::Product(product)) => Some(product),
+            Some(About::Request(_)) | None => None,
+        }
+    }
+
+    /// The key of the request that it is about.
+    pub fn request(&self) -> Option<&str> {
+        match &self.about {
+            Some(About::Request(key)) => Some(key),
+            Some(About::Product(_)) | None => None,
+        }
+    }
 }
 
 impl From<ServiceError> for UnreadableItem {
     fn from(error: ServiceError) -> Self {
-        Self {
-            error,
-            product: None,
-        }
+        Self { error, about: None }
     }
 }
 

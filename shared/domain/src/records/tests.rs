@@ -144,9 +144,9 @@ fn what_is_left_of_two_queues_is_added_up() {
 fn an_item_that_cannot_be_read_hides_no_other_and_tells_its_product() {
     let error = || ServiceError::new("Query", "the ledger", Kind::Unreadable, "schema 9");
     let damaged = UnreadableItem::from(error());
-    assert_eq!((&damaged.error, &damaged.product), (&error(), &None));
+    assert_eq!((&damaged.error, &damaged.about), (&error(), &None));
     let newer = UnreadableItem {
-        product: Some(p("b")),
+        about: Some(super::About::Product(p("b"))),
         ..damaged.clone()
     };
     let read = [Ok(1), Err(damaged.clone()), Ok(2), Err(newer.clone())];

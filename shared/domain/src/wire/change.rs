@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
 use crate::SCHEMA;
 use crate::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
-use crate::policy::Action;
+use crate::policy::{Action, ProductChange};
 
 /// One change, sent by the producer to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,18 @@ fn with_kind(kind: &str, message: &impl Serialize) -> String {
 }
 
 impl ChangeMessage {
+    /// A change of a run on a lane.
+    pub fn new(lane: &LaneId, run: RunId, change: ProductChange, ordinal: u32) -> Self {
+        Self {
+            run,
+            account: lane.account.clone(),
+            experience: lane.experience.clone(),
+            product: change.product,
+            action: change.action,
+            ordinal,
+        }
+    }
+
     /// Serializes the message.
     pub fn to_body(&self) -> String {
         with_kind("change", self)

@@ -135,15 +135,7 @@ impl Claims for World {
             if let Some(quarantined) = &item.quarantined {
                 return Quarantining::Before(quarantined.quarantined_at);
             }
-            item.quarantined = Some(Quarantined {
-                product: change.product.clone(),
-                action: change.action,
-                run: change.run,
-                error_code: failed.code.clone(),
-                error_message: failed.message.clone(),
-                change_set: failed.change_set.clone(),
-                quarantined_at: now,
-            });
+            item.quarantined = Some(failed.quarantined(now));
             Quarantining::Now
         });
         effect.answer(quarantined)

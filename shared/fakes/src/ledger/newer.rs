@@ -3,7 +3,7 @@
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::UnreadableItem;
+use pmp_sync_domain::records::{About, UnreadableItem};
 
 use super::MemoryLedger;
 use super::item_key::ItemKey;
@@ -27,13 +27,16 @@ impl MemoryLedger {
 
     /// The item as a query reads it.
     pub(crate) fn read<T>(&self, key: &ItemKey, item: T) -> Result<T, UnreadableItem> {
-        let product = match key {
-            ItemKey::Product(_, product) | ItemKey::Live(product) => Some(product.clone()),
+        let about = match key {
+            ItemKey::Product(_, product) | ItemKey::Live(product) => {
+                Some(About::Product(product.clone()))
+            }
+            ItemKey::Receipt(request) => Some(About::Request(request.as_str().into())),
             _ => None,
         };
         match self.check("Query", key) {
             Ok(()) => Ok(item),
-            Err(error) => Err(UnreadableItem { error, product }),
+            Err(error) => Err(UnreadableItem { error, about }),
         }
     }
 }

@@ -71,7 +71,9 @@ mutate takes-changes-of-older-runs newest-wins shared/domain/src/lane/next.rs \
 mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(back_off_until(context, state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
-    's/context\s*\.outbox\s*\.dead_letter\(&message\.to_body\(\), &attributes\)\s*\.await\n/let _ = (context, &message, &attributes);\n    Ok(())\n/'
+    's/context\.outbox\.dead_letter\(&body, &attributes\)\.await\n/let _ = (context, &body, &attributes);\n    Ok(())\n/'
+mutate leaves-a-letter-to-others nothing-lost worker/src/settle.rs \
+    's/send_tick\(context, lane, state\.tick, due\)\.await\?;/let _ = (due, send_tick::<L, C, O, S>);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
     's/outcome\.done = mark_rest\(ledger/wake(connection, &seen.lane, seen.state()).await?;\n outcome.done = mark_rest(ledger/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \
@@ -150,6 +152,12 @@ mutate hands-nothing-over retried producer/src/run/retry.rs \
     's/Ok\(context\.outbox\.retry\(retry\)\.await\?\)/let _ = (context, retry);\n    Ok(())/'
 mutate drops-what-older-runs-tried retried shared/domain/src/retry.rs \
     's/run\.has_observed\(\) && run\.started_at > retry\.since/run.has_observed()/'
+mutate fails-for-an-unreadable-entry contained producer/src/reconcile/marks.rs \
+    's/Err\(error\) if error\.is_unreadable\(\) => \{/Err(error) if error.is_unreadable() \&\& error.message.is_empty() => {/'
+mutate tells-of-no-unreadable-item contained producer/src/run/finish.rs \
+    's/\.filter\(is_told\)\.cloned\(\)\.chain\(of_items\)/.filter(is_told).cloned().chain(of_items).take(0)/'
+mutate drops-unreadable-lanes contained worker/src/inbox.rs \
+    's/(let code = error\.is_unreadable\(\)\.then_some\(UNREADABLE_ITEM\);)/if error.is_unreadable() {\n return Vec::new();\n }\n $1/'
 mutate holds-back-what-has-settled announced-apart worker/src/advance.rs \
     's/(let Err\(error\) = announce_settled\(context, lane, Some\(run\)\)\.await else \{.*?\n    \};)/$1\n    if true {\n        return Err(error);\n    }/s'
 mutate holds-back-new-rules announced-apart worker/src/member_rules.rs \

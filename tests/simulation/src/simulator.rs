@@ -23,6 +23,7 @@ mod state;
 mod stats;
 mod task;
 mod trace;
+mod unreadable;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use super::sets::{self, filter, id_of, list};
 use super::terms::{CREATE_POLICY, EXPERIENCE};
 use super::{Listed, ReadOnlyCatalog};
-use crate::service_error;
 
 /// The name of the change that creates an experience, by which other changes of its change set
 /// refer to it.

@@ -17,6 +17,7 @@ mod queues;
 mod records;
 mod scopes;
 mod script;
+mod unreadable;
 
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::IntentChange;

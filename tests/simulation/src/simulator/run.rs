@@ -25,7 +25,8 @@ impl Simulator {
                 // Only the schedule is left: everything should be in its place.
                 outcome = self.check_quiescence();
                 if outcome.is_ok() {
-                    return self.check_one_more_run();
+                    self.check_one_more_run()?;
+                    return self.check_unreadable_item();
                 }
             }
             if when > end {
@@ -112,7 +113,7 @@ impl Simulator {
     }
 
     /// True when nothing is under way and only the schedule is to come.
-    fn is_quiet(&self, turn: Turn) -> bool {
+    pub(crate) fn is_quiet(&self, turn: Turn) -> bool {
         matches!(turn, Turn::Scheduled)
             && self.repaired
             && self.since_repair > 0

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
-use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::{InvalidProducts, Reason};
 use pmp_sync_domain::records::{LinkRecord, Suspended};
 use serde::Serialize;
@@ -87,6 +87,12 @@ pub(crate) fn fault(about: Option<&str>, fault: &FaultRecord) -> String {
     let about = about.map_or_else(String::new, |about| format!("{about}: "));
     let (code, message) = (&fault.code, &fault.message);
     format!("{about}{code}: {message}\nwhat to do: {}", fault.advice())
+}
+
+/// That another installation of pmp-sync changes the same experience.
+pub(crate) fn contested(about: &str, other: &OtherInstallation) -> String {
+    let (code, remedy) = (OtherInstallation::CODE, OtherInstallation::REMEDY);
+    format!("{about}: {code}: {other}\nwhat to do: {remedy}")
 }
 
 /// A sentence about products whose ids are not valid. None if there is none.

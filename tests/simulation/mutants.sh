@@ -130,6 +130,12 @@ mutate announces-every-hour idempotent producer/src/reconcile/remember.rs \
     's/ledger\.put_link_state\(lane, &written\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
 mutate reports-a-block-every-hour reported-once shared/domain/src/notify.rs \
     's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
+mutate reports-another-every-hour reported-once shared/domain/src/notify.rs \
+    's/contested\.is_some_and\(\|mark\| mark\.reason == other\.installation\)/contested.is_some_and(|_| false)/'
+mutate reports-no-other reported shared/domain/src/notify.rs \
+    's/seen\.state\.contested_by\(self\.now\)/seen.state.other.as_ref().filter(|_| false)/'
+mutate remembers-others-for-ever reported shared/domain/src/notify.rs \
+    's/seen\.state\.contested_by\(self\.now\)/seen.state.other.as_ref()/'
 mutate leaves-what-was-recorded reported producer/src/reconcile/remember.rs \
     's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
 mutate forgets-ends-to-report reported producer/src/run/begin.rs \

@@ -70,6 +70,6 @@ async fn record<L: Lanes, C, O, S: Clock>(
     if state.planned.is_none() || state.contested(other.clone()).is_err() {
         return Ok(Some(state));
     }
-    tracing::error!(%lane, code = "PMS-6002", installation = %other.installation, change_set = %other.change_set, "another installation of pmp-sync changes this experience");
+    tracing::error!(%lane, code = OtherInstallation::CODE, installation = %other.installation, change_set = %other.change_set, "another installation of pmp-sync changes this experience");
     transition(context, lane, state, |state| state.contested(other.clone())).await
 }

@@ -162,6 +162,7 @@ async fn gather(
     let Answers {
         management,
         links,
+        left_out,
         letters,
         left,
     } = answers;
@@ -177,6 +178,7 @@ async fn gather(
             .map_or(0, |link| link.stale_after_hours),
         management,
         links,
+        left_out,
         letters,
         left,
         lanes: lanes?,

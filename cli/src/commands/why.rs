@@ -96,20 +96,33 @@ fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
         "by version {} of the configuration",
         report.config_version
     ));
-    if report.links.is_empty() {
+    if report.links.is_empty() && report.left_out.is_empty() {
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
-    output::table(header, rows(report, flags))?;
+    if !report.links.is_empty() {
+        let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
+        output::table(header, rows(report, flags))?;
+    }
+    notes(report).iter().for_each(|note| output::note(note));
+    Ok(())
+}
+
+/// What concerns whole experiences.
+fn notes(report: &WhyReport) -> Vec<String> {
+    let mut notes = Vec::new();
     for link in &report.links {
         let experience = output::or_star(link.experience.as_ref());
         let name = format!("{} {experience}", link.member);
-        if let Some(told) = output::invalid(&name, &link.invalid) {
-            output::note(&told);
-        }
+        notes.extend(output::invalid(&name, &link.invalid));
+        let other = link.other_installation.as_ref();
+        notes.extend(other.map(|other| output::contested(&name, other)));
     }
-    Ok(())
+    for link in &report.left_out {
+        let name = format!("{} {}", link.member, link.experience);
+        notes.push(output::fault(Some(&name), &link.fault));
+    }
+    notes
 }
 
 /// Rows product by product, in the order of the question.

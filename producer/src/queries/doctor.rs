@@ -191,13 +191,13 @@ where
         if entry.lane.account != member.account {
             continue;
         }
-        let other = match ledger.state(&entry.lane).await {
+        let state = match ledger.state(&entry.lane).await {
             // The command reads it, too, and reports it.
-            Err(error) if error.is_unreadable() => None,
-            state => state?.other,
+            Err(error) if error.is_unreadable() => continue,
+            state => state?,
         };
-        let active = other.filter(|other| other.is_active(context.now()));
-        let contested = active.map(|other| (entry.lane.experience.clone(), other));
+        let active = state.contested_by(context.now());
+        let contested = active.map(|other| (entry.lane.experience.clone(), other.clone()));
         look.contested.extend(contested);
     }
     let filter = DeadLetterFilter {
@@ -242,7 +242,7 @@ async fn look_at_links<C: ReadCatalog>(
     connection: &C,
 ) -> Vec<LinkLook> {
     let mut wanted = Vec::new();
-    let (mut unknown, mut nothing) = (Vec::new(), Vec::new());
+    let (mut unknown, mut nothing, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for link in links_of(setup, member) {
         match &link.target {
             Target::One(id) => wanted.push((link, id.clone())),
@@ -250,7 +250,10 @@ async fn look_at_links<C: ReadCatalog>(
                 let everything = [Scope::default()];
                 match targets(connection, &setup.config, link, &everything).await {
                     Ok(all) if all.is_nothing() => nothing.push(link),
-                    Ok(all) => wanted.extend(all.experiences.into_iter().map(|id| (link, id))),
+                    Ok(all) => {
+                        wanted.extend(all.experiences.into_iter().map(|id| (link, id)));
+                        left_out.extend(all.left_out.into_iter().map(|(id, why)| (link, id, why)));
+                    }
                     Err(error) => unknown.push((link, error.to_string())),
                 }
             }
@@ -274,6 +277,15 @@ async fn look_at_links<C: ReadCatalog>(
             None,
             Look::Failed(trouble),
             "its experiences are not known",
+        )
+    }));
+    looks.extend(left_out.into_iter().map(|(link, id, error)| LinkLook {
+        warning: Some(error.record()),
+        ..blank(
+            link,
+            Some(id),
+            Look::Skipped(error.to_string()),
+            "the experience is left out",
         )
     }));
     looks.extend(nothing.into_iter().map(|link| {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::{
     LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
 };
@@ -15,7 +16,9 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
-use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
+use super::survey::{
+    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at,
+};
 use crate::context::Context;
 use crate::reach::{Desired, DesiredStates, reach};
 
@@ -31,22 +34,24 @@ where
     S: Clock,
 {
     let survey = &Survey::new(&context.ledger, &context.marketplace, &request.scope).await?;
-    let links: Vec<Vec<_>> = stream::iter(survey.links())
+    let told: Vec<_> = stream::iter(survey.links())
         .map(|link| async move {
             let told = report_link(context, survey, link).await;
             told.unwrap_or_else(|error| {
                 let experience = link.lane().map(|lane| lane.experience);
-                vec![failed(link, experience, &error)]
+                (vec![failed(link, experience, &error)], Vec::new())
             })
         })
         .buffered(LINKS_AT_ONCE)
         .collect()
         .await;
+    let (links, left_out): (Vec<_>, Vec<_>) = told.into_iter().unzip();
     let part = ReportPart {
         schema: SCHEMA,
         config_version: survey.setup.version,
         management: lists(&survey.desired),
         links: links.into_iter().flatten().collect(),
+        left_out: left_out.into_iter().flatten().collect(),
     };
     let lanes = part.links.len();
     fitting(part, |bytes, most| {
@@ -60,7 +65,7 @@ async fn report_link<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     survey: &Survey,
     link: &Link,
-) -> Result<Vec<LinkStandings>, LinkError>
+) -> Result<(Vec<LinkStandings>, Vec<LeftOutLink>), LinkError>
 where
     L: Lanes + Products + ReadRuns,
     M: Members,
@@ -74,6 +79,7 @@ where
     let reached = reach(&context.members, setup, link, scopes, desired).await;
     let (desired, connection, targets) = reached?;
     let connection = &connection;
+    let left_out = left_out_links(link, targets.left_out);
     let links = stream::iter(targets.experiences).map(|experience| async move {
         let of = LaneQuery {
             setup,
@@ -100,7 +106,7 @@ where
         let told = look_at(&context.ledger, connection, of, context.now(), tell).await;
         told.unwrap_or_else(|error| failed(link, Some(experience.clone()), &error))
     });
-    Ok(links.buffered(LANES_AT_ONCE).collect().await)
+    Ok((links.buffered(LANES_AT_ONCE).collect().await, left_out))
 }
 
 fn lists(desired: &DesiredStates) -> Vec<ManagementLists> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
@@ -161,6 +162,21 @@ async fn committed<L: ReadRuns>(
     };
     let record = or_expired(ledger.link(run, lane).await, &mut Vec::new())?;
     Ok(record.map(|record| record.plan()))
+}
+
+/// The experiences that a `*` link leaves out.
+pub(super) fn left_out_links(
+    link: &Link,
+    left_out: Vec<(ExperienceId, LinkError)>,
+) -> Vec<LeftOutLink> {
+    let left_out = left_out.into_iter().map(|(experience, error)| LeftOutLink {
+        member: link.member.name.clone(),
+        account: link.member.account.clone(),
+        experience,
+        management_experience: link.management_experience.clone(),
+        fault: error.record(),
+    });
+    left_out.collect()
 }
 
 /// Refuses an answer above Lambda's limit with an error that has a remedy.

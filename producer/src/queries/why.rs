@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::why::{
     Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why as answer,
 };
@@ -13,7 +14,9 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
-use super::survey::{LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, look_at};
+use super::survey::{
+    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at,
+};
 use crate::context::Context;
 use crate::reach::reach;
 
@@ -37,21 +40,24 @@ where
         return Err(RunError::TooLarge(words));
     }
     let survey = &Survey::new(&context.ledger, &context.marketplace, scope).await?;
-    let links: Vec<Vec<_>> = stream::iter(survey.links())
+    let told: Vec<_> = stream::iter(survey.links())
         .map(|link| async move {
             let told = why_link(context, survey, link, products).await;
             told.unwrap_or_else(|error| {
                 let experience = link.lane().map(|lane| lane.experience);
-                vec![link_of(link, experience, failing(products, &error))]
+                let failing = link_of(link, experience, failing(products, &error));
+                (vec![failing], Vec::new())
             })
         })
         .buffered(LINKS_AT_ONCE)
         .collect()
         .await;
+    let (links, left_out): (Vec<_>, Vec<_>) = told.into_iter().unzip();
     let report = WhyReport {
         schema: SCHEMA,
         config_version: survey.setup.version,
         links: links.into_iter().flatten().collect(),
+        left_out: left_out.into_iter().flatten().collect(),
     };
     let lanes = report.links.len();
     fitting(report, |bytes, most| {
@@ -67,7 +73,7 @@ async fn why_link<L, A, M, O, S>(
     survey: &Survey,
     link: &Link,
     products: &[ProductId],
-) -> Result<Vec<WhyLink>, LinkError>
+) -> Result<(Vec<WhyLink>, Vec<LeftOutLink>), LinkError>
 where
     L: Lanes + Products + ReadRuns,
     M: Members,
@@ -81,6 +87,7 @@ where
     let reached = reach(&context.members, setup, link, scopes, desired).await;
     let (desired, connection, targets) = reached?;
     let connection = &connection;
+    let left_out = left_out_links(link, targets.left_out);
     let links = stream::iter(targets.experiences).map(|experience| async move {
         let of = LaneQuery {
             setup,
@@ -92,17 +99,21 @@ where
         let answers = |seen: &Seen<'_>| {
             let of_one = |product| answer(product, Facts::Seen(seen));
             let invalid = InvalidProducts::differing(seen.desired, seen.actual);
-            (products.iter().map(of_one).collect(), invalid)
+            let other = seen.state.contested_by(seen.at).cloned();
+            (products.iter().map(of_one).collect(), invalid, other)
         };
         let told = look_at(&context.ledger, connection, of, context.now(), answers).await;
-        let (answers, invalid) =
-            told.unwrap_or_else(|error| (failing(products, &error), InvalidProducts::default()));
+        let (answers, invalid, other_installation) = told.unwrap_or_else(|error| {
+            let failing = failing(products, &error);
+            (failing, InvalidProducts::default(), None)
+        });
         WhyLink {
             invalid,
+            other_installation,
             ..link_of(link, Some(experience), answers)
         }
     });
-    Ok(links.buffered(LANES_AT_ONCE).collect().await)
+    Ok((links.buffered(LANES_AT_ONCE).collect().await, left_out))
 }
 
 fn failing(products: &[ProductId], error: &LinkError) -> Vec<WhyAnswer> {
@@ -121,6 +132,7 @@ fn link_of(link: &Link, experience: Option<ExperienceId>, answers: Vec<WhyAnswer
         management_experience: link.management_experience.clone(),
         mode: link.policy.mode,
         answers,
+        other_installation: None,
         invalid: InvalidProducts::default(),
     }
 }

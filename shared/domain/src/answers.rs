@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod doctor;
+pub mod left_out;
 pub mod plan;
 pub mod report;
 pub mod why;

@@ -39,6 +39,8 @@ pub enum Hint {
         /// The hash of the plan.
         plan_hash: PlanHash,
     },
+    /// Start no more change sets.
+    Suspend(Place),
     /// End a suspension.
     Resume(Place),
     /// List dead letters and changes in quarantine.
@@ -105,6 +107,7 @@ impl Hint {
                 .option("--experience", Some(experience))
                 .option("--plan", Some(plan_hash))
                 .option("--member", member.as_ref()),
+            Self::Suspend(place) => words.all("suspend").place(place),
             Self::Resume(place) => words.all("resume").place(place),
             Self::DeadLettersList(place) => words.all("dlq list").place(place),
             Self::DeadLettersReplay { member, product } => words
@@ -242,6 +245,10 @@ mod tests {
             (
                 approve,
                 format!("approve {run} --experience exp-1 --plan {hash} --member emea"),
+            ),
+            (
+                Hint::Suspend(Place::link(&member, &experience)),
+                "suspend --member emea --experience exp-1".to_owned(),
             ),
             (
                 Hint::Resume(Place::member(&member)),

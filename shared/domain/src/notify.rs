@@ -15,7 +15,7 @@ use crate::approval::Hold;
 use crate::error::FaultRecord;
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use crate::lane;
-use crate::lane::{LaneState, Phase};
+use crate::lane::{LaneState, OtherInstallation, Phase};
 use crate::notify::details::QUARANTINED;
 use crate::records::{HeldMark, Mark, Notices, QuarantineMark};
 use crate::time::elapsed;
@@ -95,11 +95,13 @@ impl Notices {
         draft.end_hold(seen);
         draft.end_block(seen);
         draft.end_quarantine(seen);
+        draft.end_contest(seen);
         draft.end_staleness(seen);
         draft.recover();
         draft.begin_hold(seen);
         draft.begin_block(seen);
         draft.begin_quarantine(seen);
+        draft.begin_contest(seen);
         draft.begin_staleness(seen);
         draft.next
     }
@@ -192,6 +194,10 @@ impl<'a> Draft<'a> {
         if let Some(mark) = self.next.quarantined.take() {
             self.end(Condition::Quarantined, QUARANTINED, mark.since, by);
         }
+        if let Some(mark) = self.next.contested.take() {
+            let code = OtherInstallation::CODE;
+            self.end(Condition::Contested, code, mark.since, by);
+        }
         if let Some(mark) = self.next.stale.take() {
             self.end(Condition::Stale, &mark.reason, mark.since, by);
         }
@@ -240,6 +246,20 @@ impl<'a> Draft<'a> {
                 mark.since,
                 EndedBy::Resolved,
             );
+        }
+    }
+
+    /// The other installation, while it counts as active.
+    fn other<'s>(&self, seen: &'s Seen<'_>) -> Option<&'s OtherInstallation> {
+        seen.state.contested_by(self.now)
+    }
+
+    fn end_contest(&mut self, seen: &Seen<'_>) {
+        if self.other(seen).is_none()
+            && let Some(mark) = self.next.contested.take()
+        {
+            let code = OtherInstallation::CODE;
+            self.end(Condition::Contested, code, mark.since, EndedBy::Resolved);
         }
     }
 
@@ -374,6 +394,23 @@ impl<'a> Draft<'a> {
             let quarantined = details::quarantined(about, &others, (new, quarantined.len()), since);
             self.next.pending.push(Notice::Quarantined(quarantined));
         }
+    }
+
+    fn begin_contest(&mut self, seen: &Seen<'_>) {
+        let Some(other) = self.other(seen) else {
+            return;
+        };
+        let contested = self.next.contested.as_ref();
+        if contested.is_some_and(|mark| mark.reason == other.installation) {
+            return;
+        }
+        self.next.contested = Some(Mark {
+            reason: other.installation.clone(),
+            since: other.seen,
+        });
+        let about = self.about();
+        let contested = details::contested(about, other);
+        self.next.pending.push(Notice::Contested(contested));
     }
 
     fn begin_staleness(&mut self, seen: &Seen<'_>) {

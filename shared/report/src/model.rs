@@ -100,12 +100,16 @@ words! {
         Held "held" "‖" "Held",
         /// Changes that were rejected individually.
         Quarantined "quarantined" "!" "Quarantined",
+        /// Another installation changes the same experience.
+        Contested "contested" "⇄" "Contested",
         /// Messages that cannot be processed.
         DeadLetters "dead_letters" "✉" "Dead letters",
         /// Everything, a member or a link is suspended.
         Suspended "suspended" "◼" "Suspended",
         /// A link was last known to be in sync too long ago.
         Stale "stale" "◷" "Stale",
+        /// `*` leaves an experience out because of other links.
+        LeftOut "left_out" "○" "Left out",
     }
 }
 

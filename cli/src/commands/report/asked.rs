@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists, ReportPart, ReportRequest};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::FaultRecord;
@@ -33,6 +34,7 @@ const TOO_LARGE: &str = "PMS-8001";
 pub(crate) struct Answers {
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
+    pub(crate) left_out: Vec<LeftOutLink>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
     /// What is missing in the letters.
     pub(crate) left: BTreeMap<MemberName, LettersLeft>,
@@ -72,6 +74,7 @@ pub(crate) async fn ask_all(
         progress.step(format!("{done} of {total} members"));
         for part in parts {
             answers.links.extend(part.links);
+            answers.left_out.extend(part.left_out);
             for lists in part.management {
                 // An answer with lists says more than one with a fault.
                 let known = answers.management.get(&lists.experience);
@@ -187,5 +190,6 @@ fn failed(config: &Config, members: &[MemberName], fault: &FaultRecord) -> Repor
         config_version: 0,
         management: Vec::new(),
         links: links.collect(),
+        left_out: Vec::new(),
     }
 }

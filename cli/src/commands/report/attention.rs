@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
+use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::records::Suspended;
 use pmp_sync_report::{Attention, AttentionKind, Link};
@@ -31,10 +33,12 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
             all.extend(facts.and_then(|facts| blocked(link, &lane, facts, gathered)));
             all.extend(held(link, &lane, gathered));
             all.extend(facts.and_then(|facts| quarantined(link, facts, gathered)));
+            all.extend(facts.and_then(|facts| contested(link, &lane, facts, gathered)));
         }
         all.extend(stale(link, shown, gathered));
     }
     all.extend(letters(gathered));
+    all.extend(gathered.left_out.iter().map(left_out));
     all.extend(suspensions(gathered));
     // The sort is stable: within a kind, the order is that of the configuration.
     all.sort_by_key(|item| item.kind);
@@ -192,6 +196,33 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
         run: Some(first.run.to_string()),
         ..item(AttentionKind::Quarantined, link)
     })
+}
+
+fn contested(
+    link: &LinkStandings,
+    lane: &LaneId,
+    facts: &LaneFacts,
+    gathered: &Gathered,
+) -> Option<Attention> {
+    let other = facts.state.contested_by(gathered.now)?;
+    let suspend = Hint::Suspend(Place::link(&link.member, &lane.experience));
+    Some(Attention {
+        message: vec![format!("{}: {other}", OtherInstallation::CODE)],
+        what_to_do: Some(OtherInstallation::REMEDY.to_owned()),
+        command: Some(gathered.flags.line(&suspend)),
+        since: Some(other.seen),
+        ..item(AttentionKind::Contested, link)
+    })
+}
+
+fn left_out(link: &LeftOutLink) -> Attention {
+    let fault = &link.fault;
+    Attention {
+        experience: Some(link.experience.to_string()),
+        message: vec![format!("{}: {}", fault.code, fault.message)],
+        what_to_do: Some(fault.remedy.clone()),
+        ..Attention::new(AttentionKind::LeftOut, &link.member)
+    }
 }
 
 /// Dead letters other than those of quarantined changes, by member.

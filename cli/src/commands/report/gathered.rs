@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
@@ -33,6 +34,8 @@ pub(crate) struct Gathered {
     pub(crate) stale_after_hours: u32,
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
+    /// What `*` leaves out.
+    pub(crate) left_out: Vec<LeftOutLink>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,
     /// What is missing in the letters.
     pub(crate) left: BTreeMap<MemberName, LettersLeft>,

@@ -3,7 +3,9 @@
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
-use pmp_sync_domain::lane::{Block, LaneState, MemberMode, OpenChange, Phase, Suspension};
+use pmp_sync_domain::lane::{
+    Block, LaneState, MemberMode, OpenChange, OtherInstallation, Phase, Suspension,
+};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::records::{LaneEntry, LinkRecord, RunRecord, Suspensions};
 use pmp_sync_domain::schema::Time;
@@ -69,6 +71,8 @@ pub(crate) struct LaneAnswer {
     block: Option<Block>,
     /// The suspension, while the lane is suspended.
     suspension: Option<Suspension>,
+    /// Another installation of pmp-sync that changes the same experience.
+    other_installation: Option<OtherInstallation>,
     /// The plan that waits for approval.
     hold: Option<HoldAnswer>,
     /// The rollback that waits for approval.
@@ -133,6 +137,7 @@ impl LaneAnswer {
             change_set: state.change_set.clone(),
             block: state.block.clone(),
             suspension: state.suspension.clone(),
+            other_installation: state.contested_by(now).cloned(),
             hold: told(link_state.and_then(|link_state| link_state.hold.as_ref())),
             restore: told(link_state.and_then(|link_state| link_state.restore.as_ref())),
             frozen_since: link_state.and_then(|link_state| link_state.frozen_since),

@@ -124,6 +124,8 @@ impl Overview {
                     entry.lane, block.reason, block.detail
                 ));
             }
+            let other = state.contested_by(self.now);
+            notes.extend(other.map(|other| output::contested(&entry.lane.to_string(), other)));
             notes.extend(tell_choice(&entry.lane, state, self.now));
         }
         notes.extend(told_holds(&self.known, self.now, &self.flags));

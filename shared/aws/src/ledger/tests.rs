@@ -29,6 +29,7 @@ const LINK_HELD: &str = include_str!("../../fixtures/link-1-b.json");
 const LINK_STATE: &str = include_str!("../../fixtures/link-state-1.json");
 const LINK_STATE_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
 const LINK_STATE_BOUNDED: &str = include_str!("../../fixtures/link-state-1-c.json");
+const LINK_STATE_CONTESTED: &str = include_str!("../../fixtures/link-state-1-d.json");
 const RECEIPT: &str = include_str!("../../fixtures/receipt-1.json");
 const RUN_HANDED_ON: &str = include_str!("../../fixtures/run-1-e.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
@@ -82,6 +83,7 @@ fn what_is_remembered_of_a_link_is_kept() {
     kept::<LinkState>(LINK_STATE);
     kept::<LinkState>(LINK_STATE_NOTICED);
     kept::<LinkState>(LINK_STATE_BOUNDED);
+    kept::<LinkState>(LINK_STATE_CONTESTED);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::left_out::LeftOutLink;
 use crate::answers::why::{Seen, Why, why_of};
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
@@ -105,6 +106,9 @@ pub struct ReportPart {
     pub management: Vec<ManagementLists>,
     /// The member experiences, in the order of the configuration.
     pub links: Vec<LinkStandings>,
+    /// Experiences that `*` leaves out. They follow nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutLink>,
 }
 
 /// Where a member experience differs, without the link.

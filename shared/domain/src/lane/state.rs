@@ -162,6 +162,11 @@ pub struct OtherInstallation {
 }
 
 impl OtherInstallation {
+    /// The stable code under which it is reported.
+    pub const CODE: &str = "PMS-6002";
+    /// What to do about it.
+    pub const REMEDY: &str = "decide which installation is to change the experience, and remove the link in the other one";
+
     /// The other installation that gave this name, if it is not `mine`.
     pub fn of(
         name: &ChangeSetName,
@@ -180,6 +185,16 @@ impl OtherInstallation {
     /// True while the other installation counts as active: for a day after its last change set.
     pub fn is_active(&self, now: Timestamp) -> bool {
         elapsed(self.seen, now) < 86_400.0
+    }
+}
+
+impl fmt::Display for OtherInstallation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "another installation of pmp-sync ({}) changes the experience, seen last with its change set {} at {}",
+            self.installation, self.change_set, self.seen
+        )
     }
 }
 

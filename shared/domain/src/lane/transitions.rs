@@ -340,6 +340,12 @@ impl LaneState {
         }))
     }
 
+    /// The other installation on the experience, while it counts as active.
+    pub fn contested_by(&self, now: Timestamp) -> Option<&OtherInstallation> {
+        let other = self.other.as_ref();
+        other.filter(|other| other.is_active(now))
+    }
+
     /// Records that another installation starts change sets on the experience. Rejected if that was
     /// recorded within the last hour.
     pub fn contested(&self, other: OtherInstallation) -> Result<Self, Rejected> {

@@ -7,13 +7,13 @@ use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::hint::{Advice, Hint, Place};
 use crate::lane;
-use crate::lane::Block;
+use crate::lane::{Block, OtherInstallation};
 use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::time::elapsed;
 use crate::wire::events::{
-    About, Blocked, Cause, Condition, Ended, EndedBy, Held, MOST_LISTED, MemberStale, Quarantined,
-    QuarantinedProduct, SyncCompleted,
+    About, Blocked, Cause, Condition, Contested, Ended, EndedBy, Held, MOST_LISTED, MemberStale,
+    Quarantined, QuarantinedProduct, SyncCompleted,
 };
 
 /// The reason code of a quarantine.
@@ -146,6 +146,19 @@ pub(super) fn quarantined(
     }
 }
 
+pub(super) fn contested(about: About, other: &OtherInstallation) -> Contested {
+    let message = format!("{} is contested: {other}.", about.link());
+    let what_to_do = Advice::new(OtherInstallation::REMEDY)
+        .or_by("until then, stop the changes of this one", about.suspend());
+    Contested {
+        about: about.says(message, &what_to_do),
+        since: other.seen,
+        reason: OtherInstallation::CODE.to_owned(),
+        installation: other.installation.clone(),
+        change_set: other.change_set.clone(),
+    }
+}
+
 pub(super) fn stale(
     about: About,
     reason: String,
@@ -224,6 +237,10 @@ impl About {
 
     fn link(&self) -> String {
         format!("{} of member {}", self.experience, self.member)
+    }
+
+    fn suspend(&self) -> Hint {
+        Hint::Suspend(Place::link(&self.member, &self.experience))
     }
 
     fn sync(&self) -> Hint {

@@ -10,13 +10,15 @@ use serde::Serialize;
 use super::*;
 use crate::guard::HoldReason;
 use crate::hint::Hint;
-use crate::ids::RunId;
+use crate::ids::{InstallationId, RunId};
 use crate::lane::{Block, BlockReason, Suspension};
 use crate::plan::Plan;
 use crate::policy::Action;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
-use crate::wire::events::{Blocked, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted};
+use crate::wire::events::{
+    Blocked, Contested, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted,
+};
 
 const HOUR: i64 = 3600;
 
@@ -76,6 +78,14 @@ fn blocked_by(reason: BlockReason) -> LaneState {
             since: at(0),
         }),
         ..LaneState::default()
+    }
+}
+
+fn other(name: &str, seen: i64) -> OtherInstallation {
+    OtherInstallation {
+        installation: InstallationId::of_ledger(name),
+        change_set: "cs-other".parse().unwrap(),
+        seen: at(seen),
     }
 }
 
@@ -296,6 +306,7 @@ fn the_details_of_events_keep_their_form() {
     kept::<Held>(include_str!("../../fixtures/events/held-1.json"));
     kept::<Blocked>(include_str!("../../fixtures/events/blocked-1.json"));
     kept::<Quarantined>(include_str!("../../fixtures/events/quarantined-1.json"));
+    kept::<Contested>(include_str!("../../fixtures/events/contested-1.json"));
     kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
     kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));
     kept::<SyncCompleted>(include_str!("../../fixtures/events/sync-completed-1.json"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PlanHash, ProductId, RunId};
+use crate::ids::{InstallationId, PlanHash, ProductId, RunId};
 use crate::lane::BlockReason;
 use crate::wire::events::{Condition, Notice};
 
@@ -65,6 +65,9 @@ pub struct Notices {
     /// The announced quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<QuarantineMark>,
+    /// The announced other installation that changes the same experience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contested: Option<Mark<InstallationId>>,
     /// The announced staleness, with the time since which the link was not in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Mark<String>>,
@@ -88,6 +91,7 @@ impl Notices {
             ),
             (Condition::Blocked, self.blocked.is_some()),
             (Condition::Quarantined, self.quarantined.is_some()),
+            (Condition::Contested, self.contested.is_some()),
             (Condition::Stale, self.stale.is_some()),
         ];
         let standing = all.into_iter().filter(|(_, stands)| *stands);

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::approval::ApprovalDetail;
 use super::dead_letters::DeadLetterDetail;
-use super::events::{Blocked, Held, MemberStale, Quarantined, Recovered, SyncCompleted};
+use super::events::{Blocked, Contested, Held, MemberStale, Quarantined, Recovered, SyncCompleted};
 use super::names::{
-    APPROVAL_REQUESTED, BLOCKED, DISCARD_REQUESTED, HELD, LANE_SETTLED, MEMBER_STALE, QUARANTINED,
-    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, SYNC_COMPLETED,
-    SYNC_REQUESTED,
+    APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, HELD, LANE_SETTLED, MEMBER_STALE,
+    QUARANTINED, RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED,
+    SYNC_COMPLETED, SYNC_REQUESTED,
 };
 use super::request::{SettledDetail, SyncDetail};
 use crate::SCHEMA;
@@ -86,6 +86,11 @@ pub fn all() -> Vec<EventKind> {
             QUARANTINED,
             "changes were quarantined on a lane that had none in quarantine before",
             written::<Quarantined>(),
+        ),
+        told(
+            CONTESTED,
+            "another installation of pmp-sync, or yet another one, was seen to change the same experience",
+            written::<Contested>(),
         ),
         told(
             MEMBER_STALE,

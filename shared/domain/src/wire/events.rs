@@ -4,11 +4,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, event};
-use super::names::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use super::names::{
+    BLOCKED, CONTESTED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+};
 use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
 use crate::hint::Hint;
-use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use crate::ids::{
+    AccountId, ChangeSetId, ExperienceId, InstallationId, MemberName, PlanHash, ProductId, RunId,
+};
 use crate::lane::BlockReason;
 use crate::policy::Action;
 use crate::run::{RunStatus, Totals};
@@ -141,6 +145,25 @@ pub struct Quarantined {
     pub products: Vec<QuarantinedProduct>,
 }
 
+/// `Contested`: another installation of pmp-sync, one with another ledger, changes the same experience.
+/// Unless the lists of both are equal, each undoes the other's changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Contested {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When its change set was seen.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Always `PMS-6002`.
+    pub reason: String,
+    /// The other installation, as the names of its change sets say.
+    pub installation: InstallationId,
+    /// Its change set.
+    pub change_set: ChangeSetId,
+}
+
 /// `Member Stale`: the link was last in sync longer ago than `[notify] stale_after_hours`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -174,6 +197,8 @@ pub enum Condition {
     Blocked,
     /// Changes are quarantined.
     Quarantined,
+    /// Another installation changes the same experience.
+    Contested,
     /// It was last in sync too long ago.
     Stale,
 }
@@ -182,6 +207,7 @@ closed_list!(Condition, "condition", {
     Held => "held",
     Blocked => "blocked",
     Quarantined => "quarantined",
+    Contested => "contested",
     Stale => "stale",
 });
 
@@ -220,7 +246,7 @@ pub struct Ended {
     pub ended_by: EndedBy,
 }
 
-/// `Recovered`: a state that was announced as held, blocked, quarantined or stale has ended.
+/// `Recovered`: a state that was announced as held, blocked, quarantined, contested or stale has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovered {
@@ -284,6 +310,8 @@ pub enum Notice {
     Blocked(Blocked),
     /// Changes were quarantined.
     Quarantined(Quarantined),
+    /// Another installation changes the same experience.
+    Contested(Contested),
     /// The link was last in sync too long ago.
     MemberStale(MemberStale),
     /// An announced state has ended.
@@ -297,6 +325,7 @@ impl Notice {
             Self::Held(detail) => &detail.about,
             Self::Blocked(detail) => &detail.about,
             Self::Quarantined(detail) => &detail.about,
+            Self::Contested(detail) => &detail.about,
             Self::MemberStale(detail) => &detail.about,
             Self::Recovered(detail) => &detail.about,
         }
@@ -308,6 +337,7 @@ impl Notice {
             Self::Held(detail) => event(HELD, detail),
             Self::Blocked(detail) => event(BLOCKED, detail),
             Self::Quarantined(detail) => event(QUARANTINED, detail),
+            Self::Contested(detail) => event(CONTESTED, detail),
             Self::MemberStale(detail) => event(MEMBER_STALE, detail),
             Self::Recovered(detail) => event(RECOVERED, detail),
         }

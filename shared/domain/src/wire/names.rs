@@ -46,6 +46,9 @@ pub const BLOCKED: &str = "Blocked";
 /// `detail-type` of the announcement that changes were quarantined.
 pub const QUARANTINED: &str = "Quarantined";
 
+/// `detail-type` of the announcement that another installation changes the same experience.
+pub const CONTESTED: &str = "Contested";
+
 /// `detail-type` of the announcement that a link was last in sync too long ago.
 pub const MEMBER_STALE: &str = "Member Stale";
 

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::left_out::LeftOutLink;
 use crate::approval::Ask;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::hint::Hint;
 use crate::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId, RunId};
-use crate::lane::BlockReason;
+use crate::lane::{BlockReason, OtherInstallation};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, Reason};
 use crate::policy::{Action, Standing};
@@ -244,6 +245,9 @@ pub struct WhyLink {
     pub mode: Mode,
     /// One answer for each product, in the order of the question.
     pub answers: Vec<WhyAnswer>,
+    /// Another installation of pmp-sync that changes the same experience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_installation: Option<OtherInstallation>,
     /// Products that differ and whose ids are not valid, so that they cannot be asked for.
     #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
     pub invalid: InvalidProducts,
@@ -259,4 +263,7 @@ pub struct WhyReport {
     pub config_version: u64,
     /// The member experiences, in the order of the configuration.
     pub links: Vec<WhyLink>,
+    /// Experiences that `*` leaves out. They follow nothing, so there are no answers for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutLink>,
 }

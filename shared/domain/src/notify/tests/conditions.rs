@@ -276,3 +276,55 @@ fn a_link_that_was_in_sync_between_two_looks_has_recovered() {
     assert_eq!(world.look(), ["Recovered"]);
     assert_eq!(recovered(world.last()).1, [EndedBy::Resolved]);
 }
+
+#[test]
+fn another_installation_is_announced_once_and_ends_a_day_after_its_last_change_set() {
+    let mut world = World::new();
+    world.state.other = Some(other("second", 0));
+    assert_eq!(world.look(), ["Contested"]);
+    let Notice::Contested(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!(told.installation, InstallationId::of_ledger("second"));
+    assert_eq!((told.reason.as_str(), told.since), ("PMS-6002", at(0)));
+    assert!(told.about.message.contains("cs-other"), "{told:?}");
+    let suspend = "pmp-sync suspend --member emea --experience exp-1";
+    assert!(told.about.what_to_do.contains(suspend), "{told:?}");
+    // It goes on: the same occurrence, however often it is seen.
+    for hours in [1, 20, 40] {
+        world.now = hours * HOUR;
+        world.state.other = Some(other("second", world.now));
+        world.in_sync = true;
+        assert_eq!(world.look(), NOTHING);
+    }
+    world.now = 63 * HOUR;
+    assert_eq!(world.look(), NOTHING);
+    world.now = 64 * HOUR;
+    assert_eq!(world.look(), ["Recovered"]);
+    let Notice::Recovered(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!(told.recovered[0].condition, Condition::Contested);
+    assert_eq!((told.reason.as_str(), told.since), ("PMS-6002", at(0)));
+    assert_eq!(world.look(), NOTHING);
+    // Another occurrence.
+    world.state.other = Some(other("second", world.now));
+    assert_eq!(world.look(), ["Contested"]);
+}
+
+#[test]
+fn another_installation_is_announced_of_a_link_that_cannot_be_observed_and_ends_with_the_link() {
+    let mut world = World::new();
+    world.fails("PMS-3001", false);
+    world.state.other = Some(other("second", 0));
+    assert_eq!(world.look(), ["Contested"]);
+    // A third one.
+    world.state.other = Some(other("third", 10));
+    assert_eq!(world.look(), ["Contested"]);
+    world.known = world.known.removed(&subject(), at(world.now));
+    let told = world.known.pending.last().cloned();
+    assert!(
+        matches!(&told, Some(Notice::Recovered(told)) if told.recovered[0].condition == Condition::Contested),
+        "{told:?}"
+    );
+}

@@ -9,6 +9,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
     let mut ids = BTreeSet::new();
     let mut standing = BTreeSet::new();
     let (mut hold, mut block, mut products) = (BTreeSet::new(), None, BTreeMap::new());
+    let mut other = None;
     for notice in heard {
         if !ids.insert(notice.about().id.clone()) {
             continue;
@@ -30,6 +31,10 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
                 let mut told = told.products.iter();
                 told.all(|told| products.insert(told.product.clone(), told.run) != Some(told.run))
             }
+            Notice::Contested(told) => {
+                standing.insert(Condition::Contested);
+                other.replace(told.installation.clone()) != Some(told.installation.clone())
+            }
             Notice::MemberStale(_) => standing.insert(Condition::Stale),
             Notice::Recovered(told) => {
                 let ended: BTreeSet<_> = told.recovered.iter().map(|e| e.condition).collect();
@@ -39,6 +44,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
                         Condition::Held => hold.clear(),
                         Condition::Blocked => block = None,
                         Condition::Quarantined => products.clear(),
+                        Condition::Contested => other = None,
                         Condition::Stale => {}
                     }
                 }
@@ -62,6 +68,8 @@ enum Step {
     Done(bool),
     /// These are quarantined; of those that did before, some have failed again.
     Quarantine(BTreeMap<usize, bool>),
+    /// Another installation starts a change set.
+    Contest(bool),
     /// In sync or not.
     Level(bool),
     Watch(bool),
@@ -81,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::option::of(any::<bool>()).prop_map(Step::Block),
         any::<bool>().prop_map(Step::Done),
         proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Quarantine),
+        any::<bool>().prop_map(Step::Contest),
         any::<bool>().prop_map(Step::Level),
         any::<bool>().prop_map(Step::Watch),
         Just(Step::Remove),
@@ -105,13 +114,13 @@ impl World {
                 self.state.block = None;
             }
             Step::Block(Some(archived)) => {
-                let last = self.state.last_in_sync;
-                self.state = blocked_by(if archived {
+                let blocked = blocked_by(if archived {
                     BlockReason::Archived
                 } else {
                     BlockReason::Refused
                 });
-                self.state.last_in_sync = last;
+                self.state.phase = blocked.phase;
+                self.state.block = blocked.block;
             }
             Step::Done(is_done) => self.is_done = is_done,
             Step::Quarantine(products) => {
@@ -123,6 +132,9 @@ impl World {
                     old.cloned().unwrap_or(new)
                 });
                 self.quarantined = new.collect();
+            }
+            Step::Contest(second) => {
+                self.state.other = Some(other(if second { "second" } else { "third" }, self.now));
             }
             Step::Level(in_sync) => self.in_sync = in_sync,
             Step::Watch(watched) => self.stale_after_hours = watched.then_some(24),
@@ -170,6 +182,9 @@ proptest! {
         let is_blocked = world.state.phase == Phase::Blocked;
         prop_assert_eq!(standing.contains(&Condition::Blocked), is_blocked);
         prop_assert_eq!(standing.contains(&Condition::Quarantined), !world.quarantined.is_empty());
+        let other = world.state.other.as_ref();
+        let is_contested = other.is_some_and(|other| other.is_active(at(world.now)));
+        prop_assert_eq!(standing.contains(&Condition::Contested), is_contested);
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
 }

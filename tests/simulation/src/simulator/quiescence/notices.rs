@@ -6,11 +6,13 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::link::Link;
-use pmp_sync_domain::wire::{BLOCKED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED};
+use pmp_sync_domain::wire::{
+    BLOCKED, CONTESTED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+};
 use serde_json::Value;
 
 use crate::reference::is_expected_in_sync;
-use crate::simulator::guards::link_of;
+use crate::simulator::guards::{lane::DAY, link_of};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, since_begin};
 use crate::simulator::state::Simulator;
@@ -27,6 +29,8 @@ struct Known {
     quarantined: BTreeMap<String, String>,
     /// Products that were quarantined, however long ago: those that end are not reported one by one.
     is_quarantined: bool,
+    /// The other installation.
+    contested: Option<String>,
     stale: bool,
 }
 
@@ -68,6 +72,10 @@ impl Known {
                 });
                 new.count() == list(detail, "products").len()
             }
+            CONTESTED => {
+                let reported = Some(text(detail, "installation"));
+                std::mem::replace(&mut self.contested, reported.clone()) != reported
+            }
             MEMBER_STALE => !std::mem::replace(&mut self.stale, true),
             RECOVERED => {
                 let ended = list(detail, "recovered").iter();
@@ -92,6 +100,7 @@ impl Known {
                 self.quarantined.clear();
                 std::mem::take(&mut self.is_quarantined)
             }
+            "contested" => self.contested.take().is_some(),
             "stale" => std::mem::take(&mut self.stale),
             _ => false,
         }
@@ -114,6 +123,7 @@ impl Simulator {
                 HELD,
                 BLOCKED,
                 QUARANTINED,
+                CONTESTED,
                 MEMBER_STALE,
                 RECOVERED,
                 SYNC_COMPLETED,
@@ -140,6 +150,7 @@ impl Simulator {
                 HELD => "notices: held",
                 BLOCKED => "notices: blocked",
                 QUARANTINED => "notices: quarantined",
+                CONTESTED => "notices: contested",
                 MEMBER_STALE => "notices: stale",
                 _ => "notices: recovered",
             });
@@ -193,6 +204,7 @@ impl Simulator {
             .ledger(|ledger| ledger.lanes.get(lane).cloned().unwrap_or_default());
         let mut stands = Known {
             stale: known.stale,
+            contested: known.contested.clone(),
             ..Known::default()
         };
         if let Some(link) = link {
@@ -235,12 +247,39 @@ impl Simulator {
                 stands.quarantined = quarantined;
             }
             self.is_rightly_stale(lane, known, link, &state)?;
+            self.is_rightly_contested(lane, known, &state)?;
         } else {
             stands.stale = false;
+            stands.contested = None;
         }
         if stands != *known {
             return broken("reported", || {
                 format!("{lane} is reported as {known:?}, and stands as {stands:?}")
+            });
+        }
+        Ok(())
+    }
+
+    /// For a day after the last change set of another installation, with two hours to notice it and its
+    /// end.
+    fn is_rightly_contested(
+        &self,
+        lane: &LaneId,
+        known: &Known,
+        state: &LaneState,
+    ) -> Result<(), Violation> {
+        let other = state.other.as_ref();
+        let installation = other.map(|other| other.installation.to_string());
+        let age = other.map(|other| self.now - since_begin(other.seen));
+        let wrong = if known.contested.is_some() {
+            known.contested != installation || age.is_none_or(|age| age > DAY + 2 * HOUR)
+        } else {
+            age.is_some_and(|age| age > 2 * HOUR && age < DAY)
+        };
+        if wrong {
+            return broken("reported", || {
+                let known = &known.contested;
+                format!("{lane} is reported contested by {known:?}, and is by {other:?}")
             });
         }
         Ok(())

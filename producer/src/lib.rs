@@ -4,6 +4,7 @@
 //! It is written against the ports. The feature `lambda` adds the AWS adapters and the Lambda
 //! runtime.
 
+mod claims;
 mod context;
 mod dispatch;
 mod handlers;
@@ -17,6 +18,7 @@ mod receipts;
 mod reconcile;
 mod run;
 mod setup;
+mod targets;
 
 pub use self::context::{Context, Ledger, Marketplace, Outbox, System};
 pub use self::dispatch::dispatch;

@@ -11,11 +11,14 @@ use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::{Link, Member, Target};
 use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{Members, ReadCatalog};
+use pmp_sync_domain::ports::{Members, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::DesiredState;
 use pmp_sync_domain::wire::Scope;
 
+use crate::claims::Claims;
+use crate::context::Context;
 use crate::setup::Setup;
+use crate::targets::Targets;
 
 /// Experiences of one organization that are read concurrently: the quota of DescribeEntity is 20 a
 /// second for each account (Catalog API quotas).
@@ -111,38 +114,24 @@ pub(crate) async fn connect<M: Members>(
 
 /// Both sides of a link: its desired state, the connection to the member account, and the member
 /// experiences that it covers, which are never none for a scope that covers the whole member.
-pub(crate) async fn reach<'d, M: Members>(
-    members: &M,
+pub(crate) async fn reach<'d, L: ReadRuns, A, M: Members, O, S>(
+    context: &Context<L, A, M, O, S>,
+    claims: &Claims,
     setup: &Setup,
     link: &Link,
     scopes: &[Scope],
     desired: &'d DesiredStates,
 ) -> Result<(&'d DesiredState, M::Connection, Targets), LinkError> {
     let desired = desired_for(link, desired)?;
-    let connection = connect(members, &link.member).await?;
+    let connection = connect(&context.members, &link.member).await?;
     let targets = targets(&connection, &setup.config, link, scopes).await?;
+    let targets = claims.take(&context.ledger, setup, link, targets).await?;
     // A narrow scope may leave out all of them.
     let name = &link.member.name;
     if targets.is_nothing() && scopes.iter().any(|scope| scope.is_all_of(name)) {
         return Err(LinkError::NoTargets(link.member.account.clone()));
     }
     Ok((desired, connection, targets))
-}
-
-/// The member experiences of a link.
-#[derive(Debug, Default)]
-pub(crate) struct Targets {
-    /// Those that it covers.
-    pub(crate) experiences: Vec<ExperienceId>,
-    /// Those that `*` leaves out because of other links, each with the error that says why.
-    pub(crate) left_out: Vec<(ExperienceId, LinkError)>,
-}
-
-impl Targets {
-    /// True if the link covers nothing, and leaves out nothing either.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.experiences.is_empty() && self.left_out.is_empty()
-    }
 }
 
 /// The member experiences that a link and the scopes cover. `*` covers the live ones that no link

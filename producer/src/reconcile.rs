@@ -32,6 +32,7 @@ use self::listings::Listings;
 use self::observe::observe;
 use self::outcome::{LinkOutcome, ReconcileRequest};
 use self::remember::remember;
+use crate::claims::Claims;
 use crate::context::Context;
 use crate::reach::{DesiredStates, reach};
 use crate::setup::Setup;
@@ -47,6 +48,7 @@ pub(crate) struct RunScope<'a> {
     pub(crate) setup: &'a Setup,
     pub(crate) scopes: &'a [Scope],
     pub(crate) desired: &'a DesiredStates,
+    pub(crate) claims: &'a Claims,
 }
 
 /// Reconciles every member experience of a link.
@@ -63,7 +65,7 @@ where
     S: Clock,
 {
     let (run, setup) = (of.run, of.setup);
-    let reached = reach(&context.members, setup, link, of.scopes, of.desired).await;
+    let reached = reach(context, of.claims, setup, link, of.scopes, of.desired).await;
     let (desired, connection, targets) = match reached {
         Ok(found) => found,
         Err(error) => {

@@ -16,13 +16,13 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::Disposition;
-use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{Scope, WorkerMessage};
-use pmp_sync_fakes::World;
+use pmp_sync_fakes::{ItemKey, World};
 use pmp_sync_producer::{dispatch, queries};
 
 use crate::fakes::{Producer, SCHEDULED, account, experience, producer};
@@ -216,4 +216,228 @@ fn a_star_leaves_out_what_a_link_of_another_member_names() {
                 .to_owned()
         )
     );
+}
+
+/// Two stars, and what is visible to both members.
+const STARS: &str = r#"
+schema = 1
+[[member]]
+name = "one"
+account = "222222222222"
+external_id = "external-2"
+[[member]]
+name = "two"
+account = "333333333333"
+external_id = "external-3"
+[[link]]
+management_experience = "exp-m"
+member = "one"
+member_experience = "*"
+guard = { exempt = ["first-mirror"] }
+[[link]]
+management_experience = "exp-m"
+member = "two"
+member_experience = "*"
+guard = { exempt = ["first-mirror"] }
+"#;
+
+/// Member one owns `exp-1` and shares it with member two, which has `exp-2`.
+fn shared() -> Setting {
+    let experiences = [('1', "exp-m"), ('2', "exp-1"), ('3', "exp-2")];
+    let setting = Setting::new(STARS, &experiences);
+    setting
+        .world
+        .experiences(|all| all.share(&experience("exp-1"), &account('3')));
+    for digit in ['2', '3'] {
+        setting
+            .world
+            .open_member(&account(digit), &format!("external-{digit}"));
+    }
+    setting
+}
+
+/// The message about an experience that is left out, by the member that has it.
+fn covered_by(member: &str) -> String {
+    format!("PMS-2008 `*` leaves out exp-1, which `*` of member {member} covers as well")
+}
+
+impl Setting {
+    /// The members to which changes of the shared experience were sent.
+    fn senders(&self) -> Vec<char> {
+        let sent = ['2', '3'].into_iter();
+        sent.filter(|digit| self.sent_to(*digit).contains("exp-1"))
+            .collect()
+    }
+}
+
+#[test]
+fn an_experience_that_two_stars_see_is_of_one_lane_from_the_first_run_on() {
+    let setting = shared();
+    setting.handle(SCHEDULED);
+    let first = setting.senders();
+    assert_eq!(first.len(), 1, "{first:?}");
+    let (member, other) = match first[0] {
+        '2' => ("one", "two"),
+        _ => ("two", "one"),
+    };
+    assert_eq!(setting.left_out(), [covered_by(member)]);
+    let run = |setting: &Setting| {
+        setting
+            .world
+            .ledger(|ledger| ledger.runs.values().last().cloned().unwrap())
+    };
+    assert_eq!(run(&setting).totals.failed, 0);
+    // In whatever order the links come, and however narrow the run is.
+    for _ in 0..3 {
+        setting.world.experiences(|all| {
+            all.edit(&experience("exp-m"), |_, policy| {
+                *policy = list(&format!("prod-{}", policy.allowed_count()));
+            });
+        });
+        setting.handle(&format!(
+            r#"{{"source":"pmp-sync","detail-type":"Sync Requested","id":"{}","detail":{{"scope":{{"members":["{other}"]}}}}}}"#,
+            setting.links().len()
+        ));
+        assert_eq!(setting.senders(), [] as [char; 0]);
+        assert_eq!(run(&setting).totals.failed, 0);
+    }
+    setting.handle(SCHEDULED);
+    assert!(setting.senders().iter().all(|digit| *digit == first[0]));
+    // Every answer shows it, and none of them the experience twice.
+    let preview = block_on(queries::plan(&setting.producer, &Scope::default())).unwrap();
+    let of_shared = preview.links.iter();
+    let of_shared = of_shared.filter(|link| link.experience.as_ref() == Some(&experience("exp-1")));
+    let decisions: Vec<_> = of_shared
+        .map(|link| (link.member.as_str(), link.decision))
+        .collect();
+    assert!(
+        decisions.contains(&(other, PreviewDecision::LeftOut)),
+        "{decisions:?}"
+    );
+    assert!(
+        !decisions.contains(&(member, PreviewDecision::LeftOut)),
+        "{decisions:?}"
+    );
+}
+
+/// The lane keeps the experience while a link serves it, and gives it away then.
+#[test]
+fn a_shared_experience_passes_to_the_other_member_only_with_its_link() {
+    let setting = shared();
+    setting.handle(SCHEDULED);
+    let first = setting.senders()[0];
+    let (gone, heir) = match first {
+        '2' => ("one", '3'),
+        _ => ("two", '2'),
+    };
+    let without = STARS.replacen(
+        &format!("member = \"{gone}\"\nmember_experience = \"*\""),
+        &format!("member = \"{gone}\"\nmember_experience = \"exp-none\""),
+        1,
+    );
+    setting.world.ledger(|ledger| ledger.configs.push(without));
+    setting.handle(SCHEDULED);
+    assert_eq!(setting.senders(), [heir]);
+    // It does not come back: what was planned for last keeps it.
+    setting
+        .world
+        .ledger(|ledger| ledger.configs.push(STARS.to_owned()));
+    setting.handle(SCHEDULED);
+    assert_eq!(setting.senders(), [] as [char; 0]);
+    let lane = format!("{}/exp-1", account(first)).parse().unwrap();
+    let left = setting.world.ledger(|ledger| {
+        let mut links = ledger.links.values();
+        let last = links.rfind(|link| link.lane.as_ref() == Some(&lane));
+        last.map(|link| link.status)
+    });
+    assert_eq!(left, Some(LinkStatus::LeftOut));
+}
+
+/// An approval of a plan that an earlier configuration held does not open the second lane.
+#[test]
+fn nothing_is_approved_or_rolled_back_on_the_lane_of_a_member_that_does_not_have_the_experience() {
+    let setting = shared();
+    setting.handle(SCHEDULED);
+    let first = setting.senders()[0];
+    let other = if first == '2' { '3' } else { '2' };
+    let run = setting
+        .world
+        .ledger(|ledger| *ledger.runs.keys().next().unwrap());
+    setting.handle(&format!(
+        r#"{{"source":"pmp-sync","detail-type":"Restore Requested","id":"r1","detail":{{"run":"{run}","member_account":"{}","experience":"exp-1"}}}}"#,
+        account(other)
+    ));
+    let last = setting
+        .world
+        .ledger(|ledger| ledger.links.values().last().cloned().unwrap());
+    assert_eq!(
+        last.fault.map(|fault| fault.code).as_deref(),
+        Some("PMS-2008")
+    );
+}
+
+/// Whose lane an experience is of is not guessed.
+#[test]
+fn an_experience_without_a_lane_waits_while_the_entry_of_a_lane_cannot_be_read() {
+    let setting = shared();
+    setting.handle(SCHEDULED);
+    let first = setting.senders()[0];
+    let lane: LaneId = format!("{}/exp-1", account(first)).parse().unwrap();
+    setting.world.ledger(|ledger| {
+        ledger.newer.insert(ItemKey::LaneEntry(lane));
+    });
+    setting.world.experiences(|all| {
+        all.edit(&experience("exp-m"), |_, policy| *policy = list("prod-b"));
+    });
+    setting.handle(SCHEDULED);
+    assert_eq!(setting.sent_to('2'), set(&[]));
+    assert_eq!(setting.sent_to('3'), set(&["exp-2"]));
+    let unreadable = |told: &&String| told.starts_with("PMS-4004");
+    assert_eq!(setting.left_out().iter().filter(unreadable).count(), 2);
+}
+
+#[test]
+fn what_is_left_out_shows_in_the_answers_and_in_doctor() {
+    use pmp_sync_domain::answers::doctor::DoctorRequest;
+    use pmp_sync_domain::answers::report::ReportRequest;
+    use pmp_sync_domain::answers::why::WhyRequest;
+
+    let experiences = [('1', "exp-a"), ('1', "exp-1"), ('2', "exp-2")];
+    let setting = Setting::new(CONFIG, &experiences);
+    let expected = ("exp-a", "PMS-2007");
+    let request = WhyRequest {
+        products: vec![ProductId::new("exp-a").unwrap()],
+        ..WhyRequest::default()
+    };
+    let told = block_on(queries::why(&setting.producer, &request)).unwrap();
+    let of = |link: &pmp_sync_domain::answers::left_out::LeftOutLink| {
+        (link.experience.to_string(), link.fault.code.clone())
+    };
+    let expected = (expected.0.to_owned(), expected.1.to_owned());
+    assert_eq!(
+        told.left_out.iter().map(of).collect::<Vec<_>>(),
+        std::slice::from_ref(&expected)
+    );
+    assert!(
+        told.links
+            .iter()
+            .all(|link| link.experience != Some(experience("exp-a")))
+    );
+    let report = block_on(queries::report(
+        &setting.producer,
+        &ReportRequest::default(),
+    ))
+    .unwrap();
+    assert_eq!(
+        report.left_out.iter().map(of).collect::<Vec<_>>(),
+        std::slice::from_ref(&expected)
+    );
+    let until = later(setting.world.time(), 25);
+    let everybody = DoctorRequest::default();
+    let doctor = block_on(queries::doctor(&setting.producer, &everybody, until)).unwrap();
+    let warnings = doctor.members.iter().flat_map(|member| &member.links);
+    let warnings: Vec<_> = warnings
+        .filter_map(|link| Some((link.id.clone()?.to_string(), link.warning.clone()?.code)))
+        .collect();
+    assert_eq!(warnings, [expected]);
 }

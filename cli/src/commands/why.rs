@@ -104,7 +104,9 @@ fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
         let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
         output::table(header, rows(report, flags))?;
     }
-    notes(report).iter().for_each(|note| output::note(note));
+    for note in notes(report) {
+        output::note(&note);
+    }
     Ok(())
 }
 
@@ -183,6 +185,35 @@ mod tests {
         assert_eq!(read, ["prod-a", "prod-b"]);
         let error = lines("prod-a\nprod b\n").unwrap_err().to_string();
         assert!(error.starts_with("line 2: \"prod b\""), "{error}");
+    }
+
+    #[test]
+    fn another_installation_and_what_is_left_out_are_noted() {
+        let report: WhyReport = serde_json::from_str(
+            r#"{ "schema": 1, "config_version": 1,
+                "links": [{ "member": "emea", "account": "222222222222", "experience": "exp-1",
+                    "management_experience": "exp-m", "mode": "mirror", "answers": [],
+                    "other_installation": { "installation": "0abc9", "change_set": "cs9",
+                        "seen": "2026-01-01T11:00:00Z" } }],
+                "left_out": [{ "member": "emea", "account": "222222222222", "experience": "exp-m",
+                    "management_experience": "exp-m",
+                    "fault": { "code": "PMS-2007", "message": "the path", "remedy": "nothing" } }] }"#,
+        )
+        .unwrap();
+        let told = notes(&report);
+        let [contested, left_out] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert!(
+            contested.starts_with("emea exp-1: PMS-6002: another"),
+            "{contested}"
+        );
+        assert_eq!(
+            left_out,
+            "emea exp-m: PMS-2007: the path\nwhat to do: nothing"
+        );
+        // They fail nothing.
+        assert!(outcome(&report).is_ok());
     }
 
     #[test]

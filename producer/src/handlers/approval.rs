@@ -24,6 +24,7 @@ use pmp_sync_domain::retry::{MayPass, Missed};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
+use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::{connect, desired_for, read_management};
 use crate::receipts::Asked;
@@ -179,10 +180,14 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
 ) -> Result<LinkOutcome, RunError> {
-    let served = match case.request.action {
-        ApprovalAction::Approve => approve(context, case).await,
-        ApprovalAction::Reject => reject(context, case).await,
-        ApprovalAction::Restore => plan_rollback(context, case).await,
+    let experience = &case.request.lane.experience;
+    let claims = Claims::default();
+    let of_member = claims.check(&context.ledger, case.setup, case.link, experience);
+    let served = match (case.request.action, of_member.await) {
+        (ApprovalAction::Reject, _) => reject(context, case).await,
+        (ApprovalAction::Approve | ApprovalAction::Restore, Err(error)) => Err(error.into()),
+        (ApprovalAction::Approve, Ok(())) => approve(context, case).await,
+        (ApprovalAction::Restore, Ok(())) => plan_rollback(context, case).await,
     };
     let lane = &case.request.lane;
     let mut refused = None;

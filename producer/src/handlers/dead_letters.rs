@@ -18,6 +18,7 @@ use pmp_sync_domain::records::{DeadLetterOutcome, LettersLeft, LinkRecord, Reque
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{ChangeMessage, DeadLetterAction, DeadLetterRequest, Scope};
 
+use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::letters::{LetterFate, Read, Selected, by_lane, fate, put_back, receive, time_to_look};
 use crate::quarantine::quarantined_of;
@@ -199,7 +200,13 @@ where
         }
     }
     let lifted = letters.iter().map(|(_, change)| change.product.clone());
-    let outcome = match desired_for(link, case.desired) {
+    let claims = Claims::default();
+    let claimed = claims.check(&context.ledger, setup, link, &lane.experience);
+    let desired = match claimed.await {
+        Ok(()) => desired_for(link, case.desired),
+        Err(error) => Err(error),
+    };
+    let outcome = match desired {
         Ok(desired) => {
             let goal = Goal {
                 link,

@@ -21,6 +21,7 @@ use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{DeadLetterFilter, Scope};
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
+use crate::claims::Claims;
 use crate::context::{Context, Marketplace};
 use crate::letters::{put_back, receive};
 use crate::quarantine::{OfMember, differences, quarantined_of};
@@ -58,8 +59,9 @@ where
         (id.clone(), experience, policy)
     });
     let management = management.buffered(READS_AT_ONCE).collect::<Vec<_>>();
+    let claims = &Claims::default();
     let looks = stream::iter(members)
-        .map(|member| look_at_member(context, setup, member, until))
+        .map(|member| look_at_member(context, (setup, claims), member, until))
         .buffered(MEMBERS_AT_ONCE)
         .collect();
     let (management, members): (Vec<_>, Vec<MemberLook>) = future::join(management, looks).await;
@@ -99,7 +101,7 @@ async fn look_up<D: Discovery>(discovery: &D, product: Option<&ProductId>) -> Lo
 
 async fn look_at_member<L: Lanes + ReadRuns, A, M: Members, O, S: Clock>(
     context: &Context<L, A, M, O, S>,
-    setup: &Setup,
+    (setup, claims): (&Setup, &Claims),
     member: &Member,
     until: Timestamp,
 ) -> MemberLook {
@@ -124,7 +126,7 @@ async fn look_at_member<L: Lanes + ReadRuns, A, M: Members, O, S: Clock>(
     let (experiences, (changes, dead_letters, receive), links) = future::join3(
         connection.experiences(),
         queues,
-        look_at_links(setup, member, &connection),
+        look_at_links(&context.ledger, (setup, claims), member, &connection),
     )
     .await;
     // After the look at the queue: the letters are hidden while they are compared.
@@ -236,8 +238,9 @@ fn links_of<'a>(setup: &'a Setup, member: &'a Member) -> impl Iterator<Item = &'
 }
 
 /// Reads the member's experiences for each of its links.
-async fn look_at_links<C: ReadCatalog>(
-    setup: &Setup,
+async fn look_at_links<L: ReadRuns, C: ReadCatalog>(
+    ledger: &L,
+    (setup, claims): (&Setup, &Claims),
     member: &Member,
     connection: &C,
 ) -> Vec<LinkLook> {
@@ -248,7 +251,12 @@ async fn look_at_links<C: ReadCatalog>(
             Target::One(id) => wanted.push((link, id.clone())),
             Target::EveryLive => {
                 let everything = [Scope::default()];
-                match targets(connection, &setup.config, link, &everything).await {
+                let found = targets(connection, &setup.config, link, &everything).await;
+                let found = match found {
+                    Ok(all) => claims.take(ledger, setup, link, all).await,
+                    Err(error) => Err(error),
+                };
+                match found {
                     Ok(all) if all.is_nothing() => nothing.push(link),
                     Ok(all) => {
                         wanted.extend(all.experiences.into_iter().map(|id| (link, id)));

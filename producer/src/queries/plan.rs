@@ -118,8 +118,9 @@ where
         setup,
         scopes,
         desired,
+        claims,
     } = survey;
-    let reached = reach(&context.members, setup, link, scopes, desired).await;
+    let reached = reach(context, claims, setup, link, scopes, desired).await;
     let (desired, connection, targets) = reached?;
     let ledger = &context.ledger;
     let left_out = targets.left_out.into_iter();

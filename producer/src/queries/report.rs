@@ -75,8 +75,9 @@ where
         setup,
         scopes,
         desired,
+        claims,
     } = survey;
-    let reached = reach(&context.members, setup, link, scopes, desired).await;
+    let reached = reach(context, claims, setup, link, scopes, desired).await;
     let (desired, connection, targets) = reached?;
     let connection = &connection;
     let left_out = left_out_links(link, targets.left_out);

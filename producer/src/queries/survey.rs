@@ -14,6 +14,7 @@ use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, is_announced};
 use pmp_sync_domain::wire::Scope;
 
+use crate::claims::Claims;
 use crate::reach::{DesiredStates, read_management};
 use crate::reconcile::expired::or_expired;
 use crate::reconcile::listings::CachedListings;
@@ -32,6 +33,7 @@ pub(super) struct Survey {
     pub(super) setup: Setup,
     pub(super) scopes: [Scope; 1],
     pub(super) desired: DesiredStates,
+    pub(super) claims: Claims,
 }
 
 impl Survey {
@@ -61,6 +63,7 @@ impl Survey {
             setup,
             scopes,
             desired,
+            claims: Claims::default(),
         })
     }
 

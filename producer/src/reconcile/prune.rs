@@ -21,6 +21,7 @@ use super::marks::waiting;
 use super::outcome::LinkOutcome;
 use super::remember::remember;
 use super::send::planned;
+use crate::claims::is_anothers;
 use crate::context::Context;
 use crate::reach::connect;
 use crate::setup::Setup;
@@ -57,8 +58,8 @@ where
         unreadable: entries.unreadable,
         ..Pruned::default()
     };
-    for entry in entries.items {
-        match prune_lane(context, run, setup, &entry).await {
+    for entry in &entries.items {
+        match prune_lane(context, run, setup, &entries.items, entry).await {
             Ok(outcome) => pruned.outcomes.extend(outcome),
             Err(LinkError::Ledger(error)) if error.is_unreadable() => {
                 pruned.unreadable.push(error.into());
@@ -75,6 +76,7 @@ async fn prune_lane<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     run: RunId,
     setup: &Setup,
+    entries: &[LaneEntry],
     entry: &LaneEntry,
 ) -> Result<Option<LinkOutcome>, LinkError>
 where
@@ -89,7 +91,12 @@ where
     for link in links {
         match &link.target {
             Target::One(experience) if *experience == entry.lane.experience => return Ok(None),
-            Target::EveryLive if setup.config.is_free(&entry.lane.experience) => star = Some(link),
+            Target::EveryLive
+                if setup.config.is_free(&entry.lane.experience)
+                    && !is_anothers(setup, entries, &entry.lane) =>
+            {
+                star = Some(link);
+            }
             Target::One(_) | Target::EveryLive => {}
         }
     }

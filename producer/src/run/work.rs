@@ -10,6 +10,7 @@ use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{Continuation, Scope};
 
 use super::finish::{add_outcomes, finish_run, warn_of_items};
+use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::read_management;
 use crate::reconcile::listings::{ListingLookup, RESERVE};
@@ -40,6 +41,7 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         setup,
         scopes,
         desired,
+        claims: &Claims::default(),
     };
     let listings = &ListingLookup::new(context, deadline);
     let served: Vec<_> = stream::iter(links)

@@ -4,13 +4,13 @@ use futures::executor::block_on;
 use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::error::{Kind, RunError};
-use pmp_sync_domain::ids::{ProductId, RunId};
+use pmp_sync_domain::ids::{InstallationId, ProductId, RunId};
 use pmp_sync_domain::lane::{
-    Block, BlockReason, Intent, IntentChange, Phase, Quarantined, Suspension,
+    Block, BlockReason, Intent, IntentChange, OtherInstallation, Phase, Quarantined, Suspension,
 };
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
-use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::wire::{CONTESTED, RECOVERED, Scope};
 use pmp_sync_producer::queries;
 
 use crate::setup::{CONFIG, Setting, lane, lists, product, products};
@@ -357,4 +357,42 @@ fn too_much_at_once_is_refused_with_the_way_forward() {
         "{error}"
     );
     assert!(ask(100).is_ok());
+}
+
+/// Another installation is shown by the answers, and announced by the runs: once, and its end.
+#[test]
+fn another_installation_on_an_experience_is_shown_and_announced_until_a_day_after_its_last_change_set()
+ {
+    let setting = Setting::new(lists(["a"], []), &lists(["a"], []));
+    setting.sync();
+    let other = OtherInstallation {
+        installation: InstallationId::of_ledger("another"),
+        change_set: "cs9".parse().unwrap(),
+        seen: setting.world.time(),
+    };
+    setting.world.ledger(|ledger| {
+        ledger.lanes.entry(lane()).or_default().other = Some(other.clone());
+    });
+    let announced = |setting: &Setting| {
+        let events = setting.world.events().into_iter();
+        let events = events.map(|(_, name, _)| name);
+        events
+            .filter(|name| [CONTESTED, RECOVERED].contains(name))
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        setting.sync();
+        assert_eq!(announced(&setting), [CONTESTED]);
+    }
+    let report = setting.report(["a"]);
+    let shown: Vec<_> = report
+        .links
+        .iter()
+        .map(|link| link.other_installation.clone())
+        .collect();
+    assert_eq!(shown, [Some(other), None]);
+    setting.wait(86_400);
+    setting.sync();
+    assert_eq!(announced(&setting), [CONTESTED, RECOVERED]);
+    assert_eq!(setting.report(["a"]).links[0].other_installation, None);
 }

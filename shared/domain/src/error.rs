@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
-use crate::ids::{AccountId, ExperienceId};
+use crate::ids::{AccountId, ExperienceId, MemberName};
 use crate::retry::MayPass;
 
 /// What a caller can do about a failed call.
@@ -205,6 +205,9 @@ pub enum LinkError {
     /// `*` would cover an experience that is followed, or that a link of another member names.
     #[error("`*` leaves out {0}, which another link follows or names: {1}")]
     LeftOut(ExperienceId, FollowPath),
+    /// `*` would cover an experience that is of a lane of another member's `*`.
+    #[error("`*` leaves out {0}, which `*` of member {1} covers as well")]
+    Shared(ExperienceId, MemberName),
     /// The member experience does not exist.
     #[error("the member experience {1} does not exist in the organization of account {0}")]
     MemberNotFound(AccountId, ExperienceId),
@@ -268,6 +271,7 @@ impl LinkError {
             Self::ManagementNotFound(_) => "PMS-2001",
             Self::ManagementUnreadable(..) => "PMS-2006",
             Self::LeftOut(..) => "PMS-2007",
+            Self::Shared(..) => "PMS-2008",
             Self::MemberUnreachable(..) => "PMS-3001",
             Self::MemberNotFound(..) => "PMS-3002",
             Self::MemberArchived(..) => "PMS-3003",
@@ -294,6 +298,9 @@ impl LinkError {
             }
             Self::LeftOut(..) => {
                 "nothing, if that is meant; otherwise give each experience that should follow a link of its own"
+            }
+            Self::Shared(..) => {
+                "nothing, if the other member is to change it; otherwise name the experience in a link of the member that is to"
             }
             Self::MemberNotFound(..) => {
                 "check member_experience in the configuration, and that the member account is a delegated administrator of its organization"
@@ -360,6 +367,7 @@ impl LinkError {
             Self::Contended(_) => Some(MayPass::Passing),
             Self::ManagementNotFound(_)
             | Self::LeftOut(..)
+            | Self::Shared(..)
             | Self::MemberNotFound(..)
             | Self::MemberArchived(..)
             | Self::NoTargets(_) => None,

@@ -59,7 +59,7 @@ impl ReadCatalog for OrgCatalog {
         let mut inner = self.world.lock();
         let mut entities = inner.experiences.entities.values();
         let found = entities.find(|entity| {
-            entity.experience.policy.as_ref() == Some(id) && entity.owner == self.account
+            entity.experience.policy.as_ref() == Some(id) && entity.is_seen_by(&self.account)
         });
         let found = found.map(|entity| (entity.experience.id.clone(), entity.policy.clone()));
         let (experience, policy) = found.ok_or_else(|| {
@@ -85,7 +85,7 @@ impl ReadCatalog for OrgCatalog {
             .experiences
             .entities
             .iter()
-            .filter(|(_, entity)| entity.owner == self.account);
+            .filter(|(_, entity)| entity.is_seen_by(&self.account));
         effect.answer(mine.map(|(id, _)| id.clone()).collect())
     }
 }

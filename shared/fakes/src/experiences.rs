@@ -59,8 +59,16 @@ impl ChangeSetRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct Entity {
     pub(crate) owner: AccountId,
+    /// Other accounts that see and may change it.
+    pub(crate) shared_with: BTreeSet<AccountId>,
     pub(crate) experience: Experience,
     pub(crate) policy: PolicySnapshot,
+}
+
+impl Entity {
+    pub(crate) fn is_seen_by(&self, account: &AccountId) -> bool {
+        self.owner == *account || self.shared_with.contains(account)
+    }
 }
 
 /// The id of an experience's policy.
@@ -108,6 +116,13 @@ impl Experiences {
         }
     }
 
+    /// Shows an experience to another account, which may change it.
+    pub fn share(&mut self, id: &ExperienceId, with: &AccountId) {
+        if let Some(entity) = self.entities.get_mut(id) {
+            entity.shared_with.insert(with.clone());
+        }
+    }
+
     /// Adds an enabled experience with a policy.
     pub fn add(&mut self, owner: &AccountId, id: &ExperienceId, policy: PolicySnapshot) {
         let experience = Experience {
@@ -121,6 +136,7 @@ impl Experiences {
             id.clone(),
             Entity {
                 owner: owner.clone(),
+                shared_with: BTreeSet::new(),
                 experience,
                 policy,
             },
@@ -353,7 +369,7 @@ impl Experiences {
         let error = |kind, message| ServiceError::new(operation, id.to_string(), kind, message);
         match self.entities.get(id) {
             None => Err(error(Kind::NotFound, "no such entity")),
-            Some(entity) if entity.owner != *caller => {
+            Some(entity) if !entity.is_seen_by(caller) => {
                 Err(error(Kind::Denied, "the entity is of another organization"))
             }
             Some(entity) => Ok(entity),

@@ -117,16 +117,7 @@ impl Overview {
                 .map(|fault| output::fault(None, fault)),
         );
         for (entry, state, _) in &self.lanes {
-            if let Some(block) = &state.block {
-                let since = time(Some(block.since));
-                notes.push(format!(
-                    "{} is blocked since {since}: {}: {}",
-                    entry.lane, block.reason, block.detail
-                ));
-            }
-            let other = state.contested_by(self.now);
-            notes.extend(other.map(|other| output::contested(&entry.lane.to_string(), other)));
-            notes.extend(tell_choice(&entry.lane, state, self.now));
+            notes.extend(tell_lane(&entry.lane, state, self.now));
         }
         notes.extend(told_holds(&self.known, self.now, &self.flags));
         notes.extend(suspension_lines(&self.suspensions));
@@ -211,6 +202,19 @@ fn choice(state: &LaneState, now: Timestamp) -> String {
         ),
         None => rules.mode.to_string(),
     }
+}
+
+/// What needs attention on a lane.
+fn tell_lane(lane: &LaneId, state: &LaneState, now: Timestamp) -> Vec<String> {
+    let block = state.block.as_ref().map(|block| {
+        let since = time(Some(block.since));
+        let (reason, detail) = (block.reason, &block.detail);
+        format!("{lane} is blocked since {since}: {reason}: {detail}")
+    });
+    let other = state.contested_by(now);
+    let other = other.map(|other| output::contested(&lane.to_string(), other));
+    let told = [block, other, tell_choice(lane, state, now)];
+    told.into_iter().flatten().collect()
 }
 
 /// The member's own rules as a sentence, if they keep something back.
@@ -318,6 +322,33 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn another_installation_is_told_while_it_is_active() {
+        let (entry, mut state) = lane("null");
+        state.other = serde_json::from_value(json!({
+            "installation": "0abc9", "change_set": "cs9", "seen": "2026-01-01T11:00:00Z",
+        }))
+        .unwrap();
+        let told = tell_lane(&entry.lane, &state, now());
+        assert_eq!(told.len(), 1);
+        for words in [
+            "222222222222/exp-1",
+            "PMS-6002",
+            "0abc9",
+            "cs9",
+            "what to do",
+        ] {
+            assert!(told[0].contains(words), "{}", told[0]);
+        }
+        let answer = |now| LaneAnswer::new(&entry, &state, &[], None, (now, &Flags::default()));
+        let told = serde_json::to_value(answer(now())).unwrap();
+        assert_eq!(told["other_installation"]["installation"], "0abc9");
+        let tomorrow = "2026-01-02T11:00:00Z".parse().unwrap();
+        assert_eq!(tell_lane(&entry.lane, &state, tomorrow), [] as [String; 0]);
+        let told = serde_json::to_value(answer(tomorrow)).unwrap();
+        assert_eq!(told["other_installation"], Value::Null);
     }
 
     #[test]

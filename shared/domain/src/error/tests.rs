@@ -52,6 +52,10 @@ fn of_states() -> Vec<(LinkError, &'static str)> {
         ),
         (LinkError::LeftOut(experience.clone(), path), "PMS-2007"),
         (
+            LinkError::Shared(experience.clone(), "emea".parse().unwrap()),
+            "PMS-2008",
+        ),
+        (
             LinkError::MemberNotFound(account.clone(), experience.clone()),
             "PMS-3002",
         ),

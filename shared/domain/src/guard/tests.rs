@@ -1,6 +1,6 @@
 //! What each guard lets through, and what it holds.
 
-use super::memory::MOST_SIZES;
+use super::memory::{MOST_REMOVALS, MOST_SIZES};
 use super::*;
 use crate::approval::{Ask, Grant};
 use crate::ids::RunId;
@@ -610,4 +610,38 @@ fn removals_that_are_only_counted_count_for_a_day_as_well() {
     setting.link_state.taking_away(products(0..1), at(0));
     assert_eq!(setting.link_state.removed_beyond(at(0)), 60);
     assert_eq!(setting.link_state.removals.len(), 2);
+}
+
+#[test]
+fn of_those_that_are_only_counted_the_newest_are_under_way() {
+    let removal = |seconds, beyond| Removal {
+        at: at(seconds),
+        products: BTreeSet::new(),
+        beyond,
+    };
+    let mut state = LinkState {
+        removals: vec![removal(1, 5), removal(2, 4)],
+        taking_beyond: 3,
+        ..LinkState::default()
+    };
+    state.looked(|_| false, at(9));
+    let expected = [removal(1, 5), removal(2, 1), removal(9, 3)];
+    assert_eq!(state.removals, expected);
+    // With nothing under way nothing changes.
+    state.looked(|_| false, at(10));
+    assert_eq!(state.removals, expected);
+    assert_eq!(state.taking_beyond, 0);
+}
+
+#[test]
+fn so_many_times_of_removals_are_kept_apart_and_no_removal_is_forgotten() {
+    let mut state = LinkState::default();
+    for number in 0..MOST_REMOVALS + 2 {
+        let seconds = i64::try_from(number).unwrap();
+        state.taking_away(products(number..number + 1), at(seconds));
+        assert_eq!(state.removals.len(), (number + 1).min(MOST_REMOVALS));
+    }
+    assert_eq!(state.removals[0].at, at(2), "the later time");
+    assert_eq!(state.removals[0].products, products(0..3));
+    assert_eq!(state.removed(at(300)).len(), MOST_REMOVALS + 2);
 }

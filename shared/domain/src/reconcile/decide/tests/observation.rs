@@ -1,9 +1,11 @@
 //! What an observation says of its lane.
 
 use super::*;
-use crate::lane::MemberRules;
+use crate::error::{Kind, ServiceError};
+use crate::lane::{Block, BlockReason, MemberRules, Phase};
 use crate::link::LiveCheck;
-use crate::reconcile::Quarantine;
+use crate::reconcile::{Quarantine, after_block};
+use crate::records::{Found, LinkState, UnreadableItem};
 
 /// The same, while the member's own rules keep everything back.
 fn kept_back(mut scene: Scene) -> Scene {
@@ -87,4 +89,47 @@ fn open_denies_count_as_removals_and_open_allows_do_not() {
         let reasons: Vec<_> = scene.reasons().iter().map(HoldReason::guard).collect();
         assert_eq!(reasons, held, "{action}");
     }
+}
+
+#[test]
+fn a_product_whose_item_cannot_be_read_is_left_alone() {
+    let needs_changes = |scene: &Scene| scene.draft(|_, draft| draft.needs_changes());
+    assert!(needs_changes(&differing()) && !needs_changes(&in_sync()));
+    let unreadable = UnreadableItem {
+        product: Some(p("a")),
+        ..ServiceError::new("Query", "PRODUCT#a", Kind::Unreadable, "schema 9").into()
+    };
+    // A quarantined change that cannot be read.
+    let mut scene = differing();
+    scene.reads.unreadable = vec![unreadable.clone()];
+    assert!(!needs_changes(&scene));
+    // The last change of a product that cannot be read.
+    let left = differing().draft(|_, draft| {
+        let changes = Found {
+            items: Vec::new(),
+            unreadable: vec![unreadable],
+        };
+        draft.with_changes(changes).needs_changes()
+    });
+    assert!(!left);
+    let read = differing().draft(|_, draft| draft.with_changes(Found::default()).needs_changes());
+    assert!(read);
+}
+
+#[test]
+fn a_block_that_is_observed_between_two_runs_is_announced_and_changes_nothing_else() {
+    let mut scene = differing();
+    scene.state().phase = Phase::Blocked;
+    scene.state().block = Some(Block {
+        reason: BlockReason::Archived,
+        detail: "exp-1".to_owned(),
+        since: start(),
+    });
+    scene.reads.link_state.management_allowed = Some(7);
+    let before = scene.reads.link_state.clone();
+    let after = scene.with(|goal, seen| after_block(goal, seen, start()));
+    let blocked = after.notices.blocked.as_ref().map(|mark| mark.reason);
+    assert_eq!(blocked, Some(BlockReason::Archived));
+    let notices = before.notices.clone();
+    assert_eq!(LinkState { notices, ..after }, before);
 }

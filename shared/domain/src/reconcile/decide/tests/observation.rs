@@ -5,7 +5,7 @@ use crate::error::{Kind, ServiceError};
 use crate::lane::{Block, BlockReason, MemberRules, Phase};
 use crate::link::LiveCheck;
 use crate::reconcile::{Quarantine, after_block};
-use crate::records::{Found, LinkState, UnreadableItem};
+use crate::records::{About, Found, LinkState, UnreadableItem};
 
 /// The same, while the member's own rules keep everything back.
 fn kept_back(mut scene: Scene) -> Scene {
@@ -96,7 +96,7 @@ fn a_product_whose_item_cannot_be_read_is_left_alone() {
     let needs_changes = |scene: &Scene| scene.draft(|_, draft| draft.needs_changes());
     assert!(needs_changes(&differing()) && !needs_changes(&in_sync()));
     let unreadable = UnreadableItem {
-        product: Some(p("a")),
+        about: Some(About::Product(p("a"))),
         ..ServiceError::new("Query", "PRODUCT#a", Kind::Unreadable, "schema 9").into()
     };
     // A quarantined change that cannot be read.

@@ -89,18 +89,26 @@ impl Known {
         let entries = self.entries.insert(entries);
         let account = &link.member.account;
         let of_entry = owner(setup, &entries.items, experience).map(|entry| &entry.lane.account);
-        let owner = self.taken.get(experience).or(of_entry);
-        let unreadable = entries.unreadable.first();
-        Ok(match owner {
-            Some(owner) if owner == account => None,
-            Some(owner) => {
-                let members = &mut setup.config.members.values();
-                let owner = members.find(|member| member.account == *owner);
-                owner.map(|owner| LinkError::Shared(experience.clone(), owner.name.clone()))
+        // When these lanes were planned for is not known.
+        let unreadable = entries.unreadable.iter().filter_map(|item| {
+            let lane = item.lane()?;
+            let may_own = lane.experience == *experience && setup.serves(lane);
+            may_own.then_some((&lane.account, item))
+        });
+        let mut owner = self.taken.get(experience).or(of_entry);
+        if !self.taken.contains_key(experience) {
+            for (account, item) in unreadable {
+                if owner.is_some_and(|owner| owner != account) {
+                    return Ok(Some(LinkError::Ledger(item.error.clone())));
+                }
+                owner = Some(account);
             }
-            // It may be that of a lane of this experience.
-            None => unreadable.map(|item| LinkError::Ledger(item.error.clone())),
-        })
+        }
+        Ok(owner.filter(|owner| *owner != account).and_then(|owner| {
+            let members = &mut setup.config.members.values();
+            let owner = members.find(|member| member.account == *owner)?;
+            Some(LinkError::Shared(experience.clone(), owner.name.clone()))
+        }))
     }
 }
 

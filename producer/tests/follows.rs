@@ -376,24 +376,48 @@ fn nothing_is_approved_or_rolled_back_on_the_lane_of_a_member_that_does_not_have
     );
 }
 
-/// Whose lane an experience is of is not guessed.
+/// Its key says of which lane it is, and no other lane has the experience.
 #[test]
-fn an_experience_without_a_lane_waits_while_the_entry_of_a_lane_cannot_be_read() {
-    let setting = shared();
-    setting.handle(SCHEDULED);
-    let first = setting.senders()[0];
-    let lane: LaneId = format!("{}/exp-1", account(first)).parse().unwrap();
+fn a_lane_keeps_its_experience_while_its_entry_cannot_be_read() {
+    let (setting, lane, _) = planned_once();
     setting.world.ledger(|ledger| {
-        ledger.newer.insert(ItemKey::LaneEntry(lane));
+        ledger.newer.insert(ItemKey::LaneEntry(lane.clone()));
     });
-    setting.world.experiences(|all| {
-        all.edit(&experience("exp-m"), |_, policy| *policy = list("prod-b"));
+    setting.handle(SCHEDULED);
+    let owner = lane.account.as_str().chars().next().unwrap();
+    assert!(setting.sent_to(owner).contains("exp-1"));
+    let unreadable = |told: &String| told.starts_with("PMS-4004");
+    assert!(!setting.left_out().iter().any(unreadable));
+}
+
+/// Which of two lanes was planned for last is not guessed.
+#[test]
+fn an_experience_of_two_lanes_waits_while_the_entry_of_one_cannot_be_read() {
+    let (setting, lane, other) = planned_once();
+    setting.world.ledger(|ledger| {
+        let mut entry = ledger.entries[&lane].clone();
+        entry.lane = other.clone();
+        ledger.entries.insert(other.clone(), entry);
+        ledger.newer.insert(ItemKey::LaneEntry(lane));
     });
     setting.handle(SCHEDULED);
     assert_eq!(setting.sent_to('2'), set(&[]));
     assert_eq!(setting.sent_to('3'), set(&["exp-2"]));
     let unreadable = |told: &&String| told.starts_with("PMS-4004");
     assert_eq!(setting.left_out().iter().filter(unreadable).count(), 2);
+}
+
+/// Two members see one experience, and one of them has been planned for. Then the list changes.
+fn planned_once() -> (Setting, LaneId, LaneId) {
+    let setting = shared();
+    setting.handle(SCHEDULED);
+    let first = setting.senders()[0];
+    let other = if first == '2' { '3' } else { '2' };
+    let lane = |digit| -> LaneId { format!("{}/exp-1", account(digit)).parse().unwrap() };
+    setting.world.experiences(|all| {
+        all.edit(&experience("exp-m"), |_, policy| *policy = list("prod-b"));
+    });
+    (setting, lane(first), lane(other))
 }
 
 #[test]

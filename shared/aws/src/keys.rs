@@ -75,6 +75,11 @@ pub fn about(partition: &str, sort_key: &str) -> Option<About> {
     if let Some(request) = partition.strip_prefix(REQUEST_PREFIX) {
         return Some(About::Request(request.into()));
     }
+    if partition == LANES {
+        let lane = sort_key.replacen('#', "/", 1);
+        let lane = lane.parse().ok()?;
+        return Some(About::Lane(Box::new(lane)));
+    }
     let product = match partition {
         LIVE => sort_key,
         _ => sort_key.strip_prefix("PRODUCT#")?,

@@ -1,7 +1,7 @@
 //! The result of a query of the ledger: an item that cannot be read hides no other.
 
 use crate::error::ServiceError;
-use crate::ids::ProductId;
+use crate::ids::{LaneId, ProductId};
 
 /// An item that this release cannot read: a newer release wrote it, or it is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum About {
     Product(ProductId),
     /// A request of the inbox, by the key of its receipt.
     Request(Box<str>),
+    /// A lane in the list of lanes.
+    Lane(Box<LaneId>),
 }
 
 impl UnreadableItem {
@@ -26,7 +28,7 @@ impl UnreadableItem {
     pub fn product(&self) -> Option<&ProductId> {
         match &self.about {
             Some(About::Product(product)) => Some(product),
-            Some(About::Request(_)) | None => None,
+            Some(About::Request(_) | About::Lane(_)) | None => None,
         }
     }
 
@@ -34,7 +36,15 @@ impl UnreadableItem {
     pub fn request(&self) -> Option<&str> {
         match &self.about {
             Some(About::Request(key)) => Some(key),
-            Some(About::Product(_)) | None => None,
+            Some(About::Product(_) | About::Lane(_)) | None => None,
+        }
+    }
+
+    /// The lane whose entry it is.
+    pub fn lane(&self) -> Option<&LaneId> {
+        match &self.about {
+            Some(About::Lane(lane)) => Some(lane),
+            Some(About::Product(_) | About::Request(_)) | None => None,
         }
     }
 }

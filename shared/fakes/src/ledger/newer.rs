@@ -32,6 +32,7 @@ impl MemoryLedger {
                 Some(About::Product(product.clone()))
             }
             ItemKey::Receipt(request) => Some(About::Request(request.as_str().into())),
+            ItemKey::LaneEntry(lane) => Some(About::Lane(Box::new(lane.clone()))),
             _ => None,
         };
         match self.check("Query", key) {

@@ -92,7 +92,7 @@ pub fn retries(
     for link in missed {
         let before = attempt.requests.iter().filter(|request| {
             let scope = request.scope.as_ref();
-            request.retry > 0 && scope.is_some_and(|scope| link.is_covered(scope))
+            scope.is_some_and(|scope| link.is_covered(scope))
         });
         let before = before.map(|request| request.retry).max().unwrap_or(0);
         let is_denied = link.why == MayPass::Denied && long_denied.contains(&link.member);

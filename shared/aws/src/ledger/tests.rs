@@ -32,6 +32,7 @@ const LINK_STATE_BOUNDED: &str = include_str!("../../fixtures/link-state-1-c.jso
 const LINK_STATE_CONTESTED: &str = include_str!("../../fixtures/link-state-1-d.json");
 const RECEIPT: &str = include_str!("../../fixtures/receipt-1.json");
 const RUN_HANDED_ON: &str = include_str!("../../fixtures/run-1-e.json");
+const RUN_OF_A_RETRY: &str = include_str!("../../fixtures/run-1-f.json");
 const RUN_TO_TELL_OF: &str = include_str!("../../fixtures/run-1-d.json");
 
 /// Converts to an item and back, and compares with the fixture.
@@ -68,6 +69,7 @@ fn a_run_is_kept() {
     kept::<RunRecord>(RUN);
     kept::<RunRecord>(RUN_TO_TELL_OF);
     kept::<RunRecord>(RUN_HANDED_ON);
+    kept::<RunRecord>(RUN_OF_A_RETRY);
 }
 
 #[test]

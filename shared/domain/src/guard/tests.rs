@@ -96,6 +96,27 @@ fn parts(planned: usize, open: usize, earlier: usize, allowed: usize) -> Option<
     })
 }
 
+/// They stay on the member's list, whatever the plan removes.
+#[test]
+fn products_with_ids_that_are_not_valid_count_as_present() {
+    let with_invalid = |invalid: usize| {
+        let valid = (0..8).map(|number| product(number).to_string());
+        let ids: Vec<_> = valid
+            .chain((0..invalid).map(|number| format!("not valid #{number}")))
+            .collect();
+        let details = serde_json::json!({ "Statements": [
+            { "Effect": "Allow", "Resources": [{ "Type": "Product", "Ids": ids }] }
+        ] });
+        let mut setting = Setting::new(8, 4);
+        setting.actual = PolicySnapshot::from_details(&details.to_string()).unwrap();
+        setting.held_by()
+    };
+    // 4 of 8, of 16 (25 %) and of 17.
+    assert_eq!(with_invalid(0), [GuardName::Removals]);
+    assert_eq!(with_invalid(8), [GuardName::Removals]);
+    assert_eq!(with_invalid(9), NOTHING);
+}
+
 #[test]
 fn removals_are_held_above_a_count_from_a_percentage_on_with_a_lower_count_for_short_lists() {
     for (allowed, denied, is_held) in [

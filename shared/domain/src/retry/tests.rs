@@ -79,6 +79,64 @@ fn errors_that_may_pass_are_told_from_those_that_somebody_has_to_end() {
 }
 
 #[test]
+fn a_missed_link_has_the_experience_that_is_known() {
+    let text = r#"
+        schema = 1
+        [[member]]
+        name = "one"
+        account = "222222222222"
+        external_id = "external-1"
+        [[link]]
+        management_experience = "exp-m"
+        member = "one"
+        member_experience = "exp-1"
+        [[link]]
+        management_experience = "exp-n"
+        member = "one"
+        member_experience = "*"
+    "#;
+    let links = crate::config::Config::parse(text).unwrap().links;
+    let contended = LinkError::Contended("lane".to_owned());
+    let of = |link: &Link, experience: Option<&str>| {
+        let experience = experience.map(|id| id.parse::<ExperienceId>().unwrap());
+        Missed::of(link, experience.as_ref(), &contended)
+    };
+    let passing = |experience| Some(missed("one", experience, MayPass::Passing));
+    assert_eq!(of(&links[0], None), passing(Some("exp-1")));
+    assert_eq!(of(&links[1], Some("exp-2")), passing(Some("exp-2")));
+    assert_eq!(of(&links[1], None), passing(None));
+    let archived = LinkError::MemberArchived(
+        AccountId::new("222222222222").unwrap(),
+        "exp-1".parse().unwrap(),
+    );
+    assert_eq!(Missed::of(&links[0], None, &archived), None);
+}
+
+#[test]
+fn a_run_keeps_the_members_that_denied_access_up_to_the_bound() {
+    let names: Vec<MemberName> = (0..MOST_DENIED + 2)
+        .map(|number| member(&format!("m{number}")))
+        .collect();
+    let mut record = run(0, Vec::new(), &[]);
+    record.deny_access(&names[..1]);
+    assert!(record.denied.contains(&names[0]));
+    record.deny_access(&names);
+    assert_eq!(record.denied.len(), MOST_DENIED);
+}
+
+#[test]
+fn only_a_retry_says_its_number() {
+    let stored = |request: &Request| serde_json::to_value(request).unwrap();
+    assert!(stored(&Request::default()).get("retry").is_none());
+    let retry = retry_of(2, Scope::default());
+    assert_eq!(stored(&retry)["retry"], 2);
+    assert_eq!(
+        serde_json::from_value::<Request>(stored(&retry)).unwrap(),
+        retry
+    );
+}
+
+#[test]
 fn a_link_is_tried_again_after_one_five_and_fifteen_minutes() {
     let link = missed("one", Some("exp-1"), MayPass::Passing);
     let of = scope(&["one"], &["exp-1"]);
@@ -134,6 +192,8 @@ fn many_links_are_retried_with_a_wider_scope_that_a_message_may_have() {
     assert_eq!(at_most[0].2.experiences.len(), MOST_SCOPE);
     let beyond = of_attempt(&[], &many(2, MOST_SCOPE + 1));
     assert_eq!(beyond[0].2, scope(&["m0", "m1"], &[]));
+    let all_members = of_attempt(&[], &many(MOST_SCOPE, MOST_SCOPE));
+    assert_eq!(all_members[0].2.members.len(), MOST_SCOPE);
     let everywhere = of_attempt(&[], &many(MOST_SCOPE + 1, MOST_SCOPE + 1));
     assert_eq!(everywhere[0].2, Scope::default());
 }
@@ -169,6 +229,7 @@ fn a_member_has_been_denied_for_long_if_each_run_since_was_denied() {
         ]),
         ["one"]
     );
+    assert!(of(&[run(4_000 - 1_260, everything(), &["one"])]).is_empty());
     // It was reached in between.
     assert!(
         of(&[

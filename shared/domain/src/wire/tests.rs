@@ -8,9 +8,10 @@ use crate::ids::{LaneId, RunId};
 use crate::plan::Plan;
 use crate::policy::Action;
 
-const FIXTURES: [(&str, &str); 4] = [
+const FIXTURES: [(&str, &str); 5] = [
     ("change", include_str!("../../fixtures/change-1.json")),
     ("tick", include_str!("../../fixtures/tick-1.json")),
+    ("retry", include_str!("../../fixtures/retry-1.json")),
     (
         "change-set-event",
         include_str!("../../fixtures/change-set-event.json"),
@@ -427,4 +428,29 @@ fn no_two_continuations_of_a_run_share_a_deduplication_id() {
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), 3);
     assert_eq!(id(run, 1), ids[0]);
+}
+
+#[test]
+fn a_retry_is_read_back_while_it_waits_and_when_it_is_due() {
+    let retry = LinkRetry {
+        id: "01-0-1-some".to_owned(),
+        number: 1,
+        run: None,
+        since: jiff::Timestamp::from_second(7).unwrap(),
+        scope: Scope::default(),
+    };
+    let read = |body: &str| Trigger::parse(body).unwrap();
+    assert_eq!(
+        read(&retry.to_scheduled()),
+        Trigger::RetryScheduled(retry.clone())
+    );
+    assert_eq!(read(&retry.to_due()), Trigger::RetryDue(retry.clone()));
+    let newer = retry.to_due().replace("\"schema\":1", "\"schema\":2");
+    assert_ne!(newer, retry.to_due());
+    assert!(Trigger::parse(&newer).is_err());
+    let long = LinkRetry {
+        id: "i".repeat(limits::MOST_ID + 1),
+        ..retry
+    };
+    assert!(Trigger::parse(&long.to_due()).is_err());
 }

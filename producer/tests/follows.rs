@@ -16,7 +16,7 @@ use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::answers::plan::PreviewDecision;
 use pmp_sync_domain::delivery::Disposition;
-use pmp_sync_domain::ids::{LaneId, ProductId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
@@ -374,6 +374,35 @@ fn nothing_is_approved_or_rolled_back_on_the_lane_of_a_member_that_does_not_have
         last.fault.map(|fault| fault.code).as_deref(),
         Some("PMS-2008")
     );
+    // Nor does the request give the experience to that member.
+    setting.world.experiences(|all| {
+        all.edit(&experience("exp-m"), |_, policy| *policy = list("prod-b"));
+    });
+    setting.handle(SCHEDULED);
+    assert_eq!(setting.senders(), [first]);
+}
+
+/// What is announced of the lanes of a member that cannot be reached does not take them back.
+#[test]
+fn a_former_owner_that_cannot_be_reached_does_not_get_the_experience_back() {
+    let (setting, lane, other) = planned_once();
+    setting.world.ledger(|ledger| {
+        let mut entry = ledger.entries[&lane].clone();
+        // The other one was planned for later.
+        let bits = u128::from(u64::MAX);
+        entry.run = RunId::next(Some(entry.run), i64::MAX / 1_000_000, bits);
+        entry.lane = other.clone();
+        ledger.entries.insert(other.clone(), entry);
+    });
+    setting.world.set_reachable(&lane.account, false);
+    // It was last in sync days ago, which is announced.
+    setting
+        .world
+        .advance_to(later(setting.world.time(), 80 * 3_600));
+    let run = setting.world.ledger(|ledger| ledger.entries[&lane].run);
+    setting.handle(SCHEDULED);
+    let after = setting.world.ledger(|ledger| ledger.entries[&lane].run);
+    assert_eq!(after, run);
 }
 
 /// Its key says of which lane it is, and no other lane has the experience.

@@ -234,7 +234,9 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         ..known.unwrap_or_else(|| outcome.record.clone())
     };
     outcome.record.approval = answered;
-    match keep(&context.ledger, lane, &record).await {
+    // Its lane is listed already, and an answer alone does not make it the one that was planned for
+    // last.
+    match context.ledger.put_link(&record).await {
         Err(error) if error.is_unreadable() => outcome.unreadable.push(error.into()),
         kept => kept?,
     }

@@ -11,6 +11,7 @@ use pmp_sync_domain::run::LinkStatus;
 
 use super::outcome::{LinkOutcome, blank};
 use super::remember::remember;
+use crate::claims::is_anothers;
 use crate::context::Context;
 use crate::setup::Setup;
 
@@ -131,7 +132,9 @@ pub(crate) async fn notice_failures<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock
         }
     };
     let is_mine = |lane: &LaneId| {
-        lane.account == link.member.account && setup.config.is_free(&lane.experience)
+        lane.account == link.member.account
+            && setup.config.is_free(&lane.experience)
+            && !is_anothers(setup, &entries, lane)
     };
     for entry in entries.iter().filter(|entry| is_mine(&entry.lane)) {
         notice_failure(context, link, &entry.lane, error, record).await;

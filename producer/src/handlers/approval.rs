@@ -10,7 +10,7 @@ use std::slice;
 use pmp_sync_domain::approval::{
     Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, Refused,
 };
-use pmp_sync_domain::error::{LinkError, RunError};
+use pmp_sync_domain::error::{LinkError, MayPass, RunError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::{ProductId, RunId};
@@ -20,7 +20,7 @@ use pmp_sync_domain::ports::{
 };
 use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
-use pmp_sync_domain::retry::{MayPass, Missed};
+use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 

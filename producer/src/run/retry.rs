@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::delivery::{Disposition, Record};
-use pmp_sync_domain::error::{RunError, ServiceError};
+use pmp_sync_domain::error::{MayPass, RunError, ServiceError};
 use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::ports::{Clock, Inbox, ReadRuns};
 use pmp_sync_domain::records::RunRecord;
-use pmp_sync_domain::retry::{Attempt, MayPass, Missed, long_denied, retries};
+use pmp_sync_domain::retry::{Attempt, Missed, long_denied, retries};
 use pmp_sync_domain::wire::{LinkRetry, Trigger};
 
 use crate::context::Context;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId, MemberName};
-use crate::retry::MayPass;
 
 /// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -186,6 +185,20 @@ impl RunError {
             hint,
         }
     }
+}
+
+/// How long each retry comes after the attempt before it, in seconds. A role or a policy that was
+/// just created or changed takes effect a little later. The last is the longest delay of a message
+/// (SQS reference).
+pub const RETRY_AFTER: [u16; 3] = [60, 300, 900];
+
+/// Why the same attempt may succeed soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayPass {
+    /// A service did not answer, or other writers were faster.
+    Passing,
+    /// A permission is missing, perhaps only not yet.
+    Denied,
 }
 
 /// Why a link could not be planned or sent.

@@ -24,7 +24,7 @@ pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS
 pub use self::notices::{HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
 pub use self::receipt::Receipt;
-pub use self::run::{MOST_LANES, Progress, Request, RunRecord, overridden};
+pub use self::run::{MOST_DENIED, MOST_LANES, Progress, Request, RunRecord, overridden};
 pub use self::suspensions::{MOST_SUSPENSIONS, Suspended, Suspensions, TooManySuspensions};
 pub use self::warning::{MOST_WARNINGS, Warning};
 

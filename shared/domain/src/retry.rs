@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::error::LinkError;
+use crate::error::{LinkError, MayPass, RETRY_AFTER};
 use crate::ids::{ExperienceId, MemberName, RunId};
 use crate::link::Link;
 use crate::records::{Request, RunRecord};
@@ -14,26 +14,9 @@ use crate::time::elapsed;
 use crate::wire::limits::MOST_SCOPE;
 use crate::wire::{LinkRetry, Scope};
 
-/// How long each retry comes after the attempt before it, in seconds. A role or a policy that was
-/// just created or changed takes effect a little later. The last is the longest delay of a message
-/// (SQS reference).
-pub const RETRY_AFTER: [u16; 3] = [60, 300, 900];
-
 /// A member that has been denied access for longer than this is not retried, in seconds: its retries
 /// are over, and somebody has to act.
 const DENIED_FOR: f64 = 1260.0;
-
-/// The most members of a run that are remembered because access to them was denied.
-pub const MOST_DENIED: usize = 100;
-
-/// Why the same attempt may succeed soon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MayPass {
-    /// A service did not answer, or other writers were faster.
-    Passing,
-    /// A permission is missing, perhaps only not yet.
-    Denied,
-}
 
 /// A link that could not be served.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use pmp_sync_domain::ids::{LaneId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::records::{
-    LinkState, MOST_LANES, MOST_SUSPENSIONS, Request, RunRecord, Suspensions, TooManySuspensions,
+    LinkState, MOST_DENIED, MOST_LANES, MOST_SUSPENSIONS, Request, RunRecord, Suspensions,
+    TooManySuspensions,
 };
-use pmp_sync_domain::retry::MOST_DENIED;
 use pmp_sync_domain::wire::limits::{
     MOST_ID, MOST_NAME, MOST_REASON, MOST_REQUESTER, MOST_SCOPE, TooLarge,
 };

@@ -11,9 +11,9 @@ use super::state::{
     Block, BlockReason, Ending, LaneState, LaneView, OtherInstallation, Phase, Planned, Rejected,
     Suspension,
 };
+use crate::error::RETRY_AFTER;
 use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, ProductId, RunId};
 use crate::policy::ProductChange;
-use crate::retry::RETRY_AFTER;
 use crate::time::{elapsed, later};
 
 /// Consecutive cancellations after which a lane is blocked, because somebody does not want the

@@ -9,7 +9,6 @@ use super::warning::{MOST_WARNINGS, Warning};
 use crate::error::FaultRecord;
 use crate::ids::{LaneId, MemberName, RunId};
 use crate::records::LettersLeft;
-use crate::retry::MOST_DENIED;
 use crate::run::{LaneEnd, RunStatus, Totals};
 use crate::wire::Scope;
 
@@ -139,6 +138,9 @@ pub struct RunRecord {
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
+
+/// The most members of a run that are remembered because access to them was denied.
+pub const MOST_DENIED: usize = 100;
 
 /// The most lanes that a run lists.
 pub const MOST_LANES: usize = 2_000;

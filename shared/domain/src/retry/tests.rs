@@ -1,6 +1,7 @@
 use super::*;
 use crate::error::{Kind, ServiceError};
 use crate::ids::AccountId;
+use crate::records::MOST_DENIED;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()

@@ -50,7 +50,12 @@ pub fn on_tick(
         return OnTick::Drop;
     }
     let due = match state.phase {
-        Phase::Blocked | Phase::Suspended => return OnTick::End,
+        // By this clock it came early. It is the one that would wake the lane for its retry.
+        Phase::Blocked => match state.retry_at.filter(|at| *at > now) {
+            Some(at) => at,
+            None => return OnTick::End,
+        },
+        Phase::Suspended => return OnTick::End,
         Phase::Idle if open.is_empty() => return OnTick::End,
         // Nothing of it may be started. The lane continues when the limit frees, or when something
         // wakes it.

@@ -38,6 +38,17 @@ fn the_chain_ends_on_a_lane_at_rest_and_on_one_that_waits_for_a_person() {
     }
 }
 
+/// The clocks of two hosts differ a little, and nothing else would wake the lane for its retry.
+#[test]
+fn a_tick_that_comes_before_the_retry_that_it_is_for_is_sent_again() {
+    let lane = LaneState {
+        retry_at: Some(at(60)),
+        ..in_phase(Phase::Blocked)
+    };
+    assert_eq!(tick(&lane, &one_open(), 7, 59), renew(8, 60));
+    assert_eq!(tick(&lane, &one_open(), 7, 60), OnTick::End);
+}
+
 #[test]
 fn the_live_tick_goes_on_with_the_next_number() {
     let lane = in_phase(Phase::Idle);

@@ -1,15 +1,17 @@
 //! What goes wrong is told by name, and keeps to itself.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::plan::Reason;
+use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_local::marketplace::{Lists, NewExperience};
 use pmp_sync_local::scenario::link;
 
 use crate::setup::{
-    PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror, mirror_with,
+    PATIENCE, block_on, embedded, emulator, ids, install, lists, mirror, mirror_with, until,
 };
 
 #[test]
@@ -48,6 +50,45 @@ fn a_wrong_external_id_fails_its_own_link_only() {
             fault.message
         );
         assert!(fault.remedy.contains("external_id"), "{}", fault.remedy);
+    });
+}
+
+/// Nothing else starts a run here: the schedule rests, and no request follows the first one.
+#[test]
+fn a_link_that_was_denied_access_is_served_a_minute_later_by_a_retry() {
+    block_on(async {
+        let installation = install(26, 1, &[]).await;
+        let wanted = ids("w", 2);
+        let source =
+            installation.add_experience(&installation.management, lists(&wanted, &BTreeSet::new()));
+        let experience = installation.add_experience(&installation.members[0], Lists::default());
+        let right = installation.config();
+        let wrong = right.replace(
+            &installation.members[0].external_id,
+            "not-yet-the-external-id",
+        );
+        let follows = link(&source, "m1", &experience, "");
+        installation
+            .apply(&format!("{wrong}{follows}"))
+            .await
+            .unwrap();
+        let run = installation.sync(PATIENCE).await.unwrap();
+        assert_eq!((run.status, run.totals.failed), (RunStatus::Failed, 1));
+        installation
+            .apply(&format!("{right}{follows}"))
+            .await
+            .unwrap();
+        let two_minutes = Duration::from_secs(120);
+        until("the link is in sync", two_minutes, || {
+            installation.lists(&experience).allow == wanted
+        })
+        .await;
+        let runs = installation.ledger.newest_runs(10).await.unwrap().items;
+        let requests: Vec<_> = runs.iter().flat_map(|run| &run.requests).collect();
+        let retries: Vec<_> = requests.iter().filter(|one| one.retry > 0).collect();
+        assert_eq!(retries.len(), 1, "{requests:?}");
+        assert_eq!(retries[0].retry, 1);
+        assert_eq!(retries[0].id, Some(run.run.to_string()));
     });
 }
 

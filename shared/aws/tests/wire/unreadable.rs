@@ -124,7 +124,8 @@ async fn an_item_among_others_is_told_beside_them() {
     let found = with_items(lane_key, "SET#000000000001").await;
     is_found("change set", found.sets(&lane(), None).await, None);
     let found = with_items("LANES", "222222222222#exp-1").await;
-    is_found("lane entry", found.lanes().await, None);
+    let of_lane = About::Lane(Box::new(lane()));
+    is_found("lane entry", found.lanes().await, Some(&of_lane));
     let found = with_items("RUN", &run().to_string()).await;
     is_found("newest runs", found.newest_runs(5).await, None);
     let found = with_items("RUN", &run().to_string()).await;

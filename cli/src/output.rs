@@ -10,6 +10,7 @@ use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::{InvalidProducts, Reason};
 use pmp_sync_domain::records::{LinkRecord, Suspended};
+use pmp_sync_domain::text::lines;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -22,9 +23,9 @@ fn broken(error: std::io::Error) -> Failure {
     }
 }
 
-/// A line of data.
+/// A line of data. What it quotes of others cannot reach the terminal as a command.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{text}").map_err(broken)
+    writeln!(std::io::stdout(), "{}", lines(text)).map_err(broken)
 }
 
 /// Writes data unchanged, without a newline.
@@ -117,6 +118,15 @@ pub(crate) fn invalid(about: &str, invalid: &InvalidProducts) -> Option<String> 
     ))
 }
 
+/// The command that ends a suspension, and no other.
+pub(crate) fn resume_of(of: Suspended<'_>) -> String {
+    match of {
+        Suspended::Everything => "pmp-sync resume".to_owned(),
+        Suspended::Member(name) => format!("pmp-sync resume --member {name}"),
+        Suspended::Link(experience) => format!("pmp-sync resume --experience {experience}"),
+    }
+}
+
 /// A suspension, by the name that `resume` takes.
 pub(crate) fn suspended(of: Suspended<'_>, on: &Suspension) -> String {
     let by = on.by.as_ref();
@@ -147,7 +157,7 @@ pub(crate) fn link_name(link: &LinkRecord) -> String {
 
 /// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", lines(text));
 }
 
 /// Writes a failure to stderr, and with `--json` to stdout.

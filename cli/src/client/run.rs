@@ -93,7 +93,7 @@ fn reasons(run: &RunRecord) -> String {
     }
     if totals.suspended > 0 {
         reasons.push(format!(
-            "{} suspended (`pmp-sync resume`)",
+            "{} suspended (`pmp-sync status` says how to resume)",
             output::count(totals.suspended, "link")
         ));
     }
@@ -229,9 +229,9 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
                 "{lane} is blocked: {}: {}",
                 block.reason, block.detail
             )),
-            (Phase::Suspended, _) => {
-                Some(format!("{lane} is suspended, `pmp-sync resume` resumes it"))
-            }
+            (Phase::Suspended, _) => Some(format!(
+                "{lane} is suspended, `pmp-sync status` says how to resume it"
+            )),
             (Phase::Blocked | Phase::Idle | Phase::Starting | Phase::InFlight, _) => None,
         });
     let reasons: Vec<_> = reasons.collect::<Option<_>>()?;

@@ -364,7 +364,7 @@ where
     if goal.suspension.is_some() {
         return Err(refused_with(
             "the link is suspended",
-            Hint::Resume(Place::default()),
+            Hint::Status { run: None },
         ));
     }
     if !seen.plan.is_part_of(&shown) {

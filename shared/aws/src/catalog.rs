@@ -15,6 +15,7 @@ use pmp_sync_domain::ids::{ChangeSetId, ChangeSetName, ExperienceId, PolicyId, P
 use pmp_sync_domain::lane::{ChangeError, Failed, Intent, NamedSet, StartedSet};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, ReadCatalog, Result};
+use pmp_sync_domain::text::one_line;
 use serde_json::json;
 
 use self::terms::{
@@ -288,7 +289,7 @@ fn failure(answer: &DescribeChangeSetOutput) -> Failed {
             Some(ChangeError {
                 action: action?,
                 code: detail.error_code().unwrap_or("UNKNOWN").to_owned(),
-                message: detail.error_message().unwrap_or_default().to_owned(),
+                message: one_line(detail.error_message().unwrap_or_default()),
             })
         })
     });

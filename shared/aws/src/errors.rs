@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::text::one_line;
 
 use crate::region::REGION;
 
@@ -55,7 +56,7 @@ where
         operation,
         thing: thing.into(),
         kind: kind(code.as_deref(), status),
-        message: message.unwrap_or_else(|| error_chain(error)),
+        message: one_line(&message.unwrap_or_else(|| error_chain(error))),
         code,
     }
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::delivery::Record;
 use pmp_sync_domain::error::{Kind, ServiceError};
@@ -248,33 +246,28 @@ impl Inbox for RequestsInbox {
         self.send(retry.to_due(), &retry.id).await
     }
 
+    /// One call for each message: AWS allows the batch with the same permission, but not every
+    /// emulation of it does.
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
-        let operation = "ChangeMessageVisibilityBatch";
+        let operation = "ChangeMessageVisibility";
         let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-        for batch in records.chunks(BATCH) {
-            let entries = batch.iter().enumerate().map(|(place, record)| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(place.to_string())
+        let calls: Vec<_> = records
+            .iter()
+            .map(|record| {
+                self.client
+                    .change_message_visibility()
+                    .queue_url(&self.url)
                     .receipt_handle(&record.receipt)
                     .visibility_timeout(seconds)
-                    .build()
-            });
-            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| {
-                ServiceError::new(operation, &self.url, Kind::Refused, error.to_string())
-            })?;
-            let call = self.client.change_message_visibility_batch();
-            let call = call.queue_url(&self.url).set_entries(Some(entries));
-            let answer = call.send().await;
-            let answer = answer.map_err(|error| service_error(operation, &self.url, &error))?;
-            if let Some(entry) = answer.failed().first() {
-                return Err(ServiceError {
-                    operation,
-                    thing: self.url.clone(),
-                    kind: Kind::Refused,
-                    code: Some(entry.code().to_owned()),
-                    message: entry.message().unwrap_or_default().to_owned(),
-                });
-            }
+                    .send()
+            })
+            .collect();
+        let answers: Vec<_> = stream::iter(calls)
+            .buffered(BATCHES_AT_ONCE)
+            .collect()
+            .await;
+        for answer in answers {
+            answer.map_err(|error| service_error(operation, &self.url, &error))?;
         }
         Ok(())
     }

@@ -172,7 +172,7 @@ checks! {
         "dynamodb:Query";
     Suspensions "suspensions" Configuration
         "nothing is suspended"
-        "resume with `pmp-sync resume`"
+        "resume with `pmp-sync resume`, by the name that `pmp-sync status` shows"
         "dynamodb:GetItem";
     LedgerItems "ledger-items" Runs
         "every item of the ledger that the doctor reads can be read"

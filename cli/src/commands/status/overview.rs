@@ -152,7 +152,7 @@ fn told_holds(known: &[Known], now: Timestamp, flags: &Flags) -> Vec<String> {
 fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
     let lines = suspensions.each().map(|(of, on)| {
         let words = output::suspended(of, on);
-        format!("{words}; `pmp-sync resume` resumes it")
+        format!("{words}; `{}` resumes it", output::resume_of(of))
     });
     lines.collect()
 }

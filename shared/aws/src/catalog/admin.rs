@@ -11,6 +11,7 @@ use pmp_sync_domain::experience::{Audience, Experience};
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ReadCatalog as _, Result};
+use pmp_sync_domain::text::one_line;
 use serde_json::{Value, json};
 
 use super::sets::{self, filter, id_of, list};
@@ -255,7 +256,7 @@ fn failed(answer: &DescribeChangeSetOutput) -> Ended {
     let mut errors: Vec<_> = details
         .flat_map(ChangeSummary::error_detail_list)
         .map(|detail| {
-            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            let text = |text: Option<&str>| one_line(text.unwrap_or_default());
             (text(detail.error_code()), text(detail.error_message()))
         })
         .collect();

@@ -454,3 +454,21 @@ fn a_retry_is_read_back_while_it_waits_and_when_it_is_due() {
     };
     assert!(Trigger::parse(&long.to_due()).is_err());
 }
+
+#[test]
+fn what_a_request_says_is_in_one_line_without_what_a_terminal_obeys() {
+    let detail = serde_json::json!({
+        "requester": "me\n  approved by boss\u{1b}[2J",
+        "override_reason": "a\tb",
+    });
+    let body =
+        serde_json::json!({ "source": SOURCE, "detail-type": SYNC_REQUESTED, "detail": detail });
+    let Trigger::SyncRequested(request) = Trigger::parse(&body.to_string()).unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        request.requester.as_deref(),
+        Some("me   approved by boss [2J")
+    );
+    assert_eq!(request.override_reason.as_deref(), Some("a b"));
+}

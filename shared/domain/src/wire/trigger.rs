@@ -16,6 +16,7 @@ use super::retry::LinkRetry;
 use super::{approval, dead_letters};
 use crate::approval::ApprovalRequest;
 use crate::ids::{LaneId, RunId};
+use crate::text::one_line;
 
 /// What starts or continues a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,8 @@ impl Trigger {
     /// Parses a message of the producer's inbox. Returns the id of its event as well, if it has
     /// one.
     pub fn parse_event(body: &str) -> Result<(Self, Option<String>), Unreadable> {
-        let envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        let mut envelope: Envelope = serde_json::from_value(object(body)?).map_err(shape)?;
+        make_plain(&mut envelope.detail);
         check_event(envelope.id.as_deref(), envelope.account.as_deref())?;
         let id = envelope.id.clone();
         let trigger = Self::of(envelope)?;
@@ -112,6 +114,16 @@ impl Trigger {
             (SOURCE, RETRY_DUE) => retry(&envelope.detail).map(Self::RetryDue),
             _ => Err(envelope.unknown()),
         }
+    }
+}
+
+/// What others write, such as a reason or a requester, is shown in a terminal one day.
+fn make_plain(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = one_line(text),
+        Value::Array(values) => values.iter_mut().for_each(make_plain),
+        Value::Object(fields) => fields.values_mut().for_each(make_plain),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

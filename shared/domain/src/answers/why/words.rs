@@ -129,8 +129,9 @@ impl WhyAnswer {
                 },
             ),
             Why::Blocked { reason, .. } => Advice::new(reason.remedy()),
-            Why::Suspended { .. } => Advice::by("resume it", Hint::Resume(Place::default())).or_by(
-                "to see by which name it is suspended",
+            // Without a name, `resume` ends every suspension.
+            Why::Suspended { .. } => Advice::by(
+                "see by which name it is suspended, and resume it by that",
                 Hint::Status { run: None },
             ),
             Why::Failing(fault) => fault.advice(),

@@ -72,8 +72,6 @@ mutate leaves-a-set-under-way one-at-a-time worker/src/settle.rs \
     's/Ok\(ChangeSetStatus::Underway\) => return Ok\(None\),/Ok(ChangeSetStatus::Underway) => (Ending::BackOff(back_off_until(context, state)), SetOutcome::ServerFault, None),/'
 mutate sets-aside-without-a-letter nothing-lost worker/src/settle.rs \
     's/context\.outbox\.dead_letter\(&body, &attributes\)\.await\n/let _ = (context, &body, &attributes);\n    Ok(())\n/'
-mutate leaves-a-letter-to-others nothing-lost worker/src/settle.rs \
-    's/send_tick\(context, lane, state\.tick, due\)\.await\?;/let _ = (due, send_tick::<L, C, O, S>);/'
 mutate wakes-lanes-in-sync idempotent producer/src/reconcile/apply.rs \
     's/outcome\.done = mark_rest\(ledger/wake(connection, &seen.lane, seen.state()).await?;\n outcome.done = mark_rest(ledger/'
 mutate waits-for-nothing frugal shared/domain/src/lane/next.rs \

@@ -73,6 +73,8 @@ fn producer(body: &str) {
             event_body(&lane_settled(&lane, run))
         }
         Trigger::Continuation(rest) => rest.to_body(),
+        Trigger::RetryScheduled(retry) => retry.to_scheduled(),
+        Trigger::RetryDue(retry) => retry.to_due(),
         Trigger::DeadLetters(request) => event_body(&dead_letters_requested(request)),
     };
     assert_eq!(Trigger::parse(&written), Ok(trigger), "{written}");

@@ -557,7 +557,7 @@ fn an_idle_run_reads_each_lane_once_and_stamps_it() {
     let expected = [
         ("AssumeRole", 2),
         // The batch is hidden until the invocation has ended.
-        ("ChangeMessageVisibility", 1),
+        ("ChangeMessageVisibilityBatch", 1),
         ("DescribeEntity", 2 + 2 * 2),
         ("GetItem", items),
         // The receipt, and the run as it begins and as it ends.

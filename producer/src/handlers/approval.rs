@@ -234,9 +234,15 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         ..known.unwrap_or_else(|| outcome.record.clone())
     };
     outcome.record.approval = answered;
-    // Its lane is listed already, and an answer alone does not make it the one that was planned for
+    // The lane of a member that does not have the experience is not made the one that was planned for
     // last.
-    match context.ledger.put_link(&record).await {
+    let is_anothers = matches!(&outcome.record.fault, Some(fault) if fault.code == "PMS-2008");
+    let kept = if is_anothers {
+        context.ledger.put_link(&record).await
+    } else {
+        keep(&context.ledger, lane, &record).await
+    };
+    match kept {
         Err(error) if error.is_unreadable() => outcome.unreadable.push(error.into()),
         kept => kept?,
     }

@@ -364,7 +364,7 @@ impl Inbox for World {
     }
 
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
-        let effect = self.call("ChangeMessageVisibility", "inbox").await?;
+        let effect = self.call("ChangeMessageVisibilityBatch", "inbox").await?;
         {
             let mut inner = self.lock();
             let now = inner.now;

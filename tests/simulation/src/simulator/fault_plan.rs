@@ -26,7 +26,7 @@ pub(crate) const OPERATIONS: [&str; 18] = [
     "SendMessageBatch",
     "PutEvents",
     "Receipts",
-    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
 ];
 
 /// The name by which denied calls are counted.

@@ -183,7 +183,9 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     let experience = &case.request.lane.experience;
     let claims = Claims::default();
     let of_member = claims.check(&context.ledger, case.setup, case.link, experience);
-    let served = match (case.request.action, of_member.await) {
+    let of_member = of_member.await;
+    let is_anothers = matches!(&of_member, Err(LinkError::Shared(..)));
+    let served = match (case.request.action, of_member) {
         (ApprovalAction::Reject, _) => reject(context, case).await,
         (ApprovalAction::Approve | ApprovalAction::Restore, Err(error)) => Err(error.into()),
         (ApprovalAction::Approve, Ok(())) => approve(context, case).await,
@@ -236,7 +238,6 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     outcome.record.approval = answered;
     // The lane of a member that does not have the experience is not made the one that was planned for
     // last.
-    let is_anothers = matches!(&outcome.record.fault, Some(fault) if fault.code == "PMS-2008");
     let kept = if is_anothers {
         context.ledger.put_link(&record).await
     } else {

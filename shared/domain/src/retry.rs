@@ -16,7 +16,9 @@ use crate::wire::{LinkRetry, Scope};
 
 /// A member that has been denied access for longer than this is not retried, in seconds: its retries
 /// are over, and somebody has to act.
-const DENIED_FOR: f64 = 1260.0;
+fn denied_for() -> f64 {
+    RETRY_AFTER.iter().copied().map(f64::from).sum()
+}
 
 /// A link that could not be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +129,7 @@ pub fn long_denied(
         runs.iter()
             .filter(|run| run.has_observed() && run.scopes.iter().any(|s| s.is_about(member)))
             .take_while(|run| run.denied.contains(*member))
-            .any(|run| elapsed(run.started_at, now) > DENIED_FOR)
+            .any(|run| elapsed(run.started_at, now) > denied_for())
     };
     members.iter().filter(is_long).cloned().collect()
 }

@@ -162,3 +162,9 @@ pub fn event(detail_type: &'static str, detail: &impl Serialize) -> Event {
     }
     (SOURCE, detail_type, detail)
 }
+
+/// An event as a message of the producer's inbox, as EventBridge would deliver it.
+pub(super) fn body((source, detail_type, detail): Event) -> String {
+    serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
+        .to_string()
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{Event, event};
+use super::envelope::{Event, body, event};
 use super::names::{LANE_SETTLED, RUN_CONTINUED, SYNC_REQUESTED};
 use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, RunId};
 
@@ -135,8 +135,6 @@ impl Continuation {
 
     /// Serializes the message for the producer's inbox.
     pub fn to_body(&self) -> String {
-        let (source, detail_type, detail) = event(RUN_CONTINUED, self);
-        serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
-            .to_string()
+        body(event(RUN_CONTINUED, self))
     }
 }

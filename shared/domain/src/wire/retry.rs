@@ -3,9 +3,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::envelope::{Event, event};
+use super::envelope::{body, event};
 use super::names::{RETRY_DUE, RETRY_SCHEDULED};
 use super::request::Scope;
 use crate::ids::RunId;
@@ -36,8 +35,4 @@ impl LinkRetry {
     pub fn to_due(&self) -> String {
         body(event(RETRY_DUE, self))
     }
-}
-
-fn body((source, detail_type, detail): Event) -> String {
-    json!({ "source": source, "detail-type": detail_type, "detail": detail }).to_string()
 }

@@ -216,6 +216,7 @@ impl Scene {
                 deny: plan.deny().len(),
             },
             taken: Counts::default(),
+            counted: BTreeSet::new(),
             creates_policy: false,
             sent: false,
             proved: BTreeSet::new(),

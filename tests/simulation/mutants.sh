@@ -146,6 +146,8 @@ mutate hears-of-no-other own-sets worker/src/advance.rs \
     's/notice_others\(context, lane, state, ended\)/notice_others(context, lane, state, \&[])/'
 mutate sends-two-letters one-letter worker/src/settle.rs \
     's/Quarantining::Before\(at\) if later\(at, timeout\) > now/Quarantining::Before(at) if later(at, timeout) < at/'
+mutate counts-what-holds-twice counted-once shared/domain/src/lane/state.rs \
+    's/by != run \|\| !counted\.contains\(&ordinal\)/by != run || !counted.contains(\&ordinal) || ordinal == ordinal/'
 mutate replays-letters-alone converged producer/src/handlers/dead_letters.rs \
     's/let quarantined = quarantined_of\(&context\.ledger, case\.member\)\.await\?;/quarantined_of(\&context.ledger, case.member).await?;\n        let quarantined = Vec::new();/'
 mutate waits-for-the-next-hour retried producer/src/run/finish.rs \

@@ -130,7 +130,7 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
                 }
             }
             Next::Choose(claimed) => {
-                if start_batch(context, lane, state, &claimed, &applied).await? {
+                if start_batch(context, lane, state, (&claimed, &open), &applied).await? {
                     return Ok(());
                 }
             }

@@ -4,7 +4,7 @@
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetName, LaneId};
 use pmp_sync_domain::lane::{
-    BlockReason, Ending, Intent, IntentChange, LaneState, OpenChange, choose, counts, first_tick,
+    BlockReason, Ending, Intent, IntentChange, LaneState, OpenChange, choose, first_tick,
 };
 use pmp_sync_domain::policy::{PolicySnapshot, ProductChange};
 use pmp_sync_domain::ports::Closing;
@@ -15,13 +15,13 @@ use crate::others::look_for_others;
 use crate::policy::{Reading, block, read_policy};
 use crate::steps::{Step, back_off_until, close, send_tick, transition};
 
-/// Chooses a batch, writes the intent and starts it. Returns true if this invocation is done
+/// Chooses a batch from the claimed changes that are free, out of all that are `open`, writes the intent and starts it. Returns true if this invocation is done
 /// with the lane, and false if the lane must be read again.
 pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
     state: LaneState,
-    claimed: &[OpenChange],
+    (claimed, open): (&[OpenChange], &[OpenChange]),
     applied: &[ProductChange],
 ) -> Step<bool> {
     let Some(planned) = state.planned_run() else {
@@ -85,9 +85,9 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
     };
     let seq = state.seq;
     let tick_at = first_tick(&state, now);
-    let holding = counts(choice.holding.iter().map(|change| change.action));
+    let holding = choice.holding.as_slice();
     let intended = transition(context, lane, state, |state| {
-        state.intending(seq, planned, intent.clone(), holding, tick_at)
+        state.intending(seq, planned, intent.clone(), (holding, open), tick_at)
     })
     .await?;
     let state = match intended {
@@ -99,13 +99,13 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
         },
     };
     // Only after the intent: another worker's batch might have been about to change them.
-    if !choice.holding.is_empty() {
-        close(context, lane, &choice.holding, Closing::Holding).await?;
+    if !holding.is_empty() {
+        close(context, lane, holding, Closing::Holding).await?;
     }
     if intent.changes.is_empty() {
         return Ok(false);
     }
-    tracing::info!(%lane, run = %planned, seq = state.seq, allow = intent.counts().allow, deny = intent.counts().deny, holding = holding.total(), "starting a change set");
+    tracing::info!(%lane, run = %planned, seq = state.seq, allow = intent.counts().allow, deny = intent.counts().deny, holding = holding.len(), "starting a change set");
     send_tick(context, lane, state.tick, tick_at).await?;
     start(context, lane, state, &intent).await
 }

@@ -33,6 +33,7 @@ pub(crate) fn planned(run: RunId, plan: &Plan, now: Timestamp) -> Planned {
             deny: plan.deny().len(),
         },
         taken: Counts::default(),
+        counted: BTreeSet::new(),
         creates_policy: false,
         sent: false,
         proved: BTreeSet::new(),

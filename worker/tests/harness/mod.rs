@@ -120,6 +120,7 @@ impl Lane {
                     deny: deny.len(),
                 },
                 taken: Counts::default(),
+                counted: BTreeSet::new(),
                 creates_policy: false,
                 sent: true,
                 proved: std::collections::BTreeSet::new(),

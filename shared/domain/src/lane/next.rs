@@ -167,6 +167,9 @@ fn ready(state: &LaneState, claimed: &[OpenChange], outstanding: Counts, now: Ti
             .any(|change| elapsed(change.claimed_at, now) >= patient)
 }
 
+/// The most changes that hold already in one choice: the lane remembers them until they are closed.
+const MOST_HOLDING: usize = 1000;
+
 /// What was chosen with the member's real policy known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -186,11 +189,12 @@ pub fn choose(
     actual: &PolicySnapshot,
     now: Timestamp,
 ) -> Choice {
-    let (holding, rest): (Vec<_>, Vec<_>) = claimed
+    let (mut holding, rest): (Vec<_>, Vec<_>) = claimed
         .iter()
         .cloned()
         .partition(|change| actual.standing(&change.product) == change.action.outcome());
     let left = outstanding(state, claimed).less(counts(holding.iter().map(|change| change.action)));
+    holding.truncate(MOST_HOLDING);
     let batch = if ready(state, &rest, left, now) {
         let room = state.room(now);
         let of = |action, room: usize| {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Counts;
 use super::bisect::{Bisect, Failed};
-use super::change::Intent;
+use super::change::{Intent, OpenChange, counts};
 use super::member_rules::{Denied, MemberRules};
 use crate::closed_list::closed_list;
 use crate::ids::{ChangeSetId, ChangeSetName, InstallationId, PlanHash, ProductId, RunId};
@@ -122,6 +122,10 @@ pub struct Planned {
     pub totals: Counts,
     /// Number of these changes that were taken into intents, or found to hold already.
     pub taken: Counts,
+    /// Ordinals of changes that were found to hold already and are counted in `taken`, but whose items may still be open: the invocation
+    /// that found them may have ended before it closed them, and whoever finds them again must not count them twice.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub counted: BTreeSet<u32>,
     /// True if the plan creates the first procurement policy of the member experience.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_policy: bool,
@@ -133,6 +137,37 @@ pub struct Planned {
     pub proved: BTreeSet<Action>,
     /// Time of the commit.
     pub at: Timestamp,
+}
+
+impl Planned {
+    /// Counts what one choice takes: the changes of `intent`, and those in `holding`, unless they were counted before. `open` are all
+    /// claimed changes; what is no longer among them has been closed and needs no memory.
+    pub fn take(&mut self, intent: &Intent, holding: &[OpenChange], open: &[OpenChange]) {
+        let run = self.run;
+        let is_new = |counted: &BTreeSet<u32>, by: RunId, ordinal: u32| {
+            by != run || !counted.contains(&ordinal)
+        };
+        let held = holding
+            .iter()
+            .filter(|change| is_new(&self.counted, change.run, change.ordinal));
+        let held = counts(held.map(|change| change.action));
+        let begun = intent.changes.iter();
+        let begun = begun.filter(|change| is_new(&self.counted, change.run, change.ordinal));
+        let begun = counts(begun.map(|change| change.action));
+        self.taken = self.taken.plus(held).plus(begun);
+
+        let mine = |changes: &[OpenChange]| -> BTreeSet<u32> {
+            let mine = changes.iter().filter(|change| change.run == run);
+            mine.map(|change| change.ordinal).collect()
+        };
+        let still = mine(open);
+        self.counted.retain(|ordinal| still.contains(ordinal));
+        self.counted.extend(mine(holding));
+        // These are counted by the intent from now on, which gives them back if it has no effect.
+        for change in intent.changes.iter().filter(|change| change.run == run) {
+            self.counted.remove(&change.ordinal);
+        }
+    }
 }
 
 /// A suspension: who, and since when.

@@ -47,6 +47,7 @@ fn planned(number: i64, totals: Counts) -> Planned {
         hash: Plan::default().hash(),
         totals,
         taken: Counts::default(),
+        counted: BTreeSet::new(),
         creates_policy: false,
         sent: false,
         proved: BTreeSet::new(),
@@ -86,10 +87,25 @@ fn intent(by: RunId, counts: Counts) -> Intent {
     }
 }
 
+/// So many changes that hold already, claimed under run 5.
+fn holding(counts: Counts) -> Vec<OpenChange> {
+    holding_from(1000, counts)
+}
+
+/// The same, with ordinals from this one on.
+fn holding_from(first: u32, counts: Counts) -> Vec<OpenChange> {
+    let kinds = std::iter::repeat_n(Action::Allow, counts.allow)
+        .chain(std::iter::repeat_n(Action::Deny, counts.deny));
+    let numbered = (first..).zip(kinds);
+    numbered
+        .map(|(ordinal, action)| open(&format!("held-{ordinal}"), action, 5, ordinal))
+        .collect()
+}
+
 /// An idle lane's next intent under run 5.
 fn starting(totals: Counts, batch: Counts) -> LaneState {
     idle(totals)
-        .intending(3, run(5), intent(run(5), batch), Counts::default(), at(2))
+        .intending(3, run(5), intent(run(5), batch), (&[], &[]), at(2))
         .unwrap()
 }
 

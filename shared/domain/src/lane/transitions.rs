@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::batch::Counts;
 use super::bisect::{Bisect, MOST_ALONE};
-use super::change::{Intent, counts};
+use super::change::{Intent, OpenChange, counts};
 use super::state::{
     Block, BlockReason, Ending, LaneState, LaneView, OtherInstallation, Phase, Planned, Rejected,
     Suspension,
@@ -83,14 +82,15 @@ impl LaneState {
         next
     }
 
-    /// Writes an intent that was chosen at `seq` under the plan of run `planned`. `seq` grows even
-    /// if all chosen changes hold already.
+    /// Writes an intent that was chosen at `seq` under the plan of run `planned`, from the claimed changes `open`, of which `holding`
+    /// hold already. `seq` grows even if all chosen changes hold already. Each change is counted as taken once, however often it is
+    /// found before its item is closed.
     pub fn intending(
         &self,
         seq: u64,
         planned: RunId,
         intent: Intent,
-        holding: Counts,
+        (holding, open): (&[OpenChange], &[OpenChange]),
         tick_at: Timestamp,
     ) -> Result<Self, Rejected> {
         self.at(seq, &[Phase::Idle])?;
@@ -101,7 +101,7 @@ impl LaneState {
         let mut next = self.clone();
         match &mut next.planned {
             Some(plan) if plan.run == planned => {
-                plan.taken = plan.taken.plus(holding).plus(intent.counts());
+                plan.take(&intent, holding, open);
             }
             _ => return Err(Rejected::Plan),
         }

@@ -279,6 +279,7 @@ impl Fingerprint for LaneState {
             out.add(&(planned.sent && base.of_runs));
             counts(planned.totals, out);
             counts(planned.taken, out);
+            out.add(&planned.counted);
         });
         if base.of_runs {
             out.add(&self.joined);

@@ -167,6 +167,16 @@ impl Invariants {
         if lane.state.planned_run() != before.planned_run() {
             lane.committed(id, &before, record)?;
         }
+        if let Some(planned) = &lane.state.planned
+            && planned.taken != planned.taken.at_most(planned.totals)
+        {
+            return broken("counted-once", || {
+                format!(
+                    "{:?} of {:?} changes of {id} are taken",
+                    planned.taken, planned.totals
+                )
+            });
+        }
         if lane.state.member.is_some()
             && let Some(run) = lane.state.planned_run()
             && let Some(plan) = lane.plans.get_mut(&run)

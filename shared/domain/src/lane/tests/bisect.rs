@@ -86,7 +86,7 @@ impl Hunt {
         let (seq, id) = (self.lane.seq + 1, change_set(&format!("cs{number}")));
         let started = self
             .lane
-            .intending(self.lane.seq, run(5), intent, c(0, 0), at(61))
+            .intending(self.lane.seq, run(5), intent, (&[], &[]), at(61))
             .and_then(|lane| lane.started(seq, id.clone()))
             .unwrap();
         let ending = if let Some(failed) = self.failure(&choice.batch) {

@@ -121,7 +121,7 @@ fn a_suspended_member_starts_nothing_and_its_lane_rests() {
     let open = both(2, 2);
     assert_eq!(next_at(&lane, &open, 60), Next::Stay);
     assert_eq!(on_tick(&lane, &open, 7, TIMEOUT, at(60)), OnTick::End);
-    let refused = lane.intending(3, run(5), intent(run(5), c(1, 0)), c(0, 0), at(2));
+    let refused = lane.intending(3, run(5), intent(run(5), c(1, 0)), (&[], &[]), at(2));
     assert_eq!(refused, Err(Rejected::Member));
     // What was closed meanwhile is told as ever.
     let mut done = lane.clone();
@@ -215,10 +215,10 @@ fn a_day_has_no_more_denies_than_the_limit() {
     // Beside them as many allows as ever.
     assert_eq!(chosen(&lane, &both(70, 50), 60), c(50, 3));
     let four = intent(run(5), c(0, 4));
-    let refused = lane.intending(3, run(5), four, c(0, 0), at(2));
+    let refused = lane.intending(3, run(5), four, (&[], &[]), at(2));
     assert_eq!(refused, Err(Rejected::Member));
     let three = intent(run(5), c(9, 3));
-    assert!(lane.intending(3, run(5), three, c(0, 0), at(2)).is_ok());
+    assert!(lane.intending(3, run(5), three, (&[], &[]), at(2)).is_ok());
 }
 
 #[test]

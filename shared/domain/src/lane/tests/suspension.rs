@@ -13,7 +13,7 @@ fn suspension() -> Suspension {
 fn a_lane_at_rest_stops_at_once_and_takes_no_intent() {
     let suspended = idle(c(1, 0)).suspended(suspension()).unwrap();
     assert_eq!(suspended.phase, Phase::Suspended);
-    let refused = suspended.intending(3, run(5), intent(run(5), c(1, 0)), c(0, 0), at(2));
+    let refused = suspended.intending(3, run(5), intent(run(5), c(1, 0)), (&[], &[]), at(2));
     assert_eq!(refused, Err(Rejected::Phase));
     assert_eq!(suspended.suspended(suspension()), Err(Rejected::Phase));
 }

@@ -100,7 +100,7 @@ fn a_run_joins_the_plan_that_it_found_under_way() {
 fn an_intent_moves_seq_and_tick_and_takes_its_changes() {
     let batch = intent(run(5), c(2, 1));
     let next = idle(c(5, 5))
-        .intending(3, run(5), batch.clone(), c(1, 2), at(2))
+        .intending(3, run(5), batch.clone(), (&holding(c(1, 2)), &[]), at(2))
         .unwrap();
     assert_eq!((next.phase, next.seq, next.tick), (Phase::Starting, 4, 8));
     assert_eq!(next.tick_at, Some(at(2)));
@@ -112,7 +112,13 @@ fn an_intent_moves_seq_and_tick_and_takes_its_changes() {
 #[test]
 fn an_intent_of_nothing_but_what_holds_moves_seq_and_leaves_the_lane_idle() {
     let next = idle(c(5, 5))
-        .intending(3, run(5), intent(run(5), c(0, 0)), c(1, 2), at(2))
+        .intending(
+            3,
+            run(5),
+            intent(run(5), c(0, 0)),
+            (&holding(c(1, 2)), &[]),
+            at(2),
+        )
         .unwrap();
     assert_eq!((next.phase, next.seq, next.tick), (Phase::Idle, 4, 7));
     assert_eq!((next.intent.clone(), next.tick_at), (None, None));
@@ -120,9 +126,63 @@ fn an_intent_of_nothing_but_what_holds_moves_seq_and_leaves_the_lane_idle() {
 }
 
 #[test]
+fn what_holds_is_counted_once_however_often_it_is_found_before_it_is_closed() {
+    let found = holding(c(1, 2));
+    let none = || intent(run(5), c(0, 0));
+    let first = idle(c(2, 3));
+    let first = first
+        .intending(3, run(5), none(), (&found, &found), at(2))
+        .unwrap();
+    assert_eq!(taken(&first), c(1, 2));
+    // One of them could be closed. Another one has arrived, and holds as well.
+    let mut left = found[1..].to_vec();
+    left.push(open("late", Action::Deny, 5, 7));
+    let second = first
+        .intending(4, run(5), none(), (&left, &left), at(3))
+        .unwrap();
+    assert_eq!(taken(&second), c(1, 3));
+    // Nothing of what is closed is remembered.
+    let counted = |lane: &LaneState| lane.planned.as_ref().unwrap().counted.clone();
+    assert_eq!(counted(&second), BTreeSet::from([1001, 1002, 7]));
+    let third = second
+        .intending(5, run(5), intent(run(5), c(1, 0)), (&[], &[]), at(4))
+        .unwrap();
+    assert_eq!((taken(&third), counted(&third)), (c(2, 3), BTreeSet::new()));
+}
+
+#[test]
+fn what_held_and_holds_no_more_is_counted_by_its_intent_and_given_back_with_it() {
+    let found = [open("deny-0", Action::Deny, 5, 0)];
+    let none = intent(run(5), c(0, 0));
+    let lane = idle(c(0, 2))
+        .intending(3, run(5), none, (&found, &found), at(2))
+        .unwrap();
+    let lane = lane
+        .intending(4, run(5), intent(run(5), c(0, 1)), (&[], &found), at(3))
+        .unwrap();
+    assert_eq!(taken(&lane), c(0, 1));
+    let lane = lane.ended(5, Ending::BackOff(at(60)), at(40)).unwrap();
+    assert_eq!(taken(&lane), c(0, 0));
+}
+
+#[test]
+fn a_change_of_another_run_is_no_change_of_the_plan_with_its_ordinal() {
+    let newer = [open("p0", Action::Deny, 6, 0)];
+    let mine = [open("p0", Action::Deny, 5, 0)];
+    let none = || intent(run(5), c(0, 0));
+    let lane = idle(c(0, 2))
+        .intending(3, run(5), none(), (&mine, &mine), at(2))
+        .unwrap();
+    let lane = lane
+        .intending(4, run(5), none(), (&newer, &newer), at(3))
+        .unwrap();
+    assert_eq!(taken(&lane), c(0, 2));
+}
+
+#[test]
 fn an_intent_is_refused_at_another_seq_under_another_plan_or_in_another_phase() {
     let intend = |lane: &LaneState, seq, by| {
-        lane.intending(seq, by, intent(run(5), c(1, 0)), c(0, 0), at(2))
+        lane.intending(seq, by, intent(run(5), c(1, 0)), (&[], &[]), at(2))
     };
     let lane = idle(c(1, 1));
     assert_eq!(intend(&lane, 2, run(5)), Err(Rejected::Seq));
@@ -226,7 +286,13 @@ fn changes_of_a_batch_that_came_to_nothing_are_to_be_taken_again() {
 #[test]
 fn what_was_found_to_hold_stays_taken_when_the_batch_comes_to_nothing() {
     let lane = idle(c(4, 4))
-        .intending(3, run(5), intent(run(5), c(2, 1)), c(1, 1), at(2))
+        .intending(
+            3,
+            run(5),
+            intent(run(5), c(2, 1)),
+            (&holding(c(1, 1)), &[]),
+            at(2),
+        )
         .unwrap();
     let next = lane.ended(4, Ending::BackOff(at(60)), at(40)).unwrap();
     assert_eq!(taken(&next), c(1, 1));

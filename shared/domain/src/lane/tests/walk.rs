@@ -88,8 +88,9 @@ fn make(
                 .as_ref()
                 .map(|planned| planned.totals.less(planned.taken))
                 .unwrap_or_default();
-            let holding = c(share.0.min(left.allow), share.1.min(left.deny));
-            let left = left.less(holding);
+            let held = c(share.0.min(left.allow), share.1.min(left.deny));
+            let left = left.less(held);
+            let first = u32::try_from(serial * 1000).unwrap();
             let batch = c(share.2.min(left.allow), share.3.min(left.deny));
             let batch = Intent {
                 token: format!("token-{serial}"),
@@ -99,7 +100,13 @@ fn make(
                 at: now,
                 ..intent(run(*plan), batch)
             };
-            lane.intending(seq(late), run(*plan + under), batch, holding, now)
+            lane.intending(
+                seq(late),
+                run(*plan + under),
+                batch,
+                (&holding_from(first, held), &[]),
+                now,
+            )
         }
         Step::Start { late } => lane.started(seq(late), change_set(&format!("cs-{serial}"))),
         Step::Succeed { late } => {
@@ -187,7 +194,7 @@ proptest! {
         if suspended {
             lane.phase = Phase::Suspended;
         }
-        let second = lane.intending(lane.seq, run(plan), intent(run(plan), c(1, 0)), c(0, 0), at(0));
+        let second = lane.intending(lane.seq, run(plan), intent(run(plan), c(1, 0)), (&[], &[]), at(0));
         if lane.phase == Phase::Idle {
             prop_assert_eq!(second.is_ok(), lane.planned.is_some());
         } else {
@@ -205,7 +212,7 @@ proptest! {
         for _ in 0..tries {
             let batch = intent(run(5), totals.capped());
             let is_empty = batch.changes.is_empty();
-            lane = lane.intending(lane.seq, run(5), batch, c(0, 0), at(2)).unwrap();
+            lane = lane.intending(lane.seq, run(5), batch, (&[], &[]), at(2)).unwrap();
             if !is_empty && !blocks {
                 lane = lane.ended(lane.seq, Ending::BackOff(at(3)), at(2)).unwrap();
             } else if !is_empty {

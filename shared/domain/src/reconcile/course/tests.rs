@@ -59,6 +59,7 @@ impl Scene {
             hash: committed.hash(),
             totals,
             taken: Counts::default(),
+            counted: Default::default(),
             creates_policy: false,
             sent: true,
             proved: std::collections::BTreeSet::new(),

@@ -132,11 +132,12 @@ impl World {
     fn planned(&mut self, by: RunId) {
         let plan = self.plan();
         self.state.planned = Some(Planned {
-            creates_policy: false,
             run: by,
             hash: plan.hash(),
             totals: Counts { allow: 1, deny: 1 },
             taken: Counts::default(),
+            counted: BTreeSet::new(),
+            creates_policy: false,
             sent: true,
             proved: BTreeSet::new(),
             at: at(900),

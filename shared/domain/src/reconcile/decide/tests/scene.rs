@@ -143,6 +143,7 @@ pub(super) fn planned(run: RunId, plan: &Plan, taken: usize) -> Planned {
             allow: taken,
             deny: 0,
         },
+        counted: BTreeSet::new(),
         creates_policy: false,
         sent: true,
         proved: BTreeSet::new(),

@@ -121,8 +121,21 @@ pub(crate) fn by_lane(reads: Vec<Read>) -> (ByLane, Vec<Read>) {
     (lanes, others)
 }
 
-/// What becomes of a letter, once its lane was reconciled or observed.
-pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
+/// Why a letter is kept although its link is served: without it nobody would try the change again.
+const STAYS: &str =
+    "it stays in quarantine until the approved rollback of its link has ended: replay it then";
+
+/// What becomes of a letter, once its lane was reconciled or observed. `stays` is true if its change
+/// stays in quarantine.
+pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord, stays: bool) -> LetterFate {
+    match fate_of_served(change, served) {
+        (DeadLetterOutcome::Kept, why) => (DeadLetterOutcome::Kept, why),
+        _ if stays => (DeadLetterOutcome::Kept, STAYS.to_owned()),
+        fate => fate,
+    }
+}
+
+fn fate_of_served(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
     let wanted = served.plan().contains(&ProductChange {
         product: change.product.clone(),
         action: change.action,

@@ -49,6 +49,8 @@ pub(crate) struct RunScope<'a> {
     pub(crate) scopes: &'a [Scope],
     pub(crate) desired: &'a DesiredStates,
     pub(crate) claims: &'a Claims,
+    /// True if an invocation of the run may have been interrupted at these links.
+    pub(crate) is_continued: bool,
 }
 
 /// Reconciles every member experience of a link.
@@ -78,6 +80,12 @@ where
             return vec![failed];
         }
     };
+    if of.is_continued && link.lane().is_none() {
+        let voided = context.ledger.void_failure(run, &link.member.account).await;
+        if let Err(error) = voided {
+            tracing::warn!(%run, member = %link.member.name, %error, "that the link was reached after all could not be recorded");
+        }
+    }
     let (connection, lifted) = (&connection, &BTreeSet::new());
     let left_out = left_out(context, run, link, &targets.left_out).await;
     let served = stream::iter(targets.experiences)

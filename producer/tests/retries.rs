@@ -194,6 +194,37 @@ fn a_member_whose_experiences_cannot_be_listed_is_served_a_minute_later() {
     assert_eq!(setting.members_of_last_run(), ["one"]);
 }
 
+/// The invocation ends after it has recorded the failure of a whole link, and before it has recorded its run.
+#[test]
+fn a_failure_that_an_interrupted_invocation_recorded_is_void_once_the_run_reaches_the_link() {
+    let setting = Setting::with(
+        &CONFIG.replace("member_experience = \"exp-1\"", "member_experience = \"*\""),
+    );
+    setting.world.request(SCHEDULED);
+    let records = setting.world.receive_requests(720);
+    let soon = later(setting.world.time(), 10);
+    let ended = futures::executor::block_on(dispatch(&setting.producer, &records, soon));
+    setting.world.settle_requests(&records, &ended);
+    let before = setting.runs();
+    let rest = setting.world.receive_requests(720);
+    setting.fail("ListEntities", 1, Kind::Retryable);
+    setting.dispatch(&rest);
+    let failures = || {
+        let links = setting.world.ledger(|ledger| ledger.links.clone());
+        let links = links.into_values();
+        links.filter(|link| link.lane.is_none()).count()
+    };
+    assert_eq!(failures(), 1);
+    for run in before {
+        setting
+            .world
+            .ledger(|ledger| ledger.runs.insert(run.run, run));
+    }
+    setting.dispatch(&rest);
+    assert_eq!(setting.is_sent(), (true, true));
+    assert_eq!(failures(), 0);
+}
+
 #[test]
 fn a_link_that_keeps_failing_is_tried_three_times_and_then_by_the_next_run() {
     let setting = Setting::new();

@@ -225,20 +225,31 @@ where
         }
         Err(error) => fail_link(context, case.run, link, Some(lane.clone()), &error).await,
     };
-    settle_letters(context, case, connection, letters, &outcome.record).await?;
+    settle_letters(context, case, connection, lane, letters, &outcome.record).await?;
     Ok(Some(outcome))
 }
 
 /// Keeps or deletes letters, depending on the outcome of their lane.
-async fn settle_letters<L: WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
+async fn settle_letters<L: Lanes + WriteRuns, A, M, O, S: Clock, C: DeadLetterBox>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
     connection: &C,
+    lane: &LaneId,
     letters: &[(Read, ChangeMessage)],
     served: &LinkRecord,
 ) -> Result<(), RunError> {
+    // A rollback releases nothing. What is quarantined anew by now has a letter of its own.
+    let quarantined = context.ledger.quarantined(lane).await?.items;
+    let stays = |change: &ChangeMessage| {
+        let mut quarantined = quarantined.iter();
+        quarantined.any(|still| {
+            still.product == change.product
+                && still.action == change.action
+                && still.run == change.run
+        })
+    };
     for (read, change) in letters {
-        match fate(change, served) {
+        match fate(change, served, stays(change)) {
             (DeadLetterOutcome::Kept, why) => keep(context, case, connection, read, why).await?,
             fate => delete(context, case, connection, read, fate).await?,
         }

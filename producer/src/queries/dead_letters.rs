@@ -123,16 +123,17 @@ where
             }
             continue;
         };
-        let record = would_reconcile(context, setup, link, &lane, &changes, &connection).await;
+        let (record, is_rollback) =
+            would_reconcile(context, setup, link, &lane, &changes, &connection).await;
         for (read, change) in &changes {
-            add(read, fate(change, &record));
+            add(read, fate(change, &record, is_rollback));
         }
     }
     put_back(&connection, &reads).await;
     Ok((letters, left))
 }
 
-/// The outcome that reconciling the lane would have.
+/// The outcome that reconciling the lane would have, and whether that would resume a rollback.
 async fn would_reconcile<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     setup: &Setup,
@@ -140,7 +141,7 @@ async fn would_reconcile<L, A, M, O, S, C>(
     lane: &LaneId,
     changes: &[(Read, ChangeMessage)],
     connection: &C,
-) -> LinkRecord
+) -> (LinkRecord, bool)
 where
     L: Lanes + Products + ReadRuns,
     A: ReadCatalog,
@@ -163,10 +164,14 @@ where
         let goal = of.goal(&policy);
         let seen = observe_lane(&context.ledger, connection, goal, context.now()).await?;
         let status = decide_plan(&goal, &seen, None).status();
-        Ok::<_, LinkError>(observed(run, link, &seen, status, context.now()))
+        let record = observed(run, link, &seen, status, context.now());
+        Ok::<_, LinkError>((record, seen.guards.rollback.is_some()))
     };
-    observed.await.unwrap_or_else(|error| LinkRecord {
-        fault: Some(error.record()),
-        ..blank(run, link, context.now())
+    observed.await.unwrap_or_else(|error| {
+        let failed = LinkRecord {
+            fault: Some(error.record()),
+            ..blank(run, link, context.now())
+        };
+        (failed, false)
     })
 }

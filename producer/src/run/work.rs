@@ -42,6 +42,7 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         scopes,
         desired,
         claims: &Claims::default(),
+        is_continued: record.continued > 0,
     };
     let listings = &ListingLookup::new(context, deadline);
     let served: Vec<_> = stream::iter(links)

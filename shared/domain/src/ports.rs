@@ -13,7 +13,9 @@ use crate::closed_list::closed_list;
 use crate::delivery::record::Record;
 use crate::error::ServiceError;
 use crate::experience::Experience;
-use crate::ids::{ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId};
+use crate::ids::{
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
+};
 use crate::lane::{
     Failed, FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, StartedSet,
 };
@@ -273,6 +275,13 @@ pub trait WriteRuns: ReadRuns {
     fn put_run(&self, run: &RunRecord) -> impl Future<Output = Result<()>> + Send;
     /// Writes the record of a link in a run.
     fn put_link(&self, link: &LinkRecord) -> impl Future<Output = Result<()>> + Send;
+    /// Voids the record that the `*` link of a member failed as a whole in this run, if there is one: an invocation that was
+    /// interrupted wrote it, and the run has reached the link since.
+    fn void_failure(
+        &self,
+        run: RunId,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<()>> + Send;
     /// Writes a link state with `rev + 1`, on condition that the item still has its `rev`. Fails
     /// with [`Kind::Conflict`] if it has not.
     ///

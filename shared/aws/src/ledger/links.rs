@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
@@ -10,8 +11,9 @@ use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::records::{Found, LinkRecord, UnreadableItem};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Ledger, from_item};
-use crate::keys::{self, SK};
+use super::{Item, Ledger, NOT_NEWER, SCHEMA_FIELD, from_item, schema, text};
+use crate::keys::{self, PK, SK};
+use crate::service_error;
 
 /// Entries of the lists in one part: an entry has at most 200 bytes, so a part has at most 300 KB.
 const ENTRIES: usize = 1_500;
@@ -39,6 +41,9 @@ pub(super) struct Head {
     record: LinkRecord,
     #[serde(default)]
     parts: usize,
+    /// True if the failure that it records did not stand. The producer may not delete items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    void: bool,
 }
 
 impl Part {
@@ -110,6 +115,7 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
         Head {
             record,
             parts: parts.len(),
+            void: false,
         },
         parts,
     )
@@ -170,6 +176,31 @@ impl Ledger {
         }
     }
 
+    pub(super) async fn void_record(&self, run: RunId, account: &AccountId) -> Result<()> {
+        let sk = sort_key(account, None);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, text(keys::run_links(run)))
+            .key(SK, text(&sk))
+            .update_expression("SET #void = :void")
+            .condition_expression(format!("attribute_exists(#pk) AND ({NOT_NEWER})"))
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#void", "void")
+            .expression_attribute_names("#schema", SCHEMA_FIELD)
+            .expression_attribute_values(":schema", schema())
+            .expression_attribute_values(":void", AttributeValue::Bool(true))
+            .send()
+            .await;
+        match sent.map_err(|error| service_error("UpdateItem", &sk, &error)) {
+            Ok(_) => Ok(()),
+            // There is none.
+            Err(error) if error.kind == Kind::Conflict => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the records of a run's links, except those that were idle.
     pub async fn links(&self, run: RunId) -> Result<Found<LinkRecord>> {
         let pk = keys::run_links(run);
@@ -210,5 +241,6 @@ fn record_of(items: Vec<(bool, Item)>) -> Result<Option<LinkRecord>> {
             head = Some(from_item("Query", item)?);
         }
     }
+    let head = head.filter(|head: &Head| !head.void);
     head.map(|head| join(head, parts)).transpose()
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
@@ -270,6 +270,10 @@ impl WriteRuns for Ledger {
 
     async fn put_link(&self, link: &LinkRecord) -> Result<()> {
         self.put_link_parts(link, link.at).await
+    }
+
+    async fn void_failure(&self, run: RunId, account: &AccountId) -> Result<()> {
+        self.void_record(run, account).await
     }
 
     async fn put_link_state(&self, lane: &LaneId, link_state: &LinkState) -> Result<()> {

@@ -133,3 +133,41 @@ async fn a_run_is_in_the_index_of_what_is_open_until_it_has_ended() {
     assert_eq!(rank(0), run.to_string());
     assert!(rank(1).is_null(), "{:?}", seen[1]);
 }
+
+#[tokio::test]
+async fn a_failure_that_did_not_stand_is_voided_where_it_is_and_not_read_again() {
+    let run = RunId::next(None, 0, 0);
+    let account = AccountId::new("444444444444").unwrap();
+    let void = json!({
+        "pk": { "S": format!("RUN#{run}") }, "sk": { "S": "LINK#444444444444#*" }, "schema": { "N": "1" },
+        "run": { "S": run.to_string() }, "member": { "S": "emea" }, "account": { "S": "444444444444" },
+        "management_experience": { "S": "exp-m" }, "mode": { "S": "mirror" }, "status": { "S": "failed" },
+        "at": { "S": "2026-01-01T00:00:00Z" }, "void": { "BOOL": true },
+    });
+    let mut stands = void.clone();
+    stands["void"] = json!({ "BOOL": false });
+    let failed = Some("ConditionalCheckFailedException");
+    let (script, config) = Script::new([
+        (200, None, json!({})),
+        (400, failed, json!({ "message": "no" })),
+        (200, None, json!({ "Items": [void] })),
+        (200, None, json!({ "Items": [stands] })),
+    ])
+    .await;
+    let ledger = Ledger::new(&config, "ledger", 90);
+    ledger.void_failure(run, &account).await.unwrap();
+    // There is none.
+    ledger.void_failure(run, &account).await.unwrap();
+    assert!(ledger.links(run).await.unwrap().items.is_empty());
+    assert_eq!(ledger.links(run).await.unwrap().items.len(), 1);
+    let seen = script.seen();
+    assert_eq!(
+        seen[0].body["Key"]["sk"],
+        json!({ "S": "LINK#444444444444#*" })
+    );
+    let condition = seen[0].body["ConditionExpression"].as_str().unwrap();
+    assert!(
+        condition.starts_with("attribute_exists(#pk) AND "),
+        "{condition}"
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Receipts, Result, StoredConfig, WriteRuns};
@@ -181,6 +181,16 @@ impl WriteRuns for World {
             ledger.links.insert(key, link.clone());
             Ok(())
         })?;
+        effect.answer(())
+    }
+
+    async fn void_failure(&self, run: RunId, account: &AccountId) -> Result<()> {
+        let effect = self.call("UpdateItem", "link").await?;
+        self.ledger(|ledger| {
+            ledger.links.retain(|(of, _), link| {
+                *of != run || link.lane.is_some() || link.account != *account
+            });
+        });
         effect.answer(())
     }
 

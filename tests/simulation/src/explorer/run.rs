@@ -9,7 +9,7 @@ use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::guard::{Guard, GuardName};
 use pmp_sync_domain::ids::{
-    ExperienceId, ExternalId, LaneId, MemberName, PolicyId, ProductId, RunId,
+    AccountId, ExperienceId, ExternalId, LaneId, MemberName, PolicyId, ProductId, RunId,
 };
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::link::{Link, LinkPolicy, LiveCheck, Member, STALE_AFTER_HOURS, Target};
@@ -246,6 +246,9 @@ impl WriteRuns for LaneOfRun {
         } else {
             Ok(())
         }
+    }
+    async fn void_failure(&self, _: RunId, _: &AccountId) -> Result<()> {
+        Ok(())
     }
     async fn put_link_state(&self, _: &LaneId, _: &LinkState) -> Result<()> {
         Ok(())

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
@@ -93,6 +94,7 @@ impl Guards {
         link_state: &LinkState,
     ) -> Result<bool, Violation> {
         let is_exempt = is_exempt(&mut self.configs, world, id, GuardName::FirstMirror);
+        let is_served = is_served(&mut self.configs, world, id);
         let lane = self.lanes.entry(id.clone()).or_default();
         let unapproved = !is_exempt && !link_state.taking.is_empty();
         lane.is_known(id, link_state, unapproved)?;
@@ -104,7 +106,12 @@ impl Guards {
         if let Some(run) = taken.filter(|run| lane.taken != Some(*run)) {
             lane.take_approval(&self.asked, id, run)?;
         } else if taken.is_none() && lane.taken.is_some() {
-            // It is done, or was given up: what is committed from now on was not approved.
+            // It is done, or was given up: what is committed from now on was not approved. It ends before it is
+            // done if no link serves the lane now.
+            let on_its_way = lane.is_on_its_way();
+            if let Some(back) = lane.back.as_mut().filter(|_| !is_served) {
+                back.gone &= !on_its_way;
+            }
             lane.supersede();
         }
         lane.taken = taken;
@@ -334,6 +341,21 @@ fn config<'a>(
 
 /// True if a configuration at any time exempts the lane from the guard: a run keeps the configuration with
 /// which it began.
+/// True if a link serves the lane. `*` serves live experiences.
+fn is_served(configs: &mut BTreeMap<u64, Config>, world: &World, id: &LaneId) -> bool {
+    let version = world.ledger(|ledger| ledger.configs.len() as u64);
+    let link = config(configs, world, version).and_then(|config| link_of(config, id));
+    // The experience may have become live again since the producer read it.
+    let is_live = || {
+        world.experiences(|all| {
+            let read = all.observed(&id.experience);
+            let is_live = |of: Option<&Experience>| of.is_some_and(Experience::is_live);
+            is_live(all.experience(&id.experience)) && is_live(read.map(|read| &read.experience))
+        })
+    };
+    link.is_some_and(|link| link.target != Target::EveryLive || is_live())
+}
+
 fn is_exempt(
     configs: &mut BTreeMap<u64, Config>,
     world: &World,

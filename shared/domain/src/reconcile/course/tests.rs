@@ -1,5 +1,7 @@
 //! Every course of a plan.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::ids::ProductId;
 use crate::lane::{Intent, IntentChange, MemberRules, Planned};
@@ -59,7 +61,7 @@ impl Scene {
             hash: committed.hash(),
             totals,
             taken: Counts::default(),
-            counted: Default::default(),
+            counted: BTreeSet::default(),
             creates_policy: false,
             sent: true,
             proved: std::collections::BTreeSet::new(),

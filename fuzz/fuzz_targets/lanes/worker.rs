@@ -104,7 +104,7 @@ impl Lanes for Ports<'_> {
 fn check_stale(before: &LaneState, next: &LaneState, now: Timestamp) {
     if let (Some(intent), Some(run)) = (&next.intent, before.planned_run()) {
         let (seq, due) = (before.seq.wrapping_sub(1), first_tick(before, now));
-        let stale = before.intending(seq, run, intent.clone(), Counts::default(), due);
+        let stale = before.intending(seq, run, intent.clone(), (&[], &[]), due);
         assert_eq!(stale, Err(Rejected::Seq));
         assert!(next.is_at(intent));
     }

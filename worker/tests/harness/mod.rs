@@ -5,6 +5,7 @@
 mod ports;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record};

@@ -106,7 +106,11 @@ fn check_lists(policy: &PolicySnapshot) {
     assert_eq!(listed, policy.allowed().len() + policy.denied().len());
     let invalid = policy.invalid();
     assert_eq!(policy.is_empty(), listed == 0 && invalid.is_empty());
-    assert!(invalid.keys().all(|text| ProductId::new(text.as_str()).is_err()));
+    assert!(
+        invalid
+            .keys()
+            .all(|text| ProductId::new(text.as_str()).is_err())
+    );
 }
 
 fn changes(policy: &PolicySnapshot) -> Vec<ProductChange> {

@@ -7,7 +7,10 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use libfuzzer_sys::fuzz_target;
-use pmp_sync_domain::ids::{AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId, InstallationId, LaneId, MemberName, PolicyId, ProductId, RunId};
+use pmp_sync_domain::ids::{
+    AccountId, CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName, ExperienceId, ExternalId,
+    InstallationId, LaneId, MemberName, PolicyId, ProductId, RunId,
+};
 use pmp_sync_domain::wire::{Envelope, Scope, Trigger, Unreadable, WorkerMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -4,7 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::wire::{CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage, approval_requested, dead_letters_requested, lane_settled, sync_requested};
+use pmp_sync_domain::wire::{
+    CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage,
+    approval_requested, dead_letters_requested, lane_settled, sync_requested,
+};
 use serde_json::json;
 
 fuzz_target!(|data: &[u8]| {

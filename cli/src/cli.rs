@@ -8,8 +8,8 @@ use pmp_sync_deploy::local::LocalCommand;
 
 use crate::client::signals;
 use crate::commands::{
-    approve, completions, config, deploy, destroy, dlq, doctor, experience, history, holds, local,
-    member, plan, reject, report, restore, resume, status, suspend, sync, why,
+    approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
+    local, member, plan, reject, report, restore, resume, scp, status, suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;
@@ -52,6 +52,11 @@ pub(crate) enum Command {
     Plan(plan::PlanOptions),
     /// Explain why products are allowed or denied on the member experiences. Changes nothing.
     Why(why::WhyOptions),
+    /// Show products that somebody else has changed, since when, and who it was. Changes nothing.
+    Drift(drift::DriftOptions),
+    /// Print a service control policy that reserves changes of a member's governed experiences for its
+    /// worker and named roles. Changes nothing.
+    Scp(scp::ScpOptions),
     /// Write one self-contained page about all members. Changes nothing.
     Report(report::ReportOptions),
     /// Check the whole setup, from the credentials to the queues. Changes nothing.
@@ -106,6 +111,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Experience(command) => experience::run(&common, &command).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
+        Command::Drift(options) => drift::run(&common, &options).await,
+        Command::Scp(options) => scp::run(&common, &options).await,
         // Boxed, because the future of the report is large.
         Command::Report(options) => Box::pin(report::run(&common, &options)).await,
         Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,

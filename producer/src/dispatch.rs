@@ -257,6 +257,7 @@ impl Batch {
                 self.settled.1.insert(lane);
                 return;
             }
+            Trigger::LaneEdited { lane, change_set } => sync.edits.push((asked, lane, change_set)),
             Trigger::RetryDue(retry) => sync.retries.push((asked, retry)),
             Trigger::RetryScheduled(retry) => return self.scheduled.push((place, retry)),
             Trigger::Continuation(rest) => return self.rests.push((place, rest)),

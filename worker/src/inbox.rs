@@ -8,12 +8,13 @@ use futures::stream;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record, Undeliverable};
 use pmp_sync_domain::error::{ServiceError, UNREADABLE_ITEM};
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::wire::{ChangeMessage, WorkerMessage};
 
 use crate::advance::{Wake, advance, renew};
 use crate::claim::{claim_all, dead_letter};
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
+use crate::edits::report_edit;
 
 /// Lanes of one batch that are processed concurrently. A batch has ten messages.
 const LANES_AT_ONCE: usize = 4;
@@ -38,8 +39,9 @@ pub async fn handle<L: Ledger, C: Catalog, O: Outbox, S: System>(
 ) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Acknowledge; records.len()];
     let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
+    let mut edits: BTreeMap<ChangeSetId, usize> = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
-        if let Err(error) = sort(context, place, record, &mut lanes).await {
+        if let Err(error) = sort(context, place, record, &mut lanes, &mut edits).await {
             tracing::error!(message_id = record.id, %error, "a message could not be dead-lettered and will come again");
             again(&mut dispositions, place);
         }
@@ -52,6 +54,12 @@ pub async fn handle<L: Ledger, C: Catalog, O: Outbox, S: System>(
     for place in outcomes.into_iter().flatten() {
         again(&mut dispositions, place);
     }
+    for (change_set, place) in edits {
+        let deliveries = records.get(place).map_or(0, |record| record.deliveries);
+        if !report_edit(context, &change_set, deliveries).await {
+            again(&mut dispositions, place);
+        }
+    }
     dispositions
 }
 
@@ -61,6 +69,7 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
     place: usize,
     record: &Record,
     lanes: &mut BTreeMap<LaneId, Mail>,
+    edits: &mut BTreeMap<ChangeSetId, usize>,
 ) -> Result<(), ServiceError> {
     let message = match WorkerMessage::parse(&record.body) {
         Ok(message) => message,
@@ -87,7 +96,11 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
                     experience: name.experience,
                 }
             } else {
-                tracing::debug!(change_set = %event.id, "a change set that is not ours has ended");
+                // Other installations are noticed by the names of their change sets: two that undo each other's
+                // changes are to do so every hour, and not every minute.
+                if event.succeeded && !event.is_ours() {
+                    edits.insert(event.id.clone(), place);
+                }
                 return Ok(());
             }
         }

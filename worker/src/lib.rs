@@ -7,6 +7,7 @@
 mod advance;
 mod claim;
 mod context;
+mod edits;
 mod find;
 mod inbox;
 #[cfg(feature = "lambda")]

@@ -17,6 +17,7 @@ use crate::commands::config;
 use crate::commands::deploy::DeployAnswer;
 use crate::commands::dlq::DlqAnswer;
 use crate::commands::doctor::Report;
+use crate::commands::drift::DriftAnswer;
 use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
 use crate::commands::member::add::MemberChange;
@@ -45,6 +46,7 @@ pub(super) const ALL: &[Output] = &[
     output::<DeadLetterList>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),
     output::<DlqAnswer<'static>>("dlq-request", &["dlq discard", "dlq replay"]),
+    output::<DriftAnswer>("drift", &["drift"]),
     output::<Ended>("local-down", &["local down"]),
     output::<ExperienceChange>(
         "experience-change",
@@ -102,7 +104,7 @@ mod tests {
     use crate::cli::Arguments;
 
     /// Commands whose output is no value of ours.
-    const OTHERS: [&str; 2] = ["completions", "config schema"];
+    const OTHERS: [&str; 3] = ["completions", "config schema", "scp"];
 
     fn commands(of: &Command, path: &str) -> Vec<String> {
         let shown = of

@@ -202,6 +202,10 @@ impl ChangeSets for Ports<'_> {
     async fn newest(&self, _: &ExperienceId) -> Result<Vec<StartedSet>> {
         Ok(Vec::new())
     }
+
+    async fn changed_by(&self, _: &ChangeSetId) -> Result<BTreeSet<ExperienceId>> {
+        Ok(BTreeSet::new())
+    }
 }
 
 impl SendTicks for Ports<'_> {

@@ -26,7 +26,7 @@ use crate::reach::{connect, desired_for, read_management, targets};
 use crate::reconcile::listings::CachedListings;
 use crate::reconcile::marks::{mark_rest, waiting};
 use crate::reconcile::observe::observe;
-use crate::reconcile::remember::remember;
+use crate::reconcile::remember::{remember, remember_seen};
 use crate::run::begin::begin_run;
 use crate::run::finish::{Ends, end_lanes};
 use crate::run::retry::retry_missed;
@@ -230,7 +230,7 @@ async fn end_in_sync<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
 ) -> Result<(), LinkError> {
     let (ledger, lane) = (&context.ledger, &seen.lane);
     let next = after_observing(goal, seen, &Edited::default(), context.now());
-    if !remember(ledger, &context.outbox, lane, &seen.link_state, &next).await? {
+    if !remember_seen(ledger, &context.outbox, seen, &next).await? {
         return Ok(());
     }
     let end = LaneEnd::Rests {

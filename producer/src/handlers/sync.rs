@@ -2,6 +2,7 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::ports::{Members, ReadRuns};
 use pmp_sync_domain::records::Request;
 use pmp_sync_domain::retry::still_missed;
@@ -11,6 +12,7 @@ use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::receipts::Asked;
 use crate::run::begin::begin_run;
 use crate::run::retry::COMPARED;
+use crate::setup::Setup;
 
 /// The requests of one batch, which are served by one run.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct SyncRequests {
     requests: Vec<Request>,
     asked: Vec<Asked>,
     pub(crate) retries: Vec<(Asked, LinkRetry)>,
+    /// Lanes whose experiences others have changed, each with the change set.
+    pub(crate) edits: Vec<(Asked, LaneId, ChangeSetId)>,
 }
 
 impl SyncRequests {
@@ -59,6 +63,18 @@ impl SyncRequests {
         self.asked.push(asked);
     }
 
+    /// Adds the link of a lane that somebody else has changed.
+    fn add_edit(&mut self, asked: Asked, change_set: &ChangeSetId, scope: Scope) {
+        self.requests.push(Request {
+            kind: "outside-edit".to_owned(),
+            id: Some(change_set.to_string()),
+            scope: Some(scope.clone()),
+            ..Request::default()
+        });
+        self.scopes.push(scope);
+        self.asked.push(asked);
+    }
+
     fn add_everything(&mut self, asked: Asked, kind: &str, id: Option<String>) {
         self.asked.push(asked);
         self.scopes.push(Scope::default());
@@ -91,6 +107,38 @@ async fn add_retries<L: ReadRuns, A, M, O, S>(
     Ok(())
 }
 
+/// Adds the links of the lanes that others have changed. A change on an experience that no link serves is nobody's edit.
+async fn add_edits<L: ReadRuns, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    sync: &mut SyncRequests,
+) -> Result<(), RunError> {
+    let edits = std::mem::take(&mut sync.edits);
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let setup = match Setup::read(&context.ledger).await {
+        Ok(setup) => setup,
+        Err(error) if error.is_passing() => return Err(error),
+        Err(error) => {
+            tracing::error!(code = error.code(), %error, "an outside edit cannot be looked at");
+            return Ok(());
+        }
+    };
+    for (asked, lane, change_set) in edits {
+        match setup.link_of(&lane) {
+            Some(link) => {
+                let scope = Scope {
+                    members: vec![link.member.name.clone()],
+                    experiences: vec![lane.experience],
+                };
+                sync.add_edit(asked, &change_set, scope);
+            }
+            None => tracing::debug!(%lane, %change_set, "no link serves what somebody has changed"),
+        }
+    }
+    Ok(())
+}
+
 /// Serves the requests with one run, if there are any.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
@@ -98,6 +146,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
     deadline: Timestamp,
 ) -> Result<(), RunError> {
     add_retries(context, &mut sync).await?;
+    add_edits(context, &mut sync).await?;
     if sync.requests.is_empty() {
         return Ok(());
     }

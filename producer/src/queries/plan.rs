@@ -143,7 +143,7 @@ where
             match observe_lane(ledger, &connection, goal, context.now()).await {
                 Ok(seen) => {
                     let decision = decide_plan(&goal, &seen, None);
-                    let edited = outside_edits(ledger, &seen, context.now()).await;
+                    let edited = outside_edits(ledger, &seen, None).await;
                     preview_of(link, experience.clone(), seen, &decision, &edited)
                 }
                 Err(error) => failed(link, Some(experience.clone()), &error),

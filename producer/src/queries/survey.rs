@@ -18,7 +18,7 @@ use crate::claims::Claims;
 use crate::reach::{DesiredStates, read_management};
 use crate::reconcile::expired::or_expired;
 use crate::reconcile::listings::CachedListings;
-use crate::reconcile::observe::{edits_among, observe, observe_after};
+use crate::reconcile::observe::{edits_among, observe, observe_after, seen_before};
 use crate::setup::Setup;
 
 /// Links that are observed concurrently.
@@ -128,7 +128,8 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     let earlier = Some(changes);
     let mut seen = observe_after(ledger, member, &listings, goal, now, earlier).await?;
     let changes = seen.changes.take().unwrap_or_default();
-    let edited = edits_among(&seen, &changes, now);
+    let list = seen_before(ledger, &seen).await;
+    let edited = edits_among(&seen, &changes, list.as_ref(), None);
     let last: BTreeMap<_, _> = changes
         .into_iter()
         .map(|change| (change.product.clone(), change))

@@ -18,7 +18,7 @@ use super::hold::hold;
 use super::marks::{join, keep, mark_rest, mark_suspension, release};
 use super::observe::outside_edits;
 use super::outcome::{Attempt, LinkOutcome, ReconcileRequest};
-use super::remember::remember;
+use super::remember::remember_seen;
 use super::send::{Committed, ask_for_rules, commit, send, wake};
 use crate::context::Context;
 
@@ -52,7 +52,7 @@ where
     let edited = if goal.rollback {
         Edited::default()
     } else {
-        outside_edits(ledger, seen, context.now()).await
+        outside_edits(ledger, seen, Some(context.now())).await
     };
     let attempt = &Attempt {
         run,
@@ -85,8 +85,7 @@ async fn write<L: WriteRuns, A, M, O: Bus, S>(
     seen: &Observation,
     next: &LinkState,
 ) -> Result<bool, LinkError> {
-    let (ledger, bus) = (&context.ledger, &context.outbox);
-    remember(ledger, bus, &seen.lane, &seen.link_state, next).await
+    remember_seen(&context.ledger, &context.outbox, seen, next).await
 }
 
 async fn tell_suspended<L: WriteRuns, A, M, O: Bus, S: Clock>(

@@ -11,7 +11,7 @@ use pmp_sync_domain::run::LinkStatus;
 use super::expired::or_expired;
 use super::marks::{keep, mark_rest, release};
 use super::outcome::{Attempt, LinkOutcome};
-use super::remember::remember;
+use super::remember::remember_seen;
 use super::send::{Committed, ask_for_rules, commit, send};
 use crate::context::Context;
 
@@ -41,7 +41,7 @@ where
     let old = seen.link_state.hold.as_ref();
     let is_new = old.is_none_or(|old| !old.is_same(&hold));
     let next = after_hold(&attempt.goal, seen, &attempt.edited, hold, context.now());
-    if !remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await? {
+    if !remember_seen(ledger, &context.outbox, seen, &next).await? {
         return Ok(None);
     }
     let reasons = &seen.guards.reasons;

@@ -2,13 +2,13 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::drift::{Edited, Look};
-use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
+use pmp_sync_domain::error::{Kind, LinkError, ServiceError, UNREADABLE_ITEM};
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Lane, Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Draft, Goal, Observation, Reads, Records};
-use pmp_sync_domain::records::{Found, LastChange};
+use pmp_sync_domain::records::{Found, LastChange, SeenList};
 
 use super::expired::or_expired;
 use super::listings::Listings;
@@ -121,19 +121,20 @@ async fn read_member<C: ReadCatalog>(
     }
 }
 
-/// Finds the outside edits of a link. The products are read only if something differs, so that a
-/// link in sync costs no further read. If they cannot be read, the remembered edits stay: a link
-/// does not fail because of what only reports need.
+/// Finds the outside edits of a link. The products, and the list that was seen before, are read only if something differs, so that a
+/// link in sync costs no further read. If they cannot be read, the remembered edits stay: a link does not fail because of what only
+/// reports need. `now` is the time of the run that sees the edits; a query has none.
 pub(crate) async fn outside_edits<L: Products>(
     ledger: &L,
     seen: &Observation,
-    now: Timestamp,
+    now: Option<Timestamp>,
 ) -> Edited {
     if seen.plan.is_empty() && seen.report.left_alone.is_empty() {
         return Edited::default();
     }
+    let list = seen_before(ledger, seen).await;
     if let Some(changes) = &seen.changes {
-        return edits_among(seen, changes, now);
+        return edits_among(seen, changes, list.as_ref(), now);
     }
     let changes = match ledger.products(&seen.lane).await {
         Ok(changes) => changes.items,
@@ -141,21 +142,44 @@ pub(crate) async fn outside_edits<L: Products>(
             tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be determined: the lane's products cannot be read");
             return Edited {
                 since: seen.link_state.edited.clone(),
+                ..Edited::default()
             };
         }
     };
-    edits_among(seen, &changes, now)
+    edits_among(seen, &changes, list.as_ref(), now)
 }
 
-/// The outside edits among the last changes of the lane's products.
-pub(crate) fn edits_among(seen: &Observation, changes: &[LastChange], now: Timestamp) -> Edited {
+/// The member's list as a run saw it before, if it is another one now.
+pub(crate) async fn seen_before<L: Products>(ledger: &L, seen: &Observation) -> Option<SeenList> {
+    let before = seen.link_state.seen.as_ref()?;
+    if *before == SeenList::hash_of(&seen.actual) {
+        return None;
+    }
+    let list = ledger.seen_list(&seen.lane).await;
+    list.unwrap_or_else(|error| {
+        let code = error.is_unreadable().then_some(UNREADABLE_ITEM);
+        tracing::warn!(lane = %seen.lane, code, %error, "edits of products that pmp-sync never changed cannot be told: the list that was seen before cannot be read");
+        None
+    })
+}
+
+/// The outside edits among the last changes of the lane's products, and in the list that was seen before.
+pub(crate) fn edits_among(
+    seen: &Observation,
+    changes: &[LastChange],
+    list: Option<&SeenList>,
+    now: Option<Timestamp>,
+) -> Edited {
+    let before = &seen.link_state.edited;
     let look = Look {
         changes,
         actual: &seen.actual,
         state: seen.state(),
         plan: &seen.plan,
         report: &seen.report,
+        list,
+        before,
         at: seen.at,
     };
-    Edited::new(look.edits(), &seen.link_state.edited, now)
+    Edited::new(look.edits(), before, now)
 }

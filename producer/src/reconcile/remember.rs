@@ -2,10 +2,11 @@
 //! bus, and the next observation repeats that after an interruption. If the bus accepts nothing, no
 //! link fails: the notices wait in the ledger.
 
-use pmp_sync_domain::error::{Kind, LinkError};
+use pmp_sync_domain::error::{Kind, LinkError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Bus, WriteRuns};
-use pmp_sync_domain::records::LinkState;
+use pmp_sync_domain::reconcile::Observation;
+use pmp_sync_domain::records::{LinkState, SeenList};
 
 /// Writes a link state if it has changed, and announces what follows. Returns false if another
 /// writer was faster.
@@ -35,6 +36,28 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
         Err(error) if error.kind == Kind::Conflict => Ok(false),
         Err(error) => Err(LinkError::Ledger(error)),
     }
+}
+
+/// Like [`remember`], after an observation: also stores the member's list, if it is another one than before. It comes after the link
+/// state, which has the edits that the list tells: if the producer is interrupted in between, the older list tells them again.
+pub(crate) async fn remember_seen<L: WriteRuns, B: Bus>(
+    ledger: &L,
+    bus: &B,
+    seen: &Observation,
+    new: &LinkState,
+) -> Result<bool, LinkError> {
+    let (lane, old) = (&seen.lane, &seen.link_state);
+    if !remember(ledger, bus, lane, old, new).await? {
+        return Ok(false);
+    }
+    if new.seen != old.seen
+        && let Some(list) = SeenList::of(&seen.actual, seen.at)
+        && let Err(error) = ledger.put_seen_list(lane, &list).await
+    {
+        let code = error.is_unreadable().then_some(UNREADABLE_ITEM);
+        tracing::warn!(%lane, code, %error, "the member's list could not be stored: edits are told from the older one");
+    }
+    Ok(true)
 }
 
 /// Puts the recorded notices on the bus, and records that. What the bus does not accept is left to

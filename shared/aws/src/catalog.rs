@@ -4,6 +4,8 @@ pub mod admin;
 mod sets;
 mod terms;
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
@@ -266,6 +268,11 @@ impl ChangeSets for Catalog {
 
     async fn newest(&self, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
         sets::newest(&self.read.client, experience).await
+    }
+
+    async fn changed_by(&self, id: &ChangeSetId) -> Result<BTreeSet<ExperienceId>> {
+        let set = sets::describe(&self.read.client, id).await?;
+        Ok(sets::experiences(&set))
     }
 }
 

@@ -31,6 +31,9 @@ pub const LIVE: &str = "LIVE";
 /// Partition of the link states.
 pub const LINK_STATES: &str = "LINK_STATES";
 
+/// Partition of the members' lists as runs last saw them.
+pub const SEEN_LISTS: &str = "SEEN_LISTS";
+
 /// Partition of the member accounts that are being onboarded, or have been.
 pub const MEMBER: &str = "MEMBER";
 

@@ -17,6 +17,10 @@ pub enum Hint {
     ConfigApply,
     /// Preview the next run.
     Plan(Place),
+    /// Show outside edits, and who made them.
+    Drift(Place),
+    /// Print a service control policy that keeps others from changing member experiences.
+    Scp,
     /// Start a run.
     Sync(Place),
     /// Show runs and lanes, or one run.
@@ -93,6 +97,8 @@ impl Hint {
         let words = match self {
             Self::ConfigApply => words.all("config apply FILE"),
             Self::Plan(place) => words.all("plan").place(place),
+            Self::Drift(place) => words.all("drift").place(place),
+            Self::Scp => words.all("scp"),
             Self::Sync(place) => words.all("sync").place(place),
             Self::Status { run } => words.all("status").option("--run", run.as_ref()),
             Self::Holds => words.all("holds --products"),

@@ -7,22 +7,26 @@
 
 mod details;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::approval::Hold;
 use crate::error::FaultRecord;
-use crate::ids::{AccountId, ExperienceId, LaneId, MemberName};
+use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId};
 use crate::lane;
 use crate::lane::{LaneState, OtherInstallation, Phase};
-use crate::notify::details::QUARANTINED;
-use crate::records::{HeldMark, Mark, Notices, QuarantineMark};
+use crate::notify::details::{EDITED, QUARANTINED};
+use crate::policy::PolicySnapshot;
+use crate::records::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 use crate::time::elapsed;
-use crate::wire::events::{About, Condition, Ended, EndedBy, Notice, Recovered};
+use crate::wire::events::{About, Condition, EditedProduct, Ended, EndedBy, Notice, Recovered};
 
 /// The most quarantined products of one link that are remembered. Others are only counted.
 pub const MOST_QUARANTINED: usize = 500;
+
+/// The most outside edits of one link that are remembered as announced. Others are only counted.
+pub const MOST_EDITS: usize = 500;
 
 /// The most notices of one link that wait for the bus. While there are so many, nothing more is
 /// compared. What has changed by then is found once they are on the bus.
@@ -49,6 +53,17 @@ impl Subject {
     }
 }
 
+/// The outside edits of a link.
+#[derive(Debug, Clone, Copy)]
+pub struct Edits<'a> {
+    /// The products that are remembered, each with the time of the first run that saw the edit.
+    pub since: &'a BTreeMap<ProductId, Timestamp>,
+    /// Number of others.
+    pub beyond: usize,
+    /// The lists of the member experience.
+    pub actual: &'a PolicySnapshot,
+}
+
 /// What was observed of a link.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
@@ -68,6 +83,8 @@ pub struct Seen<'a> {
     pub is_done: bool,
     /// The quarantined changes, if they were read.
     pub quarantined: Option<&'a [lane::Quarantined]>,
+    /// The outside edits, if the experience was observed.
+    pub edits: Option<Edits<'a>>,
     /// True if the member experience was found in sync.
     pub in_sync: bool,
     /// Hours out of sync after which the link is stale. None if it is not expected to be in sync.
@@ -96,12 +113,14 @@ impl Notices {
         draft.end_block(seen);
         draft.end_quarantine(seen);
         draft.end_contest(seen);
+        draft.end_edits(seen);
         draft.end_staleness(seen);
         draft.recover();
         draft.begin_hold(seen);
         draft.begin_block(seen);
         draft.begin_quarantine(seen);
         draft.begin_contest(seen);
+        draft.begin_edits(seen);
         draft.begin_staleness(seen);
         draft.next
     }
@@ -198,6 +217,9 @@ impl<'a> Draft<'a> {
             let code = OtherInstallation::CODE;
             self.end(Condition::Contested, code, mark.since, by);
         }
+        if let Some(mark) = self.next.edited.take() {
+            self.end(Condition::Edited, EDITED, mark.since, by);
+        }
         if let Some(mark) = self.next.stale.take() {
             self.end(Condition::Stale, &mark.reason, mark.since, by);
         }
@@ -260,6 +282,17 @@ impl<'a> Draft<'a> {
         {
             let code = OtherInstallation::CODE;
             self.end(Condition::Contested, code, mark.since, EndedBy::Resolved);
+        }
+    }
+
+    /// While what was edited is changed back, it does not differ for a moment, and may differ again.
+    fn end_edits(&mut self, seen: &Seen<'_>) {
+        let is_over = |edits: Edits<'_>| edits.since.is_empty() && edits.beyond == 0;
+        if seen.is_done
+            && seen.edits.is_some_and(is_over)
+            && let Some(mark) = self.next.edited.take()
+        {
+            self.end(Condition::Edited, EDITED, mark.since, EndedBy::Resolved);
         }
     }
 
@@ -411,6 +444,42 @@ impl<'a> Draft<'a> {
         let about = self.about();
         let contested = details::contested(about, other);
         self.next.pending.push(Notice::Contested(contested));
+    }
+
+    fn begin_edits(&mut self, seen: &Seen<'_>) {
+        let edits = seen.edits.filter(|edits| !edits.since.is_empty());
+        let Some(edits) = edits else {
+            return;
+        };
+        let old = self.next.edited.take();
+        let (known, beyond, since) = match &old {
+            Some(mark) => (mark.products.clone(), mark.beyond, Some(mark.since)),
+            None => (BTreeSet::new(), 0, None),
+        };
+        let is_known = |(product, _): &(&ProductId, &Timestamp)| known.contains(*product);
+        let (kept, others): (Vec<_>, Vec<_>) = edits.since.iter().partition(is_known);
+        let first = others.iter().map(|(_, since)| **since).min();
+        let remembered = kept.iter().chain(&others).take(MOST_EDITS);
+        let products: BTreeSet<_> = remembered.map(|(product, _)| (*product).clone()).collect();
+        let count = edits.since.len() + edits.beyond;
+        self.next.edited = Some(EditMark {
+            since: since.or(first).unwrap_or(self.now),
+            beyond: count.saturating_sub(products.len()),
+            products,
+        });
+        // Products that are only counted are not known individually.
+        let new = (others.len() + edits.beyond).saturating_sub(beyond);
+        if new > 0 {
+            let about = self.about();
+            let products = others.iter().map(|(product, since)| EditedProduct {
+                product: (*product).clone(),
+                allowed: edits.actual.allowed().contains(*product),
+                since: **since,
+            });
+            let since = first.unwrap_or(self.now);
+            let edited = details::edited(about, products.collect(), (new, count), since);
+            self.next.pending.push(Notice::EditedOutside(edited));
+        }
     }
 
     fn begin_staleness(&mut self, seen: &Seen<'_>) {

@@ -23,7 +23,7 @@ use crate::link::Member;
 use crate::policy::PolicySnapshot;
 use crate::records::{
     DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
-    RunRecord, SetRecord, Suspensions,
+    RunRecord, SeenList, SetRecord, Suspensions,
 };
 use crate::wire::{ChangeMessage, Continuation, Event, LinkRetry, TickMessage};
 
@@ -93,6 +93,11 @@ pub trait ChangeSets: Send + Sync {
         &self,
         experience: &ExperienceId,
     ) -> impl Future<Output = Result<Vec<StartedSet>>> + Send;
+    /// Reads which experiences a change set changes, whoever started it: at most 20, as it has 20 changes.
+    fn changed_by(
+        &self,
+        id: &ChangeSetId,
+    ) -> impl Future<Output = Result<BTreeSet<ExperienceId>>> + Send;
 }
 
 /// How a claimed change was closed.
@@ -155,6 +160,8 @@ pub trait Products: Send + Sync {
     /// Reads the last change of every product that was ever changed on a lane, with strong
     /// consistency.
     fn products(&self, lane: &LaneId) -> impl Future<Output = Result<Found<LastChange>>> + Send;
+    /// Reads the member's list as a run last saw it.
+    fn seen_list(&self, lane: &LaneId) -> impl Future<Output = Result<Option<SeenList>>> + Send;
 }
 
 /// What became of a change that was to be quarantined.
@@ -299,6 +306,12 @@ pub trait WriteRuns: ReadRuns {
         lane: &LaneId,
         lists: &PolicySnapshot,
         now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Stores the member's list as a run has seen it.
+    fn put_seen_list(
+        &self,
+        lane: &LaneId,
+        list: &SeenList,
     ) -> impl Future<Output = Result<()>> + Send;
     /// Stores the listing of a product.
     fn put_live(&self, record: &LiveRecord) -> impl Future<Output = Result<()>> + Send;

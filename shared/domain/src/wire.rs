@@ -25,7 +25,9 @@ pub use self::dead_letters::{
 };
 pub use self::envelope::{ChangeSetEvent, Envelope, Event, Unreadable, event};
 pub use self::names::*;
-pub use self::request::{Continuation, Scope, SyncRequest, lane_settled, sync_requested};
+pub use self::request::{
+    Continuation, Scope, SyncRequest, lane_edited, lane_settled, sync_requested,
+};
 pub use self::retry::LinkRetry;
 pub use self::trigger::Trigger;
 

@@ -1,5 +1,7 @@
 //! The catalog of the fakes, as one account sees it.
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
@@ -150,5 +152,16 @@ impl ChangeSets for OrgCatalog {
             started: Some(set.started),
         });
         effect.answer(sets.collect())
+    }
+
+    async fn changed_by(&self, id: &ChangeSetId) -> Result<BTreeSet<ExperienceId>> {
+        let effect = self.world.call("DescribeChangeSet", id.as_str()).await?;
+        let inner = self.world.lock();
+        let mut sets = inner.experiences.change_sets.iter();
+        let set = sets.find(|set| set.id == *id).ok_or_else(|| {
+            let words = "no such change set";
+            ServiceError::new("DescribeChangeSet", id.to_string(), Kind::NotFound, words)
+        })?;
+        effect.answer(BTreeSet::from([set.experience.clone()]))
     }
 }

@@ -16,7 +16,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::records::{
     Answers, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, Receipt,
-    RunRecord, SetRecord, Suspensions,
+    RunRecord, SeenList, SetRecord, Suspensions,
 };
 
 /// The item of one product on one lane.
@@ -87,6 +87,8 @@ pub struct MemoryLedger {
     pub link_states: BTreeMap<LaneId, LinkState>,
     /// The members' lists before runs.
     pub lists: BTreeMap<(RunId, LaneId), PolicySnapshot>,
+    /// The members' lists as runs last saw them.
+    pub seen_lists: BTreeMap<LaneId, SeenList>,
     /// The listings of products.
     pub live: Answers,
     /// The suspensions.

@@ -102,6 +102,8 @@ words! {
         Quarantined "quarantined" "!" "Quarantined",
         /// Another installation changes the same experience.
         Contested "contested" "⇄" "Contested",
+        /// Somebody else has changed products of a member experience.
+        Edited "edited" "✎" "Edited outside",
         /// Messages that cannot be processed.
         DeadLetters "dead_letters" "✉" "Dead letters",
         /// Everything, a member or a link is suspended.

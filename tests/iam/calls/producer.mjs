@@ -7,7 +7,7 @@ const LANE = `LANE#${MEMBER}#exp-1`
 const PARTITIONS = ['CONFIG', 'RUN', 'RUN#01J0000000000000000000000A', 'LINK_STATES', 'LIVE', 'LANES', LANE]
 const log = `arn:aws:logs:us-east-1:${management.account}:log-group:/aws/lambda/pmp-sync-producer:log-stream:one`
 const entity = (type, id, account = ORGANIZATION) => `arn:aws:aws-marketplace:us-east-1:${account}:AWSMarketplace/${type}/${id}`
-const ANNOUNCED = ['Held', 'Blocked', 'Quarantined', 'Contested', 'Member Stale', 'Recovered', 'Sync Completed']
+const ANNOUNCED = ['Held', 'Blocked', 'Quarantined', 'Contested', 'Edited Outside', 'Member Stale', 'Recovered', 'Sync Completed']
 const ledger = (action, partition, index = '') =>
   call(producer, `dynamodb:${action}`, `${resources.Ledger.arn}${index}`, { 'dynamodb:LeadingKeys': [partition] })
 

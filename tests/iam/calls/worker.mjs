@@ -44,5 +44,12 @@ export const workerCalls = [
       'events:source': ['pmp-sync'],
       'events:detail-type': ['Lane Settled']
     })
+  ],
+  [
+    'reports an outside edit',
+    call(workerThere, 'events:PutEvents', management.resources.Bus.arn, {
+      'events:source': ['pmp-sync'],
+      'events:detail-type': ['Lane Edited']
+    })
   ]
 ]

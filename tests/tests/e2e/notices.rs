@@ -39,7 +39,7 @@ impl Ears {
         let bus = queue(&sqs, &format!("{name}-heard")).await;
         let topic = queue(&sqs, &format!("{name}-told")).await;
         let events = aws_sdk_eventbridge::Client::new(&config);
-        let pattern = r#"{"source":["pmp-sync"],"detail-type":["Held","Blocked","Quarantined","Contested","Member Stale","Recovered","Sync Completed"]}"#;
+        let pattern = r#"{"source":["pmp-sync"],"detail-type":["Held","Blocked","Quarantined","Contested","Edited Outside","Member Stale","Recovered","Sync Completed"]}"#;
         let rule = format!("{name}-heard");
         let made = events.put_rule().name(&rule).event_bus_name(name);
         made.event_pattern(pattern).send().await.unwrap();

@@ -202,6 +202,10 @@ checks! {
         "no link is frozen"
         "remove `frozen` from the link in the configuration and apply it"
         "dynamodb:Query";
+    OutsideEdits "outside-edits" Runs
+        "nobody else has changed what is governed"
+        "see who it was with `pmp-sync drift`; reserve such changes with the policy of `pmp-sync scp`"
+        "dynamodb:Query";
     ManagementExperience "management-experience" Members
         "each management experience can be read, is enabled and not archived"
         "enable or revive it, or name another one in the configuration"

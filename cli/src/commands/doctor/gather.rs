@@ -227,6 +227,10 @@ async fn links(context: &Context) -> Result<Vec<LinkSeen>> {
         name: known.name(),
         holds: known.holds().cloned().collect(),
         frozen_since: known.link_state.frozen_since,
+        edited: (
+            known.link_state.edited.len() + known.link_state.edited_beyond,
+            known.link_state.edited.values().min().copied(),
+        ),
         lane: known.lane,
     });
     Ok(seen.collect())

@@ -47,6 +47,8 @@ pub(crate) struct LinkSeen {
     pub(crate) lane: LaneId,
     pub(crate) holds: Vec<Hold>,
     pub(crate) frozen_since: Option<Timestamp>,
+    /// Products that somebody else has changed, and since when the first of them has been known.
+    pub(crate) edited: (usize, Option<Timestamp>),
 }
 
 /// What was seen.
@@ -351,6 +353,19 @@ fn links(facts: &Facts, now: Timestamp) -> Vec<Finding> {
                 Some(Finding::warn(Check::Frozen, seen).about(&link.name))
             });
             frozen.collect()
+        },
+        all,
+    ));
+    found.extend(each(
+        Check::OutsideEdits,
+        &facts.links,
+        |links| {
+            let edited = links.iter().filter(|link| link.edited.0 > 0).map(|link| {
+                let (products, since) = (count(link.edited.0, "product"), time(link.edited.1));
+                let seen = format!("{products}, seen since {since}");
+                Finding::warn(Check::OutsideEdits, seen).about(&link.name)
+            });
+            edited.collect()
         },
         all,
     ));

@@ -72,6 +72,7 @@ fn facts() -> Facts {
             lane: lane(),
             holds: Vec::new(),
             frozen_since: None,
+            edited: (0, None),
         }]),
         unreadable: Vec::new(),
     }

@@ -135,6 +135,13 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
         line(&format!("  held        since {since} by run {}", hold.run))?;
         line(&words(hold, &flags.approve(hold, &lane.experience, None)))?;
     }
+    if !link.edited.is_empty() {
+        let edited = output::edited(link.edited.len(), link.edited_since);
+        line(&format!("  edited      by somebody else: {edited}"))?;
+        for product in &link.edited {
+            line(&format!("  edited {product}"))?;
+        }
+    }
     for change in plan.changes() {
         line(&format!("  {} {}", change.action, change.product))?;
     }

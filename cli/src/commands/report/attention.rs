@@ -34,6 +34,7 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
             all.extend(held(link, &lane, gathered));
             all.extend(facts.and_then(|facts| quarantined(link, facts, gathered)));
             all.extend(facts.and_then(|facts| contested(link, &lane, facts, gathered)));
+            all.extend(edited(link, &lane, gathered));
         }
         all.extend(stale(link, shown, gathered));
     }
@@ -212,6 +213,25 @@ fn contested(
         command: Some(gathered.flags.line(&suspend)),
         since: Some(other.seen),
         ..item(AttentionKind::Contested, link)
+    })
+}
+
+fn edited(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Option<Attention> {
+    let known = gathered.known(lane)?;
+    let edited = &known.link_state.edited;
+    let since = edited.values().min().copied()?;
+    let count = output::count(edited.len() + known.link_state.edited_beyond, "product");
+    let mut message = vec![format!("Somebody else has changed {count}.")];
+    message.extend(edited.keys().take(MOST_TOLD).map(ToString::to_string));
+    let drift = Hint::Drift(Place::link(&link.member, &lane.experience));
+    Some(Attention {
+        message,
+        what_to_do: Some(
+            "see who it was, and keep others from changing what is governed".to_owned(),
+        ),
+        command: Some(gathered.flags.line(&drift)),
+        since: Some(since),
+        ..item(AttentionKind::Edited, link)
     })
 }
 

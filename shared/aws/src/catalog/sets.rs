@@ -207,6 +207,16 @@ fn products(change: &ChangeSummary) -> Option<BTreeSet<ProductId>> {
     Some(details.products.into_iter().flat_map(|of| of.ids).collect())
 }
 
+/// The experiences that the change set changes. Its entities have a revision behind the id once it has succeeded.
+pub(super) fn experiences(answer: &DescribeChangeSetOutput) -> BTreeSet<ExperienceId> {
+    let entities = answer.change_set().iter().filter_map(ChangeSummary::entity);
+    let of_experience =
+        entities.filter(|entity| entity.r#type().split('@').next() == Some("Experience"));
+    let ids = of_experience.filter_map(|entity| entity.identifier());
+    let ids = ids.filter_map(|id| ExperienceId::new(id.split('@').next()?).ok());
+    ids.collect()
+}
+
 /// What the change set changes. None if the answer does not say it.
 fn content(answer: &DescribeChangeSetOutput) -> Option<SetContent> {
     if answer.change_set().is_empty() {

@@ -6,11 +6,11 @@ use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Lanes, Products, Result};
-use pmp_sync_domain::records::{Found, LastChange};
+use pmp_sync_domain::records::{Found, LastChange, SeenList};
 use serde::Deserialize;
 
 use super::{Item, Ledger, from_item, from_items, text, to_item};
-use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SK, STATE};
+use crate::keys::{self, OPEN_INDEX, OPEN_PREFIX, PK, QUARANTINE_PREFIX, SEEN_LISTS, SK, STATE};
 use crate::service_error;
 
 /// The optional fields of a state, which an update must remove by name.
@@ -116,6 +116,11 @@ impl Products for Ledger {
         let [from, to] = keys::PRODUCTS;
         let items = self.between(&keys::lane(lane), from, to).await?;
         Ok(from_items("Query", items))
+    }
+
+    async fn seen_list(&self, lane: &LaneId) -> Result<Option<SeenList>> {
+        let item = self.get(SEEN_LISTS, &keys::lane_entry(lane)).await?;
+        item.map(|item| from_item("GetItem", item)).transpose()
     }
 }
 

@@ -12,7 +12,8 @@ use pmp_sync_domain::lane::Quarantined;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
-    DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, Suspensions,
+    DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, SeenList,
+    Suspensions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,8 @@ use super::{
     Ledger, MOST_PAGES, NOT_NEWER, SCHEMA_FIELD, from_item, from_items, schema, text, to_item,
 };
 use crate::keys::{
-    self, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SK, SUSPENSIONS,
+    self, CONFIG, CURRENT, LANES, LAST_RUN, OPEN_INDEX, OPEN_RANK, PK, RUN, SEEN_LISTS, SK,
+    SUSPENSIONS,
 };
 use crate::service_error;
 
@@ -288,6 +290,11 @@ impl WriteRuns for Ledger {
         now: Timestamp,
     ) -> Result<()> {
         self.store_lists(run, lane, lists, now).await
+    }
+
+    async fn put_seen_list(&self, lane: &LaneId, list: &SeenList) -> Result<()> {
+        self.put(SEEN_LISTS, &keys::lane_entry(lane), list, None)
+            .await
     }
 
     async fn put_live(&self, record: &LiveRecord) -> Result<()> {

@@ -4,7 +4,7 @@
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
     DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Onboarding,
-    Receipt, RunRecord, SetRecord, Suspensions,
+    Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ const LINK_STATE: &str = include_str!("../../fixtures/link-state-1.json");
 const LINK_STATE_NOTICED: &str = include_str!("../../fixtures/link-state-1-b.json");
 const LINK_STATE_BOUNDED: &str = include_str!("../../fixtures/link-state-1-c.json");
 const LINK_STATE_CONTESTED: &str = include_str!("../../fixtures/link-state-1-d.json");
+const LINK_STATE_EDITED: &str = include_str!("../../fixtures/link-state-1-e.json");
+const SEEN_LIST: &str = include_str!("../../fixtures/seen-list-1.json");
 const RECEIPT: &str = include_str!("../../fixtures/receipt-1.json");
 const RUN_HANDED_ON: &str = include_str!("../../fixtures/run-1-e.json");
 const RUN_OF_A_RETRY: &str = include_str!("../../fixtures/run-1-f.json");
@@ -88,6 +90,8 @@ fn what_is_remembered_of_a_link_is_kept() {
     kept::<LinkState>(LINK_STATE_NOTICED);
     kept::<LinkState>(LINK_STATE_BOUNDED);
     kept::<LinkState>(LINK_STATE_CONTESTED);
+    kept::<LinkState>(LINK_STATE_EDITED);
+    kept::<SeenList>(SEEN_LIST);
 }
 
 #[test]

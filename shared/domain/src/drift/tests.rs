@@ -45,6 +45,8 @@ fn edits_of(changes: &[LastChange], state: &LaneState, seconds: i64) -> Vec<Prod
         state,
         plan: &plan,
         report: &report,
+        list: None,
+        before: &BTreeMap::new(),
         at: at(seconds),
     };
     look.edits().into_iter().collect()
@@ -107,6 +109,8 @@ fn what_is_left_alone_may_be_edited_as_well() {
         state: &LaneState::default(),
         plan: &plan,
         report: &report,
+        list: None,
+        before: &BTreeMap::new(),
         at: at(1_000),
     };
     assert_eq!(look.edits(), BTreeSet::from([p("a")]));
@@ -151,15 +155,19 @@ fn what_has_only_just_ended_is_no_edit_yet() {
 
 #[test]
 fn an_edit_keeps_since_when_it_was_seen_and_begins_anew_after_it_was_put_right() {
-    let first = Edited::new(BTreeSet::from([p("a"), p("b")]), &BTreeMap::new(), at(1));
+    let first = Edited::new(
+        BTreeSet::from([p("a"), p("b")]),
+        &BTreeMap::new(),
+        Some(at(1)),
+    );
     assert_eq!(first.first(), Some(at(1)));
     let (kept, beyond) = first.kept();
     assert_eq!((kept.len(), beyond), (2, 0));
-    let second = Edited::new(BTreeSet::from([p("b"), p("c")]), &kept, at(2));
+    let second = Edited::new(BTreeSet::from([p("b"), p("c")]), &kept, Some(at(2)));
     let expected = BTreeMap::from([(p("b"), at(1)), (p("c"), at(2))]);
     assert_eq!(second.since, expected);
     assert_eq!(second.products(), [p("b"), p("c")]);
-    let third = Edited::new(BTreeSet::from([p("a")]), &second.kept().0, at(3));
+    let third = Edited::new(BTreeSet::from([p("a")]), &second.kept().0, Some(at(3)));
     assert_eq!(third.first(), Some(at(3)));
     assert_eq!(Edited::default().first(), None);
 }
@@ -170,10 +178,10 @@ fn a_thousand_edits_are_remembered_the_oldest_first_and_the_others_counted() {
         let ids = (0..count).map(|number| p(&format!("{prefix}-{number:04}")));
         ids.collect()
     };
-    let old = Edited::new(products("z", 10), &BTreeMap::new(), at(1));
+    let old = Edited::new(products("z", 10), &BTreeMap::new(), Some(at(1)));
     let mut all = products("a", MOST_EDITED);
     all.extend(products("z", 10));
-    let more = Edited::new(all, &old.kept().0, at(2));
+    let more = Edited::new(all, &old.kept().0, Some(at(2)));
     assert_eq!(more.since.len(), MOST_EDITED + 10);
     let (kept, beyond) = more.kept();
     assert_eq!((kept.len(), beyond), (MOST_EDITED, 10));
@@ -190,4 +198,108 @@ fn the_item_is_read_as_the_worker_writes_it() {
         (Action::Deny, ChangeState::Applied)
     );
     assert!(change.is_done() && change.change_set.is_some());
+}
+
+/// The member allows `b` and `d`, the management experience `a` and `b`; the list was seen at 100.
+fn edits_since(
+    list: Option<&[&str]>,
+    changes: &[LastChange],
+    before: &[(&str, i64)],
+    seconds: i64,
+) -> Vec<ProductId> {
+    let desired = PolicySnapshot::new([p("a"), p("b")], []);
+    let actual = PolicySnapshot::new([p("b"), p("d")], []);
+    let (view, policy) = (LaneView::default(), LinkPolicy::default());
+    let (plan, report) = plan(&desired, &actual, &view, &policy);
+    let list = list.map(|list| {
+        let policy = PolicySnapshot::new(list.iter().map(|product| p(product)), []);
+        SeenList::of(&policy, at(100)).unwrap()
+    });
+    let before = before
+        .iter()
+        .map(|(product, since)| (p(product), at(*since)));
+    let look = Look {
+        changes,
+        actual: &actual,
+        state: &LaneState::default(),
+        plan: &plan,
+        report: &report,
+        list: list.as_ref(),
+        before: &before.collect(),
+        at: at(seconds),
+    };
+    look.edits().into_iter().collect()
+}
+
+#[test]
+fn a_product_that_pmp_sync_never_changed_was_edited_if_it_has_come_or_gone_since_the_list_was_seen()
+{
+    assert_eq!(edits_since(Some(&["b"]), &[], &[], 200), [p("d")]);
+    assert_eq!(
+        edits_since(Some(&["a", "b"]), &[], &[], 200),
+        [p("a"), p("d")]
+    );
+    // It was so before, or nothing is known of before.
+    assert_eq!(edits_since(Some(&["b", "d"]), &[], &[], 200), []);
+    assert_eq!(edits_since(None, &[], &[], 200), []);
+    // What is as it should be counts for nothing.
+    assert_eq!(edits_since(Some(&["d"]), &[], &[], 200), []);
+}
+
+#[test]
+fn an_edit_within_a_minute_of_a_sync_is_seen_in_the_list_that_was_seen_after_it() {
+    let changes = [LastChange {
+        closed_at: Some(at(99)),
+        ..last("a", Action::Allow, ChangeState::Applied)
+    }];
+    assert_eq!(
+        edits_since(Some(&["a", "b", "d"]), &changes, &[], 110),
+        [p("a")]
+    );
+    // Without the list nobody knows whether the catalog shows the old lists still.
+    assert_eq!(edits_since(None, &changes, &[], 110), []);
+}
+
+#[test]
+fn what_a_change_of_the_lane_did_since_the_list_was_seen_is_no_edit() {
+    let of = |closed: i64| LastChange {
+        closed_at: Some(at(closed)),
+        ..last("d", Action::Allow, ChangeState::Applied)
+    };
+    assert_eq!(edits_since(Some(&["b"]), &[of(150)], &[], 200), []);
+    // The clocks of two accounts may be apart.
+    assert_eq!(edits_since(Some(&["b"]), &[of(-190)], &[], 200), []);
+    assert_eq!(edits_since(Some(&["b"]), &[of(-210)], &[], 200), [p("d")]);
+}
+
+#[test]
+fn an_edit_stays_one_while_it_differs_and_nothing_of_ours_was_done_to_it() {
+    assert_eq!(
+        edits_since(Some(&["b", "d"]), &[], &[("d", 50)], 200),
+        [p("d")]
+    );
+    // It does not differ any more.
+    assert_eq!(edits_since(Some(&["b", "d"]), &[], &[("b", 50)], 200), []);
+    let ours = LastChange {
+        closed_at: Some(at(60)),
+        ..last("d", Action::Allow, ChangeState::Applied)
+    };
+    assert_eq!(
+        edits_since(Some(&["b", "d"]), &[ours], &[("d", 50)], 200),
+        []
+    );
+}
+
+#[test]
+fn a_query_sees_an_edit_for_nobody() {
+    let edits = || BTreeSet::from([p("a"), p("b")]);
+    let known = BTreeMap::from([(p("a"), at(1))]);
+    let asked = Edited::new(edits(), &known, None);
+    assert_eq!(
+        (asked.first(), asked.products()),
+        (Some(at(1)), vec![p("a"), p("b")])
+    );
+    assert_eq!(asked.since.get(&p("b")), None);
+    let seen = Edited::new(edits(), &known, Some(at(9)));
+    assert_eq!(seen.since.get(&p("b")), Some(&at(9)));
 }

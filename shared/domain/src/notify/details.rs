@@ -12,12 +12,15 @@ use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::time::elapsed;
 use crate::wire::events::{
-    About, Blocked, Cause, Condition, Contested, Ended, EndedBy, Held, MOST_LISTED, MemberStale,
-    Quarantined, QuarantinedProduct, SyncCompleted,
+    About, Blocked, Cause, Condition, Contested, EditedOutside, EditedProduct, Ended, EndedBy,
+    Held, MOST_LISTED, MemberStale, Quarantined, QuarantinedProduct, SyncCompleted,
 };
 
 /// The reason code of a quarantine.
 pub(super) const QUARANTINED: &str = "PMS-6001";
+
+/// The reason code of outside edits.
+pub(super) const EDITED: &str = "PMS-6003";
 
 /// Limit for the service's message on one product, in characters.
 const MOST_WORDS: usize = 300;
@@ -156,6 +159,39 @@ pub(super) fn contested(about: About, other: &OtherInstallation) -> Contested {
         reason: OtherInstallation::CODE.to_owned(),
         installation: other.installation.clone(),
         change_set: other.change_set.clone(),
+    }
+}
+
+pub(super) fn edited(
+    about: About,
+    mut products: Vec<EditedProduct>,
+    (new, count): (usize, usize),
+    since: Timestamp,
+) -> EditedOutside {
+    products.truncate(MOST_LISTED);
+    let first = products.first().map_or_else(String::new, |first| {
+        let how = if first.allowed {
+            "allowed"
+        } else {
+            "not allowed any more"
+        };
+        format!("; the first is {}, which is {how}", first.product)
+    });
+    let message = format!(
+        "Somebody else has changed {new} products of {}, {count} differ for that reason{first}.",
+        about.link()
+    );
+    let link = Place::link(&about.member, &about.experience);
+    let what_to_do = Advice::by("see who it was", Hint::Drift(link.clone()))
+        .or_by("see what becomes of it", Hint::Plan(link))
+        .or_by("keep others from changing what is governed", Hint::Scp);
+    EditedOutside {
+        about: about.says(message, &what_to_do),
+        since,
+        reason: EDITED.to_owned(),
+        new,
+        count,
+        products,
     }
 }
 

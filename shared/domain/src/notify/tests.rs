@@ -17,7 +17,7 @@ use crate::policy::Action;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::wire::events::{
-    Blocked, Contested, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted,
+    Blocked, Contested, EditedOutside, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted,
 };
 
 const HOUR: i64 = 3600;
@@ -99,6 +99,7 @@ struct World {
     state: LaneState,
     is_done: bool,
     quarantined: Vec<lane::Quarantined>,
+    edited: BTreeMap<ProductId, Timestamp>,
     in_sync: bool,
     stale_after_hours: Option<u32>,
     /// The runs that changes were claimed under so far.
@@ -117,6 +118,7 @@ impl World {
             state: LaneState::default(),
             is_done: true,
             quarantined: Vec::new(),
+            edited: BTreeMap::new(),
             in_sync: false,
             stale_after_hours: Some(24),
             claims: 0,
@@ -135,6 +137,11 @@ impl World {
             state: &self.state,
             is_done: self.is_done,
             quarantined: self.fault.is_none().then_some(self.quarantined.as_slice()),
+            edits: self.fault.is_none().then_some(Edits {
+                since: &self.edited,
+                beyond: 0,
+                actual: &PolicySnapshot::default(),
+            }),
             in_sync: self.in_sync,
             stale_after_hours: self.stale_after_hours,
         })
@@ -306,6 +313,7 @@ fn the_details_of_events_keep_their_form() {
     kept::<Held>(include_str!("../../fixtures/events/held-1.json"));
     kept::<Blocked>(include_str!("../../fixtures/events/blocked-1.json"));
     kept::<Quarantined>(include_str!("../../fixtures/events/quarantined-1.json"));
+    kept::<EditedOutside>(include_str!("../../fixtures/events/edited-outside-1.json"));
     kept::<Contested>(include_str!("../../fixtures/events/contested-1.json"));
     kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
     kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));

@@ -13,10 +13,10 @@ use crate::guard::{GuardName, HoldReason};
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
 use crate::link::{Link, is_expected_in_sync};
-use crate::notify::{Seen, Subject};
+use crate::notify::{Edits, Seen, Subject};
 use crate::plan::Plan;
 use crate::policy::Action;
-use crate::records::{LinkState, Notices};
+use crate::records::{LinkState, Notices, SeenList};
 
 /// The state after an observation without a hold.
 pub fn after_observing(
@@ -32,7 +32,7 @@ pub fn after_observing(
         }
         return announcing(goal, seen, next, now);
     }
-    remember_edits(&mut next, edited);
+    remember_edits(&mut next, seen, edited);
     next.hold = None;
     next.observed_since.get_or_insert(now);
     if seen.course == Course::InSync && goal.policy.mode.denies() && !goal.policy.frozen {
@@ -91,7 +91,7 @@ pub fn after_hold(
     now: Timestamp,
 ) -> LinkState {
     let mut next = observed(goal, seen, now);
-    remember_edits(&mut next, edited);
+    remember_edits(&mut next, seen, edited);
     if !seen.guards.approved {
         next.grant = None;
     }
@@ -107,7 +107,7 @@ pub fn after_suspension(
     now: Timestamp,
 ) -> LinkState {
     let mut next = seen.link_state.clone();
-    remember_edits(&mut next, edited);
+    remember_edits(&mut next, seen, edited);
     announcing(goal, seen, next, now)
 }
 
@@ -135,6 +135,7 @@ pub fn notices_of_fault(
         state,
         is_done: false,
         quarantined: None,
+        edits: None,
         in_sync: false,
         stale_after_hours: stale_after_hours(link, state),
     })
@@ -172,8 +173,9 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
     next
 }
 
-fn remember_edits(next: &mut LinkState, edited: &Edited) {
+fn remember_edits(next: &mut LinkState, seen: &Observation, edited: &Edited) {
     (next.edited, next.edited_beyond) = edited.kept();
+    next.seen = Some(SeenList::hash_of(&seen.actual));
 }
 
 fn announcing(goal: &Goal<'_>, seen: &Observation, next: LinkState, now: Timestamp) -> LinkState {
@@ -189,6 +191,11 @@ fn announcing(goal: &Goal<'_>, seen: &Observation, next: LinkState, now: Timesta
         state,
         is_done: !is_busy(state, &seen.before.open),
         quarantined: Some(&seen.quarantine.wanted),
+        edits: Some(Edits {
+            since: &next.edited,
+            beyond: next.edited_beyond,
+            actual: &seen.actual,
+        }),
         in_sync: seen.is_in_sync(),
         stale_after_hours: stale_after_hours(goal.link, state),
     });

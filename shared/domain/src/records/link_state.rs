@@ -82,6 +82,9 @@ pub struct LinkState {
     /// Number of outside edits beyond those that are remembered.
     #[serde(default, skip_serializing_if = "is_none_of_them")]
     pub edited_beyond: usize,
+    /// Hash of the member's allowed products as a run last saw them. [`SeenList`](super::SeenList) has the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
     /// When a run first saw the link frozen. None if it is not frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_since: Option<Timestamp>,

@@ -44,6 +44,18 @@ pub struct QuarantineMark {
     pub beyond: usize,
 }
 
+/// Outside edits that have been announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditMark {
+    /// When the first of them was seen.
+    pub since: Timestamp,
+    /// The products.
+    pub products: BTreeSet<ProductId>,
+    /// Number of products beyond those that are remembered.
+    #[serde(default)]
+    pub beyond: usize,
+}
+
 /// What has been announced of a link and still applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
@@ -68,6 +80,9 @@ pub struct Notices {
     /// The announced other installation that changes the same experience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested: Option<Mark<InstallationId>>,
+    /// The announced outside edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<EditMark>,
     /// The announced staleness, with the time since which the link was not in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Mark<String>>,
@@ -92,6 +107,7 @@ impl Notices {
             (Condition::Blocked, self.blocked.is_some()),
             (Condition::Quarantined, self.quarantined.is_some()),
             (Condition::Contested, self.contested.is_some()),
+            (Condition::Edited, self.edited.is_some()),
             (Condition::Stale, self.stale.is_some()),
         ];
         let standing = all.into_iter().filter(|(_, stands)| *stands);

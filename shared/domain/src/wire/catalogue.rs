@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::approval::ApprovalDetail;
 use super::dead_letters::DeadLetterDetail;
-use super::events::{Blocked, Contested, Held, MemberStale, Quarantined, Recovered, SyncCompleted};
-use super::names::{
-    APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, HELD, LANE_SETTLED, MEMBER_STALE,
-    QUARANTINED, RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED,
-    SYNC_COMPLETED, SYNC_REQUESTED,
+use super::events::{
+    Blocked, Contested, EditedOutside, Held, MemberStale, Quarantined, Recovered, SyncCompleted,
 };
-use super::request::{SettledDetail, SyncDetail};
+use super::names::{
+    APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, EDITED_OUTSIDE, HELD, LANE_EDITED,
+    LANE_SETTLED, MEMBER_STALE, QUARANTINED, RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED,
+    RESTORE_REQUESTED, SYNC_COMPLETED, SYNC_REQUESTED,
+};
+use super::request::{EditedDetail, SettledDetail, SyncDetail};
 use crate::SCHEMA;
 use crate::schema::tidy;
 
@@ -93,6 +95,11 @@ pub fn all() -> Vec<EventKind> {
             written::<Contested>(),
         ),
         told(
+            EDITED_OUTSIDE,
+            "somebody else has changed products of a member experience, or further ones",
+            written::<EditedOutside>(),
+        ),
+        told(
             MEMBER_STALE,
             "a link was last known in sync longer ago than `[notify] stale_after_hours`",
             written::<MemberStale>(),
@@ -131,6 +138,14 @@ pub fn all() -> Vec<EventKind> {
                 LANE_SETTLED,
                 "a lane rests, or its member's own rules have changed",
                 read::<SettledDetail>(),
+            )
+        },
+        EventKind {
+            by: By::Worker,
+            ..asked(
+                LANE_EDITED,
+                "a change set that pmp-sync did not start has changed a member experience",
+                read::<EditedDetail>(),
             )
         },
     ]

@@ -16,6 +16,8 @@ pub struct ChangeSetEvent {
     pub id: ChangeSetId,
     /// Its name. The names of our change sets contain the lane.
     pub name: String,
+    /// True if it has succeeded. Otherwise it has changed nothing.
+    pub succeeded: bool,
 }
 
 impl ChangeSetEvent {
@@ -147,6 +149,7 @@ impl Envelope {
         Ok(ChangeSetEvent {
             id: detail.change_set_id,
             name: detail.change_set_name,
+            succeeded: self.detail_type == "Change Set Succeeded",
         })
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, event};
 use super::names::{
-    BLOCKED, CONTESTED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
 };
 use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
@@ -164,6 +164,39 @@ pub struct Contested {
     pub change_set: ChangeSetId,
 }
 
+/// A product that somebody else has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EditedProduct {
+    /// Its id in AWS Marketplace.
+    pub product: ProductId,
+    /// True if the member allows it now, false if it does not any more.
+    pub allowed: bool,
+    /// When a run first saw it.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+}
+
+/// `Edited Outside`: somebody else has changed products of the member experience, so that they are not as the link wants them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EditedOutside {
+    /// The link, and the event in words.
+    #[serde(flatten)]
+    pub about: About,
+    /// When the first of these edits was seen.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// Always `PMS-6003`.
+    pub reason: String,
+    /// Number of products that were edited since the last event.
+    pub new: usize,
+    /// Number of all products that differ because of an outside edit.
+    pub count: usize,
+    /// The newly edited products, 50 at most.
+    pub products: Vec<EditedProduct>,
+}
+
 /// `Member Stale`: the link was last in sync longer ago than `[notify] stale_after_hours`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -199,6 +232,8 @@ pub enum Condition {
     Quarantined,
     /// Another installation changes the same experience.
     Contested,
+    /// Somebody else has changed products of the member experience.
+    Edited,
     /// It was last in sync too long ago.
     Stale,
 }
@@ -208,6 +243,7 @@ closed_list!(Condition, "condition", {
     Blocked => "blocked",
     Quarantined => "quarantined",
     Contested => "contested",
+    Edited => "edited",
     Stale => "stale",
 });
 
@@ -246,7 +282,7 @@ pub struct Ended {
     pub ended_by: EndedBy,
 }
 
-/// `Recovered`: a state that was announced as held, blocked, quarantined, contested or stale has ended.
+/// `Recovered`: a state that was announced as held, blocked, quarantined, contested, edited or stale has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovered {
@@ -312,6 +348,8 @@ pub enum Notice {
     Quarantined(Quarantined),
     /// Another installation changes the same experience.
     Contested(Contested),
+    /// Somebody else has changed products.
+    EditedOutside(EditedOutside),
     /// The link was last in sync too long ago.
     MemberStale(MemberStale),
     /// An announced state has ended.
@@ -326,6 +364,7 @@ impl Notice {
             Self::Blocked(detail) => &detail.about,
             Self::Quarantined(detail) => &detail.about,
             Self::Contested(detail) => &detail.about,
+            Self::EditedOutside(detail) => &detail.about,
             Self::MemberStale(detail) => &detail.about,
             Self::Recovered(detail) => &detail.about,
         }
@@ -338,6 +377,7 @@ impl Notice {
             Self::Blocked(detail) => event(BLOCKED, detail),
             Self::Quarantined(detail) => event(QUARANTINED, detail),
             Self::Contested(detail) => event(CONTESTED, detail),
+            Self::EditedOutside(detail) => event(EDITED_OUTSIDE, detail),
             Self::MemberStale(detail) => event(MEMBER_STALE, detail),
             Self::Recovered(detail) => event(RECOVERED, detail),
         }

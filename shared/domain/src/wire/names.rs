@@ -15,6 +15,9 @@ pub const SYNC_REQUESTED: &str = "Sync Requested";
 /// `detail-type` of a worker's hint.
 pub const LANE_SETTLED: &str = "Lane Settled";
 
+/// `detail-type` of a worker's hint that somebody else has changed an experience.
+pub const LANE_EDITED: &str = "Lane Edited";
+
 /// `detail-type` of the end of a run that sent changes.
 pub const SYNC_COMPLETED: &str = "Sync Completed";
 
@@ -48,6 +51,9 @@ pub const QUARANTINED: &str = "Quarantined";
 
 /// `detail-type` of the announcement that another installation changes the same experience.
 pub const CONTESTED: &str = "Contested";
+
+/// `detail-type` of the announcement that somebody else has changed products of a member experience.
+pub const EDITED_OUTSIDE: &str = "Edited Outside";
 
 /// `detail-type` of the announcement that a link was last in sync too long ago.
 pub const MEMBER_STALE: &str = "Member Stale";

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, body, event};
-use super::names::{LANE_SETTLED, RUN_CONTINUED, SYNC_REQUESTED};
-use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, RunId};
+use super::names::{LANE_EDITED, LANE_SETTLED, RUN_CONTINUED, SYNC_REQUESTED};
+use crate::ids::{AccountId, ChangeSetId, ExperienceId, LaneId, MemberName, RunId};
 
 /// The scope of a request. An empty list does not narrow it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,29 @@ pub(super) struct SettledDetail {
     pub(super) experience: ExperienceId,
     /// The run whose plan the lane worked on.
     pub(super) run: Option<RunId>,
+}
+
+/// `Lane Edited`: a change set that pmp-sync did not start has changed the experience of a lane. It is a hint only: the producer plans
+/// the link and sees for itself.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct EditedDetail {
+    /// The member account.
+    pub(super) account: AccountId,
+    /// The member experience.
+    pub(super) experience: ExperienceId,
+    /// The change set.
+    pub(super) change_set: ChangeSetId,
+}
+
+/// The event Lane Edited.
+pub fn lane_edited(lane: &LaneId, change_set: &ChangeSetId) -> Event {
+    let detail = EditedDetail {
+        account: lane.account.clone(),
+        experience: lane.experience.clone(),
+        change_set: change_set.clone(),
+    };
+    event(LANE_EDITED, &detail)
 }
 
 /// The event Lane Settled.

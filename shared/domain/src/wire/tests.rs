@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::approval::{ApprovalAction, ApprovalRequest};
-use crate::ids::{LaneId, RunId};
+use crate::ids::{ChangeSetId, LaneId, RunId};
 use crate::plan::Plan;
 use crate::policy::Action;
 
@@ -162,8 +162,16 @@ fn every_trigger_is_read() {
     assert_eq!(
         Trigger::parse(&body(lane_settled(&lane, Some(run)))),
         Ok(Trigger::LaneSettled {
-            lane,
+            lane: lane.clone(),
             run: Some(run)
+        })
+    );
+    let change_set = ChangeSetId::new("cs-7").unwrap();
+    assert_eq!(
+        Trigger::parse(&body(lane_edited(&lane, &change_set))),
+        Ok(Trigger::LaneEdited {
+            lane: lane.clone(),
+            change_set
         })
     );
     let rest = Continuation {

@@ -7,15 +7,15 @@ use super::dead_letters::DeadLetterRequest;
 use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
 use super::limits::check_event;
 use super::names::{
-    APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_SETTLED, REJECTION_REQUESTED,
-    REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE, RETRY_SCHEDULED, RUN_CONTINUED,
-    SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
+    APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_EDITED, LANE_SETTLED,
+    REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE, RETRY_SCHEDULED,
+    RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
 };
-use super::request::{Continuation, SettledDetail, SyncDetail, SyncRequest};
+use super::request::{Continuation, EditedDetail, SettledDetail, SyncDetail, SyncRequest};
 use super::retry::LinkRetry;
 use super::{approval, dead_letters};
 use crate::approval::ApprovalRequest;
-use crate::ids::{LaneId, RunId};
+use crate::ids::{ChangeSetId, LaneId, RunId};
 use crate::text::one_line;
 
 /// What starts or continues a run.
@@ -33,6 +33,13 @@ pub enum Trigger {
         lane: LaneId,
         /// The run whose plan the lane worked on.
         run: Option<RunId>,
+    },
+    /// A worker saw the end of a change set of somebody else on a lane's experience.
+    LaneEdited {
+        /// Member account and member experience.
+        lane: LaneId,
+        /// The change set.
+        change_set: ChangeSetId,
     },
     /// The rest of a run that did not fit into one invocation. The producer sends it to itself.
     Continuation(Continuation),
@@ -102,6 +109,18 @@ impl Trigger {
                 Ok(Self::LaneSettled {
                     lane,
                     run: detail.run,
+                })
+            }
+            (SOURCE, LANE_EDITED) => {
+                check_schema(&envelope.detail)?;
+                let detail = EditedDetail::deserialize(&envelope.detail).map_err(shape)?;
+                let lane = LaneId {
+                    account: detail.account,
+                    experience: detail.experience,
+                };
+                Ok(Self::LaneEdited {
+                    lane,
+                    change_set: detail.change_set,
                 })
             }
             (SOURCE, RUN_CONTINUED) => {

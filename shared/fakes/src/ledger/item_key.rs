@@ -21,6 +21,8 @@ pub enum ItemKey {
     Link(RunId, LaneId),
     /// The member's lists before a run.
     Lists(RunId, LaneId),
+    /// The member's list as a run last saw it.
+    SeenList(LaneId),
     /// The listing of a product.
     Live(ProductId),
     /// The number of the newest configuration.

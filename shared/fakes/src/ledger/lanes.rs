@@ -7,7 +7,7 @@ use pmp_sync_domain::lane::{FailedAlone, LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::ports::{
     Claims, Close, Closing, Lanes, Products, Quarantining, ReadSets, Result,
 };
-use pmp_sync_domain::records::{Found, LastChange, SetRecord};
+use pmp_sync_domain::records::{Found, LastChange, SeenList, SetRecord};
 use pmp_sync_domain::wire::ChangeMessage;
 
 use super::{ItemKey, ItemState};
@@ -32,6 +32,15 @@ impl Products for World {
     async fn products(&self, lane: &LaneId) -> Result<Found<LastChange>> {
         let effect = self.call("Products", &lane.to_string()).await?;
         effect.answer(self.items(lane, |item| Some(item.last_change())))
+    }
+
+    async fn seen_list(&self, lane: &LaneId) -> Result<Option<SeenList>> {
+        let effect = self.call("GetItem", "seen list").await?;
+        let list = self.ledger(|ledger| {
+            ledger.check("GetItem", &ItemKey::SeenList(lane.clone()))?;
+            Ok(ledger.seen_lists.get(lane).cloned())
+        })?;
+        effect.answer(list)
     }
 }
 

@@ -10,7 +10,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Receipts, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
     DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, Receipt, RunRecord,
-    Suspensions,
+    SeenList, Suspensions,
 };
 
 use super::{ItemKey, ItemState, Kept, MemoryLedger};
@@ -239,6 +239,17 @@ impl WriteRuns for World {
                 watched.push(Kept::Lists(run, lane.clone()));
             }
             ledger.lists.entry(key).or_insert_with(|| lists.clone());
+            Ok(())
+        })?;
+        effect.answer(())
+    }
+
+    async fn put_seen_list(&self, lane: &LaneId, list: &SeenList) -> Result<()> {
+        let effect = self.call("PutItem", "seen list").await?;
+        check_item("PutItem", "seen list", list)?;
+        self.ledger(|ledger| {
+            ledger.check("PutItem", &ItemKey::SeenList(lane.clone()))?;
+            ledger.seen_lists.insert(lane.clone(), list.clone());
             Ok(())
         })?;
         effect.answer(())

@@ -2,7 +2,7 @@
 //! each call through the task's scheduler. What a task sends is in the outbox until the explorer
 //! takes it. The explorer chooses which message is delivered when, and to whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pmp_sync_domain::Timestamp;
@@ -219,6 +219,10 @@ impl ChangeSets for ExplorerPorts {
     /// Not a step of its own: it decides nothing but what is reported.
     async fn newest(&self, experience: &ExperienceId) -> Result<Vec<StartedSet>> {
         self.fakes.catalog.newest(experience).await
+    }
+
+    async fn changed_by(&self, id: &ChangeSetId) -> Result<BTreeSet<ExperienceId>> {
+        self.fakes.catalog.changed_by(id).await
     }
 }
 

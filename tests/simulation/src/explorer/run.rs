@@ -22,7 +22,7 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::reconcile::{DesiredState, Goal};
 use pmp_sync_domain::records::{
     DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
-    Suspensions,
+    SeenList, Suspensions,
 };
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
@@ -192,6 +192,9 @@ impl Products for LaneOfRun {
     async fn products(&self, _: &LaneId) -> Result<Found<LastChange>> {
         Ok(Found::default())
     }
+    async fn seen_list(&self, _: &LaneId) -> Result<Option<SeenList>> {
+        Ok(None)
+    }
 }
 
 impl ReadRuns for LaneOfRun {
@@ -260,6 +263,9 @@ impl WriteRuns for LaneOfRun {
         _: &PolicySnapshot,
         _: Timestamp,
     ) -> Result<()> {
+        Ok(())
+    }
+    async fn put_seen_list(&self, _: &LaneId, _: &SeenList) -> Result<()> {
         Ok(())
     }
     async fn put_live(&self, _: &LiveRecord) -> Result<()> {

@@ -64,6 +64,7 @@ impl Simulator {
             if let (Some(ChangeSetStatus::Succeeded(_)), Some((lane, run))) =
                 (&set.status, self.invariants.origin(&set))
             {
+                self.changed_it_ourselves(&lane, &set.changes);
                 let guards = &mut self.guards;
                 let seen = guards.succeeded(&self.world, &lane, run, &set.changes, self.now);
                 self.found = self.found.take().or(seen.err());
@@ -134,6 +135,9 @@ impl Simulator {
         match &written.state.planned {
             Some(planned) if known != Some(planned.run) => {
                 self.see_unlettered(&written.lane);
+                if let Some(record) = &written.record {
+                    self.tells_edits(&written.lane, record)?;
+                }
                 self.guards.committed(
                     &self.world,
                     &written.lane,
@@ -175,6 +179,7 @@ impl Simulator {
                 Kept::LinkState(lane, link_state) => {
                     self.trace
                         .line(self.now, || describe_link_state(&lane, &link_state));
+                    self.saw_edits(&lane, &link_state);
                     let guards = &mut self.guards;
                     if guards.wrote_link_state(&self.world, &lane, &link_state)? {
                         self.see_hold(&lane);

@@ -201,13 +201,7 @@ impl Simulator {
             })
             .collect();
         self.trace.line(self.now, || format!("{lane}: {changes:?}"));
-        let new = self.world.experiences(|all| {
-            all.edit(&lane.experience, |_, policy| {
-                *policy = policy.overlaid(changes.iter().map(|(p, action)| (p, *action)));
-            });
-            all.policy(&lane.experience)
-        });
-        self.guards.edited(&lane, &new, self.now);
+        self.edit_by_hand(&lane, changes);
     }
 
     pub(crate) fn lock_member(&mut self) {

@@ -8,6 +8,7 @@ use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_fakes::World;
 use pmp_sync_worker::Membership;
 
+use super::edits::LaneEdits;
 use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
 use super::guards::Guards;
@@ -61,6 +62,8 @@ pub(crate) struct Simulator {
     pub(crate) fault_plan: SharedFaultPlan,
     pub(crate) invariants: Invariants,
     pub(crate) guards: Guards,
+    /// What others have changed, by lane.
+    pub(crate) edits: BTreeMap<LaneId, LaneEdits>,
     /// Lanes to which another installation was reported.
     pub(crate) contested: BTreeSet<LaneId>,
     /// Accounts whose dead letters were lost.
@@ -132,6 +135,7 @@ impl Simulator {
             fault_plan,
             invariants,
             guards,
+            edits: BTreeMap::new(),
             contested: BTreeSet::new(),
             letters_lost: BTreeSet::new(),
             unlettered: BTreeSet::new(),

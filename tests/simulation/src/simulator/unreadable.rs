@@ -124,6 +124,7 @@ fn content(ledger: &MemoryLedger, key: &ItemKey) -> Option<String> {
         ItemKey::Run(run) => text(ledger.runs.get(run)),
         ItemKey::Link(run, lane) => text(ledger.links.get(&(*run, lane.to_string()))),
         ItemKey::Lists(run, lane) => text(ledger.lists.get(&(*run, lane.clone()))),
+        ItemKey::SeenList(lane) => text(ledger.seen_lists.get(lane)),
         ItemKey::Live(product) => text(ledger.live.get(product)),
         ItemKey::Receipt(request) => text(ledger.receipts.get(request)),
         ItemKey::Config | ItemKey::ConfigVersion(_) => text(ledger.configs.last()),

@@ -278,6 +278,76 @@ fn a_link_that_was_in_sync_between_two_looks_has_recovered() {
 }
 
 #[test]
+fn outside_edits_are_announced_once_each_and_end_when_nothing_differs_and_nothing_is_under_way() {
+    let mut world = World::new();
+    let p = |text: &str| -> ProductId { text.parse().unwrap() };
+    world.edited.insert(p("prod-a"), at(0));
+    assert_eq!(world.look(), ["Edited Outside"]);
+    let Notice::EditedOutside(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!(
+        (told.reason.as_str(), told.since, told.new, told.count),
+        ("PMS-6003", at(0), 1, 1)
+    );
+    assert!(
+        told.about
+            .message
+            .contains("prod-a, which is not allowed any more"),
+        "{told:?}"
+    );
+    assert!(
+        told.about
+            .what_to_do
+            .contains("pmp-sync drift --member emea"),
+        "{told:?}"
+    );
+    assert_eq!(world.look(), NOTHING);
+    world.edited.insert(p("prod-b"), at(60));
+    assert_eq!(world.look(), ["Edited Outside"]);
+    let Notice::EditedOutside(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!((told.new, told.count, told.products.len()), (1, 2, 1));
+    // What changes them back is under way.
+    world.edited.clear();
+    world.is_done = false;
+    assert_eq!(world.look(), NOTHING);
+    world.is_done = true;
+    assert_eq!(world.look(), ["Recovered"]);
+    // Another edit of the same product.
+    world.edited.insert(p("prod-a"), at(120));
+    assert_eq!(world.look(), ["Edited Outside"]);
+    // A link that cannot be looked at tells nothing of edits.
+    world.fails("PMS-3001", false);
+    world.edited.clear();
+    assert_eq!(world.look(), NOTHING);
+}
+
+#[test]
+fn no_more_edits_are_remembered_than_is_bounded_and_the_others_are_counted() {
+    let mut world = World::new();
+    let edit = |world: &mut World, from: usize, to: usize| {
+        for number in from..to {
+            world
+                .edited
+                .insert(format!("prod-{number:05}").parse().unwrap(), at(0));
+        }
+    };
+    edit(&mut world, 0, MOST_EDITS + 10);
+    assert_eq!(world.look(), ["Edited Outside"]);
+    let mark = world.known.edited.clone().unwrap();
+    assert_eq!((mark.products.len(), mark.beyond), (MOST_EDITS, 10));
+    assert_eq!(world.look(), NOTHING);
+    edit(&mut world, MOST_EDITS + 10, MOST_EDITS + 12);
+    assert_eq!(world.look(), ["Edited Outside"]);
+    let Notice::EditedOutside(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!((told.new, told.count), (2, MOST_EDITS + 12));
+}
+
+#[test]
 fn another_installation_is_announced_once_and_ends_a_day_after_its_last_change_set() {
     let mut world = World::new();
     world.state.other = Some(other("second", 0));

@@ -9,7 +9,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
     let mut ids = BTreeSet::new();
     let mut standing = BTreeSet::new();
     let (mut hold, mut block, mut products) = (BTreeSet::new(), None, BTreeMap::new());
-    let mut other = None;
+    let (mut other, mut edits) = (None, BTreeMap::new());
     for notice in heard {
         if !ids.insert(notice.about().id.clone()) {
             continue;
@@ -35,6 +35,11 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
                 standing.insert(Condition::Contested);
                 other.replace(told.installation.clone()) != Some(told.installation.clone())
             }
+            Notice::EditedOutside(told) => {
+                standing.insert(Condition::Edited);
+                let mut told = told.products.iter();
+                told.all(|told| edits.insert(told.product.clone(), told.since) != Some(told.since))
+            }
             Notice::MemberStale(_) => standing.insert(Condition::Stale),
             Notice::Recovered(told) => {
                 let ended: BTreeSet<_> = told.recovered.iter().map(|e| e.condition).collect();
@@ -45,6 +50,7 @@ fn retold(heard: &[Notice]) -> Result<BTreeSet<Condition>, String> {
                         Condition::Blocked => block = None,
                         Condition::Quarantined => products.clear(),
                         Condition::Contested => other = None,
+                        Condition::Edited => edits.clear(),
                         Condition::Stale => {}
                     }
                 }
@@ -70,6 +76,8 @@ enum Step {
     Quarantine(BTreeMap<usize, bool>),
     /// Another installation starts a change set.
     Contest(bool),
+    /// These are edited by others.
+    Edit(BTreeSet<usize>),
     /// In sync or not.
     Level(bool),
     Watch(bool),
@@ -90,6 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>().prop_map(Step::Done),
         proptest::collection::btree_map(0..4_usize, any::<bool>(), 0..4).prop_map(Step::Quarantine),
         any::<bool>().prop_map(Step::Contest),
+        proptest::collection::btree_set(0..4_usize, 0..4).prop_map(Step::Edit),
         any::<bool>().prop_map(Step::Level),
         any::<bool>().prop_map(Step::Watch),
         Just(Step::Remove),
@@ -135,6 +144,17 @@ impl World {
             }
             Step::Contest(second) => {
                 self.state.other = Some(other(if second { "second" } else { "third" }, self.now));
+            }
+            Step::Edit(products) => {
+                self.claims += 1;
+                let number = self.claims;
+                let edited = products.into_iter().map(|product| {
+                    let product: ProductId = format!("prod-{product:05}").parse().unwrap();
+                    let since = Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
+                    let old = self.edited.get(&product).copied();
+                    (product, old.unwrap_or(since))
+                });
+                self.edited = edited.collect();
             }
             Step::Level(in_sync) => self.in_sync = in_sync,
             Step::Watch(watched) => self.stale_after_hours = watched.then_some(24),
@@ -185,6 +205,7 @@ proptest! {
         let other = world.state.other.as_ref();
         let is_contested = other.is_some_and(|other| other.is_active(at(world.now)));
         prop_assert_eq!(standing.contains(&Condition::Contested), is_contested);
+        prop_assert_eq!(standing.contains(&Condition::Edited), !world.edited.is_empty());
         prop_assert_eq!(retold(&world.heard), Ok(standing));
     }
 }

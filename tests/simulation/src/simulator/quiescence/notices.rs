@@ -7,7 +7,7 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::wire::{
-    BLOCKED, CONTESTED, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
 };
 use serde_json::Value;
 
@@ -31,6 +31,9 @@ struct Known {
     is_quarantined: bool,
     /// The other installation.
     contested: Option<String>,
+    /// Each product with the time of the first run that saw the edit.
+    edited: BTreeMap<String, String>,
+    is_edited: bool,
     stale: bool,
 }
 
@@ -76,6 +79,15 @@ impl Known {
                 let reported = Some(text(detail, "installation"));
                 std::mem::replace(&mut self.contested, reported.clone()) != reported
             }
+            EDITED_OUTSIDE => {
+                self.is_edited = true;
+                let new = list(detail, "products").iter().filter(|reported| {
+                    let since = text(reported, "since");
+                    let known = self.edited.insert(text(reported, "product"), since.clone());
+                    known.as_ref() != Some(&since)
+                });
+                new.count() == list(detail, "products").len()
+            }
             MEMBER_STALE => !std::mem::replace(&mut self.stale, true),
             RECOVERED => {
                 let ended = list(detail, "recovered").iter();
@@ -99,6 +111,10 @@ impl Known {
             "quarantined" => {
                 self.quarantined.clear();
                 std::mem::take(&mut self.is_quarantined)
+            }
+            "edited" => {
+                self.edited.clear();
+                std::mem::take(&mut self.is_edited)
             }
             "contested" => self.contested.take().is_some(),
             "stale" => std::mem::take(&mut self.stale),
@@ -124,6 +140,7 @@ impl Simulator {
                 BLOCKED,
                 QUARANTINED,
                 CONTESTED,
+                EDITED_OUTSIDE,
                 MEMBER_STALE,
                 RECOVERED,
                 SYNC_COMPLETED,
@@ -151,6 +168,7 @@ impl Simulator {
                 BLOCKED => "notices: blocked",
                 QUARANTINED => "notices: quarantined",
                 CONTESTED => "notices: contested",
+                EDITED_OUTSIDE => "notices: edited outside",
                 MEMBER_STALE => "notices: stale",
                 _ => "notices: recovered",
             });
@@ -246,11 +264,28 @@ impl Simulator {
             } else {
                 stands.quarantined = quarantined;
             }
+            let edited: BTreeMap<_, _> = self.world.ledger(|ledger| {
+                let link_state = ledger.link_states.get(lane);
+                let edited = link_state.into_iter().flat_map(|of| &of.edited);
+                let edited =
+                    edited.map(|(product, since)| (product.to_string(), since.to_string()));
+                edited.collect()
+            });
+            stands.is_edited = !edited.is_empty();
+            let is_known =
+                |(product, since): (&String, &String)| known.edited.get(product) == Some(since);
+            if edited.iter().all(is_known) && stands.is_edited || helpless.contains(lane) {
+                stands.edited.clone_from(&known.edited);
+                stands.is_edited = known.is_edited;
+            } else {
+                stands.edited = edited;
+            }
             self.is_rightly_stale(lane, known, link, &state)?;
             self.is_rightly_contested(lane, known, &state)?;
         } else {
             stands.stale = false;
             stands.contested = None;
+            stands.is_edited = false;
         }
         if stands != *known {
             return broken("reported", || {

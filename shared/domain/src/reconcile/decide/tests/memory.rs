@@ -21,7 +21,7 @@ fn now() -> Timestamp {
 }
 
 fn edited() -> Edited {
-    Edited::new(all(&["edited"]), &BTreeMap::new(), now())
+    Edited::new(all(&["edited"]), &BTreeMap::new(), Some(now()))
 }
 
 fn after(scene: &Scene, after: After) -> LinkState {
@@ -202,7 +202,9 @@ fn a_hold_is_remembered_until_another_decision_ends_it() {
     let next = after_hold(&scene);
     assert_eq!((next.hold, next.grant), (Some(hold.clone()), None));
     assert_eq!(next.edited.len(), 1);
-    assert_eq!(next.notices.standing(), BTreeSet::from([Condition::Held]));
+    let standing = BTreeSet::from([Condition::Held, Condition::Edited]);
+    assert_eq!(next.notices.standing(), standing);
+    assert!(next.seen.is_some());
     assert!(after_hold(&approved()).grant.is_some());
     scene.reads.link_state.hold = Some(hold.clone());
     let suspended = after(&scene, after_suspension);
@@ -220,7 +222,10 @@ fn a_block_that_was_announced_ends_once_the_lane_has_nothing_left_to_do() {
     });
     let next = observed(&scene).notices;
     assert_eq!(next.blocked, None);
-    assert!(matches!(next.pending.as_slice(), [Notice::Recovered(_)]));
+    assert!(matches!(
+        next.pending.as_slice(),
+        [Notice::Recovered(_), Notice::EditedOutside(_)]
+    ));
     scene.reads.before.open = vec![open("a", Action::Allow, run(5))];
     assert!(observed(&scene).notices.blocked.is_some());
 }

@@ -22,6 +22,7 @@ use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, SendChanges, WriteRuns,
 };
 use pmp_sync_domain::reconcile::{Decision, DesiredState, Goal, Observation, decide};
+use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
@@ -100,10 +101,32 @@ where
                 suspension: setup.suspension(link, &experience),
             };
             let request = ReconcileRequest { run, goal };
-            reconcile_or_fail(context, &request, listings, connection).await
+            let outcome = reconcile_or_fail(context, &request, listings, connection).await;
+            if of.is_continued && outcome.record.status == LinkStatus::InSync {
+                replace_failure(&context.ledger, &outcome.record).await;
+            }
+            outcome
         })
         .buffer_unordered(LANES_AT_ONCE);
     stream::iter(left_out).chain(served).collect().await
+}
+
+/// Replaces the failure of a lane that an interrupted invocation of the run has recorded, and that did not stand: a lane in sync is
+/// not recorded otherwise.
+async fn replace_failure<L: WriteRuns>(ledger: &L, record: &LinkRecord) {
+    let Some(lane) = &record.lane else {
+        return;
+    };
+    let replaced = async {
+        let known = ledger.link(record.run, lane).await?;
+        match known {
+            Some(known) if known.status == LinkStatus::Failed => ledger.put_link(record).await,
+            Some(_) | None => Ok(()),
+        }
+    };
+    if let Err(error) = replaced.await {
+        tracing::warn!(run = %record.run, %lane, %error, "that the link is in sync after all could not be recorded");
+    }
 }
 
 /// Reconciles a lane. A fault becomes its outcome.

@@ -1,7 +1,7 @@
 //! Change sets of others: hands the producer a hint for each experience that one has changed, so that it plans
 //! the link at once. Events are best effort; the hourly run finds the edit without the hint.
 
-use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
 use pmp_sync_domain::ports::{Bus, ChangeSets};
 use pmp_sync_domain::wire::lane_edited;
@@ -38,7 +38,11 @@ async fn report<L, C: ChangeSets, O: Bus, S>(
             experience,
         };
         tracing::info!(%lane, %change_set, "somebody else has changed the experience");
-        context.outbox.put(lane_edited(&lane, change_set)).await?;
+        // The event is a hint: one that is not accepted holds back no message.
+        if let Err(error) = context.outbox.put(lane_edited(&lane, change_set)).await {
+            let error = LinkError::Bus(error);
+            tracing::error!(%lane, code = error.code(), %error, "the event that somebody has changed the experience is not accepted");
+        }
     }
     Ok(())
 }

@@ -140,6 +140,7 @@ pub(crate) async fn outside_edits<L: Products>(
         Ok(changes) => changes.items,
         Err(error) => {
             tracing::warn!(lane = %seen.lane, %error, "outside edits cannot be determined: the lane's products cannot be read");
+            // Nothing is known of what they undo: what changes them back counts.
             return Edited {
                 since: seen.link_state.edited.clone(),
                 ..Edited::default()
@@ -181,5 +182,9 @@ pub(crate) fn edits_among(
         before,
         at: seen.at,
     };
-    Edited::new(look.edits(), before, now)
+    let edits = look.edits();
+    Edited {
+        undone: look.undone(&edits),
+        ..Edited::new(edits, before, now)
+    }
 }

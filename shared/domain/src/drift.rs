@@ -75,6 +75,15 @@ impl Look<'_> {
             .collect()
     }
 
+    /// The edits that undo what pmp-sync has done: their products were in the wanted state once.
+    pub fn undone(&self, edits: &BTreeSet<ProductId>) -> BTreeSet<ProductId> {
+        let undone = self
+            .changes
+            .iter()
+            .filter(|last| edits.contains(&last.product) && last.is_done() && !self.agrees(last));
+        undone.map(|last| last.product.clone()).collect()
+    }
+
     /// The change was done a while ago, and its product is in another state now.
     fn is_undone(&self, last: &LastChange) -> bool {
         last.is_done() && !self.agrees(last) && elapsed(last.ended_at(), self.at) >= SETTLING
@@ -113,6 +122,8 @@ pub struct Edited {
     pub since: BTreeMap<ProductId, Timestamp>,
     /// Products whose edit no run has seen yet. A run has none.
     pub unseen: BTreeSet<ProductId>,
+    /// Those that undo a change of pmp-sync. What changes such a one back was counted when it was changed first.
+    pub undone: BTreeSet<ProductId>,
 }
 
 impl Edited {

@@ -303,3 +303,27 @@ fn a_query_sees_an_edit_for_nobody() {
     let seen = Edited::new(edits(), &known, Some(at(9)));
     assert_eq!(seen.since.get(&p("b")), Some(&at(9)));
 }
+
+/// A member that nobody ever read whole would otherwise be emptied without a guard, once it is.
+#[test]
+fn only_what_undoes_a_change_of_ours_counts_as_undone() {
+    let desired = PolicySnapshot::new([], []);
+    let actual = PolicySnapshot::new([p("d"), p("n")], []);
+    let (view, policy) = (LaneView::default(), LinkPolicy::default());
+    let (plan, report) = plan(&desired, &actual, &view, &policy);
+    let list = SeenList::of(&PolicySnapshot::default(), at(100)).unwrap();
+    let changes = [last("d", Action::Deny, ChangeState::Applied)];
+    let look = Look {
+        changes: &changes,
+        actual: &actual,
+        state: &LaneState::default(),
+        plan: &plan,
+        report: &report,
+        list: Some(&list),
+        before: &BTreeMap::new(),
+        at: at(200),
+    };
+    let edits = look.edits();
+    assert_eq!(edits, BTreeSet::from([p("d"), p("n")]));
+    assert_eq!(look.undone(&edits), BTreeSet::from([p("d")]));
+}

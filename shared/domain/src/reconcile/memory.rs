@@ -76,7 +76,7 @@ pub fn after_commit(
         // They are below the limits, so they are few. What reverses an outside edit was removed
         // before, and counted or was approved then.
         let mut removals = seen.guards.removals.clone();
-        removals.retain(|product| !edited.since.contains_key(product));
+        removals.retain(|product| !edited.undone.contains(product));
         next.taking_away(removals, now);
     }
     next

@@ -21,7 +21,10 @@ fn now() -> Timestamp {
 }
 
 fn edited() -> Edited {
-    Edited::new(all(&["edited"]), &BTreeMap::new(), Some(now()))
+    Edited {
+        undone: all(&["edited"]),
+        ..Edited::new(all(&["edited"]), &BTreeMap::new(), Some(now()))
+    }
 }
 
 fn after(scene: &Scene, after: After) -> LinkState {

@@ -111,7 +111,7 @@ mutate knows-what-is-held guarded shared/domain/src/reconcile/memory.rs \
 mutate aligns-each-time guarded shared/domain/src/guard/memory.rs \
     's/if self\.aligned_since\.is_some\(\) \{\s*return;\s*\}\s*self\.aligned_since = Some\(now\);/self.aligned_since.get_or_insert(now);/'
 mutate takes-all-for-edits guarded shared/domain/src/reconcile/memory.rs \
-    's/removals\.retain\(\|product\| !edited\.since\.contains_key\(product\)\);/removals.clear();/'
+    's/removals\.retain\(\|product\| !edited\.undone\.contains\(product\)\);/removals.clear();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \

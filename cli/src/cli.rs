@@ -9,7 +9,8 @@ use pmp_sync_deploy::local::LocalCommand;
 use crate::client::signals;
 use crate::commands::{
     approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
-    local, member, plan, reject, report, restore, resume, scp, status, suspend, sync, why,
+    local, member, plan, reject, report, requests, restore, resume, scp, status, suspend, sync,
+    why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     /// List, replay and discard dead letters: changes that were rejected individually, and unreadable messages.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// List what users of all members request, and until when. approve and decline record an answer, and change the
+    /// management experience. The requests themselves are answered in the members' consoles.
+    Requests(requests::RequestsOptions),
     /// Start no change set from now on. Change sets in flight are left to end.
     Suspend(Narrowing),
     /// End a suspension, and start a sync.
@@ -124,6 +128,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Restore(options) => restore::run(&common, &options).await,
         Command::History(options) => history::run(&common, &options).await,
         Command::Dlq(command) => dlq::run(&common, &command).await,
+        Command::Requests(options) => Box::pin(requests::run(&common, &options)).await,
         Command::Suspend(options) => suspend::run(&common, &options).await,
         Command::Resume(options) => resume::run(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,

@@ -17,6 +17,7 @@ pub(crate) mod member;
 pub(crate) mod plan;
 pub(crate) mod reject;
 pub(crate) mod report;
+pub(crate) mod requests;
 pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod scp;

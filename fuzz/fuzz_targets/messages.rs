@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::wire::{
     CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage,
-    approval_requested, dead_letters_requested, lane_settled, sync_requested,
+    approval_requested, dead_letters_requested, lane_settled, product_request_received,
+    sync_requested,
 };
 use serde_json::json;
 
@@ -36,6 +37,7 @@ fn worker(body: &str) {
             tick.to_body()
         }
         WorkerMessage::ChangeSet(event) => change_set_body(event),
+        WorkerMessage::ProductRequest(event) => event.to_body(),
     };
     assert_eq!(
         WorkerMessage::parse(&written).as_ref(),
@@ -75,6 +77,7 @@ fn producer(body: &str) {
             check_lane(&lane);
             event_body(&lane_settled(&lane, run))
         }
+        Trigger::ProductRequestReceived { account } => event_body(&product_request_received(&account)),
         Trigger::Continuation(rest) => rest.to_body(),
         Trigger::RetryScheduled(retry) => retry.to_scheduled(),
         Trigger::RetryDue(retry) => retry.to_due(),

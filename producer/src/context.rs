@@ -3,8 +3,8 @@
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::{
-    Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Products, ReadCatalog,
-    Receipts, WriteRuns,
+    AnnounceRequests, Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Products,
+    ReadCatalog, Receipts, WriteRuns,
 };
 
 /// The ports of one producer, in five groups.
@@ -29,8 +29,8 @@ impl<L, A, M, O, S: Clock> Context<L, A, M, O, S> {
 }
 
 /// The ports of the ledger that a whole run needs.
-pub trait Ledger: Lanes + Products + WriteRuns + Receipts + Close {}
-impl<T: Lanes + Products + WriteRuns + Receipts + Close> Ledger for T {}
+pub trait Ledger: Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests {}
+impl<T: Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests> Ledger for T {}
 
 /// Read access to the management organization and AWS Marketplace.
 pub trait Marketplace: ReadCatalog + Discovery {}

@@ -24,7 +24,7 @@ use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, LinkRetry, Trigger}
 
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
-use crate::handlers::{approval, continuation, dead_letters, settled, sync};
+use crate::handlers::{approval, continuation, dead_letters, requests, settled, sync};
 use crate::receipts::Asked;
 use crate::run::retry::{hand_over, hand_over_all, scheduled};
 use crate::run::work::hand_on;
@@ -50,6 +50,8 @@ struct Batch {
     scheduled: Vec<(usize, LinkRetry)>,
     sync: (Vec<usize>, SyncRequests),
     settled: (Vec<usize>, BTreeSet<LaneId>),
+    /// Hints that procurement requests have arrived.
+    requests: Vec<usize>,
     letters: Vec<Letter>,
 }
 
@@ -158,12 +160,16 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         dead_letters::handle(context, asked, request, deadline).await?;
         served.add(&[*place]);
     }
-    let (places, requests) = batch.sync;
-    sync::handle(context, requests, deadline).await?;
+    let (places, asked) = batch.sync;
+    sync::handle(context, asked, deadline).await?;
     served.add(&places);
     let (places, lanes) = batch.settled;
     settled::handle(context, &lanes, deadline).await?;
     served.add(&places);
+    if !batch.requests.is_empty() {
+        requests::handle(context).await?;
+        served.add(&batch.requests);
+    }
     for letter in batch.letters {
         dead_letter(context, records, &letter).await?;
         served.add(&[letter.place]);
@@ -187,6 +193,7 @@ async fn sort<L: Ledger, A, M, O: Outbox, S: System>(
                 batch.settled.0.push(place);
                 batch.settled.1.insert(lane);
             }
+            Ok((Trigger::ProductRequestReceived { .. }, _)) => batch.requests.push(place),
             Ok((Trigger::ManagementChangeSet(event), _)) if event.is_ours() => {
                 tracing::debug!(change_set = %event.id, "a change set of our own triggers nothing");
                 served.add(&[place]);
@@ -258,6 +265,7 @@ impl Batch {
                 return;
             }
             Trigger::LaneEdited { lane, change_set } => sync.edits.push((asked, lane, change_set)),
+            Trigger::ProductRequestReceived { .. } => return self.requests.push(place),
             Trigger::RetryDue(retry) => sync.retries.push((asked, retry)),
             Trigger::RetryScheduled(retry) => return self.scheduled.push((place, retry)),
             Trigger::Continuation(rest) => return self.rests.push((place, rest)),

@@ -16,6 +16,7 @@ pub mod queries;
 mod reach;
 mod receipts;
 mod reconcile;
+mod requests;
 mod run;
 mod setup;
 mod targets;

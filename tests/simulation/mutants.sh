@@ -176,5 +176,17 @@ mutate holds-back-what-has-settled announced-apart worker/src/advance.rs \
     's/(let Err\(error\) = announce_settled\(context, lane, Some\(run\)\)\.await else \{.*?\n    \};)/$1\n    if true {\n        return Err(error);\n    }/s'
 mutate holds-back-new-rules announced-apart worker/src/member_rules.rs \
     's/let _put = (announce_settled\(context, lane, state\.planned_run\(\)\)\.await);/$1?;/'
+mutate reopens-ended-requests requests shared/domain/src/records/product_request.rs \
+    's/if event\.state == RequestState::Open \{\n/if event.state == RequestState::Open {\n            next.state = RequestState::Open;\n/'
+mutate takes-the-last-end-that-arrives requests shared/domain/src/records/product_request.rs \
+    's/\(at, event\.state\) > \(ended, next\.state\)/(at, event.state) != (ended, next.state)/'
+mutate has-room-for-every-request requests shared/domain/src/records/product_request.rs \
+    's/self\.kept < most\.kept && \(!is_open \|\| self\.open < most\.open\)/self.kept < usize::MAX || is_open || most.open > self.open/'
+mutate drops-requests-uncounted requests worker/src/requests.rs \
+    's/ledger\.drop_product_request\(account, now\)\.await\?;//'
+mutate loses-what-others-wrote requests worker/src/requests.rs \
+    's/Err\(error\) => return Err\(error\),/Err(_) => return Ok(false),/'
+mutate announces-no-request requests producer/src/requests.rs \
+    's/context\.outbox\.put\(detail\.event\(\)\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(drop(detail))/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

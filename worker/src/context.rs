@@ -5,8 +5,10 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, InstallationId};
 use pmp_sync_domain::lane::MemberRules;
 use pmp_sync_domain::ports::{
-    Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ReadCatalog, SendTicks,
+    Bus, ChangeSets, Claims, Clock, DeadLetters, Entropy, Lanes, ProductRequests, ReadCatalog,
+    SendTicks,
 };
+use pmp_sync_domain::records::RequestBounds;
 
 /// The ports of one worker.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Membership {
     pub timeout_seconds: i64,
     /// The member's own rules, which are applied whatever is planned.
     pub rules: MemberRules,
+    /// How many procurement requests are recorded.
+    pub most_requests: RequestBounds,
 }
 
 impl Membership {
@@ -45,6 +49,7 @@ impl Membership {
             installation: InstallationId::of_ledger(""),
             timeout_seconds: i64::from(timeout_seconds),
             rules: MemberRules::default(),
+            most_requests: RequestBounds::default(),
         }
     }
 
@@ -62,6 +67,15 @@ impl Membership {
     pub fn with_rules(self, rules: MemberRules) -> Self {
         Self { rules, ..self }
     }
+
+    /// Sets how many procurement requests are recorded.
+    #[must_use]
+    pub fn with_most_requests(self, most_requests: RequestBounds) -> Self {
+        Self {
+            most_requests,
+            ..self
+        }
+    }
 }
 
 impl<L, C, O, S: Clock> Context<L, C, O, S> {
@@ -71,8 +85,8 @@ impl<L, C, O, S: Clock> Context<L, C, O, S> {
 }
 
 /// The ports of the ledger that a whole batch needs.
-pub trait Ledger: Lanes + Claims {}
-impl<T: Lanes + Claims> Ledger for T {}
+pub trait Ledger: Lanes + Claims + ProductRequests {}
+impl<T: Lanes + Claims + ProductRequests> Ledger for T {}
 
 /// The catalog with change sets.
 pub trait Catalog: ReadCatalog + ChangeSets {}

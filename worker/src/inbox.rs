@@ -9,12 +9,13 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::delivery::{Disposition, Record, Undeliverable};
 use pmp_sync_domain::error::{ServiceError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::{ChangeSetId, LaneId};
-use pmp_sync_domain::wire::{ChangeMessage, WorkerMessage};
+use pmp_sync_domain::wire::{ChangeMessage, ProductRequestEvent, WorkerMessage};
 
 use crate::advance::{Wake, advance, renew};
 use crate::claim::{claim_all, dead_letter};
 use crate::context::{Catalog, Context, Ledger, Outbox, System};
 use crate::edits::report_edit;
+use crate::requests::receive;
 
 /// Lanes of one batch that are processed concurrently. A batch has ten messages.
 const LANES_AT_ONCE: usize = 4;
@@ -30,6 +31,16 @@ struct Mail {
     ticks: Vec<usize>,
 }
 
+/// The messages of a batch.
+#[derive(Default)]
+struct Batch {
+    lanes: BTreeMap<LaneId, Mail>,
+    /// Change sets that are not ours, with the index of the message of each.
+    edits: BTreeMap<ChangeSetId, usize>,
+    /// The events of procurement requests, with their indexes in the batch.
+    requests: Vec<(usize, ProductRequestEvent)>,
+}
+
 /// Handles a batch, and returns one disposition for each message, in their order. The invocation
 /// ends at `deadline`.
 pub async fn handle<L: Ledger, C: Catalog, O: Outbox, S: System>(
@@ -38,23 +49,24 @@ pub async fn handle<L: Ledger, C: Catalog, O: Outbox, S: System>(
     deadline: Timestamp,
 ) -> Vec<Disposition> {
     let mut dispositions = vec![Disposition::Acknowledge; records.len()];
-    let mut lanes: BTreeMap<LaneId, Mail> = BTreeMap::new();
-    let mut edits: BTreeMap<ChangeSetId, usize> = BTreeMap::new();
+    let mut batch = Batch::default();
     for (place, record) in records.iter().enumerate() {
-        if let Err(error) = sort(context, place, record, &mut lanes, &mut edits).await {
+        if let Err(error) = sort(context, place, record, &mut batch).await {
             tracing::error!(message_id = record.id, %error, "a message could not be dead-lettered and will come again");
             again(&mut dispositions, place);
         }
     }
-    let outcomes: Vec<_> = stream::iter(lanes)
+    let outcomes: Vec<_> = stream::iter(batch.lanes)
         .map(|(lane, mail)| async move { deliver(context, &lane, &mail, records, deadline).await })
         .buffer_unordered(LANES_AT_ONCE)
         .collect()
         .await;
-    for place in outcomes.into_iter().flatten() {
+    // After the lanes: a request waits for days.
+    let requests = receive(context, &batch.requests).await;
+    for place in outcomes.into_iter().flatten().chain(requests) {
         again(&mut dispositions, place);
     }
-    for (change_set, place) in edits {
+    for (change_set, place) in batch.edits {
         let deliveries = records.get(place).map_or(0, |record| record.deliveries);
         if !report_edit(context, &change_set, deliveries).await {
             again(&mut dispositions, place);
@@ -68,8 +80,7 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     place: usize,
     record: &Record,
-    lanes: &mut BTreeMap<LaneId, Mail>,
-    edits: &mut BTreeMap<ChangeSetId, usize>,
+    batch: &mut Batch,
 ) -> Result<(), ServiceError> {
     let message = match WorkerMessage::parse(&record.body) {
         Ok(message) => message,
@@ -99,10 +110,14 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
                 // Other installations are noticed by the names of their change sets: two that undo each other's
                 // changes are to do so every hour, and not every minute.
                 if event.succeeded && !event.is_ours() {
-                    edits.insert(event.id.clone(), place);
+                    batch.edits.insert(event.id.clone(), place);
                 }
                 return Ok(());
             }
+        }
+        WorkerMessage::ProductRequest(event) => {
+            batch.requests.push((place, event.as_ref().clone()));
+            return Ok(());
         }
     };
     if lane.account != context.member.account {
@@ -121,7 +136,7 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
         )
         .await;
     }
-    let mail = lanes.entry(lane).or_default();
+    let mail = batch.lanes.entry(lane).or_default();
     mail.places.push(place);
     match message {
         WorkerMessage::Change(change) => mail.changes.push((place, change)),
@@ -133,6 +148,8 @@ async fn sort<L: Ledger, C: Catalog, O: Outbox, S: System>(
             let name = event.lane();
             mail.wake.ended.extend(name.map(|name| (name, event.id)));
         }
+        // Sorted above.
+        WorkerMessage::ProductRequest(_) => {}
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod lambda;
 mod member_rules;
 mod others;
 mod policy;
+mod requests;
 mod settle;
 mod start;
 mod steps;

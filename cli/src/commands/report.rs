@@ -25,6 +25,7 @@ use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
 use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
+use crate::client::requests::Requests;
 use crate::client::run::newest;
 use crate::client::{holds, scope};
 use crate::failure::Failure;
@@ -158,6 +159,7 @@ async fn gather(
     let known = holds::known(context).await;
     let suspensions = context.ledger.suspensions().await;
     let runs = newest(context, options.runs).await;
+    let requests = Requests::of(context, &config, false).await;
     progress.finish();
     let Answers {
         management,
@@ -167,6 +169,13 @@ async fn gather(
         left,
     } = answers;
     let (runs, older_runs) = runs?;
+    let mut requests = requests?;
+    if !wanted.members.is_empty() {
+        requests.keep_of(&wanted.members);
+    }
+    for fault in &requests.unreadable {
+        context.note(&output::fault(None, fault));
+    }
     Ok(assemble(Gathered {
         now: SystemClock.now(),
         flags: Flags::of_stacks(&common.name),
@@ -186,6 +195,7 @@ async fn gather(
         suspensions: suspensions?,
         runs: context.readable(runs),
         older_runs,
+        requests,
     }))
 }
 

@@ -2,7 +2,6 @@
 
 mod answer;
 mod overview;
-mod watch;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use self::overview::Overview;
 use crate::client::context::Context;
 use crate::client::holds;
 use crate::client::run::{tell_failures, tell_warnings};
+use crate::client::watch::watch;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -46,16 +46,15 @@ pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), 
         return show_run(common, &context, &record, &links).await;
     }
     if let Some(interval) = options.watch.then_some(options.interval) {
-        return watch::run(common, &context, options.runs, interval).await;
+        let once = "pmp-sync status --json";
+        let read = async || Ok(Overview::read(&context, options.runs).await?.told());
+        return watch(common, &context, interval, once, read).await;
     }
     let overview = Overview::read(&context, options.runs).await?;
     if common.json {
         return output::json(&overview.answer());
     }
-    let told = overview.told();
-    told.data.iter().try_for_each(|line| output::line(line))?;
-    told.notes.iter().for_each(|note| context.note(note));
-    Ok(())
+    overview.told().show(&context)
 }
 
 async fn show_run(

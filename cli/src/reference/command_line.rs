@@ -29,7 +29,7 @@ pub(super) fn page(mut command: Command) -> String {
 fn add(text: &mut String, command: &Command) {
     let shown = command.get_subcommands();
     for command in shown.filter(|command| !command.is_hide_set() && command.get_name() != "help") {
-        if command.has_subcommands() {
+        if command.is_subcommand_required_set() {
             add(text, command);
             continue;
         }
@@ -47,6 +47,7 @@ fn add(text: &mut String, command: &Command) {
             text.push('\n');
             arguments(text, command.get_arguments().filter(own));
         }
+        add(text, command);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
 use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
+use crate::commands::requests::{DecisionAnswer, RequestsAnswer};
 use crate::commands::status::StatusAnswer;
 use crate::commands::sync::SyncAnswer;
 use crate::failure::ErrorAnswer;
@@ -69,6 +70,8 @@ pub(super) const ALL: &[Output] = &[
     output::<MemberChange>("member-change", &["member add", "member mode"]),
     output::<MemberList>("member-list", &["member list"]),
     output::<Preview>("plan", &["plan"]),
+    output::<RequestsAnswer>("requests", &["requests"]),
+    output::<DecisionAnswer>("requests-answer", &["requests approve", "requests decline"]),
     output::<RemovalAnswer>("removal", &["destroy", "member remove"]),
     output::<Report>("doctor", &["doctor"]),
     output::<State>("local-up", &["local status", "local up"]),
@@ -112,11 +115,15 @@ mod tests {
             .filter(|command| !command.is_hide_set());
         let names = shown.flat_map(|command| {
             let name = format!("{path} {}", command.get_name());
-            if command.has_subcommands() {
+            let mut all = if command.has_subcommands() {
                 commands(command, &name)
             } else {
-                vec![name.trim_start().to_owned()]
+                Vec::new()
+            };
+            if all.is_empty() || !command.is_subcommand_required_set() {
+                all.push(name.trim_start().to_owned());
             }
+            all
         });
         names.collect()
     }

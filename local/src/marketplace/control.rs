@@ -14,6 +14,7 @@ use super::changes::ChangeSet;
 use super::entities::{Lists, NewExperience};
 use super::error::ApiError;
 use super::faults::Faults;
+use super::requests::NewProductRequest;
 use super::shared::{Settings, Shared, now};
 
 #[derive(Deserialize)]
@@ -61,6 +62,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         )
         .route("/_control/change-sets/{id}/vanish", post(vanish))
         .route("/_control/change-sets/{id}/cancel", post(cancel))
+        .route("/_control/product-requests", post(product_request))
 }
 
 async fn add_org(State(shared): State<Arc<Shared>>, Json(org): Json<NewOrg>) -> Json<Value> {
@@ -187,4 +189,12 @@ async fn cancel(
 ) -> Result<Json<Value>, ApiError> {
     shared.cancel(&id)?;
     Ok(Json(json!({})))
+}
+
+async fn product_request(
+    State(shared): State<Arc<Shared>>,
+    Json(event): Json<NewProductRequest>,
+) -> Result<Json<Value>, ApiError> {
+    let request = shared.product_request(event).await?;
+    Ok(Json(json!({ "request": request })))
 }

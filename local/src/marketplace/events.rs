@@ -1,5 +1,5 @@
-//! Events of finished change sets. They go to every target of the matching rules on the default bus
-//! of the owning account and of its delegated administrators. Like AWS, ministack accepts no event
+//! Events of finished change sets and of procurement requests. They go to every target of the matching
+//! rules on the default bus of the owning account and of its delegated administrators. Like AWS, ministack accepts no event
 //! whose source begins with `aws.`, so the emulator delivers to the targets directly.
 
 use aws_config::SdkConfig;
@@ -48,12 +48,9 @@ pub(crate) fn envelope(set: &ChangeSet, account: &str) -> Option<Value> {
     }))
 }
 
-/// Delivers the event to one account's bus. An event that cannot be delivered is logged and lost,
+/// Delivers an event to one account's bus. An event that cannot be delivered is logged and lost,
 /// because events of the service are best effort.
-pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str) {
-    let Some(event) = envelope(set, account) else {
-        return;
-    };
+pub(crate) async fn deliver(accounts: &Accounts, event: &Value, account: &str) {
     let config = accounts(account);
     let client = aws_sdk_eventbridge::Client::new(&config);
     let mut token = None;
@@ -73,13 +70,13 @@ pub(crate) async fn deliver(accounts: &Accounts, set: &ChangeSet, account: &str)
             let (Some(name), Some(pattern)) = (rule.name(), pattern) else {
                 continue;
             };
-            if !enabled || !matches(&pattern, &event) {
+            if !enabled || !matches(&pattern, event) {
                 continue;
             }
             match client.list_targets_by_rule().rule(name).send().await {
                 Ok(answer) => {
                     for target in answer.targets() {
-                        send(accounts, target, &event).await;
+                        send(accounts, target, event).await;
                     }
                 }
                 Err(error) => tracing::warn!(

@@ -10,6 +10,7 @@ use super::changes::{ChangeSet, ChangeSetLog};
 use super::entities::{Lists, NewExperience};
 use super::faults::{Faults, Refused};
 use super::identity::Identity;
+use super::requests::NewProductRequest;
 use super::shared::{Settings, Shared, now};
 use super::store::Store;
 
@@ -94,6 +95,11 @@ impl Emulator {
     /// `seconds`, succeeds, and changes nothing. Returns its id.
     pub fn foreign_lock(&self, experience: &str, seconds: f64) -> Result<String, Refused> {
         Ok(self.shared.foreign_lock(experience, seconds)?)
+    }
+
+    /// Delivers an event of a procurement request. Returns the id of the request.
+    pub async fn product_request(&self, event: NewProductRequest) -> Result<String, Refused> {
+        Ok(self.shared.product_request(event).await?)
     }
 
     /// Makes the API answer that the change set does not exist. It still ends.

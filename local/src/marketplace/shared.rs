@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::changes::ChangeSet;
 use super::error::ApiError;
-use super::events::{Accounts, deliver};
+use super::events::{Accounts, deliver, envelope};
 use super::identity::Identity;
 use super::quotas::Quotas;
+use super::requests::{self, NewProductRequest};
 use super::store::Store;
 
 /// The longest time that a foreign change set may hold a lock, in seconds.
@@ -122,6 +124,33 @@ impl Shared {
 
     /// Delivers the event of a finished change set.
     pub(crate) async fn announce(&self, set: &ChangeSet) {
+        self.put(&set.owner, |account| envelope(set, account)).await;
+    }
+
+    /// Makes an event of a procurement request, and delivers it. Returns the id of the request.
+    pub(crate) async fn product_request(
+        &self,
+        event: NewProductRequest,
+    ) -> Result<String, ApiError> {
+        let (owner, made, number) = self.with(|store| {
+            let experience = store.experiences.get(&event.experience);
+            let owner = experience.map(|experience| experience.owner.clone());
+            let missing = || ApiError::not_found(event.experience.clone());
+            let owner = owner.ok_or_else(missing)?;
+            // Counted for each event, so that none has the id of another.
+            let made = store.make_id("pr");
+            Ok::<_, ApiError>((owner, made, store.made))
+        })?;
+        let request = event.request.clone().unwrap_or(made);
+        self.put(&owner, |account| {
+            Some(requests::envelope(&event, &request, number, account, now()))
+        })
+        .await;
+        Ok(request)
+    }
+
+    /// Puts an event of an owner's entity on the buses of its organization.
+    async fn put(&self, owner: &str, event: impl Fn(&str) -> Option<Value>) {
         let Some(accounts) = self.accounts.get().filter(|_| self.settings().events) else {
             return;
         };
@@ -129,12 +158,14 @@ impl Shared {
             let org = store
                 .orgs
                 .iter()
-                .find(|org| org.management_account == set.owner);
+                .find(|org| org.management_account == owner);
             org.map(|org| org.accounts().cloned().collect())
                 .unwrap_or_default()
         });
         for account in admins {
-            deliver(accounts, set, &account).await;
+            if let Some(event) = event(&account) {
+                deliver(accounts, &event, &account).await;
+            }
         }
     }
 }

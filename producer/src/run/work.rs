@@ -16,6 +16,7 @@ use crate::reach::read_management;
 use crate::reconcile::listings::{ListingLookup, RESERVE};
 use crate::reconcile::prune::prune;
 use crate::reconcile::{RunScope, reconcile_link};
+use crate::requests::{announce_open, read_open};
 use crate::setup::{Setup, in_scope};
 
 /// Links that are reconciled concurrently.
@@ -72,12 +73,16 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
     warn_of_items(&mut record, &listings.unreadable().await);
     add_outcomes(context, &mut record, outcomes).await?;
     if left.is_empty() {
+        let requests = read_open(context, &setup.config).await;
+        warn_of_items(&mut record, &requests.unreadable);
         if record.scopes.iter().any(Scope::is_everything) {
             let pruned = prune(context, run, setup).await;
             warn_of_items(&mut record, &pruned.unreadable);
             add_outcomes(context, &mut record, pruned.outcomes).await?;
         }
-        return finish_run(context, record).await;
+        finish_run(context, record).await?;
+        announce_open(context, setup, &requests).await;
+        return Ok(());
     }
     tracing::info!(%run, links = left.len(), "the run goes on in another invocation");
     record.cursor = left;

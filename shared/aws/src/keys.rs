@@ -1,6 +1,7 @@
 //! The keys and attribute names of the ledger's one table.
 
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use jiff::Timestamp;
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId, ProductRequestId, RunId};
 use pmp_sync_domain::records::About;
 
 /// Attribute name of the partition key.
@@ -46,6 +47,43 @@ const REQUEST_PREFIX: &str = "REQUEST#";
 /// Partition of a request of the inbox.
 pub fn request(request: &str) -> String {
     format!("{REQUEST_PREFIX}{request}")
+}
+
+/// Partition of the operators' answers to procurement requests.
+pub const REQUEST_ANSWERS: &str = "REQUEST_ANSWERS";
+
+/// Sort key of the count of a member's requests for which there was no room. It sorts before every
+/// request.
+pub const DROPPED: &str = "#dropped";
+
+/// Prefix of the rank of a procurement request that waits for an answer.
+const WAITING_PREFIX: &str = "W#";
+
+/// Partition of the procurement requests of a member account. The member's role may access it.
+pub fn product_requests(account: &AccountId) -> String {
+    format!("PRODUCT_REQUESTS#{account}")
+}
+
+/// Sort key of the answer to a request.
+pub fn request_answer(account: &AccountId, request: &ProductRequestId) -> String {
+    format!("{account}#{request}")
+}
+
+/// The rank of a request that waits for an answer until `until`.
+pub fn waiting_rank(until: Timestamp, request: &ProductRequestId) -> String {
+    format!("{}{request}", waiting(until))
+}
+
+/// The ranks of the requests that wait for an answer at `now`.
+pub fn waiting_ranks(now: Timestamp) -> [String; 2] {
+    [
+        waiting(Timestamp::from_second(now.as_second() + 1).unwrap_or(now)),
+        "W$".to_owned(),
+    ]
+}
+
+fn waiting(until: Timestamp) -> String {
+    format!("{WAITING_PREFIX}{:012}#", until.as_second().max(0))
 }
 
 /// Prefix of the rank of a claimed change.

@@ -11,7 +11,9 @@ mod links;
 mod live;
 mod onboarding;
 mod operator;
+mod product_requests;
 mod receipts;
+mod request_answers;
 mod runs;
 mod sets;
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use crate::ids::{ExperienceId, MemberName, PlanHash, ProductId, ProductRequestId, RunId};
 
 /// A command as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,13 @@ pub enum Hint {
     Suspend(Place),
     /// End a suspension.
     Resume(Place),
+    /// List the procurement requests of all members.
+    Requests,
+    /// Allow the product of a procurement request.
+    ApproveRequest {
+        /// The request.
+        request: ProductRequestId,
+    },
     /// List dead letters and changes in quarantine.
     DeadLettersList(Place),
     /// Replay dead letters.
@@ -115,6 +122,8 @@ impl Hint {
                 .option("--member", member.as_ref()),
             Self::Suspend(place) => words.all("suspend").place(place),
             Self::Resume(place) => words.all("resume").place(place),
+            Self::Requests => words.all("requests"),
+            Self::ApproveRequest { request } => words.all("requests approve").all(request.as_str()),
             Self::DeadLettersList(place) => words.all("dlq list").place(place),
             Self::DeadLettersReplay { member, product } => words
                 .all("dlq replay")
@@ -259,6 +268,13 @@ mod tests {
             (
                 Hint::Resume(Place::member(&member)),
                 "resume --member emea".to_owned(),
+            ),
+            (Hint::Requests, "requests".to_owned()),
+            (
+                Hint::ApproveRequest {
+                    request: "pr-1".parse().unwrap(),
+                },
+                "requests approve pr-1".to_owned(),
             ),
             (
                 Hint::DeadLettersList(Place::default()),

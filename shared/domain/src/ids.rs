@@ -138,6 +138,13 @@ id!(
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 );
 id!(
+    /// The request of a user for a product of a private marketplace. AWS does not document its form.
+    ProductRequestId, "a product request id", "1 to 100 letters, digits or -_.:",
+    "^[A-Za-z0-9_.:-]{1,100}$",
+    |text| (1..=100).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+);
+id!(
     /// The name of a member organization in the configuration: used in commands and reports.
     MemberName, "a member name", "1 to 40 lower-case letters, digits or -, beginning with a letter",
     "^[a-z][a-z0-9-]{0,39}$",

@@ -25,6 +25,7 @@ pub mod policy;
 pub mod ports;
 pub mod reconcile;
 pub mod records;
+pub mod request_state;
 pub mod retry;
 pub mod run;
 #[cfg(feature = "schema")]

@@ -6,6 +6,7 @@
 //! interrupted in between, it finds them there. Pure.
 
 mod details;
+mod requested;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,8 @@ use crate::policy::PolicySnapshot;
 use crate::records::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 use crate::time::elapsed;
 use crate::wire::events::{About, Condition, EditedProduct, Ended, EndedBy, Notice, Recovered};
+
+pub use self::requested::{Demand, MOST_REQUESTS_ANNOUNCED, demand, to_announce};
 
 /// The most quarantined products of one link that are remembered. Others are only counted.
 pub const MOST_QUARANTINED: usize = 500;

@@ -14,7 +14,8 @@ use crate::delivery::record::Record;
 use crate::error::ServiceError;
 use crate::experience::Experience;
 use crate::ids::{
-    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId,
+    ProductRequestId, RunId,
 };
 use crate::lane::{
     Failed, FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, StartedSet,
@@ -22,8 +23,8 @@ use crate::lane::{
 use crate::link::Member;
 use crate::policy::PolicySnapshot;
 use crate::records::{
-    DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Receipt,
-    RunRecord, SeenList, SetRecord, Suspensions,
+    DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord,
+    ProductRequest, Receipt, RequestCounts, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use crate::wire::{ChangeMessage, Continuation, Event, LinkRetry, TickMessage};
 
@@ -209,6 +210,53 @@ pub trait ReadSets: Send + Sync {
         lane: &LaneId,
         run: Option<RunId>,
     ) -> impl Future<Output = Result<Found<SetRecord>>> + Send;
+}
+
+/// The procurement requests of one member, for its worker.
+pub trait ProductRequests: Send + Sync {
+    /// Reads a request with strong consistency.
+    fn product_request(
+        &self,
+        account: &AccountId,
+        request: &ProductRequestId,
+    ) -> impl Future<Output = Result<Option<ProductRequest>>> + Send;
+    /// Counts the requests of an account with strong consistency.
+    fn count_product_requests(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<RequestCounts>> + Send;
+    /// Writes a request with `rev + 1`, on condition that the item still has its `rev`. Leaves what is
+    /// announced as it is. Fails with [`Kind::Conflict`] if the item has another `rev`.
+    ///
+    /// [`Kind::Conflict`]: crate::error::Kind::Conflict
+    fn put_product_request(
+        &self,
+        request: &ProductRequest,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Counts a request for which there is no room.
+    fn drop_product_request(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The procurement requests of all members, for the producer.
+pub trait AnnounceRequests: Send + Sync {
+    /// Reads the requests of an account that wait for an answer, those that expire first before the
+    /// others, with strong consistency.
+    fn open_product_requests(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Found<ProductRequest>>> + Send;
+    /// Records that a request is announced.
+    fn announced_product_request(
+        &self,
+        request: &ProductRequest,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Closes claimed changes: for the worker, and for the producer on lanes that no link serves any

@@ -9,7 +9,9 @@ mod link_state;
 mod listing;
 mod notices;
 mod onboarding;
+mod product_request;
 mod receipt;
+mod request_answer;
 mod run;
 mod seen_list;
 mod suspensions;
@@ -24,11 +26,17 @@ pub use self::link_state::{LinkState, Removal, Size};
 pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS_FOR};
 pub use self::notices::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
+pub use self::product_request::{
+    DroppedRequests, MOST_OPEN_REQUESTS, MOST_REQUESTS, OPEN_FOR, ProductRequest, REQUEST_KEPT,
+    RequestBounds, RequestCounts,
+};
 pub use self::receipt::Receipt;
+pub use self::request_answer::{Answered, RequestAnswer};
 pub use self::run::{MOST_DENIED, MOST_LANES, Progress, Request, RunRecord, overridden};
 pub use self::seen_list::{MOST_SEEN, SeenList};
 pub use self::suspensions::{MOST_SUSPENSIONS, Suspended, Suspensions, TooManySuspensions};
 pub use self::warning::{MOST_WARNINGS, Warning};
+pub use crate::request_state::RequestState;
 
 #[cfg(test)]
 mod tests;

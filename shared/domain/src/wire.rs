@@ -13,6 +13,7 @@ mod envelope;
 pub mod events;
 pub mod limits;
 mod names;
+mod product_request;
 mod request;
 mod retry;
 mod size;
@@ -25,6 +26,7 @@ pub use self::dead_letters::{
 };
 pub use self::envelope::{ChangeSetEvent, Envelope, Event, Unreadable, event};
 pub use self::names::*;
+pub use self::product_request::{ProductRequestEvent, product_request_received};
 pub use self::request::{
     Continuation, Scope, SyncRequest, lane_edited, lane_settled, sync_requested,
 };

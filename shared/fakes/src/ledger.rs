@@ -3,6 +3,7 @@
 mod item_key;
 mod lanes;
 mod newer;
+mod product_requests;
 mod runs;
 
 pub use self::item_key::ItemKey;
@@ -10,13 +11,13 @@ pub use self::item_key::ItemKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{AccountId, ChangeSetId, LaneId, ProductId, ProductRequestId, RunId};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Quarantined};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::records::{
-    Answers, ChangeState, DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, Receipt,
-    RunRecord, SeenList, SetRecord, Suspensions,
+    Answers, ChangeState, DeadLetterRecord, DroppedRequests, LaneEntry, LastChange, LinkRecord,
+    LinkState, ProductRequest, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 
 /// The item of one product on one lane.
@@ -97,6 +98,10 @@ pub struct MemoryLedger {
     pub dead_letters: Vec<(RunId, DeadLetterRecord)>,
     /// The receipts of requests.
     pub receipts: BTreeMap<String, Receipt>,
+    /// The procurement requests.
+    pub product_requests: BTreeMap<(AccountId, ProductRequestId), ProductRequest>,
+    /// Those for which there was no room, by member account.
+    pub dropped_requests: BTreeMap<AccountId, DroppedRequests>,
     /// The last run id that was assigned.
     pub last_run: Option<RunId>,
     /// The items that a newer release wrote: they can be neither read nor overwritten.

@@ -11,7 +11,9 @@ use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
 };
 use pmp_sync_domain::time::later;
-use pmp_sync_domain::wire::{Continuation, Event, LinkRetry};
+use pmp_sync_domain::wire::{
+    Continuation, Event, LANE_SETTLED, LinkRetry, PRODUCT_REQUEST_RECEIVED,
+};
 
 use crate::experiences::Experiences;
 use crate::fail::{Effect, Failing};
@@ -296,7 +298,8 @@ impl Bus for World {
         limits::check("PutEvents", event.1, bytes, limits::MOST_EVENT)?;
         let mut inner = self.lock();
         let (source, detail_type, detail) = &event;
-        if *detail_type == pmp_sync_domain::wire::LANE_SETTLED {
+        // What the rule of the bus passes to the inbox.
+        if [LANE_SETTLED, PRODUCT_REQUEST_RECEIVED].contains(detail_type) {
             let body = serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
             let now = inner.now;
             inner.requests.send_event(&body.to_string(), now);

@@ -9,6 +9,9 @@ mod members;
 mod model;
 mod page;
 mod plot;
+mod requests;
 
-pub use self::model::{Attention, AttentionKind, Counts, Kind, Link, Model, Reason, SCHEMA, State};
+pub use self::model::{
+    Attention, AttentionKind, Counts, Kind, Link, Model, Reason, Requested, SCHEMA, State,
+};
 pub use self::page::render;

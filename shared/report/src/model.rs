@@ -144,6 +144,49 @@ pub struct Model {
     /// True if older runs are stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub older_runs: bool,
+    /// Users' requests for products that wait for an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Requested>,
+    /// About how many requests were not recorded, because there was no room for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_requests: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A user's request for a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Requested {
+    /// The request.
+    pub request: String,
+    /// The member's name in the configuration.
+    pub member: String,
+    /// The member account, in whose console it is answered.
+    pub account: String,
+    /// The experience of the user.
+    pub experience: String,
+    /// The product.
+    pub product: String,
+    /// Its title, if it is known.
+    pub title: Option<String>,
+    /// The ARN of the user, if it is known.
+    pub requester: Option<String>,
+    /// When it was requested.
+    #[schemars(with = "Option<Time>")]
+    pub since: Option<Timestamp>,
+    /// When it expires.
+    #[schemars(with = "Time")]
+    pub until: Timestamp,
+    /// Number of open requests for the product, of all members.
+    pub asked: usize,
+    /// What an operator answered, for the record.
+    pub answer: Option<String>,
 }
 
 /// The number of member experiences in each state.

@@ -8,7 +8,7 @@ use crate::code::{coded, products};
 use crate::html::{age, count, escaped, in_script, number, source_hash, time};
 use crate::members;
 use crate::model::{Attention, AttentionKind, Kind, Model, State};
-use crate::plot;
+use crate::{plot, requests};
 
 /// No state, but counted and chosen beside the states.
 const STALE: AttentionKind = AttentionKind::Stale;
@@ -53,6 +53,7 @@ pub fn render(model: &Model) -> String {
     page.push_str(&attention(model));
     page.push_str(&matrix());
     page.push_str(&members::section(model));
+    page.push_str(&requests::section(model));
     page.push_str(&plot::section(&model.runs, model.older_runs));
     page.push_str("</main>\n");
     let _ = write!(
@@ -69,7 +70,7 @@ fn head(model: &Model, name: &str) -> String {
     format!(
         "<header class=\"head\">\n<div><h1>{name}</h1>\n<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
          <nav aria-label=\"Sections\"><a href=\"#attention\">Needs attention</a><a href=\"#matrix\">Matrix</a>\
-         <a href=\"#members\">Members</a><a href=\"#runs\">Runs</a></nav>\n\
+         <a href=\"#members\">Members</a><a href=\"#requests\">Requests</a><a href=\"#runs\">Runs</a></nav>\n\
          <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark</button>\n</header>\n",
         count(model.links.len(), "member experience"),
         count(products(model).len(), "product"),

@@ -10,7 +10,7 @@
 
 use base64::Engine as _;
 use pmp_sync_domain::link::Mode;
-use pmp_sync_report::{AttentionKind, Counts, Kind, Model, State, render};
+use pmp_sync_report::{AttentionKind, Counts, Kind, Model, Requested, State, render};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -178,4 +178,47 @@ fn every_mode_state_and_kind_can_be_chosen_and_has_its_sign() {
         let class = format!(".k-{}", kind.as_str());
         assert!(style.contains(&class), "{class} has no colour");
     }
+}
+
+/// What users ask for comes from outside altogether.
+#[test]
+fn requests_are_told_without_scripts_and_stay_text() {
+    let mut model = model();
+    let empty = render(&model);
+    assert!(empty.contains("None waits for an answer."));
+    let hostile = "</script><img src=x onerror=alert(1)>";
+    model.requests = vec![Requested {
+        request: "pr-1".to_owned(),
+        member: "emea".to_owned(),
+        account: "222222222222".to_owned(),
+        experience: "exp-1".to_owned(),
+        product: "prod-a".to_owned(),
+        title: Some(hostile.to_owned()),
+        requester: Some(hostile.to_owned()),
+        since: None,
+        until: "2026-03-30T12:00:00Z".parse().unwrap(),
+        asked: 3,
+        answer: Some(hostile.to_owned()),
+    }];
+    model.dropped_requests = 7;
+    let page = render(&model);
+    let section = between(&page, "<section id=\"requests\"", "</section>");
+    assert!(
+        !section.contains("<img") && !section.contains("</script"),
+        "{section}"
+    );
+    assert_eq!(section.matches("&lt;/script&gt;&lt;img").count(), 3);
+    for part in [
+        "2026-03-30 12:00:00",
+        ">3<",
+        "in the member's console",
+        "About 7 more",
+    ] {
+        assert!(section.contains(part), "{part}: {section}");
+    }
+    model.requests = vec![model.requests[0].clone(); 1_200];
+    let page = render(&model);
+    let section = between(&page, "<section id=\"requests\"", "</section>");
+    assert_eq!(section.matches("<tr>").count(), 1_001);
+    assert!(section.contains("And 200 more."));
 }

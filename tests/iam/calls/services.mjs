@@ -28,12 +28,14 @@ export const services = [
   ...bothWays('NotificationRule keeps what it cannot deliver', resources.NotificationRule, MANAGEMENT, (with_) =>
     call(events, 'sqs:SendMessage', resources.Undelivered.arn, with_)
   ),
-  ...bothWays('ChangeSetRule wakes the worker', there.ChangeSetRule, MEMBER, (with_) =>
-    call(events, 'sqs:SendMessage', there.Changes.arn, with_)
-  ),
-  ...bothWays('ChangeSetRule keeps what it cannot deliver', there.ChangeSetRule, MEMBER, (with_) =>
-    call(events, 'sqs:SendMessage', there.Undelivered.arn, with_)
-  ),
+  ...['ChangeSetRule', 'ProductRequestRule'].flatMap((rule) => [
+    ...bothWays(`${rule} wakes the worker`, there[rule], MEMBER, (with_) =>
+      call(events, 'sqs:SendMessage', there.Changes.arn, with_)
+    ),
+    ...bothWays(`${rule} keeps what it cannot deliver`, there[rule], MEMBER, (with_) =>
+      call(events, 'sqs:SendMessage', there.Undelivered.arn, with_)
+    )
+  ]),
   [
     'an alarm publishes',
     call(service('cloudwatch'), 'sns:Publish', resources.Notifications.arn, {

@@ -3,10 +3,11 @@ import { EXTERNAL_ID, MEMBER, call, management, member, worker, workerThere } fr
 
 const { resources } = member.stack
 const LANE = `LANE#${MEMBER}#exp-1`
+const REQUESTS = `PRODUCT_REQUESTS#${MEMBER}`
 const log = `arn:aws:logs:us-east-1:${MEMBER}:log-group:/aws/lambda/pmp-sync-worker:log-stream:one`
-const ledger = (action, index = '') =>
+const ledger = (action, index = '', partition = LANE) =>
   call(workerThere, `dynamodb:${action}`, `${management.resources.Ledger.arn}${index}`, {
-    'dynamodb:LeadingKeys': [LANE]
+    'dynamodb:LeadingKeys': [partition]
   })
 // The experiences belong to the management account of the member's organization, or to the member itself.
 const catalog = (owner) => {
@@ -38,18 +39,13 @@ export const workerCalls = [
 
   ...['GetItem', 'UpdateItem', 'Query'].map((action) => ['keeps its lane', ledger(action)]),
   ['reads open changes', ledger('Query', '/index/open')],
-  [
-    'announces that a lane has settled',
+  ...['GetItem', 'UpdateItem', 'Query'].map((action) => ['keeps its procurement requests', ledger(action, '', REQUESTS)]),
+  ['counts the requests that wait', ledger('Query', '/index/open', REQUESTS)],
+  ...['Lane Settled', 'Lane Edited', 'Product Request Received'].map((type) => [
+    `announces: ${type}`,
     call(workerThere, 'events:PutEvents', management.resources.Bus.arn, {
       'events:source': ['pmp-sync'],
-      'events:detail-type': ['Lane Settled']
+      'events:detail-type': [type]
     })
-  ],
-  [
-    'reports an outside edit',
-    call(workerThere, 'events:PutEvents', management.resources.Bus.arn, {
-      'events:source': ['pmp-sync'],
-      'events:detail-type': ['Lane Edited']
-    })
-  ]
+  ])
 ]

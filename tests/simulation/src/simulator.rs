@@ -14,6 +14,7 @@ mod invocations;
 mod member_rules;
 mod observe;
 mod operators;
+mod product_requests;
 mod quiescence;
 mod retries;
 mod rng;

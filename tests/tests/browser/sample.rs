@@ -357,6 +357,8 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
         reasons,
         runs: runs(),
         older_runs: false,
+        requests: Vec::new(),
+        dropped_requests: 0,
         links,
     }
 }

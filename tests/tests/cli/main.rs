@@ -22,6 +22,7 @@ mod operator;
 mod other_emulator;
 mod removal;
 mod report;
+mod requests;
 mod retained;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 mod schemas;

@@ -17,6 +17,7 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
         pmp_sync_domain::wire::MEMBER_STALE,
         pmp_sync_domain::wire::RECOVERED,
         pmp_sync_domain::wire::SYNC_COMPLETED,
+        pmp_sync_domain::wire::PRODUCT_REQUESTED,
     ];
     assert_eq!(types, announced);
     assert_eq!(

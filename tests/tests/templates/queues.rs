@@ -198,6 +198,40 @@ fn every_request_of_the_bus_reaches_the_inbox() {
         pmp_sync_domain::wire::REJECTION_REQUESTED,
         pmp_sync_domain::wire::RESTORE_REQUESTED,
         pmp_sync_domain::wire::LANE_SETTLED,
+        pmp_sync_domain::wire::PRODUCT_REQUEST_RECEIVED,
     ];
     assert_eq!(types, expected);
+}
+
+/// Every event of a procurement request reaches the worker: no API tells of them.
+#[test]
+fn every_event_of_a_procurement_request_reaches_the_worker() {
+    use pmp_sync_domain::records::RequestState;
+    use pmp_sync_domain::wire::WorkerMessage;
+
+    let template = member();
+    let rule = at(&template, "Resources/ProductRequestRule/Properties");
+    let source = text(at(rule, "EventPattern/source/0"));
+    assert_eq!(source, pmp_sync_domain::wire::PRIVATE_MARKETPLACE_SOURCE);
+    let types = at(rule, "EventPattern/detail-type").as_sequence().unwrap();
+    let states: std::collections::BTreeSet<_> = types
+        .iter()
+        .map(|detail_type| {
+            let body = serde_json::json!({
+                "source": source,
+                "detail-type": text(detail_type),
+                "detail": {
+                    "requestId": "pr-1",
+                    "product": { "id": "prod-1" },
+                    "experienceId": "exp-1"
+                }
+            });
+            match WorkerMessage::parse(&body.to_string()) {
+                Ok(WorkerMessage::ProductRequest(event)) => event.state,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    assert_eq!(states, RequestState::ALL.into());
+    assert_eq!(text(at(rule, "Targets/0/Arn")), "Changes.Arn");
 }

@@ -169,7 +169,12 @@ fn a_lane_role_has_its_own_leading_keys_only() {
             .any(|action| action.starts_with("dynamodb:"))
         {
             let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-            assert_eq!(text(keys), "LANE#${MemberAccountId}#*");
+            let keys: Vec<_> = keys.as_sequence().unwrap().iter().map(text).collect();
+            let own = [
+                "LANE#${MemberAccountId}#*",
+                "PRODUCT_REQUESTS#${MemberAccountId}",
+            ];
+            assert_eq!(keys, own);
         }
     }
 }

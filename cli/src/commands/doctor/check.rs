@@ -291,12 +291,16 @@ checks! {
         "see `pmp-sync dlq list`; issue what is to be tried again with `pmp-sync dlq replay`"
         "sqs:GetQueueUrl, sqs:GetQueueAttributes";
     MemberUndelivered "member-undelivered" MemberAccounts
-        "every event of a change set was delivered to the worker, which is only slower without it"
+        "every event of a change set or a procurement request was delivered to the worker"
         "see why in the attributes: `aws sqs receive-message --message-attribute-names All --queue-url URL`, then delete them"
         "sqs:GetQueueUrl, sqs:GetQueueAttributes";
     ChangeSetRule "change-set-rule" MemberAccounts
         "the rule that tells the worker of finished change sets is enabled"
         "enable it: `aws events enable-rule --name RULE`; the worker is only slower without it"
+        "events:DescribeRule";
+    ProductRequestRule "product-request-rule" MemberAccounts
+        "the rule that tells the worker of users' requests for products is enabled"
+        "enable it: `aws events enable-rule --name RULE`; without it `pmp-sync requests` knows of no request of this member"
         "events:DescribeRule";
 }
 

@@ -313,13 +313,24 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
         return of(caller, None);
     }
     let (worker, changes) = (format!("{name}-worker"), format!("{name}-changes"));
-    let (stack, dead, lost, rule) = (
+    let (stack, dead, lost, rule, request_rule) = (
         member_stack(name),
         format!("{changes}-dlq"),
         undelivered(name),
         format!("{name}-change-sets"),
+        format!("{name}-product-requests"),
     );
-    let (organization, stack, function, sources, changes, dead_letters, undelivered, rule) = futures::join!(
+    let (
+        organization,
+        stack,
+        function,
+        sources,
+        changes,
+        dead_letters,
+        undelivered,
+        rule,
+        request_rule,
+    ) = futures::join!(
         organization(&config, member.account.as_str()),
         look(aws::stack(&config, &stack)),
         look(aws::function(&config, &worker)),
@@ -327,7 +338,8 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
         look(aws::queue(&config, &changes)),
         look(aws::queue(&config, &dead)),
         look(aws::queue(&config, &lost)),
-        look(is_rule_enabled(&config, None, &rule))
+        look(is_rule_enabled(&config, None, &rule)),
+        look(is_rule_enabled(&config, None, &request_rule))
     );
     let seen = sides::Seen {
         name: name.to_owned(),
@@ -339,6 +351,7 @@ async fn side(name: &str, member: &Member, profile: Option<&str>, until: Instant
         dead_letters,
         undelivered,
         rule,
+        request_rule,
     };
     of(caller, Some(seen))
 }

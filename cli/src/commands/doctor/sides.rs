@@ -50,7 +50,10 @@ pub(crate) struct Seen {
     pub(crate) changes: Timed<Option<Queue>>,
     pub(crate) dead_letters: Timed<Option<Queue>>,
     pub(crate) undelivered: Timed<Option<Queue>>,
+    /// The rule of change sets.
     pub(crate) rule: Timed<Option<bool>>,
+    /// The rule of procurement requests.
+    pub(crate) request_rule: Timed<Option<bool>>,
 }
 
 /// Judges what was seen.
@@ -156,6 +159,10 @@ fn in_account(seen: &Seen) -> Vec<Finding> {
         }
         found
     }));
+    let rule = format!("{}-product-requests", seen.name);
+    found.push(of(Check::ProductRequestRule, &seen.request_rule, |seen| {
+        deployed::rule(Check::ProductRequestRule, &rule, *seen, None)
+    }));
     found
 }
 
@@ -212,6 +219,7 @@ mod tests {
             dead_letters: timed(Some(queue.clone())),
             undelivered: timed(Some(queue)),
             rule: timed(Some(true)),
+            request_rule: timed(Some(true)),
         };
         Side {
             member: "emea".to_owned(),
@@ -300,6 +308,20 @@ mod tests {
             rule.unwrap(),
             Status::Warn,
             &["--name pmp-sync-change-sets"],
+        );
+    }
+
+    /// Nothing else tells of procurement requests.
+    #[test]
+    fn without_the_rule_of_procurement_requests_the_check_fails() {
+        let mut off = side();
+        off.seen.as_mut().unwrap().request_rule = timed(None);
+        let found = judge(&off);
+        let is_it = |found: &&Finding| found.id == Check::ProductRequestRule;
+        tells(
+            found.iter().find(is_it).unwrap(),
+            Status::Fail,
+            &["no rule pmp-sync-product-requests"],
         );
     }
 }

@@ -7,12 +7,13 @@ use pmp_sync_domain::answers::why::WhyAnswer;
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::is_expected_in_sync;
 use pmp_sync_domain::notify::stale_since;
-use pmp_sync_report::{Counts, Kind, Link, Model, Reason, State};
+use pmp_sync_report::{Counts, Kind, Link, Model, Reason, Requested, State};
 
 use super::attention::attention;
 use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::{Of, reason};
 use crate::client::holds::Known;
+use crate::client::requests::{KnownRequest, Requests};
 
 /// The reasons, each once.
 #[derive(Default)]
@@ -50,8 +51,37 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         reasons: reasons.list,
         runs: gathered.runs,
         older_runs: gathered.older_runs,
+        dropped_requests: dropped(&gathered.requests),
+        requests: requested(&gathered.requests),
         links,
     }
+}
+
+fn dropped(requests: &Requests) -> u64 {
+    let counts = requests.dropped.iter().map(|(_, dropped)| dropped.dropped);
+    counts.fold(0, u64::saturating_add)
+}
+
+/// The requests that wait for an answer.
+fn requested(requests: &Requests) -> Vec<Requested> {
+    let of_one = |known: &KnownRequest| {
+        let request = &known.request;
+        let of = requests.demand(known);
+        Requested {
+            request: request.request.to_string(),
+            member: known.member.to_string(),
+            account: request.account.to_string(),
+            experience: request.experience.to_string(),
+            product: request.product.to_string(),
+            title: request.title.clone(),
+            requester: request.requester.clone(),
+            since: request.requested_at,
+            until: request.open_until(),
+            asked: of.requests,
+            answer: known.answered(),
+        }
+    };
+    requests.open().map(of_one).collect()
 }
 
 fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> Link {

@@ -11,6 +11,7 @@ use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::records::{DeadLetterRecord, LettersLeft, RunRecord, Suspensions};
 
 use crate::client::holds::Known;
+use crate::client::requests::Requests;
 use crate::hint::Flags;
 
 /// What the ledger has of a lane.
@@ -45,6 +46,7 @@ pub(crate) struct Gathered {
     pub(crate) runs: Vec<RunRecord>,
     /// True if older runs are stored.
     pub(crate) older_runs: bool,
+    pub(crate) requests: Requests,
 }
 
 impl Gathered {

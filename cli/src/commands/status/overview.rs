@@ -14,6 +14,7 @@ use super::answer::{LaneAnswer, StatusAnswer};
 use crate::client::context::Context;
 use crate::client::holds::{self, Known};
 use crate::client::run::{self, newest};
+use crate::client::watch::Told;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, time};
@@ -32,15 +33,6 @@ pub(super) struct Overview {
     unreadable: Vec<FaultRecord>,
     now: Timestamp,
     flags: Flags,
-}
-
-/// The overview in words.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
-    /// Lines for stdout.
-    pub(super) data: Vec<String>,
-    /// Notes about what may need attention, for stderr.
-    pub(super) notes: Vec<String>,
 }
 
 impl Overview {

@@ -15,6 +15,7 @@ mod lanes;
 mod live;
 mod queues;
 mod records;
+mod requests;
 mod scopes;
 mod script;
 mod unreadable;

@@ -17,7 +17,8 @@ use crate::policy::Action;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::wire::events::{
-    Blocked, Contested, EditedOutside, Held, MOST_LISTED, MemberStale, Quarantined, SyncCompleted,
+    Blocked, Contested, EditedOutside, Held, MOST_LISTED, MemberStale, ProductRequested,
+    Quarantined, SyncCompleted,
 };
 
 const HOUR: i64 = 3600;
@@ -317,5 +318,8 @@ fn the_details_of_events_keep_their_form() {
     kept::<Contested>(include_str!("../../fixtures/events/contested-1.json"));
     kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
     kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));
+    kept::<ProductRequested>(include_str!(
+        "../../fixtures/events/product-requested-1.json"
+    ));
     kept::<SyncCompleted>(include_str!("../../fixtures/events/sync-completed-1.json"));
 }

@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use super::approval::ApprovalDetail;
 use super::dead_letters::DeadLetterDetail;
 use super::events::{
-    Blocked, Contested, EditedOutside, Held, MemberStale, Quarantined, Recovered, SyncCompleted,
+    Blocked, Contested, EditedOutside, Held, MemberStale, ProductRequested, Quarantined, Recovered,
+    SyncCompleted,
 };
 use super::names::{
     APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, EDITED_OUTSIDE, HELD, LANE_EDITED,
-    LANE_SETTLED, MEMBER_STALE, QUARANTINED, RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED,
-    RESTORE_REQUESTED, SYNC_COMPLETED, SYNC_REQUESTED,
+    LANE_SETTLED, MEMBER_STALE, PRODUCT_REQUEST_RECEIVED, PRODUCT_REQUESTED, QUARANTINED,
+    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, SYNC_COMPLETED,
+    SYNC_REQUESTED,
 };
+use super::product_request::ReceivedDetail;
 use super::request::{EditedDetail, SettledDetail, SyncDetail};
 use crate::SCHEMA;
 use crate::schema::tidy;
@@ -114,6 +117,11 @@ pub fn all() -> Vec<EventKind> {
             "a run that sent changes has ended",
             written::<SyncCompleted>(),
         ),
+        told(
+            PRODUCT_REQUESTED,
+            "a user of a member organization requests a product",
+            written::<ProductRequested>(),
+        ),
         asked(
             SYNC_REQUESTED,
             "`pmp-sync sync`, or by hand",
@@ -146,6 +154,14 @@ pub fn all() -> Vec<EventKind> {
                 LANE_EDITED,
                 "a change set that pmp-sync did not start has changed a member experience",
                 read::<EditedDetail>(),
+            )
+        },
+        EventKind {
+            by: By::Worker,
+            ..asked(
+                PRODUCT_REQUEST_RECEIVED,
+                "a user's request for a product is on record",
+                read::<ReceivedDetail>(),
             )
         },
     ]

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
+use super::names::PRIVATE_MARKETPLACE_SOURCE;
+use super::product_request::ProductRequestEvent;
 use crate::SCHEMA;
 use crate::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use crate::policy::{Action, ProductChange};
@@ -45,6 +47,8 @@ pub enum WorkerMessage {
     ChangeSet(ChangeSetEvent),
     /// A Tick of its own.
     Tick(TickMessage),
+    /// The beginning or the end of a user's request for a product.
+    ProductRequest(Box<ProductRequestEvent>),
 }
 
 fn with_kind(kind: &str, message: &impl Serialize) -> String {
@@ -113,6 +117,10 @@ impl WorkerMessage {
         let value = object(body)?;
         if value.get("detail-type").is_some() {
             let envelope: Envelope = serde_json::from_value(value).map_err(shape)?;
+            if envelope.source == PRIVATE_MARKETPLACE_SOURCE {
+                let event = ProductRequestEvent::of(envelope)?;
+                return Ok(Self::ProductRequest(Box::new(event)));
+            }
             return envelope.change_set().map(Self::ChangeSet);
         }
         check_schema(&value)?;

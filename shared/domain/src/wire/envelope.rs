@@ -8,6 +8,7 @@ use super::limits::TooLarge;
 use super::names::{CATALOG_SOURCE, SOURCE};
 use crate::SCHEMA;
 use crate::ids::{CHANGE_SET_PREFIX, ChangeSetId, ChangeSetName};
+use crate::text::one_line;
 
 /// The end of a change set, as an event reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,16 @@ pub(super) fn object(body: &str) -> Result<Value, Unreadable> {
     match serde_json::from_str(body).map_err(shape)? {
         value @ Value::Object(_) => Ok(value),
         _ => Err(shape("it is not a JSON object")),
+    }
+}
+
+/// What others write, such as a reason or a requester, is shown in a terminal one day.
+pub(super) fn make_plain(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = one_line(text),
+        Value::Array(values) => values.iter_mut().for_each(make_plain),
+        Value::Object(fields) => fields.values_mut().for_each(make_plain),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

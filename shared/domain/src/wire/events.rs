@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{Event, event};
 use super::names::{
-    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, PRODUCT_REQUESTED, QUARANTINED,
+    RECOVERED, SYNC_COMPLETED,
 };
 use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
 use crate::hint::Hint;
 use crate::ids::{
-    AccountId, ChangeSetId, ExperienceId, InstallationId, MemberName, PlanHash, ProductId, RunId,
+    AccountId, ChangeSetId, ExperienceId, InstallationId, MemberName, PlanHash, ProductId,
+    ProductRequestId, RunId,
 };
 use crate::lane::BlockReason;
 use crate::policy::Action;
@@ -333,6 +335,66 @@ impl SyncCompleted {
     /// Converts it to an event.
     pub fn event(&self) -> Event {
         event(SYNC_COMPLETED, self)
+    }
+}
+
+/// `Product Requested`: a user of a member organization requests a product in the private
+/// marketplace. The request itself is answered in the member's console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProductRequested {
+    /// Schema number of the detail.
+    pub schema: u32,
+    /// The member account and the request. It stays the same if the event is put on the bus again.
+    pub id: String,
+    /// When the producer noticed it.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+    /// The member's name in the configuration.
+    pub member: MemberName,
+    /// The member account.
+    pub account: AccountId,
+    /// The experience of the user who requests it.
+    pub experience: ExperienceId,
+    /// The management experience that this experience follows, if it follows one.
+    #[serde(default)]
+    pub management_experience: Option<ExperienceId>,
+    /// The request.
+    pub request: ProductRequestId,
+    /// The product's id in AWS Marketplace.
+    pub product: ProductId,
+    /// Its title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The name of its manufacturer.
+    #[serde(default)]
+    pub manufacturer: Option<String>,
+    /// The ARN of the user.
+    #[serde(default)]
+    pub requester: Option<String>,
+    /// When it was requested.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub since: Timestamp,
+    /// When the request expires.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub until: Timestamp,
+    /// Number of open requests for the product, in all member organizations.
+    pub requests: usize,
+    /// Number of member organizations with such a request.
+    pub members: usize,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// The next step, with its command.
+    pub what_to_do: String,
+    /// The commands of `what_to_do`, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Hint>,
+}
+
+impl ProductRequested {
+    /// Converts it to an event.
+    pub fn event(&self) -> Event {
+        event(PRODUCT_REQUESTED, self)
     }
 }
 

@@ -15,6 +15,9 @@ pub const MOST_SCOPE: usize = 50;
 pub const MOST_PRODUCTS: usize = 1_000;
 /// The most reasons of a filter.
 pub const MOST_REASONS: usize = 20;
+/// The most bytes of the title of a product, or of the name of its manufacturer.
+pub const MOST_TITLE: usize = 500;
+
 /// A field of a request is larger than is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the field {field:?} has {found} {unit}, and at most {most} are accepted")]

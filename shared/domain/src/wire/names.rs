@@ -9,6 +9,15 @@ pub const SCHEDULE_SOURCE: &str = "pmp-sync.schedule";
 /// `source` of the catalog's events (EventBridge reference of marketplacecatalog).
 pub const CATALOG_SOURCE: &str = "aws.marketplacecatalog";
 
+/// `source` of the events of procurement requests (EventBridge reference of private-marketplace).
+pub const PRIVATE_MARKETPLACE_SOURCE: &str = "aws.private-marketplace";
+
+/// `detail-type` of a worker's hint that a procurement request has arrived.
+pub const PRODUCT_REQUEST_RECEIVED: &str = "Product Request Received";
+
+/// `detail-type` of the announcement that a user of a member organization requests a product.
+pub const PRODUCT_REQUESTED: &str = "Product Requested";
+
 /// `detail-type` of a request for a run.
 pub const SYNC_REQUESTED: &str = "Sync Requested";
 

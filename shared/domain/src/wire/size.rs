@@ -87,7 +87,10 @@ impl Trigger {
     /// Checks the size of its fields.
     pub(super) fn check(&self) -> Result<(), TooLarge> {
         match self {
-            Self::Schedule | Self::LaneSettled { .. } | Self::LaneEdited { .. } => Ok(()),
+            Self::Schedule
+            | Self::LaneSettled { .. }
+            | Self::LaneEdited { .. }
+            | Self::ProductRequestReceived { .. } => Ok(()),
             Self::SyncRequested(request) => request.check(),
             Self::ManagementChangeSet(event) => event.check(),
             Self::Continuation(rest) => rest.check(),

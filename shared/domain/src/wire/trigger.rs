@@ -4,19 +4,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::dead_letters::DeadLetterRequest;
-use super::envelope::{ChangeSetEvent, Envelope, Unreadable, check_schema, object, shape};
+use super::envelope::{
+    ChangeSetEvent, Envelope, Unreadable, check_schema, make_plain, object, shape,
+};
 use super::limits::check_event;
 use super::names::{
     APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_EDITED, LANE_SETTLED,
-    REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE, RETRY_SCHEDULED,
-    RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
+    PRODUCT_REQUEST_RECEIVED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE,
+    RETRY_SCHEDULED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
 };
+use super::product_request::ReceivedDetail;
 use super::request::{Continuation, EditedDetail, SettledDetail, SyncDetail, SyncRequest};
 use super::retry::LinkRetry;
 use super::{approval, dead_letters};
 use crate::approval::ApprovalRequest;
-use crate::ids::{ChangeSetId, LaneId, RunId};
-use crate::text::one_line;
+use crate::ids::{AccountId, ChangeSetId, LaneId, RunId};
 
 /// What starts or continues a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,11 @@ pub enum Trigger {
     RetryDue(LinkRetry),
     /// An operator wants dead letters replayed or discarded.
     DeadLetters(DeadLetterRequest),
+    /// A worker has recorded a procurement request. It is a hint only: the producer looks for itself.
+    ProductRequestReceived {
+        /// The member account.
+        account: AccountId,
+    },
     /// An operator decides about a hold, or requests a rollback.
     Approval(ApprovalRequest),
 }
@@ -123,6 +130,12 @@ impl Trigger {
                     change_set: detail.change_set,
                 })
             }
+            (SOURCE, PRODUCT_REQUEST_RECEIVED) => {
+                check_schema(&envelope.detail)?;
+                let detail = ReceivedDetail::deserialize(&envelope.detail).map_err(shape)?;
+                let account = detail.account;
+                Ok(Self::ProductRequestReceived { account })
+            }
             (SOURCE, RUN_CONTINUED) => {
                 check_schema(&envelope.detail)?;
                 Continuation::deserialize(&envelope.detail)
@@ -133,16 +146,6 @@ impl Trigger {
             (SOURCE, RETRY_DUE) => retry(&envelope.detail).map(Self::RetryDue),
             _ => Err(envelope.unknown()),
         }
-    }
-}
-
-/// What others write, such as a reason or a requester, is shown in a terminal one day.
-fn make_plain(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = one_line(text),
-        Value::Array(values) => values.iter_mut().for_each(make_plain),
-        Value::Object(fields) => fields.values_mut().for_each(make_plain),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

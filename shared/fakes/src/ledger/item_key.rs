@@ -1,6 +1,6 @@
 //! The place of an item in the ledger.
 
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId, ProductRequestId, RunId};
 
 /// An item of the ledger, by its kind and place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,4 +35,6 @@ pub enum ItemKey {
     LastRun,
     /// The receipt of a request.
     Receipt(String),
+    /// A procurement request of a member account.
+    ProductRequest(AccountId, ProductRequestId),
 }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{
-    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId,
+    ProductRequestId, RunId,
 };
 use pmp_sync_domain::lane::{
     FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, StartedSet,
@@ -17,9 +18,9 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
-    Quarantining, ReadCatalog, Result, SendTicks,
+    ProductRequests, Quarantining, ReadCatalog, Result, SendTicks,
 };
-use pmp_sync_domain::records::{Found, SetRecord};
+use pmp_sync_domain::records::{Found, ProductRequest, RequestCounts, SetRecord};
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 
@@ -180,6 +181,33 @@ impl Claims for ExplorerPorts {
     /// crash before that call, or its failure, covers every failure or crash here.
     async fn keep_set(&self, _: &LaneId, _: &SetRecord) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Not a step of its own: no world has procurement requests, and none of them touches a lane.
+impl ProductRequests for ExplorerPorts {
+    async fn product_request(
+        &self,
+        account: &AccountId,
+        request: &ProductRequestId,
+    ) -> Result<Option<ProductRequest>> {
+        self.fakes.world.product_request(account, request).await
+    }
+
+    async fn count_product_requests(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<RequestCounts> {
+        self.fakes.world.count_product_requests(account, now).await
+    }
+
+    async fn put_product_request(&self, request: &ProductRequest) -> Result<()> {
+        self.fakes.world.put_product_request(request).await
+    }
+
+    async fn drop_product_request(&self, account: &AccountId, now: Timestamp) -> Result<()> {
+        self.fakes.world.drop_product_request(account, now).await
     }
 }
 

@@ -15,6 +15,7 @@ use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::invariants::{Invariants, Violation, broken, our_name};
+use super::product_requests::MOST_REQUESTS;
 use super::rng::Rng;
 use super::scene::installation;
 use super::state::Simulator;
@@ -70,7 +71,9 @@ impl Simulator {
         ) else {
             return;
         };
-        let fresh = Membership::new(scene.account.clone(), WORKER_TIMEOUT).of(installation());
+        let fresh = Membership::new(scene.account.clone(), WORKER_TIMEOUT)
+            .of(installation())
+            .with_most_requests(MOST_REQUESTS);
         *worker = Arc::new(worker_of(&self.world, fresh.with_rules(rules.clone())));
         if *old != rules {
             self.ruled.insert(member);

@@ -61,6 +61,7 @@ impl Simulator {
         self.letters_are_single()?;
         self.runs_have_ended(&helpless)?;
         self.requests_are_served_once()?;
+        self.product_requests_are_known()?;
         self.links_are_retried()?;
         self.is_as_restored()?;
         self.is_frugal()

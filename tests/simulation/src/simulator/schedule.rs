@@ -37,10 +37,11 @@ enum Random {
     Shrinks,
     AnotherInstallation,
     LettersLost,
+    ProductRequest,
 }
 
 /// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
-const EVENTS: [(Random, u64); 21] = [
+const EVENTS: [(Random, u64); 22] = [
     (Random::SyncRequested, 16),
     (Random::ManagementEdit, 16),
     (Random::MemberEdit, 12),
@@ -62,6 +63,7 @@ const EVENTS: [(Random, u64); 21] = [
     (Random::Shrinks, 5),
     (Random::AnotherInstallation, 4),
     (Random::LettersLost, 3),
+    (Random::ProductRequest, 10),
 ];
 
 impl Simulator {
@@ -159,6 +161,7 @@ impl Simulator {
             Random::ForeignLock => Event::ForeignLock,
             Random::AnotherInstallation => Event::AnotherInstallation,
             Random::LettersLost => Event::LettersLost,
+            Random::ProductRequest => Event::ProductRequest(member),
             Random::Configuration => Event::Configuration,
             Random::ServerFault => Event::ServerFault,
             Random::ClockAhead => Event::ClockAhead,
@@ -240,6 +243,7 @@ impl Simulator {
             ScheduledEvent::MemberEdit => self.edit_member(),
             ScheduledEvent::ForeignLock => self.lock_member(),
             ScheduledEvent::LettersLost => self.lose_letters(),
+            ScheduledEvent::ProductRequest(member) => self.request_product(member),
             ScheduledEvent::AnotherInstallation => self.start_another_installations(),
             ScheduledEvent::Configuration => {
                 self.stats.add("configurations changed");

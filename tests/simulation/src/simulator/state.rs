@@ -13,6 +13,7 @@ use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
 use super::guards::Guards;
 use super::invariants::{Invariants, Violation};
+use super::product_requests::{DeliveredRequests, MOST_REQUESTS};
 use super::rng::Rng;
 use super::scene::installation;
 use super::scene::{Profile, Scene, at, counted};
@@ -81,6 +82,8 @@ pub(crate) struct Simulator {
     pub(crate) since_repair: u64,
     /// Messages that cannot be parsed.
     pub(crate) garbage: u64,
+    /// The events of procurement requests that were delivered.
+    pub(crate) product_requests: DeliveredRequests,
 }
 
 impl Simulator {
@@ -111,7 +114,9 @@ impl Simulator {
             failing.decide_by(move |call| with(&fault_plan, |fault_plan| fault_plan.fate(call)));
         });
         let workers = scene.members.iter().map(|member| {
-            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT).of(installation());
+            let member = Membership::new(member.account.clone(), WORKER_TIMEOUT)
+                .of(installation())
+                .with_most_requests(MOST_REQUESTS);
             Arc::new(worker(&world, member))
         });
         let mut simulator = Self {
@@ -146,6 +151,7 @@ impl Simulator {
             repaired: false,
             since_repair: 0,
             garbage: 0,
+            product_requests: DeliveredRequests::new(),
         };
         let profile = format!("{:?}", simulator.profile);
         let config = simulator.scene.config();

@@ -8,7 +8,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{MemberRules, Phase};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::records::{Receipt, RunRecord};
+use pmp_sync_domain::records::{ProductRequest, Receipt, RequestState, RunRecord};
 use pmp_sync_domain::wire::{SCHEDULE_SOURCE, TickMessage, WorkerMessage};
 use pmp_sync_fakes::{ItemKey, MemoryLedger, Observed};
 use serde_json::json;
@@ -36,7 +36,7 @@ enum Dependent {
 }
 
 /// The kinds of items, each with a word for the statistics.
-const KINDS: [(Kind, &str); 8] = [
+const KINDS: [(Kind, &str); 9] = [
     (Kind::LaneState, "unreadable: state of a lane"),
     (Kind::LinkState, "unreadable: link state"),
     (Kind::LaneEntry, "unreadable: entry of a lane"),
@@ -45,6 +45,7 @@ const KINDS: [(Kind, &str); 8] = [
     (Kind::Run, "unreadable: run"),
     (Kind::Set, "unreadable: record of a change set"),
     (Kind::Receipt, "unreadable: receipt of a request"),
+    (Kind::ProductRequest, "unreadable: procurement request"),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +58,14 @@ enum Kind {
     Run,
     Set,
     Receipt,
+    ProductRequest,
 }
 
 impl Kind {
     fn dependent(self) -> Dependent {
         match self {
             Self::LaneState | Self::LinkState => Dependent::Lane,
-            Self::LaneEntry | Self::Product => Dependent::Little,
+            Self::LaneEntry | Self::Product | Self::ProductRequest => Dependent::Little,
             Self::Link | Self::Run | Self::Set | Self::Receipt => Dependent::Nothing,
         }
     }
@@ -106,6 +108,15 @@ fn key_of(ledger: &MemoryLedger, kind: Kind, lane: &LaneId, request: &str) -> Op
             ItemKey::Set(lane.clone(), sets.next_back()?.1)
         }
         Kind::Receipt => ItemKey::Receipt(receipt_key(request)),
+        // A run reads those that wait for an answer.
+        Kind::ProductRequest => {
+            let mut all = ledger.product_requests.values();
+            let is_it = |one: &&ProductRequest| {
+                one.account == lane.account && one.state == RequestState::Open
+            };
+            let one = all.find(is_it)?;
+            ItemKey::ProductRequest(one.account.clone(), one.request.clone())
+        }
     };
     content(ledger, &key).map(|_| key)
 }
@@ -127,6 +138,10 @@ fn content(ledger: &MemoryLedger, key: &ItemKey) -> Option<String> {
         ItemKey::SeenList(lane) => text(ledger.seen_lists.get(lane)),
         ItemKey::Live(product) => text(ledger.live.get(product)),
         ItemKey::Receipt(request) => text(ledger.receipts.get(request)),
+        ItemKey::ProductRequest(account, request) => {
+            let key = (account.clone(), request.clone());
+            text(ledger.product_requests.get(&key))
+        }
         ItemKey::Config | ItemKey::ConfigVersion(_) => text(ledger.configs.last()),
         ItemKey::Suspensions => text(Some(&ledger.suspensions)),
         ItemKey::LastRun => text(ledger.last_run.as_ref()),

@@ -1,12 +1,11 @@
-//! `status --watch`: repeats the overview, drawn in place on a terminal, and otherwise one block
-//! for each change.
+//! Repeats what a command shows, drawn in place on a terminal, and otherwise one block for each
+//! change.
 
 use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use super::overview::{Overview, Told};
-use crate::client::context::Context;
+use super::context::Context;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::Common;
@@ -17,27 +16,45 @@ const MOST_FAILURES: usize = 3;
 /// Moves to the first line, and clears the screen.
 const HOME: &str = "\u{1b}[H\u{1b}[2J";
 
-/// Reads and shows until a signal ends it.
-pub(super) async fn run(
+/// What is shown.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Lines for stdout.
+    pub(crate) data: Vec<String>,
+    /// Notes about what may need attention, for stderr.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Told {
+    /// Shows it once.
+    pub(crate) fn show(&self, context: &Context) -> Result<(), Failure> {
+        self.data.iter().try_for_each(|line| output::line(line))?;
+        self.notes.iter().for_each(|note| context.note(note));
+        Ok(())
+    }
+}
+
+/// Reads and shows until a signal ends it. `once` is the command that prints one JSON value.
+pub(crate) async fn watch(
     common: &Common,
     context: &Context,
-    runs: u16,
     interval: Duration,
+    once: &str,
+    read: impl AsyncFn() -> Result<Told, Failure>,
 ) -> Result<(), Failure> {
     if common.json {
         return Err(Failure::CommandLine {
             message: "--watch goes on, and --json is one value".to_owned(),
-            remedy: "call `pmp-sync status --json` as often as you want to know".to_owned(),
+            remedy: format!("call `{once}` as often as you want to know"),
         });
     }
     let in_place = std::io::stdout().is_terminal();
     let mut shown = None;
     let mut failures = 0;
     loop {
-        match Overview::read(context, runs).await {
-            Ok(overview) => {
+        match read().await {
+            Ok(told) => {
                 failures = 0;
-                let told = overview.told();
                 if shown.as_ref() != Some(&told) {
                     output::verbatim(&block(&told, &context.flags, in_place, shown.is_none()))?;
                     shown = Some(told);

@@ -1,0 +1,220 @@
+//! `requests approve` and `requests decline`. The management experience is changed first, and the
+//! answer recorded then: a command that was interrupted can be repeated.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::records::{Answered, RequestAnswer};
+use pmp_sync_domain::text::one_line;
+use pmp_sync_domain::wire::limits::{MOST_REASON, MOST_REQUESTER, TooLarge};
+
+use super::{ApproveOptions, DecisionAnswer, DeclineOptions, Wanted};
+use crate::client::confirm::confirm;
+use crate::client::context::Context;
+use crate::client::management_list::put_on_list;
+use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests, accounts};
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+/// What an operator decided.
+struct Decision<'a> {
+    wanted: &'a Wanted,
+    answered: Answered,
+    /// What is done in the management experience.
+    action: Option<Action>,
+    reason: Option<&'a str>,
+}
+
+pub(super) async fn approve(
+    common: &Common,
+    context: &Context,
+    options: &ApproveOptions,
+) -> Result<(), Failure> {
+    let decision = Decision {
+        wanted: &options.wanted,
+        answered: Answered::Approved,
+        action: Some(Action::Allow),
+        reason: options.reason.as_deref(),
+    };
+    decide(common, context, &decision).await
+}
+
+pub(super) async fn decline(
+    common: &Common,
+    context: &Context,
+    options: &DeclineOptions,
+) -> Result<(), Failure> {
+    let decision = Decision {
+        wanted: &options.wanted,
+        answered: Answered::Declined,
+        action: options.deny.then_some(Action::Deny),
+        reason: Some(&options.reason),
+    };
+    decide(common, context, &decision).await
+}
+
+async fn decide(
+    common: &Common,
+    context: &Context,
+    decision: &Decision<'_>,
+) -> Result<(), Failure> {
+    let Decision { wanted, action, .. } = decision;
+    check_reason(decision.reason)?;
+    let requests = Requests::read(context, false).await?;
+    let meant = requests.meant(&wanted.what, wanted.member.as_ref())?;
+    let Some(first) = meant.first() else {
+        return Ok(());
+    };
+    let product = first.request.product.clone();
+    let experiences = match action {
+        Some(_) => experiences(wanted, &meant)?,
+        None => BTreeSet::new(),
+    };
+    for known in &meant {
+        output::note(&sentence(known));
+    }
+    confirm(wanted.yes, &question(decision, &product, &experiences))?;
+    let mut changed = false;
+    if let Some(action) = action {
+        for experience in &experiences {
+            changed |= put_on_list(context, experience, *action, &product, decision.reason).await?;
+        }
+    }
+    let by = context.requester().await;
+    let by = by.map(|by| pmp_sync_domain::text::beginning(&by, MOST_REQUESTER).to_owned());
+    let mut recorded = Vec::new();
+    for known in &meant {
+        let answer = RequestAnswer {
+            schema: SCHEMA,
+            account: known.request.account.clone(),
+            request: known.request.request.clone(),
+            product: product.clone(),
+            answered: decision.answered,
+            denied: *action == Some(Action::Deny),
+            reason: decision.reason.map(one_line),
+            by: by.clone(),
+            at: requests.now,
+        };
+        context.ledger.put_request_answer(&answer).await?;
+        recorded.push(answer);
+    }
+    let what_to_do = format!(
+        "{IN_THE_CONSOLE}: sign in to account {}, and answer it under AWS Marketplace, Private Marketplace, Requests",
+        accounts(&meant)
+    );
+    if common.json {
+        return output::json(&DecisionAnswer {
+            answered: decision.answered,
+            product,
+            management_experiences: experiences.into_iter().collect(),
+            changed,
+            requests: recorded,
+            what_to_do,
+        });
+    }
+    output::line(&result(decision, &product, &experiences, changed))?;
+    output::line(&format!(
+        "recorded as {} for {}",
+        decision.answered,
+        output::count(recorded.len(), "request")
+    ))?;
+    output::note(&format!("{what_to_do}."));
+    Ok(())
+}
+
+fn check_reason(reason: Option<&str>) -> Result<(), Failure> {
+    let found = reason.map_or(0, str::len);
+    if found > MOST_REASON {
+        let too_large = TooLarge {
+            field: "reason",
+            found,
+            most: MOST_REASON,
+            unit: "bytes",
+        };
+        return Err(Failure::CommandLine {
+            message: too_large.to_string(),
+            remedy: "give a shorter reason".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The management experiences that are changed: those that the requests' experiences follow.
+fn experiences(
+    wanted: &Wanted,
+    meant: &[&KnownRequest],
+) -> Result<BTreeSet<ExperienceId>, Failure> {
+    if let Some(experience) = &wanted.experience {
+        return Ok([experience.clone()].into());
+    }
+    let unlinked = meant.iter().find(|known| known.follows.is_none());
+    if let Some(known) = unlinked {
+        return Err(Failure::CommandLine {
+            message: format!(
+                "{} is made in {}, which follows no management experience",
+                known.name(),
+                known.request.experience
+            ),
+            remedy:
+                "name the management experience with --experience, or other requests with --member"
+                    .to_owned(),
+        });
+    }
+    Ok(meant
+        .iter()
+        .filter_map(|known| known.follows.clone())
+        .collect())
+}
+
+fn sentence(known: &KnownRequest) -> String {
+    let request = &known.request;
+    format!(
+        "{}: {} requests {} in {}, until {}",
+        known.name(),
+        request.requester.as_deref().unwrap_or("a user"),
+        request.product_words(),
+        request.experience,
+        output::time(Some(request.open_until())),
+    )
+}
+
+fn list(experiences: &BTreeSet<ExperienceId>) -> String {
+    let ids: Vec<_> = experiences.iter().map(ExperienceId::as_str).collect();
+    ids.join(" and ")
+}
+
+fn question(
+    decision: &Decision<'_>,
+    product: &ProductId,
+    experiences: &BTreeSet<ExperienceId>,
+) -> String {
+    let places = list(experiences);
+    match decision.action {
+        Some(Action::Allow) => {
+            format!("Allow {product} in {places}, and so in every experience that follows?")
+        }
+        Some(Action::Deny) => {
+            format!("Deny {product} in {places}, and so in every experience that follows?")
+        }
+        None => format!("Record that {product} is declined?"),
+    }
+}
+
+fn result(
+    decision: &Decision<'_>,
+    product: &ProductId,
+    experiences: &BTreeSet<ExperienceId>,
+    changed: bool,
+) -> String {
+    let places = list(experiences);
+    match (decision.action, changed) {
+        (None, _) => "nothing is changed in a management experience".to_owned(),
+        (Some(Action::Allow), true) => format!("{product} is allowed in {places}; a sync follows"),
+        (Some(Action::Allow), false) => format!("{product} was allowed in {places} already"),
+        (Some(Action::Deny), true) => format!("{product} is denied in {places}; a sync follows"),
+        (Some(Action::Deny), false) => format!("{product} was denied in {places} already"),
+    }
+}

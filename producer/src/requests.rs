@@ -1,0 +1,85 @@
+//! Procurement requests: announces each that waits for an answer, once. The item of the request is
+//! what is announced; after the announcement it is marked. After an interruption the next run repeats
+//! it, with the same id.
+
+use futures::{StreamExt as _, stream};
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::ids::{ExperienceId, LaneId};
+use pmp_sync_domain::link::Member;
+use pmp_sync_domain::notify::{demand, to_announce};
+use pmp_sync_domain::ports::{AnnounceRequests, Bus, Clock};
+use pmp_sync_domain::records::{ProductRequest, UnreadableItem};
+use pmp_sync_domain::wire::events::ProductRequested;
+
+use crate::context::Context;
+use crate::setup::Setup;
+
+/// Members whose requests are read concurrently.
+const MEMBERS_AT_ONCE: usize = 8;
+
+/// The requests of all members that wait for an answer.
+#[derive(Debug, Default)]
+pub(crate) struct OpenRequests {
+    requests: Vec<ProductRequest>,
+    /// Items that cannot be read.
+    pub(crate) unreadable: Vec<UnreadableItem>,
+}
+
+/// Reads the requests that wait for an answer. A member whose requests cannot be read now is left to
+/// the next run.
+pub(crate) async fn read_open<L: AnnounceRequests, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    config: &Config,
+) -> OpenRequests {
+    let now = context.now();
+    let found = stream::iter(config.members.values()).map(|member| async move {
+        let account = &member.account;
+        let found = context.ledger.open_product_requests(account, now).await;
+        found.inspect_err(|error| {
+            tracing::warn!(member = %member.name, %error, "the procurement requests of a member cannot be read");
+        })
+    });
+    let found: Vec<_> = found.buffered(MEMBERS_AT_ONCE).collect().await;
+    let mut open = OpenRequests::default();
+    for found in found.into_iter().flatten() {
+        open.requests.extend(found.items);
+        open.unreadable.extend(found.unreadable);
+    }
+    open
+}
+
+/// Announces those that were never announced.
+pub(crate) async fn announce_open<L: AnnounceRequests, A, M, O: Bus, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    setup: &Setup,
+    open: &OpenRequests,
+) {
+    let counted = demand(&open.requests);
+    for request in to_announce(&open.requests) {
+        let mut members = setup.config.members.values();
+        let Some(member) = members.find(|member| member.account == request.account) else {
+            continue;
+        };
+        let of = counted.get(&request.product).copied().unwrap_or_default();
+        let followed = followed(setup, member, request);
+        let now = context.now();
+        let detail = ProductRequested::of(request, &member.name, followed, of, now);
+        if let Err(error) = context.outbox.put(detail.event()).await {
+            tracing::error!(request = %request.request, %error, "procurement requests are left for the next run to announce");
+            return;
+        }
+        if let Err(error) = context.ledger.announced_product_request(request, now).await {
+            tracing::warn!(request = %request.request, %error, "that a procurement request is announced could not be written down, and it is announced once more");
+        }
+    }
+}
+
+/// The management experience that the experience of a request follows.
+fn followed(setup: &Setup, member: &Member, request: &ProductRequest) -> Option<ExperienceId> {
+    let lane = LaneId {
+        account: member.account.clone(),
+        experience: request.experience.clone(),
+    };
+    let link = setup.link_of(&lane)?;
+    Some(link.management_experience.clone())
+}

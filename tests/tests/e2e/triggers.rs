@@ -1,14 +1,131 @@
 //! What starts a run besides a request.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::types::{Change, Entity};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_local::marketplace::Lists;
 
-use crate::setup::{PATIENCE, block_on, embedded, ids, install, lists, mirror, until};
+use crate::setup::{PATIENCE, block_on, embedded, ids, install, lists, mirror, mirror_with, until};
+
+/// Starts a change set by hand, as an administrator does.
+async fn change(account: &str, experience: &str, kind: &str, product: &str) {
+    let entity = Entity::builder()
+        .r#type("Experience@1.0")
+        .identifier(experience)
+        .build()
+        .unwrap();
+    let details = serde_json::json!({ "Products": [{ "Ids": [product] }] }).to_string();
+    let change = Change::builder()
+        .change_type(kind)
+        .entity(entity)
+        .details(details);
+    Client::new(&embedded().catalog_config(account))
+        .start_change_set()
+        .catalog("AWSMarketplace")
+        .change_set(change.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+}
+
+/// The schedule of these installations is an hour away.
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_edit_by_hand_in_a_member_is_changed_back_within_a_minute() {
+    block_on(async {
+        let installation = install(13, 1, &[]).await;
+        let wanted = ids("w", 2);
+        let (_, experience) = mirror(
+            &installation,
+            lists(&wanted, &BTreeSet::new()),
+            Lists::default(),
+        )
+        .await;
+        installation.sync(PATIENCE).await.unwrap();
+        until("the sync", PATIENCE, || {
+            installation.lists(&experience).allow == wanted
+        })
+        .await;
+        // Within a minute of the sync, of a product that pmp-sync never changed.
+        let member = installation.members[0].account.clone();
+        change(
+            &member,
+            &experience,
+            "AllowProductProcurement",
+            "prod-of-somebody",
+        )
+        .await;
+        until("the edit", MINUTE, || {
+            installation
+                .lists(&experience)
+                .allow
+                .contains("prod-of-somebody")
+        })
+        .await;
+        until("the list as it was", MINUTE, || {
+            installation.lists(&experience).allow == wanted
+        })
+        .await;
+        let runs = installation.ledger.newest_runs(10).await.unwrap().items;
+        let of_edit = runs.iter().find(|run| {
+            run.requests
+                .iter()
+                .any(|request| request.kind == "outside-edit")
+        });
+        let of_edit = of_edit.expect("a run for the edit");
+        let links = installation.ledger.links(of_edit.run).await.unwrap().items;
+        let told: Vec<_> = links
+            .iter()
+            .flat_map(|link| &link.edited)
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(told, ["prod-of-somebody"]);
+    });
+}
+
+#[test]
+fn an_edit_by_hand_in_a_member_that_is_only_observed_is_reported_within_a_minute() {
+    block_on(async {
+        let installation = install(14, 1, &[]).await;
+        let wanted = ids("w", 2);
+        let lists = || lists(&wanted, &BTreeSet::new());
+        let (_, experience) =
+            mirror_with(&installation, lists(), lists(), "mode = \"observe\"").await;
+        installation.sync(PATIENCE).await.unwrap();
+        let member = installation.members[0].account.clone();
+        change(
+            &member,
+            &experience,
+            "AllowProductProcurement",
+            "prod-of-somebody",
+        )
+        .await;
+        let begun = Instant::now();
+        let edited = loop {
+            let states = installation.ledger.link_states().await.unwrap().items;
+            let edited: Vec<_> = states
+                .iter()
+                .flat_map(|(_, state)| state.edited.keys().map(ToString::to_string))
+                .collect();
+            if !edited.is_empty() {
+                break edited;
+            }
+            assert!(begun.elapsed() < MINUTE, "nothing is reported");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
+        assert_eq!(edited, ["prod-of-somebody"]);
+        assert!(
+            installation
+                .lists(&experience)
+                .allow
+                .contains("prod-of-somebody")
+        );
+    });
+}
 
 #[test]
 fn the_end_of_a_management_change_set_alone_reaches_the_members() {
@@ -22,23 +139,13 @@ fn the_end_of_a_management_change_set_alone_reaches_the_members() {
         )
         .await;
         installation.sync(PATIENCE).await.unwrap();
-        let entity = Entity::builder()
-            .r#type("Experience@1.0")
-            .identifier(&source)
-            .build()
-            .unwrap();
-        let details = serde_json::json!({ "Products": [{ "Ids": ["prod-approved"] }] }).to_string();
-        let change = Change::builder()
-            .change_type("AllowProductProcurement")
-            .entity(entity)
-            .details(details);
-        Client::new(&embedded().catalog_config(&installation.management.account))
-            .start_change_set()
-            .catalog("AWSMarketplace")
-            .change_set(change.build().unwrap())
-            .send()
-            .await
-            .unwrap();
+        change(
+            &installation.management.account,
+            &source,
+            "AllowProductProcurement",
+            "prod-approved",
+        )
+        .await;
         until("the approval in the member", PATIENCE, || {
             installation
                 .lists(&experience)

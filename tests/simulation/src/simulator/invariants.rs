@@ -51,6 +51,8 @@ pub(crate) struct PlanSeen {
     pub(crate) until: Option<u64>,
     /// The lane carried rules of the member's own meanwhile.
     pub(crate) ruled: bool,
+    /// A change set of the plan before was under way with some of its changes when it was committed.
+    pub(crate) overlaps: bool,
 }
 
 /// An intent as it was written.
@@ -320,12 +322,19 @@ impl LaneHistory {
             old.until = Some(self.disturbances);
         }
         let seen = PlanSeen {
-            plan,
             sets: 0,
             odd: 0,
             from: self.disturbances,
             until: None,
             ruled: false,
+            overlaps: before.intent.as_ref().is_some_and(|intent| {
+                let mut changes = intent.changes.iter();
+                changes.any(|change| {
+                    let (product, action) = (change.product.clone(), change.action);
+                    plan.contains(&ProductChange { product, action })
+                })
+            }),
+            plan,
         };
         self.plans.insert(run, seen);
         Ok(())

@@ -337,7 +337,7 @@ impl Simulator {
                 let most = least + of.odd + self.grant(of, seen.disturbances);
                 // What somebody approves or wants back may take the place of a plan that is under way.
                 let replaced = of.until.is_some();
-                let fewer = of.sets < least && !replaced;
+                let fewer = of.sets < least && !replaced && !of.overlaps;
                 if of.sets > most || (self.profile.calm && (of.sets > least || fewer)) {
                     return broken("frugal", || {
                         format!(

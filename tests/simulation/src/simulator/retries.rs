@@ -37,6 +37,13 @@ impl Simulator {
                 continue;
             }
             for link in of_run() {
+                // The link has failed as a whole since then, which counts instead.
+                let is_whole = |other: &&LinkRecord| {
+                    other.lane.is_none() && other.account == link.account && other.at >= link.at
+                };
+                if link.lane.is_some() && of_run().filter(is_failed).any(|other| is_whole(&other)) {
+                    continue;
+                }
                 is_to_be_retried(run, link, &sent)?;
             }
         }

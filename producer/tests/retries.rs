@@ -16,6 +16,7 @@ use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::{elapsed, later};
 use pmp_sync_domain::wire::lane_settled;
 use pmp_sync_fakes::{Failing, Fate, World};
@@ -194,12 +195,9 @@ fn a_member_whose_experiences_cannot_be_listed_is_served_a_minute_later() {
     assert_eq!(setting.members_of_last_run(), ["one"]);
 }
 
-/// The invocation ends after it has recorded the failure of a whole link, and before it has recorded its run.
-#[test]
-fn a_failure_that_an_interrupted_invocation_recorded_is_void_once_the_run_reaches_the_link() {
-    let setting = Setting::with(
-        &CONFIG.replace("member_experience = \"exp-1\"", "member_experience = \"*\""),
-    );
+/// The invocation ends after it has recorded the failure of a link, and before it has recorded its run. Then it begins again, and the
+/// link is served. Returns the failures that are on record before and after that.
+fn interrupted(setting: &Setting, operation: &str) -> (usize, usize) {
     setting.world.request(SCHEDULED);
     let records = setting.world.receive_requests(720);
     let soon = later(setting.world.time(), 10);
@@ -207,22 +205,46 @@ fn a_failure_that_an_interrupted_invocation_recorded_is_void_once_the_run_reache
     setting.world.settle_requests(&records, &ended);
     let before = setting.runs();
     let rest = setting.world.receive_requests(720);
-    setting.fail("ListEntities", 1, Kind::Retryable);
+    setting.fail(operation, 1, Kind::Retryable);
     setting.dispatch(&rest);
     let failures = || {
         let links = setting.world.ledger(|ledger| ledger.links.clone());
         let links = links.into_values();
-        links.filter(|link| link.lane.is_none()).count()
+        links
+            .filter(|link| link.status == LinkStatus::Failed)
+            .count()
     };
-    assert_eq!(failures(), 1);
+    let first = failures();
     for run in before {
         setting
             .world
             .ledger(|ledger| ledger.runs.insert(run.run, run));
     }
     setting.dispatch(&rest);
+    (first, failures())
+}
+
+#[test]
+fn a_failure_of_a_whole_link_is_void_once_the_run_reaches_the_link() {
+    let setting = Setting::with(
+        &CONFIG.replace("member_experience = \"exp-1\"", "member_experience = \"*\""),
+    );
+    assert_eq!(interrupted(&setting, "ListEntities"), (1, 0));
     assert_eq!(setting.is_sent(), (true, true));
-    assert_eq!(failures(), 0);
+}
+
+/// A lane in sync is not recorded otherwise.
+#[test]
+fn a_failure_of_a_lane_is_replaced_once_the_run_finds_it_in_sync() {
+    let setting = Setting::new();
+    let wanted = PolicySnapshot::new([ProductId::new("prod-p").unwrap()], []);
+    setting.world.experiences(|all| {
+        for id in ["exp-1", "exp-2"] {
+            all.edit(&experience(id), |_, policy| policy.clone_from(&wanted));
+        }
+    });
+    assert_eq!(interrupted(&setting, "Query"), (1, 0));
+    assert_eq!(setting.is_sent(), (false, false));
 }
 
 #[test]

@@ -152,10 +152,6 @@ mutate knows-only-its-own-products edits-told shared/domain/src/drift.rs \
     's/list\.allows\(product\) != self\.actual\.allowed\(\)\.contains\(product\)/list.allows(product) != list.allows(product)/'
 mutate waives-what-others-added guarded producer/src/reconcile/observe.rs \
     's/undone: look\.undone\(&edits\),/undone: edits.clone(),/'
-mutate voids-no-failure retried producer/src/reconcile.rs \
-    's/if of\.is_continued && link\.lane\(\)\.is_none\(\)/if of.is_continued \&\& link.lane().is_none() \&\& false/'
-mutate replaces-no-failure retried producer/src/reconcile.rs \
-    's/if of\.is_continued && outcome\.record\.status == LinkStatus::InSync/if of.is_continued \&\& outcome.record.status == LinkStatus::InSync \&\& false/'
 mutate replays-letters-alone converged producer/src/handlers/dead_letters.rs \
     's/let quarantined = quarantined_of\(&context\.ledger, case\.member\)\.await\?;/quarantined_of(\&context.ledger, case.member).await?;\n        let quarantined = Vec::new();/'
 mutate waits-for-the-next-hour retried producer/src/run/finish.rs \

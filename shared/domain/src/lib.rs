@@ -23,6 +23,7 @@ pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod product_list;
 pub mod reconcile;
 pub mod records;
 pub mod request_state;

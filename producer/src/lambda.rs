@@ -65,7 +65,7 @@ async fn answer(context: &AwsContext, payload: Value) -> Result<Value, Error> {
     let answered = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         (SOURCE, PLAN_REQUESTED) => {
             let request: PlanRequest = detail(envelope.detail)?;
-            request.scope.check()?;
+            request.check()?;
             let answer = queries::plan_page(context, &request).await;
             answer.map(serde_json::to_value)
         }

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod doctor;
+mod overlaid;
 mod plan;
 mod report;
 mod survey;

@@ -41,7 +41,10 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
 /// Asks for all pages of the plan.
 async fn preview(context: &Context, scope: Scope) -> Result<Preview, Failure> {
     let step = "the producer makes the plan";
-    let mut request = PlanRequest { scope, from: None };
+    let mut request = PlanRequest {
+        scope,
+        ..PlanRequest::default()
+    };
     let PlanPage { mut preview, next } =
         ask_showing(context, PLAN_REQUESTED, &request, step).await?;
     request.from = next;

@@ -17,6 +17,7 @@ use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadR
 use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
 use pmp_sync_domain::wire::Scope;
 
+use super::overlaid::Overlaid;
 use super::survey::{LINKS_AT_ONCE, LaneQuery, MOST_BYTES, Survey, observe_lane};
 use crate::context::Context;
 use crate::reach::reach;
@@ -35,7 +36,7 @@ where
 {
     let mut request = PlanRequest {
         scope: scope.clone(),
-        from: None,
+        ..PlanRequest::default()
     };
     let mut all = plan_page(context, &request).await?;
     while let Some(next) = all.next {
@@ -59,15 +60,20 @@ where
     S: Clock,
 {
     let version = request.from.map(|from| from.config_version);
-    let (ledger, catalog) = (&context.ledger, &context.marketplace);
-    let survey = &Survey::at(ledger, catalog, &request.scope, version).await?;
+    let overlay = request.overlay.as_ref();
+    let catalog = Overlaid::new(&context.marketplace, overlay);
+    let survey = &Survey::at(&context.ledger, &catalog, &request.scope, version).await?;
     let config_version = survey.setup.version;
     let from = request.from.unwrap_or(PlanCursor {
         config_version,
         link: 0,
         lane: 0,
     });
-    let links = survey.links().into_iter().enumerate().skip(from.link);
+    let is_concerned = |link: &&Link| {
+        overlay.is_none_or(|overlay| link.management_experience == overlay.management_experience)
+    };
+    let links = survey.links().into_iter().filter(is_concerned);
+    let links = links.enumerate().skip(from.link);
     let planned = stream::iter(links)
         .map(|(place, link)| async move {
             let lanes = plan_link(context, survey, link).await;

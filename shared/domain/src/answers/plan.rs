@@ -1,5 +1,7 @@
 //! The plan that a run would make now, as the producer returns it and the command prints it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,9 @@ use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone};
+use crate::policy::Action;
 use crate::wire::Scope;
+use crate::wire::limits::TooLarge;
 
 /// What a run would do with the plan of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,57 @@ pub struct PlanRequest {
     /// Where the page begins. None for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<PlanCursor>,
+    /// Changes of a management experience that are taken as made. The answer then has only the links
+    /// that follow it. A producer that does not know the field refuses the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<Overlay>,
+}
+
+impl PlanRequest {
+    /// Checks its size.
+    pub fn check(&self) -> Result<(), TooLarge> {
+        self.scope.check()?;
+        let changes = self.overlay.as_ref().map_or(0, Overlay::len);
+        if changes > MOST_OVERLAID {
+            return Err(TooLarge {
+                field: "overlay",
+                found: changes,
+                most: MOST_OVERLAID,
+                unit: "entries",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The most changes of an overlay. Their JSON has less than 3 MB; a request to Lambda has up to 6 MB.
+pub const MOST_OVERLAID: usize = 50_000;
+
+/// Changes of a management experience that nobody has made yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    /// The management experience.
+    pub management_experience: ExperienceId,
+    /// Products that would be allowed.
+    #[serde(default)]
+    pub allow: BTreeSet<ProductId>,
+    /// Products that would be denied.
+    #[serde(default)]
+    pub deny: BTreeSet<ProductId>,
+}
+
+impl Overlay {
+    /// Each change. A product on both lists is denied.
+    pub fn changes(&self) -> impl Iterator<Item = (&ProductId, Action)> {
+        let allow = self.allow.iter().map(|product| (product, Action::Allow));
+        allow.chain(self.deny.iter().map(|product| (product, Action::Deny)))
+    }
+
+    /// The number of changes.
+    fn len(&self) -> usize {
+        self.allow.len() + self.deny.len()
+    }
 }
 
 /// The place in a plan where a page begins.
@@ -223,6 +278,31 @@ mod tests {
         assert_eq!(kept, (MOST_ENTRIES - 3, 3, 0));
         assert_eq!(cut.beyond, 2 + 7);
         assert_eq!(cut.deny, link(0, 3, 0).deny, "the first ones");
+    }
+
+    #[test]
+    fn a_request_with_an_overlay_is_bounded_and_one_of_an_earlier_release_has_none() {
+        let old: PlanRequest = serde_json::from_str(r#"{"scope": {}}"#).unwrap();
+        assert_eq!(old, PlanRequest::default());
+        let of = |count: usize| {
+            let ids = (0..count).map(|number| format!("p{number}").parse().unwrap());
+            let overlay = Overlay {
+                management_experience: "exp-m".parse().unwrap(),
+                allow: BTreeSet::new(),
+                deny: ids.collect(),
+            };
+            PlanRequest {
+                overlay: Some(overlay),
+                ..PlanRequest::default()
+            }
+        };
+        assert_eq!(of(MOST_OVERLAID).check(), Ok(()));
+        assert_eq!(
+            of(MOST_OVERLAID + 1).check().map_err(|error| error.field),
+            Err("overlay")
+        );
+        let text = serde_json::to_string(&of(1)).unwrap();
+        assert_eq!(serde_json::from_str::<PlanRequest>(&text).unwrap(), of(1));
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! A plan in which changes of the management experience count as made.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something wrong is to panic"
+)]
+
+mod fakes;
+
+use futures::executor::block_on;
+use pmp_sync_domain::answers::plan::{Overlay, PlanRequest, Preview, PreviewDecision, PreviewLink};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId};
+use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_fakes::World;
+use pmp_sync_producer::queries;
+
+use crate::fakes::{Producer, producer};
+
+fn products(prefix: &str, count: usize) -> Vec<ProductId> {
+    let ids = (0..count).map(|number| format!("prod-{prefix}{number}"));
+    ids.map(|id| ProductId::new(id).unwrap()).collect()
+}
+
+fn experience(name: &str) -> ExperienceId {
+    ExperienceId::new(format!("exp-{name}")).unwrap()
+}
+
+/// Two members that follow `exp-one` and `exp-two`, and are in sync with them.
+fn setting(listed: usize) -> (World, Producer) {
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    let world = World::new(start, 7, 20);
+    let management = AccountId::new("1".repeat(12)).unwrap();
+    let mut config = "schema = 1\n".to_owned();
+    for (number, name) in ["one", "two"].into_iter().enumerate() {
+        let account = AccountId::new(format!("22222222222{number}")).unwrap();
+        let lists = || PolicySnapshot::new(products("a", listed), []);
+        world.experiences(|all| {
+            all.add(&management, &experience(name), lists());
+            all.add(&account, &experience(&format!("of-{name}")), lists());
+        });
+        world.open_member(&account, "external-1");
+        config += &format!(
+            "[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"external-1\"\n\
+             [[link]]\nmanagement_experience = \"exp-{name}\"\nmember = \"{name}\"\nmember_experience = \"exp-of-{name}\"\nmode = \"mirror\"\n"
+        );
+    }
+    world.ledger(|ledger| ledger.configs.push(config));
+    let producer = producer(&world, &management);
+    (world, producer)
+}
+
+fn ask(producer: &Producer, allow: Vec<ProductId>, deny: Vec<ProductId>) -> Preview {
+    let request = PlanRequest {
+        overlay: Some(Overlay {
+            management_experience: experience("one"),
+            allow: allow.into_iter().collect(),
+            deny: deny.into_iter().collect(),
+        }),
+        ..PlanRequest::default()
+    };
+    block_on(queries::plan_page(producer, &request))
+        .unwrap()
+        .preview
+}
+
+fn only(preview: Preview) -> PreviewLink {
+    let [link] = preview.links.try_into().unwrap();
+    link
+}
+
+#[test]
+fn what_is_overlaid_is_planned_for_those_who_follow_it_and_nothing_else_is() {
+    let (world, producer) = setting(20);
+    let (new, gone) = (products("new", 60), products("a", 1));
+    let link = only(ask(&producer, new.clone(), gone.clone()));
+    assert_eq!(link.member.as_str(), "one");
+    let mut expected = new;
+    expected.sort();
+    assert_eq!((link.allow, link.deny), (expected, gone));
+    assert_eq!((link.removals, link.fewest_change_sets), (1, 2));
+    // Nothing was done: without the overlay everybody is in sync.
+    let now = block_on(queries::plan_page(&producer, &PlanRequest::default())).unwrap();
+    let decisions = now.preview.links.iter().map(|link| link.decision);
+    assert!(decisions.eq([PreviewDecision::InSync; 2]));
+    world.ledger(|ledger| assert!(ledger.runs.is_empty()));
+}
+
+#[test]
+fn guards_judge_the_overlaid_list() {
+    let (_, producer) = setting(20);
+    // Everything is denied: the list would be empty, and half of it removed.
+    let link = only(ask(&producer, Vec::new(), products("a", 20)));
+    assert_eq!(link.decision, PreviewDecision::Held);
+    let codes: Vec<_> = link.held_for.iter().map(|reason| reason.code()).collect();
+    assert!(codes.len() >= 2, "{codes:?}");
+    // A list that is empty now is not, once something is allowed.
+    let (_, producer) = setting(0);
+    let link = only(ask(&producer, products("new", 1), Vec::new()));
+    assert_eq!(
+        (link.decision, link.held_for),
+        (PreviewDecision::Commit, Vec::new())
+    );
+}

@@ -38,6 +38,9 @@ pub const SEEN_LISTS: &str = "SEEN_LISTS";
 /// Partition of the member accounts that are being onboarded, or have been.
 pub const MEMBER: &str = "MEMBER";
 
+/// Partition of the edits of lists by operators.
+pub const EDITS: &str = "EDITS";
+
 /// Sort key of the receipt of a request.
 pub const RECEIPT: &str = "RECEIPT";
 

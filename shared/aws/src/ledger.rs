@@ -4,6 +4,7 @@
 //! release does not know are kept.
 
 mod claims;
+mod edits;
 mod health;
 mod lanes;
 mod link_states;

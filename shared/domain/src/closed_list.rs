@@ -68,7 +68,7 @@ mod tests {
     use crate::plan::Reason;
     use crate::policy::{Action, Standing};
     use crate::ports::Closing;
-    use crate::records::{ChangeState, DeadLetterOutcome, SetOutcome};
+    use crate::records::{ChangeState, DeadLetterOutcome, EditStatus, SetOutcome};
     use crate::run::{LinkStatus, RunStatus};
     use crate::wire::events::{Condition, EndedBy};
 
@@ -126,6 +126,7 @@ mod tests {
         assert_words(&Closing::ALL);
         assert_words(&Condition::ALL);
         assert_words(&DeadLetterOutcome::ALL);
+        assert_words(&EditStatus::ALL);
         assert_words(&EndedBy::ALL);
         assert_words(&GuardName::ALL);
         assert_words(&LinkStatus::ALL);

@@ -169,6 +169,21 @@ impl ExternalId {
     }
 }
 
+id!(
+    /// An edit of a management experience's lists: a ULID, so that later ones sort after earlier ones.
+    EditId, "the id of an edit", "a ULID: 26 characters of 0-9 and A-Z without I, L, O, U",
+    "^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    |text| text.parse::<RunId>().is_ok()
+);
+
+impl EditId {
+    /// An id of this time. The lowest 80 bits of `random` are used.
+    #[must_use]
+    pub fn generate(now_ms: i64, random: u128) -> Self {
+        Self(RunId::next(None, now_ms, random).to_string())
+    }
+}
+
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ULID_BITS_OF_TIME: u32 = 48;
 const ULID_BITS_OF_CHANCE: u32 = 80;
@@ -408,6 +423,14 @@ mod tests {
         assert!("81ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<RunId>().is_err());
         assert!("01ARZ3NDEKTSV4RRFFQ69G5FAU".parse::<RunId>().is_err());
         assert!("".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn ids_of_edits_sort_by_time() {
+        let (first, second) = (EditId::generate(1, u128::MAX), EditId::generate(2, 0));
+        assert!(first < second);
+        assert_eq!(EditId::new(first.as_str()), Ok(first));
+        assert!(EditId::new("x").is_err());
     }
 
     #[test]

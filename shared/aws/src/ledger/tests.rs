@@ -3,8 +3,8 @@
 
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, Onboarding,
-    Receipt, RunRecord, SeenList, SetRecord, Suspensions,
+    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord,
+    Onboarding, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
+const EDIT: &str = include_str!("../../fixtures/edit-1.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
@@ -102,6 +103,11 @@ fn what_is_known_of_a_request_is_kept() {
 #[test]
 fn what_is_known_of_a_product_is_kept() {
     kept::<LiveRecord>(LIVE);
+}
+
+#[test]
+fn an_edit_of_the_lists_is_kept() {
+    kept::<ListEdit>(EDIT);
 }
 
 #[test]

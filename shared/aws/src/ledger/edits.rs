@@ -1,0 +1,49 @@
+//! Edits of the lists of management experiences. Only the operator's command writes and reads them.
+
+use pmp_sync_domain::ports::Result;
+use pmp_sync_domain::records::{Found, ListEdit};
+
+use super::{Ledger, from_items, text};
+use crate::keys::EDITS;
+use crate::service_error;
+
+/// The most pages that are read: items have less than 300 KB, and a page has 1 MB.
+const MOST_PAGES: u16 = 100;
+
+impl Ledger {
+    /// Writes an edit. Nobody else writes it.
+    pub async fn put_edit(&self, edit: &ListEdit) -> Result<()> {
+        let expires_at = edit.forgotten_at().as_second();
+        self.put(EDITS, edit.edit.as_str(), edit, Some(expires_at))
+            .await
+    }
+
+    /// Reads up to `most` edits, the newest first.
+    pub async fn newest_edits(&self, most: u16) -> Result<Found<ListEdit>> {
+        let most = usize::from(most);
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let left = i32::try_from(most.saturating_sub(items.len())).unwrap_or(i32::MAX);
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(EDITS))
+                .scan_index_forward(false)
+                .limit(left)
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", "the edits", &error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() || items.len() >= most {
+                break;
+            }
+        }
+        Ok(from_items("Query", items))
+    }
+}

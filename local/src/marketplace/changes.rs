@@ -1,6 +1,6 @@
 //! Change sets: which changes a request may combine, and what each change does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,6 +10,8 @@ use super::entities::{Audience, Experience, Lists, Policy, arn, seconds};
 use super::error::ApiError;
 
 const MOST_IDS: usize = 50;
+/// The most characters of the notes of a product.
+const MOST_NOTE: usize = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -246,6 +248,12 @@ impl Change {
         if !(1..=MOST_IDS).contains(&products.len()) {
             return Err(ApiError::validation("Products must have 1 to 50 elements"));
         }
+        for notes in products.iter().filter_map(|product| product.get("Notes")) {
+            let length = notes.as_str().map(|notes| notes.chars().count());
+            if !length.is_some_and(|length| (1..=MOST_NOTE).contains(&length)) {
+                return Err(ApiError::validation("Notes must have 1 to 50 characters"));
+            }
+        }
         let lists = products
             .iter()
             .map(|product| product.get("Ids").and_then(Value::as_array));
@@ -280,6 +288,21 @@ impl Change {
             .filter_map(|product| product.get("Ids").and_then(Value::as_array))
             .flatten();
         ids.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// The notes of its products.
+    fn notes(&self) -> Vec<(String, String)> {
+        let products = self.details.get("Products").and_then(Value::as_array);
+        let noted = products.into_iter().flatten().filter_map(|product| {
+            let ids = product.get("Ids")?.as_array()?;
+            Some((ids, text(product, "Notes")?))
+        });
+        noted
+            .flat_map(|(ids, notes)| {
+                let ids = ids.iter().filter_map(Value::as_str);
+                ids.map(move |id| (id.to_owned(), notes.to_owned()))
+            })
+            .collect()
     }
 
     pub(crate) fn is_allow(&self) -> bool {
@@ -326,6 +349,7 @@ impl Change {
                     description: own("Description"),
                     requests: requests(&self.details),
                     lists: Lists::default(),
+                    notes: BTreeMap::new(),
                     modified: now,
                 });
             }
@@ -378,8 +402,10 @@ impl Change {
                     };
                     for id in self.products() {
                         from.remove(&id);
+                        policy.notes.remove(&id);
                         to.insert(id);
                     }
+                    policy.notes.extend(self.notes());
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Experiences and their procurement policies, in the form of DescribeEntity.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub(crate) struct Policy {
     pub(crate) description: Option<String>,
     pub(crate) requests: Option<String>,
     pub(crate) lists: Lists,
+    /// Notes of listed products.
+    pub(crate) notes: BTreeMap<String, String>,
     pub(crate) modified: Timestamp,
 }
 
@@ -157,8 +159,8 @@ impl Experience {
     pub(crate) fn describe_policy(&self) -> Option<Described> {
         let policy = self.policy.as_ref()?;
         let mut statements = vec![
-            statement("Allow", &policy.lists.allow),
-            statement("Deny", &policy.lists.deny),
+            statement("Allow", &policy.lists.allow, &policy.notes),
+            statement("Deny", &policy.lists.deny, &policy.notes),
         ];
         // The order of the statements is not fixed.
         if policy.revision % 2 == 0 {
@@ -183,12 +185,14 @@ impl Experience {
     }
 }
 
-fn statement(effect: &str, ids: &BTreeSet<String>) -> Value {
-    let ids: Vec<_> = ids.iter().collect();
-    let resources: Vec<_> = ids
-        .chunks(IDS_IN_A_RESOURCE)
-        .map(|ids| json!({ "Type": "Product", "Ids": ids }))
-        .collect();
+fn statement(effect: &str, ids: &BTreeSet<String>, notes: &BTreeMap<String, String>) -> Value {
+    let (noted, plain): (Vec<_>, Vec<_>) = ids.iter().partition(|id| notes.contains_key(*id));
+    let plain = plain.chunks(IDS_IN_A_RESOURCE);
+    let plain = plain.map(|ids| json!({ "Type": "Product", "Ids": ids }));
+    let noted = noted
+        .iter()
+        .map(|id| json!({ "Type": "Product", "Ids": [id], "Notes": notes.get(*id) }));
+    let resources: Vec<_> = plain.chain(noted).collect();
     json!({ "Effect": effect, "Resources": resources })
 }
 

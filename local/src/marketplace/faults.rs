@@ -10,7 +10,7 @@ use super::changes::{Change, ChangeSet};
 use super::error::ApiError;
 
 /// The operations that rules can be made for.
-const OPERATIONS: [&str; 8] = [
+const OPERATIONS: [&str; 9] = [
     "StartChangeSet",
     "DescribeChangeSet",
     "CancelChangeSet",
@@ -19,6 +19,7 @@ const OPERATIONS: [&str; 8] = [
     "BatchDescribeEntities",
     "ListEntities",
     "GetProduct",
+    "SearchListings",
 ];
 /// The name of the rule for all operations.
 const ALL: &str = "*";

@@ -50,6 +50,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/BatchDescribeEntities", body("BatchDescribeEntities"))
         .route("/ListEntities", body("ListEntities"))
         .route("/2026-02-05/getProduct", body("GetProduct"))
+        .route("/2026-02-05/searchListings", body("SearchListings"))
         .fallback(|State(shared): State<Arc<Shared>>| async move {
             refuse(
                 &shared,
@@ -69,6 +70,7 @@ fn thing(input: &Value) -> String {
         "entityId",
         "changeSetId",
         "productId",
+        "searchText",
         "ChangeSetName",
         "EntityType",
     ];

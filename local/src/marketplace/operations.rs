@@ -138,6 +138,7 @@ impl Store {
         }
         match operation {
             "GetProduct" => self.get_product(input).map(Answer::from),
+            "SearchListings" => self.search_listings(input).map(Answer::from),
             "StartChangeSet" => self.start_change_set(caller, input, now),
             "DescribeChangeSet" => self.describe_change_set(caller, input).map(Answer::from),
             "CancelChangeSet" => self.cancel_change_set(caller, input, now),

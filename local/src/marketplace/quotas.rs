@@ -28,7 +28,7 @@ impl Default for Quotas {
 fn per_second(operation: &str) -> usize {
     match operation {
         "DescribeEntity" => 20,
-        "ListEntities" | "DescribeChangeSet" => 10,
+        "ListEntities" | "DescribeChangeSet" | "SearchListings" => 10,
         _ => 5,
     }
 }

@@ -103,6 +103,7 @@ impl Store {
             description: None,
             requests: None,
             lists,
+            notes: BTreeMap::new(),
             modified: now,
         });
         let experience = Experience {

@@ -239,27 +239,7 @@ impl ChangeSets for Catalog {
     }
 
     async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
-        let answer = sets::describe(&self.read.client, id).await?;
-        match answer.status() {
-            Some(ChangeStatus::Preparing | ChangeStatus::Applying) => Ok(ChangeSetStatus::Underway),
-            Some(ChangeStatus::Succeeded) => Ok(ChangeSetStatus::Succeeded(duration(&answer))),
-            Some(ChangeStatus::Cancelled) => Ok(ChangeSetStatus::Cancelled),
-            Some(ChangeStatus::Failed) => Ok(match answer.failure_code() {
-                Some(FailureCode::ServerFault) => {
-                    ChangeSetStatus::ServerFault(failure(&answer).to_string())
-                }
-                _ => ChangeSetStatus::Failed(failure(&answer)),
-            }),
-            other => {
-                let message = format!("the status {other:?} is not known");
-                Err(ServiceError::new(
-                    "DescribeChangeSet",
-                    id.as_str(),
-                    Kind::Refused,
-                    message,
-                ))
-            }
-        }
+        status(&self.read.client, id).await
     }
 
     async fn named(&self, name: &ChangeSetName) -> Result<Vec<NamedSet>> {
@@ -273,6 +253,31 @@ impl ChangeSets for Catalog {
     async fn changed_by(&self, id: &ChangeSetId) -> Result<BTreeSet<ExperienceId>> {
         let set = sets::describe(&self.read.client, id).await?;
         Ok(sets::experiences(&set))
+    }
+}
+
+/// The status of a change set.
+async fn status(client: &Client, id: &ChangeSetId) -> Result<ChangeSetStatus> {
+    let answer = sets::describe(client, id).await?;
+    match answer.status() {
+        Some(ChangeStatus::Preparing | ChangeStatus::Applying) => Ok(ChangeSetStatus::Underway),
+        Some(ChangeStatus::Succeeded) => Ok(ChangeSetStatus::Succeeded(duration(&answer))),
+        Some(ChangeStatus::Cancelled) => Ok(ChangeSetStatus::Cancelled),
+        Some(ChangeStatus::Failed) => Ok(match answer.failure_code() {
+            Some(FailureCode::ServerFault) => {
+                ChangeSetStatus::ServerFault(failure(&answer).to_string())
+            }
+            _ => ChangeSetStatus::Failed(failure(&answer)),
+        }),
+        other => {
+            let message = format!("the status {other:?} is not known");
+            Err(ServiceError::new(
+                "DescribeChangeSet",
+                id.as_str(),
+                Kind::Refused,
+                message,
+            ))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The AWS Marketplace Discovery API, which says whether a product is live.
 
+pub mod search;
+
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -43,7 +45,7 @@ impl ProductDirectory {
             .build();
         Self {
             client: Client::from_conf(config),
-            pace: Pace::default(),
+            pace: Pace::new(APART),
         }
     }
 }
@@ -89,19 +91,27 @@ fn of_product_or_not(error: ServiceError) -> ServiceError {
     }
 }
 
-/// A bucket with one token, refilled every [`APART`]. A caller that finds it empty waits.
-#[derive(Debug, Default)]
+/// A bucket with one token, refilled after the same time. A caller that finds it empty waits.
+#[derive(Debug)]
 struct Pace {
+    apart: Duration,
     next: Mutex<Option<Instant>>,
 }
 
 impl Pace {
+    fn new(apart: Duration) -> Self {
+        Self {
+            apart,
+            next: Mutex::new(None),
+        }
+    }
+
     async fn wait(&self) {
         let turn = {
             let mut next = self.next.lock().await;
             let now = Instant::now();
             let turn = next.map_or(now, |next| next.max(now));
-            *next = Some(turn + APART);
+            *next = Some(turn + self.apart);
             turn
         };
         sleep_until(turn).await;
@@ -114,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_are_a_fifth_of_a_second_apart_and_none_is_saved_up() {
-        let pace = Pace::default();
+        let pace = Pace::new(APART);
         let began = Instant::now();
         pace.wait().await;
         assert!(began.elapsed() < APART, "the first does not wait");

@@ -104,6 +104,32 @@ struct Resource {
     r#type: String,
     #[serde(default)]
     ids: Vec<Value>,
+    /// Of any type, because nothing depends on it.
+    #[serde(default)]
+    notes: Value,
+}
+
+/// The notes of products in the details of a `ProcurementPolicy@1.0` entity. Of several the last one
+/// counts. None if the details cannot be understood.
+pub fn notes(details: &str) -> BTreeMap<ProductId, String> {
+    let Ok(document) = serde_json::from_str::<Document>(details) else {
+        return BTreeMap::new();
+    };
+    let statements = document.statements.into_iter();
+    let resources = statements.flat_map(|statement| statement.resources);
+    let noted = resources.filter_map(|resource| {
+        let notes = resource.notes.as_str().map(str::to_owned)?;
+        (resource.r#type == "Product" && !notes.is_empty()).then_some((resource.ids, notes))
+    });
+    noted
+        .flat_map(|(ids, notes)| {
+            let ids = ids.into_iter();
+            let products = ids.filter_map(|id| ProductId::new(id.as_str()?).ok());
+            products
+                .map(move |product| (product, notes.clone()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 impl PolicySnapshot {
@@ -266,6 +292,19 @@ mod tests {
             snapshot,
             PolicySnapshot::new([p("a1"), p("a2"), p("a3")], [p("d1"), p("d2"), p("d3")])
         );
+    }
+
+    #[test]
+    fn the_notes_of_products_are_read_from_their_resources() {
+        let found = notes(
+            r#"{"Statements":[
+                {"Effect":"Deny","Resources":[{"Type":"Product","Ids":["d1","d2"],"Notes":"dear"},{"Type":"Vendor","Ids":["v"],"Notes":"x"}]},
+                {"Effect":"Allow","Resources":[{"Type":"Product","Ids":["a1", 7],"Notes":"ours"},{"Type":"Product","Ids":["a2"]},{"Type":"Product","Ids":["a3"],"Notes":null}]}]}"#,
+        );
+        let expected = [("a1", "ours"), ("d1", "dear"), ("d2", "dear")];
+        let expected = expected.map(|(product, note)| (p(product), note.to_owned()));
+        assert_eq!(found, BTreeMap::from(expected));
+        assert!(notes("{").is_empty());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The catalog operations of an operator: create experiences, give them an audience, enable,
 //! disable, archive and revive them. Neither Lambda function has them.
 
+use std::collections::BTreeMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_marketplacecatalog::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_marketplacecatalog::types::{
@@ -8,14 +10,14 @@ use aws_sdk_marketplacecatalog::types::{
 };
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::{Audience, Experience};
-use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId};
-use pmp_sync_domain::policy::PolicySnapshot;
-use pmp_sync_domain::ports::{ReadCatalog as _, Result};
+use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId, ProductId};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, notes};
+use pmp_sync_domain::ports::{ChangeSetStatus, ReadCatalog as _, Result};
 use pmp_sync_domain::text::one_line;
 use serde_json::{Value, json};
 
 use super::sets::{self, filter, id_of, list};
-use super::terms::{CREATE_POLICY, EXPERIENCE};
+use super::terms::{ALLOW, CREATE_POLICY, DENY, EXPERIENCE};
 use super::{Listed, ReadOnlyCatalog};
 
 /// The name of the change that creates an experience, by which other changes of its change set
@@ -51,6 +53,17 @@ pub enum AdminChange {
     Restrict,
     /// Restore it from the archive.
     Revive,
+    /// Put products on one of its lists, each with a note.
+    List(Action, Vec<Noted>),
+}
+
+/// Products with the same note: at most 50 in one change, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// The products.
+    pub products: Vec<ProductId>,
+    /// 1 to 50 characters.
+    pub notes: Option<String>,
 }
 
 impl AdminChange {
@@ -63,6 +76,8 @@ impl AdminChange {
             Self::SetEnabled(_) => "UpdateExperience",
             Self::Restrict => "RestrictExperience",
             Self::Revive => "ReviveExperience",
+            Self::List(Action::Allow, _) => ALLOW,
+            Self::List(Action::Deny, _) => DENY,
         }
     }
 
@@ -75,6 +90,16 @@ impl AdminChange {
             Self::SetEnabled(true) => json!({ "Status": "Enabled" }),
             Self::SetEnabled(false) => json!({ "Status": "Disabled" }),
             Self::Restrict | Self::Revive => json!({}),
+            Self::List(_, noted) => {
+                let products = noted.iter().map(|noted| {
+                    let ids: Vec<_> = noted.products.iter().map(ProductId::as_str).collect();
+                    match &noted.notes {
+                        Some(notes) => json!({ "Ids": ids, "Notes": notes }),
+                        None => json!({ "Ids": ids }),
+                    }
+                });
+                json!({ "Products": products.collect::<Vec<_>>() })
+            }
         }
     }
 }
@@ -105,11 +130,13 @@ pub enum Ended {
     Cancelled,
 }
 
-/// A change set that was found by its name.
+/// A change set that was found by its name, or by its experience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// As the service assigned it.
     pub id: ChangeSetId,
+    /// As the request named it.
+    pub name: String,
     /// True until it has ended.
     pub is_under_way: bool,
     /// When it was started, in the words of the service, which sort by time.
@@ -167,14 +194,41 @@ impl CatalogAdmin {
         let by_name = [filter("ChangeSetName", name)];
         let is_wanted = |set: &ChangeSetSummaryListItem| set.change_set_name() == Some(name);
         let found = list(&self.read.client, name, &by_name, is_wanted).await?;
-        let Some(newest) = found.first() else {
-            return Ok(None);
-        };
-        Ok(Some(Found {
-            id: id_of(newest, name)?,
-            is_under_way: is_under_way(newest),
-            started: newest.start_time().unwrap_or_default().to_owned(),
-        }))
+        found
+            .first()
+            .map(|newest| to_found(newest, name))
+            .transpose()
+    }
+
+    /// Finds the newest change set on an experience, whoever started it: an experience has one at a
+    /// time.
+    pub async fn newest_on(&self, experience: &ExperienceId) -> Result<Option<Found>> {
+        let thing = experience.as_str();
+        let on_it = [filter("EntityId", thing)];
+        let found = list(&self.read.client, thing, &on_it, |_| true).await?;
+        found
+            .first()
+            .map(|newest| to_found(newest, thing))
+            .transpose()
+    }
+
+    /// Reads the product lists of a procurement policy, and the notes of products.
+    pub async fn noted_policy(
+        &self,
+        id: &PolicyId,
+    ) -> Result<(PolicySnapshot, BTreeMap<ProductId, String>)> {
+        let details = self.read.details(id.as_str(), "ProcurementPolicy").await?;
+        let read = PolicySnapshot::from_details(&details);
+        let policy = read.map_err(|error| {
+            let words = error.to_string();
+            ServiceError::new("DescribeEntity", id.as_str(), Kind::Refused, words)
+        })?;
+        Ok((policy, notes(&details)))
+    }
+
+    /// The status of a change set, with the errors of each kind of change if it failed.
+    pub async fn status(&self, id: &ChangeSetId) -> Result<ChangeSetStatus> {
+        super::status(&self.read.client, id).await
     }
 
     /// Starts a change set, and returns its id.
@@ -202,6 +256,15 @@ impl CatalogAdmin {
             }
         })
     }
+}
+
+fn to_found(set: &ChangeSetSummaryListItem, thing: &str) -> Result<Found> {
+    Ok(Found {
+        id: id_of(set, thing)?,
+        name: set.change_set_name().unwrap_or_default().to_owned(),
+        is_under_way: is_under_way(set),
+        started: set.start_time().unwrap_or_default().to_owned(),
+    })
 }
 
 fn is_under_way(set: &ChangeSetSummaryListItem) -> bool {

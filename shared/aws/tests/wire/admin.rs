@@ -1,6 +1,7 @@
 //! The operator's side of the catalog on the wire.
 
-use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended};
+use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, CatalogAdmin, Ended, Noted};
+use pmp_sync_domain::policy::Action;
 use serde_json::{Value, json};
 
 use crate::script::Script;
@@ -157,4 +158,51 @@ async fn the_end_of_a_change_set_tells_what_was_made_or_why_nothing_was() {
     );
     let cancelled = ends(json!({ "Status": "CANCELLED" })).await;
     assert_eq!(cancelled, Some(Ended::Cancelled));
+}
+
+#[tokio::test]
+async fn products_are_listed_with_their_notes() {
+    let (script, config) = Script::new([(200, None, json!({ "ChangeSetId": "cs1" }))]).await;
+    let noted = |products: &[&str], notes: Option<&str>| Noted {
+        products: products.iter().map(|id| id.parse().unwrap()).collect(),
+        notes: notes.map(str::to_owned),
+    };
+    let changes = vec![
+        AdminChange::List(
+            Action::Allow,
+            vec![
+                noted(&["prod-a", "prod-b"], Some("ours")),
+                noted(&["prod-c"], None),
+            ],
+        ),
+        AdminChange::List(Action::Deny, vec![noted(&["prod-d"], None)]),
+    ];
+    let admin = CatalogAdmin::new(&config);
+    admin.start(&set(Some("exp-1"), changes)).await.unwrap();
+    let sent = &script.seen()[0].body["ChangeSet"];
+    let of = |place: usize| {
+        let change = &sent[place];
+        let details: Value = serde_json::from_str(change["Details"].as_str().unwrap()).unwrap();
+        (
+            change["ChangeType"].clone(),
+            change["Entity"]["Identifier"].clone(),
+            details,
+        )
+    };
+    assert_eq!(
+        of(0),
+        (
+            json!("AllowProductProcurement"),
+            json!("exp-1"),
+            json!({ "Products": [{ "Ids": ["prod-a", "prod-b"], "Notes": "ours" }, { "Ids": ["prod-c"] }] })
+        )
+    );
+    assert_eq!(
+        of(1),
+        (
+            json!("DenyProductProcurement"),
+            json!("exp-1"),
+            json!({ "Products": [{ "Ids": ["prod-d"] }] })
+        )
+    );
 }

@@ -18,6 +18,7 @@ mod records;
 mod requests;
 mod scopes;
 mod script;
+mod search;
 mod unreadable;
 
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};

@@ -9,8 +9,8 @@ use pmp_sync_deploy::local::LocalCommand;
 use crate::client::signals;
 use crate::commands::{
     approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
-    local, member, plan, reject, report, requests, restore, resume, scp, status, suspend, sync,
-    why,
+    local, member, plan, product, reject, report, requests, restore, resume, scp, status, suspend,
+    sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;
@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Create, enable, disable and archive experiences of one account.
     #[command(subcommand)]
     Experience(experience::ExperienceCommand),
+    /// List, search, allow, deny, import and export the products of the management experience.
+    #[command(subcommand)]
+    Product(product::ProductCommand),
     /// Preview the next sync. Changes nothing.
     Plan(plan::PlanOptions),
     /// Explain why products are allowed or denied on the member experiences. Changes nothing.
@@ -113,6 +116,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(command) => config::run(&common, &command).await,
         Command::Member(command) => member::run(&common, &command).await,
         Command::Experience(command) => experience::run(&common, &command).await,
+        // Boxed, because the future of an import is large.
+        Command::Product(command) => Box::pin(product::run(&common, &command)).await,
         Command::Plan(options) => plan::run(&common, &options).await,
         Command::Why(options) => why::run(&common, &options).await,
         Command::Drift(options) => drift::run(&common, &options).await,

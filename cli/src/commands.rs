@@ -15,6 +15,7 @@ pub(crate) mod holds;
 pub(crate) mod local;
 pub(crate) mod member;
 pub(crate) mod plan;
+pub(crate) mod product;
 pub(crate) mod reject;
 pub(crate) mod report;
 pub(crate) mod requests;

@@ -8,6 +8,7 @@ use pmp_sync_aws::BUCKET_ELSEWHERE;
 use pmp_sync_deploy::DeployError;
 use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
+use pmp_sync_domain::product_list::InvalidList;
 use pmp_sync_domain::wire::limits::TooLarge;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,6 +25,14 @@ pub(crate) enum Failure {
     /// The configuration file has problems.
     #[error("{message}")]
     InvalidConfig {
+        message: String,
+        /// The path as given on the command line.
+        file: String,
+        problems: Vec<Problem>,
+    },
+    /// A file is no product list.
+    #[error("{message}")]
+    InvalidList {
         message: String,
         /// The path as given on the command line.
         file: String,
@@ -125,6 +134,15 @@ impl Failure {
         }
     }
 
+    /// A file that is no product list.
+    pub(crate) fn invalid_list(file: &str, invalid: InvalidList) -> Self {
+        Self::InvalidList {
+            message: format!("{file}: {invalid}"),
+            file: file.to_owned(),
+            problems: invalid.problems,
+        }
+    }
+
     /// Converts an I/O error of a file.
     pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + use<'_> {
         move |error| Self::File {
@@ -147,6 +165,7 @@ impl Failure {
             Self::Partial(_) => 4,
             Self::Unknown { .. }
             | Self::InvalidConfig { .. }
+            | Self::InvalidList { .. }
             | Self::File { .. }
             | Self::CommandLine { .. } => INVALID_INPUT,
             Self::Told { exit, .. } => *exit,
@@ -160,6 +179,7 @@ impl Failure {
     fn code(&self) -> &str {
         match self {
             Self::InvalidConfig { .. } => "config",
+            Self::InvalidList { .. } => "list",
             Self::File { .. } => "file",
             Self::Unknown { .. } => "unknown",
             Self::CommandLine { .. } => "command-line",
@@ -207,6 +227,7 @@ impl Failure {
             | Self::Local { remedy, .. }
             | Self::Stale { remedy, .. } => Some(remedy),
             Self::InvalidConfig { .. }
+            | Self::InvalidList { .. }
             | Self::File { .. }
             | Self::NotWell(_)
             | Self::Differs(_)
@@ -228,7 +249,9 @@ impl Failure {
             Self::Told { message, .. } => message.clone(),
             _ => format!("error: {self}"),
         };
-        if let Self::InvalidConfig { file, problems, .. } = self {
+        if let Self::InvalidConfig { file, problems, .. }
+        | Self::InvalidList { file, problems, .. } = self
+        {
             // The form `file:line:column`, which editors understand.
             for problem in problems {
                 let _ = write!(text, "\n{file}:{problem}");
@@ -270,7 +293,7 @@ impl Failure {
         let remedy = remedy.as_deref().map(|remedy| flags.text(remedy));
         let message = self.message();
         let mut answer = ErrorAnswer::new(self.code(), &flags.text(&message), remedy.as_deref());
-        if let Self::InvalidConfig { problems, .. } = self {
+        if let Self::InvalidConfig { problems, .. } | Self::InvalidList { problems, .. } = self {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();
         }
@@ -282,10 +305,10 @@ impl Failure {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer {
     error: ErrorDetail,
-    /// False for a configuration that is not valid; absent otherwise.
+    /// False for a configuration or a product list that is not valid; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid: Option<bool>,
-    /// The problems of a configuration that is not valid.
+    /// The problems of a configuration or a product list that is not valid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<ProblemAnswer>,
 }
@@ -301,7 +324,7 @@ struct ErrorDetail {
     what_to_do: Option<String>,
 }
 
-/// One thing that is wrong with a configuration, and where.
+/// One thing that is wrong with a file, and where.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ProblemAnswer {
     /// Line, from 1.

@@ -78,6 +78,12 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&text)
 }
 
+/// Writes the JSON value of the command, formatted already.
+pub(crate) fn verbatim_json(text: &str) -> Result<(), Failure> {
+    PRINTED_JSON.store(true, Ordering::Relaxed);
+    verbatim(text)
+}
+
 /// Formats JSON with indentation.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))

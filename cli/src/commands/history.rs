@@ -1,13 +1,16 @@
 //! `pmp-sync history`: who requested what, and what was planned, held, approved and done.
 
 mod detail;
+mod edits;
 mod export;
 mod whole;
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::RunId;
-use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
+use pmp_sync_domain::records::{
+    DeadLetterRecord, LinkRecord, ListEdit, Request, RunRecord, SetRecord,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -24,12 +27,15 @@ use crate::output;
 pub(crate) struct HistoryOptions {
     /// Show one run, with everything that is known of it.
     pub(crate) run: Option<RunId>,
-    /// The number of runs to show.
+    /// The number of runs, or of edits, to show.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
     /// Write each event of the run, or of all stored runs, as one line of JSON, oldest first.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) export: bool,
+    /// Show who changed the management lists with `pmp-sync product`, and why.
+    #[arg(long, conflicts_with_all = ["run", "export"])]
+    pub(crate) edits: bool,
 }
 
 /// The output of `history`.
@@ -53,6 +59,13 @@ pub(crate) enum HistoryAnswer<'a> {
         changes: Vec<ChangeAnswer<'a>>,
         /// The dead letters that it handled.
         dead_letters: &'a [DeadLetterRecord],
+        /// The edits of the management lists whose change sets have triggered it.
+        edits: &'a [ListEdit],
+    },
+    /// With `--edits`.
+    Edits {
+        /// The newest first.
+        edits: &'a [ListEdit],
     },
 }
 
@@ -76,6 +89,9 @@ pub(crate) struct ChangeAnswer<'a> {
 
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
+    if options.edits {
+        return edits::newest(common, &context, options.limit).await;
+    }
     let Some(run) = options.run else {
         return if options.export {
             export::all(&context).await
@@ -85,8 +101,10 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     };
     let whole = Whole::read(&context, one(&context, run).await?).await?;
     if options.export {
-        export::write(&whole)
-    } else if common.json {
+        return export::write(&whole);
+    }
+    let edits = edits::of_run(&context, &whole.run).await?;
+    if common.json {
         let changes = whole.changes.iter();
         let changes = changes.map(|(lane, set)| ChangeAnswer {
             lane: lane.to_string(),
@@ -97,9 +115,11 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
             links: &whole.links,
             changes: changes.collect(),
             dead_letters: &whole.letters,
+            edits: &edits,
         })
     } else {
-        detail::show(&context, &whole)
+        detail::show(&context, &whole)?;
+        edits::show(&edits)
     }
 }
 

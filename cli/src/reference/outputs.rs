@@ -4,6 +4,7 @@ use pmp_sync_deploy::local::{Ended, State};
 use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::answers::plan::Preview;
 use pmp_sync_domain::answers::why::WhyReport;
+use pmp_sync_domain::product_list::Export;
 use pmp_sync_domain::schema::tidy;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -11,6 +12,7 @@ use schemars::{JsonSchema, Schema};
 use crate::client::approval::ApprovalAnswer;
 use crate::client::experience::bootstrap::Bootstrapped;
 use crate::client::experience::view::{ExperienceChange, ExperienceList};
+use crate::client::product_list::change::ListChange;
 use crate::client::removal::RemovalAnswer;
 use crate::client::suspension::SuspendAnswer;
 use crate::commands::config;
@@ -22,6 +24,8 @@ use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
 use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
+use crate::commands::product::list::ProductList;
+use crate::commands::product::search::ProductSearch;
 use crate::commands::requests::{DecisionAnswer, RequestsAnswer};
 use crate::commands::status::StatusAnswer;
 use crate::commands::sync::SyncAnswer;
@@ -69,6 +73,18 @@ pub(super) const ALL: &[Output] = &[
     output::<ListedLetter>("dlq-show", &["dlq show"]),
     output::<MemberChange>("member-change", &["member add", "member mode"]),
     output::<MemberList>("member-list", &["member list"]),
+    output::<Export>("product-export", &["product export"]),
+    output::<ListChange>(
+        "product-change",
+        &[
+            "product allow",
+            "product deny",
+            "product diff",
+            "product import",
+        ],
+    ),
+    output::<ProductList>("product-list", &["product list"]),
+    output::<ProductSearch>("product-search", &["product search"]),
     output::<Preview>("plan", &["plan"]),
     output::<RequestsAnswer>("requests", &["requests"]),
     output::<DecisionAnswer>("requests-answer", &["requests approve", "requests decline"]),

@@ -81,6 +81,13 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
             Aws,
         ),
         ("plan", vec![], Aws),
+        ("product allow", vec!["prod-a", "--yes"], Aws),
+        ("product deny", vec!["prod-a", "--yes"], Aws),
+        ("product diff", vec!["PRODUCTS"], Aws),
+        ("product export", vec![], Aws),
+        ("product import", vec!["PRODUCTS", "--yes"], Aws),
+        ("product list", vec![], Aws),
+        ("product search", vec!["database"], Aws),
         ("reject", approve, Aws),
         ("report", vec!["--html", "page.html"], Aws),
         ("restore", vec![RUN, "--experience", "exp-1"], Aws),
@@ -100,8 +107,11 @@ fn arguments(home: &Home, command: &str, more: &[&str], json: bool) -> Vec<Strin
     for binary in ["producer", "worker", "pmp-sync-producer", "pmp-sync-worker"] {
         std::fs::write(code.join(binary), "#!/bin/sh\n").unwrap();
     }
+    let products = home.path().join("products.csv");
+    std::fs::write(&products, "product_id,standing\nprod-a,allowed\n").unwrap();
     let more = more.iter().map(|argument| match *argument {
         "FIXTURE" => fixture(),
+        "PRODUCTS" => products.to_str().unwrap().to_owned(),
         "CODE" => code.to_str().unwrap().to_owned(),
         other => other.to_owned(),
     });

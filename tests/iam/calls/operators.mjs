@@ -7,10 +7,11 @@ const policies = guide
   .split('\n\n')
   .filter((block) => block.trimStart().startsWith('{"Version"'))
   .map((block) => JSON.parse(block.replaceAll('<management account>', MANAGEMENT)))
-const [inMember, inManagement] = policies
+const [inMember, inManagement, ofLists] = policies
 
 const bootstraps = person(MEMBER, inMember.Statement)
 const records = person(MANAGEMENT, inManagement.Statement)
+const lists = person(MANAGEMENT, ofLists.Statement)
 const operator = administrator(MANAGEMENT)
 const arn = (type, id) => `arn:aws:aws-marketplace:us-east-1:${MEMBER}:AWSMarketplace/${type}/${id}`
 const REQUESTS = [
@@ -40,6 +41,18 @@ export const operatorCalls = [
       call(records, `dynamodb:${action}`, management.resources.Ledger.arn, { 'dynamodb:LeadingKeys': [partition] })
     ])
   ),
+  ...['ListChangeSets', 'DescribeEntity', 'DescribeChangeSet', 'SearchListings'].map((action) => [
+    `changes the management lists: ${action}`,
+    call(lists, `aws-marketplace:${action}`, '*')
+  ]),
+  ...['AllowProductProcurement', 'DenyProductProcurement'].map((type) => [
+    `changes the management lists: ${type}`,
+    call(lists, 'aws-marketplace:StartChangeSet', arn('Experience', 'exp-1'), { 'catalog:ChangeType': type })
+  ]),
+  ...['PutItem', 'Query'].map((action) => [
+    `records an edit: ${action}`,
+    call(lists, `dynamodb:${action}`, management.resources.Ledger.arn, { 'dynamodb:LeadingKeys': ['EDITS'] })
+  ]),
   ...REQUESTS.map((type) => [
     `requests ${type}`,
     call(operator, 'events:PutEvents', management.resources.Bus.arn, {

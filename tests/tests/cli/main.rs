@@ -20,6 +20,7 @@ mod lifetime;
 mod members;
 mod operator;
 mod other_emulator;
+mod products;
 mod removal;
 mod report;
 mod requests;

@@ -201,6 +201,13 @@ impl Local {
 
     /// The same with more variables, or others.
     pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        finish(command, self.home.path(), PATIENCE)
+    }
+
+    /// The command, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&*BINARY);
         command
             .args(arguments)
@@ -212,8 +219,7 @@ impl Local {
         for (name, value) in self.answer["variables"].as_object().unwrap() {
             command.env(name, value.as_str().unwrap());
         }
-        command.envs(variables.iter().copied());
-        finish(command, self.home.path(), PATIENCE)
+        command
     }
 
     /// The folder with the command, and with the Lambdas.

@@ -1,6 +1,8 @@
 //! Brings an experience to the wanted state: reads what exists, starts the next change set, waits
 //! for it, and reads again. After an interruption it continues from what exists.
 
+pub(crate) mod lists;
+
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -40,16 +42,26 @@ pub(crate) struct Settled {
 }
 
 /// A growing pause.
-struct Pause(Duration);
+struct Pause {
+    next: Duration,
+    longest: Duration,
+}
 
 impl Pause {
     fn new() -> Self {
-        Self(FIRST_PAUSE)
+        Self::up_to(LONGEST_PAUSE)
+    }
+
+    fn up_to(longest: Duration) -> Self {
+        Self {
+            next: FIRST_PAUSE,
+            longest,
+        }
     }
 
     async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(self.longest);
     }
 }
 
@@ -332,6 +344,7 @@ mod tests {
         let id = "exp-1".parse().unwrap();
         let found = Found {
             id: "cs1".parse().unwrap(),
+            name: "name".to_owned(),
             is_under_way: false,
             started: String::new(),
         };

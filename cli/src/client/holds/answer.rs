@@ -1,6 +1,7 @@
 //! Holds in the form of `--json`, for every command.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Ask, Hold};
@@ -109,6 +110,12 @@ impl Products {
             allow: plan.allow().clone(),
             deny: plan.deny().clone(),
         }
+    }
+}
+
+impl fmt::Display for ReasonAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
     }
 }
 

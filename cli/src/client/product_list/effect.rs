@@ -1,0 +1,159 @@
+//! What a change of the management lists would mean in each member, as the producer plans it.
+
+use pmp_sync_domain::answers::plan::{
+    Overlay, PlanPage, PlanRequest, PreviewDecision, PreviewLink,
+};
+use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
+use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::wire::PLAN_REQUESTED;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client::context::Context;
+use crate::client::holds::ReasonAnswer;
+use crate::client::invoke::ask_showing;
+use crate::failure::Failure;
+use crate::output;
+
+/// What a run would do on one member experience once the change is made. Includes what differs already.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct MemberEffect {
+    /// The member's name in the configuration.
+    pub(crate) member: MemberName,
+    /// The member account.
+    pub(crate) account: AccountId,
+    /// Its experience. None for a `*` link that failed as a whole.
+    pub(crate) experience: Option<ExperienceId>,
+    /// How far the link may go.
+    pub(crate) mode: Mode,
+    /// What a run would do: `held` if a guard would hold the plan.
+    pub(crate) decision: PreviewDecision,
+    /// Number of products that would be allowed.
+    pub(crate) allow: usize,
+    /// Number of products that would be denied.
+    pub(crate) deny: usize,
+    /// Number of denies of products that are allowed now.
+    pub(crate) removals: usize,
+    /// The fewest change sets that this takes.
+    pub(crate) fewest_change_sets: usize,
+    /// Number of products that differ and would be left alone.
+    pub(crate) left_alone: usize,
+    /// Number of allows of products that are not known to be listed in AWS Marketplace.
+    pub(crate) unchecked: usize,
+    /// Why a guard would hold the plan.
+    pub(crate) held_for: Vec<ReasonAnswer>,
+    /// Why nothing can be planned.
+    pub(crate) fault: Option<FaultRecord>,
+}
+
+impl MemberEffect {
+    fn new(link: PreviewLink) -> Self {
+        Self {
+            allow: link.allow.len(),
+            deny: link.deny.len(),
+            left_alone: link.left_alone.len(),
+            held_for: ReasonAnswer::all(&link.held_for),
+            member: link.member,
+            account: link.account,
+            experience: link.experience,
+            mode: link.mode,
+            decision: link.decision,
+            removals: link.removals,
+            fewest_change_sets: link.fewest_change_sets,
+            unchecked: link.unchecked,
+            fault: link.fault,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!(
+            "{} {}",
+            self.member,
+            output::or_star(self.experience.as_ref())
+        )
+    }
+}
+
+/// Asks the producer for the plans of the members if `plan` is carried out on the management experience.
+pub(crate) async fn effects(
+    context: &Context,
+    management_experience: &ExperienceId,
+    plan: &Plan,
+) -> Result<Vec<MemberEffect>, Failure> {
+    let mut request = PlanRequest {
+        overlay: Some(Overlay {
+            management_experience: management_experience.clone(),
+            allow: plan.allow().clone(),
+            deny: plan.deny().clone(),
+        }),
+        ..PlanRequest::default()
+    };
+    request.check()?;
+    let mut effects = Vec::new();
+    loop {
+        let step = "the producer plans what it means in each member";
+        let page: PlanPage = ask_showing(context, PLAN_REQUESTED, &request, step)
+            .await
+            .map_err(|failure| unplanned(&failure))?;
+        effects.extend(page.preview.links.into_iter().map(MemberEffect::new));
+        request.from = page.next;
+        if request.from.is_none() {
+            return Ok(effects);
+        }
+    }
+}
+
+/// A failure of the producer, with the way around it.
+fn unplanned(failure: &Failure) -> Failure {
+    let fault = failure.record("see the message");
+    let is_older = fault.message.contains("unknown field `overlay`");
+    let remedy = if is_older {
+        "the producer is of an earlier release: update it with `pmp-sync deploy management`"
+            .to_owned()
+    } else {
+        fault.remedy.clone()
+    };
+    Failure::Fault(Box::new(FaultRecord {
+        message: format!(
+            "what it means in each member is not known, so nothing is changed: {}",
+            fault.message
+        ),
+        remedy: format!("{remedy}; --no-preview goes on without it"),
+        ..fault
+    }))
+}
+
+/// Shows what it means in each member.
+pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
+    if effects.is_empty() {
+        output::note("no member follows this management experience");
+        return;
+    }
+    let header = "MEMBER, EXPERIENCE, DECISION, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE";
+    let rows = effects.iter().map(|effect| {
+        vec![
+            effect.member.to_string(),
+            output::or_star(effect.experience.as_ref()),
+            effect.decision.to_string(),
+            effect.allow.to_string(),
+            effect.deny.to_string(),
+            effect.removals.to_string(),
+            effect.fewest_change_sets.to_string(),
+            effect.left_alone.to_string(),
+        ]
+    });
+    output::note("what a run would then do in each member:");
+    for line in output::table_lines(header, rows.collect()) {
+        output::note(&line);
+    }
+    for effect in effects {
+        if let Some(fault) = &effect.fault {
+            context.note(&output::fault(Some(&effect.name()), fault));
+        }
+        for reason in &effect.held_for {
+            context.note(&format!("{}: {reason}", effect.name()));
+        }
+    }
+}

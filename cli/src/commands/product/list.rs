@@ -1,0 +1,186 @@
+//! `pmp-sync product list`: what is on the lists of the management experience.
+
+use clap::Args;
+use pmp_sync_aws::catalog::admin::CatalogAdmin;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
+use pmp_sync_domain::policy::Standing;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client::context::Context;
+use crate::client::product_list::managed::{Managed, WhichList, which};
+use crate::client::product_list::names::names_of;
+use crate::failure::Failure;
+use crate::options::Common;
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// Only products whose id, name or note contains this text.
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
+    /// Only products with this standing: allowed or denied.
+    #[arg(long, value_name = "STANDING", value_parser = standing)]
+    standing: Option<Standing>,
+    /// The number of products to show.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// Only products after this id, in the order of ids.
+    #[arg(long, value_name = "PRODUCT")]
+    after: Option<ProductId>,
+    #[command(flatten)]
+    which: WhichList,
+}
+
+fn standing(text: &str) -> Result<Standing, String> {
+    match text.parse() {
+        Ok(standing @ (Standing::Allowed | Standing::Denied)) => Ok(standing),
+        _ => Err("allowed or denied is expected".to_owned()),
+    }
+}
+
+/// The products of a management experience.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ProductList {
+    /// The management experience.
+    pub(crate) management_experience: ExperienceId,
+    /// Its name.
+    pub(crate) name: String,
+    /// Number of products that it allows.
+    pub(crate) allowed: usize,
+    /// Number of products that it denies.
+    pub(crate) denied: usize,
+    /// The products that were asked for, ordered by id.
+    pub(crate) products: Vec<ListedProduct>,
+    /// Number of products beyond those that are shown.
+    pub(crate) beyond: usize,
+}
+
+/// A listed product.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ListedProduct {
+    /// The product.
+    pub(crate) product_id: ProductId,
+    /// Allowed or denied.
+    pub(crate) standing: Standing,
+    /// Its name, if it is known.
+    pub(crate) name: Option<String>,
+    /// The note with which it was listed.
+    pub(crate) notes: Option<String>,
+}
+
+pub(super) async fn run(common: &Common, options: &ListOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await?;
+    let id = which(&context, &options.which).await?;
+    let managed = Managed::read(&CatalogAdmin::new(&context.config), &id).await?;
+    let listed = managed.lists.iter().map(|(product, _)| product.clone());
+    let mut names = names_of(&context, &listed.collect()).await?;
+    let all = managed
+        .lists
+        .iter()
+        .map(|(product, standing)| ListedProduct {
+            product_id: product.clone(),
+            standing,
+            name: names.remove(product),
+            notes: managed.notes.get(product).cloned(),
+        });
+    let mut products: Vec<_> = all.filter(|product| is_meant(product, options)).collect();
+    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
+    let beyond = products.len().saturating_sub(limit);
+    products.truncate(limit);
+    let list = ProductList {
+        management_experience: id,
+        name: managed.experience.name,
+        allowed: managed.lists.allowed_count(),
+        denied: managed.lists.denied().len(),
+        products,
+        beyond,
+    };
+    if common.json {
+        return output::json(&list);
+    }
+    show(&list)
+}
+
+fn is_meant(product: &ListedProduct, options: &ListOptions) -> bool {
+    let text = options.text.as_deref().unwrap_or_default().to_lowercase();
+    let has = |field: &str| field.to_lowercase().contains(&text);
+    let named = [product.name.as_deref(), product.notes.as_deref()];
+    (has(product.product_id.as_str()) || named.into_iter().flatten().any(has))
+        && options
+            .standing
+            .is_none_or(|standing| standing == product.standing)
+        && options
+            .after
+            .as_ref()
+            .is_none_or(|after| product.product_id > *after)
+}
+
+fn show(list: &ProductList) -> Result<(), Failure> {
+    output::note(&format!(
+        "{} ({}): {} allowed, {} denied",
+        list.management_experience, list.name, list.allowed, list.denied
+    ));
+    if list.products.is_empty() {
+        output::note("no product is listed, or none that was asked for");
+        return Ok(());
+    }
+    let rows = list.products.iter().map(|product| {
+        vec![
+            product.product_id.to_string(),
+            product.standing.to_string(),
+            output::or_dash(product.name.as_ref()),
+            output::or_dash(product.notes.as_ref()),
+        ]
+    });
+    output::table("PRODUCT, STANDING, NAME, NOTES", rows.collect())?;
+    if let (Some(last), true) = (list.products.last(), list.beyond > 0) {
+        output::note(&format!(
+            "and {}: --after {} shows the next, --limit more at once",
+            output::count(list.beyond, "more product"),
+            last.product_id
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_found_by_id_name_and_note_and_narrowed() {
+        let product = ListedProduct {
+            product_id: "prod-b".parse().unwrap(),
+            standing: Standing::Allowed,
+            name: Some("Mongo Atlas".to_owned()),
+            notes: Some("ticket 7".to_owned()),
+        };
+        let options =
+            |text: Option<&str>, standing: Option<Standing>, after: Option<&str>| ListOptions {
+                text: text.map(str::to_owned),
+                standing,
+                limit: 1,
+                after: after.map(|id| id.parse().unwrap()),
+                which: WhichList::default(),
+            };
+        for (text, standing, after, expected) in [
+            (None, None, None, true),
+            (Some("MONGO"), None, None, true),
+            (Some("od-b"), None, None, true),
+            (
+                Some("ticket"),
+                Some(Standing::Allowed),
+                Some("prod-a"),
+                true,
+            ),
+            (Some("redis"), None, None, false),
+            (None, Some(Standing::Denied), None, false),
+            (None, None, Some("prod-b"), false),
+        ] {
+            let options = options(text, standing, after);
+            assert_eq!(is_meant(&product, &options), expected, "{options:?}");
+        }
+        assert!(super::standing("unlisted").is_err());
+    }
+}

@@ -144,8 +144,6 @@ mutate adopts-by-the-name own-sets shared/domain/src/lane/change.rs \
     's/&& set\.content\.as_ref\(\)\.is_none_or\(\|content\| \*content == mine\)/\&\& (true || set.content.as_ref() == Some(\&mine))/'
 mutate hears-of-no-other own-sets worker/src/advance.rs \
     's/notice_others\(context, lane, state, ended\)/notice_others(context, lane, state, \&[])/'
-mutate sends-two-letters one-letter worker/src/settle.rs \
-    's/Quarantining::Before\(at\) if later\(at, timeout\) > now/Quarantining::Before(at) if later(at, timeout) < at/'
 mutate counts-what-holds-twice counted-once shared/domain/src/lane/state.rs \
     's/by != run \|\| !counted\.contains\(&ordinal\)/by != run || !counted.contains(\&ordinal) || ordinal == ordinal/'
 mutate knows-only-its-own-products edits-told shared/domain/src/drift.rs \

@@ -13,6 +13,7 @@ pub(crate) mod invoke;
 pub(crate) mod leftover;
 pub(crate) mod management_list;
 pub(crate) mod product_list;
+pub(crate) mod products;
 pub(crate) mod removal;
 pub(crate) mod requests;
 pub(crate) mod run;

@@ -1,6 +1,6 @@
 //! An emulator of Private Marketplace over HTTP on loopback: the part of the AWS Marketplace
-//! Catalog API that concerns experiences, `GetProduct` and `SearchListings` of the Discovery API, and the
-//! part of AWS Organizations that says which organization an account is in.
+//! Catalog API that concerns experiences, `GetProduct`, `GetListing` and `SearchListings` of the Discovery API,
+//! and the part of AWS Organizations that says which organization an account is in.
 //!
 //! It follows the contract of the service: entities belong to the organization's management account
 //! and are shared with delegated administrators; an experience has one change set at a time; limits
@@ -23,6 +23,7 @@ mod organizations;
 mod pattern;
 mod quotas;
 mod requests;
+mod search;
 mod server;
 mod shared;
 mod store;

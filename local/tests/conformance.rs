@@ -478,11 +478,17 @@ async fn the_discovery_api_has_every_product_unless_it_is_told_otherwise() {
     let config = Clients::new(&emulator.endpoint()).config(ADMIN);
     let directory = ProductDirectory::new(&config);
     let product = ProductId::new("prod-made-up").unwrap();
-    assert_eq!(directory.is_live(&product).await, Ok(true));
+    let is_live = async || {
+        directory
+            .product(&product)
+            .await
+            .map(|found| found.is_some())
+    };
+    assert_eq!(is_live().await, Ok(true));
     emulator.set_live(product.as_str(), false);
-    assert_eq!(directory.is_live(&product).await, Ok(false));
+    assert_eq!(is_live().await, Ok(false));
     emulator.set_live(product.as_str(), true);
-    assert_eq!(directory.is_live(&product).await, Ok(true));
+    assert_eq!(is_live().await, Ok(true));
     let denied = CallFaults {
         denied: When::next(1),
         ..CallFaults::default()
@@ -490,7 +496,32 @@ async fn the_discovery_api_has_every_product_unless_it_is_told_otherwise() {
     emulator
         .set_faults(Faults::default().on("GetProduct", denied))
         .unwrap();
-    let refused = directory.is_live(&product).await.unwrap_err();
+    let refused = directory.product(&product).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Denied);
-    assert_eq!(directory.is_live(&product).await, Ok(true));
+    assert_eq!(is_live().await, Ok(true));
+}
+
+#[tokio::test]
+async fn the_discovery_api_answers_names_and_the_products_of_pages() {
+    let emulator = emulator(quick()).await;
+    let config = Clients::new(&emulator.endpoint()).config(ADMIN);
+    let directory = ProductDirectory::new(&config);
+    let of = |id: &str| ProductId::new(id).unwrap();
+    let real = directory.product(&of("prod-dr2vpvd4k73aq")).await.unwrap();
+    let real = real.unwrap();
+    assert_eq!(real.name, "AI21 Jamba-Instruct");
+    assert_eq!(real.listing, "prodview-dr2vpvd4k73aq");
+    assert_eq!(real.manufacturer, "Emulated seller");
+    let page = directory.products_of_listing(&real.listing).await.unwrap();
+    let page = page.unwrap();
+    assert_eq!(page.len(), 1);
+    assert_eq!(
+        (page[0].id.as_str(), &page[0].name),
+        ("prod-dr2vpvd4k73aq", &real.name)
+    );
+    emulator.set_name("prod-mongo", "MongoDB Atlas");
+    let named = directory.product(&of("prod-mongo")).await.unwrap().unwrap();
+    assert_eq!(named.name, "MongoDB Atlas");
+    let none = directory.products_of_listing("prodview-nothing").await;
+    assert_eq!(none, Ok(None));
 }

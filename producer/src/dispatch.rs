@@ -25,6 +25,7 @@ use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, LinkRetry, Trigger}
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
 use crate::handlers::{approval, continuation, dead_letters, requests, settled, sync};
+use crate::names::look_up_names;
 use crate::receipts::Asked;
 use crate::run::retry::{hand_over, hand_over_all, scheduled};
 use crate::run::work::hand_on;
@@ -161,7 +162,7 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         served.add(&[*place]);
     }
     let (places, asked) = batch.sync;
-    sync::handle(context, asked, deadline).await?;
+    let listed = sync::handle(context, asked, deadline).await?;
     served.add(&places);
     let (places, lanes) = batch.settled;
     settled::handle(context, &lanes, deadline).await?;
@@ -174,6 +175,8 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         dead_letter(context, records, &letter).await?;
         served.add(&[letter.place]);
     }
+    // Everything is served. Until the batch is answered no other is delivered, so this gives way.
+    look_up_names(context, &listed, deadline).await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod handlers;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod letters;
+mod names;
 mod quarantine;
 pub mod queries;
 mod reach;

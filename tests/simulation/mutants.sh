@@ -182,5 +182,13 @@ mutate loses-what-others-wrote requests worker/src/requests.rs \
     's/Err\(error\) => return Err\(error\),/Err(_) => return Ok(false),/'
 mutate announces-no-request requests producer/src/requests.rs \
     's/context\.outbox\.put\(detail\.event\(\)\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(drop(detail))/'
+mutate looks-up-no-names named producer/src/names.rs \
+    's/if listed\.is_empty\(\) \{/if !listed.is_empty() {/'
+mutate forgets-names named shared/domain/src/records/listing.rs \
+    's/self\.details = details\.or_else\(kept\);/let _ = kept;\n        self.details = details;/'
+mutate outages-make-unknown named shared/domain/src/records/listing.rs \
+    's/\.\.before\.cloned\(\)\.unwrap_or_else\(unknown\)/..{ let _ = before; unknown() }/'
+mutate looks-up-while-busy names-give-way producer/src/names.rs \
+    's/Ok\(true\) => Err\(End::Busy\),/Ok(true) => Ok(()),/'
 
 [ "$missed" -eq 0 ] || { echo "$missed mutations were not found"; exit 1; }

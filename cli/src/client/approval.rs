@@ -6,17 +6,19 @@ use clap::Args;
 use pmp_sync_domain::approval::{ApprovalAction, ApprovalRequest, Hold};
 use pmp_sync_domain::ids::{LaneId, PlanHash, RunId};
 use pmp_sync_domain::ports::{Bus as _, ReadRuns as _};
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LinkRecord, LinkState, RunRecord};
 use pmp_sync_domain::wire::approval_requested;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, request_id};
-use super::holds::{HoldAnswer, Known, choose, known};
-use super::run::{tell_failures, wait};
+use super::holds::{Candidate, HoldAnswer, Known, choose, known};
+use super::products::names;
+use super::run::{self, tell_failures, wait};
 use crate::failure::Failure;
 use crate::hint::Flags;
-use crate::options::{Common, LinkOption, Patience};
+use crate::options::{Common, LinkOption, Patience, RunName};
 use crate::output;
 
 /// The fewest digits that name a plan. Two plans of one run never share them.
@@ -25,8 +27,8 @@ const FEWEST_DIGITS: usize = 8;
 /// What is approved or rejected.
 #[derive(Debug, Args)]
 pub(crate) struct ApprovalOptions {
-    /// The run that made the plan, as `pmp-sync holds` shows it.
-    pub(crate) run: RunId,
+    /// The run that made the plan, as `pmp-sync holds` shows it, or the beginning of its id.
+    pub(crate) run: RunName,
     #[command(flatten)]
     pub(crate) link: LinkOption,
     /// The plan's hash, or at least its first 8 digits.
@@ -79,6 +81,8 @@ pub(crate) struct ApprovalAnswer<'a> {
     link: Option<&'a LinkRecord>,
     /// The current hold of the link.
     hold: Option<HoldAnswer>,
+    /// The names of the products in this answer, by id. A product whose name is not known is left out.
+    names: Names,
 }
 
 /// The result of a request.
@@ -94,35 +98,64 @@ impl Served {
     }
 }
 
+/// The plan that the options name.
+pub(crate) struct Named {
+    pub(crate) context: Context,
+    pub(crate) known: Known,
+    pub(crate) run: RunId,
+    pub(crate) hash: PlanHash,
+}
+
 /// Finds the lane and the plan hash that the options name. An error if this is not what is held.
-pub(crate) async fn named(
-    common: &Common,
-    options: &ApprovalOptions,
-) -> Result<(Context, Known, PlanHash), Failure> {
+pub(crate) async fn named(common: &Common, options: &ApprovalOptions) -> Result<Named, Failure> {
     let context = Context::new(common).await?;
-    let link = &options.link;
     let found = known(&context).await?.into_iter();
     let found = found
-        .filter(|known| known.lane.experience == link.experience)
-        .map(|known| {
-            (
-                known.entry.as_ref().map(|entry| entry.member.clone()),
-                known,
-            )
+        .map(|known| Candidate {
+            member: known.member().cloned(),
+            experience: known.lane.experience.clone(),
+            lane: known,
         })
         .collect();
     let hint = "`pmp-sync holds` lists what is held";
-    let known = choose(found, &link.experience, link.member.as_ref(), hint)?;
-    match held(&known.link_state, options.run, &options.plan) {
+    let known = choose(found, &options.link, hint)?;
+    let run = held_run(&context, &known, &options.run).await?;
+    match held(&known.link_state, run, &options.plan) {
         Some(hold) => {
             let hash = hold.plan_hash.clone();
-            Ok((context, known, hash))
+            Ok(Named {
+                context,
+                known,
+                run,
+                hash,
+            })
         }
-        None => match approved(&context, &known, options).await? {
-            Some(hash) => Ok((context, known, hash)),
+        None => match approved(&context, &known, run, &options.plan).await? {
+            Some(hash) => Ok(Named {
+                context,
+                known,
+                run,
+                hash,
+            }),
             None => Err(stale(&known)),
         },
     }
+}
+
+/// The run that a name means: one of those whose plans are held, before any other.
+async fn held_run(context: &Context, known: &Known, name: &RunName) -> Result<RunId, Failure> {
+    if let RunName::Beginning(beginning) = name {
+        let is_meant = |run: &RunId| run.to_string().starts_with(beginning);
+        let held: Vec<_> = known
+            .holds()
+            .map(|hold| hold.run)
+            .filter(is_meant)
+            .collect();
+        if let [one] = held.as_slice() {
+            return Ok(*one);
+        }
+    }
+    run::id(context, name).await
 }
 
 fn held<'a>(link_state: &'a LinkState, run: RunId, digits: &HashDigits) -> Option<&'a Hold> {
@@ -134,18 +167,19 @@ fn held<'a>(link_state: &'a LinkState, run: RunId, digits: &HashDigits) -> Optio
 async fn approved(
     context: &Context,
     known: &Known,
-    options: &ApprovalOptions,
+    run: RunId,
+    digits: &HashDigits,
 ) -> Result<Option<PlanHash>, Failure> {
     let grant = known.link_state.grant.as_ref();
-    if grant.is_none_or(|grant| grant.run != options.run) {
+    if grant.is_none_or(|grant| grant.run != run) {
         return Ok(None);
     }
-    let record = context.ledger.link(options.run, &known.lane).await?;
+    let record = context.ledger.link(run, &known.lane).await?;
     let hash = match record {
         Some(record) => record.plan_hash,
-        None => options.plan.whole(),
+        None => digits.whole(),
     };
-    Ok(hash.filter(|hash| options.plan.names(hash)))
+    Ok(hash.filter(|hash| digits.names(hash)))
 }
 
 /// The error that something else is held, or nothing, with the next step.
@@ -217,10 +251,12 @@ pub(crate) async fn serve(
             is_ambiguous: false,
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
+        let products = link.iter().flat_map(LinkRecord::products);
         output::json(&ApprovalAnswer {
             run: &run,
             link: link.as_ref(),
             hold: hold.map(|hold| HoldAnswer::new(&known, hold, &context.flags)),
+            names: names(context, &products.cloned().collect()).await,
         })?;
     }
     let Some(link) = link.filter(|_| run.fault.is_none()) else {

@@ -11,6 +11,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
+use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::time::{in_words, whole_seconds};
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
@@ -18,6 +19,7 @@ use super::configuration::serves;
 use super::context::Context;
 use crate::failure::Failure;
 use crate::hint::Flags;
+use crate::options::LinkOption;
 use crate::output;
 
 /// A link state, with what is known of its lane.
@@ -145,36 +147,71 @@ pub(crate) fn who(ask: &Ask) -> String {
     format!("by {by}{account}, at {}", output::time(Some(ask.at)))
 }
 
-/// Chooses the lane that the options name.
+/// A lane that options may name.
+pub(crate) struct Candidate<T> {
+    pub(crate) member: Option<MemberName>,
+    pub(crate) experience: ExperienceId,
+    pub(crate) lane: T,
+}
+
+impl<T> Candidate<T> {
+    fn name(&self) -> String {
+        let member = self.member.as_ref().map(MemberName::as_str);
+        format!("{} {}", member.unwrap_or("-"), self.experience)
+    }
+}
+
+/// Chooses the lane that the options name: by its experience, by its member if that has only one, or by
+/// both.
 pub(crate) fn choose<T>(
-    found: Vec<(Option<MemberName>, T)>,
-    experience: &ExperienceId,
-    member: Option<&MemberName>,
+    all: Vec<Candidate<T>>,
+    link: &LinkOption,
     hint: &str,
 ) -> Result<T, Failure> {
-    let is_named = |name: Option<&MemberName>| member.is_none() || name == member;
-    let mut found: Vec<_> = found
-        .into_iter()
-        .filter(|(name, _)| is_named(name.as_ref()))
-        .collect();
+    let (experience, member) = (link.experience.as_ref(), link.member.as_ref());
+    let is_named = |one: &Candidate<T>| {
+        experience.is_none_or(|experience| *experience == one.experience)
+            && (member.is_none() || one.member.as_ref() == member)
+    };
+    let (mut found, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_named);
     match (found.pop(), found.len()) {
-        (Some((_, one)), 0) => Ok(one),
-        (Some((last, _)), _) => {
-            let names = found.iter().map(|(name, _)| name).chain([&last]);
-            let mut names: Vec<_> = names.flatten().map(ToString::to_string).collect();
+        (Some(one), 0) => Ok(one.lane),
+        (Some(last), _) => {
+            let mut names: Vec<_> = found.iter().chain([&last]).map(Candidate::name).collect();
             names.sort();
-            Err(Failure::Unknown {
-                message: format!(
-                    "several members have a link to {experience}: {}",
-                    names.join(", ")
+            let (message, option) = match (experience, member) {
+                (None, Some(member)) => {
+                    (format!("{member} has several experiences"), "--experience")
+                }
+                (Some(experience), _) => (
+                    format!("several members have a link to {experience}"),
+                    "--member",
                 ),
-                remedy: "name one of them with --member".to_owned(),
+                (None, None) => ("several links could be meant".to_owned(), "--experience"),
+            };
+            Err(Failure::Unknown {
+                message: format!("{message}: {}", names.join(", ")),
+                remedy: format!("name one of them with {option}"),
             })
         }
         (None, _) => {
+            let to = experience.map_or_else(String::new, |id| format!(" to {id}"));
             let of = member.map_or_else(String::new, |name| format!(" of member {name}"));
+            let experiences = others.iter().map(|one| one.experience.as_str());
+            let members = others.iter().filter_map(|one| one.member.as_ref());
+            let similar = experience.map(|id| did_you_mean(id.as_str(), experiences));
+            let similar = similar.filter(|words| !words.is_empty());
+            let similar = similar.or_else(|| {
+                Some(did_you_mean(
+                    member?.as_str(),
+                    members.map(MemberName::as_str),
+                ))
+            });
             Err(Failure::Unknown {
-                message: format!("nothing is known of a link to {experience}{of}"),
+                message: format!(
+                    "nothing is known of a link{to}{of}{}",
+                    similar.unwrap_or_default()
+                ),
                 remedy: hint.to_owned(),
             })
         }
@@ -185,26 +222,68 @@ pub(crate) fn choose<T>(
 mod tests {
     use super::*;
 
-    fn lane(account: char) -> (Option<MemberName>, char) {
+    fn lane(account: char) -> Candidate<char> {
         let name = if account == '2' { "emea" } else { "apac" };
-        (Some(name.parse().unwrap()), account)
+        Candidate {
+            member: Some(name.parse().unwrap()),
+            experience: "exp-1".parse().unwrap(),
+            lane: account,
+        }
+    }
+
+    fn link(experience: Option<&str>, member: Option<&str>) -> LinkOption {
+        LinkOption {
+            experience: experience.map(|id| id.parse().unwrap()),
+            member: member.map(|name| name.parse().unwrap()),
+        }
     }
 
     #[test]
     fn a_member_is_asked_for_only_where_several_have_that_experience() {
-        let experience: ExperienceId = "exp-1".parse().unwrap();
-        let emea: MemberName = "emea".parse().unwrap();
-        let choose = |found, member| choose(found, &experience, member, "look");
+        let choose = |found, member| choose(found, &link(Some("exp-1"), member), "look");
         assert_eq!(choose(vec![lane('2')], None).unwrap(), '2');
         assert_eq!(
-            choose(vec![lane('3'), lane('2')], Some(&emea)).unwrap(),
+            choose(vec![lane('3'), lane('2')], Some("emea")).unwrap(),
             '2'
         );
         let told = choose(vec![lane('3'), lane('2')], None).unwrap_err();
-        assert!(told.to_string().ends_with("apac, emea"), "{told}");
+        assert!(
+            told.to_string().ends_with("apac exp-1, emea exp-1"),
+            "{told}"
+        );
         for found in [vec![], vec![lane('3')]] {
-            let told = choose(found, Some(&emea)).unwrap_err();
+            let told = choose(found, Some("emea")).unwrap_err();
             assert!(told.to_string().ends_with("of member emea"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_only_experience_of_a_member_is_meant_by_its_name() {
+        let choose = |found, member| choose(found, &link(None, Some(member)), "look");
+        assert_eq!(choose(vec![lane('3'), lane('2')], "emea").unwrap(), '2');
+        let second = Candidate {
+            experience: "exp-2".parse().unwrap(),
+            ..lane('2')
+        };
+        let told = choose(vec![lane('2'), second], "emea").unwrap_err();
+        assert_eq!(told.exit_code(), 5);
+        assert!(
+            told.to_string().contains("emea exp-1, emea exp-2"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_link_is_a_question() {
+        for (experience, member, question) in [
+            (Some("exp-2"), None, "did you mean exp-1?"),
+            (None, Some("emae"), "did you mean emea?"),
+            (Some("exp-1"), Some("apca"), "did you mean apac?"),
+        ] {
+            let link = link(experience, member);
+            let told = choose(vec![lane('3'), lane('2')], &link, "look").unwrap_err();
+            assert_eq!(told.exit_code(), 5);
+            assert!(told.to_string().ends_with(question), "{told}");
         }
     }
 }

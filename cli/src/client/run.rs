@@ -9,6 +9,7 @@ use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::ports::{Bus as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{Found, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::suggest::MOST as MOST_SUGGESTIONS;
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
 use self::live::Live;
@@ -16,11 +17,14 @@ use super::context::{Context, request_id};
 use super::holds;
 use super::wait::{Seen, wait_until};
 use crate::failure::Failure;
+use crate::options::RunName;
 use crate::output;
 use crate::progress::Progress;
 
 /// The number of newest runs that are searched for that of the request.
 const AMONG: u16 = 50;
+/// The number of newest runs among which an id is searched that was misspelt.
+const SIMILAR: u16 = 200;
 
 /// Puts a request for a run on the bus. Returns its id, by which the run is found.
 pub(crate) async fn request(context: &Context, request: SyncRequest) -> Result<String, Failure> {
@@ -315,11 +319,87 @@ pub(crate) fn warnings(run: &RunRecord) -> Vec<String> {
     told.chain(more).collect()
 }
 
-/// Reads a run. An error if it does not exist.
-pub(crate) async fn one(context: &Context, run: RunId) -> Result<RunRecord, Failure> {
-    let record = context.ledger.run(run).await?;
-    record.ok_or_else(|| Failure::Unknown {
-        message: format!("there is no run {run}"),
+/// The most runs that are listed if a beginning is that of several.
+const MOST_LISTED: u16 = 10;
+
+/// Reads the run that a name means. An error if it means none, or several.
+pub(crate) async fn one(context: &Context, name: &RunName) -> Result<RunRecord, Failure> {
+    let beginning = match name {
+        RunName::Id(run) => {
+            return match context.ledger.run(*run).await? {
+                Some(record) => Ok(record),
+                None => Err(no_run(context, &run.to_string()).await?),
+            };
+        }
+        RunName::Last => {
+            let (found, _) = newest(context, 1).await?;
+            let last = context.readable(found).into_iter().next();
+            return last.ok_or_else(|| Failure::Unknown {
+                message: "there is no run yet".to_owned(),
+                remedy: "start one with `pmp-sync sync`".to_owned(),
+            });
+        }
+        RunName::Beginning(beginning) => beginning,
+    };
+    let found = context.ledger.runs_beginning(beginning, MOST_LISTED + 1);
+    let found = context.readable(found.await?);
+    match <[_; 1]>::try_from(found) {
+        Ok([record]) => {
+            output::note(&format!("{beginning} is run {}", record.run));
+            Ok(record)
+        }
+        Err(found) if found.is_empty() => Err(no_run(context, beginning).await?),
+        Err(found) => Err(several(beginning, &found)),
+    }
+}
+
+/// The id of the run that a name means, with or without its record.
+pub(crate) async fn id(context: &Context, name: &RunName) -> Result<RunId, Failure> {
+    match name {
+        RunName::Id(run) => Ok(*run),
+        RunName::Last | RunName::Beginning(_) => Ok(one(context, name).await?.run),
+    }
+}
+
+fn several(beginning: &str, found: &[RunRecord]) -> Failure {
+    let most = usize::from(MOST_LISTED);
+    let listed = found.iter().take(most);
+    let runs: Vec<_> = listed.map(|record| record.run.to_string()).collect();
+    let more = if found.len() > most { " and more" } else { "" };
+    Failure::Unknown {
+        message: format!(
+            "several runs begin with {beginning}: {}{more}",
+            runs.join(", ")
+        ),
+        remedy: "give more characters of the id".to_owned(),
+    }
+}
+
+/// The failure of a name that no run has, with the ids that are similar.
+async fn no_run(context: &Context, text: &str) -> Result<Failure, Failure> {
+    let newest = context.ledger.newest_runs(SIMILAR).await?.items;
+    let ids: Vec<_> = newest.iter().map(|record| record.run.to_string()).collect();
+    // The ids of runs begin alike, so only a slip is a reason to ask.
+    let slips = ids.iter().map(String::as_str);
+    let slips = slips.filter(|id| text.len() == id.len() && differing(id, text) <= 2);
+    let slips: Vec<_> = slips.take(MOST_SUGGESTIONS).collect();
+    let meant = match slips.as_slice() {
+        [] => String::new(),
+        slips => format!("; did you mean {}?", slips.join(" or ")),
+    };
+    let what = if text.len() < RunId::LENGTH {
+        format!("no run has an id that begins with {text}")
+    } else {
+        format!("there is no run {text}")
+    };
+    Ok(Failure::Unknown {
+        message: format!("{what}{meant}"),
         remedy: "it may have expired; `pmp-sync status` lists the newest runs".to_owned(),
     })
+}
+
+/// In how many places two texts of one length differ.
+fn differing(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    pairs.filter(|(one, other)| one != other).count()
 }

@@ -4,6 +4,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::StoredConfig;
+use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::wire::Scope;
 
 use super::context::{Context, parsed};
@@ -28,7 +29,12 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
     let config = parsed(stored)?;
     let has_member = |name: &MemberName| config.links.iter().any(|link| link.member.name == *name);
     if let Some(name) = scope.members.iter().find(|name| !has_member(name)) {
-        return Err(unknown(&format!("no link has the member {name}"), &config));
+        let linked = config.links.iter().map(|link| link.member.name.as_str());
+        let meant = did_you_mean(name.as_str(), linked);
+        return Err(unknown(
+            &format!("no link has the member {name}{meant}"),
+            &config,
+        ));
     }
     let has_experience = |id: &ExperienceId| {
         config.links.iter().any(|link| {
@@ -46,10 +52,43 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
         } else {
             " of the members that are named"
         };
-        let what = format!("no link{of} has the member experience {id}");
+        let targets = config.links.iter().filter_map(|link| match &link.target {
+            Target::One(experience) => Some(experience.as_str()),
+            Target::EveryLive => None,
+        });
+        let meant = did_you_mean(id.as_str(), targets);
+        let what = format!("no link{of} has the member experience {id}{meant}");
         return Err(unknown(&what, &config));
     }
     Ok(scope)
+}
+
+/// Checks that these are members of the configuration. A misspelt name would select nothing.
+pub(crate) async fn members(names: &[MemberName], context: &Context) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let config = parsed(&context.stored_config().await?)?;
+    match names
+        .iter()
+        .find(|name| !config.members.contains_key(*name))
+    {
+        Some(name) => Err(no_member(name, &config)),
+        None => Ok(()),
+    }
+}
+
+/// The failure of a name that no member has.
+pub(crate) fn no_member(name: &MemberName, config: &Config) -> Failure {
+    let known: Vec<_> = config.members.keys().map(MemberName::as_str).collect();
+    let meant = did_you_mean(name.as_str(), known.iter().copied());
+    Failure::Unknown {
+        message: format!("no member is named {name}{meant}"),
+        remedy: match known.as_slice() {
+            [] => "there is no member yet: add one with `pmp-sync member add`".to_owned(),
+            known => format!("name one of {}", known.join(", ")),
+        },
+    }
 }
 
 fn unknown(what: &str, config: &Config) -> Failure {

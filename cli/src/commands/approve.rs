@@ -7,7 +7,7 @@ use pmp_sync_domain::ports::Lanes as _;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 
-use crate::client::approval::{ApprovalOptions, named, request, serve};
+use crate::client::approval::{ApprovalOptions, Named, named, request, serve};
 use crate::client::context::Context;
 use crate::client::holds::counts;
 use crate::client::run::ended_well;
@@ -19,16 +19,16 @@ use crate::output;
 pub(crate) type ApproveOptions = ApprovalOptions;
 
 pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
-    let (context, known, hash) = named(common, options).await?;
+    let Named {
+        context,
+        known,
+        run,
+        hash,
+    } = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(
-            ApprovalAction::Approve,
-            &known.lane,
-            options.run,
-            Some(hash),
-        ),
+        request(ApprovalAction::Approve, &known.lane, run, Some(hash)),
         options.patience.timeout,
     )
     .await?;

@@ -1,12 +1,13 @@
 //! `pmp-sync dlq`: the dead letters of the members. `list` and `show` ask the producer, which alone
 //! reaches the members' queues. `replay` and `discard` are requests that become runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
-use pmp_sync_domain::answers::dead_letters::DeadLetterList;
+use pmp_sync_domain::answers::dead_letters::{DeadLetterList, ListedLetter};
 use pmp_sync_domain::ids::{MemberName, ProductId};
 use pmp_sync_domain::ports::Bus as _;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LettersLeft, RunRecord};
 use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest,
@@ -18,7 +19,9 @@ use serde_json::json;
 
 use crate::client::context::{Context, request_id};
 use crate::client::invoke::ask_showing;
+use crate::client::products::{Mentions, named, resolve};
 use crate::client::run::{tell_failures, wait_until_planned};
+use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -46,9 +49,10 @@ pub(crate) struct DlqFilter {
     /// Only of this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     pub(crate) members: Vec<MemberName>,
-    /// Only changes of this product. May be given several times.
-    #[arg(long = "product", value_name = "ID")]
-    pub(crate) products: Vec<ProductId>,
+    /// Only changes of this product: its id, its name, a part of its name, or the URL of its page. May be given
+    /// several times.
+    #[arg(long = "product", value_name = "PRODUCT")]
+    pub(crate) products: Vec<String>,
     /// Only those dead-lettered for this reason, such as quarantined, unreadable, unknown-run, wrong-account,
     /// receive-count. May be given several times.
     #[arg(long = "reason", value_name = "REASON")]
@@ -97,17 +101,44 @@ pub(crate) enum DlqAnswer<'a> {
     DryRun(&'a DeadLetterList),
 }
 
+fn products_of<'a>(letters: impl Iterator<Item = &'a DeadLetterRecord>) -> BTreeSet<ProductId> {
+    letters
+        .filter_map(|letter| letter.product.clone())
+        .collect()
+}
+
+impl Mentions for DeadLetterList {
+    fn products(&self) -> BTreeSet<ProductId> {
+        products_of(self.letters.iter().map(|listed| &listed.letter))
+    }
+}
+
+impl Mentions for &ListedLetter {
+    fn products(&self) -> BTreeSet<ProductId> {
+        products_of(std::iter::once(&self.letter))
+    }
+}
+
+impl Mentions for DlqAnswer<'_> {
+    fn products(&self) -> BTreeSet<ProductId> {
+        match self {
+            Self::Done { letters, .. } => products_of(letters.iter()),
+            Self::DryRun(list) => list.products(),
+        }
+    }
+}
+
 pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Failure> {
     let context = Context::new(common).await?;
     match command {
         DlqCommand::List(filter) => {
-            let list = look(&context, filter).await?;
+            let list = named(&context, look(&context, filter).await?).await;
             if common.json {
                 output::json(&list)?;
             } else {
-                show(&list)?;
+                show(&list.answer, &list.names)?;
             }
-            faults(&context, &list)
+            faults(&context, &list.answer)
         }
         DlqCommand::Show { id, filter } => show_one(common, &context, id, filter).await,
         DlqCommand::Replay(options) => replay(common, &context, options).await,
@@ -115,16 +146,18 @@ pub(crate) async fn run(common: &Common, command: &DlqCommand) -> Result<(), Fai
     }
 }
 
-fn filter_of(filter: &DlqFilter) -> DeadLetterFilter {
-    DeadLetterFilter {
+async fn filter_of(context: &Context, filter: &DlqFilter) -> Result<DeadLetterFilter, Failure> {
+    scope::members(&filter.members, context).await?;
+    let products = resolve(context, &filter.products).await?;
+    Ok(DeadLetterFilter {
         members: filter.members.clone(),
-        products: filter.products.clone(),
+        products: products.into_iter().map(|product| product.id).collect(),
         reasons: filter.reasons.clone(),
-    }
+    })
 }
 
 async fn look(context: &Context, filter: &DlqFilter) -> Result<DeadLetterList, Failure> {
-    let detail = json!({ "filter": filter_of(filter) });
+    let detail = json!({ "filter": filter_of(context, filter).await? });
     let step = "the producer looks through the dead-letter queues";
     ask_showing(context, DEAD_LETTERS_REQUESTED, detail, step).await
 }
@@ -144,20 +177,25 @@ fn would(outcome: DeadLetterOutcome) -> &'static str {
     }
 }
 
-fn row(letter: &DeadLetterRecord, last: String) -> Vec<String> {
+fn row(letter: &DeadLetterRecord, names: &Names, last: String) -> Vec<String> {
+    let name = letter
+        .product
+        .as_ref()
+        .and_then(|product| names.of(product));
     vec![
         letter.id.chars().take(8).collect(),
         letter.member.to_string(),
         output::or_dash(letter.lane.as_ref().map(|lane| &lane.experience)),
         output::or_dash(letter.action),
         output::or_dash(letter.product.as_ref()),
+        output::or_dash(name),
         letter.reason.clone(),
         output::or_dash(letter.attributes.get("error_code")),
         last,
     ]
 }
 
-fn show(list: &DeadLetterList) -> Result<(), Failure> {
+fn show(list: &DeadLetterList, names: &Names) -> Result<(), Failure> {
     if list.letters.is_empty() {
         return output::line(if list.left.is_empty() && list.faults.is_empty() {
             "no dead letter"
@@ -165,9 +203,12 @@ fn show(list: &DeadLetterList) -> Result<(), Failure> {
             "no dead letter among those that were looked at"
         });
     }
-    let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, ERROR, A REPLAY WOULD";
+    let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, ERROR, A REPLAY WOULD";
     let rows = list.letters.iter();
-    let rows = rows.map(|listed| row(&listed.letter, would(listed.letter.outcome).to_owned()));
+    let rows = rows.map(|listed| {
+        let would = would(listed.letter.outcome).to_owned();
+        row(&listed.letter, names, would)
+    });
     output::table(header, rows.collect())
 }
 
@@ -238,8 +279,9 @@ async fn show_one(
         };
         return Err(Failure::NotWell(words));
     };
+    let named = named(context, *listed).await;
     if common.json {
-        return output::json(listed);
+        return output::json(&named);
     }
     let letter = &listed.letter;
     output::line(&format!("id          {}", letter.id))?;
@@ -248,7 +290,8 @@ async fn show_one(
         (&letter.lane, letter.action, &letter.product)
     {
         output::line(&format!(
-            "change      {action} {product} on {}",
+            "change      {action} {} on {}",
+            named.names.label(product),
             lane.experience
         ))?;
     }
@@ -315,10 +358,11 @@ async fn only_look(
 ) -> Result<(), Failure> {
     let list = look(context, filter).await?;
     output::note(words);
+    let answer = named(context, DlqAnswer::DryRun(&list)).await;
     if common.json {
-        output::json(&DlqAnswer::DryRun(&list))?;
+        output::json(&answer)?;
     } else {
-        show(&list)?;
+        show(&list, &answer.names)?;
     }
     faults(context, &list)
 }
@@ -331,31 +375,35 @@ async fn request(
     filter: &DlqFilter,
     timeout: u64,
 ) -> Result<(), Failure> {
+    let filter = filter_of(context, filter).await?;
     let id = request_id();
     let requester = context.requester().await;
     context
         .bus
         .put(dead_letters_requested(DeadLetterRequest {
             action,
-            filter: filter_of(filter),
+            filter,
             request_id: Some(id.clone()),
             requester,
         }))
         .await?;
     let run = wait_until_planned(context, &id, timeout).await?;
     let letters = context.readable(context.ledger.dead_letters(run.run).await?);
+    let done = DlqAnswer::Done {
+        run: &run,
+        letters: &letters,
+    };
+    let done = named(context, done).await;
     if common.json {
-        output::json(&DlqAnswer::Done {
-            run: &run,
-            letters: &letters,
-        })?;
+        output::json(&done)?;
     } else {
-        let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, ERROR, OUTCOME";
+        let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, ERROR, OUTCOME";
         let rows: Vec<_> = letters
             .iter()
             .map(|letter| {
                 row(
                     letter,
+                    &done.names,
                     format!("{}: {}", outcome(letter.outcome), letter.why),
                 )
             })
@@ -439,13 +487,14 @@ mod tests {
         .unwrap();
         let letter = &list.letters[0].letter;
         assert_eq!(
-            row(letter, would(letter.outcome).to_owned()),
+            row(letter, &Names::default(), would(letter.outcome).to_owned()),
             [
                 "12345678",
                 "emea",
                 "exp-1",
                 "deny",
                 "prod-a",
+                "-",
                 "quarantined",
                 "INVALID_PRODUCT",
                 "issue it again"

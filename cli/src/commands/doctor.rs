@@ -36,6 +36,7 @@ pub(crate) use self::report::Report;
 use self::runs::Rhythm;
 use crate::client::access::sdk_config_for;
 use crate::client::context::Context;
+use crate::client::scope::no_member;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output::{self, count};
@@ -166,11 +167,7 @@ fn chosen<'a>(
     let profiles = options.profiles.iter().map(|(name, _)| name);
     for name in options.members.iter().chain(profiles) {
         if !config.members.contains_key(name) {
-            let known: Vec<_> = config.members.keys().map(MemberName::as_str).collect();
-            return Err(Failure::Unknown {
-                message: format!("no member is named {name}"),
-                remedy: format!("name one of {}", known.join(", ")),
-            });
+            return Err(no_member(name, config));
         }
     }
     let is_wanted =

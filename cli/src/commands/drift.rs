@@ -5,6 +5,7 @@ mod trail;
 use clap::Args;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId};
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::Scope;
@@ -15,6 +16,7 @@ use self::trail::{Trail, look_up};
 use crate::client::account::{Part, account_of};
 use crate::client::context::Context;
 use crate::client::holds::{Known, known};
+use crate::client::products::names;
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
@@ -43,6 +45,8 @@ pub(crate) struct DriftAnswer {
     beyond: usize,
     /// True if CloudTrail was asked who it was.
     looked_up: bool,
+    /// The names of the products in this answer, by id. A product whose name is not known is left out.
+    names: Names,
 }
 
 /// A product that somebody else has changed.
@@ -76,7 +80,11 @@ pub(crate) async fn run(common: &Common, options: &DriftOptions) -> Result<(), F
         Some(profile) => Some(asked(profile, &scope, &known).await?),
         None => None,
     };
-    let answer = answer(&known, trail.as_ref());
+    let edited = known
+        .iter()
+        .flat_map(|known| known.link_state.edited.keys());
+    let names = names(&context, &edited.cloned().collect()).await;
+    let answer = answer(&known, trail.as_ref(), names);
     if common.json {
         output::json(&answer)?;
     } else {
@@ -143,7 +151,7 @@ async fn asked(profile: &str, scope: &Scope, known: &[Known]) -> Result<Trail, F
     found
 }
 
-fn answer(known: &[Known], trail: Option<&Trail>) -> DriftAnswer {
+fn answer(known: &[Known], trail: Option<&Trail>, names: Names) -> DriftAnswer {
     let edits = known.iter().flat_map(|known| {
         let (lane, member) = (&known.lane, known.member());
         known.link_state.edited.iter().map(move |(product, since)| {
@@ -167,6 +175,7 @@ fn answer(known: &[Known], trail: Option<&Trail>) -> DriftAnswer {
             .map(|known| known.link_state.edited_beyond)
             .sum(),
         looked_up: trail.is_some(),
+        names,
     }
 }
 
@@ -180,13 +189,14 @@ fn show(context: &Context, answer: &DriftAnswer) -> Result<(), Failure> {
             member.unwrap_or_else(|| edit.account.to_string()),
             edit.experience.to_string(),
             edit.product.to_string(),
+            output::or_dash(answer.names.of(&edit.product)),
             output::time(Some(edit.since)),
             output::or_dash(edit.by.as_ref()),
             output::or_dash(edit.change_set.as_ref()),
         ]
     });
     output::table(
-        "MEMBER, EXPERIENCE, PRODUCT, SEEN SINCE, BY, CHANGE SET",
+        "MEMBER, EXPERIENCE, PRODUCT, NAME, SEEN SINCE, BY, CHANGE SET",
         rows.collect(),
     )?;
     if answer.beyond > 0 {

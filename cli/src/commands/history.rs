@@ -7,7 +7,7 @@ mod whole;
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
     DeadLetterRecord, LinkRecord, ListEdit, Request, RunRecord, SetRecord,
 };
@@ -20,13 +20,13 @@ use self::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
 use crate::client::run::{newest as newest_runs, one};
 use crate::failure::Failure;
-use crate::options::Common;
+use crate::options::{Common, RunName};
 use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryOptions {
-    /// Show one run, with everything that is known of it.
-    pub(crate) run: Option<RunId>,
+    /// Show one run, with everything that is known of it: its id, the beginning of it, or `last`.
+    pub(crate) run: Option<RunName>,
     /// The number of runs, or of edits, to show.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
@@ -59,6 +59,8 @@ pub(crate) enum HistoryAnswer<'a> {
         changes: Vec<ChangeAnswer<'a>>,
         /// The dead letters that it handled.
         dead_letters: &'a [DeadLetterRecord],
+        /// The names of the products in this answer, by id. A product whose name is not known is left out.
+        names: &'a Names,
         /// The edits of the management lists whose change sets have triggered it.
         edits: &'a [ListEdit],
     },
@@ -92,7 +94,7 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     if options.edits {
         return edits::newest(common, &context, options.limit).await;
     }
-    let Some(run) = options.run else {
+    let Some(run) = &options.run else {
         return if options.export {
             export::all(&context).await
         } else {
@@ -116,6 +118,7 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
             changes: changes.collect(),
             dead_letters: &whole.letters,
             edits: &edits,
+            names: &whole.names,
         })
     } else {
         detail::show(&context, &whole)?;

@@ -4,9 +4,10 @@ use clap::Args;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::Hold;
-use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::time::whole_seconds;
 use pmp_sync_domain::wire::Scope;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::client::context::Context;
 use crate::client::holds::{HoldAnswer, Known, Products, frozen, known, words};
+use crate::client::products::names;
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::hint::Flags;
@@ -38,6 +40,8 @@ pub(crate) struct HoldsAnswer {
     holds: Vec<HoldAnswer>,
     /// The links that are frozen.
     frozen: Vec<Frozen>,
+    /// The names of the products in this answer, by id. A product whose name is not known is left out.
+    names: Names,
 }
 
 /// A link that is frozen.
@@ -92,6 +96,8 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
             held.push((known, hold, products));
         }
     }
+    let plans = held.iter().filter_map(|(_, _, plan)| plan.as_ref());
+    let names = names(&context, &plans.flat_map(products_of).cloned().collect()).await;
     let now = SystemClock.now();
     if common.json {
         let holds: Vec<_> = held
@@ -106,12 +112,16 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
             .iter()
             .filter_map(|known| Some(Frozen::new(known, known.link_state.frozen_since?, now)))
             .collect();
-        output::json(&HoldsAnswer { holds, frozen })?;
+        output::json(&HoldsAnswer {
+            holds,
+            frozen,
+            names,
+        })?;
     } else {
         for (known, hold, plan) in &held {
             show(known, hold, &context.flags)?;
             if options.products {
-                show_products(plan.as_ref())?;
+                show_products(plan.as_ref(), &names)?;
             }
         }
         if held.is_empty() {
@@ -138,12 +148,18 @@ async fn shown(context: &Context, hold: &Hold, lane: &LaneId) -> Result<Option<P
     Ok(plan.filter(|plan| plan.hash() == hold.plan_hash))
 }
 
-fn show_products(plan: Option<&Plan>) -> Result<(), Failure> {
+/// The products of a plan.
+fn products_of(plan: &Plan) -> impl Iterator<Item = &ProductId> {
+    plan.allow().iter().chain(plan.deny())
+}
+
+fn show_products(plan: Option<&Plan>, names: &Names) -> Result<(), Failure> {
     let Some(plan) = plan else {
         return output::line("  the products are not on record any more; the next run holds anew");
     };
     for change in plan.changes() {
-        output::line(&format!("  {} {}", change.action, change.product))?;
+        let product = names.label(&change.product);
+        output::line(&format!("  {} {product}", change.action))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `pmp-sync plan`: previews the next sync. The producer makes the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use pmp_sync_domain::answers::plan::{
@@ -12,6 +12,7 @@ use pmp_sync_domain::wire::{PLAN_REQUESTED, Scope};
 
 use crate::client::context::Context;
 use crate::client::invoke::ask_showing;
+use crate::client::products::{Mentions, Named, named};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
@@ -30,12 +31,20 @@ pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Fa
     let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
     let preview = preview(&context, scope).await?;
+    let named = named(&context, preview).await;
     if common.json {
-        output::json(&preview)?;
+        output::json(&named)?;
     } else {
-        show(&context, &preview, options.products)?;
+        show(&context, &named, options.products)?;
     }
-    outcome(&preview.links)
+    outcome(&named.answer.links)
+}
+
+impl Mentions for Preview {
+    fn products(&self) -> BTreeSet<ProductId> {
+        let products = self.links.iter().flat_map(PreviewLink::products);
+        products.cloned().collect()
+    }
 }
 
 /// Asks for all pages of the plan.
@@ -89,7 +98,8 @@ fn is_warning(link: &PreviewLink) -> bool {
     link.decision == PreviewDecision::NoTargets
 }
 
-fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Failure> {
+fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(), Failure> {
+    let (preview, names) = (&named.answer, &named.names);
     output::note(&format!(
         "by version {} of the configuration",
         preview.config_version
@@ -135,7 +145,8 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
             ));
         }
         if !link.contradictory.is_empty() {
-            let list: Vec<_> = link.contradictory.iter().map(ProductId::as_str).collect();
+            let list = link.contradictory.iter();
+            let list: Vec<_> = list.map(|product| names.label(product)).collect();
             let list = list.join(", ");
             output::note(&format!(
                 "{name}: allowed and denied at once in the management experience, so denied: {list}"
@@ -158,19 +169,22 @@ fn show(context: &Context, preview: &Preview, products: bool) -> Result<(), Fail
         }
         if products {
             for product in &link.allow {
-                output::line(&format!("{name} allow {product}"))?;
+                output::line(&format!("{name} allow {}", names.label(product)))?;
             }
             for product in &link.deny {
-                output::line(&format!("{name} deny {product}"))?;
+                output::line(&format!("{name} deny {}", names.label(product)))?;
             }
             for left in &link.left_alone {
                 output::line(&format!(
                     "{name} leave {} ({} is wanted, it is {}: {})",
-                    left.product, left.wanted, left.standing, left.reason
+                    names.label(&left.product),
+                    left.wanted,
+                    left.standing,
+                    left.reason
                 ))?;
             }
             for product in &link.edited {
-                output::line(&format!("{name} edited outside {product}"))?;
+                output::line(&format!("{name} edited outside {}", names.label(product)))?;
             }
         }
     }

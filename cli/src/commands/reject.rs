@@ -2,7 +2,7 @@
 
 use pmp_sync_domain::approval::ApprovalAction;
 
-use crate::client::approval::{ApprovalOptions, named, request, serve};
+use crate::client::approval::{ApprovalOptions, Named, named, request, serve};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -11,11 +11,16 @@ use crate::output;
 pub(crate) type RejectOptions = ApprovalOptions;
 
 pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<(), Failure> {
-    let (context, known, hash) = named(common, options).await?;
+    let Named {
+        context,
+        known,
+        run,
+        hash,
+    } = named(common, options).await?;
     let served = serve(
         common,
         &context,
-        request(ApprovalAction::Reject, &known.lane, options.run, Some(hash)),
+        request(ApprovalAction::Reject, &known.lane, run, Some(hash)),
         options.patience.timeout,
     )
     .await?;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
-use pmp_sync_domain::answers::report::LinkStandings;
+use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::wire::Scope;
@@ -25,6 +25,7 @@ use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
 use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
+use crate::client::products::names;
 use crate::client::requests::Requests;
 use crate::client::run::newest;
 use crate::client::{holds, scope};
@@ -169,6 +170,16 @@ async fn gather(
         left,
     } = answers;
     let (runs, older_runs) = runs?;
+    let (lanes, known) = (lanes?, known?);
+    let listed = management.values().flat_map(ManagementLists::products);
+    let differing = links.iter().flat_map(LinkStandings::products);
+    let quarantined = lanes.values().flat_map(|facts| &facts.quarantined);
+    let quarantined = quarantined.map(|one| &one.product);
+    let edited = known
+        .iter()
+        .flat_map(|known| known.link_state.edited.keys());
+    let products = listed.chain(differing).chain(quarantined).chain(edited);
+    let names = names(context, &products.cloned().collect()).await;
     let mut requests = requests?;
     if !wanted.members.is_empty() {
         requests.keep_of(&wanted.members);
@@ -190,8 +201,9 @@ async fn gather(
         left_out,
         letters,
         left,
-        lanes: lanes?,
-        known: known?,
+        lanes,
+        names,
+        known,
         suspensions: suspensions?,
         runs: context.readable(runs),
         older_runs,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 use pmp_sync_domain::approval::Approval;
-use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
 
@@ -16,17 +15,18 @@ pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;
 use crate::client::context::Context;
 use crate::client::holds;
+use crate::client::products::names;
 use crate::client::run::{tell_failures, tell_warnings};
 use crate::client::watch::watch;
 use crate::failure::Failure;
-use crate::options::Common;
+use crate::options::{Common, RunName};
 use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
-    /// Show one run, with what it planned for each link.
+    /// Show one run, with what it planned for each link: its id, the beginning of it, or `last`.
     #[arg(long)]
-    pub(crate) run: Option<RunId>,
+    pub(crate) run: Option<RunName>,
     /// The number of runs to show.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) runs: u16,
@@ -40,9 +40,9 @@ pub(crate) struct StatusOptions {
 
 pub(crate) async fn run(common: &Common, options: &StatusOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
-    if let Some(run) = options.run {
+    if let Some(run) = &options.run {
         let record = crate::client::run::one(&context, run).await?;
-        let links = context.readable(context.ledger.links(run).await?);
+        let links = context.readable(context.ledger.links(record.run).await?);
         return show_run(common, &context, &record, &links).await;
     }
     if let Some(interval) = options.watch.then_some(options.interval) {
@@ -64,7 +64,9 @@ async fn show_run(
     links: &[LinkRecord],
 ) -> Result<(), Failure> {
     if common.json {
-        return output::json(&StatusAnswer::Run { run, links });
+        let products = links.iter().flat_map(LinkRecord::products);
+        let names = names(context, &products.cloned().collect()).await;
+        return output::json(&StatusAnswer::Run { run, links, names });
     }
     let lines = overview::runs(std::slice::from_ref(run));
     lines.iter().try_for_each(|line| output::line(line))?;

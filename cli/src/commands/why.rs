@@ -2,18 +2,20 @@
 //! because it alone reaches the members.
 
 use std::collections::BTreeSet;
-use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pmp_sync_domain::answers::why::{
-    MOST_PRODUCTS, Verdict, WhyAnswer, WhyLink, WhyReport, WhyRequest,
+    MOST_PRODUCTS, Verdict, Why, WhyAnswer, WhyLink, WhyReport, WhyRequest,
 };
 use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::policy::Standing;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::wire::WHY_REQUESTED;
 
 use crate::client::context::Context;
 use crate::client::invoke::ask_showing;
+use crate::client::products::{Mentions, Named, Resolved, must_exist, named, resolve};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::hint::Flags;
@@ -23,9 +25,9 @@ use crate::output;
 /// What is asked.
 #[derive(Debug, Args)]
 pub(crate) struct WhyOptions {
-    /// The products.
+    /// The products: each by its id, its name, a part of its name, or the URL of its page in AWS Marketplace.
     #[arg(value_name = "PRODUCT", required_unless_present = "file")]
-    products: Vec<ProductId>,
+    products: Vec<String>,
     /// Read products from a file as well, one on a line; - is stdin. Skips lines that begin with #.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -34,22 +36,62 @@ pub(crate) struct WhyOptions {
 }
 
 pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Failure> {
-    let products = products_of(options)?;
+    let texts = texts_of(options)?;
     let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
-    let request = WhyRequest { scope, products };
+    let resolved = resolve(&context, &texts).await?;
+    let request = WhyRequest {
+        scope,
+        products: each_once(&resolved),
+    };
     let step = "the producer looks at the members";
     let report: WhyReport = ask_showing(&context, WHY_REQUESTED, request, step).await?;
+    must_exist(&context, &unheard_of(&resolved, &report)).await?;
+    let report = named(&context, report).await;
     if common.json {
         output::json(&report)?;
     } else {
         show(&report, &context.flags)?;
     }
-    outcome(&report)
+    outcome(&report.answer)
 }
 
-/// The products of the command line and of the file, each once.
-fn products_of(options: &WhyOptions) -> Result<Vec<ProductId>, Failure> {
+impl Mentions for WhyReport {
+    fn products(&self) -> BTreeSet<ProductId> {
+        let answers = self.links.iter().flat_map(|link| &link.answers);
+        answers.map(|answer| answer.product.clone()).collect()
+    }
+}
+
+/// The products that were resolved, each once.
+fn each_once(resolved: &[Resolved]) -> Vec<ProductId> {
+    let mut known = BTreeSet::new();
+    let ids = resolved.iter().map(|product| &product.id);
+    ids.filter(|id| known.insert((*id).clone()))
+        .cloned()
+        .collect()
+}
+
+/// Products of which nothing is known and that no list has. "In sync" is true of them, and says nothing.
+fn unheard_of(resolved: &[Resolved], report: &WhyReport) -> Vec<ProductId> {
+    let is_unlisted =
+        |standing: Option<Standing>| standing.is_none_or(|is| is == Standing::Unlisted);
+    let is_nowhere = |product: &ProductId| {
+        let answers = report.links.iter().flat_map(|link| &link.answers);
+        let mut of_product = answers.filter(|answer| answer.product == *product);
+        of_product.all(|answer| {
+            is_unlisted(answer.desired)
+                && is_unlisted(answer.standing)
+                && matches!(answer.why, Why::InSync { run: None, .. })
+        })
+    };
+    let unknown = resolved.iter().filter(|product| !product.is_known);
+    let nowhere = unknown.filter(|product| is_nowhere(&product.id));
+    nowhere.map(|product| product.id.clone()).collect()
+}
+
+/// The texts of the command line and of the file.
+fn texts_of(options: &WhyOptions) -> Result<Vec<String>, Failure> {
     let mut products = options.products.clone();
     if let Some(file) = &options.file {
         let text = if file == Path::new("-") {
@@ -57,8 +99,7 @@ fn products_of(options: &WhyOptions) -> Result<Vec<ProductId>, Failure> {
         } else {
             std::fs::read_to_string(file)
         };
-        let read = text.and_then(|text| lines(&text));
-        products.extend(read.map_err(Failure::file(file))?);
+        products.extend(lines(&text.map_err(Failure::file(file))?));
     }
     let mut known = BTreeSet::new();
     products.retain(|product| known.insert(product.clone()));
@@ -81,17 +122,14 @@ fn products_of(options: &WhyOptions) -> Result<Vec<ProductId>, Failure> {
 }
 
 /// The products of a file, one on a line.
-fn lines(text: &str) -> std::io::Result<Vec<ProductId>> {
-    let numbered = text.lines().map(str::trim).zip(1_usize..);
-    let told = numbered.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-    told.map(|(line, number)| {
-        let wrong = |error| Error::new(ErrorKind::InvalidData, format!("line {number}: {error}"));
-        ProductId::new(line).map_err(wrong)
-    })
-    .collect()
+fn lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    let told = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    told.map(ToOwned::to_owned).collect()
 }
 
-fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
+fn show(named: &Named<WhyReport>, flags: &Flags) -> Result<(), Failure> {
+    let report = &named.answer;
     output::note(&format!(
         "by version {} of the configuration",
         report.config_version
@@ -101,8 +139,8 @@ fn show(report: &WhyReport, flags: &Flags) -> Result<(), Failure> {
         return Ok(());
     }
     if !report.links.is_empty() {
-        let header = "PRODUCT, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
-        output::table(header, rows(report, flags))?;
+        let header = "PRODUCT, NAME, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
+        output::table(header, rows(named, flags))?;
     }
     for note in notes(report) {
         output::note(&note);
@@ -128,20 +166,22 @@ fn notes(report: &WhyReport) -> Vec<String> {
 }
 
 /// Rows product by product, in the order of the question.
-fn rows(report: &WhyReport, flags: &Flags) -> Vec<Vec<String>> {
+fn rows(named: &Named<WhyReport>, flags: &Flags) -> Vec<Vec<String>> {
+    let report = &named.answer;
     let most = report.links.iter().map(|link| link.answers.len()).max();
     let places = 0..most.unwrap_or_default();
     let of_place = |place| {
         let links = report.links.iter();
-        links.filter_map(move |link| Some(row(link, link.answers.get(place)?, flags)))
+        links.filter_map(move |link| Some(row(link, link.answers.get(place)?, &named.names, flags)))
     };
     places.flat_map(of_place).collect()
 }
 
-fn row(link: &WhyLink, answer: &WhyAnswer, flags: &Flags) -> Vec<String> {
+fn row(link: &WhyLink, answer: &WhyAnswer, names: &Names, flags: &Flags) -> Vec<String> {
     let what_to_do = answer.what_to_do();
     vec![
         answer.product.to_string(),
+        output::or_dash(names.of(&answer.product)),
         link.member.to_string(),
         output::or_star(link.experience.as_ref()),
         answer.words(),
@@ -180,11 +220,8 @@ mod tests {
 
     #[test]
     fn products_are_read_one_on_a_line() {
-        let read = lines("# ours\n\n  prod-a \r\nprod-b\n").unwrap();
-        let read: Vec<_> = read.iter().map(ProductId::as_str).collect();
-        assert_eq!(read, ["prod-a", "prod-b"]);
-        let error = lines("prod-a\nprod b\n").unwrap_err().to_string();
-        assert!(error.starts_with("line 2: \"prod b\""), "{error}");
+        let read = lines("# ours\n\n  prod-a \r\na name\n");
+        assert_eq!(read, ["prod-a", "a name"]);
     }
 
     #[test]
@@ -220,15 +257,49 @@ mod tests {
     fn a_product_is_asked_for_once_and_too_many_are_refused() {
         let options = |count: usize| WhyOptions {
             products: (0..count)
-                .map(|number| ProductId::new(format!("prod-{number}")).unwrap())
-                .chain([ProductId::new("prod-0").unwrap()])
+                .map(|number| format!("prod-{number}"))
+                .chain(["prod-0".to_owned()])
                 .collect(),
             file: None,
             narrowing: Narrowing::default(),
         };
-        assert_eq!(products_of(&options(3)).unwrap().len(), 3);
-        assert_eq!(products_of(&options(MOST_PRODUCTS)).unwrap().len(), 2_000);
-        let refused = products_of(&options(MOST_PRODUCTS + 1)).unwrap_err();
+        assert_eq!(texts_of(&options(3)).unwrap().len(), 3);
+        assert_eq!(texts_of(&options(MOST_PRODUCTS)).unwrap().len(), 2_000);
+        let refused = texts_of(&options(MOST_PRODUCTS + 1)).unwrap_err();
         assert_eq!(refused.exit_code(), 5);
+    }
+
+    fn report(answer: &str) -> WhyReport {
+        serde_json::from_str(&format!(
+            r#"{{ "schema": 1, "config_version": 1, "links": [{{ "member": "emea",
+                "account": "222222222222", "experience": "exp-1", "management_experience": "exp-m",
+                "mode": "mirror", "answers": [{answer}] }}] }}"#
+        ))
+        .unwrap()
+    }
+
+    /// Otherwise a typo in an id would be answered like a product that is where it should be.
+    #[test]
+    fn a_product_that_is_nowhere_is_no_answer() {
+        let resolved = |is_known| Resolved {
+            id: ProductId::new("prod-doesnotexist").unwrap(),
+            name: None,
+            is_known,
+        };
+        let nowhere = report(
+            r#"{ "product": "prod-doesnotexist", "desired": "unlisted", "standing": "unlisted",
+                "why": { "answer": "in_sync" } }"#,
+        );
+        let count = |known, report: &WhyReport| unheard_of(&[resolved(known)], report).len();
+        assert_eq!(count(false, &nowhere), 1);
+        assert_eq!(count(true, &nowhere), 0, "AWS Marketplace has it");
+        for answer in [
+            r#"{ "product": "prod-doesnotexist", "desired": "denied", "standing": "unlisted",
+                "why": { "answer": "planned" } }"#,
+            r#"{ "product": "prod-doesnotexist", "desired": "unlisted", "standing": "denied",
+                "why": { "answer": "in_sync" } }"#,
+        ] {
+            assert_eq!(count(false, &report(answer)), 0, "{answer}");
+        }
     }
 }

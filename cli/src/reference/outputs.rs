@@ -13,6 +13,7 @@ use crate::client::approval::ApprovalAnswer;
 use crate::client::experience::bootstrap::Bootstrapped;
 use crate::client::experience::view::{ExperienceChange, ExperienceList};
 use crate::client::product_list::change::ListChange;
+use crate::client::products::Named;
 use crate::client::removal::RemovalAnswer;
 use crate::client::suspension::SuspendAnswer;
 use crate::commands::config;
@@ -48,9 +49,9 @@ pub(super) const ALL: &[Output] = &[
     output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
     output::<SuspendAnswer<'static>>("suspension", &["resume", "suspend"]),
     output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
-    output::<DeadLetterList>("dlq-list", &["dlq list"]),
+    output::<Named<DeadLetterList>>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),
-    output::<DlqAnswer<'static>>("dlq-request", &["dlq discard", "dlq replay"]),
+    output::<Named<DlqAnswer<'static>>>("dlq-request", &["dlq discard", "dlq replay"]),
     output::<DriftAnswer>("drift", &["drift"]),
     output::<Ended>("local-down", &["local down"]),
     output::<ExperienceChange>(
@@ -70,7 +71,7 @@ pub(super) const ALL: &[Output] = &[
     output::<Event<'static>>("history-export", &["history --export"]),
     output::<HistoryAnswer<'static>>("history", &["history"]),
     output::<HoldsAnswer>("holds", &["holds"]),
-    output::<ListedLetter>("dlq-show", &["dlq show"]),
+    output::<Named<&'static ListedLetter>>("dlq-show", &["dlq show"]),
     output::<MemberChange>("member-change", &["member add", "member mode"]),
     output::<MemberList>("member-list", &["member list"]),
     output::<Export>("product-export", &["product export"]),
@@ -85,7 +86,7 @@ pub(super) const ALL: &[Output] = &[
     ),
     output::<ProductList>("product-list", &["product list"]),
     output::<ProductSearch>("product-search", &["product search"]),
-    output::<Preview>("plan", &["plan"]),
+    output::<Named<Preview>>("plan", &["plan"]),
     output::<RequestsAnswer>("requests", &["requests"]),
     output::<DecisionAnswer>("requests-answer", &["requests approve", "requests decline"]),
     output::<RemovalAnswer>("removal", &["destroy", "member remove"]),
@@ -93,7 +94,7 @@ pub(super) const ALL: &[Output] = &[
     output::<State>("local-up", &["local status", "local up"]),
     output::<StatusAnswer<'static>>("status", &["status"]),
     output::<SyncAnswer<'static>>("sync", &["sync"]),
-    output::<WhyReport>("why", &["why"]),
+    output::<Named<WhyReport>>("why", &["why"]),
     output::<pmp_sync_report::Model>("report", &["report"]),
     output::<config::Applied>("config-apply", &["config apply"]),
     output::<config::Shown>("config-show", &["config show"]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::setup::{FakeAws, Home, closed_endpoint, fixture};
+use crate::setup::{FakeAws, Home, closed_endpoint, fixture, unnamed};
 
 const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -107,7 +107,7 @@ fn plan_waits_for_a_slow_producer_and_asks_it_once() {
     // Longer than any other call may take in one attempt.
     let aws = FakeAws::start("schema = 1\n", &plan, Duration::from_secs(8));
     let answer = aws.run(&home, &["plan", "--json"]).ended_with(0);
-    assert_eq!(answer.json(), plan);
+    assert_eq!(answer.json(), unnamed(&plan));
     assert_eq!(answer.stderr, "the producer makes the plan\n");
     assert_eq!(aws.invocations(), 1);
 }

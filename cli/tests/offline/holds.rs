@@ -183,7 +183,10 @@ fn without_a_hold_holds_ends_well() {
         ("nothing is held\n", "")
     );
     let answer = aws.run(&home, &["holds", "--json"]).ended_with(0);
-    assert_eq!(answer.json(), json!({ "holds": [], "frozen": [] }));
+    assert_eq!(
+        answer.json(),
+        json!({ "holds": [], "frozen": [], "names": {} })
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState, Request, RunRecord};
+use pmp_sync_domain::product::ProductDetails;
+use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -98,6 +99,33 @@ impl Table {
         }
     }
 
+    /// What it answers to `BatchGetItem`.
+    pub(crate) fn batch_get(&self, body: &Value) -> Value {
+        let tables = body["RequestItems"].as_object().unwrap().iter();
+        let answers = tables.map(|(name, wanted)| {
+            let keys = wanted["Keys"].as_array().unwrap().iter();
+            let found = keys.filter_map(|key| {
+                let text = |name: &str| key[name]["S"].as_str().unwrap().to_owned();
+                self.0.get(&(text("pk"), text("sk"))).cloned()
+            });
+            (name.clone(), Value::Array(found.collect()))
+        });
+        json!({ "Responses": Value::Object(answers.collect()), "UnprocessedKeys": {} })
+    }
+
+    /// A product that AWS Marketplace has, with its name and the id of its page.
+    pub(crate) fn put_listing(&mut self, product: &str, name: &str, page: &str) {
+        let details = ProductDetails {
+            name: name.to_owned(),
+            manufacturer: "Example Corp.".to_owned(),
+            listing: page.to_owned(),
+            ..ProductDetails::default()
+        };
+        let id = product.parse().unwrap();
+        let record = LiveRecord::answered(id, Some(details), None, NOON.parse().unwrap());
+        self.put("LIVE", product, &record);
+    }
+
     /// What it answers to `Query`: whatever of the conditions of the command's own queries applies.
     pub(crate) fn query(&self, body: &Value) -> Value {
         let value = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str();
@@ -107,6 +135,7 @@ impl Table {
         let is_wanted = |sk: &str| {
             !index
                 && after.is_none_or(|after| sk > after)
+                && value(":beginning").is_none_or(|with| sk.starts_with(with))
                 && value(":from").is_none_or(|from| sk >= from)
                 && value(":to").is_none_or(|to| sk <= to)
         };

@@ -18,6 +18,7 @@ mod history;
 mod holds;
 mod ledger;
 mod local;
+mod names;
 mod pages;
 mod reference;
 mod report;

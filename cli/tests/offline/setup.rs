@@ -177,6 +177,13 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// An answer in which the name of no product is known.
+pub(crate) fn unnamed(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    answer["names"] = json!({});
+    answer
+}
+
 /// A valid configuration file.
 pub(crate) fn fixture() -> String {
     let path = concat!(
@@ -214,7 +221,24 @@ pub(crate) const PRINCIPAL: &str = "arn:aws:sts::111111111111:assumed-role/Opera
 /// What comes of an event on the bus: its detail-type and detail, and the ledger.
 type Serve = dyn Fn(&str, &Value, &mut Table) + Send + Sync;
 
-/// A ledger, a bus, STS and a producer.
+/// What the Discovery API answers for what it does not have.
+const NOT_LISTED: &str = r#"{"message":"no such thing"}"#;
+
+/// The Discovery API has one product that is on no list, and one page.
+fn discovery(call: &Call) -> Value {
+    let product = json!({ "productId": "prod-listed", "productName": "Listed Elsewhere" });
+    let listing = call.body["listingId"].as_str();
+    let id = call.body["productId"].as_str();
+    if listing == Some("prodview-elsewhere") {
+        json!({ "listingId": listing, "associatedEntities": [{ "product": product }] })
+    } else if id == Some("prod-listed") {
+        product
+    } else {
+        serde_json::from_str(NOT_LISTED).unwrap()
+    }
+}
+
+/// A ledger, a bus, STS, the Discovery API and a producer.
 pub(crate) struct FakeAws {
     endpoint: String,
     inside: Arc<Inside>,
@@ -240,10 +264,14 @@ impl Inside {
                 "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>{PRINCIPAL}</Arn><UserId>A</UserId><Account>111111111111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
             );
         }
+        if call.request.contains("/2026-02-05/") {
+            return discovery(call).to_string();
+        }
         let mut table = self.table.lock().unwrap();
         let answer = match call.target.rsplit('.').next().unwrap_or_default() {
             "GetItem" => table.get(&call.body),
             "Query" => table.query(&call.body),
+            "BatchGetItem" => table.batch_get(&call.body),
             "PutEvents" => {
                 for entry in call.body["Entries"].as_array().unwrap() {
                     let detail = entry["Detail"].as_str().unwrap();
@@ -263,6 +291,12 @@ impl FakeAws {
     pub(crate) fn start(config: &str, plan: &Value, after: Duration) -> Self {
         let plan = (plan.clone(), after);
         Self::new(Table::with_config(config), plan, Box::new(|_, _, _| {}))
+    }
+
+    /// One with this ledger, whose producer gives this answer.
+    pub(crate) fn answering(table: Table, answer: &Value) -> Self {
+        let answer = (answer.clone(), Duration::ZERO);
+        Self::new(table, answer, Box::new(|_, _, _| {}))
     }
 
     /// One whose producer is not asked.
@@ -304,10 +338,16 @@ impl FakeAws {
                     };
                     inside.calls.lock().unwrap().push(call.clone());
                     let answer = inside.answer(&call);
+                    let status = match answer.as_str() {
+                        NOT_LISTED => {
+                            "404 Not Found\r\nx-amzn-errortype: ResourceNotFoundException"
+                        }
+                        _ => "200 OK",
+                    };
                     // The command may have given up.
                     let _ = write!(
                         stream,
-                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
+                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
                         answer.len()
                     );
                 });

@@ -6,7 +6,7 @@ use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::{Value, json};
 
 use crate::ledger::{EXPERIENCE, Table, command, ended, hold, link};
-use crate::setup::{FakeAws, Home, PRINCIPAL};
+use crate::setup::{FakeAws, Home, PRINCIPAL, unnamed};
 
 /// An AWS in which each request becomes a run that ends so.
 fn ending(status: RunStatus, of_link: LinkStatus) -> FakeAws {
@@ -139,6 +139,6 @@ fn the_exit_code_of_a_plan_is_that_of_the_worst_link() {
             assert!(answer.stderr.contains(&words), "{answer:?}");
         }
         let answer = aws.run(&home, &["plan", "--json"]).ended_with(code);
-        assert_eq!(answer.json(), plan);
+        assert_eq!(answer.json(), unnamed(&plan));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::setup::{FakeAws, Home, fixture, text};
+use crate::setup::{FakeAws, Home, fixture, text, unnamed};
 
 const EMEA: &str = "exp-9d1kq27hs0abc";
 
@@ -64,7 +64,7 @@ fn the_worst_answer_is_the_exit_code() {
         let told = aws
             .run(&home, &["why", "prod-a", "--json"])
             .ended_with(code);
-        assert_eq!(told.json(), answer);
+        assert_eq!(told.json(), unnamed(&answer));
         let shown = aws.run(&home, &["why", "prod-a"]).ended_with(code);
         assert_eq!(
             shown.stdout.lines().count(),
@@ -87,6 +87,7 @@ fn the_table_says_what_since_when_and_what_to_do() {
             lines[0],
             &[
                 "PRODUCT",
+                "NAME",
                 "MEMBER",
                 "EXPERIENCE",
                 "ANSWER",

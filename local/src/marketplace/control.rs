@@ -35,8 +35,11 @@ struct ForeignLock {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IsLive {
-    live: bool,
+struct ProductState {
+    /// Whether the Discovery API has it. None leaves that unchanged.
+    live: Option<bool>,
+    /// Its name. None leaves that unchanged.
+    name: Option<String>,
 }
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
@@ -52,7 +55,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         )
         .route("/_control/settings", get(settings).put(set_settings))
         .route("/_control/products", post(add_products))
-        .route("/_control/products/{id}", put(set_live))
+        .route("/_control/products/{id}", put(set_product))
         .route("/_control/change-sets", get(change_sets))
         .route("/_control/calls", get(calls))
         .route("/_control/faults", get(faults).put(set_faults))
@@ -129,12 +132,19 @@ async fn add_products(
     Json(json!({}))
 }
 
-async fn set_live(
+async fn set_product(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-    Json(IsLive { live }): Json<IsLive>,
+    Json(ProductState { live, name }): Json<ProductState>,
 ) -> Json<Value> {
-    shared.with(|store| store.set_live(&id, live));
+    shared.with(|store| {
+        if let Some(live) = live {
+            store.set_live(&id, live);
+        }
+        if let Some(name) = name {
+            store.names.insert(id, name);
+        }
+    });
     Json(json!({}))
 }
 

@@ -1,107 +1,106 @@
-//! `SearchListings` of the Discovery API: products by words of their names.
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+//! The Discovery API: products and their public pages.
 
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::operations::required;
+use super::search::title;
 use super::store::Store;
 use crate::products;
 
-/// The number of made-up products that have a title of their own.
-const TITLED: usize = 2_000;
-/// The largest page (Discovery API reference).
-const MOST_RESULTS: u64 = 100;
-const DEFAULT_RESULTS: u64 = 20;
+const PRODUCT: &str = "prod-";
+const LISTING: &str = "prodview-";
 
-static TITLES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-    let products = products::some(TITLED).into_iter();
-    products
-        .map(|product| (product.id, product.title))
-        .collect()
-});
-
-/// The title of a product: its id if it is not known.
-pub(super) fn title(id: &str) -> &str {
-    TITLES.get(id).map_or(id, String::as_str)
+/// The id of a product's public page.
+pub(super) fn listing_of(product: &str) -> String {
+    let rest = product.strip_prefix(PRODUCT).unwrap_or(product);
+    let rest = rest.strip_prefix(LISTING).unwrap_or(rest);
+    format!("{LISTING}{rest}")
 }
 
-/// The Discovery API answers 400 where the Catalog API answers 422.
-fn invalid(message: &str) -> ApiError {
-    ApiError {
+/// A required text. The Discovery API answers 400 where the Catalog API answers 422.
+fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {
+    required(input, name).map_err(|error| ApiError {
         status: 400,
-        ..ApiError::validation(message)
-    }
+        ..error
+    })
 }
 
 impl Store {
-    pub(super) fn search_listings(&self, input: &Value) -> Result<Value, ApiError> {
-        let text = match input.get("searchText") {
-            None => "",
-            Some(Value::String(text)) if (1..=512).contains(&text.len()) => text,
-            Some(_) => return Err(invalid("searchText must have 1 to 512 characters")),
-        };
-        let most = match input.get("maxResults") {
-            None => DEFAULT_RESULTS,
-            Some(most) => most
-                .as_u64()
-                .filter(|most| (1..=MOST_RESULTS).contains(most))
-                .ok_or_else(|| invalid("maxResults must be from 1 to 100"))?,
-        };
-        let most = usize::try_from(most).unwrap_or_default();
-        let from = match input.get("nextToken").and_then(Value::as_str) {
-            None => 0,
-            Some(token) => token
-                .parse()
-                .map_err(|_| invalid("nextToken is not one of this service"))?,
-        };
-        let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
-        let found: Vec<_> = self
-            .offered()
-            .into_iter()
-            .filter(|id| {
-                let title = title(id).to_lowercase();
-                words.iter().all(|word| title.contains(word))
-            })
-            .collect();
-        let page = found.iter().skip(from).take(most).map(|id| listing(id));
-        let summaries: Vec<_> = page.collect();
-        let next = from + summaries.len();
-        let mut answer = json!({ "totalResults": found.len(), "listingSummaries": summaries });
-        if let (true, Value::Object(fields)) = (next < found.len(), &mut answer) {
-            fields.insert("nextToken".to_owned(), json!(next.to_string()));
-        }
-        Ok(answer)
+    /// The name of a product: the one it was given, or its title.
+    pub(crate) fn product_name(&self, id: &str) -> String {
+        let given = self.names.get(id).map(String::as_str);
+        given.unwrap_or_else(|| title(id)).to_owned()
     }
 
-    /// The products with a real name, and those that an experience lists.
-    fn offered(&self) -> BTreeSet<&str> {
-        let policies = self.experiences.values();
-        let lists = policies.filter_map(|experience| Some(&experience.policy.as_ref()?.lists));
-        let listed = lists.flat_map(|lists| lists.allow.iter().chain(&lists.deny));
-        let titled = TITLES.keys().map(String::as_str);
-        let all = titled.chain(listed.map(String::as_str));
-        all.filter(|id| !self.gone.contains(*id)).collect()
+    pub(super) fn get_product(&self, input: &Value) -> Result<Value, ApiError> {
+        let id = text(input, "productId")?;
+        if self.gone.contains(id) {
+            return Err(ApiError::not_found(format!("Product {id} does not exist")));
+        }
+        let name = self.product_name(id);
+        Ok(json!({
+            "productId": id,
+            "catalog": "AWSMarketplace",
+            "productName": name,
+            "manufacturer": seller(),
+            "deployedOnAws": "DEPLOYED",
+            "shortDescription": format!("{name}, as the emulator describes it."),
+            "longDescription": name,
+            "logoThumbnailUrl": "https://example.com/logo.png",
+            "fulfillmentOptionSummaries": [],
+            "categories": [{ "categoryId": "emulated", "displayName": "Emulated" }],
+            "highlights": [],
+            "promotionalMedia": [],
+            "resources": [],
+            "sellerEngagements": [],
+            "listingId": listing_of(id),
+        }))
+    }
+
+    /// The page of a product. There is one for each product that an experience lists or that is real.
+    pub(super) fn get_listing(&self, input: &Value) -> Result<Value, ApiError> {
+        let id = text(input, "listingId")?;
+        let policies = self
+            .experiences
+            .values()
+            .filter_map(|of| of.policy.as_ref());
+        let lists = policies.map(|policy| &policy.lists);
+        let listed = lists.flat_map(|lists| lists.allow.iter().chain(&lists.deny).cloned());
+        let real = products::real().map(|product| product.id);
+        let mut all = listed.chain(real).chain(self.names.keys().cloned());
+        let is_meant = |product: &String| listing_of(product) == id && !self.gone.contains(product);
+        let Some(product) = all.find(is_meant) else {
+            return Err(ApiError::not_found(format!("Listing {id} does not exist")));
+        };
+        let name = self.product_name(&product);
+        Ok(json!({
+            "listingId": id,
+            "listingName": name,
+            "catalog": "AWSMarketplace",
+            "publisher": seller(),
+            "shortDescription": name,
+            "longDescription": name,
+            "logoThumbnailUrl": "https://example.com/logo.png",
+            "associatedEntities": [{ "product": {
+                "productId": product,
+                "productName": name,
+                "manufacturer": seller(),
+            } }],
+            "badges": [],
+            "categories": [],
+            "fulfillmentOptionSummaries": [],
+            "highlights": [],
+            "pricingModels": [],
+            "pricingUnits": [],
+            "promotionalMedia": [],
+            "resources": [],
+            "sellerEngagements": [],
+            "useCases": [],
+        }))
     }
 }
 
-fn listing(id: &str) -> Value {
-    let seller = json!({ "sellerProfileId": "seller-emulated", "displayName": "Emulated seller" });
-    json!({
-        "listingId": format!("listing-{id}"),
-        "listingName": title(id),
-        "publisher": seller,
-        "fulfillmentOptionSummaries": [],
-        "catalog": "AWSMarketplace",
-        "shortDescription": title(id),
-        "logoThumbnailUrl": "https://example.com/logo.png",
-        "categories": [],
-        "badges": [],
-        "reviewSummary": { "reviewSourceSummaries": [] },
-        "pricingModels": [],
-        "pricingUnits": [],
-        "associatedEntities": [{ "product": {
-            "productId": id, "productName": title(id), "manufacturer": seller } }],
-    })
+fn seller() -> Value {
+    json!({ "sellerProfileId": "seller-emulated", "displayName": "Emulated seller" })
 }

@@ -10,7 +10,7 @@ use super::changes::{Change, ChangeSet};
 use super::error::ApiError;
 
 /// The operations that rules can be made for.
-const OPERATIONS: [&str; 9] = [
+const OPERATIONS: [&str; 10] = [
     "StartChangeSet",
     "DescribeChangeSet",
     "CancelChangeSet",
@@ -20,6 +20,7 @@ const OPERATIONS: [&str; 9] = [
     "ListEntities",
     "GetProduct",
     "SearchListings",
+    "GetListing",
 ];
 /// The name of the rule for all operations.
 const ALL: &str = "*";

@@ -51,6 +51,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/ListEntities", body("ListEntities"))
         .route("/2026-02-05/getProduct", body("GetProduct"))
         .route("/2026-02-05/searchListings", body("SearchListings"))
+        .route("/2026-02-05/getListing", body("GetListing"))
         .fallback(|State(shared): State<Arc<Shared>>| async move {
             refuse(
                 &shared,
@@ -71,6 +72,7 @@ fn thing(input: &Value) -> String {
         "changeSetId",
         "productId",
         "searchText",
+        "listingId",
         "ChangeSetName",
         "EntityType",
     ];

@@ -25,7 +25,7 @@ impl From<Value> for Answer {
     }
 }
 
-fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {
+pub(super) fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {
     input
         .get(name)
         .and_then(Value::as_str)
@@ -139,6 +139,7 @@ impl Store {
         match operation {
             "GetProduct" => self.get_product(input).map(Answer::from),
             "SearchListings" => self.search_listings(input).map(Answer::from),
+            "GetListing" => self.get_listing(input).map(Answer::from),
             "StartChangeSet" => self.start_change_set(caller, input, now),
             "DescribeChangeSet" => self.describe_change_set(caller, input).map(Answer::from),
             "CancelChangeSet" => self.cancel_change_set(caller, input, now),
@@ -468,33 +469,5 @@ impl Store {
             })
             .collect();
         page(input, "EntitySummaryList", 50, summaries)
-    }
-
-    fn get_product(&self, input: &Value) -> Result<Value, ApiError> {
-        // The Discovery API answers 400 where the Catalog API answers 422.
-        let id = required(input, "productId").map_err(|error| ApiError {
-            status: 400,
-            ..error
-        })?;
-        if self.gone.contains(id) {
-            return Err(ApiError::not_found(format!("Product {id} does not exist")));
-        }
-        Ok(json!({
-            "productId": id,
-            "catalog": "AWSMarketplace",
-            "productName": id,
-            "manufacturer": { "sellerProfileId": "seller-emulated", "displayName": "Emulated seller" },
-            "deployedOnAws": "DEPLOYED",
-            "shortDescription": id,
-            "longDescription": id,
-            "logoThumbnailUrl": "https://example.com/logo.png",
-            "fulfillmentOptionSummaries": [],
-            "categories": [],
-            "highlights": [],
-            "promotionalMedia": [],
-            "resources": [],
-            "sellerEngagements": [],
-            "listingId": format!("listing-{id}"),
-        }))
     }
 }

@@ -161,6 +161,12 @@ impl Emulator {
             .with(|store| ids.into_iter().for_each(|id| store.set_live(&id, true)));
     }
 
+    /// Gives a product a name in the Discovery API.
+    pub fn set_name(&self, product: &str, name: &str) {
+        let (product, name) = (product.to_owned(), name.to_owned());
+        self.shared.with(|store| store.names.insert(product, name));
+    }
+
     /// Sets whether the Discovery API has a product. By default it has every product, because the
     /// ids of tests are made up.
     pub fn set_live(&self, product: &str, live: bool) {

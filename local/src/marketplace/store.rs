@@ -38,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) tokens: HashMap<(String, String), (Value, String)>,
     /// Products that the Discovery API does not have. It has every other product.
     pub(crate) gone: BTreeSet<String>,
+    /// Names that products were given, by id.
+    pub(crate) names: BTreeMap<String, String>,
     pub(crate) calls: Calls,
     pub(crate) rates: Rates,
     pub(crate) quotas: Quotas,

@@ -38,14 +38,9 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         // The links that are left do not wait for it.
         Err(error) if error.is_unreadable() => {
             tracing::error!(run = %rest.run, code = "PMS-4004", %error, "a run that cannot be read is not continued, and another one serves its scopes");
-            return begin_run(
-                context,
-                &[],
-                rest.scopes,
-                vec![instead_of(rest.run)],
-                deadline,
-            )
-            .await;
+            let request = vec![instead_of(rest.run)];
+            let run = begin_run(context, &[], rest.scopes, request, deadline);
+            return run.await.map(drop);
         }
         Err(error) => return Err(error.into()),
     };
@@ -71,7 +66,8 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
                 overridden: overridden(&record.requests),
                 ..setup
             };
-            work_through(context, record, &setup, rest.links, deadline).await
+            let work = work_through(context, record, &setup, rest.links, deadline);
+            work.await.map(drop)
         }
         Err(error) if error.is_passing() => Err(error),
         Err(error) => fail_run(context, record, &error).await,

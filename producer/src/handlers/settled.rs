@@ -117,7 +117,8 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         kind: "lane-settled".to_owned(),
         ..Request::default()
     };
-    begin_run(context, &[], settled.again, vec![request], deadline).await
+    let run = begin_run(context, &[], settled.again, vec![request], deadline);
+    run.await.map(drop)
 }
 
 /// Reaches the member of a link, and finds those of its experiences that the scopes cover.

@@ -1,8 +1,10 @@
 //! Requests for a run: the schedule, the operator, a change set in the management organization.
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::{ChangeSetId, LaneId};
+use pmp_sync_domain::ids::{ChangeSetId, LaneId, ProductId};
 use pmp_sync_domain::ports::{Members, ReadRuns};
 use pmp_sync_domain::records::Request;
 use pmp_sync_domain::retry::still_missed;
@@ -21,6 +23,8 @@ pub(crate) struct SyncRequests {
     scopes: Vec<Scope>,
     requests: Vec<Request>,
     asked: Vec<Asked>,
+    /// True if the schedule is among them.
+    scheduled: bool,
     pub(crate) retries: Vec<(Asked, LinkRetry)>,
     /// Lanes whose experiences others have changed, each with the change set.
     pub(crate) edits: Vec<(Asked, LaneId, ChangeSetId)>,
@@ -28,6 +32,7 @@ pub(crate) struct SyncRequests {
 
 impl SyncRequests {
     pub(crate) fn add_schedule(&mut self, asked: Asked) {
+        self.scheduled = true;
         self.add_everything(asked, "schedule", None);
     }
 
@@ -125,30 +130,36 @@ async fn add_edits<L: ReadRuns, A, M, O, S>(
         }
     };
     for (asked, lane, change_set) in edits {
-        match setup.link_of(&lane) {
-            Some(link) => {
-                let scope = Scope {
-                    members: vec![link.member.name.clone()],
-                    experiences: vec![lane.experience],
-                };
-                sync.add_edit(asked, &change_set, scope);
-            }
-            None => tracing::debug!(%lane, %change_set, "no link serves what somebody has changed"),
-        }
+        let Some(link) = setup.link_of(&lane) else {
+            tracing::debug!(%lane, %change_set, "no link serves what somebody has changed");
+            continue;
+        };
+        let scope = Scope {
+            members: vec![link.member.name.clone()],
+            experiences: vec![lane.experience],
+        };
+        sync.add_edit(asked, &change_set, scope);
     }
     Ok(())
 }
 
-/// Serves the requests with one run, if there are any.
+/// Serves the requests with one run, if there are any. After a scheduled run, returns the products that it
+/// found.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     mut sync: SyncRequests,
     deadline: Timestamp,
-) -> Result<(), RunError> {
+) -> Result<BTreeSet<ProductId>, RunError> {
     add_retries(context, &mut sync).await?;
     add_edits(context, &mut sync).await?;
     if sync.requests.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    begin_run(context, &sync.asked, sync.scopes, sync.requests, deadline).await
+    let run = begin_run(context, &sync.asked, sync.scopes, sync.requests, deadline);
+    let listed = run.await?;
+    Ok(if sync.scheduled {
+        listed
+    } else {
+        BTreeSet::new()
+    })
 }

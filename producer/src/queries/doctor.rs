@@ -93,7 +93,7 @@ async fn look_up<D: Discovery>(discovery: &D, product: Option<&ProductId>) -> Lo
     let Some(product) = product else {
         return Look::Skipped("no management experience allows a product".to_owned());
     };
-    match discovery.is_live(product).await {
+    match discovery.product(product).await {
         Err(error) if error.kind == Kind::Refused => Look::Seen(()),
         answer => Look::of(answer.map(drop)),
     }

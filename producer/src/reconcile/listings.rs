@@ -9,7 +9,7 @@ use pmp_sync_domain::error::{Kind, LinkError, ServiceError};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::listing::due;
 use pmp_sync_domain::ports::{Clock, Discovery, ReadRuns, WriteRuns};
-use pmp_sync_domain::records::{Answers, Listing, LiveRecord, UnreadableItem};
+use pmp_sync_domain::records::{Answers, LiveRecord, UnreadableItem};
 use pmp_sync_domain::time::elapsed;
 
 use crate::context::Context;
@@ -143,12 +143,13 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
             }
             asked.since = asked.since.or(Some(now));
             asked.calls += 1;
-            let listing = match self.discovery.is_live(&product).await {
-                Ok(true) => Listing::Live,
-                Ok(false) => Listing::NotLive,
+            let said = self.discovery.product(&product).await;
+            let (before, now) = (answers.get(&product), self.clock.now());
+            let answer = match said {
+                Ok(said) => LiveRecord::answered(product.clone(), said, before, now),
                 Err(error) if error.kind == Kind::Refused => {
                     tracing::warn!(%product, %error, "AWS Marketplace does not say whether the product is live");
-                    Listing::Refused
+                    LiveRecord::refused(product.clone(), before, now)
                 }
                 Err(error) => {
                     asked.ended = true;
@@ -156,7 +157,6 @@ impl<L: WriteRuns, D: Discovery, K: Clock> Listings for ListingLookup<'_, L, D, 
                     continue;
                 }
             };
-            let answer = LiveRecord::new(product.clone(), listing, self.clock.now());
             // The answer is stored, so that the next observation makes the same plan.
             match self.ledger.put_live(&answer).await {
                 // It counts for this run.

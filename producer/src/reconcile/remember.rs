@@ -4,9 +4,10 @@
 
 use pmp_sync_domain::error::{Kind, LinkError, UNREADABLE_ITEM};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::ports::{Bus, WriteRuns};
+use pmp_sync_domain::ports::{Bus, ReadRuns, WriteRuns};
 use pmp_sync_domain::reconcile::Observation;
-use pmp_sync_domain::records::{LinkState, SeenList};
+use pmp_sync_domain::records::{LinkState, SeenList, names_of};
+use pmp_sync_domain::wire::events::Notice;
 
 /// Writes a link state if it has changed, and announces what follows. Returns false if another
 /// writer was faster.
@@ -60,6 +61,21 @@ pub(crate) async fn remember_seen<L: WriteRuns, B: Bus>(
     Ok(true)
 }
 
+/// A notice with the names of its products, as far as they are known. It does not wait for them.
+async fn with_names<L: ReadRuns>(ledger: &L, notice: &Notice) -> Notice {
+    let products = notice.products();
+    if products.is_empty() {
+        return notice.clone();
+    }
+    match ledger.live(&products).await {
+        Ok(known) => notice.clone().named(&names_of(&known.items)),
+        Err(error) => {
+            tracing::warn!(%error, "products are announced without their names");
+            notice.clone()
+        }
+    }
+}
+
 /// Puts the recorded notices on the bus, and records that. What the bus does not accept is left to
 /// the next observation.
 async fn announce<L: WriteRuns, B: Bus>(
@@ -71,7 +87,7 @@ async fn announce<L: WriteRuns, B: Bus>(
     let mut pending = std::mem::take(&mut written.notices.pending).into_iter();
     let mut announced = 0;
     while let Some(notice) = pending.next() {
-        let event = notice.event();
+        let event = with_names(ledger, &notice).await.event();
         let (about, name) = (notice.about(), event.1);
         if let Err(error) = bus.put(event.clone()).await {
             let error = LinkError::Bus(error);

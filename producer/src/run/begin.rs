@@ -1,11 +1,12 @@
 //! Opens a run with its record and configuration, closes what earlier runs have left behind, and has
 //! its links reconciled.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::ports::{Bus, Clock, Lanes, Members, Receipts, WriteRuns};
 use pmp_sync_domain::reconcile::is_busy;
 use pmp_sync_domain::records::{Found, Request, RunRecord, overridden};
@@ -50,16 +51,17 @@ pub(crate) async fn open_run<L: WriteRuns + Receipts, A, M, O, S: System>(
     }
 }
 
-/// Begins a run for the requests, and reconciles the links that the scopes cover.
+/// Begins a run for the requests, and reconciles the links that the scopes cover. Returns the products that
+/// it found.
 pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     asked: &[Asked],
     scopes: Vec<Scope>,
     requests: Vec<Request>,
     deadline: Timestamp,
-) -> Result<(), RunError> {
+) -> Result<BTreeSet<ProductId>, RunError> {
     let Some((mut record, mut setup)) = open_run(context, asked, scopes, requests).await? else {
-        return Ok(());
+        return Ok(BTreeSet::new());
     };
     let run = record.run;
     setup.overridden = overridden(&record.requests);

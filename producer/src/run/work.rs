@@ -1,9 +1,12 @@
 //! Reconciles the links of a run with bounded concurrency. A failure stays with its link. Links
 //! that do not fit into the invocation are handed to the next one.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::RunError;
+use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::ports::{Inbox, Members};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::time::elapsed;
@@ -12,8 +15,9 @@ use pmp_sync_domain::wire::{Continuation, Scope};
 use super::finish::{add_outcomes, finish_run, warn_of_items};
 use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
-use crate::reach::read_management;
+use crate::reach::{DesiredStates, read_management};
 use crate::reconcile::listings::{ListingLookup, RESERVE};
+use crate::reconcile::outcome::LinkOutcome;
 use crate::reconcile::prune::prune;
 use crate::reconcile::{RunScope, reconcile_link};
 use crate::requests::{announce_open, read_open};
@@ -23,14 +27,14 @@ use crate::setup::{Setup, in_scope};
 const LINKS_AT_ONCE: usize = 8;
 
 /// Reconciles the links at these indexes of the configuration, as far as the run's scopes cover
-/// them.
+/// them. Returns the products that it found: those of the management lists, and those that differ.
 pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     mut record: RunRecord,
     setup: &Setup,
     links: Vec<usize>,
     deadline: Timestamp,
-) -> Result<(), RunError> {
+) -> Result<BTreeSet<ProductId>, RunError> {
     let (run, scopes) = (record.run, &record.scopes);
     let chosen = links
         .iter()
@@ -71,6 +75,7 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
     }
     left.sort_unstable();
     warn_of_items(&mut record, &listings.unreadable().await);
+    let listed = listed(desired, &outcomes);
     add_outcomes(context, &mut record, outcomes).await?;
     if left.is_empty() {
         let requests = read_open(context, &setup.config).await;
@@ -82,13 +87,26 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         }
         finish_run(context, record).await?;
         announce_open(context, setup, &requests).await;
-        return Ok(());
+        return Ok(listed);
     }
     tracing::info!(%run, links = left.len(), "the run goes on in another invocation");
     record.cursor = left;
     record.continued = record.continued.saturating_add(1);
     context.ledger.put_run(&record).await?;
-    hand_on(context, &record).await
+    hand_on(context, &record).await?;
+    // The producer is not done.
+    Ok(BTreeSet::new())
+}
+
+/// The products of the management lists, and those that differ on a member experience.
+fn listed(desired: &DesiredStates, outcomes: &[LinkOutcome]) -> BTreeSet<ProductId> {
+    let management = desired.values().filter_map(|desired| desired.as_ref().ok());
+    let management = management.flat_map(|desired| desired.policy.iter());
+    let mut listed: BTreeSet<_> = management.map(|(product, _)| product.clone()).collect();
+    for LinkOutcome { record, .. } in outcomes {
+        listed.extend(record.products().cloned());
+    }
+    listed
 }
 
 /// Sends the rest of a run to the next invocation, as its record says.

@@ -1,4 +1,4 @@
-//! The AWS Marketplace Discovery API, which says whether a product is live.
+//! The AWS Marketplace Discovery API, which says whether a product is live, and its name.
 
 pub mod search;
 
@@ -7,12 +7,16 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_marketplacediscovery::Client;
 use aws_sdk_marketplacediscovery::config::Builder;
-use aws_sdk_marketplacediscovery::operation::get_product::GetProductError;
+use aws_sdk_marketplacediscovery::operation::get_listing::GetListingError;
+use aws_sdk_marketplacediscovery::operation::get_product::{GetProductError, GetProductOutput};
+use aws_sdk_marketplacediscovery::types::{ListingAssociatedEntity, SellerInformation};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use pmp_sync_domain::error::{Kind, ServiceError};
+use pmp_sync_domain::find_product::KnownProduct;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::ports::{Discovery, Result};
+use pmp_sync_domain::product::ProductDetails;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -48,10 +52,68 @@ impl ProductDirectory {
             pace: Pace::new(APART),
         }
     }
+
+    /// The products of a public page, by the id of the page (`prodview-…`). None if AWS Marketplace does
+    /// not have the page. A page of a solution has several products.
+    pub async fn products_of_listing(&self, listing: &str) -> Result<Option<Vec<KnownProduct>>> {
+        self.pace.wait().await;
+        match self.client.get_listing().listing_id(listing).send().await {
+            Ok(answer) => {
+                let products = answer.associated_entities().iter();
+                Ok(Some(
+                    products
+                        .filter_map(|entity| product_of(entity, listing))
+                        .collect(),
+                ))
+            }
+            Err(error) => {
+                let said = error.as_service_error();
+                if said.is_some_and(GetListingError::is_resource_not_found_exception) {
+                    Ok(None)
+                } else {
+                    let error = service_error("GetListing", listing, &error);
+                    Err(of_product_or_not(error))
+                }
+            }
+        }
+    }
+}
+
+/// A product of a page. None if its id cannot be one.
+fn product_of(entity: &ListingAssociatedEntity, listing: &str) -> Option<KnownProduct> {
+    let product = entity.product()?;
+    let details = ProductDetails {
+        name: product.product_name().to_owned(),
+        manufacturer: manufacturer(product.manufacturer()),
+        listing: listing.to_owned(),
+        ..ProductDetails::default()
+    };
+    let id = ProductId::new(product.product_id()).ok()?;
+    Some(KnownProduct::new(id, Some(&details.cleaned())))
+}
+
+fn manufacturer(of: Option<&SellerInformation>) -> String {
+    let name = of.map(|seller| seller.display_name().to_owned());
+    name.unwrap_or_default()
+}
+
+/// The words of an answer, cleaned and cut.
+fn details(answer: &GetProductOutput) -> ProductDetails {
+    let categories = answer.categories().iter();
+    let details = ProductDetails {
+        name: answer.product_name().to_owned(),
+        manufacturer: manufacturer(answer.manufacturer()),
+        categories: categories
+            .map(|category| category.display_name().to_owned())
+            .collect(),
+        description: answer.short_description().to_owned(),
+        listing: answer.listing_id().to_owned(),
+    };
+    details.cleaned()
 }
 
 impl Discovery for ProductDirectory {
-    async fn is_live(&self, product: &ProductId) -> Result<bool> {
+    async fn product(&self, product: &ProductId) -> Result<Option<ProductDetails>> {
         self.pace.wait().await;
         let sent = self.client.get_product().product_id(product.as_str());
         match sent.send().await {
@@ -63,11 +125,11 @@ impl Discovery for ProductDirectory {
                 Kind::Retryable,
                 "the answer has no product",
             )),
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(details(&answer))),
             Err(error) => {
                 let said = error.as_service_error();
                 if said.is_some_and(GetProductError::is_resource_not_found_exception) {
-                    Ok(false)
+                    Ok(None)
                 } else {
                     let error = service_error("GetProduct", product.as_str(), &error);
                     Err(of_product_or_not(error))

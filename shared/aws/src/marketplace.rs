@@ -5,6 +5,7 @@ use pmp_sync_domain::experience::Experience;
 use pmp_sync_domain::ids::{ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Discovery, ReadCatalog, Result};
+use pmp_sync_domain::product::ProductDetails;
 
 use crate::catalog::ReadOnlyCatalog;
 use crate::discovery::ProductDirectory;
@@ -39,7 +40,7 @@ impl ReadCatalog for Marketplace {
 }
 
 impl Discovery for Marketplace {
-    async fn is_live(&self, product: &ProductId) -> Result<bool> {
-        self.discovery.is_live(product).await
+    async fn product(&self, product: &ProductId) -> Result<Option<ProductDetails>> {
+        self.discovery.product(product).await
     }
 }

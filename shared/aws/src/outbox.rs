@@ -33,6 +33,10 @@ impl<Q: Inbox> Inbox for Outbox<Q> {
         self.queue.retry(retry).await
     }
 
+    async fn is_anything_waiting(&self) -> Result<bool> {
+        self.queue.is_anything_waiting().await
+    }
+
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {
         self.queue.return_after(records, seconds).await
     }

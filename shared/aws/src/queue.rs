@@ -246,6 +246,11 @@ impl Inbox for RequestsInbox {
         self.send(retry.to_due(), &retry.id).await
     }
 
+    /// In a FIFO queue, the messages of a group whose first ones are in flight count as waiting.
+    async fn is_anything_waiting(&self) -> Result<bool> {
+        Ok(depth(&self.client, &self.url).await?.waiting > 0)
+    }
+
     /// One call for each message: AWS allows the batch with the same permission, but not every
     /// emulation of it does.
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {

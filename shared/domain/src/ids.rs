@@ -194,6 +194,9 @@ const ULID_BITS_OF_CHANCE: u32 = 80;
 pub struct RunId(u128);
 
 impl RunId {
+    /// The number of its characters.
+    pub const LENGTH: usize = 26;
+
     /// The run id after `last`: `max(now, last + 1)`. If a clock that steps back created an older
     /// run than one whose plans are committed, all its changes would be rejected.
     ///
@@ -250,7 +253,7 @@ impl FromStr for RunId {
             )
         };
         // 26 digits have 130 bits, so the first may only be 0 to 7.
-        if text.len() != 26 || !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
+        if text.len() != Self::LENGTH || !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
             return Err(wrong());
         }
         let mut value = 0_u128;

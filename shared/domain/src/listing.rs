@@ -40,6 +40,26 @@ pub fn due(products: &BTreeSet<ProductId>, answers: &Answers, now: Timestamp) ->
     due
 }
 
+/// The products to ask for, for the sake of their names: first those of which nothing is known, then those
+/// that failed or were asked for the longest ago.
+pub fn nameless(
+    products: &BTreeSet<ProductId>,
+    answers: &Answers,
+    now: Timestamp,
+) -> Vec<ProductId> {
+    let is_due = |product: &&ProductId| {
+        let answer = answers.get(*product);
+        answer.is_none_or(|answer| answer.is_name_due(now))
+    };
+    let mut due: Vec<_> = products.iter().filter(is_due).cloned().collect();
+    let last = |product: &ProductId| {
+        let answer = answers.get(product)?;
+        Some(answer.failed_at.unwrap_or(answer.asked_at))
+    };
+    due.sort_by_key(last);
+    due
+}
+
 /// If the link requires products to be live, removes those from the plan that are not live or of which
 /// it is unknown. They are left alone: nothing is ever denied because it is not live. Otherwise only
 /// counts them.
@@ -84,6 +104,7 @@ pub fn only_live(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::product::ProductDetails;
     use crate::records::{Listing, LiveRecord};
 
     const DAY: i64 = 24 * 3600;
@@ -258,6 +279,67 @@ mod tests {
             let due: Vec<_> = due(&all, &known, at(now)).into_iter().collect();
             let expected: Vec<_> = expected.iter().map(|text| id(text)).collect();
             assert_eq!(due, expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_asked_for_once_and_refreshed_with_its_listing() {
+        let named = ProductDetails {
+            name: "A product".to_owned(),
+            ..ProductDetails::default()
+        };
+        let before = LiveRecord::answered(id("a"), Some(named.clone()), None, at(0));
+        let gone = LiveRecord::answered(id("b"), None, None, at(0));
+        let refused = LiveRecord::refused(id("c"), None, at(0));
+        let failed = LiveRecord::failed(id("d"), None, at(0));
+        let old = LiveRecord::new(id("e"), Listing::Live, at(0));
+        let known: Answers = [before, gone, refused, failed, old]
+            .into_iter()
+            .map(|record| (record.product.clone(), record))
+            .collect();
+        let all = ids(&["a", "b", "c", "d", "e", "f"]);
+        for (now, expected) in [
+            (0, &["f", "e"][..]),
+            (6 * 3600 - 1, &["f", "e"]),
+            (6 * 3600, &["f", "d", "e"]),
+            (7 * DAY - 1, &["f", "d", "e"]),
+            (7 * DAY, &["f", "a", "b", "c", "d", "e"]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|text| id(text)).collect();
+            assert_eq!(nameless(&all, &known, at(now)), expected, "{now}");
+        }
+    }
+
+    /// An outage while names are asked for changes no plan.
+    #[test]
+    fn a_failed_look_up_of_a_name_leaves_what_is_known() {
+        let live = LiveRecord::answered(id("a"), None, None, at(0));
+        let failed = LiveRecord::failed(id("a"), Some(&live), at(99));
+        assert_eq!(
+            (failed.listing, failed.asked_at),
+            (live.listing, live.asked_at)
+        );
+        assert_eq!((failed.until, failed.failed_at), (live.until, Some(at(99))));
+        let unknown = LiveRecord::failed(id("b"), None, at(99));
+        assert_eq!(unknown.tells(at(99)), None);
+        let known: Answers = [(id("b"), unknown)].into();
+        assert_eq!(due(&ids(&["b"]), &known, at(99)), [id("b")], "as before");
+    }
+
+    #[test]
+    fn a_product_that_leaves_aws_marketplace_keeps_its_name() {
+        let named = ProductDetails {
+            name: "A product".to_owned(),
+            ..ProductDetails::default()
+        };
+        let live = LiveRecord::answered(id("a"), Some(named), None, at(0));
+        for next in [
+            LiveRecord::answered(id("a"), None, Some(&live), at(DAY)),
+            LiveRecord::refused(id("a"), Some(&live), at(DAY)),
+            LiveRecord::failed(id("a"), Some(&live), at(DAY)),
+        ] {
+            assert_eq!(next.name(), Some("A product"));
+            assert!(next.expires_at() > next.forgotten_at());
         }
     }
 

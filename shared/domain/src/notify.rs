@@ -476,6 +476,8 @@ impl<'a> Draft<'a> {
             let about = self.about();
             let products = others.iter().map(|(product, since)| EditedProduct {
                 product: (*product).clone(),
+                // It is added where the notice is put on the bus.
+                name: None,
                 allowed: edits.actual.allowed().contains(*product),
                 since: **since,
             });

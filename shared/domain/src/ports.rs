@@ -22,6 +22,7 @@ use crate::lane::{
 };
 use crate::link::Member;
 use crate::policy::PolicySnapshot;
+use crate::product::ProductDetails;
 use crate::records::{
     DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord,
     ProductRequest, Receipt, RequestCounts, RunRecord, SeenList, SetRecord, Suspensions,
@@ -55,11 +56,15 @@ pub trait ReadCatalog: Send + Sync {
 
 /// AWS Marketplace's answers about products. An implementation keeps to the rate of the service.
 pub trait Discovery: Send + Sync {
-    /// True if the product is live. [`Kind::Refused`] concerns this product alone. Any other error
-    /// means that the service cannot be asked for now.
+    /// The product's name and other words, cleaned and bounded, if it is live; none if AWS Marketplace
+    /// does not list it. [`Kind::Refused`] concerns this product alone. Any other error means that the
+    /// service cannot be asked for now.
     ///
     /// [`Kind::Refused`]: crate::error::Kind::Refused
-    fn is_live(&self, product: &ProductId) -> impl Future<Output = Result<bool>> + Send;
+    fn product(
+        &self,
+        product: &ProductId,
+    ) -> impl Future<Output = Result<Option<ProductDetails>>> + Send;
 }
 
 /// The status of a change set.
@@ -528,6 +533,8 @@ pub trait Inbox: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
     /// Sends a retry that is due to the inbox.
     fn retry(&self, retry: &LinkRetry) -> impl Future<Output = Result<()>> + Send;
+    /// True if a message waits to be delivered. Approximate, as queues count.
+    fn is_anything_waiting(&self) -> impl Future<Output = Result<bool>> + Send;
     /// Makes delivered messages visible again after `seconds` instead of the queue's visibility
     /// timeout. The group of a FIFO queue waits for all of them.
     fn return_after(

@@ -25,7 +25,10 @@ pub use self::last_change::{ChangeState, LastChange};
 pub use self::link::{LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};
 pub use self::list_edit::{EditStatus, ListEdit};
-pub use self::listing::{Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, OTHERS_FOR};
+pub use self::listing::{
+    Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, NAMED_FOR, NAMELESS_FOR, OTHERS_FOR,
+    RETRIED_AFTER, names_of,
+};
 pub use self::notices::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
 pub use self::product_request::{

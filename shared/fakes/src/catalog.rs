@@ -10,6 +10,7 @@ use pmp_sync_domain::ids::{
 use pmp_sync_domain::lane::{Intent, NamedSet, StartedSet};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{ChangeSetStatus, ChangeSets, Discovery, ReadCatalog, Result};
+use pmp_sync_domain::product::ProductDetails;
 
 use crate::experiences::ChangeSetRecord;
 use crate::world::World;
@@ -93,8 +94,8 @@ impl ReadCatalog for OrgCatalog {
 }
 
 impl Discovery for OrgCatalog {
-    async fn is_live(&self, product: &ProductId) -> Result<bool> {
-        self.world.is_live(product).await
+    async fn product(&self, product: &ProductId) -> Result<Option<ProductDetails>> {
+        self.world.product(product).await
     }
 }
 

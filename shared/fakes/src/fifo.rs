@@ -124,6 +124,11 @@ impl FifoQueue {
         self.messages.iter().map(|message| message.visible).max()
     }
 
+    /// True if a message is not in flight, whether or not others of its group are.
+    pub fn is_anything_waiting(&self, now: Timestamp) -> bool {
+        self.messages.iter().any(|message| message.visible <= now)
+    }
+
     /// The bodies of all messages, the oldest first.
     pub fn bodies(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.messages.iter().map(|message| &*message.record.body)

@@ -17,7 +17,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::Closing;
 use pmp_sync_domain::records::{
     Answers, ChangeState, DeadLetterRecord, DroppedRequests, LaneEntry, LastChange, LinkRecord,
-    LinkState, ProductRequest, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
+    LinkState, LiveRecord, ProductRequest, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 
 /// The item of one product on one lane.
@@ -111,6 +111,9 @@ pub struct MemoryLedger {
     /// Every link state, and every list for a rollback, that was written since the last time they
     /// were taken. None if nobody watches.
     pub watched_link_states: Option<Vec<Kept>>,
+    /// Every listing that was written since the last time they were taken, with the one before. None if
+    /// nobody watches.
+    pub watched_listings: Option<Vec<(Option<LiveRecord>, LiveRecord)>>,
 }
 
 /// Something that the producer wrote about a link.

@@ -10,6 +10,7 @@ use pmp_sync_domain::ids::{AccountId, ProductId, RunId};
 use pmp_sync_domain::ports::{
     Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
 };
+use pmp_sync_domain::product::ProductDetails;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{
     Continuation, Event, LANE_SETTLED, LinkRetry, PRODUCT_REQUEST_RECEIVED,
@@ -66,9 +67,26 @@ pub(crate) struct Inner {
     pub(crate) events: Vec<Event>,
     /// Products that AWS Marketplace does not have.
     pub(crate) not_live: BTreeSet<ProductId>,
+    idle_look_ups: u32,
+    most_idle_look_ups: u32,
     /// The external id that each reachable account requires.
     pub(crate) doors: BTreeMap<AccountId, String>,
     pub(crate) failing: Failing,
+}
+
+impl Inner {
+    /// Counts look-ups in a row that are made although a message waits and no run is being planned: they are
+    /// for names alone, and should give way.
+    fn count_idle_look_up(&mut self) {
+        let last = self.ledger.runs.values().next_back();
+        let is_planning = last.is_some_and(|run| run.planned_at.is_none());
+        if !is_planning && self.requests.is_anything_waiting(self.now) {
+            self.idle_look_ups += 1;
+            self.most_idle_look_ups = self.most_idle_look_ups.max(self.idle_look_ups);
+        } else {
+            self.idle_look_ups = 0;
+        }
+    }
 }
 
 /// A handle on a world. Clones are handles on the same world.
@@ -95,6 +113,8 @@ impl World {
             dead_ids: Taken::default(),
             events: Vec::new(),
             not_live: BTreeSet::new(),
+            idle_look_ups: 0,
+            most_idle_look_ups: 0,
             doors: BTreeMap::new(),
             failing: Failing::default(),
         })))
@@ -133,6 +153,11 @@ impl World {
     /// The current time of this world.
     pub fn time(&self) -> Timestamp {
         self.lock().now
+    }
+
+    /// The most products in a row that were looked up for their names alone while a message waited in the inbox.
+    pub fn most_idle_look_ups(&self) -> u32 {
+        self.lock().most_idle_look_ups
     }
 
     /// Accesses the experiences.
@@ -310,9 +335,15 @@ impl Bus for World {
 }
 
 impl Discovery for World {
-    async fn is_live(&self, product: &ProductId) -> Result<bool> {
+    async fn product(&self, product: &ProductId) -> Result<Option<ProductDetails>> {
         let effect = self.call("GetProduct", product.as_str()).await?;
-        effect.answer(!self.lock().not_live.contains(product))
+        self.lock().count_idle_look_up();
+        let is_live = !self.lock().not_live.contains(product);
+        let details = is_live.then(|| ProductDetails {
+            name: format!("Product {product}"),
+            ..ProductDetails::default()
+        });
+        effect.answer(details)
     }
 }
 
@@ -364,6 +395,12 @@ impl Inbox for World {
             inner.requests.send(body, &retry.id, now);
         }
         effect.answer(())
+    }
+
+    async fn is_anything_waiting(&self) -> Result<bool> {
+        let effect = self.call("GetQueueAttributes", "inbox").await?;
+        let inner = self.lock();
+        effect.answer(inner.requests.is_anything_waiting(inner.now))
     }
 
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {

@@ -48,8 +48,8 @@ function decode(raw) {
   SIGNS = signs(raw.signs);
   STATES = signs(raw.states);
   return {
-    made: raw.made, products: raw.p, reasons: raw.r, management: raw.m,
-    needles: raw.p.map((product) => product.toLowerCase()),
+    made: raw.made, products: raw.p, names: raw.n, reasons: raw.r, management: raw.m,
+    needles: raw.p.map((product, at) => `${product}\n${raw.n[at] ?? ""}`.toLowerCase()),
     links: raw.l.map((link) => decodeLink(link, raw)),
   };
 }

@@ -154,8 +154,12 @@ class Grid {
     made.style.width = "100%";
     const head = this.place(element("div", "side"), "rowheader", at, -1);
     head.style.width = `${side}px`;
-    head.append(element("code", "", this.data.products[product]), element("span", "", wantedBy(this.data, product, this.columns)));
-    head.title = this.data.products[product];
+    const id = this.data.products[product];
+    const name = this.data.names[product];
+    // The id is beside the name, so that both can be searched for and copied.
+    if (name) head.append(element("b", "", name));
+    head.append(element("code", "", id), element("span", "", wantedBy(this.data, product, this.columns)));
+    head.title = name ? `${name} (${id})` : id;
     made.append(head);
     for (const place of columns) {
       const cell = cellOf(this.data, product, this.columns[place]);

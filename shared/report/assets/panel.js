@@ -86,9 +86,9 @@ class Panel {
     const link = this.data.links[at];
     const id = this.data.products[product];
     const cell = cellOf(this.data, product, at);
-    this.open(id, back, () => {
+    this.open(this.data.names[product] ?? id, back, () => {
       this.verdict(cell.kind, spoken(cell));
-      this.facts([["Desired", cell.desired], ["Stands", cell.standing], ["To be done", cell.wanted], ...this.member(link)]);
+      this.facts([["Product", id], ["Desired", cell.desired], ["Stands", cell.standing], ["To be done", cell.wanted], ...this.member(link)]);
       const reason = cell.reason;
       if (cell.fault) {
         this.tell("Why", `${cell.fault.code}: ${cell.fault.message}`);
@@ -139,8 +139,8 @@ class Panel {
       const { kind } = cellOf(this.data, product, at);
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
     }
-    this.open(id, back, () => {
-      this.facts([["Desired", wantedBy(this.data, product, links)]]);
+    this.open(this.data.names[product] ?? id, back, () => {
+      this.facts([["Product", id], ["Desired", wantedBy(this.data, product, links)]]);
       this.root.append(element("h3", "", "On the member experiences shown"));
       this.facts([...counts].map(([kind, count]) => [`${SIGNS[kind][0]} ${SIGNS[kind][1]}`, number(count)]));
       this.command("Ask again", `pmp-sync why ${shell(id)}`);

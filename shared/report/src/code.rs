@@ -19,6 +19,8 @@ pub(crate) struct Coded<'a> {
     made: String,
     /// The products, ordered by id.
     p: Vec<&'a str>,
+    /// Their names, by index among the products, as far as they are known.
+    n: BTreeMap<usize, &'a str>,
     m: Vec<CodedManagement<'a>>,
     l: Vec<CodedLink<'a>>,
     r: &'a [Reason],
@@ -115,6 +117,7 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
             .iter()
             .map(|link| of_link(link, model, &places))
             .collect(),
+        n: names(model, &places),
         p: products.into_iter().collect(),
         r: &model.reasons,
         signs: signs.chain(kinds).collect(),
@@ -122,6 +125,13 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
             .map(|state| [state.as_str(), state.sign(), state.text()])
             .collect(),
     }
+}
+
+fn names<'a>(model: &'a Model, places: &BTreeMap<&str, usize>) -> BTreeMap<usize, &'a str> {
+    let names = model.names.iter();
+    names
+        .filter_map(|(product, name)| Some((*places.get(product.as_str())?, name)))
+        .collect()
 }
 
 fn lists(management: &ManagementLists, products: &BTreeSet<&str>) -> String {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::answers::report::{Differing, ManagementLists};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
@@ -137,6 +138,9 @@ pub struct Model {
     pub management: Vec<ManagementLists>,
     /// The member experiences, and links that cannot be observed.
     pub links: Vec<Link>,
+    /// The names of the products in the report, by id. A product whose name is not known is left out.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
     /// Why products differ: each reason once.
     pub reasons: Vec<Reason>,
     /// The newest runs, the newest first.

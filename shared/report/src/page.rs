@@ -205,7 +205,7 @@ fn matrix() -> String {
 <h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>
 <noscript><p class="calm">The matrix of products needs scripts. The tables below do without.</p></noscript>
 <form id="filters" class="filters" role="search" aria-label="What the matrix shows" hidden>
-<label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of an id"></label>
+<label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of a name or id"></label>
 <label>Member<input id="m" type="search" autocomplete="off" spellcheck="false" placeholder="name, account, experience"></label>
 <label>Members that are<select id="state">{states}</select></label>
 <label>Products that are<select id="why">{kinds}</select></label>

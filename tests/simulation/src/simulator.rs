@@ -12,6 +12,7 @@ mod guards;
 mod invariants;
 mod invocations;
 mod member_rules;
+mod names;
 mod observe;
 mod operators;
 mod product_requests;

@@ -359,6 +359,16 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
         older_runs: false,
         requests: Vec::new(),
         dropped_requests: 0,
+        // Half of them, as while names are being looked up.
+        names: (0..products)
+            .step_by(2)
+            .map(|at| {
+                (
+                    product(at).parse().unwrap(),
+                    format!("Example product {at}"),
+                )
+            })
+            .collect(),
         links,
     }
 }

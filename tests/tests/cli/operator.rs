@@ -14,6 +14,7 @@ fn an_operator_plans_syncs_looks_and_mends_with_the_real_command() {
     one_member_can_be_brought_in_sync_alone(&local, &planned);
     the_rest_is_brought_in_sync_and_then_nothing_is_sent(&local);
     where_everything_stands_is_shown(&local);
+    products_are_named_as_people_know_them(&local);
     only_a_valid_and_new_configuration_is_stored(&local);
     a_link_that_fails_is_told_with_what_to_do(&local);
     a_second_start_says_that_it_runs_already(&local);
@@ -241,6 +242,29 @@ fn where_everything_stands_is_shown(local: &Local) {
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     let answer = local.run(&["status", "--run", unknown]).ended_with(5);
     answer.tells(&["there is no run", unknown, "it may have expired"]);
+}
+
+/// The run that allowed them asked whether they are live, and was told their names.
+fn products_are_named_as_people_know_them(local: &Local) {
+    let (opus, name) = ("prod-fm3feywmwerog", "Anthropic Claude 3 Opus");
+    for named in [opus, name, "claude 3 opus", "opus 3"] {
+        let told = local.run(&["why", named, "--json"]).ended_with(0).json();
+        assert_eq!(told["names"][opus], name, "{named}: {told}");
+        assert_eq!(told["links"][0]["answers"][0]["product"], opus, "{told}");
+    }
+    let shown = local.run(&["why", opus]).ended_with(0).stdout;
+    assert!(shown.lines().nth(1).unwrap().contains(name), "{shown}");
+    let several = local.run(&["why", "claude"]).ended_with(5);
+    several.tells(&["\"claude\" means", opus, "give more of the name"]);
+    let none = local.run(&["why", "claude 3 opsu"]).ended_with(5);
+    none.tells(&[&format!("did you mean {opus} ({name}")]);
+    let nowhere = local.run(&["why", "prod-doesnotexist"]).ended_with(5);
+    nowhere.tells(&["AWS Marketplace does not list it"]);
+    let page = "https://aws.amazon.com/marketplace/pp/prodview-dr2vpvd4k73aq?ref_=x";
+    let of_page = local.run(&["why", page]).ended_with(0);
+    of_page.tells(&["is prod-dr2vpvd4k73aq (AI21 Jamba-Instruct"]);
+    let last = local.run(&["history", "last", "--json"]).ended_with(0);
+    assert!(last.json()["run"]["run"].is_string());
 }
 
 fn only_a_valid_and_new_configuration_is_stored(local: &Local) {

@@ -4,6 +4,7 @@
 use pmp_sync_domain::config::{Config, InvalidConfig};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Link, Mode, Target};
+use pmp_sync_domain::suggest::did_you_mean;
 use toml_edit::{
     Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value,
 };
@@ -127,7 +128,17 @@ pub(crate) fn set_mode(
     let meant: Vec<_> = links.iter().filter(meant).collect();
     if meant.is_empty() {
         let to = target.map_or_else(String::new, |target| format!(" to {target}"));
-        return Err(EditError::Unknown(format!("{name} has no link{to}")));
+        let there = links.iter().map(|link| link.target.to_string());
+        let there: Vec<_> = there.collect();
+        let meant = match target {
+            _ if !config.members.contains_key(name) => {
+                let members = config.members.keys();
+                did_you_mean(name.as_str(), members.map(MemberName::as_str))
+            }
+            Some(target) => did_you_mean(&target.to_string(), there.iter().map(String::as_str)),
+            None => String::new(),
+        };
+        return Err(EditError::Unknown(format!("{name} has no link{to}{meant}")));
     }
     if meant.iter().all(|link| link.policy.mode == mode) {
         return Ok(Edit::Same);

@@ -2,6 +2,7 @@
 
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
@@ -28,14 +29,14 @@ pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
     show_fault(run.fault.as_ref(), &context.flags)?;
     for link in &whole.links {
         line("")?;
-        show_link(link, &context.flags)?;
+        show_link(link, &whole.names, &context.flags)?;
         for set in whole.changes_on(link) {
             show_set(set)?;
         }
     }
     if !whole.letters.is_empty() {
         line("")?;
-        show_letters(&whole.letters)?;
+        show_letters(&whole.letters, &whole.names)?;
     }
     Ok(())
 }
@@ -91,7 +92,7 @@ fn about(scope: Option<&Scope>) -> String {
     format!("for {}", names.join(", "))
 }
 
-fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
+fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Failure> {
     line(&format!(
         "{}: {}",
         output::link_name(link),
@@ -139,23 +140,27 @@ fn show_link(link: &LinkRecord, flags: &Flags) -> Result<(), Failure> {
         let edited = output::edited(link.edited.len(), link.edited_since);
         line(&format!("  edited      by somebody else: {edited}"))?;
         for product in &link.edited {
-            line(&format!("  edited {product}"))?;
+            line(&format!("  edited {}", names.label(product)))?;
         }
     }
     for change in plan.changes() {
-        line(&format!("  {} {}", change.action, change.product))?;
+        let product = names.label(&change.product);
+        line(&format!("  {} {product}", change.action))?;
     }
     for left in &link.left_alone {
         line(&format!(
             "  leave {} ({} is wanted, it is {}: {})",
-            left.product, left.wanted, left.standing, left.reason
+            names.label(&left.product),
+            left.wanted,
+            left.standing,
+            left.reason
         ))?;
     }
     Ok(())
 }
 
-fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
-    let header = "DEAD LETTER, MEMBER, EXPERIENCE, ACTION, PRODUCT, REASON, OUTCOME";
+fn show_letters(letters: &[DeadLetterRecord], names: &Names) -> Result<(), Failure> {
+    let header = "DEAD LETTER, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, OUTCOME";
     let rows = letters.iter().map(|letter| {
         let lane = letter.lane.as_ref();
         vec![
@@ -164,6 +169,7 @@ fn show_letters(letters: &[DeadLetterRecord]) -> Result<(), Failure> {
             output::or_dash(lane.map(|lane| &lane.experience)),
             output::or_dash(letter.action),
             output::or_dash(letter.product.as_ref()),
+            output::or_dash(letter.product.as_ref().and_then(|of| names.of(of))),
             letter.reason.clone(),
             format!("{}: {}", output::word(&letter.outcome), letter.why),
         ]

@@ -60,6 +60,7 @@ impl<'a> Events<'a> {
             run: self.whole.run.run,
             lane: lane.map(ToString::to_string),
             member: link.map(|link| &link.member),
+            names: self.whole.names.only(what.products()),
             what,
         });
     }
@@ -145,13 +146,15 @@ impl<'a> Events<'a> {
 
     fn letters(&mut self) {
         for letter in &self.whole.letters {
+            let what = What::DeadLetter { letter };
             self.found.push(Event {
                 schema: SCHEMA,
                 at: letter.at,
                 run: self.whole.run.run,
                 lane: letter.lane.as_ref().map(ToString::to_string),
                 member: Some(&letter.member),
-                what: What::DeadLetter { letter },
+                names: self.whole.names.only(what.products()),
+                what,
             });
         }
     }

@@ -3,12 +3,14 @@
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::ReadSets as _;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, RunRecord, SetRecord};
 use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::context::Context;
+use crate::client::products::names;
 use crate::failure::Failure;
 
 /// Everything that the ledger has of a run.
@@ -18,6 +20,8 @@ pub(super) struct Whole {
     /// The change sets of the run, with their lanes.
     pub(super) changes: Vec<(LaneId, SetRecord)>,
     pub(super) letters: Vec<DeadLetterRecord>,
+    /// The names of all products in it.
+    pub(super) names: Names,
 }
 
 impl Whole {
@@ -29,11 +33,18 @@ impl Whole {
             changes.extend(sets.into_iter().map(|set| (lane.clone(), set)));
         }
         let letters = context.readable(context.ledger.dead_letters(run.run).await?);
+        let of_links = links.iter().flat_map(LinkRecord::products);
+        let of_letters = letters.iter().filter_map(|letter| letter.product.as_ref());
+        let sets = changes.iter();
+        let of_sets = sets.flat_map(|(_, set)| set.allow.iter().chain(&set.deny));
+        let products = of_links.chain(of_letters).chain(of_sets);
+        let names = names(context, &products.cloned().collect()).await;
         Ok(Self {
             run,
             links,
             changes,
             letters,
+            names,
         })
     }
 

@@ -16,6 +16,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
+use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::wire::{Scope, SyncRequest};
 
 use crate::client::account::{Part, account_of, member_account};
@@ -164,7 +165,7 @@ async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
                     is_configured: false,
                 });
             }
-            None => return Err(unknown(who)),
+            None => return Err(unknown(who, &in_force)),
         },
     };
     let mut version = newest;
@@ -183,7 +184,7 @@ async fn find(context: &Context, who: &Who) -> Result<Known, Failure> {
         }
         version -= 1;
     }
-    Err(unknown(who))
+    Err(unknown(who, &in_force))
 }
 
 fn name_of(config: &Config, account: &AccountId) -> Option<MemberName> {
@@ -192,10 +193,17 @@ fn name_of(config: &Config, account: &AccountId) -> Option<MemberName> {
     found.map(|(name, _)| name.clone())
 }
 
-fn unknown(who: &Who) -> Failure {
+fn unknown(who: &Who, config: &Config) -> Failure {
+    let members = config.members.values();
+    let meant = match who {
+        Who::Member(name) => did_you_mean(name.as_str(), members.map(|of| of.name.as_str())),
+        Who::Account(account) => {
+            did_you_mean(account.as_str(), members.map(|of| of.account.as_str()))
+        }
+    };
     Failure::Unknown {
         message: format!(
-            "nothing is known of {who} in the newest {VERSIONS} versions of the configuration"
+            "nothing is known of {who} in the newest {VERSIONS} versions of the configuration{meant}"
         ),
         remedy: "`pmp-sync member list` lists the members, and accounts that were deployed"
             .to_owned(),

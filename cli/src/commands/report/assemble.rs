@@ -44,6 +44,7 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         made_at: gathered.now,
         counts: Counts::of(&links),
         attention: attention(&gathered, &links),
+        names: gathered.names,
         name: gathered.name,
         config_version: gathered.config_version,
         stale_after_hours: gathered.stale_after_hours,

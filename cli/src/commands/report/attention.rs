@@ -171,7 +171,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
         .iter()
         .take(MOST_TOLD)
         .map(|one| {
-            let (action, product) = (one.action, &one.product);
+            let (action, product) = (one.action, gathered.names.label(&one.product));
             format!(
                 "{action} {product}: {}: {}",
                 one.error_code, one.error_message
@@ -222,7 +222,8 @@ fn edited(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Option<At
     let since = edited.values().min().copied()?;
     let count = output::count(edited.len() + known.link_state.edited_beyond, "product");
     let mut message = vec![format!("Somebody else has changed {count}.")];
-    message.extend(edited.keys().take(MOST_TOLD).map(ToString::to_string));
+    let told = edited.keys().take(MOST_TOLD);
+    message.extend(told.map(|product| gathered.names.label(product)));
     let drift = Hint::Drift(Place::link(&link.member, &lane.experience));
     Some(Attention {
         message,

@@ -8,6 +8,7 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Quarantined};
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LettersLeft, RunRecord, Suspensions};
 
 use crate::client::holds::Known;
@@ -35,6 +36,8 @@ pub(crate) struct Gathered {
     pub(crate) stale_after_hours: u32,
     pub(crate) management: BTreeMap<ExperienceId, ManagementLists>,
     pub(crate) links: Vec<LinkStandings>,
+    /// The names of the products in it.
+    pub(crate) names: Names,
     /// What `*` leaves out.
     pub(crate) left_out: Vec<LeftOutLink>,
     pub(crate) letters: BTreeMap<MemberName, Letters>,

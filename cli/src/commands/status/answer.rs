@@ -7,6 +7,7 @@ use pmp_sync_domain::lane::{
     Block, LaneState, MemberMode, OpenChange, OtherInstallation, Phase, Suspension,
 };
 use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LaneEntry, LinkRecord, RunRecord, Suspensions};
 use pmp_sync_domain::schema::Time;
 use schemars::JsonSchema;
@@ -39,6 +40,8 @@ pub(crate) enum StatusAnswer<'a> {
         run: &'a RunRecord,
         /// The record of each link.
         links: &'a [LinkRecord],
+        /// The names of the products in this answer, by id. A product whose name is not known is left out.
+        names: Names,
     },
 }
 

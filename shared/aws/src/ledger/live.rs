@@ -21,6 +21,13 @@ const ASKINGS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Ledger {
+    /// Reads every stored listing, for who looks for a product by its name.
+    pub async fn listings(&self) -> Result<Found<LiveRecord>> {
+        // Ids are visible ASCII.
+        let items = self.between(LIVE, "!", "~").await?;
+        Ok(from_items("Query", items))
+    }
+
     pub(super) async fn live_of(
         &self,
         products: &BTreeSet<ProductId>,
@@ -81,7 +88,7 @@ impl Ledger {
     }
 
     pub(super) async fn store_live(&self, record: &LiveRecord) -> Result<()> {
-        let expires_at = Some(record.forgotten_at().as_second());
+        let expires_at = Some(record.expires_at().as_second());
         self.put(LIVE, record.product.as_str(), record, expires_at)
             .await
     }

@@ -99,6 +99,17 @@ impl Ledger {
         self.runs(most, following).await
     }
 
+    /// Reads up to `most` runs whose ids begin with these characters, the newest first.
+    pub async fn runs_beginning(&self, with: &str, most: u16) -> Result<Found<RunRecord>> {
+        let beginning = |query: QueryFluentBuilder| {
+            query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :beginning)")
+                .expression_attribute_values(":beginning", text(with))
+                .scan_index_forward(false)
+        };
+        self.runs(most, beginning).await
+    }
+
     /// Writes the suspensions, on condition that they are unchanged since they were read.
     pub async fn put_suspensions(&self, suspensions: &Suspensions) -> Result<()> {
         let next = Suspensions {

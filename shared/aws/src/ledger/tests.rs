@@ -23,6 +23,7 @@ const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
+const LIVE_NAMED: &str = include_str!("../../fixtures/live-1-named.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product-1.json");
@@ -103,6 +104,9 @@ fn what_is_known_of_a_request_is_kept() {
 #[test]
 fn what_is_known_of_a_product_is_kept() {
     kept::<LiveRecord>(LIVE);
+    kept::<LiveRecord>(LIVE_NAMED);
+    let before: LiveRecord = serde_json::from_str(LIVE).unwrap();
+    assert_eq!((before.details, before.failed_at), (None, None));
 }
 
 #[test]

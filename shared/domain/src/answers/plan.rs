@@ -147,6 +147,16 @@ pub struct Preview {
     pub links: Vec<PreviewLink>,
 }
 
+impl PreviewLink {
+    /// The products that it mentions.
+    pub fn products(&self) -> impl Iterator<Item = &ProductId> {
+        let planned = self.allow.iter().chain(&self.deny);
+        let left_alone = self.left_alone.iter().map(|left| &left.product);
+        let others = self.edited.iter().chain(&self.contradictory);
+        planned.chain(left_alone).chain(others)
+    }
+}
+
 /// What a run would now do to one member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

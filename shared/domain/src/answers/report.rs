@@ -43,6 +43,13 @@ pub struct ManagementLists {
     pub fault: Option<FaultRecord>,
 }
 
+impl ManagementLists {
+    /// The products that it lists.
+    pub fn products(&self) -> impl Iterator<Item = &ProductId> {
+        self.allowed.iter().chain(&self.denied)
+    }
+}
+
 /// A product that differs from what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -93,6 +100,14 @@ pub struct LinkStandings {
     /// Why the link could not be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
+}
+
+impl LinkStandings {
+    /// The products that it mentions.
+    pub fn products(&self) -> impl Iterator<Item = &ProductId> {
+        let differing = self.differing.iter().map(|differing| &differing.product);
+        differing.chain(&self.denied_besides)
+    }
 }
 
 /// One part of the report.

@@ -1,19 +1,23 @@
 //! The details of notices, from what was observed of a link.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::approval::Hold;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::hint::{Advice, Hint, Place};
+use crate::ids::ProductId;
 use crate::lane;
 use crate::lane::{Block, OtherInstallation};
+use crate::product::Names;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::time::elapsed;
 use crate::wire::events::{
     About, Blocked, Cause, Condition, Contested, EditedOutside, EditedProduct, Ended, EndedBy,
-    Held, MOST_LISTED, MemberStale, Quarantined, QuarantinedProduct, SyncCompleted,
+    Held, MOST_LISTED, MemberStale, Notice, Quarantined, QuarantinedProduct, SyncCompleted,
 };
 
 /// The reason code of a quarantine.
@@ -111,6 +115,8 @@ pub(super) fn quarantined(
 ) -> Quarantined {
     let product = |quarantined: &&lane::Quarantined| QuarantinedProduct {
         product: quarantined.product.clone(),
+        // They are added where the notice is put on the bus.
+        name: None,
         action: quarantined.action,
         run: quarantined.run,
         change_set: quarantined.change_set.clone(),
@@ -118,16 +124,7 @@ pub(super) fn quarantined(
         error_message: quarantined.error_message.chars().take(MOST_WORDS).collect(),
     };
     let products: Vec<_> = quarantined.iter().take(MOST_LISTED).map(product).collect();
-    let first = products.first().map_or_else(String::new, |first| {
-        format!(
-            "; the first is {} {}: {}: {}",
-            first.action, first.product, first.error_code, first.error_message
-        )
-    });
-    let message = format!(
-        "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
-        about.link()
-    );
+    let message = quarantine_message(&about, (new, count), products.first());
     let what_to_do = Advice::by(
         "look at them",
         Hint::DeadLettersList(Place::member(&about.member)),
@@ -146,6 +143,99 @@ pub(super) fn quarantined(
         new,
         count,
         products,
+    }
+}
+
+/// A name behind the id of its product.
+fn in_brackets(name: Option<&String>) -> String {
+    name.map_or_else(String::new, |name| format!(" ({name})"))
+}
+
+fn edit_message(
+    about: &About,
+    (new, count): (usize, usize),
+    first: Option<&EditedProduct>,
+) -> String {
+    let first = first.map_or_else(String::new, |first| {
+        let how = if first.allowed {
+            "allowed"
+        } else {
+            "not allowed any more"
+        };
+        let name = in_brackets(first.name.as_ref());
+        format!("; the first is {}{name}, which is {how}", first.product)
+    });
+    format!(
+        "Somebody else has changed {new} products of {}, {count} differ for that reason{first}.",
+        about.link()
+    )
+}
+
+fn quarantine_message(
+    about: &About,
+    (new, count): (usize, usize),
+    first: Option<&QuarantinedProduct>,
+) -> String {
+    let first = first.map_or_else(String::new, |first| {
+        let name = in_brackets(first.name.as_ref());
+        format!(
+            "; the first is {} {}{name}: {}: {}",
+            first.action, first.product, first.error_code, first.error_message
+        )
+    });
+    format!(
+        "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
+        about.link()
+    )
+}
+
+impl Notice {
+    /// The products that it is about.
+    pub fn products(&self) -> BTreeSet<ProductId> {
+        match self {
+            Self::Quarantined(detail) => {
+                let products = detail.products.iter();
+                products.map(|one| one.product.clone()).collect()
+            }
+            Self::EditedOutside(detail) => {
+                let products = detail.products.iter();
+                products.map(|one| one.product.clone()).collect()
+            }
+            Self::Held(_)
+            | Self::Blocked(_)
+            | Self::Contested(_)
+            | Self::MemberStale(_)
+            | Self::Recovered(_) => BTreeSet::new(),
+        }
+    }
+
+    /// The notice with the names of its products.
+    #[must_use]
+    pub fn named(mut self, names: &Names) -> Self {
+        let name = |product: &ProductId| names.of(product).map(ToOwned::to_owned);
+        match &mut self {
+            Self::Quarantined(detail) => {
+                for one in &mut detail.products {
+                    one.name = name(&one.product);
+                }
+                let counts = (detail.new, detail.count);
+                detail.about.message =
+                    quarantine_message(&detail.about, counts, detail.products.first());
+            }
+            Self::EditedOutside(detail) => {
+                for one in &mut detail.products {
+                    one.name = name(&one.product);
+                }
+                let counts = (detail.new, detail.count);
+                detail.about.message = edit_message(&detail.about, counts, detail.products.first());
+            }
+            Self::Held(_)
+            | Self::Blocked(_)
+            | Self::Contested(_)
+            | Self::MemberStale(_)
+            | Self::Recovered(_) => {}
+        }
+        self
     }
 }
 
@@ -169,18 +259,7 @@ pub(super) fn edited(
     since: Timestamp,
 ) -> EditedOutside {
     products.truncate(MOST_LISTED);
-    let first = products.first().map_or_else(String::new, |first| {
-        let how = if first.allowed {
-            "allowed"
-        } else {
-            "not allowed any more"
-        };
-        format!("; the first is {}, which is {how}", first.product)
-    });
-    let message = format!(
-        "Somebody else has changed {new} products of {}, {count} differ for that reason{first}.",
-        about.link()
-    );
+    let message = edit_message(&about, (new, count), products.first());
     let link = Place::link(&about.member, &about.experience);
     let what_to_do = Advice::by("see who it was", Hint::Drift(link.clone()))
         .or_by("see what becomes of it", Hint::Plan(link))

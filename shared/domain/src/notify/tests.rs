@@ -14,6 +14,7 @@ use crate::ids::{InstallationId, RunId};
 use crate::lane::{Block, BlockReason, Suspension};
 use crate::plan::Plan;
 use crate::policy::Action;
+use crate::product::Names;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
 use crate::wire::events::{
@@ -314,7 +315,13 @@ fn the_details_of_events_keep_their_form() {
     kept::<Held>(include_str!("../../fixtures/events/held-1.json"));
     kept::<Blocked>(include_str!("../../fixtures/events/blocked-1.json"));
     kept::<Quarantined>(include_str!("../../fixtures/events/quarantined-1.json"));
+    kept::<Quarantined>(include_str!(
+        "../../fixtures/events/quarantined-1-named.json"
+    ));
     kept::<EditedOutside>(include_str!("../../fixtures/events/edited-outside-1.json"));
+    kept::<EditedOutside>(include_str!(
+        "../../fixtures/events/edited-outside-1-named.json"
+    ));
     kept::<Contested>(include_str!("../../fixtures/events/contested-1.json"));
     kept::<MemberStale>(include_str!("../../fixtures/events/member-stale-1.json"));
     kept::<Recovered>(include_str!("../../fixtures/events/recovered-1.json"));

@@ -108,6 +108,14 @@ impl LinkRecord {
         }
     }
 
+    /// The products that the record mentions.
+    pub fn products(&self) -> impl Iterator<Item = &ProductId> {
+        let planned = self.allow.iter().chain(&self.deny);
+        let left_alone = self.left_alone.iter().map(|left| &left.product);
+        let others = self.edited.iter().chain(&self.contradictory);
+        planned.chain(left_alone).chain(others)
+    }
+
     /// The plan that the record shows, committed or held.
     pub fn shown(&self) -> Plan {
         Plan::new(

@@ -1,11 +1,13 @@
-//! Listings: what AWS Marketplace said of a product, and how long that counts.
+//! Listings: what AWS Marketplace said of a product, with its name, and how long that counts.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::find_product::KnownProduct;
 use crate::ids::ProductId;
+use crate::product::{Names, ProductDetails};
 use crate::time::later;
 
 /// After how long a live product is asked for again, in seconds.
@@ -17,6 +19,16 @@ pub const OTHERS_FOR: i64 = 6 * 3600;
 
 /// How long an answer counts if AWS Marketplace cannot be asked again, in seconds.
 pub const KEPT_FOR: i64 = 30 * 24 * 3600;
+
+/// How long the name of a product is kept after AWS Marketplace was last asked for it, in seconds. A
+/// product that has left AWS Marketplace is shown with its name for this long.
+pub const NAMED_FOR: i64 = 400 * 24 * 3600;
+
+/// After how long a product is asked for again whose name could not be had, in seconds.
+pub const NAMELESS_FOR: i64 = 7 * 24 * 3600;
+
+/// After how long a product is asked for again for its name alone, if the service failed, in seconds.
+pub const RETRIED_AFTER: i64 = 6 * 3600;
 
 /// What AWS Marketplace says of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +56,12 @@ pub struct LiveRecord {
     pub asked_at: Timestamp,
     /// When it may be asked for again.
     pub until: Timestamp,
+    /// Its words. They stay when a later answer has none. None if no answer had any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<ProductDetails>,
+    /// When it was asked for its name alone and the service failed, if no answer came since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
 }
 
 impl LiveRecord {
@@ -59,6 +77,83 @@ impl LiveRecord {
             listing,
             asked_at: now,
             until: later(now, seconds),
+            details: None,
+            failed_at: None,
+        }
+    }
+
+    /// The answer of AWS Marketplace at `now`: the words of a live product, or none. The words of the
+    /// earlier record stay if there are no new ones.
+    pub fn answered(
+        product: ProductId,
+        answer: Option<ProductDetails>,
+        before: Option<&Self>,
+        now: Timestamp,
+    ) -> Self {
+        let listing = match answer {
+            Some(_) => Listing::Live,
+            None => Listing::NotLive,
+        };
+        Self::new(product, listing, now).with_details(answer, before)
+    }
+
+    /// AWS Marketplace refused at `now` to answer for this id.
+    pub fn refused(product: ProductId, before: Option<&Self>, now: Timestamp) -> Self {
+        Self::new(product, Listing::Refused, now).with_details(None, before)
+    }
+
+    /// The service failed at `now` when it was asked for the name alone. The answer before counts as
+    /// before. Without one the product is as unknown as it was, and due.
+    pub fn failed(product: ProductId, before: Option<&Self>, now: Timestamp) -> Self {
+        let unknown = || Self {
+            until: now,
+            ..Self::new(product, Listing::Refused, now)
+        };
+        Self {
+            failed_at: Some(now),
+            ..before.cloned().unwrap_or_else(unknown)
+        }
+    }
+
+    fn with_details(mut self, details: Option<ProductDetails>, before: Option<&Self>) -> Self {
+        let kept = || before.and_then(|before| before.details.clone());
+        self.details = details.or_else(kept);
+        self
+    }
+
+    /// The product's name. None if it is not known.
+    pub fn name(&self) -> Option<&str> {
+        let name = self.details.as_ref().map(|details| details.name.as_str());
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// The product, as it can be found by its name.
+    pub fn known(&self) -> KnownProduct {
+        KnownProduct::new(self.product.clone(), self.details.as_ref())
+    }
+
+    /// When the item may be removed: its answer no longer counts, and its name is too old to be shown.
+    pub fn expires_at(&self) -> Timestamp {
+        match self.details {
+            Some(_) => later(self.asked_at, NAMED_FOR),
+            None => self.forgotten_at(),
+        }
+    }
+
+    /// True if the product is to be asked for, for the sake of its name.
+    pub fn is_name_due(&self, now: Timestamp) -> bool {
+        if self
+            .failed_at
+            .is_some_and(|failed| now < later(failed, RETRIED_AFTER))
+        {
+            return false;
+        }
+        match (self.listing, &self.details) {
+            // A record of before names were kept, or of a service that failed.
+            (Listing::Live, None) => true,
+            (Listing::Refused, None) if self.failed_at.is_some() => true,
+            (Listing::Live, Some(_)) => now >= self.until,
+            (Listing::NotLive | Listing::Refused, _) => now >= later(self.asked_at, NAMELESS_FOR),
         }
     }
 
@@ -81,3 +176,11 @@ impl LiveRecord {
 
 /// Answers by product.
 pub type Answers = BTreeMap<ProductId, LiveRecord>;
+
+/// The names that records have.
+pub fn names_of<'a>(records: impl IntoIterator<Item = &'a LiveRecord>) -> Names {
+    let named = records.into_iter();
+    let named =
+        named.filter_map(|record| Some((record.product.clone(), record.name()?.to_owned())));
+    named.collect()
+}

@@ -114,6 +114,9 @@ pub struct Blocked {
 pub struct QuarantinedProduct {
     /// Its id in AWS Marketplace.
     pub product: ProductId,
+    /// Its name, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Allow or deny.
     pub action: Action,
     /// The run that claimed it.
@@ -172,6 +175,9 @@ pub struct Contested {
 pub struct EditedProduct {
     /// Its id in AWS Marketplace.
     pub product: ProductId,
+    /// Its name, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// True if the member allows it now, false if it does not any more.
     pub allowed: bool,
     /// When a run first saw it.

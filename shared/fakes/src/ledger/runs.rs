@@ -261,7 +261,10 @@ impl WriteRuns for World {
         let key = record.product.clone();
         self.ledger(|ledger| {
             ledger.check("PutItem", &ItemKey::Live(key.clone()))?;
-            ledger.live.insert(key, record.clone());
+            let before = ledger.live.insert(key, record.clone());
+            if let Some(watched) = &mut ledger.watched_listings {
+                watched.push((before, record.clone()));
+            }
             Ok(())
         })?;
         effect.answer(())

@@ -111,6 +111,7 @@ impl Simulator {
             }
         }
         self.see_link_states()?;
+        self.see_listings()?;
         let written = self
             .world
             .ledger(|ledger| ledger.watched.as_mut().map(std::mem::take));

@@ -442,6 +442,7 @@ impl Simulator {
             });
         }
         self.everything_is_reported(&blocked)?;
+        self.names_are_known(&config)?;
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
                 let left = self.left_to_do(link, &lane);

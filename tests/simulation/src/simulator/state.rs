@@ -97,6 +97,7 @@ impl Simulator {
             ledger.configs.push(scene.config());
             ledger.watched = Some(Vec::new());
             ledger.watched_link_states = Some(Vec::new());
+            ledger.watched_listings = Some(Vec::new());
         });
         let mut invariants = Invariants::default();
         let mut guards = Guards::default();

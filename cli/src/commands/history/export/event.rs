@@ -6,6 +6,7 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, SetOutcome};
 use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
@@ -29,8 +30,44 @@ pub(crate) struct Event<'a> {
     pub(super) lane: Option<String>,
     /// The member. Null if the event is not about one.
     pub(super) member: Option<&'a MemberName>,
+    /// The names of the products in the event, by id. A product whose name is not known is left out.
+    pub(super) names: Names,
     #[serde(flatten)]
     pub(super) what: What<'a>,
+}
+
+impl What<'_> {
+    /// The products that it mentions.
+    pub(super) fn products(&self) -> Vec<&ProductId> {
+        match self {
+            Self::Planned {
+                allow,
+                deny,
+                left_alone,
+                contradictory,
+                ..
+            } => {
+                let left_alone = left_alone.iter().map(|left| &left.product);
+                let planned = allow.iter().chain(*deny);
+                planned.chain(*contradictory).chain(left_alone).collect()
+            }
+            Self::ChangeSet { allow, deny, .. } => allow.iter().chain(*deny).collect(),
+            Self::DeadLetter { letter } => letter.product.iter().collect(),
+            Self::Requested { .. }
+            | Self::Approved(_)
+            | Self::Rejected(_)
+            | Self::RestorePlanned(_)
+            | Self::NothingToRestore(_)
+            | Self::Refused(_)
+            | Self::Held { .. }
+            | Self::Committed(_)
+            | Self::Underway(_)
+            | Self::Suspended(_)
+            | Self::Removed
+            | Self::Failed { .. }
+            | Self::Ended { .. } => Vec::new(),
+        }
+    }
 }
 
 /// What happened.

@@ -140,6 +140,34 @@ fn only_what_is_newly_quarantined_is_told() {
 }
 
 #[test]
+fn the_names_of_quarantined_products_are_told_where_they_are_known() {
+    let mut world = World::new();
+    world.quarantined = vec![quarantined(1, 1), quarantined(2, 1)];
+    world.look();
+    let plain = world.last();
+    assert_eq!(plain.products().len(), 2);
+    assert_eq!(&plain.clone().named(&Names::default()), plain);
+    let product = plain.products().into_iter().next().unwrap();
+    let names: Names = [(product, "Example Database".to_owned())]
+        .into_iter()
+        .collect();
+    let Notice::Quarantined(told) = plain.clone().named(&names) else {
+        panic!()
+    };
+    let name = |place: usize| told.products[place].name.as_deref();
+    assert_eq!((name(0), name(1)), (Some("Example Database"), None));
+    assert!(
+        told.about
+            .message
+            .contains("prod-00001 (Example Database): "),
+        "{}",
+        told.about.message
+    );
+    let again = Notice::Quarantined(told.clone()).named(&names);
+    assert_eq!(again, Notice::Quarantined(told), "the same each time");
+}
+
+#[test]
 fn a_replay_that_fails_again_is_told_again_and_one_at_work_is_no_recovery() {
     let mut world = World::new();
     world.quarantined = vec![quarantined(1, 1)];
@@ -301,6 +329,20 @@ fn outside_edits_are_announced_once_each_and_end_when_nothing_differs_and_nothin
             .what_to_do
             .contains("pmp-sync drift --member emea"),
         "{told:?}"
+    );
+    let names: Names = [(p("prod-a"), "Example Database".to_owned())]
+        .into_iter()
+        .collect();
+    let Notice::EditedOutside(named) = world.last().clone().named(&names) else {
+        panic!()
+    };
+    assert_eq!(named.products[0].name.as_deref(), Some("Example Database"));
+    assert!(
+        named
+            .about
+            .message
+            .contains("prod-a (Example Database), which"),
+        "{named:?}"
     );
     assert_eq!(world.look(), NOTHING);
     world.edited.insert(p("prod-b"), at(60));

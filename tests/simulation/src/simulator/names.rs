@@ -1,0 +1,93 @@
+//! The names of products: they stay once they are known, they are looked up for every listed product, and they change nothing
+//! and delay nothing else.
+
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::records::{Listing, LiveRecord};
+
+use super::invariants::{Violation, broken};
+use super::state::Simulator;
+
+/// The most products that are looked up while a message waits: the inbox is looked at again after so many.
+const MOST_IN_A_ROW: u32 = 5;
+
+impl Simulator {
+    /// Looks at every listing that was written.
+    pub(super) fn see_listings(&mut self) -> Result<(), Violation> {
+        let written = self
+            .world
+            .ledger(|ledger| ledger.watched_listings.as_mut().map(std::mem::take));
+        for (before, record) in written.into_iter().flatten() {
+            keeps_the_name(before.as_ref(), &record)?;
+            keeps_the_answer(before.as_ref(), &record)?;
+            self.stats.add("listings written");
+        }
+        let most = self.world.most_idle_look_ups();
+        if most > MOST_IN_A_ROW {
+            return broken("names-give-way", || {
+                format!("{most} names were looked up in a row while a message waited")
+            });
+        }
+        Ok(())
+    }
+
+    /// After an undisturbed scheduled run: each product of a management experience that can be read was asked for.
+    pub(super) fn names_are_known(&self, config: &Config) -> Result<(), Violation> {
+        let experiences: BTreeSet<_> = config
+            .links
+            .iter()
+            .map(|link| &link.management_experience)
+            .collect();
+        for id in experiences {
+            let listed = self.world.experiences(|all| {
+                let experience = all.experience(id);
+                let is_read = experience.is_some_and(|of| of.policy.is_some() && of.is_live());
+                is_read.then(|| all.policy(id))
+            });
+            let Some(listed) = listed else { continue };
+            let asked = self.world.ledger(|ledger| ledger.live.clone());
+            for (product, _) in listed.iter() {
+                if !asked.contains_key(product) {
+                    return broken("named", || {
+                        format!("nobody has asked for the name of {product}, which {id} lists")
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name stays when a later answer has none.
+fn keeps_the_name(before: Option<&LiveRecord>, record: &LiveRecord) -> Result<(), Violation> {
+    let known = before.and_then(LiveRecord::name);
+    if known.is_some() && record.name().is_none() {
+        return broken("named", || {
+            format!("the name of {} is forgotten: {known:?}", record.product)
+        });
+    }
+    Ok(())
+}
+
+/// A look-up of a name that failed leaves the answer that counts, or none.
+fn keeps_the_answer(before: Option<&LiveRecord>, record: &LiveRecord) -> Result<(), Violation> {
+    let failed = record.failed_at.is_some()
+        && record.failed_at != before.and_then(|before| before.failed_at);
+    if !failed {
+        return Ok(());
+    }
+    let stays = match before {
+        Some(before) => {
+            let answer = |of: &LiveRecord| (of.listing, of.asked_at, of.until);
+            answer(before) == answer(record)
+        }
+        None => record.listing == Listing::Refused && record.until <= record.asked_at,
+    };
+    if stays {
+        return Ok(());
+    }
+    broken("named", || {
+        format!("a failed look-up of a name changed {before:?} to {record:?}")
+    })
+}

@@ -2,6 +2,7 @@
 //! found by what an operator types.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
@@ -224,17 +225,14 @@ fn nothing(text: &str, open: &[&KnownRequest]) -> Failure {
 }
 
 fn listed(requests: &[&KnownRequest]) -> String {
-    let mut lines: String = requests
-        .iter()
-        .take(MOST_LISTED)
-        .map(|known| format!("\n  {}: {}", known.name(), known.request.product_words()))
-        .collect();
-    if let Some(more) = requests
-        .len()
-        .checked_sub(MOST_LISTED)
-        .filter(|more| *more > 0)
-    {
-        lines.push_str(&format!("\n  and {more} more"));
+    let mut lines = String::new();
+    for known in requests.iter().take(MOST_LISTED) {
+        let product = known.request.product_words();
+        let _ = write!(lines, "\n  {}: {product}", known.name());
+    }
+    let more = requests.len().saturating_sub(MOST_LISTED);
+    if more > 0 {
+        let _ = write!(lines, "\n  and {more} more");
     }
     lines
 }

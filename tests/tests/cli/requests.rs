@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::setup::{Local, control, look};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A user of a member requests a product.
 fn request(local: &Local, member: &str, fields: &Value) {

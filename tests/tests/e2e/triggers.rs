@@ -32,7 +32,7 @@ async fn change(account: &str, experience: &str, kind: &str, product: &str) {
 }
 
 /// The schedule of these installations is an hour away.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn an_edit_by_hand_in_a_member_is_changed_back_within_a_minute() {

@@ -9,6 +9,8 @@
 
 mod fakes;
 
+use std::fmt::Write as _;
+
 use futures::executor::block_on;
 use pmp_sync_domain::answers::plan::{Overlay, PlanRequest, Preview, PreviewDecision, PreviewLink};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ProductId};
@@ -41,7 +43,8 @@ fn setting(listed: usize) -> (World, Producer) {
             all.add(&account, &experience(&format!("of-{name}")), lists());
         });
         world.open_member(&account, "external-1");
-        config += &format!(
+        let _ = write!(
+            config,
             "[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"external-1\"\n\
              [[link]]\nmanagement_experience = \"exp-{name}\"\nmember = \"{name}\"\nmember_experience = \"exp-of-{name}\"\nmode = \"mirror\"\n"
         );
@@ -93,7 +96,11 @@ fn guards_judge_the_overlaid_list() {
     // Everything is denied: the list would be empty, and half of it removed.
     let link = only(ask(&producer, Vec::new(), products("a", 20)));
     assert_eq!(link.decision, PreviewDecision::Held);
-    let codes: Vec<_> = link.held_for.iter().map(|reason| reason.code()).collect();
+    let codes: Vec<_> = link
+        .held_for
+        .iter()
+        .map(pmp_sync_domain::guard::HoldReason::code)
+        .collect();
     assert!(codes.len() >= 2, "{codes:?}");
     // A list that is empty now is not, once something is allowed.
     let (_, producer) = setting(0);

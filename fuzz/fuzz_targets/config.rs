@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::config::{Config, InvalidConfig, Problem};
-use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::{Link, Target};
 
 fuzz_target!(|data: &[u8]| {
@@ -104,11 +104,10 @@ fn write(config: &Config) -> String {
     }
     for link in &config.links {
         text.push_str("[[link]]\n");
-        line(
-            &mut text,
-            "management_experience",
-            link.management_experience.as_str(),
-        );
+        let sources: Vec<_> = link.sources.iter().map(ExperienceId::as_str).collect();
+        let sources = toml::Value::from(sources);
+        writeln!(text, "management_experiences = {sources}").expect("a text takes any text");
+        line(&mut text, "conflict", link.conflict.as_str());
         line(&mut text, "member", link.member.name.as_str());
         line(&mut text, "member_experience", &link.target.to_string());
         line(&mut text, "mode", &link.policy.mode.to_string());

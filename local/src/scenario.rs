@@ -262,7 +262,23 @@ pub fn link(
     member_experience: &str,
     more: &str,
 ) -> String {
+    let follows = format!("management_experience = \"{management_experience}\"");
+    link_that(&follows, member, member_experience, more)
+}
+
+/// The same of one that follows several management experiences.
+pub fn link_to_several(
+    management_experiences: &[&str],
+    member: &str,
+    member_experience: &str,
+    more: &str,
+) -> String {
+    let follows = format!("management_experiences = {management_experiences:?}");
+    link_that(&follows, member, member_experience, more)
+}
+
+fn link_that(follows: &str, member: &str, member_experience: &str, more: &str) -> String {
     format!(
-        "\n[[link]]\nmanagement_experience = \"{management_experience}\"\nmember = \"{member}\"\nmember_experience = \"{member_experience}\"\n{more}\n"
+        "\n[[link]]\n{follows}\nmember = \"{member}\"\nmember_experience = \"{member_experience}\"\n{more}\n"
     )
 }

@@ -2,6 +2,7 @@
 //! experiences.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::config::Config;
@@ -12,7 +13,8 @@ use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::{Link, Member, Target};
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Members, ReadCatalog, ReadRuns};
-use pmp_sync_domain::reconcile::DesiredState;
+use pmp_sync_domain::reconcile::{DesiredState, SourceState};
+use pmp_sync_domain::sources::{Conflict, Sources};
 use pmp_sync_domain::wire::Scope;
 
 use crate::claims::Claims;
@@ -24,34 +26,69 @@ use crate::targets::Targets;
 /// second for each account (Catalog API quotas).
 pub(crate) const READS_AT_ONCE: usize = 4;
 
-/// The desired state of a management experience, or why nothing can be planned from it.
-pub(crate) type Desired = Result<DesiredState, LinkError>;
-/// Desired states by management experience.
-pub(crate) type DesiredStates = BTreeMap<ExperienceId, Desired>;
+/// A management experience as it was read, or why nothing can be planned from it.
+pub(crate) type ReadSource = Result<SourceState, LinkError>;
 
-/// Reads the management experience of each link once.
+/// What the links of a run want.
+#[derive(Default)]
+pub(crate) struct DesiredStates {
+    /// The management experiences, each read once.
+    pub(crate) sources: BTreeMap<ExperienceId, ReadSource>,
+    /// The desired states, one for all links that follow the same management experiences.
+    unions: BTreeMap<(Sources, Conflict), DesiredState>,
+}
+
+impl DesiredStates {
+    /// The conditions of a management experience for the links that follow it.
+    pub(crate) fn conditions(&self, id: &ExperienceId, source: &SourceState) -> Vec<HoldReason> {
+        let mut unions = self.unions.iter();
+        let alone = unions.find(|((of, _), _)| !of.are_several() && of.first() == id);
+        alone.map_or_else(
+            || source.conditions_among_others(),
+            |(_, desired)| desired.conditions.clone(),
+        )
+    }
+}
+
+/// Reads the management experiences of the links, each once.
 pub(crate) async fn read_management<C: ReadCatalog>(
     catalog: &C,
     links: impl IntoIterator<Item = &Link>,
 ) -> DesiredStates {
     let links = links.into_iter();
-    let experiences: BTreeSet<_> = links
-        .map(|link| link.management_experience.clone())
+    let wanted: BTreeSet<_> = links
+        .map(|link| (link.sources.clone(), link.conflict))
         .collect();
-    stream::iter(experiences)
+    let experiences: BTreeSet<_> = wanted
+        .iter()
+        .flat_map(|(sources, _)| sources.iter().cloned())
+        .collect();
+    let sources: BTreeMap<_, _> = stream::iter(experiences)
         .map(|id| async move {
-            let desired = read_desired(catalog, &id).await;
-            if let Err(error) = &desired {
+            let source = read_source(catalog, &id).await;
+            if let Err(error) = &source {
                 tracing::error!(management_experience = %id, code = error.code(), %error, "nothing is planned from the management experience");
             }
-            (id, desired)
+            (id, source)
         })
         .buffer_unordered(READS_AT_ONCE)
         .collect()
-        .await
+        .await;
+    let unions = wanted.into_iter().filter_map(|(of, conflict)| {
+        let source = |id| Some((id, sources.get(id)?.as_ref().ok()?));
+        // Nothing is planned from a part: what an unreadable one allows would be denied.
+        let read = of.iter().map(source).collect::<Option<Vec<_>>>()?;
+        let desired = DesiredState::of_sources(read, conflict);
+        Some(((of, conflict), desired))
+    });
+    DesiredStates {
+        unions: unions.collect(),
+        sources,
+    }
 }
 
-/// The desired state of a link.
+/// The desired state of a link. If several of its management experiences cannot be read, the error is
+/// one that somebody has to act on, rather than one that may pass.
 #[expect(
     clippy::result_large_err,
     reason = "every caller goes on with an error of this type"
@@ -60,18 +97,24 @@ pub(crate) fn desired_for<'d>(
     link: &Link,
     desired: &'d DesiredStates,
 ) -> Result<&'d DesiredState, LinkError> {
-    match desired.get(&link.management_experience) {
-        Some(desired) => desired.as_ref().map_err(Clone::clone),
-        None => Err(LinkError::ManagementNotFound(
-            link.management_experience.clone(),
-        )),
+    let of = (link.sources.clone(), link.conflict);
+    if let Some(desired) = desired.unions.get(&of) {
+        return Ok(desired);
     }
+    let errors = || {
+        let sources = link.sources.iter();
+        let read = sources.filter_map(|id| desired.sources.get(id));
+        read.filter_map(|source| source.as_ref().err())
+    };
+    let error = errors().find(|error| error.is_guarded());
+    let error = error.or_else(|| errors().next()).cloned();
+    let unknown = || LinkError::ManagementNotFound(link.sources.first().clone());
+    Err(error.unwrap_or_else(unknown))
 }
 
-/// Reads a desired state with its conditions. An experience that is empty, disabled, archived or
-/// without a policy is most likely a mistake, and would deny everything. Its lists are planned, and
-/// held.
-async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired {
+/// Reads a management experience with its conditions. One that is empty, disabled, archived or without
+/// a policy is most likely a mistake, and would deny everything. Its lists are planned, and held.
+async fn read_source<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> ReadSource {
     let unreadable = |error: ServiceError| match error.kind {
         Kind::NotFound => LinkError::ManagementNotFound(id.clone()),
         _ => LinkError::ManagementUnreadable(id.clone(), error),
@@ -79,14 +122,17 @@ async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired
     let experience = catalog.experience(id).await.map_err(unreadable)?;
     let mut conditions = Vec::new();
     if experience.archived {
-        conditions.push(HoldReason::ManagementArchived);
+        conditions.push(HoldReason::ManagementArchived { experience: None });
     } else {
         let status = match &experience.status {
             Status::Enabled => None,
             Status::Disabled => Some("Disabled".to_owned()),
             Status::Other(status) => Some(status.clone()),
         };
-        conditions.extend(status.map(|status| HoldReason::ManagementDisabled { status }));
+        conditions.extend(status.map(|status| HoldReason::ManagementDisabled {
+            status,
+            experience: None,
+        }));
     }
     let policy = match &experience.policy {
         Some(policy) => catalog
@@ -96,11 +142,12 @@ async fn read_desired<C: ReadCatalog>(catalog: &C, id: &ExperienceId) -> Desired
         None => PolicySnapshot::default(),
     };
     if experience.policy.is_none() {
-        conditions.push(HoldReason::ManagementNoPolicy);
-    } else if policy.allowed_count() == 0 {
-        conditions.push(HoldReason::ManagementEmpty);
+        conditions.push(HoldReason::ManagementNoPolicy { experience: None });
     }
-    Ok(DesiredState { policy, conditions })
+    Ok(SourceState {
+        policy: Arc::new(policy),
+        conditions,
+    })
 }
 
 /// Connects to a member's account.

@@ -211,10 +211,7 @@ where
         remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await?;
         return Ok(None);
     };
-    let desired = DesiredState {
-        policy,
-        conditions: Vec::new(),
-    };
+    let desired = DesiredState::alone(policy);
     // What a replay releases was not shown, and would end the rollback.
     let none = BTreeSet::new();
     let goal = Goal {

@@ -81,5 +81,5 @@ fn followed(setup: &Setup, member: &Member, request: &ProductRequest) -> Option<
         experience: request.experience.clone(),
     };
     let link = setup.link_of(&lane)?;
-    Some(link.management_experience.clone())
+    Some(link.sources.last().clone())
 }

@@ -291,7 +291,7 @@ mod tests {
         Hold {
             run,
             plan_hash: Plan::new(std::collections::BTreeSet::new(), deny).hash(),
-            reasons: vec![HoldReason::ManagementEmpty],
+            reasons: vec![HoldReason::ManagementEmpty { experience: None }],
             allow: 0,
             deny: products.len(),
             removals: products.len(),

@@ -252,7 +252,7 @@ fn follows(config: &Config, request: &ProductRequest) -> Option<ExperienceId> {
     let link = links()
         .find(is_named)
         .or_else(|| links().find(is_covered))?;
-    Some(link.management_experience.clone())
+    Some(link.sources.last().clone())
 }
 
 /// The accounts in whose consoles requests are answered.

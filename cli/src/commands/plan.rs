@@ -8,6 +8,7 @@ use pmp_sync_domain::answers::plan::{
 };
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
+use pmp_sync_domain::sources::{Conflict, Origin};
 use pmp_sync_domain::wire::{PLAN_REQUESTED, Scope};
 
 use crate::client::context::Context;
@@ -152,6 +153,10 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                 "{name}: allowed and denied at once in the management experience, so denied: {list}"
             ));
         }
+        for origin in &link.conflicts {
+            let label = |product: &ProductId| names.label(product).to_string();
+            output::note(&conflict(&name, link.conflict, origin, label));
+        }
         if let Some(told) = output::invalid(&name, &link.invalid) {
             output::note(&told);
         }
@@ -168,19 +173,24 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
             ));
         }
         if products {
+            let listed_by = listed_by(&link.origins);
+            let from = |product| listed_by.get(product).map_or("", String::as_str);
             for product in &link.allow {
-                output::line(&format!("{name} allow {}", names.label(product)))?;
+                let name_of = names.label(product);
+                output::line(&format!("{name} allow {name_of}{}", from(product)))?;
             }
             for product in &link.deny {
-                output::line(&format!("{name} deny {}", names.label(product)))?;
+                let name_of = names.label(product);
+                output::line(&format!("{name} deny {name_of}{}", from(product)))?;
             }
             for left in &link.left_alone {
                 output::line(&format!(
-                    "{name} leave {} ({} is wanted, it is {}: {})",
+                    "{name} leave {} ({} is wanted, it is {}: {}){}",
                     names.label(&left.product),
                     left.wanted,
                     left.standing,
-                    left.reason
+                    left.reason,
+                    from(&left.product)
                 ))?;
             }
             for product in &link.edited {
@@ -189,6 +199,37 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Products on which management experiences of a link do not agree, and what applies.
+fn conflict(
+    name: &str,
+    rule: Conflict,
+    origin: &Origin,
+    label: impl Fn(&ProductId) -> String,
+) -> String {
+    let products: Vec<_> = origin.products.iter().map(label).collect();
+    format!(
+        "{name}: {}, so {}: {}",
+        origin.words(),
+        rule.outcome(),
+        products.join(", ")
+    )
+}
+
+/// The management experiences that list a product, as they follow it in a line.
+fn listed_by(origins: &[Origin]) -> BTreeMap<&ProductId, String> {
+    let mut all = BTreeMap::new();
+    for origin in origins {
+        let words = format!(" ({})", origin.words());
+        all.extend(
+            origin
+                .products
+                .iter()
+                .map(|product| (product, words.clone())),
+        );
+    }
+    all
 }
 
 fn experience(link: &PreviewLink) -> String {

@@ -64,7 +64,7 @@ impl Table {
             schema: 1,
             lane: lane.clone(),
             member: member.parse().unwrap(),
-            management_experience: "exp-4s8kd0qmw1x2y".parse().unwrap(),
+            sources: "exp-4s8kd0qmw1x2y".parse().unwrap(),
             mode: Mode::Mirror,
             run: run(1),
         };
@@ -259,7 +259,7 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         member: "emea".parse().unwrap(),
         account: "222222222222".parse().unwrap(),
         lane: Some(lane()),
-        management_experience: "exp-4s8kd0qmw1x2y".parse().unwrap(),
+        sources: "exp-4s8kd0qmw1x2y".parse().unwrap(),
         mode: Mode::Mirror,
         status,
         plan_hash: Some(plan.hash()),

@@ -142,3 +142,32 @@ fn the_exit_code_of_a_plan_is_that_of_the_worst_link() {
         assert_eq!(answer.json(), unnamed(&plan));
     }
 }
+
+#[test]
+fn a_plan_names_who_lists_each_product_and_where_they_disagree() {
+    let home = Home::new();
+    let mut plan = preview(&["commit"]);
+    let link = &mut plan["links"][0];
+    link["management_experiences"] = json!(["exp-4s8kd0qmw1x2y", "exp-emea"]);
+    link["allow"] = json!(["prod-new"]);
+    link["origins"] = json!([
+        { "allowed_by": ["exp-4s8kd0qmw1x2y"], "denied_by": ["exp-emea"], "products": ["prod-gone"] },
+        { "allowed_by": ["exp-emea"], "products": ["prod-new"] },
+    ]);
+    link["conflicts"] = json!([link["origins"][0]]);
+    let aws = FakeAws::start("schema = 1\n", &plan, Duration::ZERO);
+    let answer = aws.run(&home, &["plan", "--products"]).ended_with(2);
+    let conflict = "allowed by exp-4s8kd0qmw1x2y and denied by exp-emea";
+    for line in [
+        format!("emea {EXPERIENCE} allow prod-new (allowed by exp-emea)"),
+        format!("emea {EXPERIENCE} deny prod-gone ({conflict})"),
+    ] {
+        assert!(answer.stdout.lines().any(|of| of == line), "{answer:?}");
+    }
+    let note = format!("emea {EXPERIENCE}: {conflict}, so denied: prod-gone");
+    assert!(answer.stderr.contains(&note), "{answer:?}");
+    assert_eq!(
+        aws.run(&home, &["plan", "--json"]).ended_with(2).json(),
+        plan
+    );
+}

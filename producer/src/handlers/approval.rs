@@ -423,9 +423,7 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> 
     } else {
         next.hold = None;
         next.restored = None;
-        let conditions = goal.desired.conditions.iter();
-        next.accepted
-            .extend(conditions.filter_map(HoldReason::guard));
+        next.accept(&goal.desired.conditions);
         next.management_allowed = Some(goal.desired.policy.allowed_count());
     }
     next.grant = Some(grant);
@@ -522,10 +520,7 @@ async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
         );
         Rejected::Refused(why.into())
     })?;
-    Ok(DesiredState {
-        policy,
-        conditions: Vec::new(),
-    })
+    Ok(DesiredState::alone(policy))
 }
 
 /// The hold that the request names, and whether it is a rollback.

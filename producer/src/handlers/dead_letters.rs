@@ -75,7 +75,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
         DeadLetterAction::Replay => {
             read_management(&context.marketplace, &setup.config.links).await
         }
-        DeadLetterAction::Discard => DesiredStates::new(),
+        DeadLetterAction::Discard => DesiredStates::default(),
     };
     let listings = ListingLookup::new(context, deadline);
     let mut all_left = LettersLeft::default();

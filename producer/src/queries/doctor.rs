@@ -52,7 +52,13 @@ where
     let members: Vec<_> = members.filter(|member| of_member(member)).collect();
     let links = setup.config.links.iter();
     let links = links.filter(|link| of_member(&link.member));
-    let sources: BTreeSet<_> = links.map(|link| &link.management_experience).collect();
+    let sources: BTreeSet<_> = links.flat_map(|link| link.sources.iter()).collect();
+    let alone = setup
+        .config
+        .links
+        .iter()
+        .filter(|link| !link.sources.are_several());
+    let alone: BTreeSet<_> = alone.map(|link| link.sources.first()).collect();
     let catalog = &context.marketplace;
     let management = stream::iter(sources).map(|id| async move {
         let (experience, policy) = look_at(catalog, id).await;
@@ -73,6 +79,7 @@ where
     let management = management.into_iter().map(|(id, experience, policy)| {
         let policy = policy.map(|policy| PolicySeen::from(&policy));
         ManagementLook {
+            among_others: !alone.contains(&id),
             id,
             experience,
             policy,
@@ -223,7 +230,7 @@ fn blank(
     because: &str,
 ) -> LinkLook {
     LinkLook {
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         id,
         mode: link.policy.mode,
         experience,

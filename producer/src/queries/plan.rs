@@ -14,7 +14,8 @@ use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
-use pmp_sync_domain::reconcile::{Decision, Observation, decide_plan};
+use pmp_sync_domain::reconcile::{Decision, DesiredState, Observation, decide_plan};
+use pmp_sync_domain::sources::{Origin, conflicting, origins};
 use pmp_sync_domain::wire::Scope;
 
 use super::overlaid::Overlaid;
@@ -70,7 +71,7 @@ where
         lane: 0,
     });
     let is_concerned = |link: &&Link| {
-        overlay.is_none_or(|overlay| link.management_experience == overlay.management_experience)
+        overlay.is_none_or(|overlay| link.sources.contains(&overlay.management_experience))
     };
     let links = survey.links().into_iter().filter(is_concerned);
     let links = links.enumerate().skip(from.link);
@@ -150,13 +151,41 @@ where
                 Ok(seen) => {
                     let decision = decide_plan(&goal, &seen, None);
                     let edited = outside_edits(ledger, &seen, None).await;
-                    preview_of(link, experience.clone(), seen, &decision, &edited)
+                    let of_sources = sources_of(desired, &seen);
+                    let preview = preview_of(link, experience.clone(), seen, &decision, &edited);
+                    of_sources.added_to(preview)
                 }
                 Err(error) => failed(link, Some(experience.clone()), &error),
             },
         );
     }
     Ok(links)
+}
+
+/// The management experiences of a link that list its products.
+struct OfSources {
+    origins: Vec<Origin>,
+    conflicts: Vec<Origin>,
+}
+
+fn sources_of(desired: &DesiredState, seen: &Observation) -> OfSources {
+    let sources = desired.sources.as_slice();
+    let left = seen.report.left_alone.iter().map(|left| &left.product);
+    let listed = seen.plan.allow().iter().chain(seen.plan.deny()).chain(left);
+    OfSources {
+        origins: origins(sources, listed),
+        conflicts: origins(sources, &conflicting(sources)),
+    }
+}
+
+impl OfSources {
+    fn added_to(self, preview: PreviewLink) -> PreviewLink {
+        PreviewLink {
+            origins: self.origins,
+            conflicts: self.conflicts,
+            ..preview
+        }
+    }
 }
 
 fn preview_of(
@@ -197,7 +226,7 @@ fn blank(link: &Link) -> PreviewLink {
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         experience: None,
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         mode: link.policy.mode,
         decision: PreviewDecision::Failed,
         allow: Vec::new(),
@@ -207,6 +236,9 @@ fn blank(link: &Link) -> PreviewLink {
         plan_hash: None,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
+        origins: Vec::new(),
+        conflicts: Vec::new(),
+        conflict: link.conflict,
         unchecked: 0,
         invalid: InvalidProducts::default(),
         edited: Vec::new(),

@@ -11,16 +11,17 @@ use pmp_sync_domain::answers::report::{
 };
 use pmp_sync_domain::answers::why::Seen;
 use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::ids::ExperienceId;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
+use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
 use super::survey::{
     LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at,
 };
 use crate::context::Context;
-use crate::reach::{Desired, DesiredStates, reach};
+use crate::reach::{DesiredStates, ReadSource, reach};
 
 /// Compares the member experiences of the scope with what is wanted.
 pub async fn report<L, A, M, O, S>(
@@ -111,21 +112,27 @@ where
 }
 
 fn lists(desired: &DesiredStates) -> Vec<ManagementLists> {
-    let of_one = |(experience, desired): (&ExperienceId, &Desired)| {
-        let (policy, conditions, fault) = match desired {
-            Ok(source) => (Some(&source.policy), source.conditions.clone(), None),
+    let of_one = |(experience, source): (&ExperienceId, &ReadSource)| {
+        let (policy, conditions, fault) = match source {
+            Ok(read) => (
+                Some(&read.policy),
+                desired.conditions(experience, read),
+                None,
+            ),
             Err(error) => (None, Vec::new(), Some(error.record())),
+        };
+        let listed = |of: fn(&PolicySnapshot) -> &BTreeSet<ProductId>| {
+            policy.map_or_else(Vec::new, |policy| of(policy).iter().cloned().collect())
         };
         ManagementLists {
             experience: experience.clone(),
-            allowed: policy
-                .map_or_else(Vec::new, |lists| lists.allowed().iter().cloned().collect()),
-            denied: policy.map_or_else(Vec::new, |lists| lists.denied().iter().cloned().collect()),
+            allowed: listed(PolicySnapshot::allowed),
+            denied: listed(PolicySnapshot::denied),
             oddities: conditions,
             fault,
         }
     };
-    desired.iter().map(of_one).collect()
+    desired.sources.iter().map(of_one).collect()
 }
 
 fn blank(link: &Link, experience: Option<ExperienceId>) -> LinkStandings {
@@ -133,7 +140,8 @@ fn blank(link: &Link, experience: Option<ExperienceId>) -> LinkStandings {
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         experience,
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
+        conflict: link.conflict,
         mode: link.policy.mode,
         differing: Vec::new(),
         whys: Vec::new(),

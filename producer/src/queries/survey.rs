@@ -140,6 +140,7 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     Ok(tell(&Seen {
         experience: of.experience,
         desired: &of.desired.policy,
+        sources: &of.desired.sources,
         actual: &seen.actual,
         state: seen.state(),
         last: &last,
@@ -177,7 +178,7 @@ pub(super) fn left_out_links(
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         experience,
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         fault: error.record(),
     });
     left_out.collect()

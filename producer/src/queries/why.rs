@@ -130,7 +130,7 @@ fn link_of(link: &Link, experience: Option<ExperienceId>, answers: Vec<WhyAnswer
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         experience,
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         mode: link.policy.mode,
         answers,
         other_installation: None,

@@ -93,7 +93,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         lane: None,
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         mode: link.policy.mode,
         status: LinkStatus::Failed,
         plan_hash: None,

@@ -108,7 +108,7 @@ where
     let subject = Subject {
         member: entry.member.clone(),
         lane: lane.clone(),
-        management_experience: entry.management_experience.clone(),
+        sources: entry.sources.clone(),
     };
     let notices = known.notices.clone().with_announced(known.hold.as_ref());
     let forgotten = LinkState {
@@ -213,7 +213,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
         member: entry.member.clone(),
         account: entry.lane.account.clone(),
         lane: Some(entry.lane.clone()),
-        management_experience: entry.management_experience.clone(),
+        sources: entry.sources.clone(),
         mode: entry.mode,
         status: LinkStatus::Removed,
         plan_hash: None,
@@ -242,6 +242,7 @@ fn without_holds(known: &LinkState) -> LinkState {
         restore: None,
         grant: None,
         accepted: BTreeSet::new(),
+        accepted_of: BTreeMap::new(),
         frozen_since: None,
         ..known.clone()
     }

@@ -100,8 +100,9 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
 
 /// The products of the management lists, and those that differ on a member experience.
 fn listed(desired: &DesiredStates, outcomes: &[LinkOutcome]) -> BTreeSet<ProductId> {
-    let management = desired.values().filter_map(|desired| desired.as_ref().ok());
-    let management = management.flat_map(|desired| desired.policy.iter());
+    let sources = desired.sources.values();
+    let management = sources.filter_map(|source| source.as_ref().ok());
+    let management = management.flat_map(|source| source.policy.iter());
     let mut listed: BTreeSet<_> = management.map(|(product, _)| product.clone()).collect();
     for LinkOutcome { record, .. } in outcomes {
         listed.extend(record.products().cloned());

@@ -53,9 +53,9 @@ impl Hold {
     /// True if the other hold means the same, so that the command that was shown stays valid. The
     /// numbers in the reasons may differ.
     pub fn is_same(&self, other: &Self) -> bool {
-        let guards =
-            |hold: &Self| -> Vec<_> { hold.reasons.iter().map(HoldReason::code).collect() };
-        self.plan_hash == other.plan_hash && guards(self) == guards(other)
+        let reasons = self.reasons.iter().map(HoldReason::identity);
+        let others = other.reasons.iter().map(HoldReason::identity);
+        self.plan_hash == other.plan_hash && reasons.eq(others)
     }
 
     /// The run before which the lists are wanted back, if the plan is a rollback.
@@ -239,6 +239,16 @@ mod tests {
             vec![first(1), HoldReason::FirstPolicy { allow }]
         )));
         assert!(!one.is_same(&hold("b", vec![HoldReason::FirstPolicy { allow }])));
+    }
+
+    #[test]
+    fn a_hold_because_of_another_management_experience_is_another_hold() {
+        let archived = |name: &str| HoldReason::ManagementArchived {
+            experience: Some(name.parse().unwrap()),
+        };
+        let one = hold("a", vec![archived("exp-a")]);
+        assert!(one.is_same(&hold("a", vec![archived("exp-a")])));
+        assert!(!one.is_same(&hold("a", vec![archived("exp-b")])));
     }
 
     #[test]

@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use self::raw::{RawConfig, RawGuard, RawLimits, RawMember, Table};
+use self::raw::{RawConfig, RawGuard, RawLimits, RawLink, RawMember, Table};
 use crate::follows::{self, FollowPath};
 use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
+use crate::sources::{InvalidSources, Sources};
 
 /// The largest text that is accepted, in bytes: it is stored in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
@@ -158,6 +159,48 @@ impl Reader<'_> {
         guard
     }
 
+    /// The management experiences of a link. `place` is that of the link.
+    fn sources(&mut self, raw: &RawLink, place: &Range<usize>) -> Option<Sources> {
+        let (list, one) = (&raw.management_experiences, &raw.management_experience);
+        let list = match (one, list) {
+            (Some(one), None) => {
+                return self
+                    .id(one, |text| ExperienceId::new(text))
+                    .map(Sources::from);
+            }
+            (None, Some(list)) => list,
+            (Some(_), Some(list)) => {
+                let message =
+                    "a link has management_experience or management_experiences, not both";
+                self.problem(&list.span(), message);
+                return None;
+            }
+            (None, None) => {
+                self.problem(place, "`management_experience` is missing");
+                return None;
+            }
+        };
+        let ids = list.get_ref().iter();
+        let ids: Vec<_> = ids
+            .map(|raw| (raw, self.id(raw, |text| ExperienceId::new(text))))
+            .collect();
+        let places: Vec<_> = ids.iter().map(|(raw, _)| raw.span()).collect();
+        let ids: Option<Vec<_>> = ids.into_iter().map(|(_, id)| id).collect();
+        let ids = ids?;
+        match Sources::new(ids.iter().cloned()) {
+            Ok(sources) => Some(sources),
+            Err(error) => {
+                let twice = match &error {
+                    InvalidSources::Duplicate(twice) => ids.iter().rposition(|id| id == twice),
+                    _ => None,
+                };
+                let span = twice.and_then(|place| places.get(place).cloned());
+                self.problem(&span.unwrap_or_else(|| list.span()), error.to_string());
+                None
+            }
+        }
+    }
+
     fn products(&mut self, raw: &[Spanned<String>]) -> BTreeSet<ProductId> {
         raw.iter()
             .filter_map(|raw| self.id(raw, |text| ProductId::new(text)))
@@ -257,10 +300,10 @@ impl Config {
         let names = |link: &&Link| link.target == Target::One(experience.clone());
         let named = self.links.iter().find(names);
         let from = if self.is_followed(experience) {
-            &star.management_experience
+            star.sources.first()
         } else {
             let other = named.filter(|link| link.member.name != star.member.name)?;
-            &other.management_experience
+            other.sources.first()
         };
         Some(FollowPath::new(&self.links, from, experience))
     }
@@ -271,10 +314,10 @@ impl Config {
         targets.any(|target| matches!(target, Target::One(one) if one == experience))
     }
 
-    /// True if it is the management experience of a link.
+    /// True if it is a management experience of a link.
     pub fn is_followed(&self, experience: &ExperienceId) -> bool {
         let mut links = self.links.iter();
-        links.any(|link| link.management_experience == *experience)
+        links.any(|link| link.sources.contains(experience))
     }
 }
 
@@ -346,9 +389,9 @@ fn read_links(
     let mut places = Vec::new();
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     for raw in &config.link {
+        let (place, raw) = (raw.span(), raw.get_ref());
         let guard = reader.guard(&raw.guard, guard);
-        let management_experience =
-            reader.id(&raw.management_experience, |text| ExperienceId::new(text));
+        let sources = reader.sources(raw, &place);
         let target = match raw.member_experience.get_ref().as_str() {
             "*" => Some(Target::EveryLive),
             _ => reader
@@ -377,29 +420,28 @@ fn read_links(
                 Target::One(experience) => experience.to_string(),
                 Target::EveryLive => format!("{name} *"),
             };
-            let this = format!(
-                "{} -> {target} of {name}",
-                raw.management_experience.get_ref()
-            );
+            let this = match &sources {
+                Some(sources) => format!("{sources} -> {target} of {name}"),
+                None => format!("{target} of {name}"),
+            };
             if let Some(other) = taken.get(&claim) {
                 let message = format!(
-                    "{claim} is in another link already, {other}; a member experience follows one management experience, and is of one member"
+                    "{claim} is in another link already, {other}; a member experience is in one link, which can list several management_experiences, and is of one member"
                 );
                 reader.problem(&raw.member_experience.span(), message);
             } else {
                 taken.insert(claim, this);
             }
         }
-        if let (Some(management_experience), Some(target), Some(member)) =
-            (management_experience, target, member)
-        {
-            if target == Target::One(management_experience.clone()) {
+        if let (Some(sources), Some(target), Some(member)) = (sources, target, member) {
+            if matches!(&target, Target::One(one) if sources.contains(one)) {
                 let message = format!("{target} cannot follow itself");
                 reader.problem(&raw.member_experience.span(), message);
             }
             places.push(raw.member_experience.span());
             links.push(Link {
-                management_experience,
+                sources,
+                conflict: raw.conflict,
                 member: member.clone(),
                 target,
                 policy,

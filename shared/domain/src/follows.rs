@@ -1,5 +1,6 @@
-//! Which experience follows which. A member experience follows one management experience, and none
-//! that is followed is a follower itself: in a chain or a circle one list would overwrite another.
+//! Which experience follows which. A member experience follows the management experiences of one link,
+//! and none that is followed is a follower itself: in a chain or a circle one list would overwrite
+//! another.
 
 use std::fmt;
 
@@ -83,7 +84,7 @@ impl fmt::Display for FollowPath {
 
 /// The first link that follows the experience. One that leads further comes before `*`.
 fn follower<'a>(links: &'a [Link], experience: &ExperienceId) -> Option<&'a Link> {
-    let follows = |link: &&Link| link.management_experience == *experience;
+    let follows = |link: &&Link| link.sources.contains(experience);
     let named = links.iter().filter(follows);
     let mut named = named.filter(|link| matches!(link.target, Target::One(_)));
     named.next().or_else(|| links.iter().find(follows))
@@ -95,16 +96,19 @@ pub(crate) fn chains(links: &[Link]) -> Vec<(usize, FollowPath)> {
     let mut chains = Vec::new();
     let mut told: Vec<&ExperienceId> = Vec::new();
     for (place, link) in links.iter().enumerate() {
-        let (management, Target::One(member)) = (&link.management_experience, &link.target) else {
+        let (sources, Target::One(member)) = (&link.sources, &link.target) else {
             continue;
         };
         // An experience that follows itself is told as such.
-        if member == management || told.contains(&management) || follower(links, member).is_none() {
+        let is_told = sources.contains(member) || sources.iter().any(|of| told.contains(&of));
+        if is_told || follower(links, member).is_none() {
             continue;
         }
-        let path = FollowPath::new(links, management, member);
+        let mut paths = sources.iter().map(|of| FollowPath::new(links, of, member));
+        let circle = paths.find(FollowPath::is_circle);
+        let path = circle.unwrap_or_else(|| FollowPath::new(links, sources.first(), member));
         if path.is_circle() {
-            let of_circle = links.iter().map(|link| &link.management_experience);
+            let of_circle = links.iter().flat_map(|link| link.sources.iter());
             told.extend(of_circle.filter(|id| path.experiences().any(|hop| hop == *id)));
         }
         chains.push((place, path));
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// The problems of a configuration with these links: management experience, member, target.
+    /// The problems of a configuration with these links: management experiences, member, target.
     fn problems(links: &[(&str, &str, &str)]) -> Vec<String> {
         let mut text = "schema = 1\n".to_owned();
         for (name, digit) in [("emea", 2), ("apac", 3)] {
@@ -128,8 +132,13 @@ mod tests {
             text.push_str(&member);
         }
         for (management, member, target) in links {
+            let several: Vec<_> = management.split(' ').collect();
+            let follows = match several.as_slice() {
+                [one] => format!("management_experience = \"{one}\""),
+                several => format!("management_experiences = {several:?}"),
+            };
             let link = format!(
-                "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{member}\"\nmember_experience = \"{target}\"\n"
+                "[[link]]\n{follows}\nmember = \"{member}\"\nmember_experience = \"{target}\"\n"
             );
             text.push_str(&link);
         }
@@ -222,7 +231,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "17:21: exp-1 is in another link already, exp-a -> exp-1 of emea; a member experience follows one management experience, and is of one member"
+                "17:21: exp-1 is in another link already, exp-a -> exp-1 of emea; a member experience is in one link, which can list several management_experiences, and is of one member"
             ]
         );
         let found = problems(&[("exp-a", "emea", "*"), ("exp-b", "emea", "*")]);
@@ -244,7 +253,7 @@ mod tests {
         assert_eq!(path.experiences().collect::<Vec<_>>(), [&a, &b]);
         // Into a circle, and along it.
         let back = Link {
-            management_experience: b.clone(),
+            sources: b.clone().into(),
             target: Target::One(a.clone()),
             ..links[0].clone()
         };
@@ -264,5 +273,21 @@ mod tests {
         ]);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[1].ends_with("exp-c -> exp-d -> exp-e"), "{found:?}");
+    }
+
+    #[test]
+    fn a_chain_and_a_circle_are_told_by_whichever_management_experience_makes_them() {
+        let found = problems(&[("exp-x exp-b", "apac", "exp-c"), ("exp-a", "emea", "exp-b")]);
+        assert_eq!(
+            found,
+            [
+                "17:21: exp-b cannot follow another experience and be followed: exp-a -> exp-b -> exp-c"
+            ]
+        );
+        let found = problems(&[("exp-x exp-a", "emea", "exp-b"), ("exp-b", "apac", "exp-a")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].ends_with("exp-a -> exp-b -> exp-a"), "{found:?}");
+        let found = problems(&[("exp-x exp-a", "emea", "exp-a")]);
+        assert_eq!(found, ["13:21: exp-a cannot follow itself"]);
     }
 }

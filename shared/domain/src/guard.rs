@@ -75,11 +75,8 @@ impl Case<'_> {
             return Vec::new();
         }
         let exempt = |name: GuardName| self.guard.exempt.contains(&name);
-        let is_odd = |reason: &&HoldReason| {
-            let accepted =
-                |name: GuardName| self.plan.is_empty() && self.link_state.accepted.contains(&name);
-            !reason.guard().is_some_and(accepted)
-        };
+        let is_odd =
+            |reason: &&HoldReason| !(self.plan.is_empty() && self.link_state.has_accepted(reason));
         let mut reasons: Vec<_> = self.oddities.iter().filter(is_odd).cloned().collect();
         if !self.plan.is_empty() {
             reasons.extend(self.too_many());

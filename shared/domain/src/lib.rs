@@ -33,6 +33,7 @@ pub mod retry;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod sources;
 pub mod suggest;
 pub mod text;
 pub mod time;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::closed_list::closed_list;
 use crate::guard::limits::Guard;
 use crate::ids::{AccountId, ExperienceId, ExternalId, LaneId, MemberName, ProductId};
+use crate::sources::{Conflict, Sources};
 
 /// Default number of hours after which a link that is not in sync is stale.
 pub const STALE_AFTER_HOURS: u32 = 24;
@@ -128,8 +129,10 @@ pub struct Member {
 /// One link of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// The experience that the member follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that the member follows.
+    pub sources: Sources,
+    /// What applies to a product that one of them allows and another denies.
+    pub conflict: Conflict,
     /// The member that follows.
     pub member: Member,
     /// The member experiences that it covers.

@@ -20,6 +20,7 @@ use crate::lane::{LaneState, OtherInstallation, Phase};
 use crate::notify::details::{EDITED, QUARANTINED};
 use crate::policy::PolicySnapshot;
 use crate::records::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
+use crate::sources::Sources;
 use crate::time::elapsed;
 use crate::wire::events::{About, Condition, EditedProduct, Ended, EndedBy, Notice, Recovered};
 
@@ -42,8 +43,8 @@ pub struct Subject {
     pub member: MemberName,
     /// Member account and member experience.
     pub lane: LaneId,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    pub sources: Sources,
 }
 
 impl Subject {
@@ -517,7 +518,7 @@ impl<'a> Draft<'a> {
             member: self.subject.member.clone(),
             account: self.subject.account().clone(),
             experience: self.subject.experience().clone(),
-            management_experience: self.subject.management_experience.clone(),
+            sources: self.subject.sources.clone(),
             message: String::new(),
             what_to_do: String::new(),
             hints: Vec::new(),

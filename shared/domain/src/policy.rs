@@ -35,7 +35,7 @@ impl Action {
 }
 
 /// The standing of a product in a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -52,6 +52,38 @@ closed_list!(Standing, "standing", {
     Denied => "denied",
     Unlisted => "unlisted",
 });
+
+/// What applies to a product that one management experience of a link allows and another denies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Conflict {
+    /// The product is denied.
+    #[default]
+    Deny,
+    /// The product is allowed.
+    Allow,
+}
+
+closed_list!(Conflict, "conflict rule", {
+    Deny => "deny",
+    Allow => "allow",
+});
+
+impl Conflict {
+    /// The standing that applies.
+    pub fn outcome(self) -> Standing {
+        match self {
+            Self::Deny => Standing::Denied,
+            Self::Allow => Standing::Allowed,
+        }
+    }
+
+    /// True for the rule of a link that sets none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// Allow or deny of one product.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,6 +180,35 @@ impl PolicySnapshot {
             contradictory,
             invalid: BTreeMap::new(),
         }
+    }
+
+    /// The lists of several policies as one: each product that any of them lists is listed. What one
+    /// allows and another denies stands as `conflict` says. The order makes no difference.
+    pub fn union<'a>(policies: impl IntoIterator<Item = &'a Self>, conflict: Conflict) -> Self {
+        let mut all = Self::default();
+        let Self {
+            allowed,
+            denied,
+            contradictory,
+            invalid,
+        } = &mut all;
+        for policy in policies {
+            allowed.extend(policy.allowed.iter().cloned());
+            denied.extend(policy.denied.iter().cloned());
+            contradictory.extend(policy.contradictory.iter().cloned());
+            for (text, standing) in &policy.invalid {
+                let known = invalid.entry(text.clone()).or_insert(*standing);
+                if *standing == conflict.outcome() {
+                    *known = *standing;
+                }
+            }
+        }
+        match conflict {
+            Conflict::Deny => allowed.retain(|product| !denied.contains(product)),
+            Conflict::Allow => denied.retain(|product| !allowed.contains(product)),
+        }
+        contradictory.retain(|product| denied.contains(product));
+        all
     }
 
     /// Parses the details of a `ProcurementPolicy@1.0` entity: statements in any order, each with

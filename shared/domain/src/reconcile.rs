@@ -9,7 +9,7 @@ mod observation;
 
 pub use self::course::{Course, PlanOnLane, TRUST, is_announced, is_busy};
 pub use self::decide::{Decision, decide, decide_plan};
-pub use self::goal::{DesiredState, Goal};
+pub use self::goal::{DesiredState, Goal, SourceState};
 pub use self::memory::{
     after_block, after_commit, after_hold, after_observing, after_suspension, new_hold,
     notices_of_fault,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use pmp_sync_domain::answers::report::ManagementLists;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
+use pmp_sync_domain::sources::{Conflict, Sources};
 
 use crate::model::{Kind, Link, Model, Reason, State};
 
@@ -21,7 +21,7 @@ pub(crate) struct Coded<'a> {
     p: Vec<&'a str>,
     /// Their names, by index among the products, as far as they are known.
     n: BTreeMap<usize, &'a str>,
-    m: Vec<CodedManagement<'a>>,
+    m: Vec<CodedManagement>,
     l: Vec<CodedLink<'a>>,
     r: &'a [Reason],
     /// Of each word in the cells: itself, its sign and its text.
@@ -31,8 +31,9 @@ pub(crate) struct Coded<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct CodedManagement<'a> {
-    id: &'a str,
+struct CodedManagement {
+    /// The id, or several with commas between them.
+    id: String,
     /// The standing of each product, one letter each. Null if the lists cannot be read.
     s: Option<String>,
 }
@@ -42,7 +43,7 @@ struct CodedLink<'a> {
     member: &'a str,
     account: &'a str,
     experience: Option<&'a str>,
-    /// Index of its management experience.
+    /// Index of what it follows.
     m: Option<usize>,
     mode: Mode,
     state: State,
@@ -99,9 +100,11 @@ pub(crate) fn products(model: &Model) -> BTreeSet<&str> {
 pub(crate) fn coded(model: &Model) -> Coded<'_> {
     let products = products(model);
     let places: BTreeMap<_, _> = products.iter().copied().zip(0..).collect();
-    let management = model.management.iter().map(|of| CodedManagement {
-        id: of.experience.as_str(),
-        s: of.fault.is_none().then(|| lists(of, &products)),
+    let followed: BTreeSet<_> = model.links.iter().map(followed).collect();
+    let followed: Vec<_> = followed.into_iter().collect();
+    let management = followed.iter().map(|(sources, conflict)| CodedManagement {
+        id: sources.to_string(),
+        s: wanted(model, sources, *conflict).map(|lists| letters(&lists, &products)),
     });
     let standings = Standing::ALL.map(|of| [of.as_str(), sign(of), of.as_str()]);
     let kinds = Kind::ALL
@@ -115,7 +118,7 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
         l: model
             .links
             .iter()
-            .map(|link| of_link(link, model, &places))
+            .map(|link| of_link(link, &followed, &places))
             .collect(),
         n: names(model, &places),
         p: products.into_iter().collect(),
@@ -134,8 +137,24 @@ fn names<'a>(model: &'a Model, places: &BTreeMap<&str, usize>) -> BTreeMap<usize
         .collect()
 }
 
-fn lists(management: &ManagementLists, products: &BTreeSet<&str>) -> String {
-    let policy = PolicySnapshot::new(management.allowed.clone(), management.denied.clone());
+/// What a link follows, and its rule for conflicts.
+fn followed(link: &Link) -> (&Sources, Conflict) {
+    (&link.sources, link.conflict)
+}
+
+/// The lists that the management experiences want together. None if one of them is not known.
+fn wanted(model: &Model, sources: &Sources, conflict: Conflict) -> Option<PolicySnapshot> {
+    let lists = sources.iter().map(|id| {
+        let mut known = model.management.iter();
+        let known = known.find(|of| of.experience == *id && of.fault.is_none())?;
+        let (allowed, denied) = (known.allowed.clone(), known.denied.clone());
+        Some(PolicySnapshot::new(allowed, denied))
+    });
+    let lists: Vec<_> = lists.collect::<Option<_>>()?;
+    Some(PolicySnapshot::union(&lists, conflict))
+}
+
+fn letters(policy: &PolicySnapshot, products: &BTreeSet<&str>) -> String {
     let listed = |product: &&str| {
         let product = ProductId::new(*product).ok();
         product.map_or(Standing::Unlisted, |product| policy.standing(&product))
@@ -151,7 +170,11 @@ fn distances(places: impl Iterator<Item = usize>) -> Vec<usize> {
         .collect()
 }
 
-fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) -> CodedLink<'a> {
+fn of_link<'a>(
+    link: &'a Link,
+    all: &[(&Sources, Conflict)],
+    places: &BTreeMap<&str, usize>,
+) -> CodedLink<'a> {
     let place = |product: &str| places.get(product).copied();
     // Ordered by product, each once, whatever the order of the input.
     let cells = link.differing.iter();
@@ -167,13 +190,12 @@ fn of_link<'a>(link: &'a Link, model: &Model, places: &BTreeMap<&str, usize>) ->
             _ => reasons.push((cell.why, 1)),
         }
     }
-    let mut management = model.management.iter();
     let edits = cells.values().enumerate();
     CodedLink {
         member: &link.member,
         account: &link.account,
         experience: link.experience.as_deref(),
-        m: management.position(|of| of.experience.as_str() == link.management_experience),
+        m: all.iter().position(|of| *of == followed(link)),
         mode: link.mode,
         state: link.state,
         stale: link.stale,

@@ -9,6 +9,7 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::sources::{Conflict, Sources};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -267,8 +268,12 @@ pub struct Link {
     pub account: String,
     /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<String>,
-    /// The management experience that it follows.
-    pub management_experience: String,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
+    /// What applies to a product that one of them allows and another denies.
+    #[serde(default, skip_serializing_if = "Conflict::is_default")]
+    pub conflict: Conflict,
     /// How far the link may go.
     pub mode: Mode,
     /// The most important fact about it.

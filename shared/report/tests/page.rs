@@ -10,6 +10,7 @@
 
 use base64::Engine as _;
 use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::sources::Conflict;
 use pmp_sync_report::{AttentionKind, Counts, Kind, Model, Requested, State, render};
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -84,6 +85,37 @@ fn of_each_member_only_what_differs_is_coded() {
     assert_eq!((&emea["r"], &emea["b"]), (&json!([[0, 2]]), &json!([3])));
     assert_eq!(emea["e"], json!({ "1": "2026-02-28T12:00:00Z" }));
     assert_eq!(data["l"][1]["fault"]["code"], "PMS-3001");
+}
+
+#[test]
+fn a_member_that_follows_several_is_compared_with_all_of_them_together() {
+    let mut model = model();
+    let mut regional = model.management[0].clone();
+    regional.experience = "exp-emea".parse().unwrap();
+    regional.allowed = vec!["prod-x".parse().unwrap()];
+    regional.denied = vec!["prod-a".parse().unwrap()];
+    model.management.push(regional);
+    model.links[0].sources = "exp-4s8kd0qmw1x2y, exp-emea".parse().unwrap();
+    let wanted = |model: &Model| {
+        let page = render(model);
+        let data = between(&page, "id=\"data\">", "</script>");
+        let data: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(
+            (&data["l"][0]["m"], &data["l"][1]["m"]),
+            (&json!(1), &json!(0))
+        );
+        assert_eq!(data["m"][0]["s"], "AADU", "of one alone");
+        assert_eq!(data["m"][1]["id"], "exp-4s8kd0qmw1x2y, exp-emea");
+        data["m"][1]["s"].clone()
+    };
+    assert_eq!(wanted(&model), "DADA");
+    model.links[0].conflict = Conflict::Allow;
+    assert_eq!(wanted(&model), "AADA");
+    let again: Model = serde_json::from_value(serde_json::to_value(&model).unwrap()).unwrap();
+    assert_eq!(again, model);
+    // If one cannot be read, nothing is known of what they want.
+    model.management[1].fault = model.links[1].fault.clone();
+    assert_eq!(wanted(&model), Value::Null);
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! The rules by which the simulator and the explorer judge, written down again from docs/semantics.md. None of the
-//! product's functions is used, so that a mistake in one is not made twice. Only the modes come from the domain: a
-//! new one does not compile here until it has its rule.
+//! product's functions is used, so that a mistake in one is not made twice. Only the modes and the rules for conflicts
+//! come from the domain: a new one does not compile here until it has its rule.
+
+use std::collections::BTreeSet;
 
 use pmp_sync_domain::guard::GuardName;
-use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::lane::{MemberMode, MemberRules};
 use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::sources::Conflict;
 use pmp_sync_fakes::Observed;
 
 /// Change sets carry at most so many changes of each kind.
@@ -82,6 +85,53 @@ pub(crate) fn oddities(observed: &Observed) -> Vec<GuardName> {
     odd
 }
 
+/// What the management experiences of a link want together, product by product.
+pub(crate) fn wanted(lists: &[PolicySnapshot], conflict: Conflict) -> PolicySnapshot {
+    let listed = lists
+        .iter()
+        .flat_map(|of| of.allowed().iter().chain(of.denied()));
+    let products: BTreeSet<_> = listed.collect();
+    let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+    for product in products {
+        let is_allowed = lists.iter().any(|of| of.allowed().contains(product));
+        let is_denied = lists.iter().any(|of| of.denied().contains(product));
+        match (is_allowed, is_denied, conflict) {
+            (true, false, _) | (true, true, Conflict::Allow) => allowed.push(product.clone()),
+            (false, true, _) | (true, true, Conflict::Deny) => denied.push(product.clone()),
+            (false, false, _) => {}
+        }
+    }
+    PolicySnapshot::new(allowed, denied)
+}
+
+/// The conditions of the management experiences of a link, as they were read; each with the experience
+/// that it is about, if there are several.
+pub(crate) fn oddities_of(
+    read: &[(ExperienceId, Observed)],
+    conflict: Conflict,
+) -> Vec<(GuardName, Option<ExperienceId>)> {
+    if let [(_, only)] = read {
+        return oddities(only)
+            .into_iter()
+            .map(|name| (name, None))
+            .collect();
+    }
+    let mut odd = Vec::new();
+    for (id, observed) in read {
+        for name in oddities(observed) {
+            // One that only denies is none of them.
+            if name != GuardName::ManagementEmpty || observed.policy.denied().is_empty() {
+                odd.push((name, Some(id.clone())));
+            }
+        }
+    }
+    let lists: Vec<_> = read.iter().map(|(_, of)| of.policy.clone()).collect();
+    if wanted(&lists, conflict).allowed().is_empty() {
+        odd.push((GuardName::ManagementEmpty, None));
+    }
+    odd
+}
+
 /// True if a member's rules forbid changes of this kind for as long as they are what they are.
 pub(crate) fn forbids(rules: &MemberRules, action: Action) -> bool {
     let is_deny = action == Action::Deny;
@@ -119,5 +169,18 @@ mod tests {
         let expected = lists(&["prod-ad", "prod-au"], &["prod-da", "prod-du", "prod-ua"]);
         assert_eq!(left.allow(), expected.allowed());
         assert_eq!(left.deny(), expected.denied());
+    }
+
+    /// What docs/semantics.md says of several management experiences.
+    #[test]
+    fn what_several_want_is_what_any_of_them_lists_and_a_conflict_goes_by_the_rule() {
+        let all = [
+            lists(&["prod-a", "prod-ad"], &["prod-d"]),
+            lists(&["prod-b"], &["prod-ad"]),
+        ];
+        let denied = lists(&["prod-a", "prod-b"], &["prod-ad", "prod-d"]);
+        assert_eq!(wanted(&all, Conflict::Deny), denied);
+        let allowed = lists(&["prod-a", "prod-ad", "prod-b"], &["prod-d"]);
+        assert_eq!(wanted(&all, Conflict::Allow), allowed);
     }
 }

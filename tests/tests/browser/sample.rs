@@ -7,6 +7,7 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::records::{Request, RunRecord};
 use pmp_sync_domain::run::RunStatus;
+use pmp_sync_domain::sources::Conflict;
 use pmp_sync_report::{Attention, AttentionKind, Counts, Kind, Link, Model, Reason, SCHEMA, State};
 
 pub(crate) const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
@@ -217,7 +218,8 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
         member: member(number),
         account: format!("{:012}", 222_222_222_222_usize + number),
         experience: Some(experience(number)),
-        management_experience: MANAGEMENT.to_owned(),
+        sources: MANAGEMENT.parse().unwrap(),
+        conflict: Conflict::default(),
         mode,
         state,
         stale: hours > 24 && mode != Mode::Observe && state != State::Suspended,

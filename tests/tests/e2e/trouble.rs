@@ -166,7 +166,7 @@ fn nothing_is_planned_from_a_management_experience_that_says_nothing() {
         for ((code, source), experience) in cases.iter().zip(&experiences) {
             let link = links
                 .iter()
-                .find(|link| link.management_experience.as_str() == source)
+                .find(|link| link.sources.first().as_str() == source)
                 .unwrap();
             let hold = link.hold.as_ref().unwrap();
             let codes: Vec<_> = hold.reasons.iter().map(HoldReason::code).collect();

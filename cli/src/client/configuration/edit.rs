@@ -4,6 +4,7 @@
 use pmp_sync_domain::config::{Config, InvalidConfig};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Link, Mode, Target};
+use pmp_sync_domain::sources::{Conflict, Sources};
 use pmp_sync_domain::suggest::did_you_mean;
 use toml_edit::{
     Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value,
@@ -20,7 +21,7 @@ pub(crate) struct NewMember {
     pub(crate) name: MemberName,
     pub(crate) account: AccountId,
     pub(crate) external_id: ExternalId,
-    pub(crate) management_experience: Option<ExperienceId>,
+    pub(crate) sources: Option<Sources>,
     pub(crate) target: Option<Target>,
     pub(crate) mode: Option<Mode>,
     /// The target if none is given and no link exists.
@@ -94,23 +95,26 @@ pub(crate) fn add(text: Option<&str>, new: &NewMember) -> Result<Edit, EditError
             return Ok(Edit::Same);
         }
     }
-    let source = source(&config, new.management_experience.as_ref())?;
+    let (sources, conflict) = sources(&config, new.sources.as_ref())?;
     let mut document = document(text)?;
     if !config.members.contains_key(&new.name) {
         let fields = [
-            ("name", new.name.as_str()),
-            ("account", new.account.as_str()),
-            ("external_id", new.external_id.as_str()),
+            ("name", new.name.as_str().into()),
+            ("account", new.account.as_str().into()),
+            ("external_id", new.external_id.as_str().into()),
         ];
         push(&mut document, MEMBER, &fields);
     }
     let target = new.target.as_ref().unwrap_or(&new.default_target);
-    let fields = [
-        ("management_experience", source.as_str()),
-        ("member", new.name.as_str()),
-        ("member_experience", &target.to_string()),
-        ("mode", &new.mode.unwrap_or(Mode::Observe).to_string()),
-    ];
+    let mut fields = vec![followed(&sources)];
+    if sources.are_several() && !conflict.is_default() {
+        fields.push(("conflict", conflict.as_str().into()));
+    }
+    fields.extend([
+        ("member", new.name.as_str().into()),
+        ("member_experience", target.to_string().into()),
+        ("mode", new.mode.unwrap_or(Mode::Observe).as_str().into()),
+    ]);
     push(&mut document, LINK, &fields);
     checked(&document)
 }
@@ -175,28 +179,36 @@ pub(crate) fn remove(text: &str, name: &MemberName) -> Result<Edit, EditError> {
     checked(&document)
 }
 
-/// The given management experience, or the only one that the links follow.
-fn source(config: &Config, given: Option<&ExperienceId>) -> Result<ExperienceId, EditError> {
-    if let Some(given) = given {
-        return Ok(given.clone());
+/// The key of what a link follows.
+fn followed(sources: &Sources) -> (&'static str, Value) {
+    if sources.are_several() {
+        let ids = sources.iter().map(ExperienceId::as_str);
+        ("management_experiences", Value::Array(ids.collect()))
+    } else {
+        ("management_experience", sources.first().as_str().into())
     }
-    let mut all: Vec<_> = config
-        .links
-        .iter()
-        .map(|link| &link.management_experience)
-        .collect();
+}
+
+/// The given management experiences, or those that all links follow, with their rule for conflicts.
+fn sources(config: &Config, given: Option<&Sources>) -> Result<(Sources, Conflict), EditError> {
+    if let Some(given) = given {
+        return Ok((given.clone(), Conflict::default()));
+    }
+    let links = config.links.iter();
+    let mut all: Vec<_> = links.map(|link| (&link.sources, link.conflict)).collect();
     all.sort();
     all.dedup();
     match all.as_slice() {
-        [only] => Ok((*only).clone()),
+        [(only, conflict)] => Ok(((*only).clone(), *conflict)),
         [] => Err(EditError::WhichManagementExperience(
             "no link says yet which management experience is followed".to_owned(),
         )),
         several => {
-            let several: Vec<_> = several.iter().map(ToString::to_string).collect();
+            let mut several: Vec<_> = several.iter().map(|(of, _)| of.to_string()).collect();
+            several.dedup();
             Err(EditError::WhichManagementExperience(format!(
                 "the links follow several management experiences: {}",
-                several.join(", ")
+                several.join("; ")
             )))
         }
     }
@@ -211,10 +223,10 @@ fn links_of<'a>(config: &'a Config, name: &MemberName) -> Vec<&'a Link> {
 fn link_differences(links: &[&Link], new: &NewMember) -> Vec<String> {
     let of = |link: &Link| {
         let mut differences = Vec::new();
-        if let Some(wanted) = &new.management_experience
-            && link.management_experience != *wanted
+        if let Some(wanted) = &new.sources
+            && link.sources != *wanted
         {
-            let stands = &link.management_experience;
+            let stands = &link.sources;
             differences.push(format!("it follows {stands}, not {wanted}"));
         }
         if let Some(wanted) = &new.target
@@ -270,18 +282,18 @@ fn write(table: &mut dyn TableLike, key: &str, text: &str) {
 }
 
 /// Appends to a list of tables, in the form that the text uses.
-fn push(document: &mut DocumentMut, key: &str, fields: &[(&str, &str)]) {
+fn push(document: &mut DocumentMut, key: &str, fields: &[(&str, Value)]) {
     if let Some(array) = document.get_mut(key).and_then(Item::as_array_mut) {
         let mut table = InlineTable::new();
-        for (key, text) in fields {
-            table.insert(*key, Value::from(*text));
+        for (key, value) in fields {
+            table.insert(*key, value.clone());
         }
         array.push(table);
         return;
     }
     let mut table = Table::new();
-    for (key, text) in fields {
-        table.insert(key, value(*text));
+    for (key, of) in fields {
+        table.insert(key, value(of.clone()));
     }
     table.decor_mut().set_prefix("\n");
     let list = document

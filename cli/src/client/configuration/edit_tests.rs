@@ -40,7 +40,7 @@ fn new(name: &str, account: &str) -> NewMember {
         name: name.parse().unwrap(),
         account: account.parse().unwrap(),
         external_id: format!("of-{name}").parse().unwrap(),
-        management_experience: None,
+        sources: None,
         target: None,
         mode: None,
         default_target: Target::EveryLive,
@@ -107,7 +107,7 @@ fn the_first_member_makes_the_configuration() {
         matches!(missing, EditError::WhichManagementExperience(_)),
         "{missing}"
     );
-    member.management_experience = Some("exp-source".parse().unwrap());
+    member.sources = Some("exp-source".parse().unwrap());
     member.target = Some(one("exp-emea"));
     member.mode = Some(Mode::Mirror);
     let text = changed(add(None, &member));
@@ -138,7 +138,7 @@ fn what_is_there_already_is_done_and_what_differs_is_told() {
     let all = |member: &mut NewMember| {
         member.target = Some(one("exp-emea"));
         member.mode = Some(Mode::Observe);
-        member.management_experience = Some("exp-source".parse().unwrap());
+        member.sources = Some("exp-source".parse().unwrap());
     };
     assert_eq!(same(all).unwrap(), Edit::Same);
     let told = |change: fn(&mut NewMember)| same(change).unwrap_err().to_string();
@@ -160,7 +160,7 @@ fn what_is_there_already_is_done_and_what_differs_is_told() {
             "mode observe, not mirror",
         ),
         (
-            told(|member| member.management_experience = Some("exp-x".parse().unwrap())),
+            told(|member| member.sources = Some("exp-x".parse().unwrap())),
             "it follows exp-source, not exp-x",
         ),
     ] {
@@ -173,7 +173,7 @@ fn what_is_there_already_is_done_and_what_differs_is_told() {
 fn a_member_without_a_link_gets_one() {
     let (text, _) = TEXT.split_once("# links").unwrap();
     let mut member = new("emea", "222222222222");
-    member.management_experience = Some("exp-source".parse().unwrap());
+    member.sources = Some("exp-source".parse().unwrap());
     let text = changed(add(Some(text), &member));
     let config = Config::parse(&text).unwrap();
     assert_eq!((config.members.len(), config.links.len()), (2, 1));
@@ -184,9 +184,26 @@ fn which_management_experience_is_meant_has_to_be_said_when_there_are_several() 
     let text = TEXT.replacen("exp-source", "exp-second", 1);
     let mut member = new("latam", "444444444444");
     let told = add(Some(&text), &member).unwrap_err().to_string();
-    assert!(told.contains("exp-second, exp-source"), "{told}");
-    member.management_experience = Some("exp-second".parse().unwrap());
+    assert!(told.contains("exp-second; exp-source"), "{told}");
+    member.sources = Some("exp-second".parse().unwrap());
     changed(add(Some(&text), &member));
+}
+
+#[test]
+fn a_new_member_follows_what_all_the_others_follow_or_what_is_given() {
+    let several = "management_experiences = [\"exp-base\", \"exp-emea\"]\nconflict = \"allow\"";
+    let text = TEXT.replace("management_experience = \"exp-source\"", several);
+    let mut member = new("latam", "444444444444");
+    let after = Config::parse(&changed(add(Some(&text), &member))).unwrap();
+    let link = after.links.last().unwrap();
+    assert_eq!(link.sources.to_string(), "exp-base, exp-emea");
+    assert_eq!(link.conflict, Conflict::Allow);
+    member.sources = Some("exp-base, exp-latam".parse().unwrap());
+    let after = changed(add(Some(&text), &member));
+    let link = Config::parse(&after).unwrap().links.pop().unwrap();
+    assert_eq!(link.sources.to_string(), "exp-base, exp-latam");
+    assert_eq!(link.conflict, Conflict::Deny);
+    assert_eq!(add(Some(&after), &member).unwrap(), Edit::Same);
 }
 
 #[test]

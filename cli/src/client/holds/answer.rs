@@ -24,8 +24,11 @@ pub(crate) struct HoldAnswer {
     account: AccountId,
     /// The member experience.
     experience: ExperienceId,
-    /// The management experience that it follows.
+    /// The management experience that it follows. The first, if it follows several.
     management_experience: Option<ExperienceId>,
+    /// All management experiences that it follows, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    management_experiences: Vec<ExperienceId>,
     /// The run whose record shows the plan.
     run: RunId,
     /// Hash of the plan.
@@ -87,7 +90,8 @@ impl HoldAnswer {
             member: known.member().cloned(),
             account: known.lane.account.clone(),
             experience: known.lane.experience.clone(),
-            management_experience: entry.map(|entry| entry.management_experience.clone()),
+            management_experience: entry.map(|entry| entry.sources.first().clone()),
+            management_experiences: entry.map(|of| of.sources.several()).unwrap_or_default(),
             run: hold.run,
             plan_hash: hold.plan_hash.clone(),
             since: hold.since,

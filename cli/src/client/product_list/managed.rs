@@ -39,8 +39,8 @@ pub(crate) async fn which(context: &Context, which: &WhichList) -> Result<Experi
     let config = parsed(&context.stored_config().await?)?;
     let followed: BTreeSet<_> = config
         .links
-        .into_iter()
-        .map(|link| link.management_experience)
+        .iter()
+        .flat_map(|link| link.sources.iter().cloned())
         .collect();
     let ids: Vec<_> = followed.iter().map(ToString::to_string).collect();
     if let (Some(only), 1) = (followed.first(), followed.len()) {

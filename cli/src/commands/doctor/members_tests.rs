@@ -36,6 +36,7 @@ fn answer() -> DoctorAnswer {
             id: id("exp-m"),
             experience: Look::Seen(seen("Enabled")),
             policy: Look::Seen(policy),
+            among_others: false,
         }],
         discovery: Look::Seen(()),
         members: vec![MemberLook {
@@ -49,7 +50,7 @@ fn answer() -> DoctorAnswer {
             lanes: Some(Look::Seen(LanesLook::default())),
             links: vec![LinkLook {
                 warning: None,
-                management_experience: id("exp-m"),
+                sources: id("exp-m").into(),
                 id: Some(id("exp-1")),
                 mode: Mode::Mirror,
                 experience: Look::Seen(seen("Enabled")),
@@ -159,6 +160,19 @@ fn a_management_experience_is_readable_enabled_and_allows_something() {
         check,
     );
     tells(&nothing, Status::Fail, &["0 allowed", "held"]);
+    let only_denies = one(
+        |answer| {
+            let policy = PolicySeen {
+                invalid: 0,
+                allowed: 0,
+                denied: 1,
+            };
+            answer.management[0].policy = Look::Seen(policy);
+            answer.management[0].among_others = true;
+        },
+        check,
+    );
+    tells(&only_denies, Status::Ok, &["0 allowed, 1 denied"]);
     let none = one(
         |answer| {
             let mut without = seen("Enabled");

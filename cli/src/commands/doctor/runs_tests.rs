@@ -277,7 +277,7 @@ fn what_is_held_is_told_with_the_command_that_releases_it() {
     let hold = Hold {
         run: RunId::next(None, 1, 1),
         plan_hash: Plan::default().hash(),
-        reasons: vec![HoldReason::ManagementEmpty],
+        reasons: vec![HoldReason::ManagementEmpty { experience: None }],
         allow: 0,
         deny: 1,
         removals: 1,

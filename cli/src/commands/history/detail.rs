@@ -98,7 +98,7 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
         output::link_name(link),
         output::word(&link.status)
     ))?;
-    line(&format!("  follows     {}", link.management_experience))?;
+    line(&format!("  follows     {}", link.sources))?;
     if let Some(approval) = &link.approval {
         let verdict = verdict(link).as_ref().map(output::word).unwrap_or_default();
         let what = match approval.action {

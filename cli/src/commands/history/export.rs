@@ -99,7 +99,7 @@ impl<'a> Events<'a> {
         }
         if let Some(plan_hash) = &link.plan_hash {
             let what = What::Planned {
-                management_experience: &link.management_experience,
+                sources: &link.sources,
                 mode: link.mode,
                 status: link.status,
                 plan_hash,

@@ -6,6 +6,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
 use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::sources::Sources;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,9 +26,10 @@ pub(crate) struct AddOptions {
     /// The member account.
     #[arg(long)]
     pub(crate) account: AccountId,
-    /// The management experience that it follows [default: the only one that is followed already].
+    /// The management experience that it follows; several with a comma between them [default: what the
+    /// other links follow, if that is the same].
     #[arg(long, value_name = "ID")]
-    pub(crate) management_experience: Option<ExperienceId>,
+    pub(crate) management_experience: Option<Sources>,
     /// Its experience, or * for every live one [default: what `member bootstrap` made, else *].
     #[arg(long, value_name = "ID", value_parser = target)]
     pub(crate) experience: Option<Target>,
@@ -104,8 +106,9 @@ pub(crate) struct MemberChange {
 /// A link of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LinkView {
-    /// The management experience.
-    pub(super) management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub(super) sources: Sources,
     /// The member experience, or `*`.
     pub(super) member_experience: String,
     /// How far the link may go.
@@ -119,7 +122,7 @@ pub(super) fn links_of(config: &Config, name: &MemberName) -> Vec<LinkView> {
     let links = config.links.iter();
     let own = links.filter(|link| link.member.name == *name);
     own.map(|link| LinkView {
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
         member_experience: link.target.to_string(),
         mode: link.policy.mode,
         frozen: link.policy.frozen,
@@ -132,7 +135,7 @@ impl LinkView {
         let frozen = if self.frozen { ", frozen" } else { "" };
         format!(
             "{} -> {} ({}{frozen})",
-            self.management_experience, self.member_experience, self.mode
+            self.sources, self.member_experience, self.mode
         )
     }
 }
@@ -181,7 +184,7 @@ fn new_member(
         name: options.name.clone(),
         account: options.account.clone(),
         external_id,
-        management_experience: options.management_experience.clone(),
+        sources: options.management_experience.clone(),
         target: options.experience.clone(),
         mode: options.mode,
         default_target: made.map_or(Target::EveryLive, Target::One),

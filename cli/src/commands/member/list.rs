@@ -167,7 +167,7 @@ fn rows(member: &MemberView) -> Vec<Vec<String>> {
         vec![
             name.clone(),
             member.account.to_string(),
-            output::or_dash(link.map(|link| &link.management_experience)),
+            output::or_dash(link.map(|link| &link.sources)),
             output::or_dash(link.map(|link| &link.member_experience)),
             output::or_dash(link.map(|link| link.mode)),
             state(member, link),

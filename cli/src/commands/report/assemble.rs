@@ -135,7 +135,8 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
         member: link.member.to_string(),
         account: link.account.to_string(),
         experience: link.experience.as_ref().map(ToString::to_string),
-        management_experience: link.management_experience.to_string(),
+        sources: link.sources.clone(),
+        conflict: link.conflict,
         mode: link.mode,
         state,
         stale: is_watched && state != State::InSync && is_stale(facts, known, gathered),
@@ -171,6 +172,7 @@ fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Differi
             standing: Some(differing.standing),
             wanted: Some(differing.wanted),
             why: link.whys.get(differing.why)?.clone(),
+            listed_by: Vec::new(),
             edited_since: differing.edited_since,
         };
         Some(Differing {

@@ -10,6 +10,7 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LaneEntry, LinkRecord, RunRecord, Suspensions};
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::sources::Sources;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -58,8 +59,9 @@ pub(crate) struct LaneAnswer {
     account: AccountId,
     /// The member experience.
     experience: ExperienceId,
-    /// The management experience that it follows.
-    management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    sources: Sources,
     /// How far the link may go.
     mode: Mode,
     /// What the lane is doing.
@@ -132,7 +134,7 @@ impl LaneAnswer {
             member: entry.member.clone(),
             account: entry.lane.account.clone(),
             experience: entry.lane.experience.clone(),
-            management_experience: entry.management_experience.clone(),
+            sources: entry.sources.clone(),
             mode: entry.mode,
             phase: state.phase,
             open: open.len(),

@@ -349,7 +349,7 @@ impl WriteRuns for Ledger {
             schema: SCHEMA,
             lane: lane.clone(),
             member: link.member.clone(),
-            management_experience: link.management_experience.clone(),
+            sources: link.sources.clone(),
             mode: link.mode,
             run: link.run,
         };

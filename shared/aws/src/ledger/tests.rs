@@ -20,6 +20,9 @@ const RUN: &str = include_str!("../../fixtures/run-1-c.json");
 const SUSPENSIONS: &str = include_str!("../../fixtures/suspensions-1.json");
 const DEAD_LETTER: &str = include_str!("../../fixtures/dead-letter-1.json");
 const LANE_ENTRY: &str = include_str!("../../fixtures/lane-entry-1.json");
+const LANE_ENTRY_OF_SEVERAL: &str = include_str!("../../fixtures/lane-entry-1-b.json");
+const LINK_OF_SEVERAL: &str = include_str!("../../fixtures/link-1-sources.json");
+const LINK_STATE_OF_SEVERAL: &str = include_str!("../../fixtures/link-state-1-sources.json");
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
@@ -94,6 +97,18 @@ fn what_is_remembered_of_a_link_is_kept() {
     kept::<LinkState>(LINK_STATE_CONTESTED);
     kept::<LinkState>(LINK_STATE_EDITED);
     kept::<SeenList>(SEEN_LIST);
+}
+
+/// A link that follows several management experiences. A release that knows one finds the first.
+#[test]
+fn items_of_a_link_that_follows_several_are_kept_and_name_the_first() {
+    kept::<LaneEntry>(LANE_ENTRY_OF_SEVERAL);
+    kept::<LinkRecord>(LINK_OF_SEVERAL);
+    kept::<LinkState>(LINK_STATE_OF_SEVERAL);
+    for text in [LANE_ENTRY_OF_SEVERAL, LINK_OF_SEVERAL] {
+        let item: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(item["management_experience"], "exp-m");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::lane::OtherInstallation;
 use crate::link::Mode;
 use crate::policy::PolicySnapshot;
 use crate::ports::Depth;
+use crate::sources::Sources;
 
 /// The request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,9 @@ pub struct ManagementLook {
     pub experience: Look<ExperienceSeen>,
     /// Its procurement policy.
     pub policy: Look<PolicySeen>,
+    /// True if each link that follows it follows others as well. Then it may only deny.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub among_others: bool,
 }
 
 /// A member.
@@ -143,8 +147,9 @@ pub struct LanesLook {
 /// A member experience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLook {
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// Its id. None for a `*` link whose experiences are unknown.
     pub id: Option<ExperienceId>,
     /// How far the link may go.

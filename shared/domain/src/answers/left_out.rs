@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FaultRecord;
 use crate::ids::{AccountId, ExperienceId, MemberName};
+use crate::sources::Sources;
 
 /// A member experience that a `*` link leaves out because of other links.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +16,9 @@ pub struct LeftOutLink {
     pub account: AccountId,
     /// The experience that is left out.
     pub experience: ExperienceId,
-    /// The management experience that the other experiences of the link follow.
-    pub management_experience: ExperienceId,
+    /// The management experiences that the other experiences of the link follow.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// Why it is left out.
     pub fault: FaultRecord,
 }

@@ -12,6 +12,7 @@ use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone};
 use crate::policy::Action;
+use crate::sources::{Conflict, Origin, Sources};
 use crate::wire::Scope;
 use crate::wire::limits::TooLarge;
 
@@ -167,8 +168,9 @@ pub struct PreviewLink {
     pub account: AccountId,
     /// Its experience. None for a `*` link that failed as a whole.
     pub experience: Option<ExperienceId>,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
     /// What a run would do.
@@ -187,6 +189,16 @@ pub struct PreviewLink {
     pub left_alone: Vec<LeftAlone>,
     /// Products that the management policy both allows and denies.
     pub contradictory: Vec<ProductId>,
+    /// The products of these lists by the management experiences that list them. Empty if the link follows
+    /// one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Origin>,
+    /// Products that one management experience allows and another denies, whether they differ or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Origin>,
+    /// What applies to these.
+    #[serde(default, skip_serializing_if = "Conflict::is_default")]
+    pub conflict: Conflict,
     /// Products that differ and whose ids are not valid.
     #[serde(default, skip_serializing_if = "InvalidProducts::is_empty")]
     pub invalid: InvalidProducts,
@@ -239,8 +251,25 @@ impl PreviewLink {
         self.left_alone.truncate(cut(self.left_alone.len()));
         self.contradictory.truncate(cut(self.contradictory.len()));
         self.edited.truncate(cut(self.edited.len()));
+        for origin in &mut self.conflicts {
+            origin.products.truncate(cut(origin.products.len()));
+        }
+        self.conflicts.retain(|origin| !origin.products.is_empty());
+        if beyond > 0 {
+            self.keep_origins_of_listed();
+        }
         self.beyond = beyond;
         self
+    }
+
+    /// Drops the origins of products that are not listed any more.
+    fn keep_origins_of_listed(&mut self) {
+        let left = self.left_alone.iter().map(|left| &left.product);
+        let listed: BTreeSet<_> = self.allow.iter().chain(&self.deny).chain(left).collect();
+        for origin in &mut self.origins {
+            origin.products.retain(|product| listed.contains(product));
+        }
+        self.origins.retain(|origin| !origin.products.is_empty());
     }
 }
 
@@ -257,7 +286,7 @@ mod tests {
             member: "emea".parse().unwrap(),
             account: "222222222222".parse().unwrap(),
             experience: None,
-            management_experience: "exp-0".parse().unwrap(),
+            sources: "exp-0".parse().unwrap(),
             mode: Mode::Mirror,
             decision: PreviewDecision::InSync,
             allow: products("a", allow),
@@ -267,6 +296,9 @@ mod tests {
             plan_hash: None,
             left_alone: Vec::new(),
             contradictory: Vec::new(),
+            origins: Vec::new(),
+            conflicts: Vec::new(),
+            conflict: Conflict::default(),
             invalid: InvalidProducts::default(),
             unchecked: 0,
             edited: products("e", edited),
@@ -313,6 +345,23 @@ mod tests {
         );
         let text = serde_json::to_string(&of(1)).unwrap();
         assert_eq!(serde_json::from_str::<PlanRequest>(&text).unwrap(), of(1));
+    }
+
+    #[test]
+    fn what_is_not_listed_has_no_origin_either_and_conflicts_are_counted() {
+        let mut all = link(MOST_ENTRIES - 1, 3, 0);
+        let origin = |products: Vec<ProductId>| Origin {
+            allowed_by: vec!["exp-0".parse().unwrap()],
+            denied_by: vec!["exp-1".parse().unwrap()],
+            products,
+        };
+        all.origins = vec![origin(all.allow.clone()), origin(all.deny.clone())];
+        all.conflicts = vec![origin(all.deny.clone())];
+        let cut = all.bounded();
+        let counts: Vec<_> = cut.origins.iter().map(|of| of.products.len()).collect();
+        assert_eq!(counts, [MOST_ENTRIES - 1, 1]);
+        assert!(cut.conflicts.is_empty());
+        assert_eq!(cut.beyond, 2 + 3);
     }
 
     #[test]

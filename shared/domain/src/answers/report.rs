@@ -12,6 +12,7 @@ use crate::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use crate::link::Mode;
 use crate::plan::InvalidProducts;
 use crate::policy::{Action, PolicySnapshot, Standing};
+use crate::sources::{Conflict, Sources};
 use crate::wire::Scope;
 
 /// The request.
@@ -77,8 +78,12 @@ pub struct LinkStandings {
     pub account: AccountId,
     /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<ExperienceId>,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
+    /// What applies to a product that one of them allows and another denies.
+    #[serde(default, skip_serializing_if = "Conflict::is_default")]
+    pub conflict: Conflict,
     /// How far the link may go.
     pub mode: Mode,
     /// The products that differ, ordered by id.
@@ -222,6 +227,7 @@ mod tests {
         let found = standings(&Seen {
             experience: &"exp-1".parse().unwrap(),
             desired: &desired,
+            sources: &[],
             actual: &actual,
             state: &LaneState::default(),
             last: &BTreeMap::new(),

@@ -16,6 +16,9 @@ use crate::ids::{AccountId, ExperienceId, ExternalId, MemberName, ProductId};
 use crate::link::{LiveCheck, Mode};
 #[cfg(feature = "schema")]
 use crate::link::{MOST_STALE_AFTER_HOURS, STALE_AFTER_HOURS};
+use crate::sources::Conflict;
+#[cfg(feature = "schema")]
+use crate::sources::MOST_SOURCES;
 
 /// The configuration of pmp-sync: member organizations, and which of their experiences follow which
 /// management experience.
@@ -42,11 +45,11 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawMember>"))]
     pub(super) member: Vec<Table<RawMember>>,
-    /// Which member experiences follow which management experience. A member experience follows one,
+    /// Which member experiences follow which management experiences. A member experience is in one link,
     /// and none that follows is followed.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawLink>"))]
-    pub(super) link: Vec<Table<RawLink>>,
+    pub(super) link: Vec<Spanned<Table<RawLink>>>,
 }
 
 /// What is announced, and when.
@@ -162,19 +165,31 @@ pub(super) struct RawMember {
     pub(super) queue: Option<Spanned<String>>,
 }
 
-/// One management experience that member experiences follow.
+/// Management experiences that member experiences follow.
 #[derive(serde::Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawLink {
-    /// The management experience that is followed.
+    /// The management experience that is followed. A link has this key or `management_experiences`.
+    #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "ExperienceId"))]
-    pub(super) management_experience: Spanned<String>,
+    pub(super) management_experience: Option<Spanned<String>>,
+    /// Several management experiences that are followed together, such as a base list and a regional
+    /// one: the member allows what any of them allows. If one cannot be read, nothing is planned.
+    #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Vec<ExperienceId>", length(min = 1, max = MOST_SOURCES), extend("uniqueItems" = true))
+    )]
+    pub(super) management_experiences: Option<Spanned<Vec<Spanned<String>>>>,
+    /// What applies to a product that one of `management_experiences` allows and another denies.
+    #[serde(default)]
+    pub(super) conflict: Conflict,
     /// The name of a member.
     #[cfg_attr(feature = "schema", schemars(with = "MemberName"))]
     pub(super) member: Spanned<String>,
     /// The member experience that follows, or `*`: every live experience of the member that no link
-    /// names, and that no link has as its `management_experience`.
+    /// names, and that no link follows.
     #[cfg_attr(
         feature = "schema",
         schemars(with = "String", regex(pattern = r"^(\*|exp-[A-Za-z0-9-]{1,60})$"))

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::link::{LiveCheck, Mode};
+use crate::sources::Conflict;
 
 const GOOD: &str = include_str!("../../fixtures/config-1.toml");
 
@@ -27,7 +28,7 @@ fn the_fixture_is_read_whole() {
     assert_eq!(all.policy, LinkPolicy::default());
     let free = |text: &str| config.is_free(&text.parse().unwrap());
     assert!(free("exp-0"));
-    assert!(!free(emea.management_experience.as_str()) && !free("exp-9d1kq27hs0abc"));
+    assert!(!free(emea.sources.first().as_str()) && !free("exp-9d1kq27hs0abc"));
 }
 
 #[test]
@@ -372,4 +373,80 @@ fn a_value_of_another_kind_is_told_in_plain_words() {
     ] {
         assert_eq!(words::plain(told), expected);
     }
+}
+
+const SEVERAL: &str = include_str!("../../fixtures/config-1-d.toml");
+
+#[test]
+fn a_link_may_follow_several_and_a_list_of_one_is_the_same_as_one() {
+    let config = Config::parse(SEVERAL).unwrap();
+    let [base, regional, alone] = config.links.as_slice() else {
+        panic!("{:?}", config.links)
+    };
+    assert_eq!(base.sources.to_string(), "exp-base, exp-emea");
+    assert_eq!(
+        (base.conflict, regional.conflict),
+        (Conflict::Deny, Conflict::Allow)
+    );
+    let single = SEVERAL.replace(
+        "management_experiences = [\"exp-base\"]",
+        "management_experience = \"exp-base\"",
+    );
+    assert_ne!(single, SEVERAL);
+    assert_eq!(Config::parse(&single).unwrap().links[2], *alone);
+    // `*` takes none of them.
+    for followed in ["exp-base", "exp-emea", "exp-apac"] {
+        let followed = followed.parse().unwrap();
+        assert!(config.is_followed(&followed) && !config.is_free(&followed));
+    }
+}
+
+#[test]
+fn a_list_of_management_experiences_that_cannot_be_followed_is_told_at_its_place() {
+    let many: Vec<_> = (0..11).map(|number| format!("\"exp-{number}\"")).collect();
+    for (list, place, message) in [
+        ("[]", "9:26", "no management experience is listed"),
+        (
+            "[\"exp-base\", \"exp-base\"]",
+            "9:39",
+            "exp-base is listed twice",
+        ),
+        (
+            "[\"exp-base\", \"x\"]",
+            "9:39",
+            "\"x\" is not an experience id",
+        ),
+        (&format!("[{}]", many.join(", ")), "9:26", "at most 10"),
+    ] {
+        let text = SEVERAL.replacen("[\"exp-base\", \"exp-emea\"]", list, 1);
+        let found = problems(&text);
+        assert!(
+            found[0].starts_with(&format!("{place}: ")),
+            "{list}: {found:?}"
+        );
+        assert!(found[0].contains(message), "{list}: {found:?}");
+    }
+    let both = SEVERAL.replacen(
+        "conflict = \"deny\"",
+        "management_experience = \"exp-base\"",
+        1,
+    );
+    let found = problems(&both);
+    assert_eq!(
+        found,
+        ["9:26: a link has management_experience or management_experiences, not both"]
+    );
+    let neither = SEVERAL.replacen(
+        "management_experiences = [\"exp-base\", \"exp-emea\"]\n",
+        "",
+        1,
+    );
+    let found = problems(&neither);
+    assert_eq!(found, ["8:1: `management_experience` is missing"]);
+    let rule = SEVERAL.replacen("conflict = \"deny\"", "conflict = \"none\"", 1);
+    let found = problems(&rule);
+    assert!(
+        found[0].starts_with("10:12: `none` is not known here"),
+        "{found:?}"
+    );
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::reason::HoldReason;
 use crate::ids::ProductId;
 use crate::records::{LinkState, Removal, Size};
 use crate::time::later;
@@ -22,6 +23,41 @@ pub const MOST_REMOVED: usize = 2_000;
 pub const MOST_REMOVALS: usize = 200;
 
 impl LinkState {
+    /// True if the condition was approved, and has lasted since then.
+    pub fn has_accepted(&self, condition: &HoldReason) -> bool {
+        let Some(name) = condition.guard() else {
+            return false;
+        };
+        let accepted = match condition.source() {
+            Some(source) => self.accepted_of.get(source),
+            None => Some(&self.accepted),
+        };
+        accepted.is_some_and(|accepted| accepted.contains(&name))
+    }
+
+    /// Records that these conditions were approved.
+    pub fn accept<'a>(&mut self, conditions: impl IntoIterator<Item = &'a HoldReason>) {
+        for condition in conditions {
+            let accepted = match condition.source() {
+                Some(source) => self.accepted_of.entry(source.clone()).or_default(),
+                None => &mut self.accepted,
+            };
+            accepted.extend(condition.guard());
+        }
+    }
+
+    /// Forgets the approvals of conditions that are over: only these stand now.
+    pub fn accepted_while(&mut self, standing: &[HoldReason]) {
+        let mut kept = Self::default();
+        kept.accept(
+            standing
+                .iter()
+                .filter(|condition| self.has_accepted(condition)),
+        );
+        self.accepted = kept.accepted;
+        self.accepted_of = kept.accepted_of;
+    }
+
     /// The size of the list when the window that ends now began, and when it began: at the first
     /// known size, if that is later. `allowed` if no size is known.
     pub(super) fn size_at_window(&self, allowed: usize, now: Timestamp) -> (usize, Timestamp) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::GuardName;
-use crate::ids::RunId;
+use crate::ids::{ExperienceId, RunId};
 use crate::lane::BATCH;
 
 /// What a count of removals is made of. A product that is in two of the parts counts in the first.
@@ -31,18 +31,34 @@ pub struct RemovalParts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum HoldReason {
-    /// The management policy allows nothing, so everything would be denied.
-    ManagementEmpty,
+    /// The management policy allows nothing, so everything would be denied. One of several management
+    /// experiences is empty if it lists nothing, and all together if they allow nothing.
+    ManagementEmpty {
+        /// The management experience, if the link follows several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        experience: Option<ExperienceId>,
+    },
     /// The management experience has no procurement policy. It allows everything, and lists
     /// nothing.
-    ManagementNoPolicy,
+    ManagementNoPolicy {
+        /// The management experience, if the link follows several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        experience: Option<ExperienceId>,
+    },
     /// The management experience is not enabled.
     ManagementDisabled {
         /// Its status in the words of the service.
         status: String,
+        /// The management experience, if the link follows several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        experience: Option<ExperienceId>,
     },
     /// The management experience is archived.
-    ManagementArchived,
+    ManagementArchived {
+        /// The management experience, if the link follows several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        experience: Option<ExperienceId>,
+    },
     /// Too many removals for the length of the list.
     Removals {
         /// Removals that are planned, open, or were made in the last 24 hours.
@@ -107,10 +123,10 @@ impl HoldReason {
     /// The guard that stopped the plan. None for a rollback, which is always held.
     pub fn guard(&self) -> Option<GuardName> {
         Some(match self {
-            Self::ManagementEmpty => GuardName::ManagementEmpty,
-            Self::ManagementNoPolicy => GuardName::ManagementNoPolicy,
+            Self::ManagementEmpty { .. } => GuardName::ManagementEmpty,
+            Self::ManagementNoPolicy { .. } => GuardName::ManagementNoPolicy,
             Self::ManagementDisabled { .. } => GuardName::ManagementDisabled,
-            Self::ManagementArchived => GuardName::ManagementArchived,
+            Self::ManagementArchived { .. } => GuardName::ManagementArchived,
             Self::Removals { .. } => GuardName::Removals,
             Self::MostRemovals { .. } => GuardName::MostRemovals,
             Self::Shrink { .. } => GuardName::Shrink,
@@ -121,16 +137,57 @@ impl HoldReason {
         })
     }
 
+    /// The management experience that it is about, if the link follows several.
+    pub fn source(&self) -> Option<&ExperienceId> {
+        match self {
+            Self::ManagementEmpty { experience }
+            | Self::ManagementNoPolicy { experience }
+            | Self::ManagementDisabled { experience, .. }
+            | Self::ManagementArchived { experience } => experience.as_ref(),
+            Self::Removals { .. }
+            | Self::MostRemovals { .. }
+            | Self::Shrink { .. }
+            | Self::Restored { .. }
+            | Self::FirstPolicy { .. }
+            | Self::FirstMirror { .. }
+            | Self::Restore { .. } => None,
+        }
+    }
+
+    /// The same condition, as that of one of several management experiences.
+    #[must_use]
+    pub fn about(mut self, source: &ExperienceId) -> Self {
+        match &mut self {
+            Self::ManagementEmpty { experience }
+            | Self::ManagementNoPolicy { experience }
+            | Self::ManagementDisabled { experience, .. }
+            | Self::ManagementArchived { experience } => *experience = Some(source.clone()),
+            Self::Removals { .. }
+            | Self::MostRemovals { .. }
+            | Self::Shrink { .. }
+            | Self::Restored { .. }
+            | Self::FirstPolicy { .. }
+            | Self::FirstMirror { .. }
+            | Self::Restore { .. } => {}
+        }
+        self
+    }
+
+    /// What makes it the same reason whatever its numbers are: the code, and what it is about.
+    pub fn identity(&self) -> (&'static str, Option<&ExperienceId>) {
+        (self.code(), self.source())
+    }
+
     /// What to do if the plan is a mistake.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::ManagementEmpty | Self::ManagementNoPolicy => {
+            Self::ManagementEmpty { .. } | Self::ManagementNoPolicy { .. } => {
                 "allow at least one product in the management experience; nothing is denied until then"
             }
             Self::ManagementDisabled { .. } => {
                 "make the management experience live, or name another one in the configuration"
             }
-            Self::ManagementArchived => {
+            Self::ManagementArchived { .. } => {
                 "reactivate the management experience, or name another one in the configuration"
             }
             Self::Removals { .. } | Self::MostRemovals { .. } | Self::Shrink { .. } => {
@@ -152,10 +209,10 @@ impl HoldReason {
     /// The stable code. docs/errors has a page for it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::ManagementArchived => "PMS-2002",
+            Self::ManagementArchived { .. } => "PMS-2002",
             Self::ManagementDisabled { .. } => "PMS-2003",
-            Self::ManagementNoPolicy => "PMS-2004",
-            Self::ManagementEmpty => "PMS-2005",
+            Self::ManagementNoPolicy { .. } => "PMS-2004",
+            Self::ManagementEmpty { .. } => "PMS-2005",
             Self::Removals { .. } => "PMS-7001",
             Self::MostRemovals { .. } => "PMS-7002",
             Self::Shrink { .. } => "PMS-7003",
@@ -170,15 +227,27 @@ impl HoldReason {
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ManagementEmpty => f.write_str("the management policy allows nothing"),
-            Self::ManagementNoPolicy => {
-                f.write_str("the management experience has no procurement policy")
+            Self::ManagementEmpty { experience: None } => {
+                f.write_str("the management policy allows nothing")
             }
-            Self::ManagementDisabled { status } => write!(
+            Self::ManagementEmpty {
+                experience: Some(experience),
+            } => write!(f, "the management experience {experience} lists nothing"),
+            Self::ManagementNoPolicy { experience } => write!(
                 f,
-                "the management experience is not enabled (its status is {status})"
+                "the management experience{} has no procurement policy",
+                Named(experience.as_ref())
             ),
-            Self::ManagementArchived => f.write_str("the management experience is archived"),
+            Self::ManagementDisabled { status, experience } => write!(
+                f,
+                "the management experience{} is not enabled (its status is {status})",
+                Named(experience.as_ref())
+            ),
+            Self::ManagementArchived { experience } => write!(
+                f,
+                "the management experience{} is archived",
+                Named(experience.as_ref())
+            ),
             Self::Removals {
                 count,
                 of,
@@ -233,6 +302,15 @@ impl fmt::Display for HoldReason {
     }
 }
 
+/// The id of an experience after its kind. Nothing if there is only one that can be meant.
+struct Named<'a>(Option<&'a ExperienceId>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |id| write!(f, " {id}"))
+    }
+}
+
 /// The count of removals, with its parts if there is more than the plan.
 fn would_remove(
     f: &mut fmt::Formatter<'_>,
@@ -264,6 +342,38 @@ fn would_remove(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A reader of before a link could follow several.
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "guard", rename_all = "kebab-case")]
+    enum Before {
+        ManagementEmpty,
+        ManagementDisabled { status: String },
+    }
+
+    #[test]
+    fn a_condition_is_stored_as_before_and_read_without_its_management_experience() {
+        let alone = HoldReason::ManagementEmpty { experience: None };
+        let text = serde_json::to_string(&alone).unwrap();
+        assert_eq!(text, r#"{"guard":"management-empty"}"#);
+        assert_eq!(serde_json::from_str::<HoldReason>(&text).unwrap(), alone);
+        let status = "Disabled".to_owned();
+        let disabled = HoldReason::ManagementDisabled {
+            status: status.clone(),
+            experience: None,
+        };
+        let source = "exp-b".parse().unwrap();
+        for (reason, before) in [
+            (alone, Before::ManagementEmpty),
+            (disabled, Before::ManagementDisabled { status }),
+        ] {
+            let reason = reason.about(&source);
+            assert_eq!(reason.source(), Some(&source));
+            let text = serde_json::to_string(&reason).unwrap();
+            assert_eq!(serde_json::from_str::<HoldReason>(&text).unwrap(), reason);
+            assert_eq!(serde_json::from_str::<Before>(&text).unwrap(), before);
+        }
+    }
 
     #[test]
     fn a_count_of_removals_is_told_with_the_parts_that_it_has() {

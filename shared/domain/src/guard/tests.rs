@@ -386,6 +386,7 @@ fn an_odd_management_experience_holds_even_what_changes_nothing_until_it_is_acce
     let mut setting = Setting::new(5, 0);
     setting.oddities = vec![HoldReason::ManagementDisabled {
         status: "Disabled".to_owned(),
+        experience: None,
     }];
     assert_eq!(setting.held_by(), [GuardName::ManagementDisabled]);
     setting.link_state.accepted = BTreeSet::from([GuardName::ManagementDisabled]);
@@ -396,9 +397,29 @@ fn an_odd_management_experience_holds_even_what_changes_nothing_until_it_is_acce
 }
 
 #[test]
+fn a_condition_that_was_accepted_of_one_management_experience_is_not_of_another() {
+    let archived = |name: &str| HoldReason::ManagementArchived {
+        experience: Some(name.parse().unwrap()),
+    };
+    let mut setting = Setting::new(5, 0);
+    setting.oddities = vec![archived("exp-a")];
+    setting.link_state.accept(&[archived("exp-a")]);
+    assert_eq!(setting.held_by(), NOTHING);
+    setting.oddities.push(archived("exp-b"));
+    assert_eq!(setting.held_by(), [GuardName::ManagementArchived]);
+    // Once it is over, it is accepted no more.
+    setting.link_state.accepted_while(&[archived("exp-b")]);
+    assert!(setting.link_state.accepted_of.is_empty());
+    // Nor is that of the only one that the link followed before.
+    let alone = HoldReason::ManagementArchived { experience: None };
+    setting.link_state.accept(&[alone]);
+    assert_eq!(setting.held_by(), [GuardName::ManagementArchived; 2]);
+}
+
+#[test]
 fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
     let mut setting = Setting::new(100, 100);
-    setting.oddities = vec![HoldReason::ManagementEmpty];
+    setting.oddities = vec![HoldReason::ManagementEmpty { experience: None }];
     setting.approved = Some(setting.plan.clone());
     assert_eq!(setting.held_by(), NOTHING);
     // What has become unnecessary falls away.
@@ -558,13 +579,13 @@ fn limits_may_be_stricter_or_wider() {
 fn each_reason_has_its_code_its_words_and_its_remedy() {
     for (reason, code, words, remedy) in [
         (
-            HoldReason::ManagementEmpty,
+            HoldReason::ManagementEmpty { experience: None },
             "PMS-2005",
             "allows nothing",
             "allow at least one",
         ),
         (
-            HoldReason::ManagementArchived,
+            HoldReason::ManagementArchived { experience: None },
             "PMS-2002",
             "is archived",
             "reactivate",

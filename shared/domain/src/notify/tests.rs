@@ -36,7 +36,7 @@ fn subject() -> Subject {
     Subject {
         member: "emea".parse().unwrap(),
         lane: "222222222222/exp-1".parse().unwrap(),
-        management_experience: "exp-0".parse().unwrap(),
+        sources: "exp-0".parse().unwrap(),
     }
 }
 

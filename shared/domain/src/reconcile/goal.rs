@@ -1,21 +1,100 @@
 //! The goal of a lane.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::guard::HoldReason;
+use crate::guard::{GuardName, HoldReason};
 use crate::ids::{ExperienceId, ProductId};
 use crate::lane::Suspension;
 use crate::link::{Link, LinkPolicy};
 use crate::policy::PolicySnapshot;
+use crate::sources::{Conflict, SourceLists};
+
+/// A management experience as it was read.
+#[derive(Debug, Clone)]
+pub struct SourceState {
+    /// Its lists.
+    pub policy: Arc<PolicySnapshot>,
+    /// Its conditions, except that it is empty.
+    pub conditions: Vec<HoldReason>,
+}
+
+impl SourceState {
+    /// Its conditions as one of several. It is empty if it lists nothing: one that only denies adds to
+    /// what the others want.
+    pub fn conditions_among_others(&self) -> Vec<HoldReason> {
+        let mut conditions = self.conditions.clone();
+        if self.policy.is_empty() && !conditions.iter().any(is_no_policy) {
+            conditions.push(HoldReason::ManagementEmpty { experience: None });
+        }
+        conditions
+    }
+}
+
+/// Without a policy an experience lists nothing either, and that it is empty says no more.
+fn is_no_policy(condition: &HoldReason) -> bool {
+    condition.guard() == Some(GuardName::ManagementNoPolicy)
+}
 
 /// The lists that a member experience should have.
 #[derive(Debug, Clone)]
 pub struct DesiredState {
-    /// The wanted lists.
+    /// The wanted lists: those of the management experience, or the union of several.
     pub policy: PolicySnapshot,
-    /// Conditions of the experience from which they come. With a condition nothing is changed
+    /// Conditions of the experiences from which they come. With a condition nothing is changed
     /// without approval.
     pub conditions: Vec<HoldReason>,
+    /// The lists of each management experience, if there are several.
+    pub sources: Vec<SourceLists>,
+}
+
+impl DesiredState {
+    /// Lists without conditions.
+    pub fn alone(policy: PolicySnapshot) -> Self {
+        Self {
+            policy,
+            conditions: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// What the management experiences of a link want together. Of several, one that lists nothing
+    /// is most likely a mistake, as is a union that allows nothing; one that only denies is not.
+    pub fn of_sources<'a>(
+        sources: impl IntoIterator<Item = (&'a ExperienceId, &'a SourceState)>,
+        conflict: Conflict,
+    ) -> Self {
+        let sources: Vec<_> = sources.into_iter().collect();
+        let lists = sources.iter().map(|(_, source)| source.policy.as_ref());
+        let policy = PolicySnapshot::union(lists, conflict);
+        let are_several = sources.len() > 1;
+        let mut conditions = Vec::new();
+        for (experience, source) in &sources {
+            if are_several {
+                let own = source.conditions_among_others().into_iter();
+                conditions.extend(own.map(|of| of.about(experience)));
+            } else {
+                conditions.extend(source.conditions.iter().cloned());
+            }
+        }
+        let is_explained = !are_several && conditions.iter().any(is_no_policy);
+        if policy.allowed_count() == 0 && !is_explained {
+            conditions.push(HoldReason::ManagementEmpty { experience: None });
+        }
+        let listed = |(experience, source): (&ExperienceId, &SourceState)| SourceLists {
+            experience: experience.clone(),
+            policy: Arc::clone(&source.policy),
+        };
+        Self {
+            policy,
+            conditions,
+            sources: if are_several {
+                sources.into_iter().map(listed).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
 }
 
 /// What one lane is reconciled to, and within which limits.

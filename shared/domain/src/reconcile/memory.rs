@@ -9,7 +9,7 @@ use super::observation::Observation;
 use crate::approval::Hold;
 use crate::drift::Edited;
 use crate::error::LinkError;
-use crate::guard::{GuardName, HoldReason};
+use crate::guard::HoldReason;
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
 use crate::link::{Link, is_expected_in_sync};
@@ -39,11 +39,7 @@ pub fn after_observing(
         next.aligned(seen.actual.allowed_count(), now);
     }
     let desired = goal.desired;
-    let stands = |name: &GuardName| {
-        let mut conditions = desired.conditions.iter();
-        conditions.any(|condition| condition.guard() == Some(*name))
-    };
-    next.accepted.retain(stands);
+    next.accepted_while(&desired.conditions);
     // A frozen link is always in sync, so the state before the freeze counts.
     let settled = seen.course == Course::InSync || !seen.plan.is_empty();
     if desired.conditions.is_empty() && !goal.policy.frozen && settled {
@@ -206,7 +202,7 @@ fn subject(link: &Link, lane: &LaneId) -> Subject {
     Subject {
         member: link.member.name.clone(),
         lane: lane.clone(),
-        management_experience: link.management_experience.clone(),
+        sources: link.sources.clone(),
     }
 }
 

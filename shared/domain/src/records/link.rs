@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approval, Hold};
 use crate::error::FaultRecord;
-use crate::ids::{AccountId, ExperienceId, LaneId, MemberName, PlanHash, ProductId, RunId};
+use crate::ids::{AccountId, LaneId, MemberName, PlanHash, ProductId, RunId};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone, Plan};
 use crate::run::LinkStatus;
+use crate::sources::Sources;
 
 /// A lane that was ever planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +20,9 @@ pub struct LaneEntry {
     pub lane: LaneId,
     /// The member's name at that time.
     pub member: MemberName,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
     /// The last run that committed a plan to it, or failed on it.
@@ -42,8 +44,9 @@ pub struct LinkRecord {
     /// Its lane. None for a `*` link that failed as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<LaneId>,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
     /// Its status in the run.

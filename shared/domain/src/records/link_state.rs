@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::notices::Notices;
 use crate::approval::{Grant, Hold};
 use crate::guard::limits::GuardName;
-use crate::ids::ProductId;
+use crate::ids::{ExperienceId, ProductId};
 
 /// Products that were removed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct LinkState {
     /// Conditions of the management experience that were approved, while they last.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accepted: BTreeSet<GuardName>,
+    /// The same of single management experiences of a link that follows several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted_of: BTreeMap<ExperienceId, BTreeSet<GuardName>>,
     /// The rollback that was executed. Plans against it need approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Grant>,

@@ -18,6 +18,7 @@ use crate::ids::{
 use crate::lane::BlockReason;
 use crate::policy::Action;
 use crate::run::{RunStatus, Totals};
+use crate::sources::Sources;
 
 /// The most products that one notice names. Others are only counted.
 pub const MOST_LISTED: usize = 50;
@@ -40,8 +41,9 @@ pub struct About {
     pub account: AccountId,
     /// The member experience.
     pub experience: ExperienceId,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// What happened, in a sentence.
     pub message: String,
     /// The next step, with its command.

@@ -314,7 +314,7 @@ impl WriteRuns for World {
             schema: link.schema,
             lane: lane.clone(),
             member: link.member.clone(),
-            management_experience: link.management_experience.clone(),
+            sources: link.sources.clone(),
             mode: link.mode,
             run: link.run,
         };

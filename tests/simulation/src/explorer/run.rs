@@ -25,6 +25,7 @@ use pmp_sync_domain::records::{
     SeenList, Suspensions,
 };
 use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::sources::Conflict;
 use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
 use pmp_sync_producer::{CachedListings, Context, ReconcileRequest, reconcile};
 
@@ -48,10 +49,7 @@ impl LaneRun {
         self,
         ports: ExplorerPorts,
     ) -> std::result::Result<(), LinkError> {
-        let desired = DesiredState {
-            policy: self.desired.clone(),
-            conditions: Vec::new(),
-        };
+        let desired = DesiredState::alone(self.desired.clone());
         let (run, link) = (self.run, self.link());
         let world = LaneOfRun { of: self, ports };
         let request = ReconcileRequest {
@@ -83,7 +81,8 @@ impl LaneRun {
 
     fn link(&self) -> Link {
         Link {
-            management_experience: self.lane.experience.clone(),
+            sources: self.lane.experience.clone().into(),
+            conflict: Conflict::default(),
             member: Member {
                 name: self.member.clone(),
                 account: self.lane.account.clone(),
@@ -110,7 +109,7 @@ impl LaneRun {
             member: self.member.clone(),
             account: self.lane.account.clone(),
             lane: Some(self.lane.clone()),
-            management_experience: self.lane.experience.clone(),
+            sources: self.lane.experience.clone().into(),
             mode: self.link().policy.mode,
             status: LinkStatus::Committed,
             plan_hash: Some(plan.hash()),

@@ -16,7 +16,7 @@ use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
@@ -24,8 +24,8 @@ use pmp_sync_domain::wire::Scope;
 use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
 use super::invariants::{Violation, broken};
 use super::scene::since_begin;
-use crate::reference::may;
-use pmp_sync_fakes::World;
+use crate::reference::{may, wanted};
+use pmp_sync_fakes::{Observed, World};
 
 /// Everything that is known of guards and holds.
 #[derive(Debug, Default)]
@@ -200,7 +200,9 @@ impl Guards {
             });
         }
         let observed = world.experiences(|all| {
-            let management = all.observed(&link.management_experience).cloned();
+            let sources = link.sources.iter();
+            let management = sources.map(|of| Some((of.clone(), all.observed(of)?.clone())));
+            let management: Option<Vec<_>> = management.collect();
             (management, all.observed(&id.experience).cloned())
         });
         let (management, Some(member)) = observed else {
@@ -229,6 +231,7 @@ impl Guards {
                     format!("{run} is committed to {id}, and nothing was read for it")
                 });
             };
+            is_of_every_source(id, run, &plan, (link, &management))?;
             lane.must_not_be_held(id, run, &plan, &removals, most, (link, &management), now)?;
             lane.supersede();
             lane.leave_restored(id, run, &plan)?;
@@ -312,11 +315,17 @@ impl Guards {
             // It goes no further on a link that is frozen meanwhile, or may do less than before.
             back.gone &= !on_its_way || !back.is_forbidden(link);
             // What the producer read counts as well: it may have read a part of the list only.
-            let management = &link.management_experience;
             let agreed = world.experiences(|all| {
-                let observed = all.observed(management);
-                back.is_agreed(&all.policy(management))
-                    || observed.is_some_and(|observed| back.is_agreed(&observed.policy))
+                let current = link
+                    .sources
+                    .iter()
+                    .map(|of| all.policy(of))
+                    .collect::<Vec<_>>();
+                let read = link.sources.iter();
+                let read = read.map(|of| Some(all.observed(of)?.policy.clone()));
+                let read = read.collect::<Option<Vec<_>>>();
+                back.is_agreed(&wanted(&current, link.conflict))
+                    || read.is_some_and(|read| back.is_agreed(&wanted(&read, link.conflict)))
             });
             if agreed {
                 lane.back = None;
@@ -384,6 +393,30 @@ fn is_overridden(
             scope.is_some_and(|scope| scope.covers(&link.member.name, experience))
         })
     })
+}
+
+/// A plan without approval is what all management experiences of the link want together, each as it was
+/// read last.
+fn is_of_every_source(
+    id: &LaneId,
+    run: RunId,
+    plan: &Plan,
+    (link, read): (&Link, &[(ExperienceId, Observed)]),
+) -> Result<(), Violation> {
+    let lists: Vec<_> = read.iter().map(|(_, of)| of.policy.clone()).collect();
+    let wanted = wanted(&lists, link.conflict);
+    let is_wanted = |change: &ProductChange| {
+        wanted.allowed().contains(&change.product) == (change.action == Action::Allow)
+    };
+    match plan.changes().find(|change| !is_wanted(change)) {
+        None => Ok(()),
+        Some(change) => broken("every-source", || {
+            format!(
+                "{run} is committed to {id} with {} {}, which is not what {} want together ({} wins)",
+                change.action, change.product, link.sources, link.conflict
+            )
+        }),
+    }
 }
 
 /// The plan that a record shows.

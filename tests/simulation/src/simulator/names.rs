@@ -37,7 +37,7 @@ impl Simulator {
         let experiences: BTreeSet<_> = config
             .links
             .iter()
-            .map(|link| &link.management_experience)
+            .flat_map(|link| link.sources.iter())
             .collect();
         for id in experiences {
             let listed = self.world.experiences(|all| {

@@ -128,10 +128,14 @@ impl Simulator {
     /// What a run would do, had it nothing to consider but the two lists.
     fn left_to_do(&self, link: &Link, lane: &LaneId) -> Plan {
         let (desired, actual) = self.world.experiences(|all| {
-            let management = all.experience(&link.management_experience);
-            let has_policy = management.is_some_and(|experience| experience.policy.is_some());
-            let desired = has_policy.then(|| all.policy(&link.management_experience));
-            (desired.unwrap_or_default(), all.policy(&lane.experience))
+            let lists = link.sources.iter().map(|id| {
+                let management = all.experience(id);
+                let has_policy = management.is_some_and(|experience| experience.policy.is_some());
+                let lists = has_policy.then(|| all.policy(id));
+                lists.unwrap_or_default()
+            });
+            let desired = reference::wanted(&lists.collect::<Vec<_>>(), link.conflict);
+            (desired, all.policy(&lane.experience))
         });
         reference::left_to_do(&desired, &actual, &link.policy)
     }

@@ -8,6 +8,7 @@ use pmp_sync_domain::guard::GuardName;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, InstallationId, LaneId, ProductId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::sources::Conflict;
 
 use super::rng::Rng;
 use pmp_sync_fakes::World;
@@ -189,6 +190,9 @@ pub(crate) struct MemberScene {
 #[derive(Debug, Clone)]
 pub(crate) struct LinkScene {
     pub(crate) management: usize,
+    /// Other management experiences that it follows as well.
+    pub(crate) others: Vec<usize>,
+    pub(crate) conflict: Conflict,
     pub(crate) member: usize,
     /// Nothing for `*`.
     pub(crate) experience: Option<usize>,
@@ -205,6 +209,8 @@ pub(crate) struct LinkScene {
 pub(crate) struct Scene {
     pub(crate) account: AccountId,
     pub(crate) management: Vec<ExperienceId>,
+    /// The first so many of them are each the first of a link; the others come in addition.
+    bases: usize,
     pub(crate) members: Vec<MemberScene>,
     pub(crate) products: Vec<ProductId>,
     pub(crate) links: Vec<LinkScene>,
@@ -308,12 +314,15 @@ impl Scene {
         let products: Vec<_> = (0..pool)
             .filter_map(|number| ProductId::new(format!("prod-{number:03}")).ok())
             .collect();
-        let management: Vec<_> = (0..rng.of("management").count(1, 2))
+        let bases = rng.of("management").count(1, 2);
+        let regional = usize::from(rng.of("regional-list").once_in(3));
+        let management: Vec<_> = (0..bases + regional)
             .filter_map(|number| ExperienceId::new(format!("exp-m{number}")).ok())
             .collect();
         let mut scene = Self {
             account,
             management,
+            bases,
             members: Vec::new(),
             products,
             links: Vec::new(),
@@ -392,9 +401,12 @@ impl Scene {
             let chosen = self.products.iter().filter(|_| is_in(rng));
             chosen.cloned().collect()
         };
-        let last = self.management.len().saturating_sub(1);
+        let management = self.random_base(rng.of("management"));
+        let (others, conflict) = self.random_others(management, rng.next("others"));
         self.links.push(LinkScene {
-            management: rng.of("management").count(0, last),
+            management,
+            others,
+            conflict,
             member,
             experience,
             mode: random_mode(rng.of("mode")),
@@ -405,6 +417,28 @@ impl Scene {
         });
     }
 
+    /// The first management experience of a link.
+    fn random_base(&self, rng: &mut Rng) -> usize {
+        rng.count(0, self.bases.saturating_sub(1))
+    }
+
+    /// What a link follows besides, and its rule for conflicts.
+    fn random_others(&self, management: usize, mut rng: Rng) -> (Vec<usize>, Conflict) {
+        let has_others = rng.of("several").once_in(2);
+        let conflict = *rng
+            .of("conflict")
+            .pick(&Conflict::ALL)
+            .unwrap_or(&Conflict::Deny);
+        let mut others: Vec<_> = (0..self.management.len())
+            .filter(|place| *place != management && has_others)
+            .collect();
+        rng.of("order").shuffle(&mut others);
+        if rng.of("one-other").once_in(2) {
+            others.truncate(1);
+        }
+        (others, conflict)
+    }
+
     /// Changes the links somehow.
     pub(crate) fn change_links(&mut self, mut rng: Rng) {
         let place = rng.of("link").count(0, self.links.len().saturating_sub(1));
@@ -413,10 +447,12 @@ impl Scene {
                 self.links.remove(place);
             }
             1 => {
+                let management = self.random_base(rng.of("management"));
+                let (others, conflict) = self.random_others(management, rng.next("others"));
                 if let Some(link) = self.links.get_mut(place) {
-                    let last = self.management.len().saturating_sub(1);
                     link.mode = random_mode(rng.of("mode"));
-                    link.management = rng.of("management").count(0, last);
+                    link.management = management;
+                    (link.others, link.conflict) = (others, conflict);
                 }
             }
             2 => {
@@ -462,18 +498,26 @@ impl Scene {
             quoted.join(", ")
         };
         for link in &self.links {
-            let (Some(management), Some(member)) = (
-                self.management.get(link.management),
-                self.members.get(link.member),
-            ) else {
+            let places = std::iter::once(&link.management).chain(&link.others);
+            let ids = places.filter_map(|place| self.management.get(*place));
+            let ids: Vec<_> = ids.map(|id| format!("\"{id}\"")).collect();
+            let Some(member) = self.members.get(link.member) else {
                 continue;
+            };
+            let follows = match ids.as_slice() {
+                [only] => format!("management_experience = {only}"),
+                several => format!(
+                    "management_experiences = [{}]\nconflict = \"{}\"",
+                    several.join(", "),
+                    link.conflict
+                ),
             };
             let experience = link
                 .experience
                 .and_then(|place| member.experiences.get(place));
             let _ = write!(
                 text,
-                "[[link]]\nmanagement_experience = \"{management}\"\nmember = \"{}\"\nmember_experience = \"{}\"\nmode = \"{}\"\nprotect = [{}]\nexclude = [{}]\nfreeze = {}\n{}",
+                "[[link]]\n{follows}\nmember = \"{}\"\nmember_experience = \"{}\"\nmode = \"{}\"\nprotect = [{}]\nexclude = [{}]\nfreeze = {}\n{}",
                 member.name,
                 experience.map_or("*", ExperienceId::as_str),
                 link.mode,

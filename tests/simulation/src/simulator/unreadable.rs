@@ -5,8 +5,9 @@
 use std::fmt::Debug;
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{MemberRules, Phase};
+use pmp_sync_domain::link::Link;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::records::{ProductRequest, Receipt, RequestState, RunRecord};
 use pmp_sync_domain::wire::{SCHEDULE_SOURCE, TickMessage, WorkerMessage};
@@ -270,19 +271,20 @@ impl Simulator {
                 && link_state.restored.is_none()
                 && link_state.grant.is_none()
                 && reference::may(&link.policy, &product, Action::Allow)
-                && self.is_well(&link.management_experience)
+                && self.is_well(link)
         });
         ready.collect()
     }
 
-    /// True if nothing about a management experience is a reason to hold.
-    fn is_well(&self, id: &ExperienceId) -> bool {
+    /// True if nothing about the management experiences of a link is a reason to hold.
+    fn is_well(&self, link: &Link) -> bool {
         self.world.experiences(|all| {
-            let found = all.experience(id).cloned();
-            let policy = all.policy(id);
-            found.is_some_and(|experience| {
-                reference::oddities(&Observed { experience, policy }).is_empty()
-            })
+            let current = link.sources.iter().map(|id| {
+                let (experience, policy) = (all.experience(id)?.clone(), all.policy(id));
+                Some((id.clone(), Observed { experience, policy }))
+            });
+            let current: Option<Vec<_>> = current.collect();
+            current.is_some_and(|read| reference::oddities_of(&read, link.conflict).is_empty())
         })
     }
 

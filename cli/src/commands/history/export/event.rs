@@ -3,13 +3,14 @@
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Approval, ApprovalAction};
 use pmp_sync_domain::error::FaultRecord;
-use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
+use pmp_sync_domain::ids::{ChangeSetId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, SetOutcome};
 use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::sources::Sources;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -103,8 +104,9 @@ pub(super) enum What<'a> {
     Refused(ApprovalEvent<'a>),
     /// What a plan would change.
     Planned {
-        /// The management experience that it follows.
-        management_experience: &'a ExperienceId,
+        /// The management experiences that it follows.
+        #[serde(flatten)]
+        sources: &'a Sources,
         /// How far the link may go.
         mode: Mode,
         /// Its status in the run.

@@ -13,6 +13,7 @@ use crate::lane::{BlockReason, OtherInstallation};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, Reason};
 use crate::policy::{Action, Standing};
+use crate::sources::{SourceStanding, Sources};
 use crate::wire::Scope;
 
 /// The most products in one question.
@@ -212,7 +213,7 @@ pub struct WhyRequest {
 pub struct WhyAnswer {
     /// Its id in AWS Marketplace.
     pub product: ProductId,
-    /// Its standing in the management experience.
+    /// Its standing in the management experience, or in the union of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired: Option<Standing>,
     /// Its standing in the member experience.
@@ -227,6 +228,9 @@ pub struct WhyAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
+    /// The management experiences of the link that list it, and how. Empty if the link follows one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed_by: Vec<SourceStanding>,
 }
 
 /// The answers for one member experience.
@@ -239,8 +243,9 @@ pub struct WhyLink {
     pub account: AccountId,
     /// Its experience. None for a `*` link that cannot be observed.
     pub experience: Option<ExperienceId>,
-    /// The management experience that it follows.
-    pub management_experience: ExperienceId,
+    /// The management experiences that it follows.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
     /// One answer for each product, in the order of the question.

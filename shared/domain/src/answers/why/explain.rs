@@ -15,6 +15,7 @@ use crate::plan::{LeftAlone, Plan, Reason};
 use crate::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use crate::reconcile::TRUST;
 use crate::records::{ChangeState, LastChange, LinkState};
+use crate::sources::{SourceLists, listed_by};
 use crate::time::elapsed;
 
 /// What was observed on a lane.
@@ -22,8 +23,10 @@ use crate::time::elapsed;
 pub struct Seen<'a> {
     /// The member experience.
     pub experience: &'a ExperienceId,
-    /// The management policy.
+    /// The management policy, or the union of several.
     pub desired: &'a PolicySnapshot,
+    /// The lists of each management experience, if there are several.
+    pub sources: &'a [SourceLists],
     /// The lists of the member experience.
     pub actual: &'a PolicySnapshot,
     /// The lane, as it was read before the lists.
@@ -69,6 +72,7 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
             wanted: None,
             why: Why::Failing(fault.clone()),
             edited_since: None,
+            listed_by: Vec::new(),
         },
         Facts::Seen(seen) => why_of(product, seen),
     }
@@ -103,6 +107,7 @@ impl Seen<'_> {
                 }
             },
             edited_since: self.edited.since.get(product).copied(),
+            listed_by: listed_by(self.sources, product),
         }
     }
 
@@ -221,10 +226,13 @@ impl Seen<'_> {
     /// The current hold, or the one that the next run would create.
     fn held(&self) -> Why {
         let hash = self.plan.hash();
-        let codes =
-            |reasons: &[HoldReason]| -> Vec<_> { reasons.iter().map(HoldReason::code).collect() };
-        let is_it =
-            |hold: &&Hold| hold.plan_hash == hash && codes(&hold.reasons) == codes(self.held_for);
+        let is_it = |hold: &&Hold| {
+            let (known, now) = (hold.reasons.iter(), self.held_for.iter());
+            let is_same = known
+                .map(HoldReason::identity)
+                .eq(now.map(HoldReason::identity));
+            hold.plan_hash == hash && is_same
+        };
         let hold = self.link_state.hold.as_ref().filter(is_it);
         Why::Held {
             reasons: self.held_for.to_vec(),

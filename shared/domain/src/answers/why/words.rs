@@ -8,6 +8,7 @@ use super::{Stage, Why, WhyAnswer};
 use crate::guard::HoldReason;
 use crate::hint::{Advice, Hint, Place};
 use crate::policy::Action;
+use crate::sources::in_words;
 
 fn joined(reasons: &[HoldReason]) -> String {
     let words: Vec<_> = reasons.iter().map(ToString::to_string).collect();
@@ -85,6 +86,9 @@ impl WhyAnswer {
             (Some(standing), None) => format!("{standing}, {}", self.why),
             (None, _) => self.why.to_string(),
         };
+        if !self.listed_by.is_empty() {
+            let _ = write!(words, "; {}", in_words(&self.listed_by));
+        }
         if let Some(since) = self.edited_since {
             // Rounded down to seconds.
             let since = Timestamp::from_second(since.as_second()).unwrap_or(since);

@@ -128,19 +128,22 @@ fn guarded() -> Vec<(GuardName, Scene)> {
     vec![
         (
             GuardName::ManagementEmpty,
-            conditioned(HoldReason::ManagementEmpty),
+            conditioned(HoldReason::ManagementEmpty { experience: None }),
         ),
         (
             GuardName::ManagementNoPolicy,
-            conditioned(HoldReason::ManagementNoPolicy),
+            conditioned(HoldReason::ManagementNoPolicy { experience: None }),
         ),
         (
             GuardName::ManagementDisabled,
-            conditioned(HoldReason::ManagementDisabled { status }),
+            conditioned(HoldReason::ManagementDisabled {
+                status,
+                experience: None,
+            }),
         ),
         (
             GuardName::ManagementArchived,
-            conditioned(HoldReason::ManagementArchived),
+            conditioned(HoldReason::ManagementArchived { experience: None }),
         ),
         (GuardName::Removals, held()),
         (GuardName::MostRemovals, most),
@@ -168,7 +171,7 @@ fn each_guard_holds_a_plan_and_an_exempt_link_commits_it() {
 #[test]
 fn a_condition_of_the_management_experience_holds_even_an_empty_plan_until_it_is_accepted() {
     let mut scene = in_sync();
-    scene.desired.conditions = vec![HoldReason::ManagementArchived];
+    scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
     let meanwhile = Course::InSync;
     assert_eq!(scene.decide(), Decision::Hold { meanwhile });
     let accepted = &mut scene.reads.link_state.accepted;

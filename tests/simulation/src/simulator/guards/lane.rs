@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::{Guard, GuardName};
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::{LinkState, Size};
 
-use crate::reference::{may, oddities};
+use crate::reference::{may, oddities_of};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, MINUTE, since_begin};
 use pmp_sync_fakes::Observed;
@@ -312,11 +312,12 @@ impl LaneGuard {
         plan: &Plan,
         removals: &BTreeSet<ProductId>,
         most: usize,
-        (link, management): (&Link, &Observed),
+        (link, management): (&Link, &[(ExperienceId, Observed)]),
         now: i64,
     ) -> Result<(), Violation> {
-        let odd = oddities(management);
-        let odd = odd.iter().find(|odd| !link.guard.exempt.contains(odd));
+        let odd = oddities_of(management, link.conflict);
+        let mut odd = odd.iter().map(|(name, _)| name);
+        let odd = odd.find(|odd| !link.guard.exempt.contains(odd));
         let mut gone = self.removed_since(now - DAY);
         gone.extend(removals);
         let too_many = !removals.is_empty() && gone.len() > most;

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::guard::{GuardName, HoldReason};
-use pmp_sync_domain::ids::{LaneId, ProductId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::wire::HELD;
 
-use crate::reference::oddities;
+use crate::reference::{oddities_of, wanted};
 use crate::simulator::guards::lane::{DAY, LaneGuard};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::HOUR;
@@ -62,17 +62,19 @@ impl Simulator {
         }
     }
 
-    /// The current management experience.
-    fn management(&self, link: &Link) -> Option<Observed> {
-        let id = &link.management_experience;
-        self.world.experiences(|all| {
-            let experience = all.experience(id).cloned()?;
-            let mut policy = all.policy(id);
-            if experience.policy.is_none() {
-                policy = PolicySnapshot::default();
-            }
-            Some(Observed { experience, policy })
-        })
+    /// The current management experiences.
+    fn management(&self, link: &Link) -> Option<Vec<(ExperienceId, Observed)>> {
+        let current = |id: &ExperienceId| {
+            self.world.experiences(|all| {
+                let experience = all.experience(id).cloned()?;
+                let mut policy = all.policy(id);
+                if experience.policy.is_none() {
+                    policy = PolicySnapshot::default();
+                }
+                Some((id.clone(), Observed { experience, policy }))
+            })
+        };
+        link.sources.iter().map(current).collect()
     }
 
     fn is_true(
@@ -92,7 +94,8 @@ impl Simulator {
         let Some(management) = self.management(link) else {
             return false;
         };
-        let odd = |name| oddities(&management).contains(&name);
+        let odd = oddities_of(&management, link.conflict);
+        let odd = |name, of: &Option<ExperienceId>| odd.contains(&(name, of.clone()));
         // Removals that were planned and never came about count, too.
         let gone = || {
             let allowed = self.world.experiences(|all| all.policy(&id.experience));
@@ -102,10 +105,18 @@ impl Simulator {
         };
         let limits = &link.guard.limits;
         match reason {
-            HoldReason::ManagementEmpty => odd(GuardName::ManagementEmpty),
-            HoldReason::ManagementNoPolicy => odd(GuardName::ManagementNoPolicy),
-            HoldReason::ManagementDisabled { .. } => odd(GuardName::ManagementDisabled),
-            HoldReason::ManagementArchived => odd(GuardName::ManagementArchived),
+            HoldReason::ManagementEmpty { experience } => {
+                odd(GuardName::ManagementEmpty, experience)
+            }
+            HoldReason::ManagementNoPolicy { experience } => {
+                odd(GuardName::ManagementNoPolicy, experience)
+            }
+            HoldReason::ManagementDisabled { experience, .. } => {
+                odd(GuardName::ManagementDisabled, experience)
+            }
+            HoldReason::ManagementArchived { experience } => {
+                odd(GuardName::ManagementArchived, experience)
+            }
             // A hold that says the same stays as it is, so that the way forward stays good; what its
             // reasons count may have moved since.
             HoldReason::Removals { .. } => {
@@ -119,7 +130,9 @@ impl Simulator {
             }
             HoldReason::MostRemovals { .. } => gone() > limits.most_removals,
             HoldReason::Shrink { from, .. } => {
-                let lost = from.saturating_sub(management.policy.allowed().len());
+                let lists: Vec<_> = management.iter().map(|(_, of)| of.policy.clone()).collect();
+                let now = wanted(&lists, link.conflict).allowed().len();
+                let lost = from.saturating_sub(now);
                 lost > 0 && lost * 100 >= from * limits.shrink_percent
             }
             HoldReason::FirstMirror { .. } => {

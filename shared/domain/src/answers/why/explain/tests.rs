@@ -88,6 +88,7 @@ impl World {
             (left.product.clone(), left)
         });
         let seen = Seen {
+            sources: &[],
             experience: &"exp-1".parse().unwrap(),
             desired: &self.desired,
             actual: &self.actual,

@@ -87,14 +87,14 @@ fn the_length_of_the_management_list_is_remembered_when_a_plan_follows_from_it()
     frozen.link.policy.frozen = true;
     assert_eq!(remembered(&frozen), None);
     let mut odd = in_sync();
-    odd.desired.conditions = vec![HoldReason::ManagementArchived];
+    odd.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
     assert_eq!(remembered(&odd), None);
 }
 
 #[test]
 fn a_condition_is_accepted_only_while_it_lasts() {
     let mut scene = in_sync();
-    scene.desired.conditions = vec![HoldReason::ManagementArchived];
+    scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
     scene.reads.link_state.accepted =
         BTreeSet::from([GuardName::ManagementArchived, GuardName::ManagementEmpty]);
     let accepted = observed(&scene).accepted;

@@ -16,7 +16,7 @@ fn kept_back(mut scene: Scene) -> Scene {
 #[test]
 fn a_lane_is_in_sync_if_nothing_is_planned_held_kept_back_or_quarantined() {
     let mut odd = in_sync();
-    odd.desired.conditions = vec![HoldReason::ManagementArchived];
+    odd.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
     let mut quarantining = differing();
     quarantining.reads.quarantined = vec![quarantined("a", Action::Allow)];
     let mut protected = in_sync();

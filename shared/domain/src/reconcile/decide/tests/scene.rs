@@ -16,6 +16,7 @@ use crate::policy::{Action, PolicySnapshot};
 use crate::ports::Lane;
 use crate::reconcile::{DesiredState, Draft, Reads, Records};
 use crate::records::{LinkRecord, LinkState};
+use crate::sources::Conflict;
 use crate::time::later;
 
 pub(super) fn p(text: &str) -> ProductId {
@@ -85,7 +86,8 @@ pub(super) fn in_sync() -> Scene {
     let experience = experience();
     Scene {
         link: Link {
-            management_experience: ExperienceId::new("exp-m").unwrap(),
+            sources: "exp-m".parse().unwrap(),
+            conflict: Conflict::default(),
             member: Member {
                 name: "acme".parse().unwrap(),
                 account: "222222222222".parse().unwrap(),
@@ -99,10 +101,7 @@ pub(super) fn in_sync() -> Scene {
             live_check: LiveCheck::Off,
             stale_after_hours: 24,
         },
-        desired: DesiredState {
-            policy: lists.clone(),
-            conditions: Vec::new(),
-        },
+        desired: DesiredState::alone(lists.clone()),
         reads: Reads {
             unreadable: Vec::new(),
             at: later(start(), 600),
@@ -181,7 +180,7 @@ pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord 
         member: "acme".parse().unwrap(),
         account: "222222222222".parse().unwrap(),
         lane: Some(lane()),
-        management_experience: ExperienceId::new("exp-m").unwrap(),
+        sources: "exp-m".parse().unwrap(),
         mode: Mode::Mirror,
         status: LinkStatus::Held,
         plan_hash: Some(plan.hash()),

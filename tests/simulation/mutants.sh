@@ -94,6 +94,18 @@ mutate counts-the-links-left runs-end shared/domain/src/wire/request.rs \
     's/format!\("\{\}-\{\}", self\.run, self\.number\)/format!("{}-{}", self.run, self.links.len())/'
 mutate serves-what-is-served served-once producer/src/dispatch.rs \
     's/Some\(Progress::Served\) => \{/Some(Progress::Served) if place > 99 => {/; s/Some\(Progress::Interrupted\) \| None => \{\}/_ => {}/'
+mutate leaves-out-an-unreadable-source every-source producer/src/reach.rs \
+    's/of\.iter\(\)\.map\(source\)\.collect::<Option<Vec<_>>>\(\)\?/of.iter().filter_map(source).collect::<Vec<_>>()/'
+mutate follows-the-first-source every-source producer/src/reach.rs \
+    's/of\.iter\(\)\.map\(source\)/of.iter().take(1).map(source)/'
+mutate lets-an-allow-win every-source shared/domain/src/policy.rs \
+    's/Conflict::Deny => allowed\.retain\(\|product\| !denied\.contains\(product\)\)/Conflict::Deny => denied.retain(|product| !allowed.contains(product))/'
+mutate lets-a-deny-win-always every-source shared/domain/src/policy.rs \
+    's/Conflict::Allow => denied\.retain\(\|product\| !allowed\.contains\(product\)\)/Conflict::Allow => allowed.retain(|product| !denied.contains(product))/'
+mutate overlooks-an-empty-source held-is-not-sent shared/domain/src/reconcile/goal.rs \
+    's/if self\.policy\.is_empty\(\) && !conditions\.iter\(\)\.any\(is_no_policy\)/if false/'
+mutate names-no-source converged shared/domain/src/reconcile/goal.rs \
+    's/own\.map\(\|of\| of\.about\(experience\)\)/own.map(|of| (of, experience).0)/'
 mutate commits-what-is-held held-is-not-sent shared/domain/src/reconcile/decide.rs \
     's/if !seen\.guards\.reasons\.is_empty\(\) \{/if false {/'
 mutate approves-for-ever approved-once shared/domain/src/reconcile/observation.rs \

@@ -7,6 +7,7 @@ use aws_sdk_marketplacecatalog::Client;
 use aws_sdk_marketplacecatalog::types::{Change, Entity};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_local::marketplace::Lists;
+use pmp_sync_local::scenario::link_to_several;
 
 use crate::setup::{PATIENCE, block_on, embedded, ids, install, lists, mirror, mirror_with, until};
 
@@ -124,6 +125,42 @@ fn an_edit_by_hand_in_a_member_that_is_only_observed_is_reported_within_a_minute
                 .allow
                 .contains("prod-of-somebody")
         );
+    });
+}
+
+#[test]
+fn a_member_follows_a_base_and_a_regional_list_and_a_change_of_either_reaches_it() {
+    block_on(async {
+        let installation = install(15, 1, &[]).await;
+        let (base, regional) = (ids("base", 60), ids("regional", 3));
+        let contested: BTreeSet<_> = base.iter().take(2).cloned().collect();
+        let management = &installation.management;
+        let sources = [
+            installation.add_experience(management, lists(&base, &BTreeSet::new())),
+            installation.add_experience(management, lists(&regional, &contested)),
+        ];
+        let experience = installation.add_experience(&installation.members[0], Lists::default());
+        let config = installation.config()
+            + &link_to_several(&[&sources[0], &sources[1]], "m1", &experience, "");
+        installation.apply(&config).await.unwrap();
+        let run = installation.sync(PATIENCE).await.unwrap();
+        assert_eq!((run.totals.allow, run.totals.deny), (61, 2));
+        let mut allowed: BTreeSet<_> = base.union(&regional).cloned().collect();
+        allowed.retain(|product| !contested.contains(product));
+        assert_eq!(installation.lists(&experience), lists(&allowed, &contested));
+        for (source, product) in sources.iter().zip(["prod-of-base", "prod-of-region"]) {
+            change(
+                &management.account,
+                source,
+                "AllowProductProcurement",
+                product,
+            )
+            .await;
+            until(product, PATIENCE, || {
+                installation.lists(&experience).allow.contains(product)
+            })
+            .await;
+        }
     });
 }
 

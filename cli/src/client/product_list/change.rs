@@ -184,7 +184,7 @@ pub(crate) async fn show_difference(
     }
     let shown = change.allow.iter().take(MOST_SHOWN);
     let shown = shown.chain(change.deny.iter().take(MOST_SHOWN));
-    let names = names_of(context, &shown.cloned().collect()).await?;
+    let names = names_of(context, &shown.cloned().collect()).await;
     output::note(&format!(
         "{} ({}): {} to allow, {} to deny, {} as wanted already; {}",
         change.management_experience,

@@ -10,6 +10,7 @@ use pmp_sync_domain::product_list::{InvalidList, Row};
 use pmp_sync_domain::text::beginning;
 
 use crate::client::context::Context;
+use crate::client::products::{Unresolved, failure, names, resolve_each};
 use crate::failure::Failure;
 
 /// The most names that are looked up for one command: ten a second are answered.
@@ -21,10 +22,14 @@ const MOST_FOUND: usize = 20;
 
 /// The names of products, as far as they are known.
 pub(crate) async fn names_of(
-    _context: &Context,
-    _products: &BTreeSet<ProductId>,
-) -> Result<BTreeMap<ProductId, String>, Failure> {
-    Ok(BTreeMap::new())
+    context: &Context,
+    products: &BTreeSet<ProductId>,
+) -> BTreeMap<ProductId, String> {
+    let known = names(context, products).await;
+    let known = known.iter();
+    known
+        .map(|(product, name)| (product.clone(), name.to_owned()))
+        .collect()
 }
 
 /// True for the forms of ids that AWS Marketplace assigns: `prod-...` and UUIDs.
@@ -37,36 +42,47 @@ fn is_id(text: &str) -> bool {
     text.starts_with("prod-") || is_uuid
 }
 
-/// The products that texts mean, or why none or no single one is meant.
+/// The products that texts mean, or why none or no single one is meant. What the ledger has no name of is
+/// looked for in AWS Marketplace.
 pub(crate) async fn resolve(
     context: &Context,
     texts: &[&str],
     lists: &PolicySnapshot,
 ) -> Result<Vec<Result<ProductId, String>>, Failure> {
-    let search = ListingSearch::new(&context.config);
-    let mut looked_up: BTreeMap<&str, Result<ProductId, String>> = BTreeMap::new();
-    let mut meant = Vec::with_capacity(texts.len());
-    for text in texts {
-        let id = ProductId::new(*text).ok();
-        let is_listed = |id: &ProductId| lists.standing(id) != Standing::Unlisted;
-        if let Some(id) = id.filter(|id| is_id(text) || is_listed(id)) {
-            meant.push(Ok(id));
-            continue;
-        }
-        if !looked_up.contains_key(text) {
-            if looked_up.len() >= MOST_LOOKED_UP {
-                return Err(Failure::CommandLine {
-                    message: format!(
-                        "more than {MOST_LOOKED_UP} products are named without their ids"
-                    ),
-                    remedy: "split the file, or give the ids".to_owned(),
-                });
-            }
-            looked_up.insert(text, named(&search, text).await?);
-        }
-        meant.extend(looked_up.get(text).cloned());
+    let is_listed = |id: &ProductId| lists.standing(id) != Standing::Unlisted;
+    let by_id = |text: &str| {
+        let id = ProductId::new(text).ok();
+        id.filter(|id| is_id(text) || is_listed(id))
+    };
+    let others: BTreeSet<_> = texts.iter().filter(|text| by_id(text).is_none()).collect();
+    if others.len() > MOST_LOOKED_UP {
+        return Err(Failure::CommandLine {
+            message: format!("more than {MOST_LOOKED_UP} products are named without their ids"),
+            remedy: "split the file, or give the ids".to_owned(),
+        });
     }
-    Ok(meant)
+    let others: Vec<_> = others.into_iter().map(|text| (*text).to_owned()).collect();
+    let search = ListingSearch::new(&context.config);
+    let mut looked_up = BTreeMap::new();
+    if !others.is_empty() {
+        let known = resolve_each(context, &others).await?;
+        for (text, known) in others.iter().zip(known) {
+            let meant = match known {
+                Ok(product) => Ok(product.id),
+                Err(Unresolved::Nothing { .. }) => named(&search, text).await?,
+                Err(unresolved) => Err(failure(&[unresolved]).to_string()),
+            };
+            looked_up.insert(text.as_str(), meant);
+        }
+    }
+    let meant = texts.iter().map(|text| match by_id(text) {
+        Some(id) => Ok(id),
+        None => looked_up
+            .get(text)
+            .cloned()
+            .unwrap_or_else(|| Err(format!("{text:?} is not understood"))),
+    });
+    Ok(meant.collect())
 }
 
 /// The one product of that name.

@@ -35,7 +35,7 @@ pub(super) async fn run(common: &Common, options: &ExportOptions) -> Result<(), 
     let id = which(&context, &options.which).await?;
     let managed = Managed::read(&CatalogAdmin::new(&context.config), &id).await?;
     let listed = managed.lists.iter().map(|(product, _)| product.clone());
-    let names = names_of(&context, &listed.collect()).await?;
+    let names = names_of(&context, &listed.collect()).await;
     let products = managed
         .lists
         .iter()

@@ -74,7 +74,7 @@ pub(super) async fn run(common: &Common, options: &ListOptions) -> Result<(), Fa
     let id = which(&context, &options.which).await?;
     let managed = Managed::read(&CatalogAdmin::new(&context.config), &id).await?;
     let listed = managed.lists.iter().map(|(product, _)| product.clone());
-    let mut names = names_of(&context, &listed.collect()).await?;
+    let mut names = names_of(&context, &listed.collect()).await;
     let all = managed
         .lists
         .iter()

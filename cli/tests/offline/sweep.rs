@@ -90,6 +90,13 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ("product search", vec!["database"], Aws),
         ("reject", approve, Aws),
         ("report", vec!["--html", "page.html"], Aws),
+        ("requests", vec![], Aws),
+        ("requests approve", vec!["prod-a", "--yes"], Aws),
+        (
+            "requests decline",
+            vec!["prod-a", "--reason", "no", "--yes"],
+            Aws,
+        ),
         ("restore", vec![RUN, "--experience", "exp-1"], Aws),
         ("resume", vec![], Aws),
         ("scp", vec![], Aws),

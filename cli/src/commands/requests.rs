@@ -1,16 +1,14 @@
 //! `pmp-sync requests`: what users of all members request. Reads the ledger; the answers change the
 //! management experience with the operator's credentials.
 
-mod answer;
+pub(crate) mod answer;
 mod decide;
+mod options;
 mod table;
 
-use std::time::Duration;
-
-use clap::{Args, Subcommand};
-use pmp_sync_domain::ids::{ExperienceId, MemberName};
-
-pub(crate) use self::answer::{DecisionAnswer, RequestsAnswer};
+use self::answer::RequestsAnswer;
+use self::options::RequestsCommand;
+pub(crate) use self::options::RequestsOptions;
 use self::table::told;
 use crate::client::context::Context;
 use crate::client::requests::{KnownRequest, Requests};
@@ -18,77 +16,6 @@ use crate::client::watch::watch;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
-
-/// Which requests are shown; everything that is not narrowed is.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct RequestsOptions {
-    /// Only of this member. May be given several times.
-    #[arg(long = "member", value_name = "NAME")]
-    members: Vec<MemberName>,
-    /// Only for this product: its id, or a part of its title. May be given several times.
-    #[arg(long = "product", value_name = "PRODUCT")]
-    products: Vec<String>,
-    /// Also those that have ended, as long as they are kept.
-    #[arg(long)]
-    all: bool,
-    /// Read again and again until Ctrl-C. Redraws on a terminal, and prints a block for each change otherwise.
-    #[arg(long)]
-    watch: bool,
-    /// The time between two reads, such as 5s or 1m.
-    #[arg(long, default_value = "5s", requires = "watch", value_parser = pmp_sync_deploy::local::duration)]
-    interval: Duration,
-    #[command(subcommand)]
-    command: Option<RequestsCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RequestsCommand {
-    /// Allow the requested product in the management experience, and record the answer. The request itself is
-    /// answered in the member's console.
-    Approve(ApproveOptions),
-    /// Record that a request is declined, and deny the product in the management experience if that is wanted. The
-    /// request itself is answered in the member's console.
-    Decline(DeclineOptions),
-}
-
-/// Which requests are answered.
-#[derive(Debug, Args)]
-pub(crate) struct Wanted {
-    /// A request, or a product: its id, or a part of its title. All requests for that product are answered.
-    #[arg(value_name = "REQUEST|PRODUCT")]
-    pub(crate) what: String,
-    /// Only requests of this member.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) member: Option<MemberName>,
-    /// The management experience. Needed only if the requests' experiences follow none or several.
-    #[arg(long, value_name = "ID")]
-    pub(crate) experience: Option<ExperienceId>,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ApproveOptions {
-    #[command(flatten)]
-    pub(crate) wanted: Wanted,
-    /// The reason, for the record.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DeclineOptions {
-    #[command(flatten)]
-    pub(crate) wanted: Wanted,
-    /// The reason, for the record.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-    /// Deny the product in the management experience as well.
-    #[arg(long)]
-    pub(crate) deny: bool,
-}
 
 pub(crate) async fn run(common: &Common, options: &RequestsOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;

@@ -27,7 +27,7 @@ use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
 use crate::commands::product::list::ProductList;
 use crate::commands::product::search::ProductSearch;
-use crate::commands::requests::{DecisionAnswer, RequestsAnswer};
+use crate::commands::requests::answer::{DecisionAnswer, RequestsAnswer};
 use crate::commands::status::StatusAnswer;
 use crate::commands::sync::SyncAnswer;
 use crate::failure::ErrorAnswer;

@@ -14,6 +14,7 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
         pmp_sync_domain::wire::BLOCKED,
         pmp_sync_domain::wire::QUARANTINED,
         pmp_sync_domain::wire::CONTESTED,
+        pmp_sync_domain::wire::EDITED_OUTSIDE,
         pmp_sync_domain::wire::MEMBER_STALE,
         pmp_sync_domain::wire::RECOVERED,
         pmp_sync_domain::wire::SYNC_COMPLETED,

@@ -10,7 +10,8 @@ use pmp_sync_domain::records::{Answered, RequestAnswer};
 use pmp_sync_domain::text::one_line;
 use pmp_sync_domain::wire::limits::{MOST_REASON, MOST_REQUESTER, TooLarge};
 
-use super::{ApproveOptions, DecisionAnswer, DeclineOptions, Wanted};
+use super::answer::DecisionAnswer;
+use super::options::{ApproveOptions, DeclineOptions, Wanted};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::management_list::put_on_list;

@@ -15,9 +15,8 @@ use pmp_sync_worker::Membership;
 
 use super::event::ScheduledEvent;
 use super::invariants::{Invariants, Violation, broken, our_name};
-use super::product_requests::MOST_REQUESTS;
 use super::rng::Rng;
-use super::scene::installation;
+use super::scene::{MOST_REQUESTS, installation};
 use super::state::Simulator;
 use super::task::WORKER_TIMEOUT;
 use crate::reference::forbids;

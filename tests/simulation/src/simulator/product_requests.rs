@@ -5,15 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::ids::{AccountId, ProductRequestId};
-use pmp_sync_domain::records::{ProductRequest, RequestBounds, RequestState};
+use pmp_sync_domain::records::{ProductRequest, RequestState};
 use pmp_sync_domain::wire::{PRODUCT_REQUESTED, ProductRequestEvent};
 
 use super::invariants::{Violation, broken};
-use super::scene::{MINUTE, at};
+use super::scene::{MINUTE, MOST_REQUESTS, at};
 use super::state::Simulator;
 
-/// The bounds of the world's workers: small, so that there is no room in many worlds.
-pub(crate) const MOST_REQUESTS: RequestBounds = RequestBounds { open: 3, kept: 8 };
 /// Invocations of one member that may record at the same time.
 const AT_ONCE: usize = 2;
 
@@ -24,10 +22,6 @@ const ENDS: [RequestState; 4] = [
     RequestState::Declined,
     RequestState::Approved,
 ];
-
-/// The events of each request that were delivered and can be read.
-pub(crate) type DeliveredRequests =
-    BTreeMap<(AccountId, ProductRequestId), Vec<ProductRequestEvent>>;
 
 /// The later of two ends counts; of two at the same moment the one that grants more.
 fn rank(state: RequestState) -> u8 {

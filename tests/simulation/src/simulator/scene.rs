@@ -8,6 +8,7 @@ use pmp_sync_domain::guard::GuardName;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, InstallationId, LaneId, ProductId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::records::RequestBounds;
 use pmp_sync_domain::sources::Conflict;
 
 use super::rng::Rng;
@@ -18,6 +19,9 @@ const BEGIN: i64 = 1_767_225_600_000;
 /// A minute and an hour in milliseconds.
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// The bounds of the world's workers: small, so that there is no room in many worlds.
+pub(crate) const MOST_REQUESTS: RequestBounds = RequestBounds { open: 3, kept: 8 };
 
 /// The installation of the world's workers.
 pub(crate) fn installation() -> InstallationId {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pmp_sync_domain::ids::{AccountId, LaneId, ProductId};
+use pmp_sync_domain::ids::{AccountId, LaneId, ProductId, ProductRequestId};
 use pmp_sync_domain::lane::MemberRules;
+use pmp_sync_domain::wire::ProductRequestEvent;
 use pmp_sync_fakes::World;
 use pmp_sync_worker::Membership;
 
@@ -13,14 +14,17 @@ use super::event::ScheduledEvent;
 use super::fault_plan::{FaultPlan, SharedFaultPlan, with};
 use super::guards::Guards;
 use super::invariants::{Invariants, Violation};
-use super::product_requests::{DeliveredRequests, MOST_REQUESTS};
 use super::rng::Rng;
 use super::scene::installation;
-use super::scene::{Profile, Scene, at, counted};
+use super::scene::{MOST_REQUESTS, Profile, Scene, at, counted};
 use super::stats::Stats;
 use super::task::{Task, WORKER_TIMEOUT};
 use super::trace::Trace;
 use crate::{Producer, Worker, producer, worker};
+
+/// The events of each request that were delivered and can be read.
+pub(crate) type DeliveredRequests =
+    BTreeMap<(AccountId, ProductRequestId), Vec<ProductRequestEvent>>;
 
 /// What comes next.
 #[derive(Debug, Clone, Copy)]

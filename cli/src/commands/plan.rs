@@ -154,7 +154,7 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
             ));
         }
         for origin in &link.conflicts {
-            let label = |product: &ProductId| names.label(product).to_string();
+            let label = |product: &ProductId| names.label(product);
             output::note(&conflict(&name, link.conflict, origin, label));
         }
         if let Some(told) = output::invalid(&name, &link.invalid) {

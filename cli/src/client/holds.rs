@@ -199,7 +199,10 @@ pub(crate) fn choose<T>(
             let of = member.map_or_else(String::new, |name| format!(" of member {name}"));
             let experiences = others.iter().map(|one| one.experience.as_str());
             let members = others.iter().filter_map(|one| one.member.as_ref());
-            let similar = experience.map(|id| did_you_mean(id.as_str(), experiences));
+            // The experience is there: the member is what is misspelt.
+            let is_there = |id: &&ExperienceId| others.iter().any(|one| one.experience == **id);
+            let misspelt = experience.filter(|id| !is_there(id));
+            let similar = misspelt.map(|id| did_you_mean(id.as_str(), experiences));
             let similar = similar.filter(|words| !words.is_empty());
             let similar = similar.or_else(|| {
                 Some(did_you_mean(

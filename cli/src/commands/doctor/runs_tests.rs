@@ -106,7 +106,7 @@ fn what_is_well_is_ok_in_every_check() {
     for found in &all {
         tells(found, Status::Ok, &[]);
     }
-    assert_eq!(all.len(), 11);
+    assert_eq!(all.len(), 12);
 }
 
 #[test]

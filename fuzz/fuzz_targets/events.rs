@@ -50,7 +50,10 @@ fn check_event(envelope: &Envelope) {
         }
         Err(Unreadable::UnknownEvent { .. }) => {
             let message = WorkerMessage::parse(&written);
-            assert!(matches!(message, Err(_) | Ok(WorkerMessage::ProductRequest(_))));
+            assert!(matches!(
+                message,
+                Err(_) | Ok(WorkerMessage::ProductRequest(_))
+            ));
         }
         Err(_) => {
             assert!(WorkerMessage::parse(&written).is_err());

@@ -6,8 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::wire::{
     CATALOG_SOURCE, ChangeSetEvent, Event, SCHEDULE_SOURCE, Trigger, WorkerMessage,
-    approval_requested, dead_letters_requested, lane_settled, product_request_received,
-    sync_requested,
+    approval_requested, dead_letters_requested, lane_edited, lane_settled,
+    product_request_received, sync_requested,
 };
 use serde_json::json;
 
@@ -77,7 +77,13 @@ fn producer(body: &str) {
             check_lane(&lane);
             event_body(&lane_settled(&lane, run))
         }
-        Trigger::ProductRequestReceived { account } => event_body(&product_request_received(&account)),
+        Trigger::LaneEdited { lane, change_set } => {
+            check_lane(&lane);
+            event_body(&lane_edited(&lane, &change_set))
+        }
+        Trigger::ProductRequestReceived { account } => {
+            event_body(&product_request_received(&account))
+        }
         Trigger::Continuation(rest) => rest.to_body(),
         Trigger::RetryScheduled(retry) => retry.to_scheduled(),
         Trigger::RetryDue(retry) => retry.to_due(),

@@ -1,19 +1,13 @@
 //! `pmp-sync history`: who requested what, and what was planned, held, approved and done.
 
+mod answer;
 mod detail;
 mod edits;
 mod export;
 mod whole;
 
-use clap::Args;
-use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{
-    DeadLetterRecord, LinkRecord, ListEdit, Request, RunRecord, SetRecord,
-};
-use schemars::JsonSchema;
-use serde::Serialize;
-
+pub(crate) use self::answer::HistoryAnswer;
+use self::answer::{ChangeAnswer, RunAnswer};
 #[cfg(test)]
 pub(crate) use self::export::Event;
 use self::whole::{Verdict, Whole, verdict};
@@ -22,6 +16,9 @@ use crate::client::run::{newest as newest_runs, one};
 use crate::failure::Failure;
 use crate::options::{Common, RunName};
 use crate::output;
+use clap::Args;
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::records::{Request, RunRecord};
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryOptions {
@@ -36,57 +33,6 @@ pub(crate) struct HistoryOptions {
     /// Show who changed the management lists with `pmp-sync product`, and why.
     #[arg(long, conflicts_with_all = ["run", "export"])]
     pub(crate) edits: bool,
-}
-
-/// The output of `history`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum HistoryAnswer<'a> {
-    /// The newest runs.
-    Newest {
-        /// The newest first.
-        runs: Vec<RunAnswer<'a>>,
-        /// True if older runs are stored.
-        older: bool,
-    },
-    /// With a run: everything that the ledger has of it.
-    One {
-        /// The record of the run.
-        run: &'a RunRecord,
-        /// The record of each link.
-        links: &'a [LinkRecord],
-        /// The change sets, with their lanes.
-        changes: Vec<ChangeAnswer<'a>>,
-        /// The dead letters that it handled.
-        dead_letters: &'a [DeadLetterRecord],
-        /// The names of the products in this answer, by id. A product whose name is not known is left out.
-        names: &'a Names,
-        /// The edits of the management lists whose change sets have triggered it.
-        edits: &'a [ListEdit],
-    },
-    /// With `--edits`.
-    Edits {
-        /// The newest first.
-        edits: &'a [ListEdit],
-    },
-}
-
-/// A run.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct RunAnswer<'a> {
-    /// The record of the run.
-    run: &'a RunRecord,
-    /// The results of the requests about holds that it served.
-    approval: &'a [Verdict],
-}
-
-/// A change set on a lane.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ChangeAnswer<'a> {
-    /// The lane: account and experience, separated by a slash.
-    lane: String,
-    /// The change set.
-    change_set: &'a SetRecord,
 }
 
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {

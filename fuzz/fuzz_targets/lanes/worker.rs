@@ -9,7 +9,8 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::experience::{Experience, Status};
 use pmp_sync_domain::ids::{
-    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId, RunId,
+    AccountId, ChangeSetId, ChangeSetName, ExperienceId, LaneId, PolicyId, ProductId,
+    ProductRequestId, RunId,
 };
 use pmp_sync_domain::lane::{
     BATCH, Counts, FailedAlone, Intent, LaneState, NamedSet, OpenChange, Quarantined, Rejected,
@@ -18,9 +19,9 @@ use pmp_sync_domain::lane::{
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{
     Bus, ChangeSetStatus, ChangeSets, Claims, Clock, Close, Closing, DeadLetters, Entropy, Lanes,
-    Quarantining, ReadCatalog, Result, SendTicks,
+    ProductRequests, Quarantining, ReadCatalog, Result, SendTicks,
 };
-use pmp_sync_domain::records::{Found, SetRecord};
+use pmp_sync_domain::records::{Found, ProductRequest, RequestCounts, SetRecord};
 use pmp_sync_domain::wire::{ChangeMessage, Event, TickMessage};
 use pmp_sync_worker::{Context, Membership, advance};
 
@@ -168,6 +169,29 @@ impl ReadCatalog for Ports<'_> {
 
     async fn experiences(&self) -> Result<Vec<ExperienceId>> {
         Ok(Vec::new())
+    }
+}
+
+/// No procurement request arrives here.
+impl ProductRequests for Ports<'_> {
+    async fn product_request(
+        &self,
+        _: &AccountId,
+        _: &ProductRequestId,
+    ) -> Result<Option<ProductRequest>> {
+        Ok(None)
+    }
+
+    async fn count_product_requests(&self, _: &AccountId, _: Timestamp) -> Result<RequestCounts> {
+        Ok(RequestCounts::default())
+    }
+
+    async fn put_product_request(&self, _: &ProductRequest) -> Result<()> {
+        Ok(())
+    }
+
+    async fn drop_product_request(&self, _: &AccountId, _: Timestamp) -> Result<()> {
+        Ok(())
     }
 }
 

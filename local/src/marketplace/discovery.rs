@@ -4,19 +4,9 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::operations::required;
-use super::search::title;
+use super::search::{listing_of, title};
 use super::store::Store;
 use crate::products;
-
-const PRODUCT: &str = "prod-";
-const LISTING: &str = "prodview-";
-
-/// The id of a product's public page.
-pub(super) fn listing_of(product: &str) -> String {
-    let rest = product.strip_prefix(PRODUCT).unwrap_or(product);
-    let rest = rest.strip_prefix(LISTING).unwrap_or(rest);
-    format!("{LISTING}{rest}")
-}
 
 /// A required text. The Discovery API answers 400 where the Catalog API answers 422.
 fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {

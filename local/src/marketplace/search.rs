@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::discovery::listing_of;
 use super::error::ApiError;
 use super::store::Store;
 use crate::products;
+
+const PRODUCT: &str = "prod-";
+const LISTING: &str = "prodview-";
 
 /// The number of made-up products that have a title of their own.
 const TITLED: usize = 2_000;
@@ -26,6 +28,13 @@ static TITLES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
 /// The title of a product: its id if it is not known.
 pub(super) fn title(id: &str) -> &str {
     TITLES.get(id).map_or(id, String::as_str)
+}
+
+/// The id of a product's public page.
+pub(super) fn listing_of(product: &str) -> String {
+    let rest = product.strip_prefix(PRODUCT).unwrap_or(product);
+    let rest = rest.strip_prefix(LISTING).unwrap_or(rest);
+    format!("{LISTING}{rest}")
 }
 
 /// The Discovery API answers 400 where the Catalog API answers 422.

@@ -4,6 +4,7 @@
 //!
 //! `docs/simulator.md` says what is checked, and what the fault model leaves out.
 
+mod by_hand;
 mod edits;
 mod event;
 mod fault_plan;

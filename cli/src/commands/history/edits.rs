@@ -3,7 +3,7 @@
 use pmp_sync_domain::records::{ListEdit, RunRecord};
 use pmp_sync_domain::text::one_line;
 
-use super::HistoryAnswer;
+use super::answer::HistoryAnswer;
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::options::Common;

@@ -3,8 +3,8 @@
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
+use super::rows::{InvalidList, Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
 use super::words::{self, Column, shown};
-use super::{InvalidList, Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
 use crate::config::Problem;
 use crate::policy::Action;
 

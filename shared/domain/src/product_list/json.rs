@@ -2,8 +2,8 @@
 
 use serde_json::{Deserializer, Map, Value};
 
+use super::rows::{InvalidList, Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
 use super::words::{self, Column, shown};
-use super::{InvalidList, Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
 use crate::config::Problem;
 use crate::policy::Action;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
+use super::rows::MOST_PROBLEMS;
 use super::*;
 use crate::ids::ChangeSetId;
 use crate::lane::{ChangeError, Failed};

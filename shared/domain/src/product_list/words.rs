@@ -1,6 +1,6 @@
 //! The words of headers and cells that are understood.
 
-use super::MOST_PRODUCT;
+use super::rows::MOST_PRODUCT;
 use crate::policy::Action;
 use crate::text::one_line;
 

@@ -78,12 +78,17 @@ fn unheard_of(resolved: &[Resolved], report: &WhyReport) -> Vec<ProductId> {
         |standing: Option<Standing>| standing.is_none_or(|is| is == Standing::Unlisted);
     let is_nowhere = |product: &ProductId| {
         let answers = report.links.iter().flat_map(|link| &link.answers);
-        let mut of_product = answers.filter(|answer| answer.product == *product);
-        of_product.all(|answer| {
-            is_unlisted(answer.desired)
-                && is_unlisted(answer.standing)
-                && matches!(answer.why, Why::InSync { run: None, .. })
-        })
+        let of_product: Vec<_> = answers
+            .filter(|answer| answer.product == *product)
+            .collect();
+        let mut all = of_product.iter();
+        // Without an answer nobody has looked.
+        !of_product.is_empty()
+            && all.all(|answer| {
+                is_unlisted(answer.desired)
+                    && is_unlisted(answer.standing)
+                    && matches!(answer.why, Why::InSync { run: None, .. })
+            })
     };
     let unknown = resolved.iter().filter(|product| !product.is_known);
     let nowhere = unknown.filter(|product| is_nowhere(&product.id));

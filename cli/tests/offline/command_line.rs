@@ -40,7 +40,7 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
                 "--plan",
                 "01234567",
             ],
-            "ULID",
+            "the beginning of it",
         ),
         (&["restore", RUN], "--experience"),
         (
@@ -57,7 +57,7 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
         (&["history", "--limit", "201"], "--limit"),
         (&["history", "--export", "--limit", "5"], "--limit"),
         (&["status", "--runs", "0"], "--runs"),
-        (&["status", "--run", "latest"], "ULID"),
+        (&["status", "--run", "latest"], "the beginning of it"),
         (&["local", "up", "--ttl", "25h"], "at most 24h"),
         (
             &["local", "up", "--change-set-seconds", "3601"],

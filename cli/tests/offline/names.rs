@@ -189,10 +189,6 @@ fn a_misspelt_member_or_experience_is_a_question() {
         (&["plan", "--member", "emae"][..], "did you mean emea?"),
         (&["dlq", "list", "--member", "emae"], "did you mean emea?"),
         (
-            &["plan", "--experience", "exp-9d1kq27hs0abd"],
-            "did you mean exp-9d1kq27hs0abc?",
-        ),
-        (
             &["member", "mode", "emae", "mirror", "--no-sync"],
             "did you mean emea?",
         ),

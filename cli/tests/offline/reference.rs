@@ -22,7 +22,7 @@ fn what_a_schema_does_not_know_is_told_by_the_tests() {
     let approval = json!({
         "schema": 1, "at": "2026-01-01T00:00:00Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "lane": null,
         "member": "emea", "event": "approved", "wanted": "approve", "plan_hash": null,
-        "of": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "requester": null, "account": null, "why": null,
+        "of": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "requester": null, "account": null, "why": null, "names": {},
     });
     assert_eq!(schemas::of("history-export", &approval), None);
     for (key, value) in [
@@ -42,10 +42,10 @@ fn the_fixtures_of_events_are_valid_against_their_schemas() {
     let fixtures = schemas::folder().join("../../shared/domain/fixtures/events");
     let fixtures = std::fs::read_dir(fixtures).unwrap();
     let fixtures: Vec<_> = fixtures.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(fixtures.len(), 9, "{fixtures:?}");
+    assert_eq!(fixtures.len(), 11, "{fixtures:?}");
     for path in fixtures {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let schema = format!("events/{}", name.replace("-1", ""));
+        let schema = format!("events/{}", name.replace("-1-named", "").replace("-1", ""));
         let text = std::fs::read_to_string(&path).unwrap();
         let mut detail: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(schemas::of(&schema, &detail), None, "{name}");

@@ -7,7 +7,6 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{Bus, ReadRuns, WriteRuns};
 use pmp_sync_domain::reconcile::Observation;
 use pmp_sync_domain::records::{LinkState, SeenList, names_of};
-use pmp_sync_domain::wire::events::Notice;
 
 /// Writes a link state if it has changed, and announces what follows. Returns false if another
 /// writer was faster.
@@ -25,6 +24,7 @@ pub(crate) async fn remember<L: WriteRuns, B: Bus>(
         }
         return Ok(true);
     }
+    let new = &with_names(ledger, old, new).await;
     match ledger.put_link_state(lane, new).await {
         Ok(()) => {
             if is_news {
@@ -61,19 +61,23 @@ pub(crate) async fn remember_seen<L: WriteRuns, B: Bus>(
     Ok(true)
 }
 
-/// A notice with the names of its products, as far as they are known. It does not wait for them.
-async fn with_names<L: ReadRuns>(ledger: &L, notice: &Notice) -> Notice {
-    let products = notice.products();
-    if products.is_empty() {
-        return notice.clone();
-    }
-    match ledger.live(&products).await {
-        Ok(known) => notice.clone().named(&names_of(&known.items)),
-        Err(error) => {
-            tracing::warn!(%error, "products are announced without their names");
-            notice.clone()
+/// The link state with the names of the products in its new notices, as far as they are known. They are written down with the notice,
+/// so that it is the same one if it is put on the bus again.
+async fn with_names<L: ReadRuns>(ledger: &L, old: &LinkState, new: &LinkState) -> LinkState {
+    let mut named = new.clone();
+    for notice in &mut named.notices.pending {
+        let products = notice.products();
+        if products.is_empty() || old.notices.pending.contains(notice) {
+            continue;
+        }
+        match ledger.live(&products).await {
+            Ok(known) => *notice = notice.clone().named(&names_of(&known.items)),
+            Err(error) => {
+                tracing::warn!(%error, "products are announced without their names");
+            }
         }
     }
+    named
 }
 
 /// Puts the recorded notices on the bus, and records that. What the bus does not accept is left to
@@ -87,7 +91,7 @@ async fn announce<L: WriteRuns, B: Bus>(
     let mut pending = std::mem::take(&mut written.notices.pending).into_iter();
     let mut announced = 0;
     while let Some(notice) = pending.next() {
-        let event = with_names(ledger, &notice).await.event();
+        let event = notice.event();
         let (about, name) = (notice.about(), event.1);
         if let Err(error) = bus.put(event.clone()).await {
             let error = LinkError::Bus(error);

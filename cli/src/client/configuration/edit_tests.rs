@@ -191,12 +191,12 @@ fn which_management_experience_is_meant_has_to_be_said_when_there_are_several() 
 
 #[test]
 fn a_new_member_follows_what_all_the_others_follow_or_what_is_given() {
-    let several = "management_experiences = [\"exp-base\", \"exp-emea\"]\nconflict = \"allow\"";
+    let several = "management_experiences = [\"exp-base\", \"exp-regional\"]\nconflict = \"allow\"";
     let text = TEXT.replace("management_experience = \"exp-source\"", several);
     let mut member = new("latam", "444444444444");
     let after = Config::parse(&changed(add(Some(&text), &member))).unwrap();
     let link = after.links.last().unwrap();
-    assert_eq!(link.sources.to_string(), "exp-base, exp-emea");
+    assert_eq!(link.sources.to_string(), "exp-base, exp-regional");
     assert_eq!(link.conflict, Conflict::Allow);
     member.sources = Some("exp-base, exp-latam".parse().unwrap());
     let after = changed(add(Some(&text), &member));

@@ -66,9 +66,9 @@ impl Simulator {
             return Ok(());
         };
         let (seen, untold) = &edits.untold;
-        // A call that failed may have been the one that reads what was there before.
+        // A call that failed may have been the one that reads what was there before, or that stored it.
         let mut troubles = self.producer_troubles.iter();
-        if self.now - seen > SAME_LOOK || troubles.any(|trouble| self.now - trouble < HOUR) {
+        if self.now - seen > SAME_LOOK || troubles.any(|trouble| self.now - trouble < 3 * HOUR) {
             return Ok(());
         }
         let plan = record.plan();

@@ -552,14 +552,19 @@ fn an_idle_run_reads_each_lane_once_and_stamps_it() {
     let calls: Vec<_> = calls.lock().unwrap().clone().into_iter().collect();
     // The configuration and the suspensions; of each lane its state and the link state.
     let items = 2 + 2 * 2;
-    // The unfinished runs and the known lanes; of each lane its open and its quarantined changes.
-    let queries = 2 + 2 * 2;
+    // The unfinished runs and the known lanes; of each lane its open and its quarantined changes; of each member its open
+    // procurement requests.
+    let queries = 2 + 2 * 2 + 2;
     let expected = [
         ("AssumeRole", 2),
+        // Once everything is served: the names that are known.
+        ("BatchGetItem", 1),
         // The batch is hidden until the invocation has ended.
         ("ChangeMessageVisibilityBatch", 1),
         ("DescribeEntity", 2 + 2 * 2),
         ("GetItem", items),
+        // Whether the inbox waits, before a name is looked up.
+        ("GetQueueAttributes", 1),
         // The receipt, and the run as it begins and as it ends.
         ("PutItem", 3),
         ("Query", queries),

@@ -72,8 +72,8 @@ pub struct ProductRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub requested_at: Option<Timestamp>,
-    /// When it expires, if an event said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it expires, if an event said so. The table has a field `expires_at` of its own, for what it may remove.
+    #[serde(rename = "until", default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub expires_at: Option<Timestamp>,
     /// When it ended.

@@ -32,7 +32,13 @@ struct Driver {
 }
 
 impl Driver {
+    /// Another driver that starts at the same moment may take the port that this one has found.
     fn start() -> Self {
+        let mut started = (0..5).filter_map(|_| Self::try_start());
+        started.next().expect("chromedriver tells its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -45,12 +51,14 @@ impl Driver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
+        let Some(port) = port else {
+            let _ = process.kill();
+            let _ = process.wait();
+            return None;
+        };
         // Else it would stand still once nobody takes what it says.
         std::thread::spawn(move || lines.for_each(drop));
-        Self {
-            port: port.expect("chromedriver tells its port"),
-            process,
-        }
+        Some(Self { port, process })
     }
 }
 

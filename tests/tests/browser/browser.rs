@@ -58,7 +58,7 @@ impl Driver {
         };
         // Else it would stand still once nobody takes what it says.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { port, process })
+        Some(Self { process, port })
     }
 }
 

@@ -13,6 +13,7 @@ use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
 use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::time::{in_words, whole_seconds};
+use pmp_sync_domain::wire::Scope;
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
 use super::configuration::serves;
@@ -41,6 +42,15 @@ impl Known {
         let member = self.member().map(ToString::to_string);
         let member = member.unwrap_or_else(|| self.lane.account.to_string());
         format!("{member} {}", self.lane.experience)
+    }
+
+    /// True if the scope covers it. One whose lane was never planned for has no member that could be named.
+    pub(crate) fn is_in(&self, scope: &Scope) -> bool {
+        let of_member = self
+            .member()
+            .is_some_and(|name| scope.members.contains(name));
+        (scope.members.is_empty() || of_member)
+            && (scope.experiences.is_empty() || scope.experiences.contains(&self.lane.experience))
     }
 
     /// The command that approves a hold of it.

@@ -106,16 +106,8 @@ pub(crate) async fn run(common: &Common, options: &DriftOptions) -> Result<(), F
 
 /// The links of the scope with outside edits.
 async fn of_scope(context: &Context, scope: &Scope) -> Result<Vec<Known>, Failure> {
-    let is_wanted = |known: &Known| {
-        let of_member = known
-            .member()
-            .is_some_and(|name| scope.members.contains(name));
-        let experience = &known.lane.experience;
-        (scope.members.is_empty() || of_member)
-            && (scope.experiences.is_empty() || scope.experiences.contains(experience))
-    };
     let mut known = known(context).await?;
-    known.retain(|known| is_wanted(known) && !known.link_state.edited.is_empty());
+    known.retain(|known| known.is_in(scope) && !known.link_state.edited.is_empty());
     Ok(known)
 }
 

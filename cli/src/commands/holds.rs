@@ -10,7 +10,6 @@ use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::time::whole_seconds;
-use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -74,17 +73,9 @@ impl Frozen {
 
 pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
-    let Scope {
-        members,
-        experiences,
-    } = scope::of(&options.narrowing, &context).await?;
-    let is_wanted = |known: &Known| {
-        let of_member = known.member().is_some_and(|name| members.contains(name));
-        (members.is_empty() || of_member)
-            && (experiences.is_empty() || experiences.contains(&known.lane.experience))
-    };
+    let scope = scope::of(&options.narrowing, &context).await?;
     let mut known = known(&context).await?;
-    known.retain(is_wanted);
+    known.retain(|known| known.is_in(&scope));
     let mut held = Vec::new();
     for known in &known {
         for hold in known.holds() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_aws::discovery::search::{ListingSearch, MOST_TEXT};
 use pmp_sync_domain::config::Problem;
+use pmp_sync_domain::find_product::Reference;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::{PolicySnapshot, Standing};
 use pmp_sync_domain::product_list::{InvalidList, Row};
@@ -32,14 +33,12 @@ pub(crate) async fn names_of(
         .collect()
 }
 
-/// True for the forms of ids that AWS Marketplace assigns: `prod-...` and UUIDs.
-fn is_id(text: &str) -> bool {
-    let is_uuid = text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    text.starts_with("prod-") || is_uuid
+/// The id that a text is by its form.
+fn id_of(text: &str) -> Option<ProductId> {
+    match Reference::parse(text) {
+        Ok(Reference::Id(id)) => Some(id),
+        Ok(Reference::Listing(_) | Reference::Words(_)) | Err(_) => None,
+    }
 }
 
 /// The products that texts mean, or why none or no single one is meant. What the ledger has no name of is
@@ -51,8 +50,8 @@ pub(crate) async fn resolve(
 ) -> Result<Vec<Result<ProductId, String>>, Failure> {
     let is_listed = |id: &ProductId| lists.standing(id) != Standing::Unlisted;
     let by_id = |text: &str| {
-        let id = ProductId::new(text).ok();
-        id.filter(|id| is_id(text) || is_listed(id))
+        let listed = || ProductId::new(text).ok().filter(is_listed);
+        id_of(text).or_else(listed)
     };
     let others: BTreeSet<_> = texts.iter().filter(|text| by_id(text).is_none()).collect();
     if others.len() > MOST_LOOKED_UP {
@@ -158,12 +157,12 @@ pub(crate) async fn resolve_rows(
 
 #[cfg(test)]
 mod tests {
-    use super::is_id;
+    use super::id_of;
 
     #[test]
     fn ids_are_told_from_names_by_their_form() {
         for id in ["prod-dr2vpvd4k73aq", "1d288c71-65f9-489a-a3e2-9c7f4f6e6a85"] {
-            assert!(is_id(id), "{id}");
+            assert!(id_of(id).is_some(), "{id}");
         }
         for name in [
             "MongoDB",
@@ -171,7 +170,7 @@ mod tests {
             "1d288c71-65f9-489a-a3e2-9c7f4f6e6a8x",
             "",
         ] {
-            assert!(!is_id(name), "{name}");
+            assert!(id_of(name).is_none(), "{name}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::ids::ProductId;
 use crate::lane::LaneState;
 use crate::plan::{Plan, Report};
 use crate::policy::PolicySnapshot;
-use crate::records::{LastChange, SeenList};
+use crate::records::{ChangeState, LastChange, SeenList};
 use crate::time::elapsed;
 
 /// For this long after the end of a change, a difference does not count as an outside edit, in
@@ -52,7 +52,7 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     /// The products that somebody else has changed. One that is in sync does not count. Neither does one that a change set of ours
-    /// may be changing.
+    /// may be changing, unless it is remembered: it stays an edit until it is changed back.
     pub fn edits(&self) -> BTreeSet<ProductId> {
         let left_alone = self.report.left_alone.iter().map(|left| &left.product);
         let planned = self.plan.allow().iter().chain(self.plan.deny());
@@ -63,10 +63,9 @@ impl Look<'_> {
         let last: BTreeMap<_, _> = last.collect();
         let is_edited = |product: &&&ProductId| {
             let last = last.get(**product).copied();
-            !in_flight.contains(**product)
-                && (last.is_some_and(|last| self.is_undone(last))
-                    || self.is_moved(product, last)
-                    || self.stands(product, last))
+            let is_new =
+                || last.is_some_and(|last| self.is_undone(last)) || self.is_moved(product, last);
+            self.stands(product, last) || (!in_flight.contains(**product) && is_new())
         };
         differs
             .iter()
@@ -94,8 +93,12 @@ impl Look<'_> {
         let Some(list) = self.list else {
             return false;
         };
-        let is_own =
-            |last: &LastChange| self.agrees(last) && elapsed(last.ended_at(), list.at) <= SKEW;
+        // What is quarantined was rejected.
+        let is_own = |last: &LastChange| {
+            last.state != ChangeState::Quarantined
+                && self.agrees(last)
+                && elapsed(last.ended_at(), list.at) <= SKEW
+        };
         list.allows(product) != self.actual.allowed().contains(product) && !last.is_some_and(is_own)
     }
 

@@ -8,7 +8,7 @@
 mod details;
 mod requested;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -458,13 +458,16 @@ impl<'a> Draft<'a> {
         let old = self.next.edited.take();
         let (known, beyond, since) = match &old {
             Some(mark) => (mark.products.clone(), mark.beyond, Some(mark.since)),
-            None => (BTreeSet::new(), 0, None),
+            None => (BTreeMap::new(), 0, None),
         };
-        let is_known = |(product, _): &(&ProductId, &Timestamp)| known.contains(*product);
+        let is_known =
+            |(product, since): &(&ProductId, &Timestamp)| known.get(*product) == Some(*since);
         let (kept, others): (Vec<_>, Vec<_>) = edits.since.iter().partition(is_known);
         let first = others.iter().map(|(_, since)| **since).min();
         let remembered = kept.iter().chain(&others).take(MOST_EDITS);
-        let products: BTreeSet<_> = remembered.map(|(product, _)| (*product).clone()).collect();
+        let products: BTreeMap<_, _> = remembered
+            .map(|(product, since)| ((*product).clone(), **since))
+            .collect();
         let count = edits.since.len() + edits.beyond;
         self.next.edited = Some(EditMark {
             since: since.or(first).unwrap_or(self.now),

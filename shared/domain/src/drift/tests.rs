@@ -142,6 +142,50 @@ fn what_a_change_set_of_ours_is_changing_is_no_edit() {
     assert_eq!(edits_of(&changes, &busy, 1_000), [p("d")]);
 }
 
+/// It would be told anew with another time if the change set fails.
+#[test]
+fn a_remembered_edit_stays_one_while_it_is_changed_back() {
+    let at_work = |product: &str| LaneState {
+        intent: Some(Intent {
+            creates_policy: false,
+            token: "t".to_owned(),
+            name: None,
+            written_at: None,
+            at: at(900),
+            changes: vec![IntentChange {
+                product: p(product),
+                action: Action::Deny,
+                run: RunId::next(None, 1, 1),
+                ordinal: 0,
+            }],
+        }),
+        ..LaneState::default()
+    };
+    let edits = |state: &LaneState, before: &[(&str, i64)]| {
+        let before = before
+            .iter()
+            .map(|(product, since)| (p(product), at(*since)));
+        let list = SeenList::of(&PolicySnapshot::new([p("b")], []), at(100));
+        let desired = PolicySnapshot::new([p("a"), p("b")], []);
+        let actual = PolicySnapshot::new([p("b"), p("d")], []);
+        let (view, policy) = (LaneView::default(), LinkPolicy::default());
+        let (plan, report) = plan(&desired, &actual, &view, &policy);
+        let look = Look {
+            changes: &[],
+            actual: &actual,
+            state,
+            plan: &plan,
+            report: &report,
+            list: list.as_ref(),
+            before: &before.collect(),
+            at: at(1_000),
+        };
+        look.edits().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(edits(&at_work("d"), &[("d", 50)]), [p("d")]);
+    assert_eq!(edits(&at_work("d"), &[]), []);
+}
+
 #[test]
 fn what_has_only_just_ended_is_no_edit_yet() {
     let changes = [last("a", Action::Allow, ChangeState::Applied)];
@@ -270,6 +314,12 @@ fn what_a_change_of_the_lane_did_since_the_list_was_seen_is_no_edit() {
     // The clocks of two accounts may be apart.
     assert_eq!(edits_since(Some(&["b"]), &[of(-190)], &[], 200), []);
     assert_eq!(edits_since(Some(&["b"]), &[of(-210)], &[], 200), [p("d")]);
+    // It was rejected.
+    let rejected = LastChange {
+        state: ChangeState::Quarantined,
+        ..of(150)
+    };
+    assert_eq!(edits_since(Some(&["b"]), &[rejected], &[], 200), [p("d")]);
 }
 
 #[test]

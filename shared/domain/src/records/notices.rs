@@ -49,8 +49,8 @@ pub struct QuarantineMark {
 pub struct EditMark {
     /// When the first of them was seen.
     pub since: Timestamp,
-    /// The products.
-    pub products: BTreeSet<ProductId>,
+    /// The products, each with the time of the first run that saw the edit. A later edit of the same product is announced again.
+    pub products: BTreeMap<ProductId, Timestamp>,
     /// Number of products beyond those that are remembered.
     #[serde(default)]
     pub beyond: usize,

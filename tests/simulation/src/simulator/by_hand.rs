@@ -2,7 +2,7 @@
 
 use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::ports::{ChangeSetStatus, Closing};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_fakes::ChangeSetRecord;
 
@@ -72,8 +72,15 @@ impl Simulator {
             return Ok(());
         }
         let plan = record.plan();
+        // What pmp-sync was about to do itself, and found done, is nothing to change back.
+        let was_wanted = |product: &ProductId| {
+            self.world.ledger(|ledger| {
+                let item = ledger.items.get(&(lane.clone(), product.clone()));
+                item.is_some_and(|item| item.closed == Some(Closing::Holding))
+            })
+        };
         let mut planned = plan.allow().iter().chain(plan.deny());
-        match planned.find(|product| untold.contains(*product)) {
+        match planned.find(|product| untold.contains(*product) && !was_wanted(product)) {
             Some(product) => broken("edits-told", || {
                 format!(
                     "{} changes {product} of {lane} back, which somebody has changed, and does not tell it",

@@ -425,7 +425,7 @@ impl Simulator {
                 simulator.what_stands(),
             )
         };
-        if self.window_moves() || self.goes_back_in_vain() {
+        if self.window_moves(&blocked) || self.goes_back_in_vain() {
             return Ok(());
         }
         let before = count(self);

@@ -351,6 +351,13 @@ fn outside_edits_are_announced_once_each_and_end_when_nothing_differs_and_nothin
         panic!("{:?}", world.last())
     };
     assert_eq!((told.new, told.count, told.products.len()), (1, 2, 1));
+    // It was changed back unseen, and somebody has changed it again.
+    world.edited.insert(p("prod-b"), at(90));
+    assert_eq!(world.look(), ["Edited Outside"]);
+    let Notice::EditedOutside(told) = world.last() else {
+        panic!("{:?}", world.last())
+    };
+    assert_eq!((told.new, told.count, told.since), (1, 2, at(90)));
     // What changes them back is under way.
     world.edited.clear();
     world.is_done = false;

@@ -187,11 +187,12 @@ impl Simulator {
     }
 
     /// True if the window of a day leaves something behind about now: what is held because of it may be let
-    /// through, or held for other reasons.
-    pub(crate) fn window_moves(&self) -> bool {
-        let mut lanes = self.guards.lanes.values();
-        lanes.any(|lane| {
-            lane.hold.is_some() && lane.forgets_between(self.now - 3 * HOUR, self.now + HOUR)
+    /// through, or held for other reasons. So may be what a blocked lane has left to do.
+    pub(crate) fn window_moves(&self, blocked: &BTreeSet<LaneId>) -> bool {
+        let mut lanes = self.guards.lanes.iter();
+        lanes.any(|(id, lane)| {
+            (lane.hold.is_some() || blocked.contains(id))
+                && lane.forgets_between(self.now - 3 * HOUR, self.now + HOUR)
         })
     }
 }

@@ -429,6 +429,12 @@ impl Simulator {
             return Ok(());
         }
         let before = count(self);
+        let asked = |simulator: &Self| {
+            simulator
+                .world
+                .failing(|failing| failing.calls("GetProduct"))
+        };
+        let asked_before = asked(self);
         let end = self.now + HOUR;
         self.ask(envelope(SCHEDULE_SOURCE, "Scheduled Sync", &json!({})));
         while let Some((when, turn)) = self.next_turn() {
@@ -446,7 +452,7 @@ impl Simulator {
             });
         }
         self.everything_is_reported(&blocked)?;
-        self.names_are_known(&config)?;
+        self.names_are_known(&config, asked(self) - asked_before)?;
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
                 let left = self.left_to_do(link, &lane);

@@ -20,19 +20,26 @@ const LANES_AT_ONCE: usize = 8;
 /// The quarantined changes of a member, with their lanes.
 pub(crate) type OfMember = Vec<(LaneId, Quarantined)>;
 
+/// The lanes of a member, also those whose entry in the list of lanes cannot be read.
+pub(crate) async fn lanes_of<L: ReadRuns>(
+    ledger: &L,
+    member: &Member,
+) -> Result<BTreeSet<LaneId>, ServiceError> {
+    let entries = ledger.lanes().await?;
+    let unreadable = entries.unreadable.iter().filter_map(|item| item.lane());
+    let listed = entries.items.iter().map(|entry| &entry.lane);
+    let lanes = listed
+        .chain(unreadable)
+        .filter(|lane| lane.account == member.account);
+    Ok(lanes.cloned().collect())
+}
+
 /// Reads the quarantined changes of a member from the ledger.
 pub(crate) async fn quarantined_of<L: Lanes + ReadRuns>(
     ledger: &L,
     member: &Member,
 ) -> Result<OfMember, ServiceError> {
-    let lanes: BTreeSet<_> = ledger
-        .lanes()
-        .await?
-        .items
-        .into_iter()
-        .map(|entry| entry.lane)
-        .filter(|lane| lane.account == member.account)
-        .collect();
+    let lanes = lanes_of(ledger, member).await?;
     let reads = stream::iter(lanes).map(|lane| async move {
         let quarantined = ledger.quarantined(&lane).await?.items;
         Ok::<_, ServiceError>((lane, quarantined))

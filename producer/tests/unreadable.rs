@@ -12,10 +12,10 @@ mod fakes;
 
 use futures::executor::block_on;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::answers::doctor::DoctorRequest;
+use pmp_sync_domain::answers::doctor::{DoctorRequest, Look};
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
-use pmp_sync_domain::lane::OpenChange;
+use pmp_sync_domain::lane::{OpenChange, Quarantined};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::{LinkRecord, Receipt, RunRecord};
@@ -428,4 +428,34 @@ fn an_unreadable_receipt_is_that_of_its_own_request_alone() {
     let receipts = setting.world.ledger(|ledger| ledger.receipts.clone());
     assert_eq!(receipts["event:e1"].run, run);
     assert_eq!(receipts["event:e11"].schema, 999, "it is not overwritten");
+}
+
+#[test]
+fn what_is_quarantined_on_a_lane_whose_entry_cannot_be_read_is_found_all_the_same() {
+    let setting = Setting::new();
+    setting.put_item("b", true);
+    setting.world.ledger(|ledger| {
+        let item = ledger.items.get_mut(&(one(), product("b"))).unwrap();
+        item.quarantined = Some(Quarantined {
+            product: product("b"),
+            action: Action::Allow,
+            run: item.change.run,
+            error_code: "INVALID_PRODUCT".to_owned(),
+            error_message: "It is not valid.".to_owned(),
+            change_set: "cs-1".parse().unwrap(),
+            quarantined_at: item.change.claimed_at,
+        });
+    });
+    let quarantined = || {
+        let until = later(setting.world.time(), 60);
+        let asked = DoctorRequest::default();
+        let answer = block_on(queries::doctor(&setting.producer, &asked, until)).unwrap();
+        match &answer.members[0].lanes {
+            Some(Look::Seen(lanes)) => lanes.quarantined,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(quarantined(), 1);
+    setting.make_newer(&ItemKey::LaneEntry(one()));
+    assert_eq!(quarantined(), 1);
 }

@@ -166,6 +166,12 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                 output::count(link.unchecked, "product")
             ));
         }
+        if link.origins_beyond > 0 {
+            output::note(&format!(
+                "{name}: {} in more combinations of management experiences than can be listed; `why` names those of a product",
+                output::count(link.origins_beyond, "product")
+            ));
+        }
         if link.beyond > 0 {
             output::note(&format!(
                 "{name}: {} more than can be listed",

@@ -24,7 +24,7 @@ use pmp_sync_domain::{SCHEMA, Timestamp};
 use crate::claims::Claims;
 use crate::context::{Context, Marketplace};
 use crate::letters::{put_back, receive};
-use crate::quarantine::{OfMember, differences, quarantined_of};
+use crate::quarantine::{OfMember, differences, lanes_of, quarantined_of};
 use crate::reach::{READS_AT_ONCE, targets};
 use crate::setup::Setup;
 
@@ -196,17 +196,14 @@ where
         quarantined: quarantined.len(),
         ..LanesLook::default()
     };
-    for entry in ledger.lanes().await?.items {
-        if entry.lane.account != member.account {
-            continue;
-        }
-        let state = match ledger.state(&entry.lane).await {
+    for lane in lanes_of(ledger, member).await? {
+        let state = match ledger.state(&lane).await {
             // The command reads it, too, and reports it.
             Err(error) if error.is_unreadable() => continue,
             state => state?,
         };
         let active = state.contested_by(context.now());
-        let contested = active.map(|other| (entry.lane.experience.clone(), other.clone()));
+        let contested = active.map(|other| (lane.experience.clone(), other.clone()));
         look.contested.extend(contested);
     }
     let filter = DeadLetterFilter {

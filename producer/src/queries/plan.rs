@@ -15,7 +15,7 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Decision, DesiredState, Observation, decide_plan};
-use pmp_sync_domain::sources::{Origin, conflicting, origins};
+use pmp_sync_domain::sources::{Origin, conflicting, origins as grouped};
 use pmp_sync_domain::wire::Scope;
 
 use super::overlaid::Overlaid;
@@ -166,15 +166,19 @@ where
 struct OfSources {
     origins: Vec<Origin>,
     conflicts: Vec<Origin>,
+    beyond: usize,
 }
 
 fn sources_of(desired: &DesiredState, seen: &Observation) -> OfSources {
     let sources = desired.sources.as_slice();
     let left = seen.report.left_alone.iter().map(|left| &left.product);
     let listed = seen.plan.allow().iter().chain(seen.plan.deny()).chain(left);
+    let (origins, unnamed) = grouped(sources, listed);
+    let (conflicts, more) = grouped(sources, &conflicting(sources));
     OfSources {
-        origins: origins(sources, listed),
-        conflicts: origins(sources, &conflicting(sources)),
+        origins,
+        conflicts,
+        beyond: unnamed.max(more),
     }
 }
 
@@ -183,6 +187,7 @@ impl OfSources {
         PreviewLink {
             origins: self.origins,
             conflicts: self.conflicts,
+            origins_beyond: self.beyond,
             ..preview
         }
     }
@@ -237,6 +242,7 @@ fn blank(link: &Link) -> PreviewLink {
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         origins: Vec::new(),
+        origins_beyond: 0,
         conflicts: Vec::new(),
         conflict: link.conflict,
         unchecked: 0,

@@ -93,9 +93,8 @@ impl Look<'_> {
         let Some(list) = self.list else {
             return false;
         };
-        // What is quarantined was rejected.
         let is_own = |last: &LastChange| {
-            last.state != ChangeState::Quarantined
+            may_be_applied(last.state)
                 && self.agrees(last)
                 && elapsed(last.ended_at(), list.at) <= SKEW
         };
@@ -115,6 +114,14 @@ impl Look<'_> {
     /// True if the product is in the state that the change wants.
     fn agrees(&self, change: &LastChange) -> bool {
         self.actual.standing(&change.product) == change.action.outcome()
+    }
+}
+
+/// False for a change that was rejected, or that came to nothing because a newer run wanted something else.
+fn may_be_applied(state: ChangeState) -> bool {
+    match state {
+        ChangeState::Open | ChangeState::Applied | ChangeState::Holding => true,
+        ChangeState::Superseded | ChangeState::Quarantined => false,
     }
 }
 

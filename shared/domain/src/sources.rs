@@ -1,5 +1,6 @@
 //! The management experiences that a link follows, and what applies where their lists differ. Pure.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -268,13 +269,14 @@ fn words(allowed_by: &[ExperienceId], denied_by: &[ExperienceId]) -> String {
     }
 }
 
-/// Groups products by the management experiences that list them. Empty if the link follows one.
+/// Groups products by the management experiences that list them, and counts the products of the groups beyond [`MOST_ORIGINS`], the
+/// smallest. Empty if the link follows one.
 pub fn origins<'a>(
     sources: &[SourceLists],
     products: impl IntoIterator<Item = &'a ProductId>,
-) -> Vec<Origin> {
+) -> (Vec<Origin>, usize) {
     if sources.is_empty() {
-        return Vec::new();
+        return (Vec::new(), 0);
     }
     let products: BTreeSet<_> = products.into_iter().collect();
     let mut groups: BTreeMap<Vec<Standing>, Vec<ProductId>> = BTreeMap::new();
@@ -295,7 +297,16 @@ pub fn origins<'a>(
             products,
         }
     };
-    groups.into_iter().map(origin).take(MOST_ORIGINS).collect()
+    let mut groups: Vec<_> = groups.into_iter().map(origin).collect();
+    if groups.len() <= MOST_ORIGINS {
+        return (groups, 0);
+    }
+    groups.sort_by_key(|group| Reverse(group.products.len()));
+    let beyond = groups.split_off(MOST_ORIGINS);
+    (
+        groups,
+        beyond.iter().map(|group| group.products.len()).sum(),
+    )
 }
 
 #[cfg(test)]

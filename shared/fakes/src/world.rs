@@ -399,7 +399,9 @@ impl Inbox for World {
 
     async fn is_anything_waiting(&self) -> Result<bool> {
         let effect = self.call("GetQueueAttributes", "inbox").await?;
-        let inner = self.lock();
+        let mut inner = self.lock();
+        // Whoever looks has not gone on regardless.
+        inner.idle_look_ups = 0;
         effect.answer(inner.requests.is_anything_waiting(inner.now))
     }
 

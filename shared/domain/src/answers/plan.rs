@@ -196,6 +196,9 @@ pub struct PreviewLink {
     /// Products that one management experience allows and another denies, whether they differ or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Origin>,
+    /// Number of products whose management experiences are not among these: only so many combinations are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub origins_beyond: usize,
     /// What applies to these.
     #[serde(default, skip_serializing_if = "Conflict::is_default")]
     pub conflict: Conflict,
@@ -297,6 +300,7 @@ mod tests {
             left_alone: Vec::new(),
             contradictory: Vec::new(),
             origins: Vec::new(),
+            origins_beyond: 0,
             conflicts: Vec::new(),
             conflict: Conflict::default(),
             invalid: InvalidProducts::default(),

@@ -314,12 +314,17 @@ fn what_a_change_of_the_lane_did_since_the_list_was_seen_is_no_edit() {
     // The clocks of two accounts may be apart.
     assert_eq!(edits_since(Some(&["b"]), &[of(-190)], &[], 200), []);
     assert_eq!(edits_since(Some(&["b"]), &[of(-210)], &[], 200), [p("d")]);
-    // It was rejected.
-    let rejected = LastChange {
-        state: ChangeState::Quarantined,
-        ..of(150)
-    };
-    assert_eq!(edits_since(Some(&["b"]), &[rejected], &[], 200), [p("d")]);
+    // It may be applied, and the lane is about to say so.
+    let in_state = |state| LastChange { state, ..of(150) };
+    let open = in_state(ChangeState::Open);
+    assert_eq!(edits_since(Some(&["b"]), &[open], &[], 200), []);
+    // It never was.
+    for state in [ChangeState::Quarantined, ChangeState::Superseded] {
+        assert_eq!(
+            edits_since(Some(&["b"]), &[in_state(state)], &[], 200),
+            [p("d")]
+        );
+    }
 }
 
 #[test]

@@ -146,7 +146,9 @@ fn products_are_grouped_by_who_lists_them() {
         of("exp-b", lists(&["both"], &["conflict"])),
     ];
     let asked: Vec<_> = ["a", "both", "conflict", "d", "none"].map(product).into();
-    let told: Vec<_> = origins(&sources, &asked)
+    let (groups, beyond) = origins(&sources, &asked);
+    assert_eq!(beyond, 0);
+    let told: Vec<_> = groups
         .iter()
         .map(|origin| (origin.products.clone(), origin.words()))
         .collect();
@@ -164,7 +166,31 @@ fn products_are_grouped_by_who_lists_them() {
     assert_eq!(conflicting(&sources), BTreeSet::from([product("conflict")]));
     let listed = listed_by(&sources, &product("conflict"));
     assert_eq!(in_words(&listed), "allowed by exp-a and denied by exp-b");
-    assert_eq!(origins(&[], &asked), []);
+    assert_eq!(origins(&[], &asked), (Vec::new(), 0));
+}
+
+/// Eight management experiences list 256 products in as many ways, and one of them a second one in one of these.
+#[test]
+fn of_very_many_groups_the_largest_are_listed_and_the_products_of_the_others_counted() {
+    let sources: Vec<_> = (0..8)
+        .map(|bit| {
+            let listed: Vec<_> = (0..256)
+                .filter(|number| number >> bit & 1 == 1)
+                .map(|number| format!("p{number:03}"))
+                .chain((bit == 7).then(|| "second".to_owned()))
+                .collect();
+            let listed: Vec<_> = listed.iter().map(String::as_str).collect();
+            SourceLists {
+                experience: id(&format!("exp-{bit}")),
+                policy: Arc::new(lists(&listed, &[])),
+            }
+        })
+        .collect();
+    let numbered = (0..256).map(|number| product(&format!("p{number:03}")));
+    let asked: Vec<_> = numbered.chain([product("second")]).collect();
+    let (groups, beyond) = origins(&sources, &asked);
+    assert_eq!((groups.len(), beyond), (MOST_ORIGINS, 256 - MOST_ORIGINS));
+    assert_eq!(groups[0].products, [product("p128"), product("second")]);
 }
 
 /// Lists of a few products, some of them on both, and some texts that are no ids.

@@ -1,15 +1,19 @@
 //! What somebody changes in a member by hand, and whether the run that changes it back says so.
 
+use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{LaneId, ProductId};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{ChangeSetStatus, Closing};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_fakes::ChangeSetRecord;
 
 use super::edits::SAME_LOOK;
+use super::guards::link_of;
 use super::invariants::{FOREIGN, Violation, broken};
 use super::scene::{HOUR, at};
 use super::state::Simulator;
+use crate::reference;
 
 impl Simulator {
     /// Somebody changes a member's list by hand: a change set of others has succeeded, of which the member's worker may hear.
@@ -53,11 +57,32 @@ impl Simulator {
 
     /// A link state was written.
     pub(crate) fn saw_edits(&mut self, lane: &LaneId, link_state: &LinkState) {
+        let known = self.edits.get(lane);
+        let differ = if known.is_some_and(|edits| edits.are_seen_with(link_state)) {
+            self.left_to_do_as_observed(lane)
+        } else {
+            Plan::default()
+        };
         let now = self.now;
         self.edits
             .entry(lane.clone())
             .or_default()
-            .looked(link_state, now);
+            .looked(link_state, &differ, now);
+    }
+
+    /// What differs on a lane by the management experiences as the producer last read them.
+    fn left_to_do_as_observed(&self, lane: &LaneId) -> Plan {
+        let text = self.world.ledger(|ledger| ledger.configs.last().cloned());
+        let config = Config::parse(&text.unwrap_or_default()).unwrap_or_default();
+        let Some(link) = link_of(&config, lane) else {
+            return Plan::default();
+        };
+        self.world.experiences(|all| {
+            let lists = link.sources.iter().filter_map(|id| all.observed(id));
+            let lists: Vec<_> = lists.map(|observed| observed.policy.clone()).collect();
+            let desired = reference::wanted(&lists, link.conflict);
+            reference::left_to_do(&desired, &all.policy(&lane.experience), &link.policy)
+        })
     }
 
     /// A plan that changes back what somebody has changed says so.
@@ -72,11 +97,11 @@ impl Simulator {
             return Ok(());
         }
         let plan = record.plan();
-        // What pmp-sync was about to do itself, and found done, is nothing to change back.
+        // What pmp-sync was about to do itself, or found done, may have been done by it.
         let was_wanted = |product: &ProductId| {
             self.world.ledger(|ledger| {
                 let item = ledger.items.get(&(lane.clone(), product.clone()));
-                item.is_some_and(|item| item.closed == Some(Closing::Holding))
+                item.is_some_and(|item| item.is_open() || item.closed == Some(Closing::Holding))
             })
         };
         let mut planned = plan.allow().iter().chain(plan.deny());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::LinkState;
 
@@ -49,13 +50,23 @@ impl LaneEdits {
         }
     }
 
-    pub(crate) fn looked(&mut self, link_state: &LinkState, now: i64) {
+    /// True if a run sees edits with this link state.
+    pub(crate) fn are_seen_with(&self, link_state: &LinkState) -> bool {
+        link_state.seen != self.seen && !self.hand.is_empty()
+    }
+
+    /// A run has seen the list, of which these products differ by what it knows of the management experiences. Whoever did what is
+    /// wanted has changed nothing that is to be told.
+    pub(crate) fn looked(&mut self, link_state: &LinkState, differ: &Plan, now: i64) {
         if link_state.seen == self.seen {
             return;
         }
         self.seen.clone_from(&link_state.seen);
         let mut untold = std::mem::take(&mut self.hand);
-        untold.retain(|product| !link_state.edited.contains_key(product));
+        untold.retain(|product| {
+            let differs = differ.allow().contains(product) || differ.deny().contains(product);
+            differs && !link_state.edited.contains_key(product)
+        });
         self.untold = (now, untold);
     }
 }

@@ -400,9 +400,11 @@ impl Inbox for World {
     async fn is_anything_waiting(&self) -> Result<bool> {
         let effect = self.call("GetQueueAttributes", "inbox").await?;
         let mut inner = self.lock();
-        // Whoever looks has not gone on regardless.
-        inner.idle_look_ups = 0;
-        effect.answer(inner.requests.is_anything_waiting(inner.now))
+        let is_waiting = inner.requests.is_anything_waiting(inner.now);
+        if !is_waiting {
+            inner.idle_look_ups = 0;
+        }
+        effect.answer(is_waiting)
     }
 
     async fn return_after(&self, records: &[Record], seconds: u32) -> Result<()> {

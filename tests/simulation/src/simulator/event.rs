@@ -66,6 +66,8 @@ pub(crate) enum ScheduledEvent {
     Asked(String),
     /// An operator approves everything that is held, now and every hour.
     Approvals,
+    /// AWS Marketplace lists some products no longer, and others again.
+    Delisted,
     /// A user of a member requests a product, and that request may end.
     ProductRequest(usize),
     /// Everything is repaired.

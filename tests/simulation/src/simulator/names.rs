@@ -15,6 +15,25 @@ const MOST: u64 = 100;
 const MOST_IN_A_ROW: u32 = 5;
 
 impl Simulator {
+    /// AWS Marketplace lists some products no longer; one that it did not list is listed again.
+    pub(super) fn delist(&mut self) {
+        self.stats.add("products delisted");
+        let count = self.rng.of("delisted-count").count(1, 3);
+        for _ in 0..count {
+            let product = self.rng.of("delisted").pick(&self.scene.products);
+            let Some(product) = product.cloned() else {
+                continue;
+            };
+            let is_gone = self.delisted.insert(product.clone());
+            if !is_gone {
+                self.delisted.remove(&product);
+            }
+            self.world.set_live(&product, !is_gone);
+            self.trace
+                .line(self.now, || format!("{product} is listed: {}", !is_gone));
+        }
+    }
+
     /// Looks at every listing that was written.
     pub(super) fn see_listings(&mut self) -> Result<(), Violation> {
         let written = self

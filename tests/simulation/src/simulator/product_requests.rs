@@ -15,6 +15,9 @@ use super::state::Simulator;
 /// Invocations of one member that may record at the same time.
 const AT_ONCE: usize = 2;
 
+/// Requests of one rush.
+const RUSH: usize = 8;
+
 /// How a request may end.
 const ENDS: [RequestState; 4] = [
     RequestState::Expired,
@@ -44,8 +47,16 @@ fn newest(events: &[ProductRequestEvent]) -> RequestState {
 }
 
 impl Simulator {
+    /// Users of the member request a product each: one, or more of them than there is room for.
+    pub(crate) fn request_products(&mut self, member: usize) {
+        let is_rush = self.rng.of("request-rush").once_in(8);
+        for _ in 0..if is_rush { RUSH } else { 1 } {
+            self.request_product(member);
+        }
+    }
+
     /// A user of the member requests a product. The request may end, even twice.
-    pub(crate) fn request_product(&mut self, member: usize) {
+    fn request_product(&mut self, member: usize) {
         let Some(scene) = self.scene.members.get(member) else {
             return;
         };

@@ -38,10 +38,11 @@ enum Random {
     AnotherInstallation,
     LettersLost,
     ProductRequest,
+    Delisted,
 }
 
 /// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
-const EVENTS: [(Random, u64); 22] = [
+const EVENTS: [(Random, u64); 23] = [
     (Random::SyncRequested, 16),
     (Random::ManagementEdit, 16),
     (Random::MemberEdit, 12),
@@ -64,6 +65,7 @@ const EVENTS: [(Random, u64); 22] = [
     (Random::AnotherInstallation, 4),
     (Random::LettersLost, 3),
     (Random::ProductRequest, 10),
+    (Random::Delisted, 6),
 ];
 
 impl Simulator {
@@ -162,6 +164,7 @@ impl Simulator {
             Random::AnotherInstallation => Event::AnotherInstallation,
             Random::LettersLost => Event::LettersLost,
             Random::ProductRequest => Event::ProductRequest(member),
+            Random::Delisted => Event::Delisted,
             Random::Configuration => Event::Configuration,
             Random::ServerFault => Event::ServerFault,
             Random::ClockAhead => Event::ClockAhead,
@@ -243,7 +246,8 @@ impl Simulator {
             ScheduledEvent::MemberEdit => self.edit_member(),
             ScheduledEvent::ForeignLock => self.lock_member(),
             ScheduledEvent::LettersLost => self.lose_letters(),
-            ScheduledEvent::ProductRequest(member) => self.request_product(member),
+            ScheduledEvent::ProductRequest(member) => self.request_products(member),
+            ScheduledEvent::Delisted => self.delist(),
             ScheduledEvent::AnotherInstallation => self.start_another_installations(),
             ScheduledEvent::Configuration => {
                 self.stats.add("configurations changed");

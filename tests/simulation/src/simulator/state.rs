@@ -69,6 +69,8 @@ pub(crate) struct Simulator {
     pub(crate) guards: Guards,
     /// What others have changed, by lane.
     pub(crate) edits: BTreeMap<LaneId, LaneEdits>,
+    /// Products that AWS Marketplace does not list.
+    pub(crate) delisted: BTreeSet<ProductId>,
     /// Lanes to which another installation was reported.
     pub(crate) contested: BTreeSet<LaneId>,
     /// Accounts whose dead letters were lost.
@@ -146,6 +148,7 @@ impl Simulator {
             invariants,
             guards,
             edits: BTreeMap::new(),
+            delisted: BTreeSet::new(),
             contested: BTreeSet::new(),
             letters_lost: BTreeSet::new(),
             unlettered: BTreeSet::new(),

@@ -389,9 +389,8 @@ fn what_was_rejected_is_not_planned_again_when_the_lists_are_read_again() {
     assert_eq!(edit.todo(), &Plan::new(set(&["a00000"]), BTreeSet::new()));
 }
 
-/// The figure is 2 s for a release build with everything around it.
 #[test]
-fn ten_thousand_rows_are_compared_with_nine_thousand_products_at_once() {
+fn ten_thousand_rows_are_compared_with_nine_thousand_products() {
     let mut text = "product_id,name,standing,notes\n".to_owned();
     for number in 0..10_000 {
         let _ = writeln!(
@@ -401,13 +400,10 @@ fn ten_thousand_rows_are_compared_with_nine_thousand_products_at_once() {
     }
     let there = (1_000..10_000).map(|number| id(&format!("prod-{number:013}")));
     let actual = PolicySnapshot::new(there, []);
-    let began = std::time::Instant::now();
     let wanted = wanted(&text).unwrap();
     let found = difference(&actual, &wanted, true);
-    let took = began.elapsed();
     assert_eq!((found.plan.allow().len(), found.in_place), (1_000, 9_000));
     assert_eq!(found.plan.fewest_change_sets(), 20);
-    assert!(took.as_millis() < 2_000, "it took {took:?}");
 }
 
 fn exported() -> impl Strategy<Value = ExportedProduct> {

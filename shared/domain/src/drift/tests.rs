@@ -116,36 +116,9 @@ fn what_is_left_alone_may_be_edited_as_well() {
     assert_eq!(look.edits(), BTreeSet::from([p("a")]));
 }
 
-#[test]
-fn what_a_change_set_of_ours_is_changing_is_no_edit() {
-    let change = |product| IntentChange {
-        product: p(product),
-        action: Action::Deny,
-        run: RunId::next(None, 1, 1),
-        ordinal: 0,
-    };
-    let busy = LaneState {
-        intent: Some(Intent {
-            creates_policy: false,
-            token: "t".to_owned(),
-            name: None,
-            written_at: None,
-            at: at(900),
-            changes: vec![change("a")],
-        }),
-        ..LaneState::default()
-    };
-    let changes = [
-        last("a", Action::Allow, ChangeState::Applied),
-        last("d", Action::Deny, ChangeState::Applied),
-    ];
-    assert_eq!(edits_of(&changes, &busy, 1_000), [p("d")]);
-}
-
-/// It would be told anew with another time if the change set fails.
-#[test]
-fn a_remembered_edit_stays_one_while_it_is_changed_back() {
-    let at_work = |product: &str| LaneState {
+/// A lane with a change set under way that denies the product.
+fn at_work(product: &str) -> LaneState {
+    LaneState {
         intent: Some(Intent {
             creates_policy: false,
             token: "t".to_owned(),
@@ -160,7 +133,21 @@ fn a_remembered_edit_stays_one_while_it_is_changed_back() {
             }],
         }),
         ..LaneState::default()
-    };
+    }
+}
+
+#[test]
+fn what_a_change_set_of_ours_is_changing_is_no_edit() {
+    let changes = [
+        last("a", Action::Allow, ChangeState::Applied),
+        last("d", Action::Deny, ChangeState::Applied),
+    ];
+    assert_eq!(edits_of(&changes, &at_work("a"), 1_000), [p("d")]);
+}
+
+/// It would be told anew with another time if the change set fails.
+#[test]
+fn a_remembered_edit_stays_one_while_it_is_changed_back() {
     let edits = |state: &LaneState, before: &[(&str, i64)]| {
         let before = before
             .iter()

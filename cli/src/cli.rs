@@ -9,8 +9,8 @@ use pmp_sync_deploy::local::LocalCommand;
 use crate::client::signals;
 use crate::commands::{
     approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
-    local, member, plan, product, reject, report, requests, restore, resume, scp, status, suspend,
-    sync, why,
+    local, member, plan, product, reject, report, requests, restore, resume, revert, scp, status,
+    suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Reject(reject::RejectOptions),
     /// Plan a rollback to the lists before a run, and hold it for approval.
     Restore(restore::RestoreOptions),
+    /// Plan to take back what a run has changed, and nothing that came later, and hold it for approval.
+    Revert(revert::RevertOptions),
     /// Show who requested what, what was planned, held and approved, and what was done. Changes nothing.
     History(history::HistoryOptions),
     /// List, replay and discard dead letters: changes that were rejected individually, and unreadable messages.
@@ -131,6 +133,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Approve(options) => approve::run(&common, &options).await,
         Command::Reject(options) => reject::run(&common, &options).await,
         Command::Restore(options) => restore::run(&common, &options).await,
+        Command::Revert(options) => revert::run(&common, &options).await,
         Command::History(options) => history::run(&common, &options).await,
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Requests(options) => Box::pin(requests::run(&common, &options)).await,

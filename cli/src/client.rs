@@ -16,6 +16,7 @@ pub(crate) mod product_list;
 pub(crate) mod products;
 pub(crate) mod removal;
 pub(crate) mod requests;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod signals;

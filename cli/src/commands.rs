@@ -21,6 +21,7 @@ pub(crate) mod report;
 pub(crate) mod requests;
 pub(crate) mod restore;
 pub(crate) mod resume;
+pub(crate) mod revert;
 pub(crate) mod scp;
 pub(crate) mod status;
 pub(crate) mod suspend;

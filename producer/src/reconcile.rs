@@ -11,17 +11,19 @@ pub(crate) mod outcome;
 pub(crate) mod prune;
 pub(crate) mod remember;
 mod send;
+pub(crate) mod undo;
 
 use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
+use pmp_sync_domain::approval::Undo;
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, SendChanges, WriteRuns,
 };
-use pmp_sync_domain::reconcile::{Decision, DesiredState, Goal, Observation, decide};
+use pmp_sync_domain::reconcile::{Decision, Goal, Observation, decide};
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
@@ -33,6 +35,7 @@ use self::listings::Listings;
 use self::observe::observe;
 use self::outcome::{LinkOutcome, ReconcileRequest};
 use self::remember::remember;
+use self::undo::desired_of;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::reach::{DesiredStates, reach};
@@ -174,8 +177,8 @@ where
         let ledger = &context.ledger;
         let seen = observe(ledger, connection, listings, goal, context.now()).await?;
         let outcome = match decide(&goal, &seen, run) {
-            Decision::ResumeRollback(before) => {
-                resume_rollback(context, request, &seen, before, listings, connection).await?
+            Decision::ResumeRollback(undo) => {
+                resume_rollback(context, request, &seen, undo, listings, connection).await?
             }
             decision => apply(context, request, &seen, decision, connection).await?,
         };
@@ -193,7 +196,7 @@ async fn resume_rollback<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     request: &ReconcileRequest<'_>,
     seen: &Observation,
-    before: RunId,
+    undo: Undo,
     listings: &impl Listings,
     connection: &C,
 ) -> Result<Option<LinkOutcome>, LinkError>
@@ -204,14 +207,12 @@ where
     C: ReadCatalog + SendChanges,
 {
     let ledger = &context.ledger;
-    let lists = ledger.lists(before, &seen.lane).await;
-    let Some(policy) = lists.map_err(LinkError::Ledger)? else {
+    let Ok(desired) = desired_of(ledger, undo, &seen.lane).await? else {
         let mut next = seen.link_state.clone();
         next.grant = None;
         remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await?;
         return Ok(None);
     };
-    let desired = DesiredState::alone(policy);
     // What a replay releases was not shown, and would end the rollback.
     let none = BTreeSet::new();
     let goal = Goal {

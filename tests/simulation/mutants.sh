@@ -128,6 +128,10 @@ mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \
     's/rollback\.and_then\(Hold::rollback_to\)/rollback.and_then(Hold::rollback_to).filter(|_| false)/'
+mutate reverts-what-came-later reverted shared/domain/src/revert.rs \
+    's/last\.run == Some\(run\)\)/last.run.is_some())/'
+mutate forgets-the-rollback-before restored shared/domain/src/records/link_state.rs \
+    's/self\.restored_before\.extend\(before\);/drop(before);/'
 mutate thaws-frozen-links frozen producer/src/setup.rs \
     's/frozen: link\.policy\.frozen && !overridden,/frozen: link.policy.frozen \&\& !overridden \&\& link.policy.exclude.is_empty(),/'
 mutate denies-on-additive-links link-rules shared/domain/src/plan.rs \

@@ -232,8 +232,18 @@ pub(crate) async fn serve(
     request: ApprovalRequest,
     timeout: u64,
 ) -> Result<Served, Failure> {
-    let id = request_id();
     let lane = request.lane.clone();
+    let id = ask(context, request).await?;
+    let outcome = outcome(context, &id, &lane, timeout).await?;
+    if common.json {
+        output::json(&ApprovalAnswer::of(context, &outcome).await)?;
+    }
+    outcome.served(context).await
+}
+
+/// Sends the request. Returns its id.
+pub(crate) async fn ask(context: &Context, request: ApprovalRequest) -> Result<String, Failure> {
+    let id = request_id();
     let request = ApprovalRequest {
         request_id: Some(id.clone()),
         requester: context.requester().await,
@@ -241,9 +251,36 @@ pub(crate) async fn serve(
     };
     request.check()?;
     context.bus.put(approval_requested(request)).await?;
-    let run = wait(context, &id, timeout).await?;
-    let link = context.ledger.link(run.run, &lane).await?;
-    if common.json {
+    Ok(id)
+}
+
+/// What came of a request.
+pub(crate) struct Outcome {
+    lane: LaneId,
+    run: RunRecord,
+    link: Option<LinkRecord>,
+}
+
+/// Waits for the run that serves a request.
+pub(crate) async fn outcome(
+    context: &Context,
+    id: &str,
+    lane: &LaneId,
+    timeout: u64,
+) -> Result<Outcome, Failure> {
+    let run = wait(context, id, timeout).await?;
+    let link = context.ledger.link(run.run, lane).await?;
+    Ok(Outcome {
+        lane: lane.clone(),
+        run,
+        link,
+    })
+}
+
+impl<'a> ApprovalAnswer<'a> {
+    /// What came of a request, as it is printed.
+    pub(crate) async fn of(context: &Context, outcome: &'a Outcome) -> Self {
+        let Outcome { lane, run, link } = outcome;
         let known = Known {
             lane: lane.clone(),
             link_state: LinkState::default(),
@@ -252,32 +289,39 @@ pub(crate) async fn serve(
         };
         let hold = link.as_ref().and_then(|link| link.hold.as_ref());
         let products = link.iter().flat_map(LinkRecord::products);
-        output::json(&ApprovalAnswer {
-            run: &run,
+        Self {
+            run,
             link: link.as_ref(),
             hold: hold.map(|hold| HoldAnswer::new(&known, hold, &context.flags)),
             names: names(context, &products.cloned().collect()).await,
-        })?;
+        }
     }
-    let Some(link) = link.filter(|_| run.fault.is_none()) else {
-        tell_failures(context, &run).await?;
-        return Err(Failure::Partial(format!("run {} has failed", run.run)));
-    };
-    if link.fault.is_some() {
-        tell_failures(context, &run).await?;
-        let name = output::link_name(&link);
-        return Err(Failure::Partial(format!("{name} has failed")));
+}
+
+impl Outcome {
+    /// What the run recorded. A refusal or a failure is an error.
+    pub(crate) async fn served(self, context: &Context) -> Result<Served, Failure> {
+        let Self { run, link, .. } = self;
+        let Some(link) = link.filter(|_| run.fault.is_none()) else {
+            tell_failures(context, &run).await?;
+            return Err(Failure::Partial(format!("run {} has failed", run.run)));
+        };
+        if link.fault.is_some() {
+            tell_failures(context, &run).await?;
+            let name = output::link_name(&link);
+            return Err(Failure::Partial(format!("{name} has failed")));
+        }
+        if let Some(why) = link
+            .approval
+            .as_ref()
+            .and_then(pmp_sync_domain::approval::Approval::refusal)
+        {
+            // Shows what is held instead.
+            tell_failures(context, &run).await?;
+            return Err(Failure::Refused(why.to_string()));
+        }
+        Ok(Served { run, link })
     }
-    if let Some(why) = link
-        .approval
-        .as_ref()
-        .and_then(pmp_sync_domain::approval::Approval::refusal)
-    {
-        // Shows what is held instead.
-        tell_failures(context, &run).await?;
-        return Err(Failure::Refused(why.to_string()));
-    }
-    Ok(Served { run, link })
 }
 
 #[cfg(test)]

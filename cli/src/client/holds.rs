@@ -15,7 +15,7 @@ use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::time::{in_words, whole_seconds};
 use pmp_sync_domain::wire::Scope;
 
-pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer};
+pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer, restores, reverts};
 use super::configuration::serves;
 use super::context::Context;
 use crate::failure::Failure;

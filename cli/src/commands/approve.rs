@@ -42,6 +42,9 @@ pub(crate) async fn run(common: &Common, options: &ApprovalOptions) -> Result<()
             }
             LinkStatus::InSync => format!("{name}: nothing is left to do"),
             LinkStatus::Underway => format!("{name}: it was already under way"),
+            LinkStatus::Suspended => {
+                format!("{name}: it is approved, and done as soon as the link is resumed")
+            }
             status => format!("{name}: {}", output::word(&status)),
         })?;
     }

@@ -77,6 +77,7 @@ fn is_about_a_hold(request: &Request) -> bool {
         ApprovalAction::Approve,
         ApprovalAction::Reject,
         ApprovalAction::Restore,
+        ApprovalAction::Revert,
     ]
     .iter()
     .any(|action| action.kind() == request.kind)

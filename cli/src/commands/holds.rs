@@ -156,8 +156,8 @@ fn show_products(plan: Option<&Plan>, names: &Names) -> Result<(), Failure> {
 }
 
 fn show(known: &Known, hold: &Hold, flags: &Flags) -> Result<(), Failure> {
-    let what = match hold.rollback_to() {
-        Some(run) => format!("the rollback before run {run} is held"),
+    let what = match hold.undo() {
+        Some(undo) => format!("{undo} is held"),
         None => "held".to_owned(),
     };
     output::line(&format!(

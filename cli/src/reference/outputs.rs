@@ -15,6 +15,7 @@ use crate::client::experience::view::{ExperienceChange, ExperienceList};
 use crate::client::product_list::change::ListChange;
 use crate::client::products::Named;
 use crate::client::removal::RemovalAnswer;
+use crate::client::rollback::RollbackAnswer;
 use crate::client::suspension::SuspendAnswer;
 use crate::commands::config;
 use crate::commands::deploy::DeployAnswer;
@@ -49,6 +50,7 @@ pub(super) const ALL: &[Output] = &[
     output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
     output::<SuspendAnswer<'static>>("suspension", &["resume", "suspend"]),
     output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
+    output::<RollbackAnswer<'static>>("rollback", &["revert"]),
     output::<Named<DeadLetterList>>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),
     output::<Named<DlqAnswer<'static>>>("dlq-request", &["dlq discard", "dlq replay"]),

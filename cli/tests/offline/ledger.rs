@@ -283,7 +283,7 @@ pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -
     Approval {
         action,
         of: run(of),
-        plan_hash: (action != ApprovalAction::Restore).then(|| plan().hash()),
+        plan_hash: action.undo(run(of)).is_none().then(|| plan().hash()),
         ask: Ask {
             by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
             account: Some("111111111111".to_owned()),
@@ -291,5 +291,6 @@ pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -
         },
         refused: refused.map(str::to_owned),
         hints: Vec::new(),
+        kept: pmp_sync_domain::approval::KeptProducts::default(),
     }
 }

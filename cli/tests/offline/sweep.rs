@@ -99,6 +99,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
         ),
         ("restore", vec![RUN, "--experience", "exp-1"], Aws),
         ("resume", vec![], Aws),
+        ("revert", vec![RUN], Aws),
         ("scp", vec![], Aws),
         ("status", vec![], Aws),
         ("suspend", vec![], Aws),

@@ -4,26 +4,30 @@
 //! so that an interrupted approval continues. The guards let a plan through only if each of its
 //! changes was approved. What has become unnecessary is left out, and anything new is refused.
 
+mod undo;
+
 use std::collections::BTreeSet;
 use std::slice;
 
 use pmp_sync_domain::approval::{
-    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, Refused,
+    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, KeptProducts, Refused, Undo,
 };
 use pmp_sync_domain::error::{LinkError, MayPass, RunError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::link::{Link, LinkPolicy};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
 };
-use pmp_sync_domain::reconcile::{Course, DesiredState, Goal, Observation, new_hold};
+use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation};
 use pmp_sync_domain::records::{LinkRecord, LinkState, Request, RunRecord};
 use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
+use self::undo::plan_undo;
 use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::{connect, desired_for, read_management};
@@ -32,7 +36,7 @@ use crate::reconcile::fail::fail_link;
 use crate::reconcile::listings::CachedListings;
 use crate::reconcile::marks::keep;
 use crate::reconcile::observe::observe;
-use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest, blank, observed};
+use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest, blank};
 use crate::reconcile::reconcile_or_fail;
 use crate::reconcile::remember::remember;
 use crate::run::begin::{close_interrupted, open_run};
@@ -185,11 +189,27 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     let of_member = claims.check(&context.ledger, case.setup, case.link, experience);
     let of_member = of_member.await;
     let is_anothers = matches!(&of_member, Err(LinkError::Shared(..)));
+    let mut later = Plan::default();
     let served = match (case.request.action, of_member) {
         (ApprovalAction::Reject, _) => reject(context, case).await,
-        (ApprovalAction::Approve | ApprovalAction::Restore, Err(error)) => Err(error.into()),
+        (
+            ApprovalAction::Approve | ApprovalAction::Restore | ApprovalAction::Revert,
+            Err(error),
+        ) => Err(error.into()),
         (ApprovalAction::Approve, Ok(())) => approve(context, case).await,
-        (ApprovalAction::Restore, Ok(())) => plan_rollback(context, case).await,
+        (ApprovalAction::Restore, Ok(())) => {
+            let undo = Undo::Restore(case.request.run);
+            let planned = plan_undo(context, case, undo).await;
+            planned.map(|(outcome, _)| outcome)
+        }
+        (ApprovalAction::Revert, Ok(())) => {
+            let undo = Undo::Revert(case.request.run);
+            let planned = plan_undo(context, case, undo).await;
+            planned.map(|(outcome, changed_since)| {
+                later = changed_since;
+                outcome
+            })
+        }
     };
     let lane = &case.request.lane;
     let mut refused = None;
@@ -223,6 +243,7 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         ask: case.ask.clone(),
         refused,
         hints: hints.unwrap_or_default(),
+        kept: KeptProducts::new(later.changes().map(|change| change.product)),
     });
     // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
     // or committed.
@@ -288,7 +309,7 @@ async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         return Err(Rejected::Refused(stale(&known, case.request)));
     }
     let rollback = match hold {
-        Some(hold) => hold.rollback_to(),
+        Some(hold) => hold.undo(),
         None => granted_rollback(ledger, case.request, &known).await?,
     };
     let desired = desired(context, case, rollback).await?;
@@ -321,12 +342,12 @@ async fn is_granted<L: ReadRuns>(
     }
 }
 
-/// The run before which the lists are wanted back, if a rollback was approved before.
+/// What is to be taken back, if a rollback was approved before.
 async fn granted_rollback<L: ReadRuns>(
     ledger: &L,
     request: &ApprovalRequest,
     known: &LinkState,
-) -> Result<Option<RunId>, LinkError> {
+) -> Result<Option<Undo>, LinkError> {
     let restored = known.restored.as_ref();
     if restored.is_none_or(|restored| restored.run != request.run) {
         return Ok(None);
@@ -335,7 +356,7 @@ async fn granted_rollback<L: ReadRuns>(
     let hold = record
         .map_err(LinkError::Ledger)?
         .and_then(|record| record.hold);
-    Ok(hold.as_ref().and_then(Hold::rollback_to))
+    Ok(hold.as_ref().and_then(Hold::undo))
 }
 
 /// Writes the grant, if the current plan has nothing that was not shown.
@@ -368,7 +389,8 @@ where
     if goal.policy.frozen {
         return Err(refused("the link is frozen; lift `freeze` first"));
     }
-    if goal.suspension.is_some() {
+    // A rollback waits for the end of the suspension, and goes before anything else then.
+    if goal.suspension.is_some() && !goal.rollback {
         return Err(refused_with(
             "the link is suspended",
             Hint::Status { run: None },
@@ -418,11 +440,11 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> 
         executed: case.run,
     };
     if goal.rollback {
-        next.restored = Some(grant.clone());
+        next.rolled_back(&grant);
         next.restore = None;
     } else {
         next.hold = None;
-        next.restored = None;
+        next.follow_again();
         next.accept(&goal.desired.conditions);
         next.management_allowed = Some(goal.desired.policy.allowed_count());
     }
@@ -453,74 +475,17 @@ async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
     Ok(outcome)
 }
 
-/// Plans the rollback, and holds it, so that it is shown before it is executed.
-async fn plan_rollback<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
+/// The desired state: the management experience, or what a rollback returns to.
+async fn desired<L: Lanes + ReadRuns, A: ReadCatalog, M, O, S>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
-) -> Result<LinkOutcome, Rejected> {
-    let desired = desired(context, case, Some(case.request.run)).await?;
-    let connection = connect(&context.members, &case.link.member).await?;
-    let goal = case.goal(&desired, true);
-    if goal.policy.frozen {
-        return Err(refused(
-            "the link is frozen: nothing would go back; lift `freeze` first",
-        ));
-    }
-    if !goal.policy.mode.acts() {
-        return Err(refused(
-            "the link only observes: nothing would go back; change its `mode` first",
-        ));
-    }
-    let (ledger, now) = (&context.ledger, context.now());
-    let listings = CachedListings(ledger);
-    let seen = observe(ledger, &connection, &listings, goal, now).await?;
-    let nothing_to_do = seen.plan.is_empty() && seen.course == Course::InSync;
-    let status = if nothing_to_do {
-        LinkStatus::InSync
-    } else {
-        LinkStatus::Held
-    };
-    let mut outcome = LinkOutcome {
-        quarantined: seen.quarantine.staying(),
-        unreadable: seen.unreadable.clone(),
-        ..LinkOutcome::new(observed(case.run, case.link, &seen, status, now))
-    };
-    if nothing_to_do {
-        return Ok(outcome);
-    }
-    let reason = HoldReason::Restore {
-        run: case.request.run,
-    };
-    let hold = new_hold(&seen, case.run, vec![reason], context.now());
-    outcome.record.hold = Some(hold.clone());
-    // The record comes first, so that an approval always has one.
-    let kept = keep(ledger, &seen.lane, &outcome.record).await;
-    kept.map_err(LinkError::Ledger)?;
-    let mut next = seen.link_state.clone();
-    next.restore = Some(hold);
-    write(context, case, &seen.link_state, &next).await?;
-    Ok(outcome)
-}
-
-/// The desired state: the management experience, or the lists before a run.
-async fn desired<L: ReadRuns, A: ReadCatalog, M, O, S>(
-    context: &Context<L, A, M, O, S>,
-    case: &Case<'_>,
-    before: Option<RunId>,
+    undo: Option<Undo>,
 ) -> Result<DesiredState, Rejected> {
-    let Some(run) = before else {
+    let Some(undo) = undo else {
         let read = read_management(&context.marketplace, [case.link]).await;
         return Ok(desired_for(case.link, &read)?.clone());
     };
-    let lists = context.ledger.lists(run, &case.request.lane).await;
-    let policy = lists.map_err(LinkError::Ledger)?.ok_or_else(|| {
-        let why = format!(
-            "no lists of {} are kept from before run {run}: it denied nothing there, there was no policy before it, or it has expired",
-            case.request.lane
-        );
-        Rejected::Refused(why.into())
-    })?;
-    Ok(DesiredState::alone(policy))
+    undo::desired(&context.ledger, case, undo).await
 }
 
 /// The hold that the request names, and whether it is a rollback.

@@ -12,6 +12,7 @@ use pmp_sync_domain::records::{Found, LastChange, SeenList};
 
 use super::expired::or_expired;
 use super::listings::Listings;
+use super::undo::{must_be_known, reversal};
 
 /// Observes one lane. It reads records of earlier runs only if the decision depends on them.
 pub(crate) async fn observe<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
@@ -40,6 +41,10 @@ pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog
     let open = ledger.open(&lane).await.map_err(LinkError::Ledger)?;
     let quarantined = ledger.quarantined(&lane).await.map_err(LinkError::Ledger)?;
     let link_state = ledger.link_state(&lane).await.map_err(LinkError::Ledger)?;
+    let reversal = match goal.desired.without {
+        Some(run) => Some(must_be_known(reversal(ledger, run, &lane, &state).await?)?),
+        None => None,
+    };
     let (actual, first_policy) = read_member(member, goal).await?;
     let reads = Reads {
         at: now,
@@ -52,6 +57,7 @@ pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog
         link_state,
         actual,
         first_policy,
+        reversal,
     };
     let mut draft = Draft::new(goal, reads);
     if let Some(earlier) = earlier {
@@ -75,12 +81,16 @@ pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog
     };
     let mut unreadable = Vec::new();
     let approved = link_record(draft.approved_run()).await;
-    let restored = link_record(draft.restored_run()).await;
+    let mut restored = Vec::new();
+    for run in draft.restored_runs() {
+        // Without it nothing would guard what was taken back.
+        let record = link_record(Some(run)).await;
+        restored.extend(record.map_err(LinkError::Ledger)?);
+    }
     let mut records = Records {
         // Without it the plan needs approval again.
         approved: or_expired(approved, &mut unreadable)?,
-        // Without it nothing would guard what was restored.
-        restored: restored.map_err(LinkError::Ledger)?,
+        restored,
         ..Records::default()
     };
     if let Some(run) = draft.overriding_run() {

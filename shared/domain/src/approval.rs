@@ -1,11 +1,13 @@
 //! Holds, approvals and grants.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::reason::HoldReason;
 use crate::hint::{Advice, Hint};
-use crate::ids::{ExperienceId, LaneId, PlanHash, RunId};
+use crate::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 
 /// Who requested something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +60,9 @@ impl Hold {
         self.plan_hash == other.plan_hash && reasons.eq(others)
     }
 
-    /// The run before which the lists are wanted back, if the plan is a rollback.
-    pub fn rollback_to(&self) -> Option<RunId> {
-        self.reasons.iter().find_map(|reason| match reason {
-            HoldReason::Restore { run } => Some(*run),
-            _ => None,
-        })
+    /// What the plan takes back, if it is a rollback.
+    pub fn undo(&self) -> Option<Undo> {
+        self.reasons.iter().find_map(HoldReason::undo)
     }
 
     /// The command that releases it.
@@ -73,6 +72,41 @@ impl Hold {
             member: None,
             experience: experience.clone(),
             plan_hash: self.plan_hash.clone(),
+        }
+    }
+}
+
+/// What a rollback takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undo {
+    /// Everything since before this run: the lists return to what they were.
+    Restore(RunId),
+    /// What this run changed, and nothing that came later.
+    Revert(RunId),
+}
+
+impl Undo {
+    /// The run that it names.
+    pub fn run(self) -> RunId {
+        match self {
+            Self::Restore(run) | Self::Revert(run) => run,
+        }
+    }
+
+    /// The reason for which its plan is held.
+    pub fn reason(self) -> HoldReason {
+        match self {
+            Self::Restore(run) => HoldReason::Restore { run },
+            Self::Revert(run) => HoldReason::Revert { run },
+        }
+    }
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restore(run) => write!(f, "the rollback before run {run}"),
+            Self::Revert(run) => write!(f, "the reversal of what run {run} changed"),
         }
     }
 }
@@ -99,6 +133,8 @@ pub enum ApprovalAction {
     Reject,
     /// Plan a rollback to the lists before the run, and hold it.
     Restore,
+    /// Plan to take back what the run changed, and nothing that came later, and hold it.
+    Revert,
 }
 
 impl ApprovalAction {
@@ -108,6 +144,16 @@ impl ApprovalAction {
             Self::Approve => "approval-requested",
             Self::Reject => "rejection-requested",
             Self::Restore => "restore-requested",
+            Self::Revert => "revert-requested",
+        }
+    }
+
+    /// What a request of this kind takes back. None for an answer to a hold.
+    pub fn undo(self, run: RunId) -> Option<Undo> {
+        match self {
+            Self::Approve | Self::Reject => None,
+            Self::Restore => Some(Undo::Restore(run)),
+            Self::Revert => Some(Undo::Revert(run)),
         }
     }
 }
@@ -115,12 +161,12 @@ impl ApprovalAction {
 /// A request about a hold, or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRequest {
-    /// Approve, reject or restore.
+    /// Approve, reject, restore or revert.
     pub action: ApprovalAction,
     /// Member account and member experience.
     pub lane: LaneId,
     /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
-    /// back.
+    /// back, or whose changes are to be taken back.
     pub run: RunId,
     /// The hash of the plan that was shown. None for a rollback, which is not planned yet.
     pub plan_hash: Option<PlanHash>,
@@ -136,9 +182,10 @@ pub struct ApprovalRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Approval {
-    /// Approve, reject or restore.
+    /// Approve, reject, restore or revert.
     pub action: ApprovalAction,
-    /// The run whose plan was shown, or before which the lists are wanted back.
+    /// The run whose plan was shown, before which the lists are wanted back, or whose changes are to be
+    /// taken back.
     pub of: RunId,
     /// The hash of the plan that was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +198,42 @@ pub struct Approval {
     /// The commands to continue with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<Hint>,
+    /// Of a revert: products that the run changed and that keep their state, because a later run has
+    /// changed them since.
+    #[serde(default, skip_serializing_if = "KeptProducts::is_empty")]
+    pub kept: KeptProducts,
+}
+
+/// The most products that a record names as left as they are.
+const MOST_KEPT: usize = 200;
+
+/// Products that are left as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeptProducts {
+    /// Their number.
+    pub count: usize,
+    /// The first 200 of them.
+    pub products: Vec<ProductId>,
+}
+
+impl KeptProducts {
+    /// These products.
+    pub fn new(products: impl IntoIterator<Item = ProductId>) -> Self {
+        let mut kept = Self::default();
+        for product in products {
+            kept.count += 1;
+            if kept.products.len() < MOST_KEPT {
+                kept.products.push(product);
+            }
+        }
+        kept
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 impl Approval {
@@ -252,11 +335,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_rollback_returns_to_what_was_before_a_run() {
+    fn only_a_rollback_takes_something_back() {
         let run = RunId::next(None, 5, 5);
-        let rollback = hold("a", vec![first(1), HoldReason::Restore { run }]);
-        assert_eq!(rollback.rollback_to(), Some(run));
-        assert_eq!(hold("a", vec![first(1)]).rollback_to(), None);
+        for undo in [Undo::Restore(run), Undo::Revert(run)] {
+            let rollback = hold("a", vec![first(1), undo.reason()]);
+            assert_eq!(rollback.undo(), Some(undo));
+            assert_eq!(undo.run(), run);
+            assert!(undo.to_string().contains(&run.to_string()), "{undo}");
+        }
+        assert_eq!(hold("a", vec![first(1)]).undo(), None);
     }
 
     #[test]
@@ -282,6 +369,7 @@ mod tests {
                 },
                 refused: why,
                 hints: hints.unwrap_or_default(),
+                kept: KeptProducts::default(),
             }
         };
         let advice = approval(Some(refused.clone())).refusal().unwrap();
@@ -299,6 +387,7 @@ mod tests {
             (ApprovalAction::Approve, "approval-requested"),
             (ApprovalAction::Reject, "rejection-requested"),
             (ApprovalAction::Restore, "restore-requested"),
+            (ApprovalAction::Revert, "revert-requested"),
         ];
         for (action, kind) in actions {
             assert_eq!(action.kind(), kind);

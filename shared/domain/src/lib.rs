@@ -30,6 +30,7 @@ pub mod reconcile;
 pub mod records;
 pub mod request_state;
 pub mod retry;
+pub mod revert;
 pub mod run;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -69,6 +69,25 @@ impl Plan {
         self.allow.intersection(&other.deny).count() + self.deny.intersection(&other.allow).count()
     }
 
+    /// Adds a change. It replaces the opposite one.
+    pub fn add(&mut self, product: &ProductId, action: Action) {
+        let (to, from) = match action {
+            Action::Allow => (&mut self.allow, &mut self.deny),
+            Action::Deny => (&mut self.deny, &mut self.allow),
+        };
+        from.remove(product);
+        to.insert(product.clone());
+    }
+
+    /// Both plans. Of two changes of a product the later one counts.
+    #[must_use]
+    pub fn then(mut self, later: &Self) -> Self {
+        for change in later.changes() {
+            self.add(&change.product, change.action);
+        }
+        self
+    }
+
     /// The plan without these products.
     #[must_use]
     pub fn without(mut self, products: &BTreeSet<ProductId>) -> Self {

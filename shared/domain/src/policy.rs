@@ -32,6 +32,15 @@ impl Action {
             Self::Deny => Standing::Denied,
         }
     }
+
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Allow => Self::Deny,
+            Self::Deny => Self::Allow,
+        }
+    }
 }
 
 /// The standing of a product in a policy.

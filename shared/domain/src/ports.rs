@@ -320,6 +320,14 @@ pub trait ReadRuns: Send + Sync {
         run: RunId,
         lane: &LaneId,
     ) -> impl Future<Output = Result<Option<PolicySnapshot>>> + Send;
+    /// Reads the newest change sets of a lane that have ended, the newest first, with strong
+    /// consistency: up to and including the first one of a run before `run`, and at most `most`.
+    fn sets_since(
+        &self,
+        lane: &LaneId,
+        run: RunId,
+        most: usize,
+    ) -> impl Future<Output = Result<Found<SetRecord>>> + Send;
     /// Reads the stored listings of these products.
     fn live(
         &self,

@@ -20,7 +20,8 @@ const REQUESTS = [
   'Discard Requested',
   'Approval Requested',
   'Rejection Requested',
-  'Restore Requested'
+  'Restore Requested',
+  'Revert Requested'
 ]
 
 export const operatorCalls = [

@@ -102,6 +102,7 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "kept back at the end",
         "requests: rejection",
         "requests: restore",
+        "requests: revert",
         "rollbacks that were gone",
     ] {
         assert!(stats.count(name) > 0, "there were no {name}:\n{stats}");

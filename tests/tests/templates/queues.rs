@@ -197,6 +197,7 @@ fn every_request_of_the_bus_reaches_the_inbox() {
         pmp_sync_domain::wire::APPROVAL_REQUESTED,
         pmp_sync_domain::wire::REJECTION_REQUESTED,
         pmp_sync_domain::wire::RESTORE_REQUESTED,
+        pmp_sync_domain::wire::REVERT_REQUESTED,
         pmp_sync_domain::wire::LANE_SETTLED,
         pmp_sync_domain::wire::LANE_EDITED,
         pmp_sync_domain::wire::PRODUCT_REQUEST_RECEIVED,

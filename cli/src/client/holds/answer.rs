@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::approval::{Ask, Hold};
+use pmp_sync_domain::approval::{Ask, Hold, Undo};
 use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::plan::Plan;
@@ -44,6 +44,8 @@ pub(crate) struct HoldAnswer {
     removals: usize,
     /// The run before which the lists are wanted back, if it is a rollback.
     restores: Option<RunId>,
+    /// The run whose changes are taken back, if it is the reversal of one.
+    reverts: Option<RunId>,
     /// The reasons of the hold.
     reasons: Vec<ReasonAnswer>,
     /// Who rejected it. It stays held, and is not announced again.
@@ -83,6 +85,22 @@ pub(crate) struct ReasonAnswer {
     details: HoldReason,
 }
 
+/// The run before which the lists are wanted back, if the plan is a rollback to them.
+pub(crate) fn restores(hold: &Hold) -> Option<RunId> {
+    match hold.undo() {
+        Some(Undo::Restore(run)) => Some(run),
+        Some(Undo::Revert(_)) | None => None,
+    }
+}
+
+/// The run whose changes are taken back, if the plan is the reversal of one.
+pub(crate) fn reverts(hold: &Hold) -> Option<RunId> {
+    match hold.undo() {
+        Some(Undo::Revert(run)) => Some(run),
+        Some(Undo::Restore(_)) | None => None,
+    }
+}
+
 impl HoldAnswer {
     pub(crate) fn new(known: &Known, hold: &Hold, flags: &Flags) -> Self {
         let entry = known.entry.as_ref();
@@ -98,7 +116,8 @@ impl HoldAnswer {
             allow: hold.allow,
             deny: hold.deny,
             removals: hold.removals,
-            restores: hold.rollback_to(),
+            restores: restores(hold),
+            reverts: reverts(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
             approve: known.approve(hold, flags),

@@ -105,6 +105,7 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
             ApprovalAction::Approve => "approval of the plan of",
             ApprovalAction::Reject => "rejection of the plan of",
             ApprovalAction::Restore => "the rollback before",
+            ApprovalAction::Revert => "the reversal of",
         };
         line(&format!("  wanted      {what} run {}", approval.of))?;
         // If it was not refused, it is shown below.
@@ -128,8 +129,8 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
         line(&format!("  plan        {hash}"))?;
     }
     if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
-        if let Some(run) = hold.rollback_to() {
-            line(&format!("  restores    the lists before run {run}"))?;
+        if let Some(undo) = hold.undo() {
+            line(&format!("  takes back  {undo}"))?;
         }
         // `pmp-sync holds` shows whether it is still held.
         let since = time(Some(hold.since));

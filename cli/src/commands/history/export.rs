@@ -2,7 +2,6 @@
 
 mod event;
 
-use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::{SCHEMA, Timestamp};
@@ -11,7 +10,7 @@ pub(crate) use self::event::Event;
 use self::event::{ApprovalEvent, Counted, What};
 use super::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
-use crate::client::holds::ReasonAnswer;
+use crate::client::holds::{ReasonAnswer, restores, reverts};
 use crate::failure::Failure;
 use crate::output;
 
@@ -92,6 +91,8 @@ impl<'a> Events<'a> {
                 Some(Verdict::Rejected) => Some(What::Rejected(told)),
                 Some(Verdict::NothingToRestore) => Some(What::NothingToRestore(told)),
                 Some(Verdict::RestorePlanned) => Some(What::RestorePlanned(told)),
+                Some(Verdict::NothingToRevert) => Some(What::NothingToRevert(told)),
+                Some(Verdict::RevertPlanned) => Some(What::RevertPlanned(told)),
             };
             if let Some(what) = what {
                 self.add(approval.ask.at, Some(link), what);
@@ -181,7 +182,8 @@ fn held(link: &LinkRecord) -> What<'_> {
         allow: hold.map(|hold| hold.allow),
         deny: hold.map(|hold| hold.deny),
         removals: hold.map(|hold| hold.removals),
-        restores: hold.and_then(Hold::rollback_to),
+        restores: hold.and_then(restores),
+        reverts: hold.and_then(reverts),
         reasons: hold.map(|hold| ReasonAnswer::all(&hold.reasons)),
         fault: link.fault.as_ref(),
     }

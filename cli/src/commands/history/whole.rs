@@ -72,6 +72,10 @@ pub(crate) enum Verdict {
     NothingToRestore,
     /// The rollback is planned and held.
     RestorePlanned,
+    /// Nothing of what the run changed is left.
+    NothingToRevert,
+    /// The reversal of the run is planned and held.
+    RevertPlanned,
 }
 
 /// The result of the request about a hold that a run served on a link.
@@ -84,5 +88,7 @@ pub(super) fn verdict(link: &LinkRecord) -> Option<Verdict> {
         ApprovalAction::Reject => Verdict::Rejected,
         ApprovalAction::Restore if link.status == LinkStatus::InSync => Verdict::NothingToRestore,
         ApprovalAction::Restore => Verdict::RestorePlanned,
+        ApprovalAction::Revert if link.status == LinkStatus::InSync => Verdict::NothingToRevert,
+        ApprovalAction::Revert => Verdict::RevertPlanned,
     })
 }

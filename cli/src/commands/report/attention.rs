@@ -143,8 +143,8 @@ fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attenti
 fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered) -> Attention {
     let counts = holds::counts(hold.allow, hold.deny);
     let removals = output::count(hold.removals, "removal");
-    let plan = match hold.rollback_to() {
-        Some(run) => format!("The rollback before run {run}: {counts} ({removals})."),
+    let plan = match hold.undo() {
+        Some(undo) => format!("Planned is {undo}: {counts} ({removals})."),
         None => format!("The plan: {counts} ({removals})."),
     };
     let mut message = vec![plan];

@@ -13,7 +13,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
     DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, RunRecord, SeenList,
-    Suspensions,
+    SetRecord, Suspensions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -208,6 +208,10 @@ impl ReadRuns for Ledger {
 
     async fn lists(&self, run: RunId, lane: &LaneId) -> Result<Option<PolicySnapshot>> {
         self.lists_of(run, lane).await
+    }
+
+    async fn sets_since(&self, lane: &LaneId, run: RunId, most: usize) -> Result<Found<SetRecord>> {
+        self.read_sets_since(lane, run, most).await
     }
 
     async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {

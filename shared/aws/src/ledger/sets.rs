@@ -14,6 +14,9 @@ use crate::service_error;
 /// first counts.
 const FIRST: [&str; 2] = ["ended_at", EXPIRES_AT];
 
+/// Records that are read at once where the newest are looked at first.
+const SETS_AT_ONCE: usize = 100;
+
 impl Ledger {
     /// Writes the record of a change set. It uses `UpdateItem`, the only write that a member's role
     /// permits.
@@ -56,6 +59,52 @@ impl Ledger {
                 Ok(())
             }
             sent => sent,
+        }
+    }
+}
+
+impl Ledger {
+    /// Reads the newest change sets of a lane, up to and including the first one of a run before `run`,
+    /// and at most `most`.
+    pub(super) async fn read_sets_since(
+        &self,
+        lane: &LaneId,
+        run: RunId,
+        most: usize,
+    ) -> Result<Found<SetRecord>> {
+        let pk = keys::lane(lane);
+        let mut found = Found::default();
+        let mut start = None;
+        loop {
+            let count = found.items.len() + found.unreadable.len();
+            let left = most.saturating_sub(count).min(SETS_AT_ONCE);
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(&pk))
+                .expression_attribute_values(":prefix", text(SET_PREFIX))
+                .scan_index_forward(false)
+                .limit(i32::try_from(left).unwrap_or(i32::MAX))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", &pk, &error))?;
+            let read: Found<SetRecord> = from_items("Query", page.items.unwrap_or_default());
+            found.unreadable.extend(read.unreadable);
+            for set in read.items {
+                let is_older = set.run < run;
+                found.items.push(set);
+                if is_older {
+                    return Ok(found);
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || found.items.len() + found.unreadable.len() >= most {
+                return Ok(found);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::GuardName;
+use crate::approval::Undo;
 use crate::ids::{ExperienceId, RunId};
 use crate::lane::BATCH;
 
@@ -92,9 +93,9 @@ pub enum HoldReason {
         /// The percentage that it may lose.
         percent: usize,
     },
-    /// The plan reverses what somebody has restored.
+    /// The plan does again what somebody has taken back, by a restore or a revert.
     Restored {
-        /// The run whose changes the restore reversed.
+        /// The run that shows the rollback, the last one if there were several.
         run: RunId,
         /// Number of changes that reverse the restore.
         count: usize,
@@ -117,6 +118,11 @@ pub enum HoldReason {
         /// Its id, a ULID.
         run: RunId,
     },
+    /// An operator requested that what a run changed is taken back.
+    Revert {
+        /// Its id, a ULID.
+        run: RunId,
+    },
 }
 
 impl HoldReason {
@@ -133,8 +139,26 @@ impl HoldReason {
             Self::Restored { .. } => GuardName::Restored,
             Self::FirstPolicy { .. } => GuardName::FirstPolicy,
             Self::FirstMirror { .. } => GuardName::FirstMirror,
-            Self::Restore { .. } => return None,
+            Self::Restore { .. } | Self::Revert { .. } => return None,
         })
+    }
+
+    /// What is taken back, if it is the reason of a rollback.
+    pub fn undo(&self) -> Option<Undo> {
+        match self {
+            Self::Restore { run } => Some(Undo::Restore(*run)),
+            Self::Revert { run } => Some(Undo::Revert(*run)),
+            Self::ManagementEmpty { .. }
+            | Self::ManagementNoPolicy { .. }
+            | Self::ManagementDisabled { .. }
+            | Self::ManagementArchived { .. }
+            | Self::Removals { .. }
+            | Self::MostRemovals { .. }
+            | Self::Shrink { .. }
+            | Self::Restored { .. }
+            | Self::FirstPolicy { .. }
+            | Self::FirstMirror { .. } => None,
+        }
     }
 
     /// The management experience that it is about, if the link follows several.
@@ -150,7 +174,8 @@ impl HoldReason {
             | Self::Restored { .. }
             | Self::FirstPolicy { .. }
             | Self::FirstMirror { .. }
-            | Self::Restore { .. } => None,
+            | Self::Restore { .. }
+            | Self::Revert { .. } => None,
         }
     }
 
@@ -168,7 +193,8 @@ impl HoldReason {
             | Self::Restored { .. }
             | Self::FirstPolicy { .. }
             | Self::FirstMirror { .. }
-            | Self::Restore { .. } => {}
+            | Self::Restore { .. }
+            | Self::Revert { .. } => {}
         }
         self
     }
@@ -194,7 +220,7 @@ impl HoldReason {
                 "re-allow products that were removed from the management experience by mistake"
             }
             Self::Restored { .. } => {
-                "allow in the management experience what was restored in the member's"
+                "to keep what was taken back, allow and deny the same products in the management experience; to follow the management experience again, release this plan"
             }
             Self::FirstPolicy { .. } => {
                 "fill the list while the member experience is Disabled, and enable it then"
@@ -202,7 +228,9 @@ impl HoldReason {
             Self::FirstMirror { .. } => {
                 "allow in the management experience what the member should keep, or let the link observe until the lists agree"
             }
-            Self::Restore { .. } => "look at the plan",
+            Self::Restore { .. } | Self::Revert { .. } => {
+                "look at the denies of the plan first; if it is not what you want, reject it"
+            }
         }
     }
 
@@ -218,6 +246,7 @@ impl HoldReason {
             Self::Shrink { .. } => "PMS-7003",
             Self::Restored { .. } => "PMS-7004",
             Self::Restore { .. } => "PMS-7005",
+            Self::Revert { .. } => "PMS-7007",
             Self::FirstPolicy { .. } => "PMS-3004",
             Self::FirstMirror { .. } => "PMS-7006",
         }
@@ -284,7 +313,7 @@ impl fmt::Display for HoldReason {
             ),
             Self::Restored { run, count } => write!(
                 f,
-                "{count} changes would take back what was restored (the rollback that run {run} shows)"
+                "{count} changes would do again what was taken back (by the rollback that run {run} shows)"
             ),
             Self::FirstPolicy { allow } => write!(
                 f,
@@ -298,6 +327,10 @@ impl fmt::Display for HoldReason {
             Self::Restore { run } => {
                 write!(f, "the lists return to what they were before run {run}")
             }
+            Self::Revert { run } => write!(
+                f,
+                "what run {run} changed is taken back, and nothing that came later"
+            ),
         }
     }
 }

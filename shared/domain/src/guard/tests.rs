@@ -619,7 +619,13 @@ fn each_reason_has_its_code_its_words_and_its_remedy() {
             HoldReason::Restore { run: run(1) },
             "PMS-7005",
             "before run",
-            "look at the plan",
+            "look at the denies",
+        ),
+        (
+            HoldReason::Revert { run: run(1) },
+            "PMS-7007",
+            "is taken back, and nothing that came later",
+            "look at the denies",
         ),
     ] {
         assert_eq!(reason.code(), code);

@@ -3,6 +3,7 @@
 use super::course::Course;
 use super::goal::Goal;
 use super::observation::Observation;
+use crate::approval::Undo;
 use crate::ids::RunId;
 use crate::run::LinkStatus;
 
@@ -12,9 +13,9 @@ use crate::run::LinkStatus;
 pub enum Decision {
     /// Bring the lane's mark in line with the suspensions first.
     MarkSuspension,
-    /// Resume an approved rollback to the lists before this run. The invocation that should send it
-    /// may have been interrupted, and nothing else is planned for the lane before it is done.
-    ResumeRollback(RunId),
+    /// Resume an approved rollback. The invocation that should send it may have been interrupted, and
+    /// nothing else is planned for the lane before it is done.
+    ResumeRollback(Undo),
     /// Report the plan, and change nothing: the lane is suspended.
     Suspended,
     /// Hold the plan, because of a guard. Meanwhile the lane is served as if its plan were empty.
@@ -56,7 +57,7 @@ pub fn decide(goal: &Goal<'_>, seen: &Observation, run: RunId) -> Decision {
         return Decision::MarkSuspension;
     }
     match seen.guards.rollback {
-        Some(before) if !goal.rollback => Decision::ResumeRollback(before),
+        Some(undo) if !goal.rollback => Decision::ResumeRollback(undo),
         _ => decide_plan(goal, seen, Some(run)),
     }
 }

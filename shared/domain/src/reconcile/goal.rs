@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::guard::{GuardName, HoldReason};
-use crate::ids::{ExperienceId, ProductId};
+use crate::ids::{ExperienceId, ProductId, RunId};
 use crate::lane::Suspension;
 use crate::link::{Link, LinkPolicy};
 use crate::policy::PolicySnapshot;
@@ -46,6 +46,8 @@ pub struct DesiredState {
     pub conditions: Vec<HoldReason>,
     /// The lists of each management experience, if there are several.
     pub sources: Vec<SourceLists>,
+    /// The run whose changes are taken back: the wanted lists are the member's own, without these.
+    pub without: Option<RunId>,
 }
 
 impl DesiredState {
@@ -55,6 +57,15 @@ impl DesiredState {
             policy,
             conditions: Vec::new(),
             sources: Vec::new(),
+            without: None,
+        }
+    }
+
+    /// The member's own lists, without what this run has changed.
+    pub fn without(run: RunId) -> Self {
+        Self {
+            without: Some(run),
+            ..Self::alone(PolicySnapshot::default())
         }
     }
 
@@ -93,6 +104,7 @@ impl DesiredState {
             } else {
                 Vec::new()
             },
+            without: None,
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn after_observing(
     };
     if seen.course == Course::InSync && seen.guards.restored.as_ref().is_none_or(wanted) {
         // The management experience now wants what was restored.
-        next.restored = None;
+        next.follow_again();
     }
     if !seen.guards.approved {
         // The grant is done, or something else is wanted now. An approval is used once.

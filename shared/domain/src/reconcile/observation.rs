@@ -3,13 +3,14 @@
 //! Reads depend on each other: the plan decides whether a listing or an earlier plan must be read.
 //! After each stage a [`Draft`] says what to read next. At the end it becomes an [`Observation`].
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::course::{Course, PlanOnLane, is_announced, is_busy};
 use super::goal::Goal;
-use crate::approval::{Grant, Hold};
+use crate::approval::{Grant, Hold, Undo};
 use crate::guard::{Case, HoldReason};
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::{BlockReason, LaneState, LaneView, Phase, Quarantined};
@@ -21,6 +22,7 @@ use crate::ports::Lane;
 use crate::records::{
     Answers, Found, LastChange, LinkRecord, LinkState, RunRecord, UnreadableItem, overridden,
 };
+use crate::revert::Reversal;
 
 /// What is read for every lane.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ pub struct Reads {
     pub actual: PolicySnapshot,
     /// Some if the experience has no policy yet; true if it is live.
     pub first_policy: Option<bool>,
+    /// What can be taken back of the run that the goal is without. Read after the lane, and before the
+    /// member's lists.
+    pub reversal: Option<Reversal>,
 }
 
 /// Records of earlier runs, each read only if a [`Draft`] asks for it.
@@ -47,8 +52,8 @@ pub struct Reads {
 pub struct Records {
     /// The record of the lane in the run whose plan was approved.
     pub approved: Option<LinkRecord>,
-    /// The record of the lane in the run that restored the lists.
-    pub restored: Option<LinkRecord>,
+    /// The records of the lane in the runs that show executed rollbacks, the oldest first.
+    pub restored: Vec<LinkRecord>,
     /// The run of the committed plan.
     pub planned: Option<RunRecord>,
     /// The committed plan.
@@ -80,10 +85,10 @@ pub struct GuardVerdict {
     pub reasons: Vec<HoldReason>,
     /// True if every change of the plan was approved.
     pub approved: bool,
-    /// The rollback that was executed or approved.
+    /// What was taken back: the rollbacks that were executed or approved.
     pub restored: Option<Plan>,
-    /// The run before which the lists are wanted back, if a rollback was approved and is not done.
-    pub rollback: Option<RunId>,
+    /// What is to be taken back, if a rollback was approved and is not done.
+    pub rollback: Option<Undo>,
     /// The removals of the plan.
     pub removals: BTreeSet<ProductId>,
 }
@@ -105,6 +110,8 @@ pub struct Observation {
     pub actual: PolicySnapshot,
     /// Some if the experience has no policy yet; true if it is live.
     pub first_policy: Option<bool>,
+    /// What can be taken back, if it is what is wanted.
+    pub reversal: Option<Reversal>,
     /// The link state.
     pub link_state: LinkState,
     /// The changes that the link wants.
@@ -160,11 +167,32 @@ impl Observation {
 #[derive(Debug)]
 pub struct Draft<'a> {
     goal: Goal<'a>,
+    /// The lists that the member should have.
+    desired: Cow<'a, PolicySnapshot>,
     reads: Reads,
     overlay: LaneView,
     plan: Plan,
     report: Report,
     changes: Option<Vec<LastChange>>,
+}
+
+/// Computes the plan. A reversal leaves what another run has in flight to end as that run wants it.
+fn planned(
+    desired: &PolicySnapshot,
+    reads: &Reads,
+    overlay: &LaneView,
+    policy: &LinkPolicy,
+) -> (Plan, Report) {
+    let (made, mut report) = plan(desired, &reads.actual, overlay, policy);
+    let Some(reversal) = &reads.reversal else {
+        return (made, report);
+    };
+    let in_flight = overlay.in_flight.iter().map(|change| &change.product);
+    let of_others = in_flight.filter(|product| !reversal.has(product));
+    let made = made.without(&of_others.cloned().collect());
+    let allowed = reads.actual.allowed();
+    report.removals = made.deny().intersection(allowed).count();
+    (made, report)
 }
 
 /// The products of items that cannot be read.
@@ -182,10 +210,18 @@ impl<'a> Draft<'a> {
             unreadable: products(&reads.unreadable),
             ..(reads.before.state).view(staying.map(Quarantined::change).collect())
         };
-        let desired = &goal.desired.policy;
-        let (plan, report) = plan(desired, &reads.actual, &overlay, goal.policy);
+        let desired = match &reads.reversal {
+            Some(reversal) => {
+                let in_flight = overlay.in_flight.iter();
+                let in_flight = in_flight.map(|change| (&change.product, change.action));
+                Cow::Owned(reversal.lists(&reads.actual, in_flight))
+            }
+            None => Cow::Borrowed(&goal.desired.policy),
+        };
+        let (plan, report) = planned(&desired, &reads, &overlay, goal.policy);
         Self {
             goal,
+            desired,
             reads,
             overlay,
             plan,
@@ -211,9 +247,8 @@ impl<'a> Draft<'a> {
             .unreadable
             .extend(products(&changes.unreadable));
         self.reads.unreadable.extend(changes.unreadable);
-        let desired = &self.goal.desired.policy;
-        let actual = &self.reads.actual;
-        (self.plan, self.report) = plan(desired, actual, &self.overlay, self.goal.policy);
+        (self.plan, self.report) =
+            planned(&self.desired, &self.reads, &self.overlay, self.goal.policy);
         self
     }
 
@@ -239,10 +274,10 @@ impl<'a> Draft<'a> {
         self.grant().map(|grant| grant.run)
     }
 
-    /// The run whose record contains the rollback that was executed.
-    pub fn restored_run(&self) -> Option<RunId> {
-        let restored = self.reads.link_state.restored.as_ref();
-        restored.map(|restored| restored.run)
+    /// The runs whose records contain the rollbacks that were executed, the oldest first.
+    pub fn restored_runs(&self) -> Vec<RunId> {
+        let restored = self.reads.link_state.rollbacks();
+        restored.map(|restored| restored.run).collect()
     }
 
     /// The run that may have overridden the freeze of the link. As long as its plan is what would
@@ -295,6 +330,7 @@ impl<'a> Draft<'a> {
             link_state,
             actual,
             first_policy,
+            reversal,
             unreadable,
             ..
         } = self.reads;
@@ -306,6 +342,7 @@ impl<'a> Draft<'a> {
             changes: self.changes,
             actual,
             first_policy,
+            reversal,
             link_state,
             plan: self.plan,
             report: self.report,
@@ -329,7 +366,7 @@ impl<'a> Draft<'a> {
             state: &self.reads.before.state,
             open: &self.reads.before.open,
             committed,
-            desired: &self.goal.desired.policy,
+            desired: &self.desired,
             link: policy,
             renewed: lifted && !plan.is_empty(),
         }
@@ -340,7 +377,6 @@ impl<'a> Draft<'a> {
         let Goal {
             link,
             experience,
-            desired,
             policy,
             ..
         } = self.goal;
@@ -353,7 +389,7 @@ impl<'a> Draft<'a> {
             frozen: false,
             ..policy.clone()
         };
-        let (plan, _) = plan(&desired.policy, &self.reads.actual, &self.overlay, &thawed);
+        let (plan, _) = plan(&self.desired, &self.reads.actual, &self.overlay, &thawed);
         Some((plan, thawed))
     }
 
@@ -364,7 +400,7 @@ impl<'a> Draft<'a> {
     fn quarantine(&self) -> Quarantine {
         let is_wanted = |change: &Quarantined| {
             let standing = |policy: &PolicySnapshot| policy.standing(&change.product);
-            let (desired, actual) = (&self.goal.desired.policy, &self.reads.actual);
+            let (desired, actual) = (&self.desired, &self.reads.actual);
             LinkPolicy::wanted(standing(desired), standing(actual)) == Some(change.action)
         };
         let mut sorted = Quarantine::default();
@@ -418,9 +454,10 @@ impl<'a> Draft<'a> {
         let approved = records.approved.as_ref();
         let rollback = approved.filter(|_| !is_over);
         let rollback = rollback.and_then(|record| record.hold.as_ref());
-        let rollback = rollback.and_then(Hold::rollback_to);
+        let rollback = rollback.and_then(Hold::undo);
         let approved = approved.map(LinkRecord::shown);
-        let restored = records.restored.as_ref().map(LinkRecord::shown);
+        let restored = records.restored.iter().map(LinkRecord::shown);
+        let restored = restored.reduce(|earlier, later| earlier.then(&later));
         let open = before.open.iter();
         let open = open.filter(|open| open.action == Action::Deny);
         let open = open.map(|open| open.product.clone()).collect();
@@ -430,7 +467,7 @@ impl<'a> Draft<'a> {
             open: &open,
             first_policy: self.reads.first_policy == Some(true),
             oddities: &desired.conditions,
-            management_allowed: desired.policy.allowed_count(),
+            management_allowed: self.desired.allowed_count(),
             link_state,
             approved: approved.as_ref(),
             restored: restored.as_ref(),
@@ -443,7 +480,9 @@ impl<'a> Draft<'a> {
             } else {
                 case.reasons()
             },
-            approved: case.is_approved(),
+            // What was shown of a rollback may have become unnecessary, and the lane may still have to be halted.
+            approved: case.is_approved()
+                || (self.goal.rollback && self.plan.is_empty() && approved.is_some()),
             removals: case.removals(),
             rollback,
             restored,

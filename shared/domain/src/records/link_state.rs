@@ -79,6 +79,9 @@ pub struct LinkState {
     /// The rollback that was executed. Plans against it need approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Grant>,
+    /// Rollbacks that were executed before it and still count, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored_before: Vec<Grant>,
     /// Outside edits, and since when each has been seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub edited: BTreeMap<ProductId, Timestamp>,
@@ -94,6 +97,30 @@ pub struct LinkState {
     /// What has been announced of the link.
     #[serde(default, skip_serializing_if = "Notices::is_blank")]
     pub notices: Notices,
+}
+
+/// The most executed rollbacks of a link that are remembered: each takes a read of a run that plans for it.
+const MOST_ROLLBACKS: usize = 10;
+
+impl LinkState {
+    /// The rollbacks that were executed, the oldest first. Plans against one of them need approval.
+    pub fn rollbacks(&self) -> impl Iterator<Item = &Grant> {
+        self.restored_before.iter().chain(&self.restored)
+    }
+
+    /// A rollback was approved. Those before it still count; only the newest are remembered.
+    pub fn rolled_back(&mut self, grant: &Grant) {
+        let before = self.restored.replace(grant.clone());
+        self.restored_before.extend(before);
+        let beyond = (self.restored_before.len() + 1).saturating_sub(MOST_ROLLBACKS);
+        self.restored_before.drain(..beyond);
+    }
+
+    /// The link follows its management experience again: nothing that was taken back counts any more.
+    pub fn follow_again(&mut self) {
+        self.restored = None;
+        self.restored_before.clear();
+    }
 }
 
 #[expect(

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Envelope, Event, Unreadable, check_schema, event, shape};
-use super::names::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED};
+use super::names::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, REVERT_REQUESTED};
 use crate::approval::{ApprovalAction, ApprovalRequest};
 use crate::ids::{AccountId, ExperienceId, LaneId, PlanHash, RunId};
 
-/// `Approval Requested`, `Rejection Requested`, `Restore Requested`: an operator decides on a plan
-/// that was shown, or requests a rollback.
+/// `Approval Requested`, `Rejection Requested`, `Restore Requested`, `Revert Requested`: an operator
+/// decides on a plan that was shown, or requests a rollback.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct ApprovalDetail {
@@ -17,7 +17,7 @@ pub(super) struct ApprovalDetail {
     /// The member experience.
     experience: ExperienceId,
     /// The run whose plan was shown. For a rollback, the run before which the lists are wanted
-    /// back.
+    /// back, or whose changes are to be taken back.
     run: RunId,
     /// The hash of the plan that was shown. Only for an approval and a rejection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,12 +30,13 @@ pub(super) struct ApprovalDetail {
     requester: Option<String>,
 }
 
-/// The event Approval Requested, Rejection Requested or Restore Requested.
+/// The event Approval Requested, Rejection Requested, Restore Requested or Revert Requested.
 pub fn approval_requested(request: ApprovalRequest) -> Event {
     let detail_type = match request.action {
         ApprovalAction::Approve => APPROVAL_REQUESTED,
         ApprovalAction::Reject => REJECTION_REQUESTED,
         ApprovalAction::Restore => RESTORE_REQUESTED,
+        ApprovalAction::Revert => REVERT_REQUESTED,
     };
     event(
         detail_type,
@@ -59,9 +60,11 @@ pub(super) fn parse(envelope: Envelope) -> Result<ApprovalRequest, Unreadable> {
     let action = match envelope.detail_type.as_str() {
         APPROVAL_REQUESTED => ApprovalAction::Approve,
         REJECTION_REQUESTED => ApprovalAction::Reject,
-        _ => ApprovalAction::Restore,
+        RESTORE_REQUESTED => ApprovalAction::Restore,
+        _ => ApprovalAction::Revert,
     };
-    if action != ApprovalAction::Restore && detail.plan_hash.is_none() {
+    let is_answer = action.undo(detail.run).is_none();
+    if is_answer && detail.plan_hash.is_none() {
         return Err(shape("the field \"plan_hash\" is missing"));
     }
     Ok(ApprovalRequest {

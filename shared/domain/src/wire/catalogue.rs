@@ -14,8 +14,8 @@ use super::events::{
 use super::names::{
     APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, EDITED_OUTSIDE, HELD, LANE_EDITED,
     LANE_SETTLED, MEMBER_STALE, PRODUCT_REQUEST_RECEIVED, PRODUCT_REQUESTED, QUARANTINED,
-    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, SYNC_COMPLETED,
-    SYNC_REQUESTED,
+    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, REVERT_REQUESTED,
+    SYNC_COMPLETED, SYNC_REQUESTED,
 };
 use super::product_request::ReceivedDetail;
 use super::request::{EditedDetail, SettledDetail, SyncDetail};
@@ -69,7 +69,7 @@ pub fn all() -> Vec<EventKind> {
     };
     let decided = |detail_type, when| {
         let mut kind = asked(detail_type, when, read::<ApprovalDetail>());
-        if detail_type != RESTORE_REQUESTED
+        if !matches!(detail_type, RESTORE_REQUESTED | REVERT_REQUESTED)
             && let Some(Value::Array(required)) = kind.schema.get_mut("required")
         {
             required.push(json!("plan_hash"));
@@ -140,6 +140,7 @@ pub fn all() -> Vec<EventKind> {
         decided(APPROVAL_REQUESTED, "`pmp-sync approve`"),
         decided(REJECTION_REQUESTED, "`pmp-sync reject`"),
         decided(RESTORE_REQUESTED, "`pmp-sync restore`"),
+        decided(REVERT_REQUESTED, "`pmp-sync revert`"),
         EventKind {
             by: By::Worker,
             ..asked(

@@ -49,6 +49,9 @@ pub const REJECTION_REQUESTED: &str = "Rejection Requested";
 /// `detail-type` of a request for a rollback.
 pub const RESTORE_REQUESTED: &str = "Restore Requested";
 
+/// `detail-type` of a request to take back what a run changed.
+pub const REVERT_REQUESTED: &str = "Revert Requested";
+
 /// `detail-type` of the announcement of a hold.
 pub const HELD: &str = "Held";
 

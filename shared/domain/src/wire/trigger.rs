@@ -11,7 +11,8 @@ use super::limits::check_event;
 use super::names::{
     APPROVAL_REQUESTED, CATALOG_SOURCE, DISCARD_REQUESTED, LANE_EDITED, LANE_SETTLED,
     PRODUCT_REQUEST_RECEIVED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, RETRY_DUE,
-    RETRY_SCHEDULED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE, SYNC_REQUESTED,
+    RETRY_SCHEDULED, REVERT_REQUESTED, RUN_CONTINUED, SCHEDULE_SOURCE, SCHEDULED_SYNC, SOURCE,
+    SYNC_REQUESTED,
 };
 use super::product_request::ReceivedDetail;
 use super::request::{Continuation, EditedDetail, SettledDetail, SyncDetail, SyncRequest};
@@ -103,9 +104,10 @@ impl Trigger {
             (SOURCE, REPLAY_REQUESTED | DISCARD_REQUESTED) => {
                 dead_letters::parse(envelope).map(Self::DeadLetters)
             }
-            (SOURCE, APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED) => {
-                approval::parse(envelope).map(Self::Approval)
-            }
+            (
+                SOURCE,
+                APPROVAL_REQUESTED | REJECTION_REQUESTED | RESTORE_REQUESTED | REVERT_REQUESTED,
+            ) => approval::parse(envelope).map(Self::Approval),
             (SOURCE, LANE_SETTLED) => {
                 check_schema(&envelope.detail)?;
                 let detail = SettledDetail::deserialize(&envelope.detail).map_err(shape)?;

@@ -10,7 +10,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Closing, ReadRuns, Receipts, Result, StoredConfig, WriteRuns};
 use pmp_sync_domain::records::{
     DeadLetterRecord, Found, LaneEntry, LinkRecord, LinkState, LiveRecord, Receipt, RunRecord,
-    SeenList, Suspensions,
+    SeenList, SetRecord, Suspensions,
 };
 
 use super::{ItemKey, ItemState, Kept, MemoryLedger};
@@ -129,6 +129,24 @@ impl ReadRuns for World {
             Ok(ledger.lists.get(&(run, lane.clone())).cloned())
         })?;
         effect.answer(lists)
+    }
+
+    async fn sets_since(&self, lane: &LaneId, run: RunId, most: usize) -> Result<Found<SetRecord>> {
+        let effect = self.call("Query", "sets").await?;
+        effect.answer(self.ledger(|ledger| {
+            let of_lane = ledger.sets.iter().filter(|((of, _), _)| of == lane);
+            let mut newest = of_lane.rev();
+            let mut read = Vec::new();
+            let mut is_older = false;
+            while !is_older && read.len() < most {
+                let Some(((_, seq), record)) = newest.next() else {
+                    break;
+                };
+                is_older = record.run < run;
+                read.push(ledger.read(&ItemKey::Set(lane.clone(), *seq), record.clone()));
+            }
+            read.into_iter().collect()
+        }))
     }
 
     async fn live(&self, products: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {

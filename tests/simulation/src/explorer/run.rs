@@ -22,7 +22,7 @@ use pmp_sync_domain::ports::{
 use pmp_sync_domain::reconcile::{DesiredState, Goal};
 use pmp_sync_domain::records::{
     DeadLetterRecord, Found, LaneEntry, LastChange, LinkRecord, LinkState, LiveRecord, RunRecord,
-    SeenList, Suspensions,
+    SeenList, SetRecord, Suspensions,
 };
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::sources::Conflict;
@@ -227,6 +227,9 @@ impl ReadRuns for LaneOfRun {
     }
     async fn lists(&self, _: RunId, _: &LaneId) -> Result<Option<PolicySnapshot>> {
         Ok(None)
+    }
+    async fn sets_since(&self, _: &LaneId, _: RunId, _: usize) -> Result<Found<SetRecord>> {
+        Ok(Found::default())
     }
     async fn live(&self, _: &BTreeSet<ProductId>) -> Result<Found<LiveRecord>> {
         Ok(Found::default())

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::guard::{GuardName, HoldReason};
+use pmp_sync_domain::guard::GuardName;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
 use pmp_sync_domain::link::{Link, LinkPolicy, Target};
@@ -235,9 +235,13 @@ impl Guards {
             lane.must_not_be_held(id, run, &plan, &removals, most, (link, &management), now)?;
             lane.supersede();
             lane.leave_restored(id, run, &plan)?;
-        } else if let Some(back) = lane.back.as_mut().filter(|_| approved == Some(true)) {
-            back.gone = true;
-            back.leave_alone(link, &member.policy, &plan);
+        } else if approved == Some(true) {
+            lane.reverts_only(id, &plan, |by| in_flight(world, id, by))?;
+            if let Some(back) = &mut lane.back {
+                back.gone = true;
+                back.runs.insert(run);
+                back.leave_alone(link, &member.policy, &plan);
+            }
         }
         let committed = Committed {
             approved: approved.is_some(),
@@ -283,6 +287,7 @@ impl Guards {
                 });
             }
         }
+        lane.changed_by(run, changes);
         lane.is_now(&policy, now);
         Ok(())
     }
@@ -310,6 +315,7 @@ impl Guards {
                 config(&mut self.configs, world, version).and_then(|config| link_of(config, id));
             let Some(link) = link else {
                 lane.back = None;
+                lane.before.clear();
                 continue;
             };
             // It goes no further on a link that is frozen meanwhile, or may do less than before.
@@ -329,6 +335,7 @@ impl Guards {
             });
             if agreed {
                 lane.back = None;
+                lane.before.clear();
             }
         }
     }
@@ -427,6 +434,16 @@ fn shown_by(record: &LinkRecord) -> Plan {
     )
 }
 
+/// The products that a run has in flight on a lane.
+fn in_flight(world: &World, id: &LaneId, by: RunId) -> BTreeSet<ProductId> {
+    world.ledger(|ledger| {
+        let intent = ledger.lanes.get(id).and_then(|state| state.intent.as_ref());
+        let changes = intent.into_iter().flat_map(|intent| &intent.changes);
+        let own = changes.filter(|change| change.run == by);
+        own.map(|change| change.product.clone()).collect()
+    })
+}
+
 /// The holds, with the plans that are shown.
 fn stand(
     world: &World,
@@ -445,14 +462,10 @@ fn stand(
             format!("{hold:?} stands held on {id}, and its plan is not on record")
         });
     };
-    let rollback = hold.reasons.iter().find_map(|reason| match reason {
-        HoldReason::Restore { run } => Some(*run),
-        _ => None,
-    });
     Ok(Standing {
         hold: hold.clone(),
         shown,
-        rollback,
+        rollback: hold.undo(),
     })
 }
 

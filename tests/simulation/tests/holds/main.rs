@@ -9,6 +9,7 @@
 )]
 
 mod approvals;
+mod reverts;
 mod short;
 #[path = "../system/mod.rs"]
 mod system;
@@ -19,7 +20,7 @@ use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::experience::Status;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::ids::ProductId;
+use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::plan::{Plan, Reason};
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};

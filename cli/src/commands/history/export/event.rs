@@ -59,6 +59,8 @@ impl What<'_> {
             | Self::Rejected(_)
             | Self::RestorePlanned(_)
             | Self::NothingToRestore(_)
+            | Self::RevertPlanned(_)
+            | Self::NothingToRevert(_)
             | Self::Refused(_)
             | Self::Held { .. }
             | Self::Committed(_)
@@ -100,6 +102,10 @@ pub(super) enum What<'a> {
     RestorePlanned(ApprovalEvent<'a>),
     /// A rollback was requested, and the lists already are as they were.
     NothingToRestore(ApprovalEvent<'a>),
+    /// The reversal of a run was planned and held.
+    RevertPlanned(ApprovalEvent<'a>),
+    /// The reversal of a run was requested, and nothing of what the run changed is left.
+    NothingToRevert(ApprovalEvent<'a>),
     /// A request about a hold was refused.
     Refused(ApprovalEvent<'a>),
     /// What a plan would change.
@@ -141,6 +147,8 @@ pub(super) enum What<'a> {
         removals: Option<usize>,
         /// The run before which the lists are wanted back, if it is a rollback.
         restores: Option<RunId>,
+        /// The run whose changes are taken back, if it is the reversal of one.
+        reverts: Option<RunId>,
         /// Why it is held.
         reasons: Option<Vec<ReasonAnswer>>,
         /// Why nothing is known of the plan.
@@ -196,9 +204,9 @@ pub(super) enum What<'a> {
 /// The result of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ApprovalEvent<'a> {
-    /// Approve, reject or restore.
+    /// Approve, reject, restore or revert.
     wanted: ApprovalAction,
-    /// The run whose plan was shown, or before which the lists are wanted back.
+    /// The run whose plan was shown, before which the lists are wanted back, or whose changes are to be taken back.
     of: RunId,
     /// The hash of the plan that was shown.
     plan_hash: Option<&'a PlanHash>,

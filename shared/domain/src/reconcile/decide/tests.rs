@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use self::scene::*;
 use super::*;
+use crate::approval::Undo;
 use crate::guard::HoldReason;
 use crate::guard::limits::GuardName;
 use crate::lane::{Block, BlockReason, Counts, LaneState, OpenChange, Phase};
@@ -118,7 +119,7 @@ fn guarded() -> Vec<(GuardName, Scene)> {
     shrunk.reads.link_state.management_allowed = Some(20);
     let mut restored = differing();
     restored.reads.link_state.restored = Some(grant(run(7), run(8)));
-    restored.records.restored = Some(record(run(7), &plan(&[], &["a"]), None));
+    restored.records.restored = vec![record(run(7), &plan(&[], &["a"]), None)];
     let mut first = differing();
     first.reads.first_policy = Some(true);
     let mut unseen = in_sync();
@@ -247,13 +248,22 @@ fn a_suspended_lane_that_differs_is_only_told_and_one_in_sync_is_stamped() {
 #[test]
 fn an_approved_rollback_is_resumed_before_anything_else_is_planned_until_it_is_done() {
     let mut scene = rolling_back();
-    assert_eq!(scene.decide(), Decision::ResumeRollback(run(2)));
+    assert_eq!(
+        scene.decide(),
+        Decision::ResumeRollback(Undo::Restore(run(2)))
+    );
     scene.suspension = Some(suspension());
     scene.state().suspension = Some(suspension());
-    assert_eq!(scene.decide(), Decision::ResumeRollback(run(2)));
+    assert_eq!(
+        scene.decide(),
+        Decision::ResumeRollback(Undo::Restore(run(2)))
+    );
     let mut under_way = rolling_back();
     under_way.state().planned = Some(planned(run(8), &plan(&["a"], &[]), 0));
-    assert_eq!(under_way.decide(), Decision::ResumeRollback(run(2)));
+    assert_eq!(
+        under_way.decide(),
+        Decision::ResumeRollback(Undo::Restore(run(2)))
+    );
     let mut spent = rolling_back();
     spent.state().planned = Some(planned(run(8), &plan(&["a"], &[]), 1));
     assert_eq!(spent.decide(), Decision::Commit);
@@ -263,7 +273,10 @@ fn an_approved_rollback_is_resumed_before_anything_else_is_planned_until_it_is_d
 fn a_rollback_whose_rest_fails_has_gone_as_far_as_it_goes() {
     for (reason, decision) in [
         (BlockReason::ChangeSetFailed, Decision::Commit),
-        (BlockReason::AccessDenied, Decision::ResumeRollback(run(2))),
+        (
+            BlockReason::AccessDenied,
+            Decision::ResumeRollback(Undo::Restore(run(2))),
+        ),
     ] {
         let mut scene = rolling_back();
         let state = scene.state();
@@ -301,7 +314,7 @@ fn a_rollback_that_is_blocked_before_all_of_it_is_tried_is_resumed() {
         }
         scene.decide()
     };
-    let resumed = Decision::ResumeRollback(run(2));
+    let resumed = Decision::ResumeRollback(Undo::Restore(run(2)));
     assert_eq!(blocked(0, start()), resumed, "not claimed");
     assert_eq!(blocked(1, later(start(), 1)), resumed, "not tried");
     assert_ne!(blocked(1, start()), resumed, "tried");
@@ -349,7 +362,10 @@ fn each_decision_is_recorded_as_what_it_is() {
     let meanwhile = Course::InSync;
     for (decision, status) in [
         (Decision::MarkSuspension, LinkStatus::Suspended),
-        (Decision::ResumeRollback(run(2)), LinkStatus::Underway),
+        (
+            Decision::ResumeRollback(Undo::Restore(run(2))),
+            LinkStatus::Underway,
+        ),
         (Decision::Suspended, LinkStatus::Suspended),
         (Decision::Hold { meanwhile }, LinkStatus::Held),
         (Decision::RefuseRollback, LinkStatus::Refused),
@@ -368,7 +384,7 @@ fn records_of_earlier_runs_are_read_only_if_something_depends_on_them() {
         scene.draft(|_, draft| {
             [
                 draft.approved_run(),
-                draft.restored_run(),
+                draft.restored_runs().first().copied(),
                 draft.overriding_run(),
                 draft.committed_run(&Records::default()),
             ]

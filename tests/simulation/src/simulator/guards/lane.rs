@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::approval::{Hold, Undo};
 use pmp_sync_domain::guard::{Guard, GuardName};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
@@ -18,6 +18,8 @@ use pmp_sync_fakes::Observed;
 
 /// The window of the guards, in milliseconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
+/// The most rollbacks before the last one that still count.
+const MOST_BEFORE: usize = 9;
 /// The longest time between a run's read and its write of what follows from it.
 const READ_BEFORE: i64 = 10 * MINUTE;
 
@@ -26,8 +28,8 @@ const READ_BEFORE: i64 = 10 * MINUTE;
 pub(crate) struct Standing {
     pub(crate) hold: Hold,
     pub(crate) shown: Plan,
-    /// The run before which the lists are wanted back, if it is a rollback.
-    pub(crate) rollback: Option<RunId>,
+    /// What it takes back, if it is a rollback.
+    pub(crate) rollback: Option<Undo>,
 }
 
 /// How far an approval has come.
@@ -60,11 +62,24 @@ pub(crate) struct Committed {
     pub(crate) most: usize,
 }
 
+/// The last change of a product by a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Changed {
+    pub(crate) by: RunId,
+    pub(crate) action: Action,
+    /// True if the member allowed it before the first change of this run.
+    pub(crate) was: bool,
+}
+
 /// A rollback that was approved, and applies until something else is wanted.
 #[derive(Debug)]
 pub(crate) struct Back {
-    /// The run before which the lists are wanted.
+    /// The run before which the lists are wanted, or that is reverted.
     pub(crate) run: RunId,
+    /// True if the run is reverted.
+    pub(crate) reverts: bool,
+    /// The runs that have committed it.
+    pub(crate) runs: BTreeSet<RunId>,
     pub(crate) shown: Plan,
     pub(crate) target: PolicySnapshot,
     /// Products that may have been changed rightly since then.
@@ -79,6 +94,10 @@ pub(crate) struct LaneGuard {
     pub(crate) hold: Option<Standing>,
     pub(crate) restore: Option<Standing>,
     pub(crate) back: Option<Back>,
+    /// What was taken back by rollbacks before that one, and still counts.
+    pub(crate) before: Vec<Plan>,
+    /// The last change of each product by a run.
+    pub(crate) changed: BTreeMap<ProductId, Changed>,
     /// Rollbacks that were approved at any time, by the runs whose records show them.
     pub(crate) backs: BTreeSet<RunId>,
     pub(crate) taken: Option<RunId>,
@@ -242,24 +261,42 @@ impl LaneGuard {
                 format!("an approval of {run} is taken on {id}, and nobody has given it")
             });
         }
-        self.back = match standing.rollback {
+        let back = match standing.rollback {
             None => None,
-            Some(before) => {
+            Some(Undo::Restore(before)) => {
                 let Some(target) = self.lists.get(&before).cloned() else {
                     return broken("restored", || {
                         format!("{id} is to be as before {before}, which nobody knows")
                     });
                 };
-                self.backs.extend([run, before]);
-                Some(Back {
-                    run: before,
-                    shown: standing.shown.clone(),
-                    target,
-                    excused: BTreeSet::new(),
-                    gone: false,
-                })
+                Some((before, false, target, BTreeSet::new()))
+            }
+            Some(Undo::Revert(reverted)) => {
+                let (target, unclear) = self.without(reverted);
+                Some((reverted, true, target, unclear))
             }
         };
+        let old = self.back.take();
+        match &back {
+            None => self.before.clear(),
+            Some(_) => {
+                self.before.extend(old.map(|old| old.shown));
+                let beyond = self.before.len().saturating_sub(MOST_BEFORE);
+                self.before.drain(..beyond);
+            }
+        }
+        self.back = back.map(|(of, reverts, target, excused)| Back {
+            run: of,
+            reverts,
+            runs: BTreeSet::new(),
+            shown: standing.shown.clone(),
+            target,
+            excused,
+            gone: false,
+        });
+        if let Some(back) = &self.back {
+            self.backs.extend([run, back.run]);
+        }
         self.approvals.push(Approval {
             run,
             shown: standing.shown.clone(),
@@ -267,6 +304,95 @@ impl LaneGuard {
             rollback: standing.rollback.is_some(),
         });
         Ok(())
+    }
+
+    /// What the member should have once a run is reverted, and the products of which it is not clear: somebody else changed them while
+    /// the run was at work.
+    fn without(&self, reverted: RunId) -> (PolicySnapshot, BTreeSet<ProductId>) {
+        let listed = self.lists.get(&reverted);
+        let mut allowed = self.allowed.clone();
+        let mut unclear = BTreeSet::new();
+        for (product, changed) in &self.changed {
+            let is_now = allowed.contains(product);
+            if changed.by != reverted || is_now != (changed.action == Action::Allow) {
+                continue;
+            }
+            if changed.action == Action::Allow {
+                allowed.remove(product);
+            } else if changed.was {
+                allowed.insert(product.clone());
+            }
+            let known = listed.is_some_and(|lists| lists.allowed().contains(product));
+            if changed.action == Action::Deny && known != changed.was {
+                unclear.insert(product.clone());
+            }
+        }
+        (PolicySnapshot::new(allowed, []), unclear)
+    }
+
+    /// A plan that reverts a run has only what that run changed, and nothing that came later.
+    pub(crate) fn reverts_only(
+        &self,
+        id: &LaneId,
+        plan: &Plan,
+        in_flight: impl Fn(RunId) -> BTreeSet<ProductId>,
+    ) -> Result<(), Violation> {
+        let Some(back) = self.back.as_ref().filter(|back| back.reverts) else {
+            return Ok(());
+        };
+        let listed = self.lists.get(&back.run);
+        // What the run itself has in flight is taken back as well.
+        let in_flight = in_flight(back.run);
+        for change in plan.changes() {
+            let product = &change.product;
+            let known = listed.is_some_and(|lists| lists.allowed().contains(product));
+            let is_its_own = match (self.changed.get(product), change.action) {
+                (Some(changed), Action::Deny) => {
+                    changed.by == back.run && changed.action == Action::Allow
+                }
+                (Some(changed), Action::Allow) => {
+                    changed.by == back.run
+                        && changed.action == Action::Deny
+                        && (changed.was || known)
+                }
+                (None, _) => false,
+            };
+            if !is_its_own && !in_flight.contains(product) {
+                return broken("reverted", || {
+                    format!(
+                        "{} of {id} is reverted with {} {product}, which was last changed as {:?}",
+                        back.run,
+                        change.action,
+                        self.changed.get(product)
+                    )
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A change set of a run has succeeded. What the member allowed before it is still known.
+    pub(crate) fn changed_by(&mut self, run: RunId, changes: &[(ProductId, Action)]) {
+        for (product, action) in changes {
+            let was = match self.changed.get(product) {
+                Some(earlier) if earlier.by == run => earlier.was,
+                _ => self.allowed.contains(product),
+            };
+            let changed = Changed {
+                by: run,
+                action: *action,
+                was,
+            };
+            self.changed.insert(product.clone(), changed);
+            // What another run had in flight came later.
+            if let Some(back) = &mut self.back
+                && back.reverts
+                && run != back.run
+                && !back.runs.contains(&run)
+            {
+                back.excused.insert(product.clone());
+            }
+        }
     }
 
     /// Something that was approved is under way.
@@ -357,7 +483,9 @@ impl LaneGuard {
         let Some(back) = &mut self.back else {
             return Ok(());
         };
-        let shown = &back.shown;
+        let before = self.before.iter().cloned();
+        let earlier = before.reduce(|earlier, later| earlier.then(&later));
+        let shown = &earlier.unwrap_or_default().then(&back.shown);
         let mut against = plan.deny().intersection(shown.allow());
         let mut for_it = plan.allow().intersection(shown.deny());
         if let Some(product) = against.next().or_else(|| for_it.next()) {

@@ -3,7 +3,9 @@
 
 use pmp_sync_domain::approval::{ApprovalAction, Hold};
 use pmp_sync_domain::ids::{LaneId, RunId};
-use pmp_sync_domain::wire::{APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, SOURCE};
+use pmp_sync_domain::wire::{
+    APPROVAL_REQUESTED, REJECTION_REQUESTED, RESTORE_REQUESTED, REVERT_REQUESTED, SOURCE,
+};
 use serde_json::json;
 
 use crate::simulator::event::{ScheduledEvent, envelope};
@@ -95,7 +97,34 @@ impl Simulator {
         self.rng.of("some-run").pick(&runs).copied()
     }
 
+    /// What a run did is to be taken back, and nothing that came later.
+    fn ask_for_the_reversal(&mut self, lane: &LaneId) {
+        let ended: Vec<_> = self.world.ledger(|ledger| {
+            let sets = ledger.sets.iter().filter(|((of, _), _)| of == lane);
+            sets.map(|(_, set)| set.run).collect()
+        });
+        let some = self.rng.of("revert-run").pick(&ended).copied();
+        let run = if self.rng.of("revert-any-run").once_in(4) {
+            self.some_run(lane)
+        } else {
+            some
+        };
+        let Some(run) = run else { return };
+        self.stats.add("requests: revert");
+        let detail = json!({
+            "schema": 1,
+            "member_account": lane.account,
+            "experience": lane.experience,
+            "run": run,
+            "requester": "somebody",
+        });
+        self.ask(envelope(SOURCE, REVERT_REQUESTED, &detail));
+    }
+
     fn ask_for_the_rollback(&mut self, lane: &LaneId) {
+        if self.rng.of("revert-instead").once_in(2) {
+            return self.ask_for_the_reversal(lane);
+        }
         let kept: Vec<_> = self.world.ledger(|ledger| {
             let lists = ledger.lists.keys().filter(|(_, of)| of == lane);
             lists.map(|(run, _)| *run).collect()

@@ -7,6 +7,7 @@ use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
+use pmp_sync_domain::records::SetOutcome;
 use pmp_sync_domain::wire::HELD;
 
 use crate::reference::{oddities_of, wanted};
@@ -141,7 +142,9 @@ impl Simulator {
             }
             HoldReason::Restored { run, count } => *count > 0 && lane.backs.contains(run),
             // No member here is without a policy.
-            HoldReason::FirstPolicy { .. } | HoldReason::Restore { .. } => false,
+            HoldReason::FirstPolicy { .. }
+            | HoldReason::Restore { .. }
+            | HoldReason::Revert { .. } => false,
         }
     }
 
@@ -150,8 +153,11 @@ impl Simulator {
     pub(crate) fn is_as_restored(&self) -> Result<(), Violation> {
         let lanes = self.guards.lanes.iter();
         for (id, lane) in lanes.filter(|(id, _)| !self.was_ruled(id)) {
+            let unsure = self.vanished(id);
             let fails = |product: &ProductId| {
-                self.invariants.bad.contains(product) || self.invariants.suspects.contains(product)
+                self.invariants.bad.contains(product)
+                    || self.invariants.suspects.contains(product)
+                    || unsure.contains(product)
             };
             let differ = lane.not_restored(fails);
             if !differ.is_empty() {
@@ -164,6 +170,16 @@ impl Simulator {
             }
         }
         Ok(())
+    }
+
+    /// Products of change sets that the service did not know any more: nobody knows who changed them last.
+    fn vanished(&self, id: &LaneId) -> BTreeSet<ProductId> {
+        self.world.ledger(|ledger| {
+            let of_lane = ledger.sets.iter().filter(|((lane, _), _)| lane == id);
+            let gone = of_lane.filter(|(_, set)| set.outcome == SetOutcome::Vanished);
+            let products = gone.flat_map(|(_, set)| set.allow.iter().chain(&set.deny));
+            products.cloned().collect()
+        })
     }
 
     /// The number of announced holds.

@@ -105,7 +105,7 @@ fn a_condition_is_accepted_only_while_it_lasts() {
 fn a_restore_is_remembered_until_the_management_experience_wants_it_and_the_lane_is_in_sync() {
     let remembered = |mut scene: Scene, restored: Plan| {
         scene.reads.link_state.restored = Some(grant(run(3), run(4)));
-        scene.records.restored = Some(record(run(3), &restored, None));
+        scene.records.restored = vec![record(run(3), &restored, None)];
         observed(&scene).restored.is_some()
     };
     assert!(!remembered(in_sync(), plan(&["a"], &["x"])));

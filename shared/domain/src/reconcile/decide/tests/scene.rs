@@ -121,6 +121,7 @@ pub(super) fn in_sync() -> Scene {
             },
             actual: lists,
             first_policy: None,
+            reversal: None,
         },
         records: Records::default(),
         lifted: BTreeSet::new(),
@@ -280,7 +281,11 @@ impl Scene {
         let asked = |run: Option<RunId>| run.is_some();
         let mut records = Records {
             approved: (self.records.approved.clone()).filter(|_| asked(draft.approved_run())),
-            restored: (self.records.restored.clone()).filter(|_| asked(draft.restored_run())),
+            restored: if draft.restored_runs().is_empty() {
+                Vec::new()
+            } else {
+                self.records.restored.clone()
+            },
             planned: (self.records.planned.clone()).filter(|_| asked(draft.overriding_run())),
             committed: None,
         };

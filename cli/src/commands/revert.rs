@@ -1,0 +1,88 @@
+//! `pmp-sync revert`: plans to take back what a run has changed, and nothing that came later, and holds it.
+
+use clap::Args;
+use pmp_sync_domain::approval::ApprovalAction;
+use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::wire::Scope;
+
+use crate::client::context::Context;
+use crate::client::rollback::{Lane, plan};
+use crate::client::{run, scope};
+use crate::failure::Failure;
+use crate::options::{Common, Narrowing, Patience, RunName};
+use crate::output;
+
+/// The most links that are reverted at once: each is a run of its own.
+const MOST_LINKS: usize = 200;
+
+/// The run to revert.
+#[derive(Debug, Args)]
+pub(crate) struct RevertOptions {
+    /// The run whose changes are to be taken back: its id, the beginning of it, or `last`.
+    pub(crate) run: RunName,
+    #[command(flatten)]
+    pub(crate) narrowing: Narrowing,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+}
+
+pub(crate) async fn run(common: &Common, options: &RevertOptions) -> Result<(), Failure> {
+    let context = Context::new(common).await?;
+    let scope = scope::of(&options.narrowing, &context).await?;
+    let run = run::one(&context, &options.run).await?.run;
+    let links = context.readable(context.ledger.links(run).await?);
+    let lanes = changed(&links, &scope);
+    if lanes.is_empty() {
+        return Err(nothing_changed(run, &links, &scope));
+    }
+    if lanes.len() > MOST_LINKS {
+        return Err(Failure::CommandLine {
+            message: format!(
+                "run {run} changed {}, and at most {MOST_LINKS} are reverted at once",
+                output::count(lanes.len(), "link")
+            ),
+            remedy: "name members with --member".to_owned(),
+        });
+    }
+    let what = (ApprovalAction::Revert, run);
+    plan(common, &context, what, &lanes, options.patience.timeout).await
+}
+
+fn is_in(link: &LinkRecord, scope: &Scope) -> bool {
+    let lane = link.lane.as_ref();
+    lane.is_some_and(|lane| scope.covers(&link.member, &lane.experience))
+}
+
+/// The links of the scope on which the run has committed something.
+fn changed(links: &[LinkRecord], scope: &Scope) -> Vec<Lane> {
+    let committed = links
+        .iter()
+        .filter(|link| is_in(link, scope) && !link.plan().is_empty())
+        .filter(|link| matches!(link.status, LinkStatus::Committed | LinkStatus::Failed));
+    let lanes = committed.filter_map(|link| {
+        let lane = link.lane.clone()?;
+        let of = links.iter().filter_map(|link| link.lane.as_ref());
+        let same = of.filter(|other| other.experience == lane.experience);
+        Some(Lane {
+            member: (same.count() > 1).then(|| link.member.clone()),
+            lane,
+        })
+    });
+    lanes.collect()
+}
+
+/// Why there is nothing to revert. What a hold shows is done by the run that approves it.
+fn nothing_changed(run: RunId, links: &[LinkRecord], scope: &Scope) -> Failure {
+    let mut links = links.iter().filter(|link| is_in(link, scope));
+    let was_held = links.any(|link| link.status == LinkStatus::Held);
+    Failure::Unknown {
+        message: if was_held {
+            format!("run {run} changed nothing: its plan was held; an approval is a run of its own")
+        } else {
+            format!("run {run} changed nothing there")
+        },
+        remedy: "`pmp-sync history` shows which run has changed something".to_owned(),
+    }
+}

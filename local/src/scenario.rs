@@ -10,7 +10,7 @@ use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::ports::{Bus as _, Clock as _, Entropy as _, Lanes as _};
-use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::records::{ConfigOrigin, ConfigVersion, RunRecord};
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
 use crate::embedded::{
@@ -198,10 +198,8 @@ impl<'a> Installation<'a> {
             .current_config()
             .await?
             .map(|stored| stored.version);
-        Ok(self
-            .ledger
-            .put_config(config, seen, SystemClock.now())
-            .await?)
+        let about = ConfigVersion::after(seen, ConfigOrigin::Apply, SystemClock.now());
+        Ok(self.ledger.put_config(config, &about, seen).await?)
     }
 
     /// Requests a run. Returns the id of the request.

@@ -9,6 +9,7 @@ use pmp_sync_domain::ids::MemberName;
 use pmp_sync_domain::ports::{Clock, Inbox, ReadRuns};
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::retry::{Attempt, Missed, long_denied, retries};
+use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::{LinkRetry, Trigger};
 
 use crate::context::Context;
@@ -35,17 +36,21 @@ pub(crate) async fn retry_failed<L: ReadRuns, A, M, O: Inbox, S: Clock>(
         requests: &record.requests,
         at: record.started_at,
     };
-    retry_missed(context, attempt, &missed).await;
+    let sent = retry_missed(context, attempt, &missed).await;
+    for (retry, delay) in sent {
+        record.will_retry(&retry, later(context.now(), i64::from(delay)));
+    }
 }
 
-/// Sends retries of what an attempt has missed.
+/// Sends retries of what an attempt has missed. Returns those that were sent, each with its delay in seconds.
 pub(crate) async fn retry_missed<L: ReadRuns, A, M, O: Inbox, S: Clock>(
     context: &Context<L, A, M, O, S>,
     attempt: Attempt<'_>,
     missed: &[Missed],
-) {
+) -> Vec<(LinkRetry, u16)> {
+    let mut sent = Vec::new();
     if missed.is_empty() {
-        return;
+        return sent;
     }
     let long = match denied_for_long(context, attempt, missed).await {
         Ok(long) => long,
@@ -59,12 +64,14 @@ pub(crate) async fn retry_missed<L: ReadRuns, A, M, O: Inbox, S: Clock>(
         match context.outbox.retry_after(&retry, delay).await {
             Ok(()) => {
                 tracing::info!(id, number, delay, scope = ?retry.scope, "links are tried again soon");
+                sent.push((retry, delay));
             }
             Err(error) => {
                 tracing::warn!(id, number, %error, "a retry could not be sent; the next run tries its links again");
             }
         }
     }
+    sent
 }
 
 fn denied(missed: &[Missed]) -> impl Iterator<Item = &MemberName> {

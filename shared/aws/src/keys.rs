@@ -159,9 +159,12 @@ pub fn dead_letter(id: &str) -> String {
     format!("DEAD#{id}")
 }
 
+/// Prefix of the sort keys of the versions of the configuration.
+pub const VERSION_PREFIX: &str = "v#";
+
 /// Sort key of a version of the configuration.
 pub fn config_version(version: u64) -> String {
-    format!("v#{version:08}")
+    format!("{VERSION_PREFIX}{version:08}")
 }
 
 /// Partition of the records of a run: links, dead letters, lists.

@@ -1,7 +1,9 @@
 //! The configuration: one TOML text, validated as a whole. Every problem is reported with its line
 //! and column. A text with a problem yields no configuration.
 
+pub mod difference;
 mod raw;
+mod tolerant;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +18,16 @@ use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, MemberName, ProductId};
 use crate::link::{Link, LinkPolicy, MOST_STALE_AFTER_HOURS, Member, STALE_AFTER_HOURS, Target};
 use crate::sources::{InvalidSources, Sources};
+use crate::text::beginning;
 
 /// The largest text that is accepted, in bytes: it is stored in one ledger item of at most 400 KB.
 pub const MOST_BYTES: usize = 350_000;
+
+/// The most problems of a text that are listed. Others are counted.
+pub const MOST_PROBLEMS: usize = 50;
+
+/// The most bytes of the message of a problem, which may quote the text.
+const MOST_MESSAGE: usize = 500;
 
 /// A valid configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,21 +55,34 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A configuration is not valid. Contains every problem that was found.
+/// A configuration is not valid. Contains the first problems that were found, and counts the others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is not valid: {}", self.list())]
 pub struct InvalidConfig {
-    /// The problems, in the order of the text.
+    /// The first problems, in the order of the text.
     pub problems: Vec<Problem>,
+    /// The number of problems beyond those that are listed.
+    pub beyond: usize,
 }
 
 impl InvalidConfig {
+    /// One problem.
+    pub fn one(problem: Problem) -> Self {
+        Self {
+            problems: vec![problem],
+            beyond: 0,
+        }
+    }
+
+    /// The number of problems.
+    pub fn count(&self) -> usize {
+        self.problems.len() + self.beyond
+    }
+
     fn list(&self) -> String {
-        self.problems
-            .iter()
-            .map(Problem::to_string)
-            .collect::<Vec<_>>()
-            .join("; ")
+        let problems = self.problems.iter().map(Problem::to_string);
+        let more = (self.beyond > 0).then(|| format!("and {} more", self.beyond));
+        problems.chain(more).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -71,8 +93,22 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn problem(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        // A value that stands for a missing one is none of the text.
+        if span.start > self.text.len() {
+            return;
+        }
         let problem = at(self.text, span.start, message.into());
         self.problems.push((span.start, problem));
+    }
+
+    /// The problems, each place and message once, in the order of the text.
+    fn invalid(mut self) -> InvalidConfig {
+        self.problems.sort_by_key(|(offset, _)| *offset);
+        let mut problems: Vec<_> = self.problems.into_iter().map(|(_, one)| one).collect();
+        problems.dedup();
+        let beyond = problems.len().saturating_sub(MOST_PROBLEMS);
+        problems.truncate(MOST_PROBLEMS);
+        InvalidConfig { problems, beyond }
     }
 
     fn id<T>(
@@ -214,7 +250,7 @@ fn at(text: &str, offset: usize, message: String) -> Problem {
     Problem {
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        message,
+        message: beginning(&message, MOST_MESSAGE).to_owned(),
     }
 }
 
@@ -246,20 +282,18 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
         if text.len() > MOST_BYTES {
             let message = format!("{} bytes exceed the limit of {MOST_BYTES}", text.len());
-            return Err(InvalidConfig {
-                problems: vec![at(text, 0, message)],
-            });
+            return Err(InvalidConfig::one(at(text, 0, message)));
         }
-        let raw: RawConfig = toml::from_str(text).map_err(|error| InvalidConfig {
-            problems: vec![at(
-                text,
-                error.span().map_or(0, |span| span.start),
-                words::plain(error.message()),
-            )],
-        })?;
+        let tolerant = tolerant::read(text);
         let mut reader = Reader {
             text,
             problems: Vec::new(),
+        };
+        for (span, message) in &tolerant.problems {
+            reader.problem(span, message.as_str());
+        }
+        let Some(raw) = tolerant.raw else {
+            return Err(reader.invalid());
         };
         if *raw.schema.get_ref() != crate::SCHEMA {
             let message = format!(
@@ -270,23 +304,16 @@ impl Config {
         }
         let members = read_members(&mut reader, &raw.member);
         let guard = reader.limits(&raw.guard, Guard::default());
-        let links = read_links(&mut reader, &raw, &guard, &members);
-        if reader.problems.is_empty() {
-            let members = members
-                .into_iter()
-                .filter_map(|(name, member)| Some((name, member?)))
-                .collect();
-            Ok(Self { members, links })
-        } else {
-            reader.problems.sort_by_key(|(offset, _)| *offset);
-            Err(InvalidConfig {
-                problems: reader
-                    .problems
-                    .into_iter()
-                    .map(|(_, problem)| problem)
-                    .collect(),
-            })
+        let are_all = !tolerant.hides_members;
+        let links = read_links(&mut reader, &raw, &guard, &members, are_all);
+        if !reader.problems.is_empty() {
+            return Err(reader.invalid());
         }
+        let members = members
+            .into_iter()
+            .filter_map(|(name, member)| Some((name, member?)))
+            .collect();
+        Ok(Self { members, links })
     }
 
     /// True if `*` may cover the experience: no link of any member names it, and none follows it.
@@ -383,6 +410,7 @@ fn read_links(
     config: &RawConfig,
     guard: &Guard,
     members: &BTreeMap<MemberName, Option<Member>>,
+    are_all: bool,
 ) -> Vec<Link> {
     let stale_after_hours = reader.stale_after_hours(config.notify.stale_after_hours.as_ref());
     let mut links = Vec::new();
@@ -408,6 +436,10 @@ fn read_links(
             continue;
         };
         let Some(member) = members.get(&name) else {
+            // It may be where the text is broken.
+            if !are_all {
+                continue;
+            }
             reader.problem(
                 &raw.member.span(),
                 format!("there is no member {name}; add a [[member]] of that name"),

@@ -1,6 +1,7 @@
 //! The items of the ledger. docs/ledger.md lists their keys.
 
 mod change_set;
+mod config_version;
 mod dead_letter;
 mod found;
 mod last_change;
@@ -10,6 +11,7 @@ mod list_edit;
 mod listing;
 mod notices;
 mod onboarding;
+mod pending_retry;
 mod product_request;
 mod receipt;
 mod request_answer;
@@ -19,6 +21,7 @@ mod suspensions;
 mod warning;
 
 pub use self::change_set::{SetOutcome, SetRecord};
+pub use self::config_version::{ConfigOrigin, ConfigVersion, MOST_SUMMARY};
 pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};
 pub use self::found::{About, Found, UnreadableItem};
 pub use self::last_change::{ChangeState, LastChange};
@@ -31,6 +34,7 @@ pub use self::listing::{
 };
 pub use self::notices::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
+pub use self::pending_retry::{MOST_PENDING, PendingRetry, pending_retries};
 pub use self::product_request::{
     DroppedRequests, MOST_OPEN_REQUESTS, MOST_REQUESTS, OPEN_FOR, ProductRequest, REQUEST_KEPT,
     RequestBounds, RequestCounts,

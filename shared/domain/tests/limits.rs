@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Ask, Grant, Hold};
+use pmp_sync_domain::config::MOST_BYTES;
 use pmp_sync_domain::drift::MOST_EDITED;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::guard::memory::{MOST_REMOVALS, MOST_REMOVED};
@@ -18,13 +19,13 @@ use pmp_sync_domain::ids::{LaneId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::lane::Suspension;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::records::{
-    LinkState, MOST_DENIED, MOST_LANES, MOST_SUSPENSIONS, Request, RunRecord, Suspensions,
-    TooManySuspensions,
+    ConfigOrigin, ConfigVersion, LinkState, MOST_DENIED, MOST_LANES, MOST_PENDING,
+    MOST_SUSPENSIONS, Request, RunRecord, Suspensions, TooManySuspensions,
 };
 use pmp_sync_domain::wire::limits::{
     MOST_ID, MOST_NAME, MOST_REASON, MOST_REQUESTER, MOST_SCOPE, TooLarge,
 };
-use pmp_sync_domain::wire::{Scope, SyncRequest, Trigger, Unreadable};
+use pmp_sync_domain::wire::{LinkRetry, Scope, SyncRequest, Trigger, Unreadable};
 use serde_json::json;
 
 /// The limit of DynamoDB, in bytes.
@@ -86,7 +87,28 @@ fn a_run_at_its_bounds_fits_into_an_item() {
         .collect();
     record.deny_access(&members);
     assert_eq!(record.denied.len(), MOST_DENIED);
+    for number in 1..10 {
+        let retry = LinkRetry {
+            id: String::new(),
+            number,
+            run: None,
+            since: at(0),
+            scope: scope(),
+        };
+        record.will_retry(&retry, at(60));
+    }
+    assert_eq!(record.retries.len(), MOST_PENDING);
     let bytes = size(&record);
+    assert!(bytes < ITEM, "{bytes}");
+}
+
+#[test]
+fn a_version_of_the_configuration_at_its_bounds_fits_into_an_item() {
+    let long = "x".repeat(10_000);
+    let about = ConfigVersion::after(Some(7), ConfigOrigin::Rollback, at(1))
+        .asked(Some(&long), Some(&long))
+        .changing(&long);
+    let bytes = size(&about) + MOST_BYTES;
     assert!(bytes < ITEM, "{bytes}");
 }
 

@@ -3,23 +3,50 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::ports::{ReadRuns as _, Result, StoredConfig};
-use pmp_sync_domain::records::{DeadLetterRecord, Found, RunRecord, Suspensions};
+use pmp_sync_domain::records::{ConfigVersion, DeadLetterRecord, Found, RunRecord, Suspensions};
+use serde::Serialize;
 
-use super::runs::{BEFORE_RUNS, ConfigItem, Current};
-use super::{Ledger, from_items, text, to_item};
-use crate::keys::{self, CONFIG, CURRENT, SUSPENSIONS};
+use super::runs::{BEFORE_RUNS, Current};
+use super::{Ledger, MOST_PAGES, from_items, text, to_item};
+use crate::keys::{self, CONFIG, CURRENT, PK, SK, SUSPENSIONS, VERSION_PREFIX};
 use crate::service_error;
 
+/// The attributes of a version without its text.
+const OF_VERSION: [&str; 10] = [
+    PK,
+    SK,
+    "schema",
+    "version",
+    "applied_at",
+    "origin",
+    "of_version",
+    "requester",
+    "reason",
+    "summary",
+];
+
+/// A version with its text, in one item.
+#[derive(Serialize)]
+struct ConfigItem<'a> {
+    #[serde(flatten)]
+    about: &'a ConfigVersion,
+    text: &'a str,
+}
+
 impl Ledger {
-    /// Stores a configuration as the next version and makes it the current one. Fails with
-    /// [`Kind::Conflict`] if another one was applied since `seen` was read.
-    pub async fn put_config(&self, config: &str, seen: Option<u64>, now: Timestamp) -> Result<u64> {
-        let version = seen.unwrap_or_default() + 1;
+    /// Stores a configuration as the version that follows `seen`, and makes it the current one. Fails with
+    /// [`Kind::Conflict`] if another one was stored since `seen` was read.
+    pub async fn put_config(
+        &self,
+        config: &str,
+        about: &ConfigVersion,
+        seen: Option<u64>,
+    ) -> Result<u64> {
+        let version = about.version;
         let refused = |error: &dyn std::fmt::Display| {
             ServiceError::new(
                 "TransactWriteItems",
@@ -30,10 +57,8 @@ impl Ledger {
         };
         let sk = keys::config_version(version);
         let item = ConfigItem {
-            schema: SCHEMA,
-            version,
-            text: config.to_owned(),
-            applied_at: now,
+            about,
+            text: config,
         };
         let put = Put::builder()
             .table_name(&self.table)
@@ -69,6 +94,44 @@ impl Ledger {
             .await
             .map_err(|error| service_error("TransactWriteItems", "the configuration", &error))?;
         Ok(version)
+    }
+
+    /// Reads up to `most` versions of the configuration without their texts, the newest first, and whether
+    /// there are older ones.
+    pub async fn config_versions(&self, most: u16) -> Result<(Found<ConfigVersion>, bool)> {
+        let most = usize::from(most);
+        let names = OF_VERSION.map(|name| (format!("#{name}"), name.to_owned()));
+        let shown: Vec<_> = names.iter().map(|(alias, _)| alias.clone()).collect();
+        let mut items = Vec::new();
+        let mut start = None;
+        // A page ends after 1 MB of texts, although they are not part of the answer.
+        for _ in 0..MOST_PAGES {
+            let left = i32::try_from((most + 1).saturating_sub(items.len())).unwrap_or(i32::MAX);
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :beginning)")
+                .projection_expression(shown.join(", "))
+                .set_expression_attribute_names(Some(names.iter().cloned().collect()))
+                .expression_attribute_values(":pk", text(CONFIG))
+                .expression_attribute_values(":beginning", text(VERSION_PREFIX))
+                .scan_index_forward(false)
+                .limit(left)
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| service_error("Query", "the configurations", &error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() || items.len() > most {
+                break;
+            }
+        }
+        let older = items.len() > most || start.is_some();
+        items.truncate(most);
+        Ok((from_items("Query", items), older))
     }
 
     /// Reads the newest configuration.

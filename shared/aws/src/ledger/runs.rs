@@ -35,12 +35,11 @@ pub(super) struct Current {
     pub(super) version: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct ConfigItem {
-    pub(super) schema: u32,
-    pub(super) version: u64,
-    pub(super) text: String,
-    pub(super) applied_at: Timestamp,
+/// What is read of a version for its text.
+#[derive(Deserialize)]
+struct ConfigItem {
+    version: u64,
+    text: String,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -450,3 +450,113 @@ fn a_list_of_management_experiences_that_cannot_be_followed_is_told_at_its_place
         "{found:?}"
     );
 }
+
+#[test]
+fn problems_of_form_hide_neither_each_other_nor_problems_of_value() {
+    let text = r#"schema = 1
+fridge = true
+[[member]]
+name = "emea"
+account = 222222222222
+external_id = "external-emea"
+[[member]]
+name = "apac"
+account = "3333"
+external_id = "external-apac"
+region = "eu"
+[[link]]
+management_experience = "exp-m"
+member = "emea"
+member_experience = "exp-1"
+mode = "mirrored"
+protect = ["prod-a", 7, "prod b"]
+[[link]]
+member = "latam"
+member_experience = "exp-2"
+freeze = "yes"
+[[link]]
+management_experience = "exp-m"
+member = "apac"
+"#;
+    let found = problems(text);
+    let places: Vec<_> = found
+        .iter()
+        .map(|problem| problem.split(": ").next().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "2:1", "5:11", "9:11", "11:1", "16:8", "17:22", "17:25", "18:1", "19:10", "21:10",
+            "22:1"
+        ],
+        "{found:#?}"
+    );
+}
+
+/// What is taken out because it is wrong is not missing as well, and nobody is unknown because of it.
+#[test]
+fn one_mistake_is_one_problem() {
+    for (from, to) in [
+        ("name = \"emea\"", "name = 5"),
+        ("account = \"222222222222\"", "account = 222222222222"),
+        ("schema = 1", "schema = \"1\""),
+        ("schema = 1", ""),
+        ("member_experience = \"*\"", "member_experience = [\"*\"]"),
+        ("member = \"apac\"", ""),
+        ("member = \"apac\"", "member = {}"),
+        ("[[link]]", "[[link]]\nextra = 1"),
+        ("[[member]]", "[[member]"),
+    ] {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "{from}");
+        let found = problems(&text);
+        assert_eq!(found.len(), 1, "{to}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_text_that_is_not_toml_is_read_on() {
+    let text = GOOD
+        .replace("222222222222", "2222")
+        .replacen("[[link]]", "[[link]", 1);
+    let found = problems(&text);
+    assert!(found.len() >= 2, "{found:#?}");
+    assert!(
+        found.iter().any(|one| one.contains("\"2222\"")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn many_problems_are_counted_and_the_first_are_listed() {
+    let mut text = GOOD.to_owned();
+    for number in 0..60 {
+        text.push_str(&format!("\n[[member]]\nname = \"UPPER {number}\"\naccount = \"{number}\"\nexternal_id = \"external\"\n"));
+    }
+    let invalid = Config::parse(&text).unwrap_err();
+    assert_eq!(invalid.problems.len(), MOST_PROBLEMS);
+    assert_eq!(invalid.count(), 120);
+    assert!(invalid.to_string().ends_with("and 70 more"));
+    // The same of problems of form, each of which takes a reading.
+    let mut text = GOOD.to_owned();
+    for number in 0..60 {
+        text.push_str(&format!("unknown{number} = 1\n"));
+    }
+    let invalid = Config::parse(&text).unwrap_err();
+    assert_eq!(
+        (invalid.problems.len(), invalid.count()),
+        (MOST_PROBLEMS, 60)
+    );
+}
+
+#[test]
+fn a_problem_quotes_no_more_than_a_part_of_the_text() {
+    let text = GOOD.replace("222222222222", &"2".repeat(10_000));
+    let invalid = Config::parse(&text).unwrap_err();
+    assert!(
+        invalid
+            .problems
+            .iter()
+            .all(|one| one.message.len() <= MOST_MESSAGE)
+    );
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::pending_retry::PendingRetry;
 use super::warning::{MOST_WARNINGS, Warning};
 use crate::error::FaultRecord;
 use crate::ids::{LaneId, MemberName, RunId};
@@ -129,6 +130,9 @@ pub struct RunRecord {
     /// For a request about dead letters: those that it left for the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letters_left: Option<LettersLeft>,
+    /// The retries that it has sent for links that it could not serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<PendingRetry>,
 }
 
 #[expect(
@@ -195,6 +199,7 @@ impl RunRecord {
             denied: BTreeSet::new(),
             unannounced: false,
             letters_left: None,
+            retries: Vec::new(),
             beyond: 0,
         }
     }

@@ -1,8 +1,10 @@
 //! Read-only answers for the operator, from the same observation and decision as a run. Their ports
 //! can neither write nor send.
 
+mod cached;
 mod dead_letters;
 mod doctor;
+mod if_acting;
 mod overlaid;
 mod plan;
 mod report;

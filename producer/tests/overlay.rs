@@ -110,3 +110,107 @@ fn guards_judge_the_overlaid_list() {
         (PreviewDecision::Commit, Vec::new())
     );
 }
+
+/// The configuration of `setting` with another text in place of one.
+fn ask_config(world: &World, producer: &Producer, from: &str, to: &str) -> Preview {
+    let stored = world.ledger(|ledger| ledger.configs.last().cloned().unwrap());
+    let text = stored.replace(from, to);
+    assert_ne!(text, stored, "{from}");
+    let request = PlanRequest {
+        config: Some(text),
+        ..PlanRequest::default()
+    };
+    let before = world.ledger(|ledger| format!("{ledger:?}"));
+    let page = block_on(queries::plan_page(producer, &request)).unwrap();
+    // The query writes nothing.
+    assert_eq!(world.ledger(|ledger| format!("{ledger:?}")), before);
+    page.preview
+}
+
+#[test]
+fn a_configuration_is_planned_before_it_is_applied() {
+    let (world, producer) = setting(20);
+    // Both follow `exp-one`, which lists less.
+    world.experiences(|all| {
+        all.edit(&experience("one"), |_, lists| {
+            *lists = PolicySnapshot::new(products("a", 8), []);
+        });
+    });
+    let follow = "management_experience = \"exp-two\"";
+    let preview = ask_config(
+        &world,
+        &producer,
+        follow,
+        "management_experience = \"exp-one\"",
+    );
+    assert_eq!(preview.config_version, 1, "the one that it would follow");
+    let two = &preview.links[1];
+    assert_eq!(
+        (two.member.as_str(), two.deny.len(), two.removals),
+        ("two", 12, 12)
+    );
+    assert_eq!(two.decision, PreviewDecision::Held, "{:?}", two.held_for);
+    // Frozen by the file, nothing would happen, and what is kept back is shown.
+    let frozen = ask_config(
+        &world,
+        &producer,
+        "schema = 1\n",
+        "schema = 1\nfreeze = true\n",
+    );
+    let one = &frozen.links[0];
+    assert_eq!((one.decision, one.deny.len()), (PreviewDecision::InSync, 0));
+    assert_eq!(one.if_acting.as_ref().unwrap().deny.len(), 12);
+}
+
+#[test]
+fn a_new_member_whose_role_is_not_there_yet_is_told_so_and_fails_no_other() {
+    let (world, producer) = setting(20);
+    let new = "schema = 1\n[[member]]\nname = \"new\"\naccount = \"444444444444\"\nexternal_id = \"external-4\"\n\
+               [[link]]\nmanagement_experience = \"exp-one\"\nmember = \"new\"\nmember_experience = \"exp-new\"\n";
+    let preview = ask_config(&world, &producer, "schema = 1\n", new);
+    let decisions: Vec<_> = preview.links.iter().map(|link| link.decision).collect();
+    assert_eq!(
+        decisions,
+        [
+            PreviewDecision::NotYet,
+            PreviewDecision::InSync,
+            PreviewDecision::InSync
+        ]
+    );
+    let link = &preview.links[0];
+    assert!(link.is_warning());
+    let fault = link.fault.as_ref().unwrap();
+    assert_eq!(fault.code, "PMS-3001");
+    assert!(fault.remedy.contains("deploy the stacks"), "{fault:?}");
+    // A member that is configured already has failed.
+    world.set_reachable(&"222222222220".parse().unwrap(), false);
+    let preview = ask_config(
+        &world,
+        &producer,
+        "mode = \"mirror\"",
+        "mode = \"additive\"",
+    );
+    assert_eq!(preview.links[0].decision, PreviewDecision::Failed);
+}
+
+#[test]
+fn a_configuration_is_planned_before_any_is_stored() {
+    let (world, producer) = setting(20);
+    let text = world.ledger(|ledger| ledger.configs.pop().unwrap());
+    let request = PlanRequest {
+        config: Some(text),
+        ..PlanRequest::default()
+    };
+    let page = block_on(queries::plan_page(&producer, &request)).unwrap();
+    assert_eq!(
+        (page.preview.config_version, page.preview.links.len()),
+        (0, 2)
+    );
+    // One that is not valid is refused with its problems.
+    let request = PlanRequest {
+        config: Some("schema = 2".to_owned()),
+        ..PlanRequest::default()
+    };
+    let error = block_on(queries::plan_page(&producer, &request)).unwrap_err();
+    assert_eq!(error.code(), "PMS-1001");
+}

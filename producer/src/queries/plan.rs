@@ -4,25 +4,32 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::{StreamExt as _, stream};
-use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::plan::{
     PlanCursor, PlanPage, PlanRequest, Preview, PreviewDecision, PreviewLink,
 };
+use pmp_sync_domain::config::Config;
 use pmp_sync_domain::drift::Edited;
-use pmp_sync_domain::error::{LinkError, RunError};
-use pmp_sync_domain::ids::ExperienceId;
+use pmp_sync_domain::error::{FaultRecord, Kind, LinkError, RunError};
+use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
-use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
+use pmp_sync_domain::ports::{
+    Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, StoredConfig,
+};
 use pmp_sync_domain::reconcile::{Decision, DesiredState, Observation, decide_plan};
 use pmp_sync_domain::sources::{Origin, conflicting, origins as grouped};
+use pmp_sync_domain::sync_state::LinkFacts;
 use pmp_sync_domain::wire::Scope;
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
+use super::cached::Cached;
+use super::if_acting::{acting, if_acting};
 use super::overlaid::Overlaid;
-use super::survey::{LINKS_AT_ONCE, LaneQuery, MOST_BYTES, Survey, observe_lane};
+use super::survey::{LINKS_AT_ONCE, LaneQuery, MOST_BYTES, Survey, observe_lane, state_of};
 use crate::context::Context;
 use crate::reach::reach;
 use crate::reconcile::observe::outside_edits;
+use crate::setup::Setup;
 
 /// Computes what a run over `scope` would do now.
 pub async fn plan<L, A, M, O, S>(
@@ -60,10 +67,10 @@ where
     M: Members,
     S: Clock,
 {
-    let version = request.from.map(|from| from.config_version);
     let overlay = request.overlay.as_ref();
     let catalog = Overlaid::new(&context.marketplace, overlay);
-    let survey = &Survey::at(&context.ledger, &catalog, &request.scope, version).await?;
+    let asked = &survey_of(context, &catalog, request).await?;
+    let survey = &asked.survey;
     let config_version = survey.setup.version;
     let from = request.from.unwrap_or(PlanCursor {
         config_version,
@@ -78,7 +85,7 @@ where
     let planned = stream::iter(links)
         .map(|(place, link)| async move {
             let lanes = plan_link(context, survey, link).await;
-            let lanes = lanes.unwrap_or_else(|error| vec![failed(link, None, &error)]);
+            let lanes = lanes.unwrap_or_else(|error| vec![asked.failed(link, &error)]);
             (place, lanes)
         })
         .buffered(LINKS_AT_ONCE);
@@ -111,6 +118,78 @@ where
     })
 }
 
+/// What is asked: the configuration in force or the one of the request, and who is new in that.
+struct Asked {
+    survey: Survey,
+    /// The member accounts of the configuration in force, if another one is asked for.
+    known: Option<BTreeSet<AccountId>>,
+}
+
+impl Asked {
+    /// A link that fails as a whole. A new member whose role cannot be assumed has failed nothing: its stacks
+    /// are not deployed yet.
+    fn failed(&self, link: &Link, error: &LinkError) -> PreviewLink {
+        let preview = failed(link, None, error);
+        let accounts = self.known.as_ref();
+        let is_new = accounts.is_some_and(|known| !known.contains(&link.member.account));
+        let is_denied =
+            matches!(error, LinkError::MemberUnreachable(_, error) if error.kind == Kind::Denied);
+        if !is_new || !is_denied {
+            return preview;
+        }
+        let fault = preview.fault.map(|fault| FaultRecord {
+            remedy:
+                "deploy the stacks of the new member account; until then no run can plan for it"
+                    .to_owned(),
+            ..fault
+        });
+        PreviewLink {
+            decision: PreviewDecision::NotYet,
+            state: None,
+            fault,
+            ..preview
+        }
+    }
+}
+
+/// Reads what the request asks about. A configuration of the request counts instead of the stored one, and
+/// its version is the one that it would follow.
+async fn survey_of<L, A, M, O, S, C>(
+    context: &Context<L, A, M, O, S>,
+    catalog: &C,
+    request: &PlanRequest,
+) -> Result<Asked, RunError>
+where
+    L: ReadRuns,
+    C: ReadCatalog,
+{
+    let ledger = &context.ledger;
+    let version = request.from.map(|from| from.config_version);
+    let Some(text) = &request.config else {
+        let survey = Survey::at(ledger, catalog, &request.scope, version).await?;
+        return Ok(Asked {
+            survey,
+            known: None,
+        });
+    };
+    let stored = match version {
+        Some(version) => ledger.config_version(version).await?,
+        None => ledger.config().await?,
+    };
+    let wanted = StoredConfig {
+        version: stored.as_ref().map_or(0, |stored| stored.version),
+        text: text.clone(),
+    };
+    // One that cannot be parsed any more knows nobody.
+    let known = stored.and_then(|stored| Config::parse(&stored.text).ok());
+    let known = known.into_iter().flat_map(|config| config.members);
+    let setup = Setup::of(ledger, &wanted).await?;
+    Ok(Asked {
+        survey: Survey::of(setup, catalog, &request.scope).await,
+        known: Some(known.map(|(_, member)| member.account).collect()),
+    })
+}
+
 async fn plan_link<L, A, M, O, S>(
     context: &Context<L, A, M, O, S>,
     survey: &Survey,
@@ -133,6 +212,7 @@ where
     let left_out = targets.left_out.into_iter();
     let left_out = left_out.map(|(experience, error)| PreviewLink {
         decision: PreviewDecision::LeftOut,
+        state: None,
         ..failed(link, Some(experience), &error)
     });
     let mut links: Vec<_> = left_out.collect();
@@ -144,22 +224,39 @@ where
             desired,
             lifted: &BTreeSet::new(),
         };
-        let policy = of.policy();
-        let goal = of.goal(&policy);
-        links.push(
-            match observe_lane(ledger, &connection, goal, context.now()).await {
-                Ok(seen) => {
-                    let decision = decide_plan(&goal, &seen, None);
-                    let edited = outside_edits(ledger, &seen, None).await;
-                    let of_sources = sources_of(desired, &seen);
-                    let preview = preview_of(link, experience.clone(), seen, &decision, &edited);
-                    of_sources.added_to(preview)
-                }
-                Err(error) => failed(link, Some(experience.clone()), &error),
-            },
-        );
+        let preview = plan_lane(ledger, &connection, of, context.now()).await;
+        let preview = preview.unwrap_or_else(|error| failed(link, Some(experience), &error));
+        links.push(preview);
     }
     Ok(links)
+}
+
+async fn plan_lane<L, C>(
+    ledger: &L,
+    member: &C,
+    of: LaneQuery<'_>,
+    now: Timestamp,
+) -> Result<PreviewLink, LinkError>
+where
+    L: Lanes + Products + ReadRuns,
+    C: ReadCatalog,
+{
+    let member = &Cached::new(member);
+    let policy = of.policy();
+    let goal = of.goal(&policy);
+    let seen = observe_lane(ledger, member, goal, now).await?;
+    let decision = decide_plan(&goal, &seen, None);
+    let edited = outside_edits(ledger, &seen, None).await;
+    let of_sources = sources_of(of.desired, &seen);
+    let if_acting = match acting(&policy) {
+        Some(policy) => Some(if_acting(ledger, member, goal, &policy, now).await?),
+        None => None,
+    };
+    let preview = preview_of(of.link, of.experience.clone(), seen, &decision, &edited);
+    Ok(of_sources.added_to(PreviewLink {
+        if_acting,
+        ..preview
+    }))
 }
 
 /// The management experiences of a link that list its products.
@@ -193,6 +290,18 @@ impl OfSources {
     }
 }
 
+/// What a decision is called in a preview.
+pub(super) fn decision_of(decision: &Decision) -> PreviewDecision {
+    match decision {
+        Decision::InSync => PreviewDecision::InSync,
+        Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Suspended,
+        Decision::Hold { .. } => PreviewDecision::Held,
+        Decision::Underway(_) | Decision::ResumeRollback(_) => PreviewDecision::Underway,
+        Decision::Commit => PreviewDecision::Commit,
+        Decision::RefuseRollback | Decision::AnothersPlan => PreviewDecision::Failed,
+    }
+}
+
 fn preview_of(
     link: &Link,
     experience: ExperienceId,
@@ -202,14 +311,8 @@ fn preview_of(
 ) -> PreviewLink {
     PreviewLink {
         experience: Some(experience),
-        decision: match decision {
-            Decision::InSync => PreviewDecision::InSync,
-            Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Suspended,
-            Decision::Hold { .. } => PreviewDecision::Held,
-            Decision::Underway(_) | Decision::ResumeRollback(_) => PreviewDecision::Underway,
-            Decision::Commit => PreviewDecision::Commit,
-            Decision::RefuseRollback | Decision::AnothersPlan => PreviewDecision::Failed,
-        },
+        state: Some(LinkFacts::observed(&seen, decision).state()),
+        decision: decision_of(decision),
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
         removals: seen.report.removals,
@@ -252,6 +355,8 @@ fn blank(link: &Link) -> PreviewLink {
         beyond: 0,
         held_for: Vec::new(),
         fault: None,
+        state: None,
+        if_acting: None,
     }
 }
 
@@ -259,8 +364,11 @@ fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> P
     let experience = experience.or_else(|| link.lane().map(|lane| lane.experience));
     PreviewLink {
         experience,
+        state: (!error.is_warning()).then(|| state_of(error)),
         decision: if error.is_warning() {
             PreviewDecision::NoTargets
+        } else if error.is_guarded() {
+            PreviewDecision::Held
         } else {
             PreviewDecision::Failed
         },

@@ -18,7 +18,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
 use super::survey::{
-    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at,
+    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at, state_of,
 };
 use crate::context::Context;
 use crate::reach::{DesiredStates, ReadSource, reach};
@@ -90,13 +90,14 @@ where
             desired,
             lifted: &BTreeSet::new(),
         };
-        let tell = |seen: &Seen<'_>| {
+        let tell = |seen: &Seen<'_>, state| {
             let Standings {
                 differing,
                 whys,
                 denied_besides,
             } = standings(seen);
             LinkStandings {
+                state: Some(state),
                 differing,
                 whys,
                 denied_besides,
@@ -143,6 +144,7 @@ fn blank(link: &Link, experience: Option<ExperienceId>) -> LinkStandings {
         sources: link.sources.clone(),
         conflict: link.conflict,
         mode: link.policy.mode,
+        state: None,
         differing: Vec::new(),
         whys: Vec::new(),
         denied_besides: Vec::new(),
@@ -154,6 +156,7 @@ fn blank(link: &Link, experience: Option<ExperienceId>) -> LinkStandings {
 
 fn failed(link: &Link, experience: Option<ExperienceId>, error: &LinkError) -> LinkStandings {
     LinkStandings {
+        state: Some(state_of(error)),
         fault: Some(error.record()),
         ..blank(link, experience)
     }

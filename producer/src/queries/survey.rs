@@ -11,7 +11,8 @@ use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
-use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, is_announced};
+use pmp_sync_domain::reconcile::{DesiredState, Goal, Observation, decide_plan, is_announced};
+use pmp_sync_domain::sync_state::{LinkFacts, SyncState};
 use pmp_sync_domain::wire::Scope;
 
 use crate::claims::Claims;
@@ -57,14 +58,19 @@ impl Survey {
             None => ledger.config().await?,
         };
         let setup = Setup::of(ledger, &stored.ok_or(RunError::NoConfig)?).await?;
+        Ok(Self::of(setup, catalog, scope).await)
+    }
+
+    /// The same with a setup.
+    pub(super) async fn of<C: ReadCatalog>(setup: Setup, catalog: &C, scope: &Scope) -> Self {
         let scopes = [scope.clone()];
         let desired = read_management(catalog, setup.links_in(&scopes)).await;
-        Ok(Self {
+        Self {
             setup,
             scopes,
             desired,
             claims: Claims::default(),
-        })
+        }
     }
 
     /// The links that the scope covers.
@@ -118,7 +124,7 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     member: &C,
     of: LaneQuery<'_>,
     now: Timestamp,
-    tell: impl FnOnce(&Seen<'_>) -> T,
+    tell: impl FnOnce(&Seen<'_>, SyncState) -> T,
 ) -> Result<T, LinkError> {
     let lane = of.link.lane_of(of.experience);
     let changes = ledger.products(&lane).await.map_err(LinkError::Ledger)?;
@@ -137,7 +143,8 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
     let left_alone = seen.report.left_alone.iter();
     let left_alone = left_alone.map(|left| (left.product.clone(), left.clone()));
     let committed = committed(ledger, &lane, seen.state()).await?;
-    Ok(tell(&Seen {
+    let state = LinkFacts::observed(&seen, &decide_plan(&goal, &seen, None)).state();
+    let told = Seen {
         experience: of.experience,
         desired: &of.desired.policy,
         sources: &of.desired.sources,
@@ -153,7 +160,24 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
         suspension: goal.suspension,
         edited: &edited,
         at: seen.at,
-    }))
+    };
+    Ok(tell(&told, state))
+}
+
+/// The state of a link that cannot be observed, or is held without a plan.
+pub(super) fn state_of(error: &LinkError) -> SyncState {
+    let facts = if error.is_guarded() {
+        LinkFacts {
+            is_held: true,
+            ..LinkFacts::default()
+        }
+    } else {
+        LinkFacts {
+            is_unreachable: !error.is_warning(),
+            ..LinkFacts::default()
+        }
+    };
+    facts.state()
 }
 
 /// The committed plan, while not all of it has been taken.

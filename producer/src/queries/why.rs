@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::why::{
-    Facts, MOST_PRODUCTS, Seen, WhyAnswer, WhyLink, WhyReport, WhyRequest, why as answer,
+    Facts, MOST_PRODUCTS, Seen, WhyLink, WhyReport, WhyRequest, why as answer,
 };
 use pmp_sync_domain::error::{LinkError, RunError};
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
@@ -15,7 +15,7 @@ use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 
 use super::survey::{
-    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at,
+    LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at, state_of,
 };
 use crate::context::Context;
 use crate::reach::reach;
@@ -45,7 +45,7 @@ where
             let told = why_link(context, survey, link, products).await;
             told.unwrap_or_else(|error| {
                 let experience = link.lane().map(|lane| lane.experience);
-                let failing = link_of(link, experience, failing(products, &error));
+                let failing = failed(link, experience, products, &error);
                 (vec![failing], Vec::new())
             })
         })
@@ -97,42 +97,58 @@ where
             desired,
             lifted: &BTreeSet::new(),
         };
-        let answers = |seen: &Seen<'_>| {
+        let answers = |seen: &Seen<'_>, state| {
             let of_one = |product| answer(product, Facts::Seen(seen));
-            let invalid = InvalidProducts::differing(seen.desired, seen.actual);
-            let other = seen.state.contested_by(seen.at).cloned();
-            (products.iter().map(of_one).collect(), invalid, other)
+            WhyLink {
+                invalid: InvalidProducts::differing(seen.desired, seen.actual),
+                other_installation: seen.state.contested_by(seen.at).cloned(),
+                state: Some(state),
+                answers: products.iter().map(of_one).collect(),
+                ..blank(link, Some(experience.clone()))
+            }
         };
         let told = look_at(&context.ledger, connection, of, context.now(), answers).await;
-        let (answers, invalid, other_installation) = told.unwrap_or_else(|error| {
-            let failing = failing(products, &error);
-            (failing, InvalidProducts::default(), None)
-        });
-        WhyLink {
-            invalid,
-            other_installation,
-            ..link_of(link, Some(experience), answers)
-        }
+        told.unwrap_or_else(|error| failed(link, Some(experience.clone()), products, &error))
     });
     Ok((links.buffered(LANES_AT_ONCE).collect().await, left_out))
 }
 
-fn failing(products: &[ProductId], error: &LinkError) -> Vec<WhyAnswer> {
+fn failed(
+    link: &Link,
+    experience: Option<ExperienceId>,
+    products: &[ProductId],
+    error: &LinkError,
+) -> WhyLink {
     let fault = error.record();
-    let answers = products.iter();
-    answers
-        .map(|product| answer(product, Facts::Failing(&fault)))
-        .collect()
+    if error.is_warning() {
+        return WhyLink {
+            fault: Some(fault),
+            ..blank(link, experience)
+        };
+    }
+    let facts = if error.is_guarded() {
+        Facts::Untrusted(&fault)
+    } else {
+        Facts::Failing(&fault)
+    };
+    let answers = products.iter().map(|product| answer(product, facts));
+    WhyLink {
+        state: Some(state_of(error)),
+        answers: answers.collect(),
+        ..blank(link, experience)
+    }
 }
 
-fn link_of(link: &Link, experience: Option<ExperienceId>, answers: Vec<WhyAnswer>) -> WhyLink {
+fn blank(link: &Link, experience: Option<ExperienceId>) -> WhyLink {
     WhyLink {
         member: link.member.name.clone(),
         account: link.member.account.clone(),
         experience,
         sources: link.sources.clone(),
         mode: link.policy.mode,
-        answers,
+        state: None,
+        answers: Vec::new(),
+        fault: None,
         other_installation: None,
         invalid: InvalidProducts::default(),
     }

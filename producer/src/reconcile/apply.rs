@@ -134,7 +134,8 @@ where
     }
     ask_for_rules(connection, seen).await;
     outcome.done = mark_rest(ledger, &context.system, seen, seen.is_whole()).await?;
-    if seen.state().rev == 0 || !seen.report.left_alone.is_empty() {
+    let is_all = seen.report.left_alone.is_empty() && seen.report.invalid.is_empty();
+    if seen.state().rev == 0 || !is_all {
         let kept = keep(ledger, &seen.lane, &outcome.record).await;
         kept.map_err(LinkError::Ledger)?;
     }

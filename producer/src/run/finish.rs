@@ -7,6 +7,7 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::{Bus, Clock, Inbox, WriteRuns};
 use pmp_sync_domain::records::{LinkRecord, RunRecord, UnreadableItem, Warning};
 use pmp_sync_domain::run::{LaneEnd, LinkStatus, RunStatus, Totals};
+use pmp_sync_domain::sync_state::SyncState;
 
 use super::notify::announce_end;
 use super::retry::retry_failed;
@@ -94,7 +95,11 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
     totals.allow += plan.allow().len();
     totals.deny += plan.deny().len();
     match outcome.record.status {
-        LinkStatus::InSync => totals.in_sync += 1,
+        LinkStatus::InSync => {
+            totals.in_sync += 1;
+            let differs = outcome.record.left_state() == SyncState::Differs;
+            totals.differing += usize::from(differs);
+        }
         LinkStatus::Committed => totals.committed += 1,
         LinkStatus::Underway => totals.underway += 1,
         LinkStatus::Failed => totals.failed += 1,

@@ -8,6 +8,7 @@
     reason = "a test that finds something wrong is to panic"
 )]
 
+mod agreement;
 mod answers;
 mod edits;
 #[path = "../fakes/mod.rs"]

@@ -70,6 +70,7 @@ mod tests {
     use crate::ports::Closing;
     use crate::records::{ChangeState, DeadLetterOutcome, EditStatus, SetOutcome};
     use crate::run::{LinkStatus, RunStatus};
+    use crate::sync_state::SyncState;
     use crate::wire::events::{Condition, EndedBy};
 
     /// Each word is the serde form, and is read back.
@@ -137,5 +138,6 @@ mod tests {
         assert_words(&RunStatus::ALL);
         assert_words(&SetOutcome::ALL);
         assert_words(&Standing::ALL);
+        assert_words(&SyncState::ALL);
     }
 }

@@ -36,6 +36,7 @@ pub mod run;
 pub mod schema;
 pub mod sources;
 pub mod suggest;
+pub mod sync_state;
 pub mod text;
 pub mod time;
 pub mod try_transition;

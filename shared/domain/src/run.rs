@@ -72,6 +72,10 @@ pub struct Totals {
     /// Links that cover no live member experience.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub no_targets: usize,
+    /// Number of links that count as in sync because no run changes them as things are, although products
+    /// differ: the link only observes, or is frozen, or something must be fixed first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub differing: usize,
     /// Number of planned allows.
     pub allow: usize,
     /// Number of planned denies.

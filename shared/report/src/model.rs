@@ -10,6 +10,7 @@ use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::sources::{Conflict, Sources};
+use pmp_sync_domain::sync_state::SyncState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,16 +51,22 @@ macro_rules! words {
 }
 
 words! {
-    /// The most important fact about a member experience.
+    /// The state of a member experience: that of its worst product.
     State {
-        /// Nothing needs to be done.
+        /// It is as the management experience wants it.
         InSync "in_sync" "✓" "in sync",
+        /// What differs is left so by the configuration.
+        LeftAlone "left_alone" "○" "left alone",
         /// Changes are under way.
         Underway "underway" "▸" "under way",
-        /// Something differs.
+        /// The next run changes something.
+        Planned "planned" "◇" "planned",
+        /// Something differs, and no run changes it as things are.
         Differs "differs" "≠" "differs",
         /// A plan waits for approval.
         Held "held" "‖" "held",
+        /// Changes were rejected individually.
+        Quarantined "quarantined" "!" "quarantined",
         /// The lane is blocked.
         Blocked "blocked" "■" "blocked",
         /// Its changes are suspended.
@@ -69,8 +76,25 @@ words! {
     }
 }
 
+impl From<SyncState> for State {
+    fn from(state: SyncState) -> Self {
+        match state {
+            SyncState::InSync => Self::InSync,
+            SyncState::LeftAlone => Self::LeftAlone,
+            SyncState::Underway => Self::Underway,
+            SyncState::Planned => Self::Planned,
+            SyncState::Differs => Self::Differs,
+            SyncState::Held => Self::Held,
+            SyncState::Quarantined => Self::Quarantined,
+            SyncState::Blocked => Self::Blocked,
+            SyncState::Suspended => Self::Suspended,
+            SyncState::Unreachable => Self::Unreachable,
+        }
+    }
+}
+
 words! {
-    /// The kind of reason why a product differs.
+    /// The kind of reason why a product differs: its state.
     Kind {
         /// The next run plans it.
         Planned "planned" "◇" "planned",
@@ -78,7 +102,9 @@ words! {
         Underway "underway" "▸" "under way",
         /// The plan that contains it waits for approval.
         Held "held" "‖" "held",
-        /// The plan leaves it alone.
+        /// No run changes it as things are.
+        Differs "differs" "≠" "differs",
+        /// The configuration leaves it alone.
         LeftAlone "left_alone" "○" "left alone",
         /// Its change was rejected individually.
         Quarantined "quarantined" "!" "quarantined",

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::closed_list::closed_list;
+use crate::config::MOST_BYTES;
 use crate::error::FaultRecord;
 use crate::guard::reason::HoldReason;
 use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
@@ -13,6 +14,7 @@ use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone};
 use crate::policy::Action;
 use crate::sources::{Conflict, Origin, Sources};
+use crate::sync_state::SyncState;
 use crate::wire::Scope;
 use crate::wire::limits::TooLarge;
 
@@ -38,6 +40,8 @@ pub enum PreviewDecision {
     LeftOut,
     /// The link is to every live experience of the member, and there is none.
     NoTargets,
+    /// The member is new in the configuration that is previewed, and its role cannot be assumed yet.
+    NotYet,
 }
 
 closed_list!(PreviewDecision, "decision", {
@@ -49,6 +53,7 @@ closed_list!(PreviewDecision, "decision", {
     Failed => "failed",
     LeftOut => "left_out",
     NoTargets => "no_targets",
+    NotYet => "not_yet",
 });
 
 /// The request for a plan, or for its next page.
@@ -65,6 +70,10 @@ pub struct PlanRequest {
     /// that follow it. A producer that does not know the field refuses the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlay: Option<Overlay>,
+    /// The text of a configuration that is taken as applied. A producer that does not know the field
+    /// refuses the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
 }
 
 impl PlanRequest {
@@ -78,6 +87,15 @@ impl PlanRequest {
                 found: changes,
                 most: MOST_OVERLAID,
                 unit: "entries",
+            });
+        }
+        let bytes = self.config.as_ref().map_or(0, String::len);
+        if bytes > MOST_BYTES {
+            return Err(TooLarge {
+                field: "config",
+                found: bytes,
+                most: MOST_BYTES,
+                unit: "bytes",
             });
         }
         Ok(())
@@ -154,7 +172,52 @@ impl PreviewLink {
         let planned = self.allow.iter().chain(&self.deny);
         let left_alone = self.left_alone.iter().map(|left| &left.product);
         let others = self.edited.iter().chain(&self.contradictory);
-        planned.chain(left_alone).chain(others)
+        let if_acting = self.if_acting.iter().flat_map(IfActing::products);
+        planned.chain(left_alone).chain(others).chain(if_acting)
+    }
+
+    /// True if there is nothing that could be planned, which is no failure: it is told, and has no exit code
+    /// of its own.
+    pub fn is_warning(&self) -> bool {
+        match self.decision {
+            PreviewDecision::NoTargets | PreviewDecision::LeftOut | PreviewDecision::NotYet => true,
+            PreviewDecision::InSync
+            | PreviewDecision::Underway
+            | PreviewDecision::Commit
+            | PreviewDecision::Held
+            | PreviewDecision::Suspended
+            | PreviewDecision::Failed => false,
+        }
+    }
+
+    /// The state in words, or why there is none.
+    pub fn state_words(&self) -> &'static str {
+        match self.decision {
+            PreviewDecision::LeftOut => "left out",
+            PreviewDecision::NoTargets => "no targets",
+            PreviewDecision::NotYet => "not yet",
+            PreviewDecision::InSync
+            | PreviewDecision::Underway
+            | PreviewDecision::Commit
+            | PreviewDecision::Held
+            | PreviewDecision::Suspended
+            | PreviewDecision::Failed => self.sync_state().words(),
+        }
+    }
+
+    /// The state of the experience, also in the answer of a producer of an earlier release.
+    pub fn sync_state(&self) -> SyncState {
+        self.state.unwrap_or(match self.decision {
+            PreviewDecision::InSync
+            | PreviewDecision::LeftOut
+            | PreviewDecision::NoTargets
+            | PreviewDecision::NotYet => SyncState::InSync,
+            PreviewDecision::Underway => SyncState::Underway,
+            PreviewDecision::Commit => SyncState::Planned,
+            PreviewDecision::Held => SyncState::Held,
+            PreviewDecision::Suspended => SyncState::Suspended,
+            PreviewDecision::Failed => SyncState::Unreachable,
+        })
     }
 }
 
@@ -173,6 +236,10 @@ pub struct PreviewLink {
     pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
+    /// The state of the experience as a whole. None if `*` leaves it out or covers none, and from a producer of
+    /// an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SyncState>,
     /// What a run would do.
     pub decision: PreviewDecision,
     /// The products that would be allowed.
@@ -224,6 +291,42 @@ pub struct PreviewLink {
     pub held_for: Vec<HoldReason>,
     /// Why nothing can be planned.
     pub fault: Option<FaultRecord>,
+    /// What would change if the link acted. Only of a link that changes nothing because of its mode or a
+    /// freeze, and no run does it while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_acting: Option<IfActing>,
+}
+
+/// What a run would do on a link that changes nothing now, if it acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct IfActing {
+    /// The mode of which this is the plan: `mirror` for a link that only observes, and otherwise that of
+    /// the link.
+    pub mode: Mode,
+    /// What a run would do then: `held` if a guard would hold the plan.
+    pub decision: PreviewDecision,
+    /// The products that would be allowed.
+    pub allow: Vec<ProductId>,
+    /// The products that would be denied.
+    pub deny: Vec<ProductId>,
+    /// Denies of products that are allowed now.
+    pub removals: usize,
+    /// The fewest change sets that this takes.
+    pub fewest_change_sets: usize,
+    /// Products that differ and would be left alone then.
+    pub left_alone: Vec<LeftAlone>,
+    /// Why a run would hold the plan.
+    #[serde(default)]
+    pub held_for: Vec<HoldReason>,
+}
+
+impl IfActing {
+    /// The products that it mentions.
+    fn products(&self) -> impl Iterator<Item = &ProductId> {
+        let left_alone = self.left_alone.iter().map(|left| &left.product);
+        self.allow.iter().chain(&self.deny).chain(left_alone)
+    }
 }
 
 #[expect(
@@ -254,6 +357,11 @@ impl PreviewLink {
         self.left_alone.truncate(cut(self.left_alone.len()));
         self.contradictory.truncate(cut(self.contradictory.len()));
         self.edited.truncate(cut(self.edited.len()));
+        if let Some(acting) = &mut self.if_acting {
+            acting.allow.truncate(cut(acting.allow.len()));
+            acting.deny.truncate(cut(acting.deny.len()));
+            acting.left_alone.truncate(cut(acting.left_alone.len()));
+        }
         for origin in &mut self.conflicts {
             origin.products.truncate(cut(origin.products.len()));
         }
@@ -310,6 +418,8 @@ mod tests {
             beyond: 0,
             held_for: Vec::new(),
             fault: None,
+            state: None,
+            if_acting: None,
         }
     }
 
@@ -349,6 +459,38 @@ mod tests {
         );
         let text = serde_json::to_string(&of(1)).unwrap();
         assert_eq!(serde_json::from_str::<PlanRequest>(&text).unwrap(), of(1));
+    }
+
+    #[test]
+    fn a_request_with_a_configuration_is_bounded() {
+        let of = |bytes: usize| PlanRequest {
+            config: Some("x".repeat(bytes)),
+            ..PlanRequest::default()
+        };
+        assert_eq!(of(MOST_BYTES).check(), Ok(()));
+        let refused = of(MOST_BYTES + 1).check().map_err(|error| error.field);
+        assert_eq!(refused, Err("config"));
+    }
+
+    #[test]
+    fn what_would_be_done_if_the_link_acted_is_bounded_too() {
+        let mut all = link(0, 0, 0);
+        let acting = link(MOST_ENTRIES, 2, 0);
+        all.if_acting = Some(IfActing {
+            mode: Mode::Mirror,
+            decision: PreviewDecision::Held,
+            allow: acting.allow,
+            deny: acting.deny,
+            removals: 2,
+            fewest_change_sets: 1,
+            left_alone: Vec::new(),
+            held_for: Vec::new(),
+        });
+        assert_eq!(all.products().count(), MOST_ENTRIES + 2);
+        let cut = all.bounded();
+        assert_eq!(cut.beyond, 2);
+        let acting = cut.if_acting.unwrap();
+        assert_eq!((acting.allow.len(), acting.deny.len()), (MOST_ENTRIES, 0));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::link::Mode;
 use crate::plan::InvalidProducts;
 use crate::policy::{Action, PolicySnapshot, Standing};
 use crate::sources::{Conflict, Sources};
+use crate::sync_state::SyncState;
 use crate::wire::Scope;
 
 /// The request.
@@ -86,6 +87,9 @@ pub struct LinkStandings {
     pub conflict: Conflict,
     /// How far the link may go.
     pub mode: Mode,
+    /// The state of the experience as a whole. None from a producer of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SyncState>,
     /// The products that differ, ordered by id.
     #[serde(default)]
     pub differing: Vec<Differing>,

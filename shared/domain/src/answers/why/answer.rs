@@ -14,6 +14,7 @@ use crate::link::Mode;
 use crate::plan::{InvalidProducts, Reason};
 use crate::policy::{Action, Standing};
 use crate::sources::{SourceStanding, Sources};
+use crate::sync_state::SyncState;
 use crate::wire::Scope;
 
 /// The most products in one question.
@@ -135,6 +136,8 @@ pub enum Why {
     },
     /// The link cannot be observed.
     Failing(FaultRecord),
+    /// The link is held without a plan: its management experience cannot be trusted.
+    Untrusted(FaultRecord),
     /// A newer plan replaced its change.
     Superseded {
         /// The run whose change it was.
@@ -154,9 +157,9 @@ pub enum Why {
 /// The severity of an answer. The worst of several counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing to do.
+    /// Nothing to do: it is in sync, or left alone as the configuration says.
     InSync,
-    /// It differs: it is under way, planned, or left alone.
+    /// It differs: it is under way, planned, suspended, or no run changes it as things are.
     Differs,
     /// It differs, and waits for approval.
     Held,
@@ -167,16 +170,7 @@ pub enum Verdict {
 impl Why {
     /// The severity of the answer.
     pub fn verdict(&self) -> Verdict {
-        match self {
-            Self::InSync { .. } => Verdict::InSync,
-            Self::Held { .. } => Verdict::Held,
-            Self::Failing(_) | Self::Quarantined { .. } | Self::Blocked { .. } => Verdict::Fails,
-            Self::Open { .. }
-            | Self::Suspended { .. }
-            | Self::LeftAlone { .. }
-            | Self::Superseded { .. }
-            | Self::Planned => Verdict::Differs,
-        }
+        self.state().verdict()
     }
 
     /// When the state began, if that is known.
@@ -190,7 +184,7 @@ impl Why {
             | Self::Quarantined { since, .. }
             | Self::Blocked { since, .. }
             | Self::Suspended { since, .. } => Some(*since),
-            Self::Failing(_) | Self::Planned => None,
+            Self::Failing(_) | Self::Untrusted(_) | Self::Planned => None,
         }
     }
 }
@@ -248,8 +242,14 @@ pub struct WhyLink {
     pub sources: Sources,
     /// How far the link may go.
     pub mode: Mode,
-    /// One answer for each product, in the order of the question.
+    /// The state of the experience as a whole. None from a producer of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SyncState>,
+    /// One answer for each product, in the order of the question. Empty if the link covers no experience.
     pub answers: Vec<WhyAnswer>,
+    /// Why it covers none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultRecord>,
     /// Another installation of pmp-sync that changes the same experience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_installation: Option<OtherInstallation>,

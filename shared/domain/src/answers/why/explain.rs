@@ -58,22 +58,26 @@ pub struct Seen<'a> {
 pub enum Facts<'a> {
     /// It cannot be observed.
     Failing(&'a FaultRecord),
+    /// It is held without a plan.
+    Untrusted(&'a FaultRecord),
     /// What was observed.
     Seen(&'a Seen<'a>),
 }
 
 /// Explains the state of a product.
 pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
+    let unseen = |why| WhyAnswer {
+        product: product.clone(),
+        desired: None,
+        standing: None,
+        wanted: None,
+        why,
+        edited_since: None,
+        listed_by: Vec::new(),
+    };
     match facts {
-        Facts::Failing(fault) => WhyAnswer {
-            product: product.clone(),
-            desired: None,
-            standing: None,
-            wanted: None,
-            why: Why::Failing(fault.clone()),
-            edited_since: None,
-            listed_by: Vec::new(),
-        },
+        Facts::Failing(fault) => unseen(Why::Failing(fault.clone())),
+        Facts::Untrusted(fault) => unseen(Why::Untrusted(fault.clone())),
         Facts::Seen(seen) => why_of(product, seen),
     }
 }
@@ -101,7 +105,7 @@ impl Seen<'_> {
                         action,
                     };
                     let in_flight = self.in_flight(product);
-                    let left = || left.map(|left| self.left(product, left.reason));
+                    let left = || left.map(|left| self.left(left));
                     let in_the_way = || self.in_the_way(&change);
                     in_flight.or_else(left).unwrap_or_else(in_the_way)
                 }
@@ -147,10 +151,13 @@ impl Seen<'_> {
     }
 
     /// Why the plan leaves the product alone.
-    fn left(&self, product: &ProductId, reason: Reason) -> Why {
-        let last = self.last.get(product);
-        let quarantined = last.filter(|last| last.state == ChangeState::Quarantined);
-        if let (Reason::Quarantined, Some(last)) = (reason, quarantined) {
+    fn left(&self, left: &LeftAlone) -> Why {
+        // A quarantined change is one whatever else forbids it: a run counts it.
+        let is_quarantined = |last: &&LastChange| {
+            last.state == ChangeState::Quarantined && last.action == left.wanted
+        };
+        let reason = left.reason;
+        if let Some(last) = self.last.get(&left.product).filter(is_quarantined) {
             return Why::Quarantined {
                 action: last.action,
                 error_code: last.error_code.clone().unwrap_or_default(),

@@ -61,7 +61,9 @@ impl fmt::Display for Why {
             Self::Suspended { by: Some(by), .. } => write!(f, "suspended by {by}"),
             Self::Suspended { by: None, .. } => f.write_str("suspended"),
             Self::LeftAlone { reason, .. } => f.write_str(reason.explanation()),
-            Self::Failing(fault) => write!(f, "{}: {}", fault.code, fault.message),
+            Self::Failing(fault) | Self::Untrusted(fault) => {
+                write!(f, "{}: {}", fault.code, fault.message)
+            }
             Self::Superseded { run, by: None, .. } => {
                 write!(f, "the change of run {run} was superseded")
             }
@@ -138,7 +140,7 @@ impl WhyAnswer {
                 "see by which name it is suspended, and resume it by that",
                 Hint::Status { run: None },
             ),
-            Why::Failing(fault) => fault.advice(),
+            Why::Failing(fault) | Why::Untrusted(fault) => fault.advice(),
             Why::Superseded { .. } | Why::Planned => Advice::new("nothing: the next run plans it")
                 .or_by("to start one now", Hint::Sync(Place::default())),
         })

@@ -12,6 +12,7 @@ pub(crate) mod holds;
 pub(crate) mod invoke;
 pub(crate) mod leftover;
 pub(crate) mod management_list;
+pub(crate) mod plan;
 pub(crate) mod product_list;
 pub(crate) mod products;
 pub(crate) mod removal;

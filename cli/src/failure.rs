@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pmp_sync_aws::BUCKET_ELSEWHERE;
 use pmp_sync_deploy::DeployError;
-use pmp_sync_domain::config::Problem;
+use pmp_sync_domain::config::{InvalidConfig, Problem};
 use pmp_sync_domain::error::{FaultRecord, Kind, ServiceError};
 use pmp_sync_domain::product_list::InvalidList;
 use pmp_sync_domain::wire::limits::TooLarge;
@@ -29,6 +29,8 @@ pub(crate) enum Failure {
         /// The path as given on the command line.
         file: String,
         problems: Vec<Problem>,
+        /// The number of problems beyond those.
+        beyond: usize,
     },
     /// A file is no product list.
     #[error("{message}")]
@@ -131,6 +133,18 @@ impl Failure {
         Self::Local {
             message: error.to_string(),
             remedy: "see the message; `pmp-sync local down` cleans up".to_owned(),
+        }
+    }
+
+    /// A configuration that is not valid. `consequence` says what that means for the command.
+    pub(crate) fn invalid_config(file: &str, invalid: InvalidConfig, consequence: &str) -> Self {
+        let count = invalid.count();
+        let plural = if count == 1 { "" } else { "s" };
+        Self::InvalidConfig {
+            message: format!("{count} problem{plural} in the configuration{consequence}"),
+            file: file.to_owned(),
+            problems: invalid.problems,
+            beyond: invalid.beyond,
         }
     }
 
@@ -257,6 +271,11 @@ impl Failure {
                 let _ = write!(text, "\n{file}:{problem}");
             }
         }
+        if let Self::InvalidConfig { beyond, .. } = self
+            && *beyond > 0
+        {
+            let _ = write!(text, "\nand {beyond} more");
+        }
         if let Some(remedy) = self.remedy() {
             let _ = write!(text, "\nwhat to do: {remedy}");
         }
@@ -297,6 +316,9 @@ impl Failure {
             answer.valid = Some(false);
             answer.problems = problems.iter().map(ProblemAnswer::new).collect();
         }
+        if let Self::InvalidConfig { beyond, .. } = self {
+            answer.problems_beyond = *beyond;
+        }
         answer
     }
 }
@@ -311,6 +333,17 @@ pub(crate) struct ErrorAnswer {
     /// The problems of a configuration or a product list that is not valid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<ProblemAnswer>,
+    /// The number of problems beyond those that are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    problems_beyond: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The error.
@@ -346,6 +379,7 @@ impl ErrorAnswer {
             error,
             valid: None,
             problems: Vec::new(),
+            problems_beyond: 0,
         }
     }
 }

@@ -2,14 +2,17 @@
 //! read; and what is known of an account before it is configured.
 
 pub(crate) mod edit;
+pub(crate) mod effect;
+pub(crate) mod file;
 
 use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::config::difference::difference;
 use pmp_sync_domain::error::RunError;
 use pmp_sync_domain::ids::{AccountId, ExternalId, LaneId};
-use pmp_sync_domain::link::Link;
+use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::ports::{Clock as _, Entropy as _};
-use pmp_sync_domain::records::Onboarding;
+use pmp_sync_domain::records::{ConfigOrigin, ConfigVersion, Onboarding};
 
 use self::edit::{Edit, EditError};
 use super::context::{Context, parsed};
@@ -31,10 +34,23 @@ pub(crate) fn serves(link: &Link, lane: &LaneId) -> bool {
     link.member.account == lane.account && is_named
 }
 
+/// True if a link of the configuration names the lane, or may cover it with `*`.
+pub(crate) fn has_lane(config: &Config, lane: &LaneId) -> bool {
+    let mut links = config.links.iter();
+    links.any(|link| {
+        link.member.account == lane.account
+            && match &link.target {
+                Target::One(experience) => *experience == lane.experience,
+                Target::EveryLive => config.is_free(&lane.experience),
+            }
+    })
+}
+
 /// Edits the configuration and stores it as the next version. The edit is refused if another
 /// version was stored in between.
 pub(crate) async fn edit_config(
     context: &Context,
+    (origin, reason): (ConfigOrigin, Option<&str>),
     edit: impl FnOnce(Option<&str>) -> Result<Edit, EditError>,
 ) -> Result<Edited, Failure> {
     let standing = context.ledger.current_config().await?;
@@ -46,8 +62,13 @@ pub(crate) async fn edit_config(
     match (edit(before).map_err(refused)?, before) {
         (Edit::Changed(text), _) => {
             let config = read(&text)?;
-            let now = SystemClock.now();
-            let version = context.ledger.put_config(&text, version, now).await?;
+            let before = before.and_then(|text| Config::parse(text).ok());
+            let difference = difference(&before.unwrap_or_default(), &config);
+            let requester = context.requester().await;
+            let about = ConfigVersion::after(version, origin, SystemClock.now())
+                .asked(requester.as_deref(), reason)
+                .changing(&difference.summary());
+            let version = context.ledger.put_config(&text, &about, version).await?;
             Ok(Edited {
                 version,
                 stored: true,
@@ -62,19 +83,23 @@ pub(crate) async fn edit_config(
     }
 }
 
-/// Checks that the stored configuration can be edited so, without storing anything.
+/// Checks that the stored configuration can be edited so, without storing anything. Returns the text if it
+/// changes.
 pub(crate) async fn check_edit(
     context: &Context,
     edit: impl FnOnce(Option<&str>) -> Result<Edit, EditError>,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let standing = context.ledger.current_config().await?;
     let version = standing.as_ref().map_or(0, |stored| stored.version);
     let before = standing.as_ref().map(|stored| stored.text.as_str());
     let edited = edit(before).map_err(|error| failure(error, version))?;
-    if let Edit::Changed(text) = edited {
-        Config::parse(&text).map_err(|invalid| failure(EditError::After(invalid), version))?;
+    match edited {
+        Edit::Same => Ok(None),
+        Edit::Changed(text) => {
+            Config::parse(&text).map_err(|invalid| failure(EditError::After(invalid), version))?;
+            Ok(Some(text))
+        }
     }
-    Ok(())
 }
 
 fn failure(error: EditError, version: u64) -> Failure {

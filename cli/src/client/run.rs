@@ -1,6 +1,7 @@
 //! Runs: request one, wait for it, and report it.
 
 mod live;
+pub(crate) mod states;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use pmp_sync_domain::suggest::MOST as MOST_SUGGESTIONS;
 use pmp_sync_domain::wire::{Scope, SyncRequest, sync_requested};
 
 use self::live::Live;
+use self::states::not_in_sync;
 use super::context::{Context, request_id};
 use super::holds;
 use super::wait::{Seen, wait_until};
@@ -61,6 +63,7 @@ pub(crate) async fn finish(
 ) -> Result<(), Failure> {
     if !as_json {
         show(run)?;
+        show_states(context, run).await?;
     }
     tell_warnings(context, run);
     if run.status != RunStatus::Completed {
@@ -246,19 +249,40 @@ fn standing_still(run: &RunRecord, lanes: &[(LaneId, LaneState)]) -> Option<Stri
     ))
 }
 
+/// The most links whose states are shown.
+const MOST_STATES: usize = 50;
+
+/// Shows the links of a run that are not in sync, with their states.
+async fn show_states(context: &Context, run: &RunRecord) -> Result<(), Failure> {
+    let links = not_in_sync(context, run).await?;
+    for link in links.iter().take(MOST_STATES) {
+        let (member, experience, state) = (&link.member, &link.experience, link.state.words());
+        output::line(&format!("  {member} {experience}: {state}"))?;
+    }
+    let more = links.len().saturating_sub(MOST_STATES);
+    if more > 0 {
+        output::line(&format!("  and {} more", output::count(more, "link")))?;
+    }
+    Ok(())
+}
+
 fn show(run: &RunRecord) -> Result<(), Failure> {
     let totals = run.totals;
     output::line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     output::line(&format!(
-        "  links     {} ({} in sync, {} changed, {} under way, {} failed{})",
+        "  links     {} ({} in sync, {} changed, {} under way, {} failed{}{})",
         totals.links,
-        totals.in_sync,
+        totals.in_sync.saturating_sub(totals.differing),
         totals.committed,
         totals.underway,
         totals.failed,
         match totals.held {
             0 => String::new(),
             held => format!(", {held} held"),
+        },
+        match totals.differing {
+            0 => String::new(),
+            differing => format!(", {differing} left as they differ"),
         }
     ))?;
     output::line(&format!(

@@ -26,14 +26,19 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
     if scope.is_everything() {
         return Ok(scope);
     }
-    let config = parsed(stored)?;
+    named(scope, &parsed(stored)?)
+}
+
+/// Checks the names of a scope against a configuration.
+pub(crate) fn named(scope: Scope, config: &Config) -> Result<Scope, Failure> {
+    scope.check()?;
     let has_member = |name: &MemberName| config.links.iter().any(|link| link.member.name == *name);
     if let Some(name) = scope.members.iter().find(|name| !has_member(name)) {
         let linked = config.links.iter().map(|link| link.member.name.as_str());
         let meant = did_you_mean(name.as_str(), linked);
         return Err(unknown(
             &format!("no link has the member {name}{meant}"),
-            &config,
+            config,
         ));
     }
     let has_experience = |id: &ExperienceId| {
@@ -58,7 +63,7 @@ pub(crate) fn check(scope: Scope, stored: &StoredConfig) -> Result<Scope, Failur
         });
         let meant = did_you_mean(id.as_str(), targets);
         let what = format!("no link{of} has the member experience {id}{meant}");
-        return Err(unknown(&what, &config));
+        return Err(unknown(&what, config));
     }
     Ok(scope)
 }

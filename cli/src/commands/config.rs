@@ -1,14 +1,19 @@
 //! `pmp-sync config`.
 
+pub(crate) mod history;
+mod rollback;
+pub(crate) mod store;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use pmp_sync_aws::system::SystemClock;
-use pmp_sync_domain::config::{self, Config, Problem, not_utf8};
-use pmp_sync_domain::ports::Clock as _;
+use pmp_sync_domain::config;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::store::{Storing, Wanted, store};
+use crate::client::configuration::effect::{ConfigEffect, effect};
+use crate::client::configuration::file::{self, remark_missing_links};
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -18,16 +23,40 @@ use crate::output;
 pub(crate) enum ConfigCommand {
     /// Check a configuration file. Needs no AWS.
     Validate {
-        /// The TOML file.
+        /// The TOML file; - is stdin.
         file: PathBuf,
     },
-    /// Check a configuration file, and store it as the next version.
-    Apply {
-        /// The TOML file.
+    /// Show what a configuration file would change: settings, members, links, and what a run would then do in
+    /// each member. Changes nothing.
+    Diff {
+        /// The TOML file; - is stdin.
         file: PathBuf,
+        /// Do not ask the producer what it means in each member.
+        #[arg(long)]
+        no_preview: bool,
+    },
+    /// Check a configuration file, show what it would change, and store it as the next version.
+    Apply {
+        /// The TOML file; - is stdin, which needs --yes if something is to be confirmed.
+        file: PathBuf,
+        #[command(flatten)]
+        storing: Storing,
     },
     /// Print the configuration in force.
     Show,
+    /// List the versions of the configuration: when, who, why, and what changed. Changes nothing.
+    History {
+        /// The number of versions to show.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+        versions: u16,
+    },
+    /// Store an earlier version of the configuration again, as the next version.
+    Rollback {
+        /// The version [default: the one before that in force].
+        version: Option<u64>,
+        #[command(flatten)]
+        storing: Storing,
+    },
     /// Print the JSON Schema of a configuration file, for editors. Needs no AWS.
     Schema,
 }
@@ -43,15 +72,6 @@ pub(crate) struct Validated {
     links: usize,
 }
 
-/// The result of `config apply`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Applied {
-    /// The version that is in force from the next run on.
-    version: u64,
-    /// False if it was in force already. Nothing was stored then.
-    stored: bool,
-}
-
 /// The configuration in force.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Shown {
@@ -61,45 +81,24 @@ pub(crate) struct Shown {
     text: String,
 }
 
-/// Reads and checks a file. `consequence` says what problems mean for the command.
-fn checked(file: &Path, consequence: &str) -> Result<(String, Config), Failure> {
-    let invalid = |problems: Vec<Problem>| {
-        let count = output::count(problems.len(), "problem");
-        Failure::InvalidConfig {
-            message: format!("{count} in the configuration{consequence}"),
-            file: file.display().to_string(),
-            problems,
-        }
-    };
-    let bytes = std::fs::read(file).map_err(Failure::file(file))?;
-    if let Some(problem) = not_utf8(&bytes) {
-        return Err(invalid(vec![problem]));
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let config = Config::parse(&text).map_err(|wrong| invalid(wrong.problems))?;
-    Ok((text, config))
-}
-
-/// Notes a configuration without links, which is valid but hardly wanted.
-fn remark_missing_links(config: &Config) {
-    if config.links.is_empty() {
-        output::note("no link is configured: nothing will be kept in sync");
-    }
-}
-
 pub(crate) async fn run(common: &Common, command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Validate { file } => validate(file, common.json),
-        ConfigCommand::Apply { file } => apply(common, file).await,
+        ConfigCommand::Diff { file, no_preview } => diff(common, file, !no_preview).await,
+        ConfigCommand::Apply { file, storing } => apply(common, file, storing).await,
         ConfigCommand::Schema => schema(common.json),
         ConfigCommand::Show => show(common).await,
+        ConfigCommand::History { versions } => history::run(common, *versions).await,
+        ConfigCommand::Rollback { version, storing } => {
+            rollback::run(common, *version, storing).await
+        }
     }
 }
 
 fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
-    let (_, config) = checked(file, "")?;
-    remark_missing_links(&config);
-    let (members, links) = (config.members.len(), config.links.len());
+    let file = file::read(file, "")?;
+    remark_missing_links(&file.config);
+    let (members, links) = (file.config.members.len(), file.config.links.len());
     if as_json {
         return output::json(&Validated {
             valid: true,
@@ -109,38 +108,60 @@ fn validate(file: &Path, as_json: bool) -> Result<(), Failure> {
     }
     output::line(&format!(
         "{} is valid: {}, {}",
-        file.display(),
+        file.name,
         output::count(members, "member"),
         output::count(links, "link")
     ))
 }
 
-async fn apply(common: &Common, file: &Path) -> Result<(), Failure> {
-    let (text, config) = checked(file, "; nothing was stored")?;
-    remark_missing_links(&config);
+async fn diff(common: &Common, file: &Path, asks: bool) -> Result<(), Failure> {
+    let file = file::read(file, "")?;
+    remark_missing_links(&file.config);
     let context = Context::new(common).await?;
-    let current = context.ledger.current_config().await?;
-    let (version, stored) = match current {
-        Some(current) if current.text == text => (current.version, false),
-        current => {
-            let seen = current.map(|stored| stored.version);
-            (
-                context
-                    .ledger
-                    .put_config(&text, seen, SystemClock.now())
-                    .await?,
-                true,
-            )
-        }
-    };
+    let stored = context.ledger.current_config().await?;
+    let effect = effect(&context, stored.as_ref(), &file.text, &file.config, asks).await?;
     if common.json {
-        return output::json(&Applied { version, stored });
-    }
-    output::line(&if stored {
-        format!("version {version} of the configuration is in force from the next run on")
+        output::json(&effect)?;
     } else {
-        format!("version {version} of the configuration is the same; nothing was stored")
-    })
+        effect
+            .lines()
+            .iter()
+            .try_for_each(|line| output::line(line))?;
+        effect.notes(&context);
+    }
+    outcome(&effect)
+}
+
+/// The exit code: that of the worst change.
+fn outcome(effect: &ConfigEffect) -> Result<(), Failure> {
+    let links = effect.links.iter().flatten();
+    let failing = links.filter(|link| link.is_failing()).count();
+    if failing > 0 {
+        return Err(Failure::Partial(format!(
+            "{} cannot be planned",
+            output::count(failing, "link")
+        )));
+    }
+    let held = effect.newly_held().count();
+    if held > 0 {
+        return Err(Failure::Held(format!(
+            "a guard would hold the plans of {}",
+            output::count(held, "link")
+        )));
+    }
+    if effect.difference.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Differs(effect.difference.summary()))
+}
+
+async fn apply(common: &Common, file: &Path, storing: &Storing) -> Result<(), Failure> {
+    let file = file::read(file, "; nothing was stored")?;
+    remark_missing_links(&file.config);
+    let context = Context::new(common).await?;
+    let stored = context.ledger.current_config().await?;
+    let wanted = Wanted::applied(&file.text, &file.config);
+    store(common, &context, stored, &wanted, storing).await
 }
 
 async fn show(common: &Common) -> Result<(), Failure> {

@@ -1,18 +1,23 @@
 //! `pmp-sync plan`: previews the next sync. The producer makes the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 use pmp_sync_domain::answers::plan::{
-    PlanPage, PlanRequest, Preview, PreviewDecision, PreviewLink,
+    IfActing, PlanRequest, Preview, PreviewDecision, PreviewLink,
 };
+use pmp_sync_domain::answers::why::Verdict;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::sources::{Conflict, Origin};
-use pmp_sync_domain::wire::{PLAN_REQUESTED, Scope};
 
+use crate::client::configuration::effect::effect;
+use crate::client::configuration::file::{self, ConfigFile};
 use crate::client::context::Context;
-use crate::client::invoke::ask_showing;
+use crate::client::holds::counts;
+use crate::client::plan::preview;
 use crate::client::products::{Mentions, Named, named};
 use crate::client::scope;
 use crate::failure::Failure;
@@ -23,22 +28,51 @@ use crate::output;
 pub(crate) struct PlanOptions {
     #[command(flatten)]
     pub(crate) narrowing: Narrowing,
+    /// Plan with this configuration file instead of the configuration in force; - is stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// List every product.
     #[arg(long)]
     pub(crate) products: bool,
 }
 
 pub(crate) async fn run(common: &Common, options: &PlanOptions) -> Result<(), Failure> {
+    let file = options.config.as_deref();
+    let file = file.map(|file| file::read(file, "")).transpose()?;
     let context = Context::new(common).await?;
-    let scope = scope::of(&options.narrowing, &context).await?;
-    let preview = preview(&context, scope).await?;
+    let scope = match &file {
+        Some(file) => scope::named(options.narrowing.scope(), &file.config)?,
+        None => scope::of(&options.narrowing, &context).await?,
+    };
+    let request = PlanRequest {
+        scope,
+        config: file.as_ref().map(|file| file.text.clone()),
+        ..PlanRequest::default()
+    };
+    let preview = preview(&context, request, "the producer makes the plan").await?;
     let named = named(&context, preview).await;
     if common.json {
         output::json(&named)?;
     } else {
+        match &file {
+            Some(file) => tell_settings(&context, file).await?,
+            None => output::note(&format!(
+                "by version {} of the configuration",
+                named.answer.config_version
+            )),
+        }
         show(&context, &named, options.products)?;
     }
     outcome(&named.answer.links)
+}
+
+/// Tells what the file changes of the configuration in force.
+async fn tell_settings(context: &Context, file: &ConfigFile) -> Result<(), Failure> {
+    output::note(&format!("by {}, which is not applied", file.name));
+    let stored = context.ledger.current_config().await?;
+    let effect = effect(context, stored.as_ref(), &file.text, &file.config, false).await?;
+    effect.lines().iter().for_each(|line| output::note(line));
+    Ok(())
 }
 
 impl Mentions for Preview {
@@ -48,39 +82,27 @@ impl Mentions for Preview {
     }
 }
 
-/// Asks for all pages of the plan.
-async fn preview(context: &Context, scope: Scope) -> Result<Preview, Failure> {
-    let step = "the producer makes the plan";
-    let mut request = PlanRequest {
-        scope,
-        ..PlanRequest::default()
-    };
-    let PlanPage { mut preview, next } =
-        ask_showing(context, PLAN_REQUESTED, &request, step).await?;
-    request.from = next;
-    while request.from.is_some() {
-        let page: PlanPage = ask_showing(context, PLAN_REQUESTED, &request, step).await?;
-        preview.links.extend(page.preview.links);
-        request.from = page.next;
-    }
-    Ok(preview)
-}
-
 /// The exit code: that of the worst link.
 fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
-    // Nothing is to be done on an experience that `*` leaves out.
-    let served = || {
-        let links = links.iter();
-        links.filter(|link| link.decision != PreviewDecision::LeftOut)
+    let served: Vec<_> = links.iter().filter(|link| !link.is_warning()).collect();
+    let count = |verdict: Verdict| {
+        let links = served.iter();
+        let of = links.filter(|link| link.sync_state().verdict() == verdict);
+        of.count()
     };
-    let of = |is: fn(&PreviewLink) -> bool| served().filter(|link| is(link)).count();
-    let all = output::count(served().count(), "link");
-    let failed = of(|link| link.fault.is_some() && !is_warning(link));
-    let held = of(|link| link.decision == PreviewDecision::Held);
-    let differing = of(|link| link.decision != PreviewDecision::InSync && !is_warning(link));
-    if failed > 0 {
+    let all = output::count(served.len(), "link");
+    let failing = count(Verdict::Fails);
+    let unseen = served.iter().filter(|link| link.fault.is_some()).count();
+    let held = count(Verdict::Held);
+    let differing = count(Verdict::Differs);
+    if failing > 0 && unseen > 0 {
         return Err(Failure::Partial(format!(
-            "{failed} of {all} cannot be planned"
+            "{unseen} of {all} cannot be planned"
+        )));
+    }
+    if failing > 0 {
+        return Err(Failure::Partial(format!(
+            "{failing} of {all} are blocked or have quarantined changes"
         )));
     }
     if held > 0 {
@@ -94,22 +116,47 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     }
 }
 
-/// True for a link that has nothing to plan for. It is told, and has no exit code of its own.
-fn is_warning(link: &PreviewLink) -> bool {
-    link.decision == PreviewDecision::NoTargets
+/// What a link that changes nothing would do if it acted, in words.
+fn if_acting(name: &str, link: &PreviewLink, acting: &IfActing) -> String {
+    let why = if link.mode.acts() {
+        "the link is frozen".to_owned()
+    } else {
+        format!("the mode is {}", link.mode)
+    };
+    let would = match acting.decision {
+        PreviewDecision::InSync => "it would change nothing".to_owned(),
+        _ => format!(
+            "it would make {} ({}, {})",
+            counts(acting.allow.len(), acting.deny.len()),
+            output::count(acting.removals, "removal"),
+            output::count(acting.fewest_change_sets, "change set")
+        ),
+    };
+    let condition = if link.mode == acting.mode {
+        "without the freeze".to_owned()
+    } else {
+        format!("in mode {}", acting.mode)
+    };
+    let mut text =
+        format!("{name}: nothing is going to happen, because {why}. {condition}, {would}");
+    for reason in &acting.held_for {
+        let _ = write!(
+            text,
+            "\n  a guard would hold it: {}: {reason}",
+            reason.code()
+        );
+    }
+    text
 }
 
 fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(), Failure> {
     let (preview, names) = (&named.answer, &named.names);
-    output::note(&format!(
-        "by version {} of the configuration",
-        preview.config_version
-    ));
     if preview.links.is_empty() {
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header = "MEMBER, EXPERIENCE, DECISION, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE, EDITED OUTSIDE";
+    let header =
+        "MEMBER, EXPERIENCE, STATE, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE, EDITED OUTSIDE";
     let rows = preview
         .links
         .iter()
@@ -117,7 +164,7 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
             vec![
                 link.member.to_string(),
                 experience(link),
-                link.decision.to_string(),
+                link.state_words().to_owned(),
                 link.allow.len().to_string(),
                 link.deny.len().to_string(),
                 link.removals.to_string(),
@@ -132,11 +179,16 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
         let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {
             let told = output::fault(Some(&name), fault);
-            if is_warning(link) {
+            if link.is_warning() {
                 context.note(&format!("warning: {told}"));
             } else {
                 context.note(&told);
             }
+        }
+        let acting = link.if_acting.as_ref();
+        let acting = acting.filter(|acting| acting.decision != PreviewDecision::InSync);
+        if let Some(acting) = acting {
+            output::line(&if_acting(&name, link, acting))?;
         }
         for reason in &link.held_for {
             output::note(&format!(
@@ -198,6 +250,16 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                     left.reason,
                     from(&left.product)
                 ))?;
+            }
+            if let Some(acting) = acting {
+                for (action, products) in [("allow", &acting.allow), ("deny", &acting.deny)] {
+                    for product in products {
+                        let label = names.label(product);
+                        output::line(&format!(
+                            "{name} would {action} {label} (not going to happen)"
+                        ))?;
+                    }
+                }
             }
             for product in &link.edited {
                 output::line(&format!("{name} edited outside {}", names.label(product)))?;

@@ -1,6 +1,7 @@
 //! `pmp-sync status`: the last runs, and the state of each lane.
 
 mod answer;
+mod lane;
 mod overview;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::context::Context;
+use crate::client::run::states::{LinkNotInSync, not_in_sync};
 use crate::client::{run, scope};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
@@ -48,7 +49,13 @@ pub(crate) enum SyncAnswer<'a> {
         request_id: &'a str,
     },
     /// With `--wait`: the run that served it.
-    Ended(&'a RunRecord),
+    Ended {
+        /// The run.
+        #[serde(flatten)]
+        run: &'a RunRecord,
+        /// Its links that are not in sync now.
+        not_in_sync: Vec<LinkNotInSync>,
+    },
 }
 
 pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Failure> {
@@ -69,7 +76,11 @@ pub(crate) async fn run(common: &Common, options: &SyncOptions) -> Result<(), Fa
     }
     let run = run::wait(&context, &request, options.timeout).await?;
     if common.json {
-        output::json(&SyncAnswer::Ended(&run))?;
+        let not_in_sync = not_in_sync(&context, &run).await?;
+        output::json(&SyncAnswer::Ended {
+            run: &run,
+            not_in_sync,
+        })?;
     }
     run::finish(&context, &run, common.json).await
 }

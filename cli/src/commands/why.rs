@@ -162,6 +162,8 @@ fn notes(report: &WhyReport) -> Vec<String> {
         notes.extend(output::invalid(&name, &link.invalid));
         let other = link.other_installation.as_ref();
         notes.extend(other.map(|other| output::contested(&name, other)));
+        let fault = link.fault.as_ref();
+        notes.extend(fault.map(|fault| output::fault(Some(&name), fault)));
     }
     for link in &report.left_out {
         let name = format!("{} {}", link.member, link.experience);

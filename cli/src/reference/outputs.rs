@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use crate::client::approval::ApprovalAnswer;
+use crate::client::configuration::effect::ConfigEffect;
 use crate::client::experience::bootstrap::Bootstrapped;
 use crate::client::experience::view::{ExperienceChange, ExperienceList};
 use crate::client::product_list::change::ListChange;
@@ -98,7 +99,9 @@ pub(super) const ALL: &[Output] = &[
     output::<SyncAnswer<'static>>("sync", &["sync"]),
     output::<Named<WhyReport>>("why", &["why"]),
     output::<pmp_sync_report::Model>("report", &["report"]),
-    output::<config::Applied>("config-apply", &["config apply"]),
+    output::<config::store::Applied>("config-apply", &["config apply", "config rollback"]),
+    output::<ConfigEffect>("config-diff", &["config diff"]),
+    output::<config::history::ConfigHistory>("config-history", &["config history"]),
     output::<config::Shown>("config-show", &["config show"]),
     output::<config::Validated>("config-validate", &["config validate"]),
 ];

@@ -13,6 +13,7 @@ mod approval;
 mod calls;
 mod command_line;
 mod config;
+mod config_change;
 mod doctor;
 mod history;
 mod holds;

@@ -221,6 +221,9 @@ pub(crate) const PRINCIPAL: &str = "arn:aws:sts::111111111111:assumed-role/Opera
 /// What comes of an event on the bus: its detail-type and detail, and the ledger.
 type Serve = dyn Fn(&str, &Value, &mut Table) + Send + Sync;
 
+/// What the producer answers.
+type Answers = dyn Fn(&Value) -> Value + Send + Sync;
+
 /// What the Discovery API answers for what it does not have.
 const NOT_LISTED: &str = r#"{"message":"no such thing"}"#;
 
@@ -248,8 +251,8 @@ pub(crate) struct FakeAws {
 struct Inside {
     calls: Mutex<Vec<Call>>,
     table: Mutex<Table>,
-    /// The producer's answer, and how long it takes.
-    plan: (Value, Duration),
+    /// The producer's answer to what it is sent, and how long it takes.
+    plan: (Box<Answers>, Duration),
     serve: Box<Serve>,
 }
 
@@ -257,7 +260,7 @@ impl Inside {
     fn answer(&self, call: &Call) -> String {
         if call.request.contains("/invocations") {
             std::thread::sleep(self.plan.1);
-            return self.plan.0.to_string();
+            return (self.plan.0)(&call.body).to_string();
         }
         if call.text.contains("Action=GetCallerIdentity") {
             return format!(
@@ -289,14 +292,25 @@ impl Inside {
 impl FakeAws {
     /// The producer gives this answer after a time.
     pub(crate) fn start(config: &str, plan: &Value, after: Duration) -> Self {
-        let plan = (plan.clone(), after);
-        Self::new(Table::with_config(config), plan, Box::new(|_, _, _| {}))
+        let plan = plan.clone();
+        let answers: Box<Answers> = Box::new(move |_| plan.clone());
+        let table = Table::with_config(config);
+        Self::new(table, (answers, after), Box::new(|_, _, _| {}))
     }
 
     /// One with this ledger, whose producer gives this answer.
     pub(crate) fn answering(table: Table, answer: &Value) -> Self {
-        let answer = (answer.clone(), Duration::ZERO);
-        Self::new(table, answer, Box::new(|_, _, _| {}))
+        let answer = answer.clone();
+        Self::planning(table, move |_| answer.clone())
+    }
+
+    /// One with this ledger, whose producer answers what it is sent.
+    pub(crate) fn planning(
+        table: Table,
+        answers: impl Fn(&Value) -> Value + Send + Sync + 'static,
+    ) -> Self {
+        let answers: Box<Answers> = Box::new(answers);
+        Self::new(table, (answers, Duration::ZERO), Box::new(|_, _, _| {}))
     }
 
     /// One whose producer is not asked.
@@ -309,7 +323,8 @@ impl FakeAws {
         table: Table,
         serve: impl Fn(&str, &Value, &mut Table) + Send + Sync + 'static,
     ) -> Self {
-        Self::new(table, (Value::Null, Duration::ZERO), Box::new(serve))
+        let answers: Box<Answers> = Box::new(|_| Value::Null);
+        Self::new(table, (answers, Duration::ZERO), Box::new(serve))
     }
 
     /// One with this ledger, in which nothing comes of an event.
@@ -317,7 +332,7 @@ impl FakeAws {
         Self::serving(table, |_, _, _| {})
     }
 
-    fn new(table: Table, plan: (Value, Duration), serve: Box<Serve>) -> Self {
+    fn new(table: Table, plan: (Box<Answers>, Duration), serve: Box<Serve>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", socket.local_addr().unwrap());
         let inside = Arc::new(Inside {
@@ -389,6 +404,15 @@ impl FakeAws {
         let calls = self.inside.calls.lock().unwrap();
         let asked = |call: &&Call| call.body["Key"]["sk"]["S"] == "suspensions";
         calls.iter().filter(asked).count()
+    }
+
+    /// What was written to the ledger in transactions.
+    pub(crate) fn written(&self) -> Vec<Value> {
+        let calls = self.inside.calls.lock().unwrap();
+        let written = calls
+            .iter()
+            .filter(|call| call.target.ends_with("TransactWriteItems"));
+        written.map(|call| call.body.clone()).collect()
     }
 
     /// The events that were put on the bus: detail-type and detail.

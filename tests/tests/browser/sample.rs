@@ -106,7 +106,7 @@ fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
     let name = member(number);
     let sync = format!("pmp-sync sync --wait --member {name}");
     match state(number) {
-        State::InSync | State::Unreachable => Vec::new(),
+        State::InSync | State::LeftAlone | State::Unreachable => Vec::new(),
         State::Held => vec![(
             13,
             reason(
@@ -125,7 +125,7 @@ fn reasons_of(number: usize) -> Vec<(usize, Reason)> {
                 None,
             ),
         )],
-        State::Differs => vec![
+        State::Differs | State::Planned | State::Quarantined => vec![
             (
                 29,
                 reason(
@@ -263,13 +263,17 @@ fn attention(links: &[Link]) -> Vec<Attention> {
                 "check external_id, and that the member's stack is deployed",
                 format!("pmp-sync plan --member {}", link.member),
             ),
-            State::Differs => (
+            State::Differs | State::Quarantined => (
                 AttentionKind::Quarantined,
                 format!("allow {}: INVALID_PRODUCT: no such product", product(3)),
                 "fix the cause, then have it tried again",
                 format!("pmp-sync dlq replay --member {}", link.member),
             ),
-            State::InSync | State::Underway | State::Suspended => continue,
+            State::InSync
+            | State::LeftAlone
+            | State::Underway
+            | State::Planned
+            | State::Suspended => continue,
         };
         all.push(Attention {
             kind,

@@ -307,7 +307,9 @@ fn a_dead_letter(ward: &Ward) {
 
 fn apply(ward: &Ward, text: &str) {
     let file = ward.local.file("config.toml", text);
-    ward.local.run(&["config", "apply", &file]).ended_with(0);
+    ward.local
+        .run(&["config", "apply", &file, "--yes"])
+        .ended_with(0);
 }
 
 fn a_role_that_asks_for_another_external_id(ward: &Ward) {

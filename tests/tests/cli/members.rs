@@ -176,7 +176,9 @@ fn lists(local: &Local, experience: &str) -> Value {
 
 fn a_member_is_added_in_observe_mode(local: &Local) {
     let file = local.file("without.toml", &without_emea(local));
-    local.run(&["config", "apply", &file]).ended_with(0);
+    local
+        .run(&["config", "apply", &file, "--yes"])
+        .ended_with(0);
     let experience = experience_of_emea(local);
     let add = [
         "member",

@@ -96,7 +96,7 @@ fn the_plan_is_shown_and_changes_nothing(local: &Local) -> Value {
         let expected = [
             member,
             experience,
-            "commit",
+            "planned",
             &allow.to_string(),
             &deny.to_string(),
         ];
@@ -211,7 +211,8 @@ fn where_everything_stands_is_shown(local: &Local) {
     let table = local.run(&["status", "--runs", "200"]).ended_with(0).stdout;
     for member in ["emea", "apac"] {
         let row = row(&table, experience(local, member));
-        assert_eq!(row[..4], [member, experience(local, member), "idle", "0"]);
+        let experience = experience(local, member);
+        assert_eq!(row[..6], [member, experience, "in", "sync", "idle", "0"]);
     }
     let oldest = ids.last().unwrap();
     assert_eq!(row(&table, oldest)[1], "completed");
@@ -280,7 +281,9 @@ fn only_a_valid_and_new_configuration_is_stored(local: &Local) {
         .run(&["config", "apply", &file, "--json"])
         .ended_with(0);
     assert_eq!(answer.json(), json!({ "version": 1, "stored": false }));
-    let answer = local.run(&["config", "apply", &file]).ended_with(0);
+    let answer = local
+        .run(&["config", "apply", &file, "--yes"])
+        .ended_with(0);
     assert!(answer.stdout.contains("nothing was stored"), "{answer:?}");
     assert_eq!(config(local), before);
 }
@@ -290,10 +293,24 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
     let (_, good) = config(local);
     let wrong = good.replace(experience(local, "apac"), missing);
     let file = local.file("wrong.toml", &wrong);
+    // The member experience of a link would be another one: the old link would be gone.
+    let answer = local.run(&["config", "diff", &file]).ended_with(4);
+    answer.tells(&["1 link removed: apac", "1 link added: apac", "PMS-3002"]);
+    let answer = local.run(&["config", "apply", &file]).ended_with(5);
+    answer.tells(&["1 link would be gone", "--yes"]);
+    assert_eq!(config(local).0, 1);
     let answer = local
-        .run(&["config", "apply", &file, "--json"])
+        .run(&["config", "apply", &file, "--yes", "--json"])
         .ended_with(0);
-    assert_eq!(answer.json(), json!({ "version": 2, "stored": true }));
+    let applied = answer.json();
+    assert_eq!(
+        (&applied["version"], &applied["stored"]),
+        (&json!(2), &json!(true))
+    );
+    assert_eq!(
+        applied["effect"]["difference"]["links_removed"][0]["member"],
+        "apac"
+    );
 
     let told = ["PMS-3002", missing, "what to do: check member_experience"];
     let answer = local.run(&["plan"]).ended_with(4);
@@ -301,9 +318,9 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
     answer.tells(&["1 of 2 links cannot be planned"]);
     assert_eq!(
         row(&answer.stdout, missing)[..3],
-        ["apac", missing, "failed"]
+        ["apac", missing, "unreachable"]
     );
-    assert_eq!(row(&answer.stdout, "emea")[2], "in_sync");
+    assert_eq!(row(&answer.stdout, "emea")[2..4], ["in", "sync"]);
     let answer = local.run(&["plan", "--json"]).ended_with(4);
     assert_eq!(link_of(&answer.json(), "apac")["fault"]["code"], "PMS-3002");
 
@@ -327,9 +344,13 @@ fn a_link_that_fails_is_told_with_what_to_do(local: &Local) {
 
     // The other member alone is well, and so is everything once the old text is in force again.
     local.run(&["plan", "--member", "emea"]).ended_with(0);
-    let file = local.file("good.toml", &good);
-    let answer = local.run(&["config", "apply", &file]).ended_with(0);
+    let answer = local
+        .run(&["config", "rollback", "--yes", "--reason", "a typo"])
+        .ended_with(0);
     assert!(answer.stdout.contains("version 3"), "{answer:?}");
+    assert_eq!(config(local).1, good);
+    let answer = local.run(&["config", "history"]).ended_with(0);
+    answer.tells(&["3 (in force)", "config rollback 1", "a typo"]);
     local.run(&["sync", "--wait"]).ended_with(0);
 }
 

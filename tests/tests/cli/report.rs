@@ -119,7 +119,9 @@ fn a_member_that_cannot_be_looked_at_is_no_obstacle(local: &Local) {
     let config = shown["text"].as_str().unwrap();
     let wrong = config.replace(experience(local, "apac"), "exp-0000000000000");
     let file = local.file("wrong.toml", &wrong);
-    local.run(&["config", "apply", &file]).ended_with(0);
+    local
+        .run(&["config", "apply", &file, "--yes"])
+        .ended_with(0);
     let (model, page) = report(local, 4);
     assert_eq!(
         (&model["counts"]["unreachable"], &model["counts"]["in_sync"]),

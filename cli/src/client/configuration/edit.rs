@@ -254,9 +254,7 @@ fn document(text: &str) -> Result<DocumentMut, EditError> {
             column: 1,
             message: error.message().to_owned(),
         };
-        EditError::Before(InvalidConfig {
-            problems: vec![problem],
-        })
+        EditError::Before(InvalidConfig::one(problem))
     })
 }
 

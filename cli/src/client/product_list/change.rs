@@ -60,7 +60,8 @@ impl Making {
     }
 }
 
-fn reason(text: &str) -> Result<String, String> {
+/// The reason of a change, in the requester's words.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     const MOST: usize = pmp_sync_domain::wire::limits::MOST_REASON;
     if (1..=MOST).contains(&text.trim().len()) {
         Ok(text.trim().to_owned())

@@ -2,18 +2,21 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use pmp_sync_domain::answers::plan::PlanRequest;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Mode, Target};
-use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::records::{ConfigOrigin, RunRecord};
 use pmp_sync_domain::sources::Sources;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::client::configuration::edit::{self, EditError, NewMember};
-use crate::client::configuration::{Edited, begin_onboarding, configured, edit_config};
+use crate::client::configuration::{Edited, begin_onboarding, check_edit, configured, edit_config};
 use crate::client::context::Context;
+use crate::client::plan::preview;
+use crate::client::product_list::change::reason;
 use crate::client::run;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -60,6 +63,9 @@ pub(crate) struct ModeOptions {
 /// Whether a sync follows.
 #[derive(Debug, Args)]
 pub(crate) struct Running {
+    /// Why. It is recorded with the version of the configuration.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
     /// Start no sync: the next run finds the change.
     #[arg(long)]
     pub(crate) no_sync: bool,
@@ -160,7 +166,11 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
     };
     let made = known.and_then(|known| known.experience);
     let new = new_member(options, external_id, made);
-    let edited = edit_config(&context, |text| edit::add(text, &new)).await?;
+    if let Some(text) = check_edit(&context, |text| edit::add(text, &new)).await? {
+        check_experiences(&context, &options.name, text).await?;
+    }
+    let asked = (ConfigOrigin::MemberAdd, options.running.reason.as_deref());
+    let edited = edit_config(&context, asked, |text| edit::add(text, &new)).await?;
     // A link in observe changes nothing, so a run would have nothing to do.
     let acts = |link: &LinkView| link.mode.acts();
     let wants_run = links_of(&edited.config, &options.name).iter().any(acts);
@@ -174,6 +184,51 @@ pub(crate) async fn add(common: &Common, options: &AddOptions) -> Result<(), Fai
     )
     .await
 }
+
+/// Has the producer look at the experiences of a new member before its link is stored. One that does not exist
+/// is refused. What cannot be seen yet, such as before the stacks are deployed, is only told.
+async fn check_experiences(
+    context: &Context,
+    name: &MemberName,
+    text: String,
+) -> Result<(), Failure> {
+    let request = PlanRequest {
+        scope: Scope {
+            members: vec![name.clone()],
+            ..Scope::default()
+        },
+        config: Some(text),
+        ..PlanRequest::default()
+    };
+    let step = "the producer looks at the experiences";
+    let preview = match preview(context, request, step).await {
+        Ok(preview) => preview,
+        Err(failure) => {
+            context.note(&format!(
+                "warning: whether the experiences exist could not be checked: {failure}"
+            ));
+            return Ok(());
+        }
+    };
+    for link in &preview.links {
+        let Some(fault) = &link.fault else { continue };
+        if NOT_THERE.contains(&fault.code.as_str()) {
+            return Err(Failure::Unknown {
+                message: format!("nothing was stored: {}", fault.message),
+                remedy: fault.remedy.clone(),
+            });
+        }
+        let what = output::or_star(link.experience.as_ref());
+        context.note(&format!(
+            "warning: {}",
+            output::fault(Some(&format!("{name} {what}")), fault)
+        ));
+    }
+    Ok(())
+}
+
+/// The codes of a management and of a member experience that does not exist.
+const NOT_THERE: [&str; 2] = ["PMS-2001", "PMS-3002"];
 
 fn new_member(
     options: &AddOptions,
@@ -215,7 +270,8 @@ pub(crate) async fn mode(common: &Common, options: &ModeOptions) -> Result<(), F
         Some(text) => edit::set_mode(text, &options.name, target, options.mode),
         None => Err(EditError::Unknown("no configuration is stored".to_owned())),
     };
-    let edited = edit_config(&context, change).await?;
+    let asked = (ConfigOrigin::MemberMode, options.running.reason.as_deref());
+    let edited = edit_config(&context, asked, change).await?;
     // Also in observe: the run voids what was planned and has not started.
     finish(
         common,

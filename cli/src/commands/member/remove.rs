@@ -16,6 +16,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
+use pmp_sync_domain::records::ConfigOrigin;
 use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::wire::{Scope, SyncRequest};
 
@@ -27,6 +28,7 @@ use crate::client::context::Context;
 use crate::client::experience::administrator::Administrator;
 use crate::client::experience::{Wanted, principals};
 use crate::client::leftover::Queue;
+use crate::client::product_list::change::reason;
 use crate::client::removal::RemovalAnswer;
 use crate::client::run;
 use crate::client::suspension;
@@ -56,6 +58,9 @@ pub(crate) struct RemoveOptions {
     /// Remove what is shown without asking.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Why. It is recorded with the version of the configuration.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
 }
 
 /// What happens to the member experience.
@@ -417,7 +422,8 @@ impl Removal<'_> {
             ..Scope::default()
         };
         suspension::suspend(&self.context, &scope, self.progress).await?;
-        let edited = edit_config(&self.context, |text| match text {
+        let asked = (ConfigOrigin::MemberRemove, self.options.reason.as_deref());
+        let edited = edit_config(&self.context, asked, |text| match text {
             Some(text) => edit::remove(text, member),
             None => Ok(Edit::Same),
         })

@@ -12,6 +12,7 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::records::LettersLeft;
+use pmp_sync_domain::sync_state::SyncState;
 use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -179,6 +180,7 @@ fn failed(config: &Config, members: &[MemberName], fault: &FaultRecord) -> Repor
         sources: link.sources.clone(),
         conflict: link.conflict,
         mode: link.policy.mode,
+        state: Some(SyncState::Unreachable),
         differing: Vec::new(),
         whys: Vec::new(),
         denied_besides: Vec::new(),

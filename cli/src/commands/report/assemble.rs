@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use pmp_sync_domain::answers::report::{Differing, LinkStandings};
-use pmp_sync_domain::answers::why::WhyAnswer;
+use pmp_sync_domain::answers::why::{Why, WhyAnswer};
 use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::is_expected_in_sync;
 use pmp_sync_domain::notify::stale_since;
-use pmp_sync_report::{Counts, Kind, Link, Model, Reason, Requested, State};
+use pmp_sync_domain::plan::Reason as PlanReason;
+use pmp_sync_domain::sync_state::{LinkFacts, SyncState};
+use pmp_sync_report::{Counts, Link, Model, Reason, Requested, State};
 
 use super::attention::attention;
 use super::gathered::{Gathered, LaneFacts, lane_of};
@@ -103,26 +105,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
     });
     let suspension = lane.as_ref();
     let suspension = suspension.and_then(|lane| gathered.suspensions.holds(&link.member, lane));
-    let held = !link.held_for.is_empty() || known.is_some_and(|known| known.holds().count() > 0);
-    let is_underway = |cell: &Differing| {
-        let reason = reasons.list.get(cell.why);
-        reason.is_some_and(|reason| reason.kind == Kind::Underway)
-    };
-    let state = if link.fault.is_some() {
-        State::Unreachable
-    } else if suspension.is_some() {
-        State::Suspended
-    } else if held {
-        State::Held
-    } else if facts.state.phase == Phase::Blocked {
-        State::Blocked
-    } else if cells.is_empty() && facts.open == 0 {
-        State::InSync
-    } else if cells.iter().all(is_underway) {
-        State::Underway
-    } else {
-        State::Differs
-    };
+    let state = State::from(state(link, facts, suspension.is_some()));
     let is_watched = is_expected_in_sync(link.mode, frozen_since.is_some(), suspension.is_some());
     let letters = match gathered.letters.get(&link.member) {
         Some(Ok(letters)) => {
@@ -139,7 +122,7 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
         conflict: link.conflict,
         mode: link.mode,
         state,
-        stale: is_watched && state != State::InSync && is_stale(facts, known, gathered),
+        stale: is_watched && !is_done(state) && is_stale(facts, known, gathered),
         last_in_sync: facts.state.last_in_sync,
         last_success: facts.state.last_success,
         frozen_since,
@@ -154,6 +137,36 @@ fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> 
             .collect(),
         fault: link.fault.clone(),
     }
+}
+
+/// True if nothing is to be done.
+fn is_done(state: State) -> bool {
+    matches!(state, State::InSync | State::LeftAlone)
+}
+
+/// The state of the link, as the producer tells it. For a producer of an earlier release it follows from what
+/// the producer says of each product, and from the lane.
+fn state(link: &LinkStandings, facts: &LaneFacts, is_suspended: bool) -> SyncState {
+    if let Some(state) = link.state {
+        return state;
+    }
+    let has = |state: SyncState| link.whys.iter().any(|why| why.state() == state);
+    let left_alone = link.whys.iter().filter_map(|why| match why {
+        Why::LeftAlone { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    let invalid = (!link.invalid.is_empty()).then_some(PlanReason::InvalidId);
+    let facts = LinkFacts {
+        is_unreachable: link.fault.is_some(),
+        is_held: !link.held_for.is_empty(),
+        is_suspended,
+        is_blocked: facts.state.phase == Phase::Blocked,
+        is_quarantined: has(SyncState::Quarantined),
+        is_planned: has(SyncState::Planned) || has(SyncState::Suspended) || has(SyncState::Blocked),
+        is_underway: has(SyncState::Underway) || facts.open > 0,
+        left_alone: left_alone.chain(invalid).collect(),
+    };
+    facts.state()
 }
 
 /// The rule by which the producer announces it.

@@ -3,6 +3,7 @@
 use pmp_sync_domain::answers::why::{Why, WhyAnswer};
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::records::Suspensions;
+use pmp_sync_domain::sync_state::SyncState;
 use pmp_sync_report::{Kind, Reason};
 
 use crate::hint::{Flags, shell};
@@ -40,6 +41,20 @@ pub(crate) struct Of<'a> {
     pub(crate) suspensions: &'a Suspensions,
 }
 
+/// The kind of a state. A product that differs is neither in sync nor on a link that cannot be observed.
+pub(crate) fn kind(state: SyncState) -> Kind {
+    match state {
+        SyncState::Underway => Kind::Underway,
+        SyncState::Planned => Kind::Planned,
+        SyncState::Held => Kind::Held,
+        SyncState::Quarantined => Kind::Quarantined,
+        SyncState::Blocked => Kind::Blocked,
+        SyncState::Suspended => Kind::Suspended,
+        SyncState::LeftAlone => Kind::LeftAlone,
+        SyncState::Differs | SyncState::InSync | SyncState::Unreachable => Kind::Differs,
+    }
+}
+
 /// The reason of an answer.
 pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
     let Of {
@@ -48,13 +63,14 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         lane,
         suspensions,
     } = of;
-    let (kind, run, change_set, resolves) = match &answer.why {
+    let kind = kind(answer.why.state());
+    let (run, change_set, resolves) = match &answer.why {
         Why::Open {
             run, change_set, ..
-        } => (Kind::Underway, Some(run), change_set.as_ref(), None),
+        } => (Some(run), change_set.as_ref(), None),
         Why::Held { run, approve, .. } => {
             let told = approve.as_ref().map(|hint| flags.line(hint));
-            (Kind::Held, run.as_ref(), None, told)
+            (run.as_ref(), None, told)
         }
         Why::Quarantined {
             run, change_set, ..
@@ -62,20 +78,19 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
             let product = shell(answer.product.as_str());
             let rest = format!("dlq replay --member {member} --product {product}");
             let replay = Some(flags.command(&rest));
-            (Kind::Quarantined, Some(run), change_set.as_ref(), replay)
+            (Some(run), change_set.as_ref(), replay)
         }
-        Why::Blocked { .. } => (Kind::Blocked, None, None, Some(sync(flags, member, lane))),
+        Why::Blocked { .. } | Why::Planned => (None, None, Some(sync(flags, member, lane))),
         Why::Suspended { .. } => {
             let resume = resume(suspensions, flags, member, lane);
-            (Kind::Suspended, None, None, Some(resume))
+            (None, None, Some(resume))
         }
         Why::Superseded { run, .. } => {
             let sync = sync(flags, member, lane);
-            (Kind::Planned, Some(run), None, Some(sync))
+            (Some(run), None, Some(sync))
         }
-        Why::Planned => (Kind::Planned, None, None, Some(sync(flags, member, lane))),
-        Why::InSync { .. } | Why::LeftAlone { .. } | Why::Failing(_) => {
-            (Kind::LeftAlone, None, None, None)
+        Why::InSync { .. } | Why::LeftAlone { .. } | Why::Failing(_) | Why::Untrusted(_) => {
+            (None, None, None)
         }
     };
     Reason {

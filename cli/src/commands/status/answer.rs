@@ -3,18 +3,19 @@
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, RunId};
-use pmp_sync_domain::lane::{
-    Block, LaneState, MemberMode, OpenChange, OtherInstallation, Phase, Suspension,
-};
+use pmp_sync_domain::lane::{Block, MemberMode, OtherInstallation, Phase, Suspension};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{LaneEntry, LinkRecord, RunRecord, Suspensions};
+use pmp_sync_domain::records::{LinkRecord, PendingRetry, RunRecord, Suspensions};
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::sources::Sources;
+use pmp_sync_domain::sync_state::SyncState;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lane::Lane;
 use crate::client::holds::{HoldAnswer, Known};
+use crate::client::run::states::state_without_lane;
 use crate::hint::Flags;
 
 /// The output of `status`.
@@ -27,8 +28,12 @@ pub(crate) enum StatusAnswer<'a> {
         runs: &'a [RunRecord],
         /// True if older runs are stored.
         older: bool,
-        /// Every lane that was ever planned for.
+        /// Every lane that was ever planned for and has a link, or is still at work.
         lanes: Vec<LaneAnswer>,
+        /// Links that have failed before they had a lane.
+        failing: Vec<FailingLink<'a>>,
+        /// Retries of links that could not be served, which are still to come.
+        retries: &'a [PendingRetry],
         /// The suspensions.
         suspensions: &'a Suspensions,
         /// Items that cannot be read: runs, and lanes, which are left out.
@@ -50,6 +55,39 @@ fn no_faults(faults: &&[FaultRecord]) -> bool {
     faults.is_empty()
 }
 
+/// A link that has failed and has no lane.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct FailingLink<'a> {
+    /// The member's name in the configuration.
+    member: &'a MemberName,
+    /// The member account.
+    account: &'a AccountId,
+    /// The member experience. None for a `*` link that failed as a whole.
+    experience: Option<&'a ExperienceId>,
+    /// How far the link may go.
+    mode: Mode,
+    /// Its state.
+    state: SyncState,
+    /// Why nothing could be planned.
+    fault: Option<&'a FaultRecord>,
+    /// The run that recorded it.
+    run: RunId,
+}
+
+impl<'a> FailingLink<'a> {
+    pub(super) fn new(record: &'a LinkRecord) -> Self {
+        Self {
+            member: &record.member,
+            account: &record.account,
+            experience: record.lane.as_ref().map(|lane| &lane.experience),
+            mode: record.mode,
+            state: state_without_lane(record),
+            fault: record.fault.as_ref(),
+            run: record.run,
+        }
+    }
+}
+
 /// The state of a lane.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LaneAnswer {
@@ -64,10 +102,19 @@ pub(crate) struct LaneAnswer {
     sources: Sources,
     /// How far the link may go.
     mode: Mode,
+    /// The state of the member experience when it was last observed, with its lane as it is now.
+    pub(super) state: SyncState,
+    /// True if no link of the configuration covers it any more, and its lane is still at work.
+    removed: bool,
     /// What the lane is doing.
     phase: Phase,
     /// Number of claimed changes that are not closed.
     open: usize,
+    /// Number of changes that were rejected individually and are still wanted.
+    quarantined: usize,
+    /// Why nothing could be planned when it was last observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<FaultRecord>,
     /// The run of the committed plan.
     planned_run: Option<RunId>,
     /// The change set that is under way.
@@ -118,12 +165,13 @@ pub(crate) struct MemberRulesAnswer {
 impl LaneAnswer {
     /// A lane.
     pub(super) fn new(
-        entry: &LaneEntry,
-        state: &LaneState,
-        open: &[OpenChange],
+        lane: &Lane,
         known: Option<&Known>,
         (now, flags): (Timestamp, &Flags),
     ) -> Self {
+        let Lane {
+            entry, state, open, ..
+        } = lane;
         let rules = state.member.clone().unwrap_or_default();
         let link_state = known.map(|known| &known.link_state);
         let told = |hold| {
@@ -136,6 +184,10 @@ impl LaneAnswer {
             experience: entry.lane.experience.clone(),
             sources: entry.sources.clone(),
             mode: entry.mode,
+            state: lane.sync_state(known),
+            removed: lane.is_removed,
+            quarantined: lane.quarantined,
+            fault: lane.fault().cloned(),
             phase: state.phase,
             open: open.len(),
             planned_run: state.planned_run(),

@@ -2,25 +2,34 @@
 
 use jiff::Timestamp;
 use pmp_sync_aws::system::SystemClock;
-use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::{FaultRecord, RETRY_AFTER};
 use pmp_sync_domain::ids::LaneId;
-use pmp_sync_domain::lane::{LaneState, OpenChange};
+use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::{LaneEntry, RunRecord, Suspensions};
+use pmp_sync_domain::reconcile::is_busy;
+use pmp_sync_domain::records::{LinkRecord, PendingRetry, RunRecord, Suspensions, pending_retries};
+use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::Scope;
 
-use super::answer::{LaneAnswer, StatusAnswer};
+use super::answer::{FailingLink, LaneAnswer, StatusAnswer};
+use super::lane::Lane;
+use crate::client::configuration::has_lane;
 use crate::client::context::Context;
 use crate::client::holds::{self, Known};
+use crate::client::run::states::{LastRecords, state_without_lane};
 use crate::client::run::{self, newest};
 use crate::client::watch::Told;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, time};
 
-/// A lane, its state, and what is open on it.
-type Lane = (LaneEntry, LaneState, Vec<OpenChange>);
+/// For how long a retry that is due is still told, in seconds.
+const OVERDUE: f64 = 300.0;
+
+/// The newest runs that say how links are, however many are shown.
+const LOOKED_AT: u16 = 20;
 
 /// The output of `status`.
 pub(super) struct Overview {
@@ -28,6 +37,9 @@ pub(super) struct Overview {
     /// True if older runs are stored.
     older: bool,
     lanes: Vec<Lane>,
+    /// Links that have failed and have no lane.
+    failing: Vec<LinkRecord>,
+    retries: Vec<PendingRetry>,
     known: Vec<Known>,
     suspensions: Suspensions,
     unreadable: Vec<FaultRecord>,
@@ -37,10 +49,24 @@ pub(super) struct Overview {
 
 impl Overview {
     pub(super) async fn read(context: &Context, most_runs: u16) -> Result<Self, Failure> {
-        let (runs, older) = newest(context, most_runs).await?;
+        let (mut runs, older) = newest(context, most_runs.max(LOOKED_AT)).await?;
         let entries = context.ledger.lanes().await?;
         let mut unreadable = [runs.unreadable, entries.unreadable].concat();
         let mut lanes = Vec::new();
+        let stored = context.if_readable(context.ledger.current_config().await)?;
+        let config = stored.flatten();
+        let config = config.and_then(|stored| Config::parse(&stored.text).ok());
+        let last = LastRecords::read(context, &runs.items).await?;
+        let of_lanes = entries.items.iter().map(|entry| entry.lane.clone());
+        let failing = last.failing_without(&of_lanes.collect());
+        let is_configured = |record: &&LinkRecord| {
+            config.as_ref().is_none_or(|config| match &record.lane {
+                Some(lane) => has_lane(config, lane),
+                None => config.members.contains_key(&record.member),
+            })
+        };
+        let failing = failing.into_iter().filter(is_configured);
+        let failing = failing.cloned().collect();
         for entry in entries.items {
             let state = match context.ledger.state(&entry.lane).await {
                 Err(error) if error.is_unreadable() => {
@@ -51,36 +77,68 @@ impl Overview {
             };
             let open = context.ledger.open(&entry.lane).await?;
             unreadable.extend(open.unreadable);
-            lanes.push((entry, state, open.items));
+            let is_removed = config
+                .as_ref()
+                .is_some_and(|config| !has_lane(config, &entry.lane));
+            // A removed link is of interest only as long as its lane is at work.
+            if is_removed && !is_busy(&state, &open.items) {
+                continue;
+            }
+            let quarantined = context.ledger.quarantined(&entry.lane).await?;
+            unreadable.extend(quarantined.unreadable);
+            lanes.push(Lane {
+                record: last.of(&entry.lane).cloned(),
+                quarantined: quarantined.items.len(),
+                open: open.items,
+                is_removed,
+                entry,
+                state,
+            });
         }
         let faults = unreadable.iter().map(|item| item.error.item_fault());
+        let now = SystemClock.now();
+        let mut retries = pending_retries(&runs.items);
+        let shown = usize::from(most_runs);
+        let older = older || runs.items.len() > shown;
+        runs.items.truncate(shown);
+        // One that is long overdue was lost: the next run tries its links again.
+        retries.retain(|retry| elapsed(retry.due, now) < OVERDUE);
         Ok(Self {
             runs: runs.items,
             older,
             lanes,
+            failing,
+            retries,
             unreadable: faults.collect(),
             known: holds::known(context).await?,
             suspensions: context
                 .if_readable(context.ledger.suspensions().await)?
                 .unwrap_or_default(),
-            now: SystemClock.now(),
+            now,
             flags: context.flags.clone(),
         })
     }
 
     /// The overview in the form of `--json`.
     pub(super) fn answer(&self) -> StatusAnswer<'_> {
-        let lanes = self.lanes.iter().map(|(entry, state, open)| {
-            let known = self.known.iter().find(|known| known.lane == entry.lane);
-            LaneAnswer::new(entry, state, open, known, (self.now, &self.flags))
-        });
+        let lanes = self.lanes.iter();
+        let lanes =
+            lanes.map(|lane| LaneAnswer::new(lane, self.known(lane), (self.now, &self.flags)));
         StatusAnswer::Overview {
             runs: &self.runs,
             older: self.older,
             lanes: lanes.collect(),
+            failing: self.failing.iter().map(FailingLink::new).collect(),
+            retries: &self.retries,
             suspensions: &self.suspensions,
             unreadable: &self.unreadable,
         }
+    }
+
+    fn known(&self, lane: &Lane) -> Option<&Known> {
+        self.known
+            .iter()
+            .find(|known| known.lane == lane.entry.lane)
     }
 
     /// The warnings of the last run over everything.
@@ -101,16 +159,23 @@ impl Overview {
             data.push("older runs: --runs, or `pmp-sync history`".to_owned());
         }
         data.push(String::new());
-        data.extend(lanes(&self.lanes, self.now));
+        data.extend(self.table());
         let mut notes = self.warnings();
         notes.extend(
             self.unreadable
                 .iter()
                 .map(|fault| output::fault(None, fault)),
         );
-        for (entry, state, _) in &self.lanes {
-            notes.extend(tell_lane(&entry.lane, state, self.now));
+        for lane in &self.lanes {
+            notes.extend(tell_lane(&lane.entry.lane, &lane.state, self.now));
+            notes.extend(tell_link(lane));
         }
+        for link in &self.failing {
+            let name = output::link_name(link);
+            let fault = link.fault.as_ref();
+            notes.extend(fault.map(|fault| output::fault(Some(&name), fault)));
+        }
+        notes.extend(self.retries.iter().map(tell_retry));
         notes.extend(told_holds(&self.known, self.now, &self.flags));
         notes.extend(suspension_lines(&self.suspensions));
         Told { data, notes }
@@ -224,31 +289,94 @@ fn tell_choice(lane: &LaneId, state: &LaneState, now: Timestamp) -> Option<Strin
     ))
 }
 
-fn lanes(lanes: &[Lane], now: Timestamp) -> Vec<String> {
-    if lanes.is_empty() {
-        return vec!["no lane yet".to_owned()];
+/// What needs attention on a link, other than its holds.
+fn tell_link(lane: &Lane) -> Vec<String> {
+    let entry = &lane.entry;
+    let name = format!("{} {}", entry.member, entry.lane.experience);
+    let removed = lane.is_removed.then(|| {
+        format!("{name} has no link any more: what is open on it is closed by the next run over everything")
+    });
+    let fault = lane.fault().map(|fault| output::fault(Some(&name), fault));
+    let quarantined = (lane.quarantined > 0).then(|| {
+        format!(
+            "{name} has {} in quarantine: `pmp-sync dlq list --member {}`",
+            output::count(lane.quarantined, "change"),
+            entry.member
+        )
+    });
+    [removed, fault, quarantined]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A retry that is still to come.
+fn tell_retry(retry: &PendingRetry) -> String {
+    let Scope {
+        members,
+        experiences,
+    } = &retry.scope;
+    let members = members.iter().map(ToString::to_string);
+    let experiences = experiences.iter().map(ToString::to_string);
+    let mut names: Vec<_> = members.chain(experiences).collect();
+    if names.is_empty() {
+        names.push("all links".to_owned());
     }
-    let header = "MEMBER, EXPERIENCE, PHASE, OPEN, MEMBER'S CHOICE, LAST ATTEMPT, LAST SUCCESS, LAST IN SYNC";
-    let rows = lanes
-        .iter()
-        .map(|(entry, state, open)| {
+    format!(
+        "retry {} of {} at {}: {}",
+        retry.number,
+        RETRY_AFTER.len(),
+        time(Some(retry.due)),
+        names.join(", ")
+    )
+}
+
+impl Overview {
+    /// The table of lanes, and of links that have failed without one.
+    fn table(&self) -> Vec<String> {
+        if self.lanes.is_empty() && self.failing.is_empty() {
+            return vec!["no lane yet".to_owned()];
+        }
+        let header = "MEMBER, EXPERIENCE, STATE, PHASE, OPEN, QUARANTINED, MEMBER'S CHOICE, LAST ATTEMPT, LAST SUCCESS, LAST IN SYNC";
+        let lanes = self.lanes.iter().map(|lane| {
+            let Lane {
+                entry, state, open, ..
+            } = lane;
+            let told = if lane.is_removed {
+                "removed"
+            } else {
+                lane.sync_state(self.known(lane)).words()
+            };
             vec![
                 entry.member.to_string(),
                 entry.lane.experience.to_string(),
+                told.to_owned(),
                 state.phase.to_string(),
                 open.len().to_string(),
-                choice(state, now),
+                lane.quarantined.to_string(),
+                choice(state, self.now),
                 time(state.last_attempt),
                 time(state.last_success),
                 time(state.last_in_sync),
             ]
-        })
-        .collect();
-    output::table_lines(header, rows)
+        });
+        let failing = self.failing.iter().map(|link| {
+            let experience = link.lane.as_ref().map(|lane| &lane.experience);
+            let mut row = vec![
+                link.member.to_string(),
+                output::or_star(experience),
+                state_without_lane(link).words().to_owned(),
+            ];
+            row.extend(std::iter::repeat_n(output::dash(), 7));
+            row
+        });
+        output::table_lines(header, lanes.chain(failing).collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use pmp_sync_domain::records::LaneEntry;
     use serde_json::{Value, json};
 
     use super::*;
@@ -267,6 +395,17 @@ mod tests {
             serde_json::from_value(entry).unwrap(),
             serde_json::from_value(state).unwrap(),
         )
+    }
+
+    fn lane_of(entry: &LaneEntry, state: &LaneState) -> Lane {
+        Lane {
+            entry: entry.clone(),
+            state: state.clone(),
+            open: Vec::new(),
+            quarantined: 0,
+            record: None,
+            is_removed: false,
+        }
     }
 
     fn now() -> Timestamp {
@@ -334,7 +473,8 @@ mod tests {
         ] {
             assert!(told[0].contains(words), "{}", told[0]);
         }
-        let answer = |now| LaneAnswer::new(&entry, &state, &[], None, (now, &Flags::default()));
+        let of = lane_of(&entry, &state);
+        let answer = |now| LaneAnswer::new(&of, None, (now, &Flags::default()));
         let told = serde_json::to_value(answer(now())).unwrap();
         assert_eq!(told["other_installation"]["installation"], "0abc9");
         let tomorrow = "2026-01-02T11:00:00Z".parse().unwrap();
@@ -347,7 +487,8 @@ mod tests {
     fn the_members_rules_are_in_the_json_whether_or_not_they_restrict_anything() {
         let of = |member| {
             let (entry, state) = lane(member);
-            let lane = LaneAnswer::new(&entry, &state, &[], None, (now(), &Flags::default()));
+            let lane = lane_of(&entry, &state);
+            let lane = LaneAnswer::new(&lane, None, (now(), &Flags::default()));
             serde_json::to_value(lane.member_rules).unwrap()
         };
         assert_eq!(

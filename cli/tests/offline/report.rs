@@ -60,13 +60,13 @@ fn the_page_is_written_and_the_model_is_printed() {
     ];
     let model = aws.run(&home, &arguments).ended_with(0).json();
     assert_eq!(
-        (&model["schema"], &model["counts"]["differs"]),
+        (&model["schema"], &model["counts"]["quarantined"]),
         (&json!(1), &json!(1))
     );
     let link = &model["links"][0];
     assert_eq!(
         (&link["member"], &link["state"]),
-        (&json!("emea"), &json!("differs"))
+        (&json!("emea"), &json!("quarantined"))
     );
     let reason = |place: usize| {
         let place = link["differing"][place]["why"].as_u64().unwrap();

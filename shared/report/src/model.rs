@@ -229,7 +229,8 @@ pub struct Counts {
     /// Those that are stale, which have a state as well.
     pub stale: usize,
     /// Changes that were rejected individually.
-    pub quarantined: usize,
+    #[serde(default)]
+    pub quarantined_changes: usize,
 }
 
 impl Counts {
@@ -242,7 +243,7 @@ impl Counts {
                 .map(|state| (*state, count(*state)))
                 .collect(),
             stale: links.iter().filter(|link| link.stale).count(),
-            quarantined: links.iter().map(|link| link.quarantined).sum(),
+            quarantined_changes: links.iter().map(|link| link.quarantined).sum(),
         }
     }
 }

@@ -7,6 +7,7 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::sync_state::SyncState;
 use pmp_sync_domain::wire::PLAN_REQUESTED;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +29,11 @@ pub(crate) struct MemberEffect {
     pub(crate) experience: Option<ExperienceId>,
     /// How far the link may go.
     pub(crate) mode: Mode,
+    /// The state of the experience once the change is made.
+    pub(crate) state: SyncState,
+    /// The state in words, or why there is none.
+    #[serde(skip)]
+    words: &'static str,
     /// What a run would do: `held` if a guard would hold the plan.
     pub(crate) decision: PreviewDecision,
     /// Number of products that would be allowed.
@@ -51,6 +57,8 @@ pub(crate) struct MemberEffect {
 impl MemberEffect {
     fn new(link: PreviewLink) -> Self {
         Self {
+            state: link.sync_state(),
+            words: link.state_words(),
             allow: link.allow.len(),
             deny: link.deny.len(),
             left_alone: link.left_alone.len(),
@@ -131,12 +139,12 @@ pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
         output::note("no member follows this management experience");
         return;
     }
-    let header = "MEMBER, EXPERIENCE, DECISION, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE";
+    let header = "MEMBER, EXPERIENCE, STATE, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE";
     let rows = effects.iter().map(|effect| {
         vec![
             effect.member.to_string(),
             output::or_star(effect.experience.as_ref()),
-            effect.decision.to_string(),
+            effect.words.to_owned(),
             effect.allow.to_string(),
             effect.deny.to_string(),
             effect.removals.to_string(),

@@ -9,7 +9,8 @@ use pmp_sync_deploy::local::LocalCommand;
 use crate::client::signals;
 use crate::commands::{
     approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
-    local, member, plan, product, reject, report, requests, restore, resume, revert, scp, status,
+    local, member, notify, plan, product, reject, report, requests, restore, resume, revert, scp,
+    status,
     suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
@@ -87,6 +88,9 @@ pub(crate) enum Command {
     /// List what users of all members request, and until when. approve and decline record an answer, and change the
     /// management experience. The requests themselves are answered in the members' consoles.
     Requests(requests::RequestsOptions),
+    /// Test whether announcements arrive by mail and in a chat.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Start no change set from now on. Change sets in flight are left to end.
     Suspend(Narrowing),
     /// End a suspension, and start a sync.
@@ -137,6 +141,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::History(options) => history::run(&common, &options).await,
         Command::Dlq(command) => dlq::run(&common, &command).await,
         Command::Requests(options) => Box::pin(requests::run(&common, &options)).await,
+        Command::Notify(command) => notify::run(&common, &command).await,
         Command::Suspend(options) => suspend::run(&common, &options).await,
         Command::Resume(options) => resume::run(&common, &options).await,
         Command::Deploy(command) => deploy::run(&common, &command).await,

@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod local;
 pub(crate) mod member;
+pub(crate) mod notify;
 pub(crate) mod plan;
 pub(crate) mod product;
 pub(crate) mod reject;

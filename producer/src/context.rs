@@ -1,7 +1,11 @@
 //! The producer's access to everything outside. Each step names the ports that it needs, and no
 //! others.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{
     AnnounceRequests, Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Products,
     ReadCatalog, Receipts, WriteRuns,
@@ -20,6 +24,26 @@ pub struct Context<L, A, M, O, S> {
     pub outbox: O,
     /// Time and random numbers.
     pub system: S,
+    /// What is to be announced at the end of the batch.
+    pub unannounced: Unannounced,
+}
+
+/// The lanes whose link states have notices that are not on the bus yet. The ledger has the notices: if the producer is interrupted,
+/// the next observation of the link finds them there.
+#[derive(Debug, Clone, Default)]
+pub struct Unannounced(Arc<Mutex<BTreeSet<LaneId>>>);
+
+impl Unannounced {
+    /// Remembers a lane.
+    pub(crate) fn add(&self, lane: &LaneId) {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.insert(lane.clone());
+    }
+
+    /// Takes all lanes.
+    pub(crate) fn take(&self) -> BTreeSet<LaneId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<L, A, M, O, S: Clock> Context<L, A, M, O, S> {

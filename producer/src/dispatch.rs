@@ -16,12 +16,13 @@ use pmp_sync_domain::delivery::{
     Disposition, Record, Undeliverable, dead_letter_record, redelivery_delay,
 };
 use pmp_sync_domain::error::RunError;
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::ports::{Inbox, Members};
 use pmp_sync_domain::records::Progress;
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::{Continuation, DeadLetterRequest, LinkRetry, Trigger};
 
+use crate::announce::announce_notices;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
 use crate::handlers::{approval, continuation, dead_letters, requests, settled, sync};
@@ -106,8 +107,14 @@ pub async fn dispatch<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
         twins: Vec::new(),
     };
     // Boxed, because the future of a run is large.
-    if let Err(error) = Box::pin(serve(context, records, deadline, &mut served)).await {
-        tracing::error!(code = error.code(), %error, "the batch could not be served completely and will come again");
+    let listed = Box::pin(serve(context, records, deadline, &mut served)).await;
+    announce_notices(context, deadline).await;
+    match listed {
+        // Everything is served. Until the batch is answered no other is delivered, so this gives way.
+        Ok(listed) => look_up_names(context, &listed, deadline).await,
+        Err(error) => {
+            tracing::error!(code = error.code(), %error, "the batch could not be served completely and will come again");
+        }
     }
     let first_open = served.first_open().unwrap_or(records.len());
     if let Some(again) = records.get(first_open..).filter(|again| !again.is_empty()) {
@@ -138,12 +145,13 @@ async fn return_after<L, A, M, O: Inbox, S>(
     }
 }
 
+/// Serves the messages of a batch. Returns the products whose names may be looked up.
 async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     records: &[Record],
     deadline: Timestamp,
     served: &mut Served,
-) -> Result<(), RunError> {
+) -> Result<BTreeSet<ProductId>, RunError> {
     let batch = sort(context, records, served).await?;
     for (place, retry) in batch.scheduled {
         hand_over(context, &retry).await?;
@@ -175,9 +183,7 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         dead_letter(context, records, &letter).await?;
         served.add(&[letter.place]);
     }
-    // Everything is served. Until the batch is answered no other is delivered, so this gives way.
-    look_up_names(context, &listed, deadline).await;
-    Ok(())
+    Ok(listed)
 }
 
 /// Sorts the messages by handler, without those that are served already.

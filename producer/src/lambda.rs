@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use crate::context::Context;
+use crate::context::{Context, Unannounced};
 use crate::dispatch::dispatch;
 use crate::queries;
 
@@ -142,6 +142,7 @@ pub async fn run() -> Result<(), Error> {
             bus: EventBus::for_announcements(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
         },
         system: System,
+        unannounced: Unannounced::default(),
     };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let span = tracing::info_span!("invocation", request_id = event.context.request_id);

@@ -4,6 +4,7 @@
 //! It is written against the ports. The feature `lambda` adds the AWS adapters and the Lambda
 //! runtime.
 
+mod announce;
 mod claims;
 mod context;
 mod dispatch;
@@ -22,7 +23,7 @@ mod run;
 mod setup;
 mod targets;
 
-pub use self::context::{Context, Ledger, Marketplace, Outbox, System};
+pub use self::context::{Context, Ledger, Marketplace, Outbox, System, Unannounced};
 pub use self::dispatch::dispatch;
 pub use self::reconcile::listings::{CachedListings, Listings};
 pub use self::reconcile::outcome::{LinkOutcome, ReconcileRequest};

@@ -210,7 +210,14 @@ where
     let Ok(desired) = desired_of(ledger, undo, &seen.lane).await? else {
         let mut next = seen.link_state.clone();
         next.grant = None;
-        remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await?;
+        remember(
+            ledger,
+            &context.unannounced,
+            &seen.lane,
+            &seen.link_state,
+            &next,
+        )
+        .await?;
         return Ok(None);
     };
     // What a replay releases was not shown, and would end the rollback.

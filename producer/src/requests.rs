@@ -6,11 +6,12 @@ use futures::{StreamExt as _, stream};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::link::Member;
-use pmp_sync_domain::notify::{demand, to_announce};
+use pmp_sync_domain::notify::{demand, digest_of_requests, to_announce};
 use pmp_sync_domain::ports::{AnnounceRequests, Bus, Clock};
 use pmp_sync_domain::records::{ProductRequest, UnreadableItem};
 use pmp_sync_domain::wire::events::ProductRequested;
 
+use crate::announce::put_digests;
 use crate::context::Context;
 use crate::setup::Setup;
 
@@ -55,6 +56,8 @@ pub(crate) async fn announce_open<L: AnnounceRequests, A, M, O: Bus, S: Clock>(
     open: &OpenRequests,
 ) {
     let counted = demand(&open.requests);
+    let now = context.now();
+    let (mut new, mut details) = (Vec::new(), Vec::new());
     for request in to_announce(&open.requests) {
         let mut members = setup.config.members.values();
         let Some(member) = members.find(|member| member.account == request.account) else {
@@ -62,9 +65,16 @@ pub(crate) async fn announce_open<L: AnnounceRequests, A, M, O: Bus, S: Clock>(
         };
         let of = counted.get(&request.product).copied().unwrap_or_default();
         let followed = followed(setup, member, request);
-        let now = context.now();
-        let detail = ProductRequested::of(request, &member.name, followed, of, now);
-        if let Err(error) = context.outbox.put(detail.event()).await {
+        details.push(ProductRequested::of(request, &member.name, followed, of, now));
+        new.push(request);
+    }
+    let told = digest_of_requests(&details, now);
+    if !put_digests(&context.outbox, &told).await {
+        return;
+    }
+    for (request, detail) in new.into_iter().zip(details) {
+        let event = detail.event(told.of(&detail.id));
+        if let Err(error) = context.outbox.put(event).await {
             tracing::error!(request = %request.request, %error, "procurement requests are left for the next run to announce");
             return;
         }

@@ -140,8 +140,8 @@ mutate denies-protected-products link-rules shared/domain/src/plan.rs \
     's/action == Action::Deny && self\.protect\.contains\(product\)/false/'
 mutate keeps-an-old-hold converged producer/src/reconcile/hold.rs \
     's/\.filter\(\|old\| old\.is_same\(&new\)\)//'
-mutate announces-every-hour idempotent producer/src/reconcile/remember.rs \
-    's/ledger\.put_link_state\(lane, &written\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
+mutate announces-every-hour idempotent producer/src/announce.rs \
+    's/context\.ledger\.put_link_state\(lane, &written\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(())/'
 mutate reports-a-block-every-hour reported-once shared/domain/src/notify.rs \
     's/blocked\.is_some_and\(\|mark\| mark\.reason == block\.reason\)/blocked.is_some_and(|_| false)/'
 mutate reports-another-every-hour reported-once shared/domain/src/notify.rs \
@@ -150,6 +150,10 @@ mutate reports-no-other reported shared/domain/src/notify.rs \
     's/seen\.state\.contested_by\(self\.now\)/seen.state.other.as_ref().filter(|_| false)/'
 mutate remembers-others-for-ever reported shared/domain/src/notify.rs \
     's/seen\.state\.contested_by\(self\.now\)/seen.state.other.as_ref()/'
+mutate leaves-notices-to-no-digest told producer/src/announce.rs \
+    's/bus\.put\(digest\.event\(\)\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(drop(bus))/'
+mutate forgets-what-the-lanes-tell reported producer/src/context.rs \
+    's/lanes\.insert\(lane\.clone\(\)\);/drop(lanes);/'
 mutate leaves-what-was-recorded reported producer/src/reconcile/remember.rs \
     's/if old == new \{\n(\s*)if is_news \{/if old == new {\n$1if false {/'
 mutate forgets-ends-to-report reported producer/src/run/begin.rs \
@@ -197,7 +201,7 @@ mutate drops-requests-uncounted requests worker/src/requests.rs \
 mutate loses-what-others-wrote requests worker/src/requests.rs \
     's/Err\(error\) => return Err\(error\),/Err(_) => return Ok(false),/'
 mutate announces-no-request requests producer/src/requests.rs \
-    's/context\.outbox\.put\(detail\.event\(\)\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(drop(detail))/'
+    's/context\.outbox\.put\(event\)\.await/Ok::<(), pmp_sync_domain::error::ServiceError>(drop(event))/'
 mutate looks-up-no-names named producer/src/names.rs \
     's/if listed\.is_empty\(\) \{/if !listed.is_empty() {/'
 mutate forgets-names named shared/domain/src/records/listing.rs \

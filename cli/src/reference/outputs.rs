@@ -27,6 +27,7 @@ use crate::commands::history::{Event, HistoryAnswer};
 use crate::commands::holds::HoldsAnswer;
 use crate::commands::member::add::MemberChange;
 use crate::commands::member::list::MemberList;
+use crate::commands::notify::TestSent;
 use crate::commands::product::list::ProductList;
 use crate::commands::product::search::ProductSearch;
 use crate::commands::requests::answer::{DecisionAnswer, RequestsAnswer};
@@ -77,6 +78,7 @@ pub(super) const ALL: &[Output] = &[
     output::<Named<&'static ListedLetter>>("dlq-show", &["dlq show"]),
     output::<MemberChange>("member-change", &["member add", "member mode"]),
     output::<MemberList>("member-list", &["member list"]),
+    output::<TestSent>("notify-test", &["notify test"]),
     output::<Export>("product-export", &["product export"]),
     output::<ListChange>(
         "product-change",

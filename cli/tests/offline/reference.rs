@@ -42,7 +42,7 @@ fn the_fixtures_of_events_are_valid_against_their_schemas() {
     let fixtures = schemas::folder().join("../../shared/domain/fixtures/events");
     let fixtures = std::fs::read_dir(fixtures).unwrap();
     let fixtures: Vec<_> = fixtures.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(fixtures.len(), 11, "{fixtures:?}");
+    assert_eq!(fixtures.len(), 13, "{fixtures:?}");
     for path in fixtures {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let schema = format!("events/{}", name.replace("-1-named", "").replace("-1", ""));

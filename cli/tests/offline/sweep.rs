@@ -83,6 +83,7 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
             vec!["emea", "--experience", "leave", "--yes"],
             Aws,
         ),
+        ("notify test", vec![], Aws),
         ("plan", vec![], Aws),
         ("product allow", vec!["prod-a", "--yes"], Aws),
         ("product deny", vec!["prod-a", "--yes"], Aws),

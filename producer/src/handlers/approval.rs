@@ -291,7 +291,7 @@ async fn write<L: WriteRuns, A, M, O: Bus, S>(
     next: &LinkState,
 ) -> Result<(), Rejected> {
     let lane = &case.request.lane;
-    if remember(&context.ledger, &context.outbox, lane, old, next).await? {
+    if remember(&context.ledger, &context.unannounced, lane, old, next).await? {
         Ok(())
     } else {
         Err(LinkError::Contended(lane.to_string()).into())
@@ -401,8 +401,8 @@ where
             // Nobody can approve it any more.
             let mut next = seen.link_state.clone();
             next.restore = None;
-            let (bus, lane) = (&context.outbox, &seen.lane);
-            remember(ledger, bus, lane, &seen.link_state, &next).await?;
+            let news = &context.unannounced;
+            remember(ledger, news, &seen.lane, &seen.link_state, &next).await?;
             return Err(refused(
                 "the rollback has changes that were not shown; ask for it again",
             ));

@@ -164,7 +164,14 @@ async fn settle<L: Lanes + Products + WriteRuns, A, M, O: Bus, S: Clock, C: Read
     if seen.state().phase == Phase::Blocked {
         // A run at once would find what blocks it again. The block is announced now.
         let next = after_block(&goal, &seen, context.now());
-        let told = remember(ledger, &context.outbox, &seen.lane, &seen.link_state, &next).await;
+        let told = remember(
+            ledger,
+            &context.unannounced,
+            &seen.lane,
+            &seen.link_state,
+            &next,
+        )
+        .await;
         if let Err(error) = told {
             tracing::warn!(lane = %seen.lane, %error, "the block of a lane waits for the next run to be announced");
         }
@@ -231,7 +238,7 @@ async fn end_in_sync<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
 ) -> Result<(), LinkError> {
     let (ledger, lane) = (&context.ledger, &seen.lane);
     let next = after_observing(goal, seen, &Edited::default(), context.now());
-    if !remember_seen(ledger, &context.outbox, seen, &next).await? {
+    if !remember_seen(ledger, &context.unannounced, seen, &next).await? {
         return Ok(());
     }
     let end = LaneEnd::Rests {

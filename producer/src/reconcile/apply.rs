@@ -85,7 +85,7 @@ async fn write<L: WriteRuns, A, M, O: Bus, S>(
     seen: &Observation,
     next: &LinkState,
 ) -> Result<bool, LinkError> {
-    remember_seen(&context.ledger, &context.outbox, seen, next).await
+    remember_seen(&context.ledger, &context.unannounced, seen, next).await
 }
 
 async fn tell_suspended<L: WriteRuns, A, M, O: Bus, S: Clock>(

@@ -163,6 +163,6 @@ async fn notice_unseen<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         registered.map_err(LinkError::Ledger)?;
     }
     // Another writer was faster: the next observation compares again.
-    let written = remember(ledger, &context.outbox, lane, &known, &next).await;
+    let written = remember(ledger, &context.unannounced, lane, &known, &next).await;
     written.map(drop)
 }

@@ -41,7 +41,7 @@ where
     let old = seen.link_state.hold.as_ref();
     let is_new = old.is_none_or(|old| !old.is_same(&hold));
     let next = after_hold(&attempt.goal, seen, &attempt.edited, hold, context.now());
-    if !remember_seen(ledger, &context.outbox, seen, &next).await? {
+    if !remember_seen(ledger, &context.unannounced, seen, &next).await? {
         return Ok(None);
     }
     let reasons = &seen.guards.reasons;

@@ -127,7 +127,7 @@ where
     {
         return Ok(None);
     }
-    if !remember(ledger, &context.outbox, lane, &known, &forgotten).await? {
+    if !remember(ledger, &context.unannounced, lane, &known, &forgotten).await? {
         return Err(LinkError::Contended(lane.to_string()));
     }
     if !is_unfinished {

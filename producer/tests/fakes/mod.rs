@@ -4,7 +4,7 @@
 
 use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_fakes::{OrgCatalog, World};
-use pmp_sync_producer::Context;
+use pmp_sync_producer::{Context, Unannounced};
 
 /// The world of a producer.
 pub(crate) type Producer = Context<World, OrgCatalog, World, World, World>;
@@ -17,6 +17,7 @@ pub(crate) fn producer(world: &World, account: &AccountId) -> Producer {
         members: world.clone(),
         outbox: world.clone(),
         system: world.clone(),
+        unannounced: Unannounced::default(),
     }
 }
 

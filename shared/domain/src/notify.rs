@@ -6,6 +6,7 @@
 //! interrupted in between, it finds them there. Pure.
 
 mod details;
+mod digest;
 mod requested;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::sources::Sources;
 use crate::time::elapsed;
 use crate::wire::events::{About, Condition, EditedProduct, Ended, EndedBy, Notice, Recovered};
 
+pub use self::digest::{DIGEST_FROM, Digests, digest_of_requests, digests};
 pub use self::requested::{Demand, MOST_REQUESTS_ANNOUNCED, demand, to_announce};
 
 /// The most quarantined products of one link that are remembered. Others are only counted.

@@ -4,10 +4,12 @@
 //! Every message of ours carries `schema`. Unknown fields are ignored; a newer `schema` is an
 //! error. A message that cannot be understood goes to the dead-letter queue with the reason.
 
+mod announced;
 mod approval;
 #[cfg(feature = "schema")]
 pub mod catalogue;
 mod change;
+mod chat;
 mod dead_letters;
 mod envelope;
 pub mod events;
@@ -19,8 +21,10 @@ mod retry;
 mod size;
 mod trigger;
 
+pub use self::announced::{Digest, Digested, MOST_DIGESTED, NotificationTest};
 pub use self::approval::approval_requested;
 pub use self::change::{ChangeMessage, TickMessage, WorkerMessage};
+pub use self::chat::{Chat, ChatContent, ChatMetadata};
 pub use self::dead_letters::{
     DeadLetterAction, DeadLetterFilter, DeadLetterRequest, dead_letters_requested,
 };

@@ -84,7 +84,10 @@ export const attacks = [
     `a stranger sends to ${arn.split(':')[5]}`,
     call(administrator(STRANGER), 'sqs:SendMessage', arn)
   ]),
-  ['a stranger publishes', call(administrator(STRANGER), 'sns:Publish', resources.Notifications.arn)],
+  ...[resources.Notifications, resources.ChatNotifications].flatMap(({ arn }) => [
+    [`a stranger publishes to ${arn.split(':')[5]}`, call(administrator(STRANGER), 'sns:Publish', arn)],
+    [`an alarm of a stranger publishes to ${arn.split(':')[5]}`, call(service('cloudwatch'), 'sns:Publish', arn, { 'aws:SourceAccount': STRANGER, 'aws:SourceArn': `arn:aws:cloudwatch:us-east-1:${STRANGER}:alarm:pmp-sync-x` })]
+  ]),
   ['a stranger puts events', put(administrator(STRANGER), ['pmp-sync'], ['Lane Settled'])],
   ['a stranger reads the ledger', call(administrator(STRANGER), 'dynamodb:GetItem', resources.Ledger.arn, { 'dynamodb:LeadingKeys': ['CONFIG'] })],
 
@@ -96,7 +99,6 @@ export const attacks = [
   ['an event of no rule fills the inbox', call(service('events'), 'sqs:SendMessage', resources.Inbox.arn)],
   ['a rule of the account fills the retries', call(service('events'), 'sqs:SendMessage', resources.Retries.arn, { 'aws:SourceArn': resources.RequestRule.arn, 'aws:SourceAccount': MANAGEMENT })],
   ['another service fills the inbox', call(service('sns'), 'sqs:SendMessage', resources.Inbox.arn, { 'aws:SourceArn': resources.RequestRule.arn })],
-  ['an alarm of a stranger publishes', call(service('cloudwatch'), 'sns:Publish', resources.Notifications.arn, { 'aws:SourceAccount': STRANGER, 'aws:SourceArn': `arn:aws:cloudwatch:us-east-1:${STRANGER}:alarm:pmp-sync-x` })],
   ['a schedule of a stranger becomes the role', call(service('scheduler'), 'sts:AssumeRole', resources.ScheduleRole.arn, { 'aws:SourceAccount': STRANGER })],
   ['the schedule reads the inbox', call(schedule, 'sqs:ReceiveMessage', resources.Inbox.arn)]
 ]

@@ -21,7 +21,8 @@ const REQUESTS = [
   'Approval Requested',
   'Rejection Requested',
   'Restore Requested',
-  'Revert Requested'
+  'Revert Requested',
+  'Notification Test'
 ]
 
 export const operatorCalls = [

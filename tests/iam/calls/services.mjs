@@ -21,10 +21,19 @@ export const services = [
     )
   ]),
   // AWS documents no key that a topic policy could rely on.
-  ['NotificationRule publishes', call(events, 'sns:Publish', resources.Notifications.arn)],
-  ...bothWays('NotificationRule publishes', resources.NotificationRule, MANAGEMENT, (with_) =>
-    call(events, 'sns:Publish', resources.Notifications.arn, with_)
-  ),
+  ...['Notifications', 'ChatNotifications'].flatMap((topic) => [
+    [`NotificationRule publishes to ${topic}`, call(events, 'sns:Publish', resources[topic].arn)],
+    ...bothWays(`NotificationRule publishes to ${topic}`, resources.NotificationRule, MANAGEMENT, (with_) =>
+      call(events, 'sns:Publish', resources[topic].arn, with_)
+    ),
+    [
+      `an alarm publishes to ${topic}`,
+      call(service('cloudwatch'), 'sns:Publish', resources[topic].arn, {
+        'aws:SourceAccount': MANAGEMENT,
+        'aws:SourceArn': `arn:aws:cloudwatch:us-east-1:${MANAGEMENT}:alarm:pmp-sync-requests-dlq`
+      })
+    ]
+  ]),
   ...bothWays('NotificationRule keeps what it cannot deliver', resources.NotificationRule, MANAGEMENT, (with_) =>
     call(events, 'sqs:SendMessage', resources.Undelivered.arn, with_)
   ),
@@ -36,13 +45,6 @@ export const services = [
       call(events, 'sqs:SendMessage', there.Undelivered.arn, with_)
     )
   ]),
-  [
-    'an alarm publishes',
-    call(service('cloudwatch'), 'sns:Publish', resources.Notifications.arn, {
-      'aws:SourceAccount': MANAGEMENT,
-      'aws:SourceArn': `arn:aws:cloudwatch:us-east-1:${MANAGEMENT}:alarm:pmp-sync-requests-dlq`
-    })
-  ],
   [
     'Scheduler becomes the role of the schedule',
     call(service('scheduler'), 'sts:AssumeRole', resources.ScheduleRole.arn, {

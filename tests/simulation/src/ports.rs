@@ -3,7 +3,7 @@
 use pmp_sync_domain::ids::AccountId;
 
 use pmp_sync_fakes::{MemberSide, OrgCatalog, World};
-use pmp_sync_producer::Context;
+use pmp_sync_producer::{Context, Unannounced};
 use pmp_sync_worker::{Context as WorkerContext, Membership};
 
 /// The world of a producer.
@@ -17,6 +17,7 @@ pub fn producer(world: &World, account: &AccountId) -> Producer {
         members: world.clone(),
         outbox: world.clone(),
         system: world.clone(),
+        unannounced: Unannounced::default(),
     }
 }
 

@@ -24,11 +24,12 @@ use crate::setup::{
 /// How long nothing has to arrive until nothing more is expected.
 const QUIET: i32 = 2;
 
-/// A queue that hears what is put on the bus, and one that hears what the topic is told.
+/// A queue that hears what is put on the bus, and those that hear what the topics for mail and for chats are told.
 struct Ears {
     sqs: aws_sdk_sqs::Client,
     bus: String,
     topic: String,
+    chat: String,
 }
 
 impl Ears {
@@ -38,6 +39,7 @@ impl Ears {
         let name = &installation.stacks.management.name;
         let bus = queue(&sqs, &format!("{name}-heard")).await;
         let topic = queue(&sqs, &format!("{name}-told")).await;
+        let chat = queue(&sqs, &format!("{name}-chatted")).await;
         let events = aws_sdk_eventbridge::Client::new(&config);
         let pattern = r#"{"source":["pmp-sync"],"detail-type":["Held","Blocked","Quarantined","Contested","Edited Outside","Member Stale","Recovered","Sync Completed"]}"#;
         let rule = format!("{name}-heard");
@@ -48,16 +50,21 @@ impl Ears {
         let targets = targets.targets(target.build().unwrap());
         targets.send().await.unwrap();
         let account = &installation.management.account;
-        let subscribed = aws_sdk_sns::Client::new(&config)
-            .subscribe()
-            .topic_arn(format!(
-                "arn:aws:sns:us-east-1:{account}:{name}-notifications"
-            ))
-            .protocol("sqs")
-            .endpoint(arn(&sqs, &topic).await)
-            .attributes("RawMessageDelivery", "true");
-        subscribed.send().await.unwrap();
-        Self { sqs, bus, topic }
+        for (topic, queue) in [("notifications", &topic), ("chat", &chat)] {
+            let subscribed = aws_sdk_sns::Client::new(&config)
+                .subscribe()
+                .topic_arn(format!("arn:aws:sns:us-east-1:{account}:{name}-{topic}"))
+                .protocol("sqs")
+                .endpoint(arn(&sqs, queue).await)
+                .attributes("RawMessageDelivery", "true");
+            subscribed.send().await.unwrap();
+        }
+        Self {
+            sqs,
+            bus,
+            topic,
+            chat,
+        }
     }
 
     /// What has come to one of the queues since it was last asked, in order.
@@ -83,9 +90,13 @@ impl Ears {
         }
     }
 
-    /// The events since the last time; each is valid against its schema, and told to the topic in words.
+    /// The events since the last time; each is valid against its schema, and told to the topic in words, and to a chat as it wants it.
     async fn events(&self) -> Vec<(String, Value)> {
-        let (heard, mut told) = tokio::join!(self.heard(&self.bus), self.heard(&self.topic));
+        let (heard, mut told, mut chatted) = tokio::join!(
+            self.heard(&self.bus),
+            self.heard(&self.topic),
+            self.heard(&self.chat)
+        );
         let events: Vec<_> = heard
             .iter()
             .map(|body| {
@@ -96,7 +107,13 @@ impl Ears {
             })
             .collect();
         assert_eq!(told.len(), events.len(), "{told:?}");
+        assert_eq!(chatted.len(), events.len(), "{chatted:?}");
         for (name, detail) in &events {
+            let is_it = |text: &String| {
+                serde_json::from_str::<Value>(text).is_ok_and(|chat| chat == detail["chat"])
+            };
+            let place = chatted.iter().position(is_it);
+            chatted.remove(place.unwrap_or_else(|| panic!("{detail} in {chatted:?}")));
             let message = detail["message"].as_str().unwrap();
             let is_it = |text: &String| text.contains(name.as_str()) && text.contains(message);
             let place = told.iter().position(is_it);

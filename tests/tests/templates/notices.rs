@@ -1,5 +1,7 @@
 //! Who is told of what: the topic, its subscriptions and the alarms.
 
+use serde_yaml_ng::Value;
+
 use crate::{actions, at, management, member, of_type, text};
 
 /// Exactly what the producer announces is told, and nobody else's events of the same name.
@@ -19,6 +21,8 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
         pmp_sync_domain::wire::RECOVERED,
         pmp_sync_domain::wire::SYNC_COMPLETED,
         pmp_sync_domain::wire::PRODUCT_REQUESTED,
+        pmp_sync_domain::wire::DIGEST,
+        pmp_sync_domain::wire::NOTIFICATION_TEST,
     ];
     assert_eq!(types, announced);
     assert_eq!(
@@ -26,13 +30,30 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
         pmp_sync_domain::wire::SOURCE
     );
     assert_eq!(text(at(rule, "EventPattern/account/0")), "AWS::AccountId");
+    // What a digest tells is not told by itself as well.
+    let digested = at(rule, "EventPattern/detail/digest/0/exists");
+    assert_eq!(digested.as_bool(), Some(false));
     let target = at(rule, "Targets/0");
     assert_eq!(text(&target["Arn"]), "Notifications");
-    // A role would be taken instead of the topic's policy.
-    assert!(target.get("RoleArn").is_none());
+    let chat = at(rule, "Targets/1");
+    assert_eq!(text(&chat["Arn"]), "ChatNotifications");
+    assert_eq!(text(&chat["InputPath"]), "$.detail.chat");
+    for target in [target, chat] {
+        // A role would be taken instead of the topic's policy.
+        assert!(target.get("RoleArn").is_none());
+        let undelivered = text(at(target, "DeadLetterConfig/Arn"));
+        assert_eq!(undelivered, "Undelivered.Arn");
+    }
     // Only what each of them has: a path that leads nowhere leaves a hole.
     let paths = at(target, "InputTransformer/InputPathsMap");
     let words = text(at(target, "InputTransformer/InputTemplate"));
+    // Plain text: each line is a string.
+    for line in words.lines() {
+        let inner = line
+            .strip_prefix('"')
+            .and_then(|line| line.strip_suffix('"'));
+        assert!(inner.is_some_and(|inner| !inner.contains('"')), "{line}");
+    }
     for (name, path) in paths.as_mapping().unwrap() {
         assert!(words.contains(&format!("<{}>", text(name))), "{name:?}");
         let is_common = [
@@ -48,16 +69,27 @@ fn every_announcement_reaches_the_topic_and_nothing_else_does() {
 #[test]
 fn only_rules_and_the_alarms_of_the_account_may_publish() {
     let template = management();
-    let statements = at(
-        &template,
-        "Resources/NotificationsPolicy/Properties/PolicyDocument/Statement",
-    );
+    for topic in ["Notifications", "ChatNotifications"] {
+        only_rules_and_alarms_publish(&template, topic);
+    }
+    for (output, topic) in [
+        ("TopicArn", "Notifications"),
+        ("ChatTopicArn", "ChatNotifications"),
+    ] {
+        let value = at(&template, &format!("Outputs/{output}/Value"));
+        assert_eq!(text(value), topic);
+    }
+}
+
+fn only_rules_and_alarms_publish(template: &Value, topic: &str) {
+    let statements = format!("Resources/{topic}Policy/Properties/PolicyDocument/Statement");
+    let statements = at(template, &statements);
     let statements = statements.as_sequence().unwrap();
     let services: Vec<_> = statements
         .iter()
         .map(|statement| {
             assert_eq!(actions(statement), ["sns:Publish"]);
-            assert_eq!(text(&statement["Resource"]), "Notifications");
+            assert_eq!(text(&statement["Resource"]), topic);
             text(at(statement, "Principal/Service"))
         })
         .collect();
@@ -73,12 +105,8 @@ fn only_rules_and_the_alarms_of_the_account_may_publish() {
     let source = text(&alarms["ArnLike"]["aws:SourceArn"]);
     assert!(source.ends_with(":alarm:${Name}-*"));
     // Neither of them may use the key that AWS manages.
-    let topic = at(&template, "Resources/Notifications/Properties");
+    let topic = at(template, &format!("Resources/{topic}/Properties"));
     assert!(topic.get("KmsMasterKeyId").is_none());
-    assert_eq!(
-        text(at(&template, "Outputs/TopicArn/Value")),
-        "Notifications"
-    );
 }
 
 #[test]
@@ -95,7 +123,7 @@ fn nobody_is_written_to_unless_an_address_is_given() {
 
 #[test]
 fn dead_letters_and_errors_of_the_producer_raise_alarms() {
-    for (template, metrics, action) in [
+    for (template, metrics, topics) in [
         (
             management(),
             vec![
@@ -109,7 +137,7 @@ fn dead_letters_and_errors_of_the_producer_raise_alarms() {
                 ),
                 ("Errors", "Producer"),
             ],
-            "Notifications",
+            vec!["Notifications", "ChatNotifications"],
         ),
         (
             member(),
@@ -123,7 +151,7 @@ fn dead_letters_and_errors_of_the_producer_raise_alarms() {
                     "Undelivered.QueueName",
                 ),
             ],
-            "HasAlarmTopic",
+            vec!["HasAlarmTopic"],
         ),
     ] {
         let alarms = of_type(&template, "AWS::CloudWatch::Alarm");
@@ -141,7 +169,10 @@ fn dead_letters_and_errors_of_the_producer_raise_alarms() {
         assert_eq!(found, expected);
         for alarm in alarms {
             let properties = &alarm["Properties"];
-            assert_eq!(text(at(properties, "AlarmActions/0")), action);
+            for (place, topic) in topics.iter().enumerate() {
+                let action = at(properties, &format!("AlarmActions/{place}"));
+                assert_eq!(text(action), *topic);
+            }
             // An empty queue tells nothing.
             assert_eq!(properties["TreatMissingData"], "notBreaching");
             let operator = &properties["ComparisonOperator"];

@@ -1,6 +1,7 @@
 //! Nothing is announced twice for the same state, nothing is lost, and what is told is what stands.
 
 mod conditions;
+mod told;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use crate::wire::events::{
     Blocked, Contested, EditedOutside, Held, MOST_LISTED, MemberStale, ProductRequested,
     Quarantined, SyncCompleted,
 };
+use crate::wire::{Digest, NotificationTest};
 
 const HOUR: i64 = 3600;
 
@@ -156,7 +158,7 @@ impl World {
             self.state.last_in_sync = Some(at(self.now));
         }
         let heard = std::mem::take(&mut self.known.pending);
-        let names = heard.iter().map(|notice| notice.event().1).collect();
+        let names = heard.iter().map(|notice| notice.name()).collect();
         self.heard.extend(heard);
         names
     }
@@ -329,4 +331,8 @@ fn the_details_of_events_keep_their_form() {
         "../../fixtures/events/product-requested-1.json"
     ));
     kept::<SyncCompleted>(include_str!("../../fixtures/events/sync-completed-1.json"));
+    kept::<Digest>(include_str!("../../fixtures/events/digest-1.json"));
+    kept::<NotificationTest>(include_str!(
+        "../../fixtures/events/notification-test-1.json"
+    ));
 }

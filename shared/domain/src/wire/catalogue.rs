@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use super::announced::{Announced, Digest, NotificationTest};
 use super::approval::ApprovalDetail;
 use super::dead_letters::DeadLetterDetail;
 use super::events::{
@@ -12,10 +13,10 @@ use super::events::{
     SyncCompleted,
 };
 use super::names::{
-    APPROVAL_REQUESTED, BLOCKED, CONTESTED, DISCARD_REQUESTED, EDITED_OUTSIDE, HELD, LANE_EDITED,
-    LANE_SETTLED, MEMBER_STALE, PRODUCT_REQUEST_RECEIVED, PRODUCT_REQUESTED, QUARANTINED,
-    RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED, RESTORE_REQUESTED, REVERT_REQUESTED,
-    SYNC_COMPLETED, SYNC_REQUESTED,
+    APPROVAL_REQUESTED, BLOCKED, CONTESTED, DIGEST, DISCARD_REQUESTED, EDITED_OUTSIDE, HELD,
+    LANE_EDITED, LANE_SETTLED, MEMBER_STALE, NOTIFICATION_TEST, PRODUCT_REQUEST_RECEIVED,
+    PRODUCT_REQUESTED, QUARANTINED, RECOVERED, REJECTION_REQUESTED, REPLAY_REQUESTED,
+    RESTORE_REQUESTED, REVERT_REQUESTED, SYNC_COMPLETED, SYNC_REQUESTED,
 };
 use super::product_request::ReceivedDetail;
 use super::request::{EditedDetail, SettledDetail, SyncDetail};
@@ -122,6 +123,16 @@ pub fn all() -> Vec<EventKind> {
             "a user of a member organization requests a product",
             written::<ProductRequested>(),
         ),
+        told(
+            DIGEST,
+            "several announcements of one kind and reason are made at once",
+            written::<Digest>(),
+        ),
+        told(
+            NOTIFICATION_TEST,
+            "`pmp-sync notify test`, which puts it on the bus itself",
+            written::<NotificationTest>(),
+        ),
         asked(
             SYNC_REQUESTED,
             "`pmp-sync sync`, or by hand",
@@ -170,7 +181,13 @@ pub fn all() -> Vec<EventKind> {
 
 /// What is announced, as it is written.
 fn written<T: JsonSchema>() -> Schema {
-    schema_of::<T>(SchemaSettings::draft2020_12().for_serialize())
+    let settings = || SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = schema_of::<Announced<T>>(settings());
+    // That of the detail itself.
+    if let Some(words) = schema_of::<T>(settings()).remove("description") {
+        schema.insert("description".to_owned(), words);
+    }
+    schema
 }
 
 /// What is requested, as it is read: a request by hand leaves out what has a default.

@@ -3,11 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{Event, event};
-use super::names::{
-    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, PRODUCT_REQUESTED, QUARANTINED,
-    RECOVERED, SYNC_COMPLETED,
-};
 use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
 use crate::hint::Hint;
@@ -339,13 +334,6 @@ pub struct SyncCompleted {
     pub hints: Vec<Hint>,
 }
 
-impl SyncCompleted {
-    /// Converts it to an event.
-    pub fn event(&self) -> Event {
-        event(SYNC_COMPLETED, self)
-    }
-}
-
 /// `Product Requested`: a user of a member organization requests a product in the private
 /// marketplace. The request itself is answered in the member's console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -399,13 +387,6 @@ pub struct ProductRequested {
     pub hints: Vec<Hint>,
 }
 
-impl ProductRequested {
-    /// Converts it to an event.
-    pub fn event(&self) -> Event {
-        event(PRODUCT_REQUESTED, self)
-    }
-}
-
 /// An event about a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -437,19 +418,6 @@ impl Notice {
             Self::EditedOutside(detail) => &detail.about,
             Self::MemberStale(detail) => &detail.about,
             Self::Recovered(detail) => &detail.about,
-        }
-    }
-
-    /// Converts it to an event.
-    pub fn event(&self) -> Event {
-        match self {
-            Self::Held(detail) => event(HELD, detail),
-            Self::Blocked(detail) => event(BLOCKED, detail),
-            Self::Quarantined(detail) => event(QUARANTINED, detail),
-            Self::Contested(detail) => event(CONTESTED, detail),
-            Self::EditedOutside(detail) => event(EDITED_OUTSIDE, detail),
-            Self::MemberStale(detail) => event(MEMBER_STALE, detail),
-            Self::Recovered(detail) => event(RECOVERED, detail),
         }
     }
 }

@@ -73,6 +73,12 @@ pub const MEMBER_STALE: &str = "Member Stale";
 /// `detail-type` of the announcement that an announced state has ended.
 pub const RECOVERED: &str = "Recovered";
 
+/// `detail-type` of several announcements in one.
+pub const DIGEST: &str = "Digest";
+
+/// `detail-type` of an operator's test whether announcements arrive.
+pub const NOTIFICATION_TEST: &str = "Notification Test";
+
 /// `detail-type` of the operator's question about the state of products. It invokes the producer
 /// directly.
 pub const WHY_REQUESTED: &str = "Why Requested";

@@ -27,7 +27,7 @@ use pmp_sync_domain::records::{
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::sources::Conflict;
 use pmp_sync_domain::wire::{ChangeMessage, TickMessage};
-use pmp_sync_producer::{CachedListings, Context, ReconcileRequest, reconcile};
+use pmp_sync_producer::{CachedListings, Context, ReconcileRequest, Unannounced, reconcile};
 
 use super::ports::ExplorerPorts;
 
@@ -70,6 +70,7 @@ impl LaneRun {
             members: (),
             outbox: world.ports.clone(),
             system: world.ports.clone(),
+            unannounced: Unannounced::default(),
         };
         let listings = CachedListings(&context.ledger);
         let outcome = reconcile(&context, &request, &listings, &world).await?;

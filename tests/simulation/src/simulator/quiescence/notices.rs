@@ -7,7 +7,8 @@ use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::lane::{LaneState, Phase};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::wire::{
-    BLOCKED, CONTESTED, EDITED_OUTSIDE, HELD, MEMBER_STALE, QUARANTINED, RECOVERED, SYNC_COMPLETED,
+    BLOCKED, CONTESTED, DIGEST, EDITED_OUTSIDE, HELD, MEMBER_STALE, QUARANTINED, RECOVERED,
+    SYNC_COMPLETED,
 };
 use serde_json::Value;
 
@@ -133,7 +134,16 @@ impl Simulator {
         let mut ids = BTreeMap::new();
         let mut links: BTreeMap<String, Known> = BTreeMap::new();
         let mut runs = BTreeSet::new();
-        for event in self.world.events() {
+        let mut digested = BTreeSet::new();
+        for mut event in self.world.events() {
+            if event.1 == DIGEST {
+                self.stats.add("notices: digests");
+                let id = text(&event.2, "id");
+                let told = list(&event.2, "announcements").iter();
+                digested.extend(told.map(|told| (id.clone(), text(told, "id"))));
+                continue;
+            }
+            self.is_told(&mut event.2, &digested)?;
             let (_, name, detail) = &event;
             let is_notice = [
                 HELD,
@@ -186,6 +196,31 @@ impl Simulator {
         for (lane, _) in self.scene.lanes() {
             let known = links.remove(&lane.to_string()).unwrap_or_default();
             self.is_what_stands(&lane, &known, link_of(&config, &lane), helpless)?;
+        }
+        Ok(())
+    }
+
+    /// People are told what a digest tells by the digest alone: it has to be on the bus before. After an interruption the rest of what it
+    /// told is told by itself, or by another digest, so the mark is no part of the event.
+    fn is_told(
+        &mut self,
+        detail: &mut Value,
+        digested: &BTreeSet<(String, String)>,
+    ) -> Result<(), Violation> {
+        let mark = detail.as_object_mut().and_then(|of| of.remove("digest"));
+        let Some(mark) = mark else {
+            return Ok(());
+        };
+        self.stats.add("notices: told by a digest");
+        let told = (
+            mark.as_str().unwrap_or_default().to_owned(),
+            text(detail, "id"),
+        );
+        if !digested.contains(&told) {
+            return broken("told", || {
+                let (digest, id) = &told;
+                format!("{id} is left to the digest {digest}, which does not tell it")
+            });
         }
         Ok(())
     }

@@ -17,9 +17,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::ids::{LaneId, MemberName};
-use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
+use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _, ReadSets as _};
 use pmp_sync_domain::wire::Scope;
-use pmp_sync_report::{Model, State, render};
+use pmp_sync_report::{Model, State, render, to_csv};
 
 use self::asked::{Answers, ask_all};
 use self::assemble::assemble;
@@ -41,9 +41,12 @@ const LANES_AT_ONCE: usize = 8;
 /// What the report is about, and where it goes.
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
-    /// Write the page to this file; - is stdout. Optional with --json.
+    /// Write the page to this file; - is stdout. Optional with --csv and --json.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write what the page shows at first to this file, as a table for a spreadsheet: what differs, and why. - is stdout.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Only this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     members: Vec<MemberName>,
@@ -56,11 +59,14 @@ pub(crate) struct ReportOptions {
 }
 
 pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
-    let page = destination(common, options)?;
+    check_destinations(common, options)?;
     let context = Context::new(common).await?;
     let model = gather(common, options, &context).await?;
-    if let Some(page) = page {
+    if let Some(page) = &options.html {
         write(page, &render(&model), options.force)?;
+    }
+    if let Some(table) = &options.csv {
+        write(table, &to_csv(&model), options.force)?;
     }
     if common.json {
         output::json(&model)?;
@@ -68,33 +74,33 @@ pub(crate) async fn run(common: &Common, options: &ReportOptions) -> Result<(), 
     outcome(&model)
 }
 
-/// The file for the page, if one is wanted. Refuses a file that cannot be written before anything
-/// is read.
-fn destination<'o>(
-    common: &Common,
-    options: &'o ReportOptions,
-) -> Result<Option<&'o Path>, Failure> {
+/// Refuses files that cannot be written before anything is read.
+fn check_destinations(common: &Common, options: &ReportOptions) -> Result<(), Failure> {
     let refused = |message: &str, remedy: &str| Failure::CommandLine {
         message: message.to_owned(),
         remedy: remedy.to_owned(),
     };
-    let Some(page) = options.html.as_deref() else {
-        return if common.json {
-            Ok(None)
-        } else {
-            let what = "it is not said where the report goes";
-            Err(refused(what, "name a file with --html, or give --json"))
-        };
-    };
-    if is_stdout(page) {
-        if common.json {
-            let what = "the page and the JSON cannot both go to stdout";
-            return Err(refused(what, "name a file with --html"));
-        }
-    } else {
-        refuse_to_replace(page, options.force)?;
+    let files: Vec<_> = options.html.iter().chain(&options.csv).collect();
+    let to_stdout = files.iter().filter(|file| is_stdout(file)).count();
+    if files.is_empty() && !common.json {
+        let what = "it is not said where the report goes";
+        return Err(refused(
+            what,
+            "name a file with --html or --csv, or give --json",
+        ));
     }
-    Ok(Some(page))
+    if to_stdout + usize::from(common.json) > 1 {
+        let what = "only one of the page, the table and the JSON can go to stdout";
+        return Err(refused(what, "name files with --html and --csv"));
+    }
+    if options.html.is_some() && options.html == options.csv {
+        let what = "the page and the table cannot be the same file";
+        return Err(refused(what, "name two files"));
+    }
+    for file in files.into_iter().filter(|file| !is_stdout(file)) {
+        refuse_to_replace(file, options.force)?;
+    }
+    Ok(())
 }
 
 fn is_stdout(page: &Path) -> bool {
@@ -179,6 +185,9 @@ async fn gather(
         .iter()
         .flat_map(|known| known.link_state.edited.keys());
     let products = listed.chain(differing).chain(quarantined).chain(edited);
+    let sets = lanes.values().flat_map(|facts| facts.sets.iter().flatten());
+    let changed = sets.flat_map(|set| set.allow.iter().chain(&set.deny));
+    let products = products.chain(changed);
     let names = names(context, &products.cloned().collect()).await;
     let mut requests = requests?;
     if !wanted.members.is_empty() {
@@ -226,6 +235,8 @@ async fn lanes(
             state,
             open: ledger.open(&lane).await?.items.len(),
             quarantined: ledger.quarantined(&lane).await?.items,
+            // Only for what changed this week: the report says if it is missing.
+            sets: ledger.sets(&lane, None).await.ok().map(|found| found.items),
         };
         Ok::<_, Failure>(Some((lane, facts)))
     });

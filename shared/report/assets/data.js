@@ -107,6 +107,48 @@ function shell(word) {
   return /^[\w.@:/*-]+$/.test(word) && word !== "*" ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+const CSV_HEADER = [
+  "member", "account", "experience", "product", "name", "standing", "desired", "state", "why", "since", "run", "change_set",
+  "edited_since", "what_to_do",
+];
+
+/** A cell that a spreadsheet takes as text: what begins like a formula has an apostrophe before it. */
+function csvCell(value) {
+  let text = value ?? "";
+  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[,;\t"\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** What is shown, one line for each product on a member experience; a link that cannot be looked at has one line. As
+ * `pmp-sync report --csv` writes it. */
+function csvOf(data, { rows, columns, diff, why }) {
+  const lines = [CSV_HEADER];
+  const member = (link) => [link.member, link.account, link.experience ?? "*"];
+  for (const at of columns) {
+    const { fault } = data.links[at];
+    if (fault) {
+      const words = `${fault.code}: ${fault.message}`;
+      lines.push([...member(data.links[at]), "", "", "", "", "not known", words, "", "", "", "", fault.remedy]);
+    }
+  }
+  for (const product of rows) {
+    for (const at of columns) {
+      const link = data.links[at];
+      if (link.unknown) continue;
+      const cell = cellOf(data, product, at);
+      const { reason } = cell;
+      if (diff && (!reason || (why && reason.kind !== why))) continue;
+      const goal = { allow: "allowed", deny: "denied" }[cell.wanted] ?? cell.desired;
+      lines.push([
+        ...member(link), data.products[product], data.names[product], cell.standing, goal,
+        reason ? SIGNS[reason.kind][1] : "in sync", reason?.words, reason?.since, reason?.run, reason?.change_set,
+        cell.edited, reason?.what_to_do,
+      ]);
+    }
+  }
+  return lines.map((cells) => `${cells.map(csvCell).join(",")}\r\n`).join("");
+}
+
 /** An element with a class and a text. */
 function element(name, className, text) {
   const made = document.createElement(name);

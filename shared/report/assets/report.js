@@ -42,6 +42,7 @@ class Report {
     });
     const members = data.links.map((link) => link.member);
     this.grid.twice = new Set(members.filter((member, at) => members.indexOf(member) !== at));
+    by("unscripted").remove();
     for (const id of ["filters", "grid", "legend", "keys"]) by(id).hidden = false;
     this.legend();
     this.read();
@@ -55,6 +56,7 @@ class Report {
     for (const tile of document.querySelectorAll(".tile")) {
       tile.addEventListener("click", () => this.tile(tile.dataset.state));
     }
+    by("csv").addEventListener("click", () => this.save());
     window.addEventListener("hashchange", () => {
       if (location.hash.includes("=")) {
         this.read();
@@ -117,8 +119,21 @@ class Report {
     for (const tile of document.querySelectorAll(".tile")) {
       tile.setAttribute("aria-pressed", String(tile.dataset.state === wanted.state));
     }
+    this.seen = { rows, columns, diff: wanted.diff || Boolean(wanted.why), why: wanted.why };
+    by("csv").disabled = empty;
     if (!empty) this.grid.show(rows, columns, wanted.zoom);
     this.say(empty ? by("nothing").textContent : text);
+  }
+
+  /** A file of what is shown, made here: no server is asked. */
+  save() {
+    const link = element("a");
+    link.href = URL.createObjectURL(new Blob([csvOf(this.data, this.seen)], { type: "text/csv" }));
+    link.download = `${document.title.split(":")[0].replaceAll(/[^\w-]/g, "_")}-${this.data.made.slice(0, 10)}.csv`;
+    link.click();
+    // The browser has its own hold on it by then.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    this.say(`Saved as ${link.download}`);
   }
 
   /** Why there is nothing to be seen. */
@@ -153,7 +168,8 @@ function theme() {
     const chosen = root.dataset.theme;
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   };
-  const show = () => button.setAttribute("aria-pressed", String(dark()));
+  // What a click does.
+  const show = () => (button.textContent = dark() ? "Light colours" : "Dark colours");
   // A browser may keep nothing of a local file.
   try {
     const kept = localStorage.getItem("pmp-sync-theme");
@@ -186,8 +202,21 @@ async function copy(button, say) {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
+/** What is folded is printed too. */
+function unfold() {
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const one of folded) one.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const one of folded) one.open = false;
+  });
+}
+
 function start() {
   theme();
+  unfold();
   const report = new Report(decode(JSON.parse(by("data").textContent)));
   for (const button of document.querySelectorAll(".copy")) button.hidden = false;
   document.addEventListener("click", (event) => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use pmp_sync_domain::answers::report::ManagementLists;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::link::Mode;
@@ -104,7 +105,7 @@ pub(crate) fn coded(model: &Model) -> Coded<'_> {
     let followed: Vec<_> = followed.into_iter().collect();
     let management = followed.iter().map(|(sources, conflict)| CodedManagement {
         id: sources.to_string(),
-        s: wanted(model, sources, *conflict).map(|lists| letters(&lists, &products)),
+        s: wanted(&model.management, sources, *conflict).map(|lists| letters(&lists, &products)),
     });
     let standings = Standing::ALL.map(|of| [of.as_str(), sign(of), of.as_str()]);
     let kinds = Kind::ALL
@@ -143,9 +144,13 @@ fn followed(link: &Link) -> (&Sources, Conflict) {
 }
 
 /// The lists that the management experiences want together. None if one of them is not known.
-fn wanted(model: &Model, sources: &Sources, conflict: Conflict) -> Option<PolicySnapshot> {
+pub(crate) fn wanted(
+    management: &[ManagementLists],
+    sources: &Sources,
+    conflict: Conflict,
+) -> Option<PolicySnapshot> {
     let lists = sources.iter().map(|id| {
-        let mut known = model.management.iter();
+        let mut known = management.iter();
         let known = known.find(|of| of.experience == *id && of.fault.is_none())?;
         let (allowed, denied) = (known.allowed.clone(), known.denied.clone());
         Some(PolicySnapshot::new(allowed, denied))

@@ -4,14 +4,22 @@
 //! makes no network request, and its Content-Security-Policy forbids any.
 
 mod code;
+mod csv;
+mod edits;
+mod headline;
 mod html;
 mod members;
 mod model;
 mod page;
 mod plot;
 mod requests;
+mod week;
 
+pub use self::csv::to_csv;
+pub use self::headline::Headline;
 pub use self::model::{
-    Attention, AttentionKind, Counts, Kind, Link, Model, Reason, Requested, SCHEMA, State,
+    Attention, AttentionKind, Concerned, Counts, Kind, Link, Model, Reason, Requested, SCHEMA,
+    State,
 };
 pub use self::page::render;
+pub use self::week::{Changed, Week};

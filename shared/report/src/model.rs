@@ -14,6 +14,9 @@ use pmp_sync_domain::sync_state::SyncState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::headline::Headline;
+use crate::week::Week;
+
 /// Version of the model that this release writes.
 pub const SCHEMA: u32 = 1;
 
@@ -159,6 +162,12 @@ pub struct Model {
     pub stale_after_hours: u32,
     /// The number of member experiences in each state.
     pub counts: Counts,
+    /// How much is in sync.
+    #[serde(default, skip_serializing_if = "Headline::is_empty")]
+    pub headline: Headline,
+    /// What changed on the member experiences in the last seven days. Null in reports of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week: Option<Week>,
     /// What needs attention, the most urgent first.
     pub attention: Vec<Attention>,
     /// The management experiences.
@@ -257,6 +266,9 @@ pub struct Attention {
     pub about: String,
     /// The experience that it is about.
     pub experience: Option<String>,
+    /// All member experiences, if the same applies to several, with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerned: Vec<Concerned>,
     /// What is wrong, one statement in each.
     pub message: Vec<String>,
     /// What to do about it.
@@ -270,6 +282,15 @@ pub struct Attention {
     pub run: Option<String>,
 }
 
+/// A member experience to which something applies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Concerned {
+    /// The member's name in the configuration.
+    pub member: String,
+    /// The experience.
+    pub experience: String,
+}
+
 impl Attention {
     /// A thing of which nothing more is known than whom it concerns.
     pub fn new(kind: AttentionKind, about: &impl ToString) -> Self {
@@ -277,6 +298,7 @@ impl Attention {
             kind,
             about: about.to_string(),
             experience: None,
+            concerned: Vec::new(),
             message: Vec::new(),
             what_to_do: None,
             command: None,

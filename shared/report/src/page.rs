@@ -7,8 +7,8 @@ use pmp_sync_domain::link::Mode;
 use crate::code::{coded, products};
 use crate::html::{age, count, escaped, in_script, number, source_hash, time};
 use crate::members;
-use crate::model::{Attention, AttentionKind, Kind, Model, State};
-use crate::{plot, requests};
+use crate::model::{Attention, AttentionKind, Concerned, Kind, Model, State};
+use crate::{edits, headline, plot, requests, week};
 
 /// No state, but counted and chosen beside the states.
 const STALE: AttentionKind = AttentionKind::Stale;
@@ -50,9 +50,11 @@ pub fn render(model: &Model) -> String {
     page.push_str(&head(model, &name));
     page.push_str("<main>\n");
     page.push_str(&glance(model));
+    page.push_str(&week::section(model));
     page.push_str(&attention(model));
     page.push_str(&matrix());
     page.push_str(&members::section(model));
+    page.push_str(&edits::section(model));
     page.push_str(&requests::section(model));
     page.push_str(&plot::section(&model.runs, model.older_runs));
     page.push_str("</main>\n");
@@ -68,14 +70,19 @@ pub fn render(model: &Model) -> String {
 
 fn head(model: &Model, name: &str) -> String {
     format!(
-        "<header class=\"head\">\n<div><h1>{name}</h1>\n<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
-         <nav aria-label=\"Sections\"><a href=\"#attention\">Needs attention</a><a href=\"#matrix\">Matrix</a>\
-         <a href=\"#members\">Members</a><a href=\"#requests\">Requests</a><a href=\"#runs\">Runs</a></nav>\n\
-         <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark</button>\n</header>\n",
+        "<header class=\"head\">\n<div><h1>{name}</h1>\n{}<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
+         <nav aria-label=\"Sections\">{}<a href=\"#attention\">Needs attention</a><a href=\"#matrix\">Matrix</a>\
+         <a href=\"#members\">Members</a><a href=\"#edits\">Outside edits</a><a href=\"#requests\">Requests</a><a href=\"#runs\">Runs</a></nav>\n\
+         <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark colours</button>\n</header>\n",
+        headline::line(model),
         count(model.links.len(), "member experience"),
         count(products(model).len(), "product"),
         model.config_version,
         time(model.made_at),
+        model
+            .week
+            .as_ref()
+            .map_or("", |_| "<a href=\"#week\">This week</a>"),
     )
 }
 
@@ -152,11 +159,18 @@ fn group(of: AttentionKind, items: Vec<String>) -> String {
 
 /// One item in three columns: who, what, and the command.
 fn card(item: &Attention, model: &Model) -> String {
-    let mut text = format!("<li class=\"card\"><div><h4>{}", escaped(&item.about));
-    if let Some(experience) = &item.experience {
-        let _ = write!(text, " <code>{}</code>", escaped(experience));
-    }
-    text.push_str("</h4>");
+    let mut text = if item.concerned.len() > 1 {
+        concerned(&item.concerned)
+    } else {
+        let experience = item.experience.as_ref();
+        let experience = experience.map_or_else(String::new, |experience| {
+            format!(" <code>{}</code>", escaped(experience))
+        });
+        format!(
+            "<li class=\"card\"><div><h4>{}{experience}</h4>",
+            escaped(&item.about)
+        )
+    };
     if let Some(since) = item.since {
         let _ = write!(
             text,
@@ -177,6 +191,20 @@ fn card(item: &Attention, model: &Model) -> String {
         text.push_str(&command_line(command));
     }
     text.push_str("</li>\n");
+    text
+}
+
+/// The beginning of the card of an item about several member experiences.
+fn concerned(all: &[Concerned]) -> String {
+    let mut text = format!(
+        "<li class=\"card\"><div><h4>{}</h4><details><summary>Which</summary><ul class=\"concerned\">",
+        count(all.len(), "member experience")
+    );
+    for one in all {
+        let (member, experience) = (escaped(&one.member), escaped(&one.experience));
+        let _ = write!(text, "<li>{member} <code>{experience}</code></li>");
+    }
+    text.push_str("</ul></details>");
     text
 }
 
@@ -203,7 +231,8 @@ fn matrix() -> String {
     format!(
         r#"<section id="matrix" aria-labelledby="matrix-title">
 <h2 id="matrix-title">Matrix <span class="n" id="shown"></span></h2>
-<noscript><p class="calm">The matrix of products needs scripts. The tables below do without.</p></noscript>
+<p id="unscripted" class="calm">The matrix of products and its filters need scripts, which are not running here: this viewer or its security policy forbids them. Everything else on this page works without. <code>pmp-sync report --csv FILE</code> writes what the matrix shows as a table.</p>
+<p class="paper calm">The matrix is not printed. <code>pmp-sync report --csv FILE</code> writes what it shows as a table.</p>
 <form id="filters" class="filters" role="search" aria-label="What the matrix shows" hidden>
 <label>Product<input id="q" type="search" autocomplete="off" spellcheck="false" placeholder="part of a name or id"></label>
 <label>Member<input id="m" type="search" autocomplete="off" spellcheck="false" placeholder="name, account, experience"></label>
@@ -213,6 +242,7 @@ fn matrix() -> String {
 <label>Size<select id="zoom"><option value="words">words</option><option value="signs">signs</option><option value="dense">dense</option></select></label>
 <label class="check"><input id="diff" type="checkbox" checked> Only what differs</label>
 <button id="clear" type="reset" class="quiet">Clear</button>
+<button id="csv" type="button" class="quiet">CSV of what is shown</button>
 </form>
 <div id="grid" class="grid" role="grid" aria-label="Products by member experiences" aria-describedby="keys" aria-readonly="true" hidden></div>
 <p id="nothing" class="calm" hidden></p>

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use crate::html::{count, escaped, number, time};
 use pmp_sync_domain::records::RunRecord;
 
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = 944.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 196.0;
-/// The number of times on the axis.
-const TICKS: i32 = 6;
+/// Width of the numbers at the axis, in pixels. Everything else is as wide as there is room: horizontal places are percentages, so that
+/// texts keep their size in a narrow window.
+const NUMBERS: f64 = 56.0;
+/// The number of times on the axis. Every other one is hidden in a narrow window.
+const TICKS: i32 = 5;
 
 pub(crate) fn section(runs: &[RunRecord], older: bool) -> String {
     let mut text = format!(
@@ -60,10 +61,10 @@ fn plot(runs: &[RunRecord]) -> String {
     let (first, last) = (begins.clone().min(), begins.max());
     let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
     let span = last.duration_since(first).as_secs_f64().max(60.0);
-    let width = ((RIGHT - LEFT) / height(runs.len()) * 0.7).clamp(2.0, 14.0);
+    let width = (70.0 / height(runs.len())).clamp(0.3, 1.6);
     let x = |at: Timestamp| {
         let part = at.duration_since(first).as_secs_f64() / span;
-        LEFT + width / 2.0 + part * (RIGHT - LEFT - width)
+        width / 2.0 + part * (100.0 - width)
     };
     let most = |of: fn(&RunRecord) -> usize| runs.iter().map(of).max().unwrap_or_default();
     let (up, down) = (
@@ -76,7 +77,7 @@ fn plot(runs: &[RunRecord]) -> String {
     let held = runs.iter().filter(|run| run.totals.held > 0).count();
     let failed = runs.iter().filter(|run| run.totals.failed > 0).count();
     let mut text = format!(
-        "<svg class=\"plot\" viewBox=\"0 0 960 228\" role=\"img\" aria-label=\"{} over time: up to {} and {} in one; {held} held something, {failed} failed on something. The table below has the same.\">\n",
+        "<div class=\"plot\" role=\"img\" aria-label=\"{} over time: up to {} and {} in one; {held} held something, {failed} failed on something. The table below has the same.\">\n",
         count(runs.len(), "run"),
         count(most(|run| run.totals.allow), "allow"),
         match most(|run| run.totals.deny) {
@@ -84,13 +85,25 @@ fn plot(runs: &[RunRecord]) -> String {
             denies => format!("{} denies", number(denies)),
         },
     );
-    for (at, value) in [(TOP, up), (zero, 0), (BOTTOM, down)] {
-        let _ = writeln!(
+    let rules = [(TOP, up), (zero, 0), (BOTTOM, down)];
+    let _ = write!(
+        text,
+        "<svg class=\"numbers\" width=\"{NUMBERS}\" height=\"228\">"
+    );
+    for (at, value) in rules {
+        let _ = write!(
             text,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 8.0,
+            "<text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            NUMBERS - 8.0,
             at + 4.0,
             number(value)
+        );
+    }
+    text.push_str("</svg>\n<svg class=\"area\" height=\"228\">\n");
+    for (at, _) in rules {
+        let _ = writeln!(
+            text,
+            "<line class=\"rule\" x1=\"0\" x2=\"100%\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>"
         );
     }
     for tick in 0..TICKS {
@@ -104,17 +117,18 @@ fn plot(runs: &[RunRecord]) -> String {
             _ if tick == TICKS - 1 => "end",
             _ => "middle",
         };
+        let minor = if tick % 2 == 1 { " minor" } else { "" };
         let _ = writeln!(
             text,
-            "<text class=\"axis\" x=\"{:.1}\" y=\"218\" text-anchor=\"{anchor}\">{}</text>",
-            LEFT + part * (RIGHT - LEFT),
+            "<text class=\"axis{minor}\" x=\"{:.1}%\" y=\"218\" text-anchor=\"{anchor}\">{}</text>",
+            part * 100.0,
             label(at, span)
         );
     }
     for run in runs {
         text.push_str(&bar(run, x(run.started_at), width, zero, scale));
     }
-    text.push_str("</svg>\n");
+    text.push_str("</svg>\n</div>\n");
     text
 }
 
@@ -136,21 +150,21 @@ fn bar(run: &RunRecord, x: f64, width: f64, zero: f64, scale: f64) -> String {
     if run.totals.allow + run.totals.deny == 0 {
         let _ = write!(
             text,
-            "<circle class=\"none\" cx=\"{x:.1}\" cy=\"{zero:.1}\" r=\"2\"/>"
+            "<circle class=\"none\" cx=\"{x:.2}%\" cy=\"{zero:.1}\" r=\"2\"/>"
         );
     }
     if run.totals.allow > 0 {
         let up = up.max(1.5);
         let _ = write!(
             text,
-            "<rect class=\"allow\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{up:.1}\"/>",
+            "<rect class=\"allow\" x=\"{left:.2}%\" y=\"{:.1}\" width=\"{width:.2}%\" height=\"{up:.1}\"/>",
             zero - up
         );
     }
     if run.totals.deny > 0 {
         let _ = write!(
             text,
-            "<rect class=\"deny\" x=\"{left:.1}\" y=\"{zero:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/>",
+            "<rect class=\"deny\" x=\"{left:.2}%\" y=\"{zero:.1}\" width=\"{width:.2}%\" height=\"{:.1}\"/>",
             down.max(1.5)
         );
     }
@@ -161,7 +175,7 @@ fn bar(run: &RunRecord, x: f64, width: f64, zero: f64, scale: f64) -> String {
         if of > 0 {
             let _ = write!(
                 text,
-                "<text class=\"mark {class}\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{sign}</text>"
+                "<text class=\"mark {class}\" x=\"{x:.2}%\" y=\"{y}\" text-anchor=\"middle\">{sign}</text>"
             );
         }
     }

@@ -11,7 +11,10 @@
 use base64::Engine as _;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::sources::Conflict;
-use pmp_sync_report::{AttentionKind, Counts, Kind, Model, Requested, State, render};
+use pmp_sync_report::{
+    AttentionKind, Changed, Concerned, Counts, Headline, Kind, Model, Requested, State, Week,
+    render, to_csv,
+};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -130,7 +133,7 @@ fn what_needs_somebody_and_the_members_are_there_without_scripts() {
         "unreachable: PMS-3001",
         "◷ stale",
         "2 d 0 h",
-        "<noscript>",
+        "id=\"unscripted\"",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -253,4 +256,139 @@ fn requests_are_told_without_scripts_and_stay_text() {
     let section = between(&page, "<section id=\"requests\"", "</section>");
     assert_eq!(section.matches("<tr>").count(), 1_001);
     assert!(section.contains("And 200 more."));
+}
+
+/// The headline rounds down, and what a link leaves alone does not count.
+#[test]
+fn the_headline_tells_how_much_is_in_sync_and_how_old_the_oldest_difference_is() {
+    let mut model = model();
+    let headline = |model: &Model| {
+        let of = Headline::of(&model.links, &model.reasons, &model.management);
+        let mut model = model.clone();
+        model.headline = of.clone();
+        let page = render(&model);
+        let line = between(&page, "<p class=\"headline\">", "</p>").to_owned();
+        (of, line)
+    };
+    // Of prod-a, prod-b and prod-c, two differ; prod-x is denied besides.
+    let (of, line) = headline(&model);
+    assert_eq!((of.percent, of.differing), (Some(33), 2));
+    assert_eq!((of.observed, of.in_sync, of.unknown), (1, 0, 1));
+    // The edit is older than the hold.
+    assert_eq!(of.oldest, Some("2026-02-28T12:00:00Z".parse().unwrap()));
+    for part in [
+        "33% in sync",
+        "0 of 1 member experience in sync",
+        "1 d 0 h",
+        "1 more not known",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    model.reasons[0].kind = Kind::LeftAlone;
+    let (of, line) = headline(&model);
+    assert_eq!((of.percent, of.in_sync, of.oldest), (Some(100), 1, None));
+    assert!(line.contains("100% in sync"), "{line}");
+    model.links.remove(0);
+    let (of, line) = headline(&model);
+    assert_eq!((of.percent, of.unknown), (None, 1));
+    assert!(line.contains("Not known"), "{line}");
+}
+
+#[test]
+fn what_changed_this_week_is_told_in_sentences_that_end() {
+    let mut model = model();
+    assert!(
+        !render(&model).contains("id=\"week\""),
+        "an earlier release has none"
+    );
+    let changed = |number: usize| Changed {
+        product: format!("prod-{number}").parse().unwrap(),
+        experiences: 2,
+    };
+    model.week = Some(Week {
+        since: "2026-02-22T12:00:00Z".parse().unwrap(),
+        experiences: 2,
+        allowed: 400,
+        denied: 1,
+        allow: (0..100).map(changed).collect(),
+        deny: vec![Changed {
+            product: "prod-a".parse().unwrap(),
+            experiences: 1,
+        }],
+        unknown: 0,
+    });
+    let hostile = "<b>Database</b>";
+    model.names = [("prod-a".parse().unwrap(), hostile.to_owned())]
+        .into_iter()
+        .collect();
+    let page = render(&model);
+    let section = between(&page, "<section id=\"week\"", "</section>");
+    for part in [
+        "400 products were allowed: <b>prod-0</b> (2)",
+        "and 390 more.",
+        "1 product was denied: <b>&lt;b&gt;Database&lt;/b&gt;</b> (1).",
+        "2 member experiences changed.",
+        "Somebody changed 1 product by hand on 1 member experience",
+        "Changes of 1 member experience wait until somebody approves them.",
+    ] {
+        assert!(section.contains(part), "{part}: {section}");
+    }
+    assert!(!section.contains("prod-11<"), "{section}");
+}
+
+#[test]
+fn what_applies_to_many_is_one_item_with_one_command() {
+    let mut model = model();
+    model.attention[0].concerned = ["emea", "apac"]
+        .map(|member| Concerned {
+            member: member.to_owned(),
+            experience: format!("exp-{member}"),
+        })
+        .to_vec();
+    let page = render(&model);
+    let section = between(&page, "<section id=\"attention\"", "</section>");
+    for part in [
+        "<h4>2 member experiences</h4>",
+        "<li>emea <code>exp-emea</code></li>",
+        "<li>apac <code>exp-apac</code></li>",
+    ] {
+        assert!(section.contains(part), "{part}: {section}");
+    }
+    assert_eq!(section.matches("pmp-sync approve").count(), 1);
+}
+
+#[test]
+fn outside_edits_are_told_without_scripts() {
+    let page = render(&model());
+    let section = between(&page, "<section id=\"edits\"", "</section>");
+    for part in [
+        "prod-c",
+        "emea",
+        "<td>allowed</td><td>denied</td>",
+        "2026-02-28 12:00:00",
+    ] {
+        assert!(section.contains(part), "{part}: {section}");
+    }
+}
+
+#[test]
+fn the_table_has_a_line_for_each_difference_and_each_link_that_is_not_seen() {
+    let table = to_csv(&model());
+    let lines: Vec<_> = table
+        .split("\r\n")
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(lines.len(), 4, "{table}");
+    assert!(
+        lines[0].starts_with("member,account,experience,product,name,"),
+        "{table}"
+    );
+    assert!(
+        lines[1].starts_with("apac,333333333333,*,,,,,not known,PMS-3001: no role,"),
+        "{table}"
+    );
+    assert_eq!(
+        lines[3],
+        "emea,222222222222,exp-9d1kq27hs0abc,prod-c,,allowed,denied,held,too much,2026-03-01T07:00:00Z,01ARZ3NDEKTSV4RRFFQ69G5FAV,,2026-02-28T12:00:00Z,look at it"
+    );
 }

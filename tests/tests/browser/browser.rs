@@ -88,6 +88,26 @@ impl WebDriverCompatibleCommand for Log {
     }
 }
 
+/// A command of the browser's own protocol.
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({ "cmd": self.0, "params": self.1 }).to_string();
+        (http::Method::POST, Some(body))
+    }
+}
+
 /// Shows the report of a model to `test`, and looks that nothing went wrong in the browser meanwhile: no error
 /// and no request but for the page itself.
 pub(crate) fn with_report<F>(model: &Model, test: impl FnOnce(Page) -> F)
@@ -99,6 +119,29 @@ where
 
 /// The same with a page that is made already.
 pub(crate) fn with_page<F>(page: &str, test: impl FnOnce(Page) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    show(
+        page,
+        "document.documentElement.dataset.usable === 'true'",
+        true,
+        test,
+    );
+}
+
+/// The same where a policy forbids scripts, as a mail program or a web server may.
+pub(crate) fn with_scripts_forbidden<F>(model: &Model, test: impl FnOnce(Page) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let page = render(model).replace("script-src 'sha256-", "script-src 'sha256-no");
+    // The browser says that it has refused the script.
+    show(&page, "document.readyState === 'complete'", false, test);
+}
+
+/// `ready` tells when the page is there, and `silent` whether the browser must have nothing to say about it.
+fn show<F>(page: &str, ready: &'static str, silent: bool, test: impl FnOnce(Page) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -119,11 +162,7 @@ where
         let address = url::Url::from_file_path(&file).unwrap();
         let begin = async {
             page.client.goto(address.as_str()).await.unwrap();
-            page.until(
-                "usable",
-                "document.documentElement.dataset.usable === 'true'",
-            )
-            .await;
+            page.until("ready", ready).await;
         };
         begin.await;
         // By itself, so that the browser is closed whatever comes of it.
@@ -134,7 +173,7 @@ where
         };
         client.close().await.unwrap();
         if let Some((errors, requests)) = told {
-            assert!(errors.is_empty(), "{errors:#?}");
+            assert!(errors.is_empty() || !silent, "{errors:#?}");
             let elsewhere =
                 |address: &&String| !(address.starts_with("file:") || address.starts_with("data:"));
             let elsewhere: Vec<_> = requests.iter().filter(elsewhere).collect();
@@ -241,6 +280,39 @@ impl Page {
             "document.documentElement.dataset.usable === 'true'",
         )
         .await;
+    }
+
+    /// Runs a script that calls back with its value.
+    pub(crate) async fn called_back(&self, script: &str) -> Value {
+        let done = self.client.execute_async(script, Vec::new()).await;
+        done.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a script as it is.
+    pub(crate) async fn run(&self, script: &str) {
+        self.client.execute(script, Vec::new()).await.unwrap();
+    }
+
+    /// Shows the page as on paper, or with the colours of the system alone: `media` is a type or empty.
+    pub(crate) async fn emulate(&self, media: &str, forced_colours: bool) {
+        let forced = if forced_colours { "active" } else { "none" };
+        let features = json!([{ "name": "forced-colors", "value": forced }]);
+        let parameters = json!({ "media": media, "features": features });
+        let command = DevTools("Emulation.setEmulatedMedia", parameters);
+        self.client.issue_cmd(command).await.unwrap();
+    }
+
+    /// A picture of the whole page at this width.
+    pub(crate) async fn whole_picture(&self, name: &str, width: u32) {
+        if std::env::var_os("PMP_SYNC_SCREENSHOTS").is_none() {
+            return;
+        }
+        let height = self.value("document.documentElement.scrollHeight").await;
+        let height = u32::try_from(height.as_u64().unwrap()).unwrap();
+        self.resize(width, height.min(12_000) + 150).await;
+        self.value("scrollTo(0, 0)").await;
+        self.picture(name).await;
+        self.resize(width, 900).await;
     }
 
     /// A picture for whoever asks for them.

@@ -8,7 +8,10 @@ use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::records::{Request, RunRecord};
 use pmp_sync_domain::run::RunStatus;
 use pmp_sync_domain::sources::Conflict;
-use pmp_sync_report::{Attention, AttentionKind, Counts, Kind, Link, Model, Reason, SCHEMA, State};
+use pmp_sync_report::{
+    Attention, AttentionKind, Changed, Concerned, Counts, Headline, Kind, Link, Model, Reason,
+    Requested, SCHEMA, State, Week,
+};
 
 pub(crate) const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
 
@@ -39,6 +42,18 @@ pub(crate) fn product(number: usize) -> String {
         value /= 32;
     }
     text
+}
+
+/// Names as vendors write them.
+fn name(number: usize) -> String {
+    let of = [
+        "Example Database Enterprise",
+        "Northwind Log Analytics (Annual Contract)",
+        "Contoso Container Security for Kubernetes, with Runtime Protection and Compliance Reporting",
+        "Fabrikam VPN",
+        "Litware Data Observability Platform - Pay As You Go",
+    ];
+    format!("{} {number}", of[scattered(number) % of.len()])
 }
 
 pub(crate) fn member(number: usize) -> String {
@@ -296,7 +311,74 @@ fn attention(links: &[Link]) -> Vec<Attention> {
         });
     }
     all.sort_by_key(|item| item.kind);
+    all.extend(held_alike(links));
+    all.sort_by_key(|item| item.kind);
     all
+}
+
+/// One command for a plan that many members have.
+fn held_alike(links: &[Link]) -> Option<Attention> {
+    let concerned: Vec<_> = links
+        .iter()
+        .skip(10)
+        .map(|link| Concerned {
+            member: link.member.clone(),
+            experience: link.experience.clone().unwrap(),
+        })
+        .collect();
+    let first = concerned.first()?.clone();
+    Some(Attention {
+        experience: Some(first.experience),
+        concerned,
+        message: vec![
+            "The plan: 2 allows, 61 denies (61 removals).".to_owned(),
+            "PMS-7002: it takes away 61 products, more than 50".to_owned(),
+            format!("Would be denied: {}, {}, and 59 more.", name(1), name(2)),
+        ],
+        what_to_do: Some("look at the plan, then approve or reject it".to_owned()),
+        command: Some("pmp-sync approve --plan 7f83b1657ff1fc53b92dc18148a1d65dfc2d4b1fa3d677284addd200126d9069".to_owned()),
+        since: Some(hours_ago(3)),
+        ..Attention::new(AttentionKind::Held, &first.member)
+    })
+}
+
+fn week(products: usize) -> Week {
+    let changed = |from: usize, count: usize| {
+        let numbers = from..(from + count).min(products);
+        let of = |number: usize| Changed {
+            product: product(number).parse().unwrap(),
+            experiences: 30 - number % 30,
+        };
+        numbers.map(of).collect::<Vec<_>>()
+    };
+    Week {
+        since: hours_ago(7 * 24),
+        experiences: 31,
+        allowed: 42,
+        denied: 3,
+        allow: changed(0, 42),
+        deny: changed(50, 3),
+        unknown: 0,
+    }
+}
+
+fn requests(products: usize) -> Vec<Requested> {
+    let of = |number: usize| Requested {
+        request: format!("pr-{number}"),
+        member: member(number % 7),
+        account: format!("{:012}", 222_222_222_222_usize + number % 7),
+        experience: experience(number % 7),
+        product: product(number),
+        title: Some(name(number)),
+        requester: Some(format!(
+            "arn:aws:sts::222222222222:assumed-role/Developer/user-{number}"
+        )),
+        since: Some(hours_ago(30 * i64::try_from(number).unwrap())),
+        until: hours_ago(-24 * i64::try_from(number + 3).unwrap()),
+        asked: number % 3 + 1,
+        answer: (number == 2).then(|| "declined: there is another one".to_owned()),
+    };
+    (1..9.min(products)).map(of).collect()
 }
 
 fn runs() -> Vec<RunRecord> {
@@ -345,35 +427,33 @@ pub(crate) fn report(members: usize, products: usize) -> Model {
             .map(|at| product(at).parse().unwrap())
             .collect()
     };
+    let management = vec![ManagementLists {
+        experience: MANAGEMENT.parse().unwrap(),
+        allowed: listed(Standing::Allowed),
+        denied: listed(Standing::Denied),
+        oddities: Vec::new(),
+        fault: None,
+    }];
     Model {
         schema: SCHEMA,
+        headline: Headline::of(&links, &reasons, &management),
+        week: Some(week(products)),
         made_at: now(),
         name: "pmp-sync".to_owned(),
         config_version: 7,
         stale_after_hours: 24,
         counts: Counts::of(&links),
         attention: attention(&links),
-        management: vec![ManagementLists {
-            experience: MANAGEMENT.parse().unwrap(),
-            allowed: listed(Standing::Allowed),
-            denied: listed(Standing::Denied),
-            oddities: Vec::new(),
-            fault: None,
-        }],
+        management,
         reasons,
         runs: runs(),
         older_runs: false,
-        requests: Vec::new(),
+        requests: requests(products),
         dropped_requests: 0,
         // Half of them, as while names are being looked up.
         names: (0..products)
             .step_by(2)
-            .map(|at| {
-                (
-                    product(at).parse().unwrap(),
-                    format!("Example product {at}"),
-                )
-            })
+            .map(|at| (product(at).parse().unwrap(), name(at)))
             .collect(),
         links,
     }

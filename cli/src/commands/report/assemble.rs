@@ -9,7 +9,7 @@ use pmp_sync_domain::link::is_expected_in_sync;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::plan::Reason as PlanReason;
 use pmp_sync_domain::sync_state::{LinkFacts, SyncState};
-use pmp_sync_report::{Counts, Link, Model, Reason, Requested, State};
+use pmp_sync_report::{Counts, Headline, Link, Model, Reason, Requested, State, Week};
 
 use super::attention::attention;
 use super::gathered::{Gathered, LaneFacts, lane_of};
@@ -41,16 +41,19 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
     let links: Vec<_> = links
         .map(|link| of_link(link, &gathered, &mut reasons))
         .collect();
+    let management: Vec<_> = gathered.management.values().cloned().collect();
     Model {
         schema: pmp_sync_report::SCHEMA,
         made_at: gathered.now,
         counts: Counts::of(&links),
+        headline: Headline::of(&links, &reasons.list, &management),
+        week: Some(week(&gathered)),
         attention: attention(&gathered, &links),
         names: gathered.names,
         name: gathered.name,
         config_version: gathered.config_version,
         stale_after_hours: gathered.stale_after_hours,
-        management: gathered.management.into_values().collect(),
+        management,
         reasons: reasons.list,
         runs: gathered.runs,
         older_runs: gathered.older_runs,
@@ -58,6 +61,12 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         requests: requested(&gathered.requests),
         links,
     }
+}
+
+fn week(gathered: &Gathered) -> Week {
+    let lanes = gathered.lanes.iter();
+    let lanes = lanes.map(|(lane, facts)| (lane, facts.sets.as_deref()));
+    Week::of(lanes, gathered.now)
 }
 
 fn dropped(requests: &Requests) -> u64 {

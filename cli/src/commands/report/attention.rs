@@ -7,43 +7,77 @@ use pmp_sync_domain::answers::report::LinkStandings;
 use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{LaneId, PlanHash, ProductId};
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::Reason;
+use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::records::Suspended;
-use pmp_sync_report::{Attention, AttentionKind, Link};
+use pmp_sync_report::{Attention, AttentionKind, Concerned, Link, State};
 
 use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
 use crate::client::holds;
-use crate::hint::shell;
+use crate::hint::{Flags, shell};
 use crate::output;
 
 /// The most errors of a lane that are shown individually.
 const MOST_TOLD: usize = 5;
+/// The most lines of an item about several links.
+const MOST_LINES: usize = 8;
 
 /// What needs attention. `links` are those of the model, in the same order as the gathered ones.
 pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
     let mut all = management(gathered);
+    let mut holds = Vec::new();
     for (link, shown) in gathered.links.iter().zip(links) {
+        let before = all.len();
         all.extend(unreachable(link, gathered));
         all.extend(invalid(link));
         if let Some(lane) = lane_of(link) {
             let facts = gathered.lanes.get(&lane);
             all.extend(facts.and_then(|facts| blocked(link, &lane, facts, gathered)));
-            all.extend(held(link, &lane, gathered));
+            let held = held(link, &lane, shown, gathered);
+            holds.extend(held.into_iter().map(|mut held| {
+                tell_state(&mut held.item, shown);
+                held
+            }));
             all.extend(facts.and_then(|facts| quarantined(link, facts, gathered)));
             all.extend(facts.and_then(|facts| contested(link, &lane, facts, gathered)));
-            all.extend(edited(link, &lane, gathered));
+            all.extend(edited(link, &lane, shown, gathered));
         }
         all.extend(stale(link, shown, gathered));
+        for item in all.iter_mut().skip(before) {
+            tell_state(item, shown);
+        }
     }
+    all.extend(in_one(holds, &gathered.flags));
     all.extend(letters(gathered));
     all.extend(gathered.left_out.iter().map(left_out));
     all.extend(suspensions(gathered));
     // The sort is stable: within a kind, the order is that of the configuration.
     all.sort_by_key(|item| item.kind);
     all
+}
+
+/// Says so if the matrix counts a link under another state, so that list and matrix do not seem to contradict each other.
+fn tell_state(item: &mut Attention, shown: &Link) {
+    let own = match item.kind {
+        AttentionKind::Unreachable => State::Unreachable,
+        AttentionKind::Blocked => State::Blocked,
+        AttentionKind::Held => State::Held,
+        AttentionKind::Management
+        | AttentionKind::Quarantined
+        | AttentionKind::Contested
+        | AttentionKind::Edited
+        | AttentionKind::DeadLetters
+        | AttentionKind::Suspended
+        | AttentionKind::Stale
+        | AttentionKind::LeftOut => return,
+    };
+    if shown.state != own {
+        let counted = format!("It is counted as {}.", shown.state.text());
+        item.message.push(counted);
+    }
 }
 
 fn item(kind: AttentionKind, link: &LinkStandings) -> Attention {
@@ -119,25 +153,98 @@ fn blocked(
     })
 }
 
+/// An item about a plan that waits for approval, or would.
+struct Held {
+    item: Attention,
+    /// The plan that one command approves wherever it is held. None if there is nothing to approve yet, and for a rollback.
+    plan: Option<PlanHash>,
+}
+
 /// Holds, and plans that the next run would be the first to hold.
-fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Attention> {
+fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) -> Vec<Held> {
     let known = gathered.known(lane);
     let holds = known.into_iter().flat_map(holds::Known::holds);
     let mut all: Vec<_> = holds
-        .map(|hold| of_hold(link, lane, hold, gathered))
+        .map(|hold| Held {
+            item: of_hold(link, lane, hold, gathered),
+            plan: hold.rollback_to().is_none().then(|| hold.plan_hash.clone()),
+        })
         .collect();
     if all.is_empty() && !link.held_for.is_empty() {
         let plan = format!("plan --member {} --products", link.member);
         let mut message = vec!["The next run would hold its plan.".to_owned()];
         message.extend(told(&link.held_for));
-        all.push(Attention {
-            message,
-            what_to_do: remedy(&link.held_for),
-            command: Some(gathered.flags.command(&plan)),
-            ..item(AttentionKind::Held, link)
+        all.push(Held {
+            item: Attention {
+                message,
+                what_to_do: remedy(&link.held_for),
+                command: Some(gathered.flags.command(&plan)),
+                ..item(AttentionKind::Held, link)
+            },
+            plan: None,
         });
     }
+    for held in &mut all {
+        held.item.message.extend(removed(shown, gathered));
+    }
     all
+}
+
+/// The products that would be denied, by name.
+fn removed(shown: &Link, gathered: &Gathered) -> Option<String> {
+    let denied = shown.differing.iter();
+    let denied =
+        denied.filter(|cell| cell.wanted == Action::Deny && cell.standing == Standing::Allowed);
+    let denied: Vec<_> = denied.map(|cell| &cell.product).collect();
+    if denied.is_empty() {
+        return None;
+    }
+    let name = |product: &&ProductId| {
+        let name = gathered.names.of(product);
+        name.unwrap_or(product.as_str()).to_owned()
+    };
+    let mut named: Vec<_> = denied.iter().take(MOST_TOLD).map(name).collect();
+    let more = denied.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    Some(format!("Would be denied: {}.", named.join(", ")))
+}
+
+/// Equal plans of several links are one item, with the one command that approves all of them.
+fn in_one(holds: Vec<Held>, flags: &Flags) -> Vec<Attention> {
+    let mut all: Vec<(Option<PlanHash>, Attention)> = Vec::new();
+    for Held { item, plan } in holds {
+        let known = all.iter_mut().find(|(of, _)| of.is_some() && *of == plan);
+        let Some((Some(hash), group)) = known else {
+            all.push((plan, item));
+            continue;
+        };
+        if group.concerned.is_empty() {
+            group.concerned.extend(concerned(group));
+            group.command = Some(flags.command(&format!("approve --plan {hash}")));
+        }
+        group.concerned.extend(concerned(&item));
+        group.since = group.since.into_iter().chain(item.since).min();
+        group.run = group
+            .run
+            .take()
+            .filter(|run| Some(run) == item.run.as_ref());
+        for words in item.message {
+            if !group.message.contains(&words) && group.message.len() < MOST_LINES {
+                group.message.push(words);
+            }
+        }
+    }
+    all.into_iter().map(|(_, item)| item).collect()
+}
+
+/// The member experience of an item.
+fn concerned(item: &Attention) -> Option<Concerned> {
+    Some(Concerned {
+        member: item.about.clone(),
+        experience: item.experience.clone()?,
+    })
 }
 
 fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered) -> Attention {
@@ -216,13 +323,27 @@ fn contested(
     })
 }
 
-fn edited(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Option<Attention> {
-    let known = gathered.known(lane)?;
-    let edited = &known.link_state.edited;
-    let since = edited.values().min().copied()?;
-    let count = output::count(edited.len() + known.link_state.edited_beyond, "product");
+/// The edits that the matrix shows. Those of a link that cannot be observed are the ones that were last known.
+fn edited(
+    link: &LinkStandings,
+    lane: &LaneId,
+    shown: &Link,
+    gathered: &Gathered,
+) -> Option<Attention> {
+    let known = gathered.known(lane).map(|known| &known.link_state);
+    let seen = shown.differing.iter();
+    let mut edits: BTreeMap<_, _> = seen
+        .filter_map(|cell| Some((&cell.product, cell.edited_since?)))
+        .collect();
+    if link.fault.is_some() {
+        let last = known.into_iter().flat_map(|known| &known.edited);
+        edits.extend(last.map(|(product, since)| (product, *since)));
+    }
+    let since = edits.values().min().copied()?;
+    let beyond = known.map_or(0, |known| known.edited_beyond);
+    let count = output::count(edits.len() + beyond, "product");
     let mut message = vec![format!("Somebody else has changed {count}.")];
-    let told = edited.keys().take(MOST_TOLD);
+    let told = edits.keys().take(MOST_TOLD);
     message.extend(told.map(|product| gathered.names.label(product)));
     let drift = Hint::Drift(Place::link(&link.member, &lane.experience));
     Some(Attention {
@@ -298,7 +419,17 @@ fn suspensions(gathered: &Gathered) -> Vec<Attention> {
         since: Some(suspension.since),
         ..Attention::new(AttentionKind::Suspended, &of)
     };
-    gathered.suspensions.each().map(one).collect()
+    // What concerns none of the links of the report is not in its matrix either.
+    let is_shown = |of: &Suspended<'_>| match of {
+        Suspended::Everything => true,
+        Suspended::Member(name) => gathered.links.iter().any(|link| link.member == **name),
+        Suspended::Link(experience) => {
+            let mut links = gathered.links.iter();
+            links.any(|link| link.experience.as_ref() == Some(*experience) || link.fault.is_some())
+        }
+    };
+    let all = gathered.suspensions.each();
+    all.filter(|(of, _)| is_shown(of)).map(one).collect()
 }
 
 fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Attention> {

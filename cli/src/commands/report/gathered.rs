@@ -9,7 +9,7 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Quarantined};
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{DeadLetterRecord, LettersLeft, RunRecord, Suspensions};
+use pmp_sync_domain::records::{DeadLetterRecord, LettersLeft, RunRecord, SetRecord, Suspensions};
 
 use crate::client::holds::Known;
 use crate::client::requests::Requests;
@@ -21,6 +21,8 @@ pub(crate) struct LaneFacts {
     pub(crate) state: LaneState,
     pub(crate) open: usize,
     pub(crate) quarantined: Vec<Quarantined>,
+    /// The records of its change sets. None if they could not be read.
+    pub(crate) sets: Option<Vec<SetRecord>>,
 }
 
 /// The dead letters of a member, or why they cannot be counted.

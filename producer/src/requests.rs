@@ -65,7 +65,13 @@ pub(crate) async fn announce_open<L: AnnounceRequests, A, M, O: Bus, S: Clock>(
         };
         let of = counted.get(&request.product).copied().unwrap_or_default();
         let followed = followed(setup, member, request);
-        details.push(ProductRequested::of(request, &member.name, followed, of, now));
+        details.push(ProductRequested::of(
+            request,
+            &member.name,
+            followed,
+            of,
+            now,
+        ));
         new.push(request);
     }
     let told = digest_of_requests(&details, now);

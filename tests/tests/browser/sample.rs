@@ -291,14 +291,12 @@ fn attention(links: &[Link]) -> Vec<Attention> {
             | State::Suspended => continue,
         };
         all.push(Attention {
-            kind,
-            about: link.member.clone(),
             experience: link.experience.clone(),
             message: vec![message],
             what_to_do: Some(what.to_owned()),
             command: Some(command),
             since: Some(hours_ago(5)),
-            run: None,
+            ..Attention::new(kind, &link.member)
         });
     }
     if links.len() > 6 {

@@ -158,7 +158,7 @@ impl World {
             self.state.last_in_sync = Some(at(self.now));
         }
         let heard = std::mem::take(&mut self.known.pending);
-        let names = heard.iter().map(|notice| notice.name()).collect();
+        let names = heard.iter().map(Notice::name).collect();
         self.heard.extend(heard);
         names
     }

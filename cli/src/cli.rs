@@ -10,8 +10,7 @@ use crate::client::signals;
 use crate::commands::{
     approve, completions, config, deploy, destroy, dlq, doctor, drift, experience, history, holds,
     local, member, notify, plan, product, reject, report, requests, restore, resume, revert, scp,
-    status,
-    suspend, sync, why,
+    status, suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::hint::Flags;

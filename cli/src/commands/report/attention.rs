@@ -167,13 +167,18 @@ fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) 
     let mut all: Vec<_> = holds
         .map(|hold| Held {
             item: of_hold(link, lane, hold, gathered),
-            plan: hold.rollback_to().is_none().then(|| hold.plan_hash.clone()),
+            plan: hold.undo().is_none().then(|| hold.plan_hash.clone()),
         })
         .collect();
+    // What the matrix shows is the plan of the next run, and not that of a rollback.
+    for held in all.iter_mut().filter(|held| held.plan.is_some()) {
+        held.item.message.extend(removed(shown, gathered));
+    }
     if all.is_empty() && !link.held_for.is_empty() {
         let plan = format!("plan --member {} --products", link.member);
         let mut message = vec!["The next run would hold its plan.".to_owned()];
         message.extend(told(&link.held_for));
+        message.extend(removed(shown, gathered));
         all.push(Held {
             item: Attention {
                 message,
@@ -183,9 +188,6 @@ fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) 
             },
             plan: None,
         });
-    }
-    for held in &mut all {
-        held.item.message.extend(removed(shown, gathered));
     }
     all
 }

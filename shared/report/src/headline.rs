@@ -22,7 +22,7 @@ pub struct Headline {
     pub differing: usize,
     /// The number of member experiences that can be observed.
     pub observed: usize,
-    /// The number of those on which nothing differs.
+    /// The number of those that are in sync, or differ only as the configuration says.
     pub in_sync: usize,
     /// The number of others.
     pub unknown: usize,
@@ -60,7 +60,8 @@ impl Headline {
             let all: BTreeSet<_> = all.collect();
             compared += all.len() - alone.len().min(all.len());
             of.differing += differing.len();
-            of.in_sync += usize::from(differing.is_empty());
+            let is_done = matches!(link.state, State::InSync | State::LeftAlone);
+            of.in_sync += usize::from(is_done);
             let since = differing.iter().filter_map(|cell| {
                 let reason = reasons.get(cell.why).and_then(|reason| reason.since);
                 cell.edited_since.or(reason).or(link.last_in_sync)

@@ -285,6 +285,7 @@ fn the_headline_tells_how_much_is_in_sync_and_how_old_the_oldest_difference_is()
         assert!(line.contains(part), "{part}: {line}");
     }
     model.reasons[0].kind = Kind::LeftAlone;
+    model.links[0].state = State::LeftAlone;
     let (of, line) = headline(&model);
     assert_eq!((of.percent, of.in_sync, of.oldest), (Some(100), 1, None));
     assert!(line.contains("100% in sync"), "{line}");

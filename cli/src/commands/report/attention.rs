@@ -65,8 +65,8 @@ fn tell_state(item: &mut Attention, shown: &Link) {
         AttentionKind::Unreachable => State::Unreachable,
         AttentionKind::Blocked => State::Blocked,
         AttentionKind::Held => State::Held,
+        AttentionKind::Quarantined => State::Quarantined,
         AttentionKind::Management
-        | AttentionKind::Quarantined
         | AttentionKind::Contested
         | AttentionKind::Edited
         | AttentionKind::DeadLetters

@@ -162,7 +162,7 @@ fn what_cannot_be_delivered_is_kept() {
         let rules = of_type(&template, "AWS::Events::Rule").into_iter();
         let targets = rules.flat_map(|rule| {
             let targets = at(rule, "Properties/Targets").as_sequence().unwrap();
-            assert_eq!(targets.len(), 1);
+            assert!(!targets.is_empty());
             targets.iter()
         });
         let schedules = of_type(&template, "AWS::Scheduler::Schedule").into_iter();

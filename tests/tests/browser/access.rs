@@ -42,7 +42,7 @@ async fn is_accessible(page: &Page, what: &str) {
 #[ignore = "needs Chromium and chromedriver: cargo test -p pmp-sync-tests --test browser -- --ignored"]
 fn no_rule_of_accessibility_is_broken_in_either_palette_wide_or_narrow() {
     let axe = axe();
-    with_report(&report(40, 300), move |page| async move {
+    with_report(&report(12, 120), move |page| async move {
         page.run(&axe).await;
         for palette in ["light", "dark"] {
             for width in [1400, 420] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::key::Key;
-use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::wd::{TimeoutConfiguration, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use pmp_sync_report::{Model, render};
@@ -161,6 +161,9 @@ where
         };
         let address = url::Url::from_file_path(&file).unwrap();
         let begin = async {
+            // The rules of accessibility take their time on a busy machine.
+            let patience = TimeoutConfiguration::new(Some(Duration::from_mins(4)), None, None);
+            page.client.update_timeouts(patience).await.unwrap();
             page.client.goto(address.as_str()).await.unwrap();
             page.until("ready", ready).await;
         };

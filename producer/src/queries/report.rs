@@ -16,6 +16,7 @@ use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
+use pmp_sync_domain::text::{count, one_or};
 
 use super::survey::{
     LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at, state_of,
@@ -57,7 +58,9 @@ where
     let lanes = part.links.len();
     fitting(part, |bytes, most| {
         format!(
-            "where {lanes} member experiences stand takes {bytes} bytes, and {most} can be answered"
+            "where {} {} takes {bytes} bytes, and {most} can be answered",
+            count(lanes, "member experience"),
+            one_or(lanes, "stands", "stand")
         )
     })
 }

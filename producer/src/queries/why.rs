@@ -13,6 +13,7 @@ use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
+use pmp_sync_domain::text::count;
 
 use super::survey::{
     LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at, state_of,
@@ -62,8 +63,9 @@ where
     let lanes = report.links.len();
     fitting(report, |bytes, most| {
         format!(
-            "the answers for {} products on {lanes} member experiences have {bytes} bytes, and {most} can be answered",
-            products.len()
+            "the answers for {} on {} have {bytes} bytes, and {most} can be answered",
+            count(products.len(), "product"),
+            count(lanes, "member experience")
         )
     })
 }

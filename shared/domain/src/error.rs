@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId, MemberName};
+use crate::text::count as counted;
 
 /// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -234,7 +235,7 @@ pub enum LinkError {
     #[error("the organization of account {0} has no live experience that the link covers")]
     NoTargets(AccountId),
     /// The changes queue did not accept this number of messages.
-    #[error("the changes queue of account {0} did not take {1} messages: {2}")]
+    #[error("the changes queue of account {0} did not take {messages}: {2}", messages = counted(*.1, "message"))]
     NotSent(AccountId, usize, ServiceError),
     /// The ledger refused or did not answer, or has an item that cannot be read.
     #[error("{}", ledger_words(.0))]

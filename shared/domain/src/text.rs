@@ -1,4 +1,36 @@
-//! Bounded text, and text of others that is safe to show.
+//! Bounded text, text of others that is safe to show, and numbers with their nouns.
+
+/// A number with its noun, which is given as the singular: `1 link`, `2 links`, `3 denies`, `0 entries`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {}", noun_of(number, noun))
+}
+
+/// The form of a noun for a number of things: the singular for one, else the plural by the rules of English
+/// spelling. Only the last word of several changes.
+pub fn noun_of(number: usize, noun: &str) -> String {
+    if number == 1 {
+        return noun.to_owned();
+    }
+    let is_consonant = |char: char| char.is_ascii_alphabetic() && !"aeiou".contains(char);
+    if let Some(stem) = noun
+        .strip_suffix('y')
+        .filter(|stem| stem.ends_with(is_consonant))
+    {
+        return format!("{stem}ies");
+    }
+    if ["s", "x", "z", "ch", "sh"]
+        .iter()
+        .any(|end| noun.ends_with(end))
+    {
+        return format!("{noun}es");
+    }
+    format!("{noun}s")
+}
+
+/// The word for one thing, or for any other number of things: `is` or `are`, `it` or `them`.
+pub fn one_or<'a>(number: usize, one: &'a str, several: &'a str) -> &'a str {
+    if number == 1 { one } else { several }
+}
 
 /// The beginning of a text, in at most `most` bytes.
 pub fn beginning(text: &str, most: usize) -> &str {
@@ -28,7 +60,28 @@ fn is_obeyed(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{beginning, lines, one_line};
+    use super::{beginning, count, lines, noun_of, one_line, one_or};
+
+    #[test]
+    fn a_noun_has_the_form_of_its_number() {
+        for (number, noun, told) in [
+            (1, "product", "1 product"),
+            (0, "product", "0 products"),
+            (2, "dead letter", "2 dead letters"),
+            (1, "deny", "1 deny"),
+            (2, "deny", "2 denies"),
+            (2, "key", "2 keys"),
+            (2, "box", "2 boxes"),
+            (2, "switch", "2 switches"),
+        ] {
+            assert_eq!(count(number, noun), told);
+        }
+        assert_eq!(noun_of(2, "entry"), "entries");
+        assert_eq!(
+            [one_or(1, "is", "are"), one_or(0, "is", "are")],
+            ["is", "are"]
+        );
+    }
 
     #[test]
     fn what_a_terminal_would_obey_becomes_a_blank() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use pmp_sync_domain::text::noun_of;
 use pmp_sync_domain::time::{in_words, whole_seconds};
 use sha2::{Digest as _, Sha256};
 
@@ -76,8 +77,7 @@ pub(crate) fn number(number: usize) -> String {
 
 /// A count with its noun: `1 product`, `2,000 products`.
 pub(crate) fn count(of: usize, noun: &str) -> String {
-    let plural = if of == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", number(of))
+    format!("{} {}", number(of), noun_of(of, noun))
 }
 
 #[cfg(test)]

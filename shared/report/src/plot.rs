@@ -80,10 +80,7 @@ fn plot(runs: &[RunRecord]) -> String {
         "<div class=\"plot\" role=\"img\" aria-label=\"{} over time: up to {} and {} in one; {held} held something, {failed} failed on something. The table below has the same.\">\n",
         count(runs.len(), "run"),
         count(most(|run| run.totals.allow), "allow"),
-        match most(|run| run.totals.deny) {
-            1 => "1 deny".to_owned(),
-            denies => format!("{} denies", number(denies)),
-        },
+        count(most(|run| run.totals.deny), "deny"),
     );
     let rules = [(TOP, up), (zero, 0), (BOTTOM, down)];
     let _ = write!(

@@ -9,6 +9,7 @@ use super::limits::GuardName;
 use crate::approval::Undo;
 use crate::ids::{ExperienceId, RunId};
 use crate::lane::BATCH;
+use crate::text::{count as counted, noun_of};
 
 /// What a count of removals is made of. A product that is in two of the parts counts in the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -290,7 +291,8 @@ impl fmt::Display for HoldReason {
                 if is_whole {
                     return write!(
                         f,
-                        "would remove {count} of {of} allowed products within 24 hours: more than {limit}, and at least {percent} %"
+                        "would remove {count} of {of} allowed {} within 24 hours: more than {limit}, and at least {percent} %",
+                        noun_of(*of, "product")
                     );
                 }
                 would_remove(f, *count, parts.as_ref())?;
@@ -309,20 +311,23 @@ impl fmt::Display for HoldReason {
             }
             Self::Shrink { from, to, percent } => write!(
                 f,
-                "the management experience allows {to} products, {from} when the link was last planned for: it lost at least {percent} %"
+                "the management experience allows {}, {from} when the link was last planned for: it lost at least {percent} %",
+                counted(*to, "product")
             ),
             Self::Restored { run, count } => write!(
                 f,
-                "{count} changes would do again what was taken back (by the rollback that run {run} shows)"
+                "{} would do again what was taken back (by the rollback that run {run} shows)",
+                counted(*count, "change")
             ),
             Self::FirstPolicy { allow } => write!(
                 f,
-                "the member experience is live and has no procurement policy, so everything is allowed there; its first policy would block all but {} products at once, and then all but {allow}",
-                (*allow).min(BATCH)
+                "the member experience is live and has no procurement policy, so everything is allowed there; its first policy would block all but {} at once, and then all but {allow}",
+                counted((*allow).min(BATCH), "product")
             ),
             Self::FirstMirror { removals, allowed } => write!(
                 f,
-                "no run has observed this link before, and its first plan would remove {removals} of the {allowed} products that the member allows"
+                "no run has observed this link before, and its first plan would remove {removals} of the {} that the member allows",
+                counted(*allowed, "product")
             ),
             Self::Restore { run } => {
                 write!(f, "the lists return to what they were before run {run}")
@@ -350,7 +355,8 @@ fn would_remove(
     count: usize,
     parts: Option<&RemovalParts>,
 ) -> fmt::Result {
-    write!(f, "would remove {count} allowed products within 24 hours")?;
+    let removed = counted(count, "allowed product");
+    write!(f, "would remove {removed} within 24 hours")?;
     let Some(parts) = parts.filter(|parts| parts.planned != count) else {
         return Ok(());
     };

@@ -14,6 +14,7 @@ use crate::lane::{Block, OtherInstallation};
 use crate::product::Names;
 use crate::records::RunRecord;
 use crate::run::RunStatus;
+use crate::text::{count as counted, one_or};
 use crate::time::elapsed;
 use crate::wire::events::{
     About, Blocked, Cause, Condition, Contested, EditedOutside, EditedProduct, Ended, EndedBy,
@@ -38,10 +39,10 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
     let reasons: Vec<_> = hold.reasons.iter().map(cause).collect();
     let words: Vec<_> = reasons.iter().map(|cause| cause.message.as_str()).collect();
     let message = format!(
-        "A plan for {} is held, with {} allows and {} denies: {}.",
+        "A plan for {} is held, with {} and {}: {}.",
         about.link(),
-        hold.allow,
-        hold.deny,
+        counted(hold.allow, "allow"),
+        counted(hold.deny, "deny"),
         words.join("; ")
     );
     let remedy = hold.reasons.first().map_or("", HoldReason::remedy);
@@ -166,8 +167,10 @@ fn edit_message(
         format!("; the first is {}{name}, which is {how}", first.product)
     });
     format!(
-        "Somebody else has changed {new} products of {}, {count} differ for that reason{first}.",
-        about.link()
+        "Somebody else has changed {} of {}, {count} {} for that reason{first}.",
+        counted(new, "product"),
+        about.link(),
+        one_or(count, "differs", "differ")
     )
 }
 
@@ -184,8 +187,11 @@ fn quarantine_message(
         )
     });
     format!(
-        "{new} changes on {} were rejected individually and quarantined, {count} are in quarantine{first}.",
-        about.link()
+        "{} on {} {} rejected individually and quarantined, {count} {} in quarantine{first}.",
+        counted(new, "change"),
+        about.link(),
+        one_or(new, "was", "were"),
+        one_or(count, "is", "are")
     )
 }
 
@@ -292,8 +298,9 @@ pub(super) fn stale(
         |fault| format!(": {}", fault.message),
     );
     let message = format!(
-        "{} was last known in sync {hours} hours ago{why}.",
-        about.link()
+        "{} was last known in sync {} ago{why}.",
+        about.link(),
+        counted(usize::try_from(hours).unwrap_or(usize::MAX), "hour")
     );
     let what_to_do = match fault {
         Some(fault) => fault.advice(),
@@ -371,13 +378,13 @@ impl SyncCompleted {
         }
         let totals = record.totals;
         let message = format!(
-            "Run {} has ended as {}: it sent {} changes, of {} allows and {} denies that were planned on {} links.",
+            "Run {} has ended as {}: it sent {}, of {} and {} that were planned on {}.",
             record.run,
             record.status.as_str(),
-            totals.messages,
-            totals.allow,
-            totals.deny,
-            totals.links
+            counted(totals.messages, "change"),
+            counted(totals.allow, "allow"),
+            counted(totals.deny, "deny"),
+            counted(totals.links, "link")
         );
         let what_to_do = match record.status {
             RunStatus::Completed | RunStatus::Superseded => Advice::new("nothing"),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use crate::records::ProductRequest;
+use crate::text::count as counted;
 use crate::wire::events::ProductRequested;
 
 /// The most requests that are announced at once. The others follow with the next runs.
@@ -69,8 +70,8 @@ impl ProductRequested {
                 requests: 0 | 1, ..
             } => String::new(),
             Demand { requests, members } => format!(
-                "; it is requested {requests} times in {members} organization{}",
-                if members == 1 { "" } else { "s" }
+                "; it is requested {requests} times in {}",
+                counted(members, "organization")
             ),
         };
         let message = format!(

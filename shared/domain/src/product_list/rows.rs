@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::Problem;
 use crate::policy::Action;
+use crate::text::count as counted;
 
 /// The largest file, in bytes.
 pub const MOST_BYTES: usize = 8 << 20;
@@ -57,17 +58,10 @@ pub struct Rows {
 
 /// A file is no product list. Contains every problem that was found, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the file is no product list: {} found", count(self.problems.len()))]
+#[error("the file is no product list: {} found", counted(self.problems.len(), "problem"))]
 pub struct InvalidList {
     /// At most 100, and one that counts the others.
     pub problems: Vec<Problem>,
-}
-
-fn count(problems: usize) -> String {
-    match problems {
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
-    }
 }
 
 impl InvalidList {
@@ -82,7 +76,7 @@ impl InvalidList {
             problems.truncate(MOST_PROBLEMS);
             problems.push(problem(
                 Place { line, column },
-                format!("and {} here and below", count(beyond + 1)),
+                format!("and {} here and below", counted(beyond + 1, "problem")),
             ));
         }
         Self { problems }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::check::{Area, Check};
 use super::finding::{Finding, Status};
 use crate::failure::Failure;
-use crate::output::{self, count};
+use crate::output::{self, column, count};
 
 /// Equal findings about more things than this are one row of the table.
 const MOST_ROWS: usize = 3;
@@ -80,12 +80,50 @@ pub(crate) fn complete(found: &mut Vec<Finding>, because: impl Fn(Check) -> Opti
 }
 
 /// A row of the table, with what to do about it.
+#[derive(Debug)]
 struct Row {
-    check: Check,
+    /// The checks that found it.
+    checks: Vec<Check>,
     subject: String,
     status: Status,
     seen: String,
     fix: Option<String>,
+}
+
+impl Row {
+    fn new(found: &Finding, subject: String) -> Self {
+        Self {
+            checks: vec![found.id],
+            subject,
+            status: found.status,
+            seen: found.seen.clone(),
+            fix: found.fix.clone(),
+        }
+    }
+
+    fn area(&self) -> String {
+        let areas: BTreeSet<_> = self.checks.iter().map(|check| check.area()).collect();
+        match (areas.first(), areas.len()) {
+            (Some(area), 1) => area.to_string(),
+            _ => "several".to_owned(),
+        }
+    }
+
+    /// The checks, which are words to search docs/doctor.md for.
+    fn names(&self) -> String {
+        let names: Vec<_> = self.checks.iter().map(|check| check.id()).collect();
+        names.join(", ")
+    }
+}
+
+/// Some subjects by their names, and many by their number.
+fn subjects<'a>(all: impl Iterator<Item = Option<&'a str>>) -> String {
+    let all: Vec<_> = all.flatten().collect();
+    match all.len() {
+        0 => "-".to_owned(),
+        few if few <= MOST_ROWS => all.join(", "),
+        many => format!("{many} of them"),
+    }
 }
 
 /// Converts findings to rows. Findings that say the same of many things are one row.
@@ -115,29 +153,52 @@ fn rows(findings: &[Finding]) -> Vec<Row> {
         let key = (found.area, std::cmp::Reverse(found.status), found.id, seen);
         alike.entry(key).or_default().push(found);
     }
-    let mut rows = Vec::new();
-    for ((_, _, check, key), group) in alike {
+    let mut rows: Vec<Row> = Vec::new();
+    for ((.., key), group) in alike {
         let Some(first) = group.first() else { continue };
-        if group.len() <= MOST_ROWS {
-            rows.extend(group.iter().map(|found| Row {
-                check,
-                subject: found.subject.clone().unwrap_or_else(|| "-".to_owned()),
-                status: found.status,
-                seen: found.seen.clone(),
-                fix: found.fix.clone(),
-            }));
+        if group.len() > MOST_ROWS {
+            let (seen, fix) = key.split_once('\n').unwrap_or(("all of them", ""));
+            rows.push(Row {
+                checks: vec![first.id],
+                subject: format!("{} of them", group.len()),
+                status: first.status,
+                seen: seen.to_owned(),
+                fix: Some(fix.to_owned()).filter(|fix| !fix.is_empty()),
+            });
             continue;
         }
-        let (seen, fix) = key.split_once('\n').unwrap_or(("all of them", ""));
-        rows.push(Row {
-            check,
-            subject: format!("{} of them", group.len()),
-            status: first.status,
-            seen: seen.to_owned(),
-            fix: Some(fix.to_owned()).filter(|fix| !fix.is_empty()),
-        });
+        let mut equal: Vec<(&Finding, Vec<Option<&str>>)> = Vec::new();
+        for found in group {
+            let about = found.subject.as_deref();
+            let is_equal =
+                |one: &&mut (&Finding, _)| one.0.seen == found.seen && one.0.fix == found.fix;
+            match equal.iter_mut().find(is_equal) {
+                Some((_, about_all)) => about_all.push(about),
+                None => equal.push((found, vec![about])),
+            }
+        }
+        let told = equal.into_iter();
+        rows.extend(told.map(|(found, about)| Row::new(found, subjects(about.into_iter()))));
     }
-    rows
+    one_row_each(rows)
+}
+
+/// What several checks say of the same in the same words is one row, at the place of the first.
+fn one_row_each(rows: Vec<Row>) -> Vec<Row> {
+    let mut told: Vec<Row> = Vec::new();
+    for row in rows {
+        let is_equal = |one: &&mut Row| {
+            (one.status, &one.seen, &one.fix, &one.subject)
+                == (row.status, &row.seen, &row.fix, &row.subject)
+        };
+        // Each good result stays: it says what was looked at.
+        let equal = told.iter_mut().find(is_equal);
+        match equal.filter(|_| row.status != Status::Ok) {
+            Some(one) => one.checks.extend(row.checks),
+            None => told.push(row),
+        }
+    }
+    told
 }
 
 /// Prints the table, and below it what to do.
@@ -146,14 +207,20 @@ pub(crate) fn show(report: &Report) -> Result<(), Failure> {
     let table = rows.iter().map(|row| {
         vec![
             row.status.word().to_owned(),
-            row.check.area().to_string(),
-            row.check.id().to_owned(),
+            row.area(),
+            row.names(),
             row.subject.clone(),
             row.seen.replace('\n', " "),
         ]
     });
-    let header = "STATUS, AREA, CHECK, ABOUT, SEEN";
-    output::table(header, table.collect())?;
+    let columns = [
+        column("STATUS").state(),
+        column("AREA").leaves(1),
+        column("CHECK").folds(),
+        column("ABOUT").folds(),
+        column("SEEN").folds(),
+    ];
+    output::table(columns, table)?;
     let fixes = fixes(&rows);
     if fixes.is_empty() {
         return Ok(());
@@ -168,17 +235,18 @@ fn fixes(rows: &[Row]) -> Vec<String> {
     let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for row in rows {
         if let Some(fix) = &row.fix {
-            let key = (std::cmp::Reverse(row.status), row.check, fix);
+            let key = (std::cmp::Reverse(row.status), &row.checks, fix);
             alike.entry(key).or_default().push(&row.subject);
         }
     }
-    let told = alike.into_iter().map(|((status, check, fix), subjects)| {
+    let told = alike.into_iter().map(|((status, checks, fix), subjects)| {
+        let names: Vec<_> = checks.iter().map(|check| check.id()).collect();
         let about = match subjects.as_slice() {
             ["-"] => String::new(),
             few if few.len() <= MOST_ROWS => format!(" {}", few.join(", ")),
             many => format!(" {} of them", many.len()),
         };
-        format!("{} {}{about}: {fix}", status.0.word(), check.id())
+        format!("{} {}{about}: {fix}", status.0.word(), names.join(", "))
     });
     told.collect()
 }
@@ -241,11 +309,46 @@ mod tests {
         let all: Vec<_> = fine.chain(alike).chain(differ).collect();
         let rows = rows(&all);
         assert_eq!(rows.len(), 7);
-        let of = |check| rows.iter().find(|row| row.check == check).unwrap();
+        let of = |check| rows.iter().find(|row| row.checks == [check]).unwrap();
         assert_eq!(of(Check::MemberCatalog).subject, "200 of them");
         let profiles = of(Check::MemberStack);
         assert_eq!(profiles.seen, "not looked at: no profile for NAME");
         assert_eq!(profiles.fix.as_deref(), Some("give --profile NAME=PROFILE"));
+    }
+
+    #[test]
+    fn equal_findings_are_one_row_and_others_are_not() {
+        let waiting = |number: usize, seen: &str| {
+            of_member(number, Finding::warn(Check::MemberDeadLetters, seen))
+        };
+        let because = |check| Finding::because(check, "there are no credentials");
+        let all = [
+            because(Check::Discovery),
+            because(Check::LastRun),
+            waiting(0, "1 dead letter"),
+            waiting(1, "1 dead letter"),
+            waiting(2, "2 dead letters"),
+            Finding::ok(Check::Clock, "fine"),
+            Finding::ok(Check::Credentials, "fine"),
+        ];
+        let rows = rows(&all);
+        let told: Vec<_> = rows
+            .iter()
+            .map(|row| (row.checks.as_slice(), row.subject.as_str()))
+            .collect();
+        assert_eq!(rows.len(), 5, "{told:?}");
+        for expected in [
+            (&[Check::MemberDeadLetters][..], "m-0 exp-1, m-1 exp-1"),
+            (&[Check::MemberDeadLetters], "m-2 exp-1"),
+        ] {
+            assert!(told.contains(&expected), "{told:?}");
+        }
+        let skipped = rows
+            .iter()
+            .find(|row| row.status == Status::Unknown)
+            .unwrap();
+        assert_eq!(skipped.checks.len(), 2);
+        assert_eq!(skipped.area(), "several");
     }
 
     #[test]

@@ -97,6 +97,37 @@ fn is_loopback(uri: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Refuses endpoints of the environment that no call could be sent to.
+pub(super) fn check_endpoints(
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<(), Failure> {
+    let mut endpoints = variables.filter(|(name, url)| {
+        let of = name.strip_prefix("AWS_ENDPOINT_URL");
+        !url.is_empty() && of.is_some_and(|of| of.is_empty() || of.starts_with('_'))
+    });
+    endpoints.try_for_each(|(name, url)| check_endpoint(&name, &url))
+}
+
+/// Refuses an endpoint that no call could be sent to.
+pub(super) fn check_endpoint(named_by: &str, url: &str) -> Result<(), Failure> {
+    if is_http(url) {
+        return Ok(());
+    }
+    Err(Failure::CommandLine {
+        message: format!("{named_by} is {url:?}, which is no URL of AWS"),
+        remedy: format!("set {named_by} to a URL such as http://127.0.0.1:4566, or unset it"),
+    })
+}
+
+/// True of an address with a host, and http or https before it.
+fn is_http(url: &str) -> bool {
+    let uri = url.parse::<http::Uri>().ok();
+    uri.is_some_and(|uri| {
+        uri.host().is_some_and(|host| !host.is_empty())
+            && matches!(uri.scheme_str(), Some("http" | "https"))
+    })
+}
+
 /// Refuses a proxy that would be ignored. Its URL may contain a password, and is not shown.
 fn checked(name: &str, proxy: &str) -> Result<(), Failure> {
     let url = if proxy.contains("://") {
@@ -104,12 +135,7 @@ fn checked(name: &str, proxy: &str) -> Result<(), Failure> {
     } else {
         format!("http://{proxy}")
     };
-    let uri = url.parse::<http::Uri>().ok();
-    let is_usable = uri.is_some_and(|uri| {
-        uri.host().is_some_and(|host| !host.is_empty())
-            && matches!(uri.scheme_str(), Some("http" | "https"))
-    });
-    if is_usable {
+    if is_http(&url) {
         return Ok(());
     }
     Err(Failure::CommandLine {
@@ -159,6 +185,37 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_loopback(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_refused_with_its_variable() {
+        let check = |name: &str, url: &str| {
+            check_endpoints([(name.to_owned(), url.to_owned())].into_iter())
+        };
+        for (name, url) in [
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "https://aws.example.com/x"),
+            ("AWS_ENDPOINT_URL", ""),
+            ("AWS_ENDPOINT_URLS", "not-a-url"),
+            ("OTHER", "not-a-url"),
+        ] {
+            assert!(check(name, url).is_ok(), "{name} {url}");
+        }
+        for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"] {
+            for url in [
+                "not-a-url",
+                "127.0.0.1:4566",
+                "ftp://host",
+                "http://",
+                "http:// x",
+            ] {
+                let refused = check(name, url).unwrap_err().to_string();
+                assert!(
+                    refused.starts_with(&format!("{name} is {url:?}")),
+                    "{refused}"
+                );
+            }
         }
     }
 

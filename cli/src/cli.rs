@@ -1,9 +1,10 @@
 //! The tree of commands, and the call of each.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use pmp_sync_deploy::local::LocalCommand;
 
 use crate::client::signals;
@@ -13,6 +14,7 @@ use crate::commands::{
     status, suspend, sync, why,
 };
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
+use crate::help::with_help;
 use crate::hint::Flags;
 use crate::options::{Common, Narrowing};
 use crate::output;
@@ -102,12 +104,27 @@ pub(crate) enum Command {
     /// Run an emulated AWS on this machine, with the stacks deployed, to try things with.
     #[command(subcommand)]
     Local(LocalCommand),
-    /// Print the completion script of a shell.
+    /// Print the completion script of a shell. It completes members, experiences and runs as well, as commands have
+    /// last seen them.
     Completions {
         /// The shell.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+/// The commands with their help.
+pub(crate) fn command() -> clap::Command {
+    with_help(Arguments::command())
+}
+
+/// Parses a command line.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words);
+    matches
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut command))
 }
 
 /// Runs a command.
@@ -146,7 +163,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Deploy(command) => deploy::run(&common, &command).await,
         Command::Destroy(options) => destroy::run(&common, &options).await,
         Command::Local(command) => local::run(&common, &command),
-        Command::Completions { shell } => completions::run(shell, Arguments::command()),
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod approval;
+pub(crate) mod complete;
 pub(crate) mod configuration;
 pub(crate) mod confirm;
 pub(crate) mod context;
@@ -12,6 +13,7 @@ pub(crate) mod holds;
 pub(crate) mod invoke;
 pub(crate) mod leftover;
 pub(crate) mod management_list;
+pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod product_list;
 pub(crate) mod products;

@@ -18,6 +18,8 @@ use crate::hint::Flags;
 /// The exit code for a command line or file that is not valid, and for names of things that do not
 /// exist.
 pub(crate) const INVALID_INPUT: u8 = 5;
+/// The signal of a program that writes to a pipe which nobody reads. Others end by it.
+const SIGPIPE: u8 = 13;
 
 /// A failure of the command, or a result with an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +95,10 @@ pub(crate) enum Failure {
     Local { message: String, remedy: String },
     /// A signal, by its number.
     #[error("{message}")]
-    Interrupted { signal: u8, message: &'static str },
+    Interrupted { signal: u8, message: String },
+    /// Nobody reads stdout any more, as after `| head`. There is nothing to report, and nobody to report it to.
+    #[error("nobody reads the output any more")]
+    NoReader,
 }
 
 impl From<TooLarge> for Failure {
@@ -186,6 +191,7 @@ impl Failure {
             Self::Local { .. } => 6,
             // As a shell reports a process that a signal ended.
             Self::Interrupted { signal, .. } => 128 + signal,
+            Self::NoReader => 128 + SIGPIPE,
         }
     }
 
@@ -210,6 +216,7 @@ impl Failure {
             Self::Stack { .. } => "stack",
             Self::Local { .. } => "local",
             Self::Interrupted { .. } => "interrupted",
+            Self::NoReader => "no-reader",
         }
     }
 
@@ -250,7 +257,8 @@ impl Failure {
             | Self::Partial(_)
             | Self::Told { .. }
             | Self::Late(_)
-            | Self::Interrupted { .. } => None,
+            | Self::Interrupted { .. }
+            | Self::NoReader => None,
         };
         remedy.map(Cow::Borrowed)
     }

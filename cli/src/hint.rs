@@ -104,6 +104,7 @@ mod tests {
         );
         let common = Common {
             json: false,
+            utc: false,
             name: "x".to_owned(),
             management_profile: Some("head office".to_owned()),
         };

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod failure;
+mod help;
 mod hint;
 mod options;
 mod output;
@@ -14,17 +15,22 @@ mod reference;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::cli::Arguments;
+fn main() -> ExitCode {
+    // Before there is another thread.
+    if client::complete::answered(cli::command, std::env::args_os().collect()) {
+        return ExitCode::SUCCESS;
+    }
+    run()
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+async fn run() -> ExitCode {
+    let arguments = match cli::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return cli::refuse(&error),
     };
     let (flags, as_json) = (arguments.flags(), arguments.common.json);
+    output::show_times(arguments.common.utc || as_json);
     // Boxed, because it is as large as the largest command.
     match Box::pin(cli::run(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,

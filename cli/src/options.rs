@@ -25,6 +25,9 @@ pub(crate) struct Common {
         env = "PMP_SYNC_NAME"
     )]
     pub(crate) name: String,
+    /// Show times in UTC, without ages. JSON always has them so.
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
     /// The AWS profile with credentials of the management account [default: the SDK's default chain].
     #[arg(
         long,

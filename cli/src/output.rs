@@ -1,22 +1,33 @@
 //! Output: data to stdout, notes to stderr.
 
+mod palette;
+mod screen;
+mod table;
+
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
+pub(crate) use pmp_sync_deploy::time::{age, leave_out_ages, show_times, time};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::{InvalidProducts, Reason};
 use pmp_sync_domain::records::{LinkRecord, Suspended};
+pub(crate) use pmp_sync_domain::text::count;
 use pmp_sync_domain::text::lines;
 use serde::Serialize;
 
+use self::screen::Screen;
+use self::table::Table;
+pub(crate) use self::table::{Column, Line, column, fold};
 use crate::failure::Failure;
 use crate::hint::Flags;
 
 fn broken(error: std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Failure::NoReader;
+    }
     Failure::File {
         path: "stdout".to_owned(),
         error,
@@ -35,18 +46,6 @@ pub(crate) fn verbatim(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(broken)
-}
-
-/// A count with its noun: `1 link`, `2 links`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
-/// A time, rounded down to seconds.
-pub(crate) fn time(at: Option<Timestamp>) -> String {
-    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
-        .map_or_else(|| "-".to_owned(), |at| at.to_string())
 }
 
 /// The word of a status in JSON and the ledger.
@@ -168,6 +167,9 @@ pub(crate) fn note(text: &str) {
 
 /// Writes a failure to stderr, and with `--json` to stdout.
 pub(crate) fn failure(failure: &Failure, flags: &Flags, as_json: bool) {
+    if matches!(failure, Failure::NoReader) {
+        return;
+    }
     note(&flags.text(&failure.report()));
     // The result may have been printed as data, which is then the one value.
     if as_json && !has_printed_json() {
@@ -176,21 +178,38 @@ pub(crate) fn failure(failure: &Failure, flags: &Flags, as_json: bool) {
     }
 }
 
-/// Writes a table without lines, which is readable also when piped.
-pub(crate) fn table(header: &str, rows: Vec<Vec<String>>) -> Result<(), Failure> {
-    table_lines(header, rows)
-        .iter()
-        .try_for_each(|row| line(row))
+/// Writes a table to stdout.
+pub(crate) fn table(
+    columns: impl IntoIterator<Item = Column>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<(), Failure> {
+    table_lines(columns, rows).iter().try_for_each(shown)
 }
 
-/// The lines of a table.
-pub(crate) fn table_lines(header: &str, rows: Vec<Vec<String>>) -> Vec<String> {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.split(", "));
-    table.add_rows(rows);
-    let text = table.to_string();
-    text.lines().map(|row| row.trim_end().to_owned()).collect()
+/// The lines of a table for stdout.
+pub(crate) fn table_lines(
+    columns: impl IntoIterator<Item = Column>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Vec<Line> {
+    Table::new(columns, rows).lines(Screen::stdout())
+}
+
+/// Writes a table to stderr, as a note.
+pub(crate) fn note_table(
+    columns: impl IntoIterator<Item = Column>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) {
+    for line in Table::new(columns, rows).lines(Screen::stderr()) {
+        let _ = writeln!(std::io::stderr(), "{}", line.as_str());
+    }
+}
+
+/// The width of stdout. None in a pipe or a file.
+pub(crate) fn screen_width() -> Option<usize> {
+    Screen::stdout().width
+}
+
+/// Writes a line that was made before.
+pub(crate) fn shown(line: &Line) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{}", line.as_str()).map_err(broken)
 }

@@ -13,6 +13,7 @@ use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 use pmp_sync_domain::records::Found;
 
 use super::access::sdk_config_for;
+use super::memory::Memory;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::Common;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) bus: EventBus,
     pub(crate) producer: String,
+    /// What the completion of command lines offers.
+    pub(crate) memory: Memory,
     /// The options of the commands that are shown.
     pub(crate) flags: Flags,
 }
@@ -44,6 +47,7 @@ impl Context {
             ledger: Ledger::new(&config, format!("{}-ledger", common.name), 0),
             bus: EventBus::new(&config, &common.name),
             producer: format!("{}-producer", common.name),
+            memory: Memory::of(common),
             flags: Flags::of(common),
             config,
         }
@@ -85,6 +89,12 @@ impl Context {
     /// Reads the configuration in force. An error if there is none.
     pub(crate) async fn stored_config(&self) -> Result<StoredConfig, Failure> {
         let stored = self.ledger.current_config().await?;
+        if let Some(config) = stored
+            .as_ref()
+            .and_then(|stored| Config::parse(&stored.text).ok())
+        {
+            self.memory.saw_config(&config);
+        }
         stored.ok_or_else(|| Failure::Fault(Box::new(RunError::NoConfig.record())))
     }
 }

@@ -5,14 +5,12 @@ mod answer;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
 use pmp_sync_domain::suggest::did_you_mean;
-use pmp_sync_domain::time::{in_words, whole_seconds};
 use pmp_sync_domain::wire::Scope;
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer, restores, reverts};
@@ -69,6 +67,7 @@ impl Known {
 /// because their holds cannot be approved.
 pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let entries = context.readable(context.ledger.lanes().await?);
+    context.memory.saw_lanes(&entries);
     let mut entries: BTreeMap<_, _> = entries
         .into_iter()
         .map(|entry| (entry.lane.clone(), entry))
@@ -77,6 +76,9 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let config = stored
         .flatten()
         .and_then(|stored| Config::parse(&stored.text).ok());
+    config
+        .iter()
+        .for_each(|config| context.memory.saw_config(config));
     let link_states = context
         .readable(context.ledger.link_states().await?)
         .into_iter();
@@ -104,14 +106,13 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     Ok(known)
 }
 
-/// A sentence that the link is frozen, and for how long.
-pub(crate) fn frozen(known: &Known, now: Timestamp) -> Option<String> {
+/// A sentence that the link is frozen, and since when.
+pub(crate) fn frozen(known: &Known) -> Option<String> {
     let since = known.link_state.frozen_since?;
     Some(format!(
-        "{} is frozen since {} ({})",
+        "{} is frozen since {}",
         known.name(),
-        output::time(Some(since)),
-        in_words(whole_seconds(since, now))
+        output::time(Some(since))
     ))
 }
 
@@ -142,10 +143,7 @@ pub(crate) fn counts(allow: usize, deny: usize) -> String {
     format!(
         "{}, {}",
         output::count(allow, "allow"),
-        match deny {
-            1 => "1 deny".to_owned(),
-            deny => format!("{deny} denies"),
-        }
+        output::count(deny, "deny")
     )
 }
 

@@ -17,6 +17,7 @@ use self::live::Live;
 use self::states::not_in_sync;
 use super::context::{Context, request_id};
 use super::holds;
+use super::signals::{GoesOn, goes_on};
 use super::wait::{Seen, wait_until};
 use crate::failure::Failure;
 use crate::options::RunName;
@@ -140,6 +141,7 @@ pub(crate) async fn newest(
     let mut runs = context.ledger.newest_runs(most.saturating_add(1)).await?;
     let older = runs.items.len() + runs.unreadable.len() > usize::from(most);
     runs.items.truncate(usize::from(most));
+    context.memory.saw_runs(&runs.items);
     Ok((runs, older))
 }
 
@@ -151,6 +153,9 @@ pub(crate) async fn wait(
 ) -> Result<RunRecord, Failure> {
     let progress = Progress::new();
     progress.step("waiting for the run");
+    let _goes_on = goes_on(
+        "the request is made, and its run begins or continues: `pmp-sync status --watch` shows it, `pmp-sync suspend` starts no further change set",
+    );
     let run = wait_for(context, request, Duration::from_secs(seconds), &progress).await;
     progress.finish();
     run
@@ -165,6 +170,12 @@ async fn wait_for(
     let mut live = Live::new(progress);
     wait_until(most, async || {
         let run = context.ledger.run_of_request(request, AMONG).await?;
+        if let Some(run) = &run {
+            GoesOn::is(format!(
+                "run {0} continues: `pmp-sync status --run {0}` shows it, `pmp-sync status --watch` follows it, `pmp-sync suspend` starts no further change set",
+                run.run
+            ));
+        }
         let what = match run {
             Some(run) if run.status.is_final() => return Ok(Seen::Ready(run)),
             Some(run) => {
@@ -196,6 +207,9 @@ pub(crate) async fn wait_until_planned(
 ) -> Result<RunRecord, Failure> {
     let progress = Progress::new();
     progress.step("waiting until the dead letters have been looked at");
+    let _goes_on = goes_on(
+        "the request is made, and the producer handles it: `pmp-sync status --watch` shows its run, `pmp-sync dlq list` what is left",
+    );
     let run = wait_until(Duration::from_secs(seconds), async || {
         let run = context.ledger.run_of_request(request, AMONG).await?;
         Ok(match run.filter(|run| run.planned_at.is_some()) {
@@ -291,11 +305,14 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
         totals.deny,
         output::count(totals.messages, "message")
     ))?;
-    output::line(&format!("  began     {}", run.started_at))?;
+    output::line(&format!(
+        "  began     {}",
+        output::time(Some(run.started_at))
+    ))?;
     output::line(&format!(
         "  completed {}",
         run.completed_at
-            .map_or_else(|| "no".to_owned(), |at| at.to_string())
+            .map_or_else(|| "no".to_owned(), |at| output::time(Some(at)))
     ))
 }
 
@@ -338,8 +355,12 @@ pub(crate) fn warnings(run: &RunRecord) -> Vec<String> {
         let about = warning.member.as_ref().map(MemberName::as_str);
         format!("warning: {}", output::fault(about, &warning.fault))
     });
-    let more =
-        (run.warnings_beyond > 0).then(|| format!("{} more of such warnings", run.warnings_beyond));
+    let more = (run.warnings_beyond > 0).then(|| {
+        output::count(
+            usize::try_from(run.warnings_beyond).unwrap_or(usize::MAX),
+            "more such warning",
+        )
+    });
     told.chain(more).collect()
 }
 

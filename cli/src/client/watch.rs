@@ -1,7 +1,6 @@
 //! Repeats what a command shows, drawn in place on a terminal, and otherwise one block for each
 //! change.
 
-use std::borrow::Cow;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use super::context::Context;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, Line};
 
 /// Consecutive reads that may fail before it gives up.
 const MOST_FAILURES: usize = 3;
@@ -20,7 +19,7 @@ const HOME: &str = "\u{1b}[H\u{1b}[2J";
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     /// Lines for stdout.
-    pub(crate) data: Vec<String>,
+    pub(crate) data: Vec<Line>,
     /// Notes about what may need attention, for stderr.
     pub(crate) notes: Vec<String>,
 }
@@ -28,7 +27,7 @@ pub(crate) struct Told {
 impl Told {
     /// Shows it once.
     pub(crate) fn show(&self, context: &Context) -> Result<(), Failure> {
-        self.data.iter().try_for_each(|line| output::line(line))?;
+        self.data.iter().try_for_each(output::shown)?;
         self.notes.iter().for_each(|note| context.note(note));
         Ok(())
     }
@@ -49,6 +48,10 @@ pub(crate) async fn watch(
         });
     }
     let in_place = std::io::stdout().is_terminal();
+    if !in_place {
+        // That time goes by is no change.
+        output::leave_out_ages();
+    }
     let mut shown = None;
     let mut failures = 0;
     loop {
@@ -79,9 +82,10 @@ fn block(told: &Told, flags: &Flags, in_place: bool, is_first: bool) -> String {
         (false, true) => "",
         (false, false) => "\n",
     };
-    let data = told.data.iter().map(|line| Cow::Borrowed(line.as_str()));
-    let notes = told.notes.iter().map(|note| flags.text(note));
+    let data = told.data.iter().cloned();
+    let notes = told.notes.iter().map(|note| Line::from(&*flags.text(note)));
     let lines: Vec<_> = data.chain(notes).collect();
+    let lines: Vec<_> = lines.iter().map(Line::as_str).collect();
     format!("{start}{}\n", lines.join("\n"))
 }
 
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn only_a_terminal_is_sent_what_moves_its_cursor() {
         let told = Told {
-            data: vec!["a".to_owned(), String::new(), "b".to_owned()],
+            data: vec!["a".into(), Line::default(), "b".into()],
             notes: vec!["note".to_owned()],
         };
         assert_eq!(

@@ -22,9 +22,10 @@ use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+use crate::client::signals::goes_on_to_the_end;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
@@ -331,11 +332,19 @@ fn reviewed(yes: bool, progress: &Progress) -> impl FnOnce(&Review<'_>) -> Resul
                 change.replacement.clone().unwrap_or_else(|| "-".to_owned()),
             ]
         });
-        let header = "ACTION, RESOURCE, TYPE, REPLACED";
-        for line in output::table_lines(header, rows.collect()) {
-            output::note(&line);
-        }
-        confirm(yes, &format!("Execute this on the stack {}?", review.stack))
+        let columns = [
+            column("ACTION").state(),
+            column("RESOURCE"),
+            column("TYPE").leaves(1),
+            column("REPLACED"),
+        ];
+        output::note_table(columns, rows);
+        confirm(yes, &format!("Execute this on the stack {}?", review.stack))?;
+        goes_on_to_the_end(format!(
+            "CloudFormation continues with the stack {}; the same command shows what is left",
+            review.stack
+        ));
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::leftover::{NAME_KEPT, Queue, Table};
 use crate::client::removal::RemovalAnswer;
+use crate::client::signals::goes_on_to_the_end;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -96,6 +97,7 @@ async fn destroy(
         output::note(&format!("  {what}"));
     }
     confirm(options.yes, "Delete all of it?")?;
+    goes_on_to_the_end("what is being deleted is deleted; the same command deletes the rest");
 
     let mut answer = RemovalAnswer::default();
     // Before the stack, because only the stack says which bucket it is.

@@ -9,6 +9,7 @@ use pmp_sync_domain::ids::{MemberName, ProductId};
 use pmp_sync_domain::ports::Bus as _;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LettersLeft, RunRecord};
+use pmp_sync_domain::text::noun_of;
 use pmp_sync_domain::wire::{
     DEAD_LETTERS_REQUESTED, DeadLetterAction, DeadLetterFilter, DeadLetterRequest,
     dead_letters_requested,
@@ -24,7 +25,7 @@ use crate::client::run::{tell_failures, wait_until_planned};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, Column, column};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
@@ -195,6 +196,20 @@ fn row(letter: &DeadLetterRecord, names: &Names, last: String) -> Vec<String> {
     ]
 }
 
+fn columns(last: &'static str) -> [Column; 9] {
+    [
+        column("ID"),
+        column("MEMBER"),
+        column("EXPERIENCE").leaves(1),
+        column("ACTION").state(),
+        column("PRODUCT").leaves(4),
+        column("NAME").folds(),
+        column("REASON").leaves(2),
+        column("ERROR").leaves(3),
+        column(last).folds(),
+    ]
+}
+
 fn show(list: &DeadLetterList, names: &Names) -> Result<(), Failure> {
     if list.letters.is_empty() {
         return output::line(if list.left.is_empty() && list.faults.is_empty() {
@@ -203,13 +218,12 @@ fn show(list: &DeadLetterList, names: &Names) -> Result<(), Failure> {
             "no dead letter among those that were looked at"
         });
     }
-    let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, ERROR, A REPLAY WOULD";
     let rows = list.letters.iter();
     let rows = rows.map(|listed| {
         let would = would(listed.letter.outcome).to_owned();
         row(&listed.letter, names, would)
     });
-    output::table(header, rows.collect())
+    output::table(columns("A REPLAY WOULD"), rows)
 }
 
 /// Says what is missing in a list. That is a partial result.
@@ -397,7 +411,6 @@ async fn request(
     if common.json {
         output::json(&done)?;
     } else {
-        let header = "ID, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, ERROR, OUTCOME";
         let rows: Vec<_> = letters
             .iter()
             .map(|letter| {
@@ -411,7 +424,7 @@ async fn request(
         if rows.is_empty() {
             output::line("no dead letter was handled")?;
         } else {
-            output::table(header, rows)?;
+            output::table(columns("OUTCOME"), rows)?;
         }
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for letter in &letters {
@@ -439,8 +452,9 @@ async fn request(
     if run.totals.failed > 0 {
         tell_failures(context, &run).await?;
         return Err(Failure::Partial(format!(
-            "{} members or links could not be served; their dead letters stay",
-            run.totals.failed
+            "{} or {} could not be served; the dead letters stay",
+            output::count(run.totals.failed, "member"),
+            noun_of(run.totals.failed, "link")
         )));
     }
     if let Some(left) = &run.letters_left {

@@ -7,6 +7,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId};
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::text::one_or;
 use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
@@ -20,7 +21,7 @@ use crate::client::products::names;
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
-use crate::output;
+use crate::output::{self, column};
 use crate::progress::Progress;
 
 /// How long before an edit was seen its change set is looked for, in seconds: runs are hourly.
@@ -182,17 +183,27 @@ fn show(context: &Context, answer: &DriftAnswer) -> Result<(), Failure> {
             edit.experience.to_string(),
             edit.product.to_string(),
             output::or_dash(answer.names.of(&edit.product)),
-            output::time(Some(edit.since)),
+            output::age(Some(edit.since)),
             output::or_dash(edit.by.as_ref()),
             output::or_dash(edit.change_set.as_ref()),
         ]
     });
-    output::table(
-        "MEMBER, EXPERIENCE, PRODUCT, NAME, SEEN SINCE, BY, CHANGE SET",
-        rows.collect(),
-    )?;
+    let columns = [
+        column("MEMBER"),
+        column("EXPERIENCE").leaves(2),
+        column("PRODUCT").leaves(3),
+        column("NAME").folds(),
+        column("SEEN SINCE"),
+        column("BY").folds(),
+        column("CHANGE SET").leaves(1),
+    ];
+    output::table(columns, rows)?;
     if answer.beyond > 0 {
-        output::note(&format!("{} further ones are only counted", answer.beyond));
+        output::note(&format!(
+            "{} {} only counted",
+            output::count(answer.beyond, "further one"),
+            one_or(answer.beyond, "is", "are")
+        ));
     }
     if !answer.looked_up {
         context.note("who it was is in the member's CloudTrail: `pmp-sync drift --member NAME --profile PROFILE`");

@@ -13,7 +13,7 @@ use crate::client::experience::view::{ExperienceChange, ExperienceList, Experien
 use crate::client::experience::{WAIT, Wanted, agree, name, organization};
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 use crate::progress::Progress;
 
 #[derive(Debug, Subcommand)]
@@ -316,7 +316,13 @@ async fn list(common: &Common, acting: &Acting) -> Result<(), Failure> {
 }
 
 fn table(experiences: &[ExperienceView]) -> Result<(), Failure> {
-    let header = "EXPERIENCE, NAME, STATE, ALLOWED, DENIED, AUDIENCE";
-    let rows = experiences.iter().map(ExperienceView::row);
-    output::table(header, rows.collect())
+    let columns = [
+        column("EXPERIENCE"),
+        column("NAME").folds(),
+        column("STATE").state(),
+        column("ALLOWED").number(),
+        column("DENIED").number(),
+        column("AUDIENCE").folds(),
+    ];
+    output::table(columns, experiences.iter().map(ExperienceView::row))
 }

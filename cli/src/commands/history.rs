@@ -15,7 +15,7 @@ use crate::client::context::Context;
 use crate::client::run::{newest as newest_runs, one};
 use crate::failure::Failure;
 use crate::options::{Common, RunName};
-use crate::output;
+use crate::output::{self, column};
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::records::{Request, RunRecord};
@@ -125,12 +125,23 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     if runs.is_empty() {
         return output::line("no run yet");
     }
-    let header = "RUN, BEGAN, FOR, BY, STATUS, ALLOW, DENY, HELD, FAILED, APPROVAL";
+    let columns = [
+        column("RUN"),
+        column("BEGAN"),
+        column("FOR").folds(),
+        column("BY").folds(),
+        column("STATUS").state(),
+        column("ALLOW").number().leaves(1),
+        column("DENY").number().leaves(1),
+        column("HELD").number().leaves(2),
+        column("FAILED").number().leaves(2),
+        column("APPROVAL").state().leaves(3),
+    ];
     let rows = runs.iter().map(|(run, verdicts)| {
         let requests = run.requests.iter();
         vec![
             run.run.to_string(),
-            output::time(Some(run.started_at)),
+            output::age(Some(run.started_at)),
             list(
                 requests
                     .clone()
@@ -146,7 +157,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             list(verdicts.iter().map(output::word).collect()),
         ]
     });
-    output::table(header, rows.collect())?;
+    output::table(columns, rows)?;
     if older {
         output::note(&format!(
             "the newest {} are shown: --limit shows up to 200, and --export writes all",

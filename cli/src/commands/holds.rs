@@ -119,7 +119,7 @@ pub(crate) async fn run(common: &Common, options: &HoldsOptions) -> Result<(), F
             output::line("nothing is held")?;
         }
         for known in &known {
-            if let Some(words) = frozen(known, now) {
+            if let Some(words) = frozen(known) {
                 output::line(&words)?;
             }
         }

@@ -22,7 +22,7 @@ use crate::client::products::{Mentions, Named, named};
 use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
-use crate::output;
+use crate::output::{self, column};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
@@ -155,26 +155,31 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
         output::note("no link is in this scope");
         return Ok(());
     }
-    let header =
-        "MEMBER, EXPERIENCE, STATE, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE, EDITED OUTSIDE";
-    let rows = preview
-        .links
-        .iter()
-        .map(|link| {
-            vec![
-                link.member.to_string(),
-                experience(link),
-                link.state_words().to_owned(),
-                link.allow.len().to_string(),
-                link.deny.len().to_string(),
-                link.removals.to_string(),
-                link.fewest_change_sets.to_string(),
-                reasons(&link.left_alone),
-                output::edited(link.edited.len(), link.edited_since),
-            ]
-        })
-        .collect();
-    output::table(header, rows)?;
+    let columns = [
+        column("MEMBER"),
+        column("EXPERIENCE"),
+        column("STATE").state(),
+        column("ALLOW").number(),
+        column("DENY").number(),
+        column("REMOVALS").number(),
+        column("CHANGE SETS").number().leaves(1),
+        column("LEFT ALONE").folds().leaves(3),
+        column("EDITED OUTSIDE").folds().leaves(2),
+    ];
+    let rows = preview.links.iter().map(|link| {
+        vec![
+            link.member.to_string(),
+            experience(link),
+            link.state_words().to_owned(),
+            link.allow.len().to_string(),
+            link.deny.len().to_string(),
+            link.removals.to_string(),
+            link.fewest_change_sets.to_string(),
+            reasons(&link.left_alone),
+            output::edited(link.edited.len(), link.edited_since),
+        ]
+    });
+    output::table(columns, rows)?;
     for link in &preview.links {
         let name = format!("{} {}", link.member, experience(link));
         if let Some(fault) = &link.fault {

@@ -21,7 +21,7 @@ use crate::client::run::{tell_failures, tell_warnings};
 use crate::client::watch::watch;
 use crate::failure::Failure;
 use crate::options::{Common, RunName};
-use crate::output;
+use crate::output::{self, column};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusOptions {
@@ -70,25 +70,31 @@ async fn show_run(
         return output::json(&StatusAnswer::Run { run, links, names });
     }
     let lines = overview::runs(std::slice::from_ref(run));
-    lines.iter().try_for_each(|line| output::line(line))?;
+    lines.iter().try_for_each(output::shown)?;
     output::line("")?;
-    let header = "MEMBER, EXPERIENCE, STATUS, ALLOW, DENY, REMOVALS, LEFT ALONE, EDITED OUTSIDE";
-    let rows = links
-        .iter()
-        .map(|link| {
-            vec![
-                link.member.to_string(),
-                output::or_star(link.lane.as_ref().map(|lane| &lane.experience)),
-                output::word(&link.status),
-                link.allow.len().to_string(),
-                link.deny.len().to_string(),
-                link.removals.to_string(),
-                link.left_alone.len().to_string(),
-                output::edited(link.edited.len(), link.edited_since),
-            ]
-        })
-        .collect();
-    output::table(header, rows)?;
+    let columns = [
+        column("MEMBER"),
+        column("EXPERIENCE"),
+        column("STATUS").state(),
+        column("ALLOW").number(),
+        column("DENY").number(),
+        column("REMOVALS").number(),
+        column("LEFT ALONE").number(),
+        column("EDITED OUTSIDE").folds(),
+    ];
+    let rows = links.iter().map(|link| {
+        vec![
+            link.member.to_string(),
+            output::or_star(link.lane.as_ref().map(|lane| &lane.experience)),
+            output::word(&link.status),
+            link.allow.len().to_string(),
+            link.deny.len().to_string(),
+            link.removals.to_string(),
+            link.left_alone.len().to_string(),
+            output::edited(link.edited.len(), link.edited_since),
+        ]
+    });
+    output::table(columns, rows)?;
     for link in links.iter().filter(|link| link.unchecked > 0) {
         output::note(&format!(
             "{}: {} allowed unchecked: AWS Marketplace does not list them, or did not answer",

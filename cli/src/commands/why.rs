@@ -20,7 +20,7 @@ use crate::client::scope;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::{Common, Narrowing};
-use crate::output;
+use crate::output::{self, column};
 
 /// What is asked.
 #[derive(Debug, Args)]
@@ -144,8 +144,16 @@ fn show(named: &Named<WhyReport>, flags: &Flags) -> Result<(), Failure> {
         return Ok(());
     }
     if !report.links.is_empty() {
-        let header = "PRODUCT, NAME, MEMBER, EXPERIENCE, ANSWER, SINCE, WHAT TO DO";
-        output::table(header, rows(named, flags))?;
+        let columns = [
+            column("PRODUCT").leaves(2),
+            column("NAME").folds(),
+            column("MEMBER"),
+            column("EXPERIENCE").leaves(1),
+            column("ANSWER").folds().state(),
+            column("SINCE"),
+            column("WHAT TO DO").folds(),
+        ];
+        output::table(columns, rows(named, flags))?;
     }
     for note in notes(report) {
         output::note(&note);
@@ -192,7 +200,7 @@ fn row(link: &WhyLink, answer: &WhyAnswer, names: &Names, flags: &Flags) -> Vec<
         link.member.to_string(),
         output::or_star(link.experience.as_ref()),
         answer.words(),
-        output::time(answer.why.since()),
+        output::age(answer.why.since()),
         output::or_dash(what_to_do.as_ref().map(|told| flags.advice(told))),
     ]
 }

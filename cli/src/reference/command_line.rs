@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command};
 
 use super::cell;
+use crate::help::examples;
 
 const HEAD: &str = "# Commands
 
@@ -46,6 +47,9 @@ fn add(text: &mut String, command: &Command) {
         if command.get_arguments().any(|arg| own(&arg)) {
             text.push('\n');
             arguments(text, command.get_arguments().filter(own));
+        }
+        for (line, what) in examples(name.trim_start_matches("pmp-sync ")) {
+            let _ = write!(text, "\n    # {what}\n    pmp-sync {line}\n");
         }
         add(text, command);
     }

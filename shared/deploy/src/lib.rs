@@ -16,6 +16,7 @@ pub mod signals;
 pub mod stack;
 mod step;
 pub mod template;
+pub mod time;
 
 use std::path::Path;
 

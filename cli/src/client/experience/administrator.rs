@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::decide::{self, Next, Wanted};
+use crate::client::signals::{GoesOn, goes_on};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -39,6 +40,13 @@ pub(crate) struct Settled {
     pub(crate) experience: ExperienceId,
     /// False if the state was as wanted already.
     pub(crate) changed: bool,
+}
+
+/// A signal ends only the command.
+fn continues(change_set: &ChangeSetId) -> GoesOn {
+    goes_on(format!(
+        "AWS Marketplace continues with the change set {change_set}; the same command waits for it, and does what is left"
+    ))
 }
 
 /// A growing pause.
@@ -267,6 +275,7 @@ impl<'a> Administrator<'a> {
 
     /// Waits until a change set has ended.
     async fn wait(&self, id: &ChangeSetId, name: &str) -> Result<Ended, Failure> {
+        let _goes_on = continues(id);
         let mut pause = Pause::new();
         loop {
             if let Some(ended) = self.catalog.ended(id).await? {

@@ -16,7 +16,7 @@ use crate::client::context::Context;
 use crate::client::holds::ReasonAnswer;
 use crate::client::invoke::ask_showing;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, column};
 
 /// What a run would do on one member experience once the change is made. Includes what differs already.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -139,7 +139,16 @@ pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
         output::note("no member follows this management experience");
         return;
     }
-    let header = "MEMBER, EXPERIENCE, STATE, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE";
+    let columns = [
+        column("MEMBER"),
+        column("EXPERIENCE"),
+        column("STATE").folds().state(),
+        column("ALLOW").number(),
+        column("DENY").number(),
+        column("REMOVALS").number(),
+        column("CHANGE SETS").number().leaves(1),
+        column("LEFT ALONE").number().leaves(2),
+    ];
     let rows = effects.iter().map(|effect| {
         vec![
             effect.member.to_string(),
@@ -153,9 +162,7 @@ pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
         ]
     });
     output::note("what a run would then do in each member:");
-    for line in output::table_lines(header, rows.collect()) {
-        output::note(&line);
-    }
+    output::note_table(columns, rows);
     for effect in effects {
         if let Some(fault) = &effect.fault {
             context.note(&output::fault(Some(&effect.name()), fault));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ports::Depth;
+use pmp_sync_domain::text::count;
 
 use super::check::Check;
 use super::finding::{Finding, Status};
@@ -200,7 +201,8 @@ fn source_of(check: Check, source: &Source) -> Finding {
     }
     if source.batch.is_none_or(|batch| batch > 10) {
         let batch = source.batch.unwrap_or_default();
-        let seen = format!("{seen}, with batches of {batch} messages, and not of 10 at most");
+        let batch = count(usize::try_from(batch).unwrap_or_default(), "message");
+        let seen = format!("{seen}, with batches of {batch}, and not of 10 at most");
         return Finding::warn(check, seen).with_fix("deploy the stack again");
     }
     Finding::ok(check, format!("{seen}, and reports single failures"))

@@ -4,6 +4,7 @@ use pmp_sync_aws::ledger::TableHealth;
 use pmp_sync_deploy::installation::{access_stack, management_stack};
 use pmp_sync_domain::answers::doctor::Look;
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::text::count;
 
 use super::check::Check;
 use super::deployed::{self, Function, Queue, Source, Stack, undelivered};
@@ -229,10 +230,10 @@ fn ledger(name: &str, health: &TableHealth) -> Finding {
 fn notifications((all, pending): (usize, usize)) -> Finding {
     let check = Check::Notifications;
     if pending > 0 {
-        let seen = format!("{pending} of {all} subscriptions are not confirmed");
+        let seen = format!("{pending} of {} not confirmed", count(all, "subscription"));
         return Finding::warn(check, seen);
     }
-    Finding::ok(check, crate::output::count(all, "subscription"))
+    Finding::ok(check, count(all, "subscription"))
 }
 
 #[cfg(test)]

@@ -262,8 +262,9 @@ fn quarantine(member: &MemberLook) -> Finding {
         // A letter that was not looked at may be that of a quarantined change.
         if without > 0 && !lanes.unseen || stray > 0 {
             let seen = format!(
-                "{without} of {} quarantined changes without a dead letter, {stray} letters of changes that are not quarantined",
-                lanes.quarantined
+                "{without} of {} without a dead letter, {} of changes that are not quarantined",
+                count(lanes.quarantined, "quarantined change"),
+                count(stray, "letter")
             );
             return Finding::warn(check, seen);
         }

@@ -356,7 +356,7 @@ fn quarantined_changes_without_a_letter_and_letters_without_one_are_told() {
         without_quarantine: 1,
         ..LanesLook::default()
     };
-    tells(&of(stray), Status::Warn, &["1 letters"]);
+    tells(&of(stray), Status::Warn, &["1 letter of"]);
 }
 
 #[test]

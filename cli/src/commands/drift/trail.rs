@@ -10,7 +10,7 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use pmp_sync_aws::service_error;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{CHANGE_SET_PREFIX, ChangeSetId, ExperienceId, ProductId};
-use pmp_sync_domain::text::one_line;
+use pmp_sync_domain::text::{count, one_line};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -77,8 +77,8 @@ pub(super) async fn look_up(
             tokio::time::sleep(APART).await;
         }
         progress.step(format!(
-            "CloudTrail: {} change sets of others",
-            trail.started.len()
+            "CloudTrail: {} of others",
+            count(trail.started.len(), "change set")
         ));
         let answer = client
             .lookup_events()

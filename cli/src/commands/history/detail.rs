@@ -11,7 +11,7 @@ use crate::client::context::Context;
 use crate::client::holds::{counts, who, words};
 use crate::failure::Failure;
 use crate::hint::Flags;
-use crate::output::{self, line, time};
+use crate::output::{self, column, line, time};
 
 pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
     let run = &whole.run;
@@ -161,7 +161,16 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
 }
 
 fn show_letters(letters: &[DeadLetterRecord], names: &Names) -> Result<(), Failure> {
-    let header = "DEAD LETTER, MEMBER, EXPERIENCE, ACTION, PRODUCT, NAME, REASON, OUTCOME";
+    let columns = [
+        column("DEAD LETTER"),
+        column("MEMBER"),
+        column("EXPERIENCE").leaves(1),
+        column("ACTION").state(),
+        column("PRODUCT").leaves(3),
+        column("NAME").folds(),
+        column("REASON").state().leaves(2),
+        column("OUTCOME").folds(),
+    ];
     let rows = letters.iter().map(|letter| {
         let lane = letter.lane.as_ref();
         vec![
@@ -175,5 +184,5 @@ fn show_letters(letters: &[DeadLetterRecord], names: &Names) -> Result<(), Failu
             format!("{}: {}", output::word(&letter.outcome), letter.why),
         ]
     });
-    output::table(header, rows.collect())
+    output::table(columns, rows)
 }

@@ -7,7 +7,7 @@ use super::answer::HistoryAnswer;
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 
 /// The number of edits among which those of a run are looked for.
 const LOOKED_AT: u16 = 200;
@@ -21,11 +21,22 @@ pub(super) async fn newest(common: &Common, context: &Context, limit: u16) -> Re
     if edits.is_empty() {
         return output::line("no edit by `pmp-sync product` yet");
     }
-    let header = "EDIT, BEGAN, COMMAND, BY, STATUS, ALLOW, DENY, REFUSED, CHANGE SETS, REASON";
+    let columns = [
+        column("EDIT").leaves(3),
+        column("BEGAN"),
+        column("COMMAND"),
+        column("BY").folds(),
+        column("STATUS").state(),
+        column("ALLOW").number(),
+        column("DENY").number(),
+        column("REFUSED").number().leaves(2),
+        column("CHANGE SETS").number().leaves(1),
+        column("REASON").folds(),
+    ];
     let rows = edits.iter().map(|edit| {
         vec![
             edit.edit.to_string(),
-            output::time(Some(edit.at)),
+            output::age(Some(edit.at)),
             edit.command.clone(),
             output::or_dash(by(edit)),
             edit.status.to_string(),
@@ -36,7 +47,7 @@ pub(super) async fn newest(common: &Common, context: &Context, limit: u16) -> Re
             output::or_dash(edit.reason.as_deref().map(one_line)),
         ]
     });
-    output::table(header, rows.collect())
+    output::table(columns, rows)
 }
 
 /// The requester, without the beginning of an ARN.

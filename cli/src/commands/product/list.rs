@@ -12,7 +12,7 @@ use crate::client::product_list::managed::{Managed, WhichList, which};
 use crate::client::product_list::names::names_of;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
@@ -133,7 +133,13 @@ fn show(list: &ProductList) -> Result<(), Failure> {
             output::or_dash(product.notes.as_ref()),
         ]
     });
-    output::table("PRODUCT, STANDING, NAME, NOTES", rows.collect())?;
+    let columns = [
+        column("PRODUCT"),
+        column("STANDING").state(),
+        column("NAME").folds(),
+        column("NOTES").folds(),
+    ];
+    output::table(columns, rows)?;
     if let (Some(last), true) = (list.products.last(), list.beyond > 0) {
         output::note(&format!(
             "and {}: --after {} shows the next, --limit more at once",

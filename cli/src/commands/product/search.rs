@@ -12,7 +12,7 @@ use crate::client::context::Context;
 use crate::client::product_list::managed::{Managed, WhichList, which};
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 use crate::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -109,7 +109,13 @@ pub(super) async fn run(common: &Common, options: &SearchOptions) -> Result<(), 
             product.manufacturer.clone(),
         ]
     });
-    output::table("PRODUCT, STANDING, NAME, MANUFACTURER", rows.collect())?;
+    let columns = [
+        column("PRODUCT"),
+        column("STANDING").state(),
+        column("NAME").folds(),
+        column("MANUFACTURER").folds(),
+    ];
+    output::table(columns, rows)?;
     if answer.more {
         output::note("there are more: --limit shows up to 1000");
     }

@@ -13,6 +13,7 @@ use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::records::LettersLeft;
 use pmp_sync_domain::sync_state::SyncState;
+use pmp_sync_domain::text::count;
 use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQUESTED, Scope};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ pub(crate) async fn ask_all(
     let mut done = 0;
     while let Some((members, parts, letters)) = parts.next().await {
         done += members;
-        progress.step(format!("{done} of {total} members"));
+        progress.step(format!("{done} of {}", count(total, "member")));
         for part in parts {
             answers.links.extend(part.links);
             answers.left_out.extend(part.left_out);

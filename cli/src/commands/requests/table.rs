@@ -4,9 +4,21 @@ use pmp_sync_domain::notify::Demand;
 
 use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests};
 use crate::client::watch::Told;
-use crate::output;
+use crate::output::{self, Column, column};
 
-const HEADER: &str = "MEMBER, REQUEST, PRODUCT, TITLE, EXPERIENCE, REQUESTER, REQUESTED, UNTIL, STATE, ASKED FOR, ANSWER";
+const COLUMNS: [Column; 11] = [
+    column("MEMBER"),
+    column("REQUEST"),
+    column("PRODUCT").leaves(6),
+    column("TITLE").folds(),
+    column("EXPERIENCE").leaves(2),
+    column("REQUESTER").folds().leaves(4),
+    column("REQUESTED").leaves(3),
+    column("UNTIL"),
+    column("STATE").state(),
+    column("ASKED FOR").folds().leaves(1),
+    column("ANSWER").folds().leaves(5),
+];
 
 /// The requests that are wanted, in words.
 pub(super) fn told(requests: &Requests, is_wanted: impl Fn(&KnownRequest) -> bool) -> Told {
@@ -18,9 +30,9 @@ pub(super) fn told(requests: &Requests, is_wanted: impl Fn(&KnownRequest) -> boo
     let rows: Vec<_> = wanted.iter().map(|known| row(requests, known)).collect();
     let mut told = Told::default();
     if rows.is_empty() {
-        told.data.push("nothing is requested".to_owned());
+        told.data.push("nothing is requested".into());
     } else {
-        told.data = output::table_lines(HEADER, rows);
+        told.data = output::table_lines(COLUMNS, rows);
         let hints = "allow a product: `pmp-sync requests approve REQUEST`; decline it: `pmp-sync requests decline REQUEST --reason TEXT`";
         told.notes.push(hints.to_owned());
         told.notes.push(format!("{IN_THE_CONSOLE}."));
@@ -47,8 +59,8 @@ fn row(requests: &Requests, known: &KnownRequest) -> Vec<String> {
         output::or_dash(request.title.as_deref()),
         request.experience.to_string(),
         output::or_dash(request.requester.as_deref().map(who)),
-        output::time(request.requested_at),
-        output::time(Some(request.open_until())),
+        output::age(request.requested_at),
+        output::age(Some(request.open_until())),
         requests.state(known).to_string(),
         asked(requests.demand(known)),
         output::or_dash(known.answered()),

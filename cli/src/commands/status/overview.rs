@@ -23,7 +23,7 @@ use crate::client::run::{self, newest};
 use crate::client::watch::Told;
 use crate::failure::Failure;
 use crate::hint::Flags;
-use crate::output::{self, time};
+use crate::output::{self, Line, age, column, time};
 
 /// For how long a retry that is due is still told, in seconds.
 const OVERDUE: f64 = 300.0;
@@ -156,9 +156,9 @@ impl Overview {
     pub(super) fn told(&self) -> Told {
         let mut data = runs(&self.runs);
         if self.older {
-            data.push("older runs: --runs, or `pmp-sync history`".to_owned());
+            data.push("older runs: --runs, or `pmp-sync history`".into());
         }
-        data.push(String::new());
+        data.push(Line::default());
         data.extend(self.table());
         let mut notes = self.warnings();
         notes.extend(
@@ -176,14 +176,14 @@ impl Overview {
             notes.extend(fault.map(|fault| output::fault(Some(&name), fault)));
         }
         notes.extend(self.retries.iter().map(tell_retry));
-        notes.extend(told_holds(&self.known, self.now, &self.flags));
+        notes.extend(told_holds(&self.known, &self.flags));
         notes.extend(suspension_lines(&self.suspensions));
         Told { data, notes }
     }
 }
 
 /// Lines about holds and frozen links.
-fn told_holds(known: &[Known], now: Timestamp, flags: &Flags) -> Vec<String> {
+fn told_holds(known: &[Known], flags: &Flags) -> Vec<String> {
     let mut notes = Vec::new();
     for known in known {
         for hold in known.holds() {
@@ -192,7 +192,7 @@ fn told_holds(known: &[Known], now: Timestamp, flags: &Flags) -> Vec<String> {
             let words = holds::words(hold, &known.approve(hold, flags));
             notes.push(format!("{name} is held since {since}:\n{words}"));
         }
-        if let Some(words) = holds::frozen(known, now) {
+        if let Some(words) = holds::frozen(known) {
             notes.push(words);
         }
         if let Some(stale) = &known.link_state.notices.stale {
@@ -215,35 +215,43 @@ fn suspension_lines(suspensions: &Suspensions) -> Vec<String> {
 }
 
 /// A table of runs.
-pub(super) fn runs(runs: &[RunRecord]) -> Vec<String> {
+pub(super) fn runs(runs: &[RunRecord]) -> Vec<Line> {
     if runs.is_empty() {
-        return vec!["no run yet".to_owned()];
+        return vec!["no run yet".into()];
     }
-    let header = "RUN, STATUS, FOR, BEGAN, COMPLETED, LINKS, FAILED, HELD, ALLOW, DENY";
-    let rows = runs
-        .iter()
-        .map(|run| {
-            let mut kinds: Vec<_> = run
-                .requests
-                .iter()
-                .map(|request| request.kind.as_str())
-                .collect();
-            kinds.dedup();
-            vec![
-                run.run.to_string(),
-                run.status.as_str().to_owned(),
-                kinds.join(", "),
-                time(Some(run.started_at)),
-                time(run.completed_at),
-                run.totals.links.to_string(),
-                run.totals.failed.to_string(),
-                run.totals.held.to_string(),
-                run.totals.allow.to_string(),
-                run.totals.deny.to_string(),
-            ]
-        })
-        .collect();
-    output::table_lines(header, rows)
+    let columns = [
+        column("RUN"),
+        column("STATUS").state(),
+        column("FOR").folds().leaves(3),
+        column("BEGAN"),
+        column("COMPLETED").leaves(4),
+        column("LINKS").number().leaves(1),
+        column("FAILED").number(),
+        column("HELD").number(),
+        column("ALLOW").number().leaves(2),
+        column("DENY").number().leaves(2),
+    ];
+    let rows = runs.iter().map(|run| {
+        let mut kinds: Vec<_> = run
+            .requests
+            .iter()
+            .map(|request| request.kind.as_str())
+            .collect();
+        kinds.dedup();
+        vec![
+            run.run.to_string(),
+            run.status.as_str().to_owned(),
+            kinds.join(", "),
+            age(Some(run.started_at)),
+            age(run.completed_at),
+            run.totals.links.to_string(),
+            run.totals.failed.to_string(),
+            run.totals.held.to_string(),
+            run.totals.allow.to_string(),
+            run.totals.deny.to_string(),
+        ]
+    });
+    output::table_lines(columns, rows)
 }
 
 /// The member's own rules in a cell of the table; a dash if they restrict nothing.
@@ -253,9 +261,10 @@ fn choice(state: &LaneState, now: Timestamp) -> String {
     };
     match rules.most_denies {
         Some(most) => format!(
-            "{}, {} of {most} denies",
+            "{}, {} of {}",
             rules.mode,
-            state.denied.used(now)
+            state.denied.used(now),
+            output::count(usize::try_from(most).unwrap_or(usize::MAX), "deny")
         ),
         None => rules.mode.to_string(),
     }
@@ -333,11 +342,22 @@ fn tell_retry(retry: &PendingRetry) -> String {
 
 impl Overview {
     /// The table of lanes, and of links that have failed without one.
-    fn table(&self) -> Vec<String> {
+    fn table(&self) -> Vec<Line> {
         if self.lanes.is_empty() && self.failing.is_empty() {
-            return vec!["no lane yet".to_owned()];
+            return vec!["no lane yet".into()];
         }
-        let header = "MEMBER, EXPERIENCE, STATE, PHASE, OPEN, QUARANTINED, MEMBER'S CHOICE, LAST ATTEMPT, LAST SUCCESS, LAST IN SYNC";
+        let columns = [
+            column("MEMBER"),
+            column("EXPERIENCE"),
+            column("STATE").folds().state(),
+            column("PHASE").state(),
+            column("OPEN").number(),
+            column("QUARANTINED").number().leaves(4),
+            column("MEMBER'S CHOICE").folds().leaves(3),
+            column("LAST ATTEMPT").leaves(1),
+            column("LAST SUCCESS").leaves(2),
+            column("LAST IN SYNC"),
+        ];
         let lanes = self.lanes.iter().map(|lane| {
             let Lane {
                 entry, state, open, ..
@@ -355,9 +375,9 @@ impl Overview {
                 open.len().to_string(),
                 lane.quarantined.to_string(),
                 choice(state, self.now),
-                time(state.last_attempt),
-                time(state.last_success),
-                time(state.last_in_sync),
+                age(state.last_attempt),
+                age(state.last_success),
+                age(state.last_in_sync),
             ]
         });
         let failing = self.failing.iter().map(|link| {
@@ -370,7 +390,7 @@ impl Overview {
             row.extend(std::iter::repeat_n(output::dash(), 7));
             row
         });
-        output::table_lines(header, lanes.chain(failing).collect())
+        output::table_lines(columns, lanes.chain(failing))
     }
 }
 

@@ -16,7 +16,7 @@ use pmp_sync_domain::product_list::{Edit, MOST_NOTE, Refusal, Wanted, difference
 use pmp_sync_domain::records::ListEdit;
 use sha2::{Digest as _, Sha256};
 
-use super::{Administrator, Pause};
+use super::{Administrator, Pause, continues};
 use crate::failure::Failure;
 
 /// Prefix of the names of these change sets. Events of them start a run, unlike those of the worker's.
@@ -171,6 +171,7 @@ impl Administrator<'_> {
         id: &ChangeSetId,
         name: &str,
     ) -> Result<ChangeSetStatus, Failure> {
+        let _goes_on = continues(id);
         let mut pause = Pause::up_to(LONGEST_LOOK);
         loop {
             match self.catalog.status(id).await? {

@@ -16,9 +16,9 @@ pub const PROGRAM: &str = "pmp-sync-local";
 pub enum LocalCommand {
     /// Starts it, deploys one management and two member accounts, and returns when it is ready.
     Up(UpOptions),
-    /// Ends it.
+    /// Ends it, and prints the command that unsets its variables.
     Down(StateOption),
-    /// Tells what runs and how it is used.
+    /// Shows what runs, until when, and the variables that reach it.
     Status(StateOption),
     /// Holds it.
     #[command(hide = true)]
@@ -64,13 +64,21 @@ impl UpOptions {
 }
 
 impl LocalCommand {
+    /// Where its state file is.
+    pub fn state(&self) -> &StateOption {
+        match self {
+            Self::Up(options) | Self::Serve(options) => &options.state,
+            Self::Down(state) | Self::Status(state) => state,
+        }
+    }
+
     /// The arguments that parse to this command.
     pub fn arguments(&self) -> Vec<OsString> {
-        let (word, options, state) = match self {
-            Self::Up(options) => ("up", Some(options), &options.state),
-            Self::Down(state) => ("down", None, state),
-            Self::Status(state) => ("status", None, state),
-            Self::Serve(options) => ("serve", Some(options), &options.state),
+        let (word, options) = match self {
+            Self::Up(options) => ("up", Some(options)),
+            Self::Down(_) => ("down", None),
+            Self::Status(_) => ("status", None),
+            Self::Serve(options) => ("serve", Some(options)),
         };
         let mut line = vec![word.into()];
         let mut add = |option: &str, value: Option<OsString>| {
@@ -90,7 +98,7 @@ impl LocalCommand {
             let seconds = seconds.map(|seconds| seconds.to_string().into());
             add("--change-set-seconds", seconds);
         }
-        add("--state", state.state.clone().map(Into::into));
+        add("--state", self.state().state.clone().map(Into::into));
         line
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pmp_sync_deploy::local::{Ended, State, StateOption, UpOptions};
 use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::time::time;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -73,9 +74,10 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
     for (name, value) in &state.variables {
         line(&format!("export {name}={value}"))?;
     }
+    let ends_at = state.ends_at.parse().ok();
     note(&format!(
         "it runs until {} or `pmp-sync local down`",
-        state.ends_at
+        ends_at.map_or_else(|| state.ends_at.clone(), |at| time(Some(at)))
     ));
     note(&format!("management account {}", state.management_account));
     for member in &state.members {
@@ -125,21 +127,37 @@ pub(crate) async fn down(common: &Common, given: &StateOption) -> Result<(), Fai
             moved => moved.map_err(Failure::file(&path))?,
         }
         see_end(&state, &ending).await?;
-        ended = true;
+        ended = Some(state);
     }
-    note(if ended { "ended" } else { "nothing runs" });
+    note(if ended.is_some() {
+        "ended"
+    } else {
+        "nothing runs"
+    });
     if common.json {
-        return json(&Ended { ended });
+        return json(&Ended {
+            ended: ended.is_some(),
+        });
     }
-    Ok(())
+    ended.map_or(Ok(()), |state| unset(&state))
+}
+
+/// Prints the command that unsets what `up` had exported.
+fn unset(state: &State) -> Result<(), Failure> {
+    let names: Vec<_> = state.variables.keys().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    note("this unsets its variables, as does `eval \"$(pmp-sync local down)\"` instead:");
+    line(&format!("unset {}", names.join(" ")))
 }
 
 /// Waits for a process that an earlier `down` told to end.
-async fn see_earlier_end(path: &Path) -> Result<bool, Failure> {
+async fn see_earlier_end(path: &Path) -> Result<Option<State>, Failure> {
     let ending = ending_file(path);
     match state::read(&ending)? {
-        Some(state) => see_end(&state, &ending).await.map(|()| true),
-        None => Ok(false),
+        Some(state) => see_end(&state, &ending).await.map(|()| Some(state)),
+        None => Ok(None),
     }
 }
 

@@ -8,6 +8,11 @@ use pmp_sync_local::embedded::EmbeddedError;
 use pmp_sync_local::scenario::ScenarioError;
 use serde_json::{Value, json};
 
+use crate::hint::with_state;
+
+/// The signal of a program that writes to a pipe which nobody reads. Others end by it.
+const SIGPIPE: u8 = 13;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A file cannot be read or written.
@@ -22,6 +27,9 @@ pub(crate) enum Failure {
     /// A signal, by its number.
     #[error("{message}")]
     Interrupted { signal: u8, message: &'static str },
+    /// Nobody reads stdout any more, as after `| head`. There is nothing to report.
+    #[error("nobody reads the output any more")]
+    NoReader,
 }
 
 impl From<DeployError> for Failure {
@@ -65,6 +73,7 @@ impl Failure {
             Self::Local { .. } => 6,
             // As a shell reports a process that a signal ended.
             Self::Interrupted { signal, .. } => 128 + signal,
+            Self::NoReader => 128 + SIGPIPE,
         }
     }
 
@@ -72,7 +81,7 @@ impl Failure {
         match self {
             Self::StateFile { .. } => Some("remove the file; what runs for it ends then"),
             Self::Local { remedy, .. } => Some(remedy),
-            Self::File { .. } | Self::Interrupted { .. } => None,
+            Self::File { .. } | Self::Interrupted { .. } | Self::NoReader => None,
         }
     }
 
@@ -88,9 +97,11 @@ impl Failure {
             Self::File { .. } | Self::StateFile { .. } => "file",
             Self::Local { .. } => "local",
             Self::Interrupted { .. } => "interrupted",
+            Self::NoReader => "no-reader",
         };
         json!({ "error": {
-            "code": code, "message": self.to_string(), "what_to_do": self.remedy(),
+            "code": code, "message": with_state(&self.to_string()),
+            "what_to_do": self.remedy().map(with_state),
         } })
     }
 }

@@ -3,6 +3,7 @@
 
 mod control;
 mod failure;
+mod hint;
 mod output;
 mod serve;
 mod start;
@@ -12,7 +13,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pmp_sync_deploy::local::LocalCommand;
+use pmp_sync_deploy::time::show_times;
 
+use crate::failure::Failure;
 use crate::output::{Common, json, note};
 
 /// An AWS on this machine, with the stacks deployed, to try things with.
@@ -28,6 +31,11 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { common, command } = Arguments::parse();
+    // The process that serves reports to the one that started it, which knows what was given.
+    if !matches!(command, LocalCommand::Serve(_)) {
+        hint::show_state(command.state());
+    }
+    show_times(common.json);
     let outcome = match command {
         LocalCommand::Up(options) => control::up(&common, &options).await,
         LocalCommand::Down(given) => control::down(&common, &given).await,
@@ -37,9 +45,11 @@ async fn main() -> ExitCode {
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;
     };
-    note(&failure.report());
-    if common.json {
-        let _ = json(&failure.answer());
+    if !matches!(failure, Failure::NoReader) {
+        note(&failure.report());
+        if common.json {
+            let _ = json(&failure.answer());
+        }
     }
     ExitCode::from(failure.exit_code())
 }

@@ -1,6 +1,6 @@
 //! What every command takes, and how each writes.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use pmp_sync_local::scenario::NAME;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::hint::with_state;
 
 /// Options of every command.
 #[derive(Debug, Args)]
@@ -22,7 +23,10 @@ pub(crate) struct Common {
 
 /// Writes a line to stdout.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{text}").map_err(Failure::file(Path::new("stdout")))
+    writeln!(std::io::stdout(), "{text}").map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::NoReader,
+        _ => Failure::file(Path::new("stdout"))(error),
+    })
 }
 
 /// Writes a JSON value to stdout.
@@ -32,8 +36,8 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&text)
 }
 
-/// Writes a line to stderr.
+/// Writes a line to stderr. Its commands name the state file that was given.
 pub(crate) fn note(text: &str) {
     // Errors are ignored, because nobody may be there to read it.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", with_state(text));
 }

@@ -175,6 +175,8 @@ async fn describe(
             ),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
             ("AWS_REGION".to_owned(), "us-east-1".to_owned()),
+            // The AWS CLI and older SDKs read only this one.
+            ("AWS_DEFAULT_REGION".to_owned(), "us-east-1".to_owned()),
             ("PMP_SYNC_NAME".to_owned(), common.name.clone()),
         ]),
         options: Some(StateOptions {

@@ -21,6 +21,7 @@ mod ledger;
 mod local;
 mod names;
 mod pages;
+mod plurals;
 mod reference;
 mod report;
 #[path = "../schemas/mod.rs"]
@@ -28,5 +29,6 @@ mod schemas;
 mod setup;
 mod sweep;
 mod sync;
+mod tables;
 mod waiting;
 mod why;

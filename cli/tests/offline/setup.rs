@@ -140,10 +140,30 @@ impl Home {
         self.start(arguments, variables).answer()
     }
 
+    /// Runs a command whose stdout nobody reads.
+    #[track_caller]
+    pub(crate) fn run_unread(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.start_with(arguments, variables, Some(writer.into()))
+            .answer()
+    }
+
     /// Starts a command without waiting for its end.
     pub(crate) fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.start_with(arguments, variables, None)
+    }
+
+    /// Stdout goes to a file unless something else is given.
+    fn start_with(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        stdout: Option<Stdio>,
+    ) -> Running {
         let output = TempDir::new_in(self.path()).unwrap();
         let file = |name| File::create(output.path().join(name)).unwrap();
+        let stdout_file = file("stdout");
         let child = Command::new(env!("CARGO_BIN_EXE_pmp-sync"))
             .args(arguments)
             .env_clear()
@@ -154,7 +174,7 @@ impl Home {
             .envs(variables.iter().copied())
             .current_dir(self.path())
             .stdin(Stdio::null())
-            .stdout(file("stdout"))
+            .stdout(stdout.unwrap_or_else(|| stdout_file.into()))
             .stderr(file("stderr"))
             .spawn()
             .unwrap();
@@ -247,6 +267,11 @@ pub(crate) struct FakeAws {
     inside: Arc<Inside>,
 }
 
+/// The catalog: the type and the details of an entity by its id.
+type Entity = fn(&str) -> Option<(&'static str, Value)>;
+/// The catalog: the ids of the entities of a type.
+type Entities = fn(&str) -> Vec<String>;
+
 /// What is shared with the threads that answer.
 struct Inside {
     calls: Mutex<Vec<Call>>,
@@ -254,10 +279,28 @@ struct Inside {
     /// The producer's answer to what it is sent, and how long it takes.
     plan: (Box<Answers>, Duration),
     serve: Box<Serve>,
+    catalog: Mutex<Option<(Entity, Entities)>>,
 }
 
 impl Inside {
+    /// What the catalog answers, if there is one and it is asked.
+    fn catalog(&self, call: &Call) -> Option<Value> {
+        let (entity, entities) = (*self.catalog.lock().unwrap())?;
+        if call.request.contains("/ListEntities") {
+            let found = entities(call.body["EntityType"].as_str().unwrap());
+            let found = found.iter().map(|id| json!({ "EntityId": id, "Name": id }));
+            return Some(json!({ "EntitySummaryList": found.collect::<Vec<_>>() }));
+        }
+        let (_, id) = call.request.split_once("entityId=")?;
+        let id = id.split(['&', ' ']).next()?;
+        let (kind, details) = entity(id)?;
+        Some(json!({ "EntityType": kind, "EntityIdentifier": id, "Details": details.to_string() }))
+    }
+
     fn answer(&self, call: &Call) -> String {
+        if let Some(answer) = self.catalog(call) {
+            return answer.to_string();
+        }
         if call.request.contains("/invocations") {
             std::thread::sleep(self.plan.1);
             return (self.plan.0)(&call.body).to_string();
@@ -340,6 +383,7 @@ impl FakeAws {
             table: Mutex::new(table),
             plan,
             serve,
+            catalog: Mutex::default(),
         });
         let shared = inside.clone();
         // It ends with the test's process.
@@ -369,6 +413,12 @@ impl FakeAws {
             }
         });
         Self { endpoint, inside }
+    }
+
+    /// One with entities in the catalog.
+    pub(crate) fn with_catalog(self, entity: Entity, entities: Entities) -> Self {
+        *self.inside.catalog.lock().unwrap() = Some((entity, entities));
+        self
     }
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Answer {

@@ -1,12 +1,9 @@
 //! Help: the commands grouped by task, and two examples for each.
 
-mod examples;
-
 use std::fmt::Write as _;
 
 use clap::Command;
 
-use self::examples::EXAMPLES;
 use crate::output::{fold, screen_width};
 
 /// The commands, by what they are for. A command that is in none of them is listed under `MORE`.
@@ -34,6 +31,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
 ];
 const MORE: &str = "More";
+
+/// The examples of each command below its path in brackets.
+const EXAMPLES: &str = include_str!("help/examples.txt");
 
 /// The width of help that goes to a pipe or a file.
 const WIDTH: usize = 100;
@@ -102,19 +102,21 @@ fn with_examples(command: Command, path: &str) -> Command {
 
 /// The examples of a command, as its help shows them.
 fn told(path: &str) -> Option<String> {
-    let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == path)?;
     let mut text = "Examples:".to_owned();
-    for (line, what) in examples {
+    let mut found = false;
+    for (line, what) in examples(path) {
+        found = true;
         let _ = write!(text, "\n  pmp-sync {line}\n      {what}");
     }
-    Some(text)
+    found.then_some(text)
 }
 
-/// The command lines of the examples of a command, for its page.
-#[cfg(test)]
+/// The examples of a command: a line without `pmp-sync` at its beginning, and what it does.
 pub(crate) fn examples(path: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let found = EXAMPLES.iter().filter(move |(of, _)| *of == path);
-    found.flat_map(|(_, examples)| examples.iter().copied())
+    let head = format!("[{path}]");
+    let below = EXAMPLES.lines().skip_while(move |line| *line != head);
+    let mut lines = below.skip(1).take_while(|line| !line.is_empty());
+    std::iter::from_fn(move || Some((lines.next()?, lines.next()?.trim_start())))
 }
 
 #[cfg(test)]
@@ -172,18 +174,16 @@ mod tests {
         let command = Arguments::command();
         let mut commands = BTreeSet::new();
         paths(&command, "", &mut commands);
-        let told: BTreeSet<_> = EXAMPLES.iter().map(|(of, _)| (*of).to_owned()).collect();
-        let missing: Vec<_> = commands.difference(&told).collect();
-        assert!(missing.is_empty(), "without examples: {missing:?}");
-        for (of, examples) in EXAMPLES.iter().filter(|(of, _)| commands.contains(*of)) {
+        let heads = EXAMPLES.lines();
+        let heads = heads.filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+        let gone: Vec<_> = heads.filter(|of| !commands.contains(*of)).collect();
+        assert_eq!(gone, [] as [&str; 0], "no such commands");
+        for of in &commands {
+            let examples: Vec<_> = examples(of).collect();
+            assert!(examples.len() >= 2, "`{of}` needs two examples");
             assert_ne!(examples[0].0, examples[1].0, "{of}");
             for (line, what) in examples {
-                assert!(
-                    line.split(' ')
-                        .collect::<Vec<_>>()
-                        .join(" ")
-                        .starts_with(of)
-                );
+                assert!(line.starts_with(of.as_str()), "{of}: {line}");
                 assert!(!what.is_empty() && !what.ends_with('.'), "{of}: {what}");
                 let words = std::iter::once("pmp-sync".to_owned()).chain(words(line));
                 let parsed = command.clone().try_get_matches_from(words);

@@ -1,5 +1,6 @@
 //! Output: data to stdout, notes to stderr.
 
+mod fold;
 mod palette;
 mod screen;
 mod table;
@@ -8,7 +9,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-pub(crate) use pmp_sync_deploy::time::{age, leave_out_ages, show_times, time};
+pub(crate) use pmp_sync_deploy::time::{age, leave_out_ages, show_times, time, with_times};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};
@@ -18,9 +19,11 @@ pub(crate) use pmp_sync_domain::text::count;
 use pmp_sync_domain::text::lines;
 use serde::Serialize;
 
+pub(crate) use self::fold::fold;
+use self::palette::Meaning;
 use self::screen::Screen;
 use self::table::Table;
-pub(crate) use self::table::{Column, Line, column, fold};
+pub(crate) use self::table::{Column, Line, column};
 use crate::failure::Failure;
 use crate::hint::Flags;
 
@@ -162,7 +165,31 @@ pub(crate) fn link_name(link: &LinkRecord) -> String {
 
 /// Writes a note to stderr. Errors are ignored, because nobody may be there to read it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", lines(text));
+    let text = painted(&with_times(&lines(text)), Screen::stderr().colours);
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A note with the words in colour that say what kind it is of.
+fn painted(text: &str, colours: bool) -> String {
+    const KINDS: [(&str, Meaning); 3] = [
+        ("error:", Meaning::Fault),
+        ("warning:", Meaning::Notice),
+        ("what to do:", Meaning::Heading),
+    ];
+    if !colours {
+        return text.to_owned();
+    }
+    let lines = text.split('\n').map(|line| {
+        let kind = KINDS.iter().find(|(kind, _)| line.starts_with(kind));
+        kind.map_or_else(
+            || line.to_owned(),
+            |(kind, meaning)| {
+                let rest = line.strip_prefix(kind).unwrap_or_default();
+                format!("{}{rest}", meaning.paint(kind, true))
+            },
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a failure to stderr, and with `--json` to stdout.
@@ -212,4 +239,22 @@ pub(crate) fn screen_width() -> Option<usize> {
 /// Writes a line that was made before.
 pub(crate) fn shown(line: &Line) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{}", line.as_str()).map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_shows_its_kind_in_colour_only_where_there_are_colours() {
+        let told = "error: it failed\nwhat to do: try again\nthe error: none";
+        assert_eq!(painted(told, false), told);
+        let told = painted(told, true);
+        assert!(
+            told.starts_with("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m it failed\n"),
+            "{told:?}"
+        );
+        assert!(told.contains("\n\u{1b}[1mwhat to do:\u{1b}[0m try again\n"));
+        assert!(told.ends_with("\nthe error: none"));
+    }
 }

@@ -126,8 +126,9 @@ pub(crate) fn words(hold: &Hold, approve: &str) -> String {
     for reason in &hold.reasons {
         let _ = write!(
             text,
-            "\n  {}    {reason}\n  what to do  {}",
+            "\n  {}    {}\n  what to do  {}",
             reason.code(),
+            output::with_times(&reason.to_string()),
             reason.remedy()
         );
     }

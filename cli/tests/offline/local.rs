@@ -67,6 +67,38 @@ fn local_down_clears_away_what_a_dead_process_left() {
 }
 
 #[test]
+fn local_down_prints_what_unsets_the_variables_and_hints_name_the_state_file() {
+    let home = Home::new();
+    let mut running = state(&closed_endpoint());
+    running["variables"] =
+        json!({ "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-east-1" });
+    let path = home.file("state.json", &running.to_string());
+    let down = ["local", "down", "--state", text(&path)];
+    let answer = home.run(&down).ended_with(0);
+    assert_eq!(answer.stdout, "unset AWS_ENDPOINT_URL AWS_REGION\n");
+    let again = format!("`eval \"$(pmp-sync local down --state {})\"`", text(&path));
+    assert!(answer.stderr.contains(&again), "{answer:?}");
+    let status = ["local", "status", "--state", text(&path)];
+    let answer = home.run(&status).ended_with(6);
+    let up = format!("`pmp-sync local up --state {}`", text(&path));
+    assert!(answer.stderr.contains(&up), "{answer:?}");
+    let answer = home.run(&[&status[..], &["--json"]].concat());
+    let what_to_do = &answer.json()["error"]["what_to_do"];
+    assert!(what_to_do.as_str().unwrap().contains(&up), "{answer:?}");
+}
+
+#[test]
+fn nobody_who_reads_what_runs_is_no_failure_to_report() {
+    let home = Home::new();
+    let (_socket, endpoint) = listener();
+    let mut running = state(&endpoint);
+    running["variables"] = json!({ "AWS_REGION": "us-east-1" });
+    let path = home.file("state.json", &running.to_string());
+    let answer = home.run_unread(&["local", "status", "--state", text(&path)], &[]);
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(141), ""));
+}
+
+#[test]
 fn local_down_can_be_repeated_until_nothing_listens() {
     let home = Home::new();
     let (socket, endpoint) = listener();

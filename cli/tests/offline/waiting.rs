@@ -4,7 +4,7 @@ use pmp_sync_domain::records::RunRecord;
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::json;
 
-use crate::ledger::{Table, ended, lane, link};
+use crate::ledger::{Table, ended, lane, link, run as ledger_run};
 use crate::setup::{FakeAws, Home, until};
 
 /// A run that is at work on the first link, for a request.
@@ -36,6 +36,32 @@ fn a_signal_ends_a_wait_with_one_json_value() {
             .ended_with(code)
             .is_json_failure("interrupted");
     }
+}
+
+#[test]
+fn a_signal_says_what_continues_and_how_to_watch_and_suspend_it() {
+    let (home, aws) = (Home::new(), busy());
+    let sync = home.start(&["--name", "other", "sync", "--wait"], &aws.variables());
+    until("it is told who is at work", || {
+        sync.stderr().contains("emea")
+    });
+    sync.signal("-INT");
+    let answer = sync.answer().ended_with(130);
+    let run = ledger_run(9);
+    for part in [
+        format!("error: interrupted; run {run} continues: "),
+        format!("`pmp-sync --name other status --run {run}`"),
+        "`pmp-sync --name other status --watch`".to_owned(),
+        "`pmp-sync --name other suspend`".to_owned(),
+    ] {
+        assert!(answer.stderr.contains(&part), "{part}: {answer:?}");
+    }
+    // What only reads leaves nothing behind.
+    let watch = home.start(&["status", "--watch"], &aws.variables());
+    until("there is a first block", || !watch.stdout().is_empty());
+    watch.signal("-INT");
+    let answer = watch.answer().ended_with(130);
+    assert_eq!(answer.stderr, "error: interrupted\n");
 }
 
 #[test]

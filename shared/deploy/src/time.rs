@@ -1,5 +1,6 @@
 //! Times for people: in the local time zone with their age, or in UTC.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -64,11 +65,38 @@ pub fn age(at: Option<Timestamp>) -> String {
     at.map_or_else(dash, |at| form().short(at, now()))
 }
 
+/// A text of others, such as a reason of the producer, with its times of RFC 3339 in the same form as all others.
+pub fn with_times(text: &str) -> Cow<'_, str> {
+    form().in_text(text)
+}
+
 fn dash() -> String {
     "-".to_owned()
 }
 
 impl Form {
+    fn in_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Self::Local(zone) = self else {
+            return Cow::Borrowed(text);
+        };
+        let mut told = String::new();
+        let mut rest = text;
+        let mut is_in_word = false;
+        while let Some(char) = rest.chars().next() {
+            let found = leading(rest).filter(|_| !is_in_word);
+            let taken = if let Some((at, bytes)) = found {
+                told.push_str(&local(at, zone, "%Y-%m-%d %H:%M:%S %Z"));
+                bytes
+            } else {
+                told.push(char);
+                char.len_utf8()
+            };
+            is_in_word = char.is_alphanumeric();
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        Cow::Owned(told)
+    }
+
     /// `now` is none if ages are not shown.
     fn whole(&self, at: Timestamp, now: Option<Timestamp>) -> String {
         match self {
@@ -97,6 +125,16 @@ impl Form {
             }
         }
     }
+}
+
+/// The time at the beginning of a text, and how many bytes it has. Only one in UTC.
+fn leading(text: &str) -> Option<(Timestamp, usize)> {
+    let is_part = |byte: u8| byte.is_ascii_digit() || b"-:.T".contains(&byte);
+    let end = text.bytes().take_while(|byte| is_part(*byte)).count();
+    // The shortest is 2026-11-30T10:12Z.
+    let is_time = (16..=30).contains(&end) && text.as_bytes().get(end) == Some(&b'Z');
+    let time = text.get(..=end).filter(|_| is_time)?;
+    Some((time.parse().ok()?, end + 1))
 }
 
 /// A time in UTC, rounded down to seconds.
@@ -184,6 +222,28 @@ mod tests {
         }
         assert_eq!(form().whole(then, None), "2026-07-01 10:30:05 CEST");
         assert_eq!(form().short(then, None), "2026-07-01 10:30");
+    }
+
+    #[test]
+    fn times_in_the_texts_of_others_are_local_too() {
+        for (text, local) in [
+            (
+                "edited outside since 2026-07-01T08:30:05.25Z; 3 more",
+                "edited outside since 2026-07-01 10:30:05 CEST; 3 more",
+            ),
+            (
+                "(2 without approval since 2026-01-31T23:30Z)",
+                "(2 without approval since 2026-02-01 00:30:00 CET)",
+            ),
+            (
+                "no time: 2026-07-01, x2026-07-01T08:30:00Z, é",
+                "no time: 2026-07-01, x2026-07-01T08:30:00Z, é",
+            ),
+            ("2026-99-01T08:30:00Z", "2026-99-01T08:30:00Z"),
+        ] {
+            assert_eq!(form().in_text(text), local);
+            assert_eq!(Form::Utc.in_text(text), text);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Common {
     )]
     pub(crate) name: String,
     /// Show times in UTC, without ages. JSON always has them so.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "PMP_SYNC_UTC")]
     pub(crate) utc: bool,
     /// The AWS profile with credentials of the management account [default: the SDK's default chain].
     #[arg(

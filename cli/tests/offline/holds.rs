@@ -60,7 +60,7 @@ fn holds_lists_what_is_held_why_and_the_command_that_releases_it() {
         "PMS-7005",
         "rejected    by bob, account 111111111111",
         &command(&hold(4)),
-        &format!("is frozen since {NOON} ("),
+        &format!("is frozen since {NOON}"),
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -213,7 +213,7 @@ fn status_tells_what_is_held_and_how_long_a_link_is_frozen() {
         &format!("emea {EXPERIENCE} is held since {NOON}:"),
         "PMS-7001",
         &command(&hold(3)),
-        &format!("is frozen since {NOON} ("),
+        &format!("is frozen since {NOON}"),
     ] {
         assert!(answer.stderr.contains(part), "{part}: {answer:?}");
     }

@@ -169,6 +169,8 @@ impl Home {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.path())
+            // What is expected depends neither on this machine's time zone nor on the present.
+            .env("PMP_SYNC_UTC", "true")
             // Should it look for credentials after all, then not on the network.
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(variables.iter().copied())

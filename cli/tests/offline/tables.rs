@@ -16,6 +16,9 @@ const POLICY: &str = "policy-4s8kd0qmw1x2y";
 const ALICE: &str = "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Operators_0123456789abcdef/alice@example.com";
 const TITLE: &str = "Anthropic Claude 3.5 Sonnet v2 (Amazon Bedrock Edition)";
 
+/// Times as people have them.
+const LOCAL: [(&str, &str); 1] = [("PMP_SYNC_UTC", "false")];
+
 /// Real products: ids of both forms, and the names that AWS Marketplace shows.
 fn products() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../local/data/products.csv");
@@ -226,7 +229,7 @@ fn aws(answer: &Value) -> FakeAws {
 }
 
 fn shown(aws: &FakeAws, home: &Home, arguments: &[&str], more: &[(&str, &str)]) -> Answer {
-    let variables = [&aws.variables()[..], more].concat();
+    let variables = [&aws.variables()[..], &LOCAL, more].concat();
     home.run_with(arguments, &variables)
 }
 
@@ -418,7 +421,8 @@ fn what_was_seen_completes_a_command_line() {
 fn ages_alone_are_no_change_to_one_who_watches_in_a_pipe() {
     let (home, aws) = (Home::new(), aws(&Value::Null));
     let watch = ["status", "--watch", "--interval", "1s"];
-    let watch = home.start(&watch, &aws.variables());
+    let variables = [&aws.variables()[..], &LOCAL].concat();
+    let watch = home.start(&watch, &variables);
     crate::setup::until("it has looked twice", || aws.looks() >= 2);
     watch.signal("-INT");
     let answer = watch.answer().ended_with(130);

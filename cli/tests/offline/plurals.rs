@@ -168,7 +168,8 @@ fn numbered(text: &str) -> Vec<String> {
                 found.push(format!("{} {}", &text[begin..=place], rest.join(" ")));
                 break;
             }
-            if word.is_empty() || word.chars().any(|char| !char.is_ascii_lowercase()) {
+            let is_noun = !["of", "that", "is", "are", "in", "on", "by", "with"].contains(&word);
+            if !is_noun || word.chars().any(|char| !char.is_ascii_lowercase()) {
                 break;
             }
         }

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub(crate) use self::fold::fold;
 use self::palette::Meaning;
-use self::screen::Screen;
+pub(crate) use self::screen::Screen;
 use self::table::Table;
 pub(crate) use self::table::{Column, Line, column};
 use crate::failure::Failure;
@@ -142,6 +142,11 @@ pub(crate) fn suspended(of: Suspended<'_>, on: &Suspension) -> String {
     format!("{of} is suspended since {}{by}", time(Some(on.since)))
 }
 
+/// A principal as a table shows it: without the beginning of an ARN.
+pub(crate) fn principal(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
 /// What a table shows where there is nothing.
 pub(crate) fn dash() -> String {
     "-".to_owned()
@@ -218,7 +223,7 @@ pub(crate) fn table_lines(
     columns: impl IntoIterator<Item = Column>,
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Vec<Line> {
-    Table::new(columns, rows).lines(Screen::stdout())
+    table_on(Screen::stdout(), columns, rows)
 }
 
 /// Writes a table to stderr, as a note.
@@ -226,9 +231,23 @@ pub(crate) fn note_table(
     columns: impl IntoIterator<Item = Column>,
     rows: impl IntoIterator<Item = Vec<String>>,
 ) {
-    for line in Table::new(columns, rows).lines(Screen::stderr()) {
-        let _ = writeln!(std::io::stderr(), "{}", line.as_str());
-    }
+    let lines = table_on(Screen::stderr(), columns, rows);
+    lines.iter().for_each(note_shown);
+}
+
+/// The lines of a table for a screen.
+pub(crate) fn table_on(
+    screen: Screen,
+    columns: impl IntoIterator<Item = Column>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Vec<Line> {
+    Table::new(columns, rows).lines(screen)
+}
+
+/// Writes a line that was made before as a note.
+pub(crate) fn note_shown(line: &Line) {
+    // As for every note.
+    let _ = writeln!(std::io::stderr(), "{}", line.as_str());
 }
 
 /// The width of stdout. None in a pipe or a file.

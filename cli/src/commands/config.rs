@@ -123,10 +123,8 @@ async fn diff(common: &Common, file: &Path, asks: bool) -> Result<(), Failure> {
     if common.json {
         output::json(&effect)?;
     } else {
-        effect
-            .lines()
-            .iter()
-            .try_for_each(|line| output::line(line))?;
+        let lines = effect.lines(output::Screen::stdout());
+        lines.iter().try_for_each(output::shown)?;
         effect.notes(&context);
     }
     outcome(&effect)

@@ -94,8 +94,7 @@ async fn verdicts(context: &Context, run: &RunRecord) -> Result<Vec<Verdict>, Fa
 
 /// The requester, shortened for a table: without the beginning of an ARN.
 fn asked_by(request: &Request) -> Option<&str> {
-    let by = request.requester.as_deref()?;
-    Some(by.rsplit(':').next().unwrap_or(by))
+    request.requester.as_deref().map(output::principal)
 }
 
 fn list<T: AsRef<str> + PartialEq>(mut words: Vec<T>) -> String {

@@ -19,7 +19,7 @@ use crate::client::context::Context;
 use crate::client::holds::ReasonAnswer;
 use crate::client::plan::preview;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Line, Screen, column};
 
 /// What a configuration would change.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -239,13 +239,14 @@ impl ConfigEffect {
         (!reasons.is_empty()).then(|| format!("{}.", reasons.join("; ")))
     }
 
-    /// The lines that say what changes.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// The lines that say what changes, for a screen.
+    pub(crate) fn lines(&self, screen: Screen) -> Vec<Line> {
         if self.difference.is_empty() {
-            return vec![format!(
+            let same = format!(
                 "it means the same as version {} of the configuration",
                 self.version
-            )];
+            );
+            return vec![same.into()];
         }
         let against = match self.version {
             0 => "no configuration is stored yet; it has:".to_owned(),
@@ -254,13 +255,14 @@ impl ConfigEffect {
         let words = self.difference.words().into_iter();
         let mut lines: Vec<_> = std::iter::once(against)
             .chain(words.map(|words| format!("  {words}")))
+            .map(Line::from)
             .collect();
         match self.links.as_deref() {
             None => {}
-            Some([]) => lines.push("a run would do the same in each member".to_owned()),
+            Some([]) => lines.push("a run would do the same in each member".into()),
             Some(links) => {
-                lines.push("what a run would then do:".to_owned());
-                lines.extend(table(links));
+                lines.push("what a run would then do:".into());
+                lines.extend(table(links, screen));
             }
         }
         lines
@@ -291,8 +293,18 @@ impl ConfigEffect {
     }
 }
 
-fn table(links: &[LinkEffect]) -> Vec<String> {
-    let header = "MEMBER, EXPERIENCE, MODE, STATE, ALLOW, DENY, REMOVALS, CHANGE SETS, LEFT ALONE";
+fn table(links: &[LinkEffect], screen: Screen) -> Vec<Line> {
+    let columns = [
+        column("MEMBER"),
+        column("EXPERIENCE"),
+        column("MODE").leaves(3),
+        column("STATE").folds().state(),
+        column("ALLOW").folds().number(),
+        column("DENY").folds().number(),
+        column("REMOVALS").folds().number(),
+        column("CHANGE SETS").folds().number().leaves(1),
+        column("LEFT ALONE").folds().number().leaves(2),
+    ];
     let rows = links.iter().map(|link| {
         let cell = |of: fn(&Planned) -> usize| {
             let after = of(&link.after);
@@ -313,5 +325,5 @@ fn table(links: &[LinkEffect]) -> Vec<String> {
             cell(|planned| planned.left_alone),
         ]
     });
-    output::table_lines(header, rows.collect())
+    output::table_on(screen, columns, rows)
 }

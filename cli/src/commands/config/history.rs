@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::client::context::Context;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, column};
 
 /// The versions of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,7 +32,14 @@ pub(super) async fn run(common: &Common, most: u16) -> Result<(), Failure> {
             older,
         });
     }
-    let header = "VERSION, STORED, BY, COMMAND, REASON, WHAT CHANGED";
+    let columns = [
+        column("VERSION").folds(),
+        column("STORED"),
+        column("BY").folds(),
+        column("COMMAND").folds().leaves(1),
+        column("REASON").folds(),
+        column("WHAT CHANGED").folds(),
+    ];
     let rows = versions.iter().map(|version| {
         let in_force = if version.version == current.version {
             " (in force)"
@@ -41,14 +48,14 @@ pub(super) async fn run(common: &Common, most: u16) -> Result<(), Failure> {
         };
         vec![
             format!("{}{in_force}", version.version),
-            output::time(Some(version.applied_at)),
-            output::or_dash(version.requester.as_ref()),
+            output::age(Some(version.applied_at)),
+            output::or_dash(version.requester.as_deref().map(output::principal)),
             command(version),
             output::or_dash(version.reason.as_ref()),
             output::or_dash(version.summary.as_ref()),
         ]
     });
-    output::table(header, rows.collect())?;
+    output::table(columns, rows)?;
     if older {
         output::note("older versions: --versions");
     }

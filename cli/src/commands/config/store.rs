@@ -15,7 +15,7 @@ use crate::client::context::Context;
 use crate::client::product_list::change::reason;
 use crate::failure::Failure;
 use crate::options::Common;
-use crate::output;
+use crate::output::{self, Screen};
 
 /// How a configuration is stored.
 #[derive(Debug, Clone, Args)]
@@ -78,7 +78,8 @@ pub(super) async fn store(
     let (text, config) = (wanted.text, wanted.config);
     let effect = effect(context, stored.as_ref(), text, config, asks).await?;
     // On stderr: stdout has the result.
-    effect.lines().iter().for_each(|line| output::note(line));
+    let lines = effect.lines(Screen::stderr());
+    lines.iter().for_each(output::note_shown);
     effect.notes(context);
     if let Some(question) = effect.question() {
         confirm(storing.yes, &format!("{question} Store the configuration?"))?;

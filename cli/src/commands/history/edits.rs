@@ -52,8 +52,7 @@ pub(super) async fn newest(common: &Common, context: &Context, limit: u16) -> Re
 
 /// The requester, without the beginning of an ARN.
 fn by(edit: &ListEdit) -> Option<&str> {
-    let by = edit.requester.as_deref()?;
-    Some(by.rsplit(':').next().unwrap_or(by))
+    edit.requester.as_deref().map(output::principal)
 }
 
 /// The edits whose change sets have triggered a run.

@@ -71,7 +71,8 @@ async fn tell_settings(context: &Context, file: &ConfigFile) -> Result<(), Failu
     output::note(&format!("by {}, which is not applied", file.name));
     let stored = context.ledger.current_config().await?;
     let effect = effect(context, stored.as_ref(), &file.text, &file.config, false).await?;
-    effect.lines().iter().for_each(|line| output::note(line));
+    let lines = effect.lines(output::Screen::stderr());
+    lines.iter().for_each(output::note_shown);
     Ok(())
 }
 

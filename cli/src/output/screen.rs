@@ -41,13 +41,18 @@ impl Screen {
         let size = || terminal.size_checked().map(|(_, columns)| columns);
         Self {
             width: width(columns.as_deref(), size),
-            // NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb, as the help of commands follows them.
+            // NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb, as the help of commands follows them. There, a 0
+            // forces colours as well.
             colours: matches!(
                 AutoStream::choice(stream),
                 ColorChoice::Always | ColorChoice::AlwaysAnsi
-            ),
+            ) && (stream.is_terminal() || !is_zero("CLICOLOR_FORCE")),
         }
     }
+}
+
+fn is_zero(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "0")
 }
 
 /// COLUMNS, then the width of the terminal.

@@ -406,9 +406,9 @@ mod tests {
         assert_eq!(
             narrower[..3],
             [
-                "                                                         CHANGE     LEFT",
-                "MEMBER  PRODUCT             NAME                STATE      SETS    ALONE",
-                "emea    prod-6dw3qvchef7zy  Anthropic Claude 3  held         12        3",
+                "                                                          CHANGE    LEFT",
+                "MEMBER  PRODUCT             NAME                 STATE      SETS   ALONE",
+                "emea    prod-6dw3qvchef7zy  Anthropic Claude 3   held         12       3",
             ]
         );
     }

@@ -209,7 +209,7 @@ fn config_history_says_when_who_why_and_what() {
         &answer,
         &[
             "7 (in force)",
-            PRINCIPAL,
+            "assumed-role/Operator/alice",
             "a pilot",
             "mirror -> observe",
             "config apply",

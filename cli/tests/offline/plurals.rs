@@ -162,7 +162,8 @@ fn numbered(text: &str) -> Vec<String> {
         }
         let words = behind.trim_start().split(' ').take(4);
         for (count, word) in words.enumerate() {
-            let plain = word.trim_matches(|char: char| !char.is_ascii_lowercase());
+            // Behind a word may be a full stop.
+            let plain = word.trim_end_matches(|char: char| !char.is_ascii_alphabetic());
             if PLURALS.contains(&plain) {
                 let rest: Vec<_> = behind.trim_start().split(' ').take(count + 1).collect();
                 found.push(format!("{} {}", &text[begin..=place], rest.join(" ")));

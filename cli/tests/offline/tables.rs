@@ -12,7 +12,7 @@ const MEMBERS: usize = 30;
 /// The screen of the tests.
 const COLUMNS: usize = 80;
 const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
-const POLICY: &str = "policy-4s8kd0qmw1x2y";
+const POLICY: &str = "procpolicy-4s8kd0qmw1x2y";
 const ALICE: &str = "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Operators_0123456789abcdef/alice@example.com";
 const TITLE: &str = "Anthropic Claude 3.5 Sonnet v2 (Amazon Bedrock Edition)";
 
@@ -115,7 +115,7 @@ fn ledger() -> Table {
         });
         table.put(
             &format!("PRODUCT_REQUESTS#{}", account(number)),
-            &format!("WAITING#{:012}#{request}", 4_073_500_800_u64),
+            &request,
             &asked,
         );
         table.put(
@@ -188,7 +188,7 @@ fn letters() -> Value {
 
 /// The catalog: experiences with long names, one policy, one audience.
 fn entity(id: &str) -> Option<(&'static str, Value)> {
-    if id.starts_with("policy") {
+    if id.starts_with("procpolicy") {
         let statement = |effect: &str, products: &[(String, String)]| {
             let resources = products.iter().map(|(id, _)| {
                 json!({ "Type": "Product", "Ids": [id], "Notes": "agreed with finance, ticket 4711" })
@@ -260,7 +260,7 @@ fn cases() -> Vec<(Vec<&'static str>, Value, usize)> {
         (vec!["why", "prod-m5ilt4siql27k"], why(), MEMBERS),
         (vec!["drift"], Value::Null, MEMBERS),
         (vec!["dlq", "list"], letters(), MEMBERS),
-        (vec!["requests"], Value::Null, MEMBERS),
+        (vec!["requests", "--all"], Value::Null, MEMBERS),
         (vec!["member", "list"], Value::Null, MEMBERS),
         (vec!["product", "list"], Value::Null, MEMBERS),
         (vec!["experience", "list"], Value::Null, MEMBERS),

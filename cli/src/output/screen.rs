@@ -46,7 +46,7 @@ impl Screen {
             colours: matches!(
                 AutoStream::choice(stream),
                 ColorChoice::Always | ColorChoice::AlwaysAnsi
-            ) && (stream.is_terminal() || !is_zero("CLICOLOR_FORCE")),
+            ) && (IsTerminal::is_terminal(stream) || !is_zero("CLICOLOR_FORCE")),
         }
     }
 }

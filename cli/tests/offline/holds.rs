@@ -107,7 +107,7 @@ fn holds_as_json_has_everything_that_the_text_has() {
         "allow": 1,
         "deny": 2,
         "removals": 2,
-        "restores": null,
+        "restores": null, "reverts": null,
         "reasons": [{
             "code": "PMS-7001",
             "guard": "removals",

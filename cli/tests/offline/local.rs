@@ -212,7 +212,7 @@ fn a_second_start_with_other_options_is_refused() {
         answer.is_json_failure("local");
         assert!(answer.stderr.contains("it runs already"), "{answer:?}");
         assert!(answer.stderr.contains(told), "{answer:?}");
-        let hint = "what to do: end it with `pmp-sync local down`";
+        let hint = "what to do: end it with `pmp-sync local down --state ";
         assert!(answer.stderr.contains(hint), "{answer:?}");
     }
     // One of a release that did not record them cannot be compared.

@@ -95,6 +95,10 @@ const NEVER_ONE: &[(&str, &str)] = &[
     ("{starts} change sets", "from a constant on"),
     ("{faults} change sets", "from a constant on"),
     ("{count} dead letters have", "one is what is meant"),
+    (
+        "{count} member experiences {does}",
+        "a digest is of several",
+    ),
     ("{count} plans wait", "one has a text of its own"),
     ("{VERSIONS} versions", "a constant"),
     ("{function} the messages", "no number"),

@@ -108,7 +108,7 @@ fn ledger() -> Table {
         table.put_link(&record);
         let request = format!("req-{number:013}");
         let asked = json!({
-            "schema": 1, "rev": 1, "account": account(number), "request": request, "state": "pending",
+            "schema": 1, "rev": 1, "account": account(number), "request": request, "state": "open",
             "product": product, "title": TITLE, "manufacturer": "Anthropic", "experience": experience(number),
             "requester": format!("arn:aws:sts::{}:assumed-role/Developers/ada.lovelace@example.com", account(number)),
             "requested_at": "2099-01-01T00:00:00Z", "recorded_at": "2099-01-01T00:00:00Z",
@@ -241,7 +241,11 @@ fn table_lines(text: &str) -> Vec<&str> {
     };
     let mut in_table = false;
     let lines = text.lines().filter(|line| {
-        in_table = (in_table || is_head(line)) && !line.is_empty() && *line != "WHAT TO DO";
+        let is_note = line.is_empty()
+            || *line == "WHAT TO DO"
+            || line.contains("PMS-")
+            || line.starts_with("error: ");
+        in_table = (in_table || is_head(line)) && !is_note;
         in_table
     });
     lines.collect()

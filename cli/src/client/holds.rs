@@ -76,9 +76,9 @@ pub(crate) async fn known(context: &Context) -> Result<Vec<Known>, Failure> {
     let config = stored
         .flatten()
         .and_then(|stored| Config::parse(&stored.text).ok());
-    config
-        .iter()
-        .for_each(|config| context.memory.saw_config(config));
+    if let Some(config) = &config {
+        context.memory.saw_config(config);
+    }
     let link_states = context
         .readable(context.ledger.link_states().await?)
         .into_iter();

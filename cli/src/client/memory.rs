@@ -155,7 +155,7 @@ mod tests {
         let memory = Memory(Some(folder.path().join("cache").join("seen.json")));
         assert_eq!(memory.read(), None);
         memory.change(|seen| {
-            for number in 0..MOST_RUNS + 1 {
+            for number in 0..=MOST_RUNS {
                 seen.runs
                     .insert(format!("{number:04}"), "completed".to_owned());
             }

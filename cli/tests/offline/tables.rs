@@ -1,5 +1,7 @@
 //! Tables of 30 members with real products: none is wider than its screen, and no word of one is broken.
 
+use std::fmt::Write as _;
+
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::records::{LinkState, ListEdit};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
@@ -59,13 +61,15 @@ fn configuration() -> String {
     let mut text = "schema = 1\n".to_owned();
     for number in 0..MEMBERS {
         let (name, account) = (member(number), account(number));
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"of-{name}\"\n"
-        ));
+        );
         let experience = experience(number);
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "[[link]]\nmanagement_experience = \"{MANAGEMENT}\"\nmember = \"{name}\"\nmember_experience = \"{experience}\"\nmode = \"mirror\"\n"
-        ));
+        );
     }
     text
 }
@@ -187,7 +191,7 @@ fn letters() -> Value {
 }
 
 /// The catalog: experiences with long names, one policy, one audience.
-fn entity(id: &str) -> Option<(&'static str, Value)> {
+fn entity(id: &str) -> (&'static str, Value) {
     if id.starts_with("procpolicy") {
         let statement = |effect: &str, products: &[(String, String)]| {
             let resources = products.iter().map(|(id, _)| {
@@ -198,7 +202,7 @@ fn entity(id: &str) -> Option<(&'static str, Value)> {
         let all = products();
         let (allow, deny) = all.split_at(all.len() - 5);
         let details = json!({ "Statements": [statement("Allow", allow), statement("Deny", deny)] });
-        return Some(("ProcurementPolicy@1.0", details));
+        return ("ProcurementPolicy@1.0", details);
     }
     if id.starts_with("audience") {
         let principals = [
@@ -208,13 +212,13 @@ fn entity(id: &str) -> Option<(&'static str, Value)> {
             "333333333333",
         ];
         let details = json!({ "ExperienceId": experience(0), "Principals": principals });
-        return Some(("Audience@1.0", details));
+        return ("Audience@1.0", details);
     }
     let details = json!({
         "Name": "Approved products of finance and its subsidiaries", "Status": "Enabled",
         "ProcurementPolicies": [POLICY],
     });
-    Some(("Experience@1.0", details))
+    ("Experience@1.0", details)
 }
 
 fn entities(kind: &str) -> Vec<String> {

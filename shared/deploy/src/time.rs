@@ -155,11 +155,14 @@ fn local(at: Timestamp, zone: &TimeZone, form: &str) -> String {
 /// How long ago, or in how long: `3 h ago`, `in 2 d`.
 fn distance(at: Timestamp, now: Timestamp) -> String {
     let (past, future) = (whole_seconds(at, now), whole_seconds(now, at));
-    let words = |seconds: i64| match seconds {
-        ..MINUTE => None,
-        ..HOUR => Some(format!("{} min", seconds / MINUTE)),
-        ..DAY => Some(format!("{} h", seconds / HOUR)),
-        _ => Some(format!("{} d", seconds / DAY)),
+    let words = |seconds: i64| {
+        let (minutes, hours, days) = (seconds / MINUTE, seconds / HOUR, seconds / DAY);
+        match (minutes, hours, days) {
+            (0, ..) => None,
+            (_, 0, _) => Some(format!("{minutes} min")),
+            (.., 0) => Some(format!("{hours} h")),
+            _ => Some(format!("{days} d")),
+        }
     };
     match (words(past), words(future)) {
         (Some(past), _) => format!("{past} ago"),

@@ -11,6 +11,9 @@ use crate::suggest::{best, distance_of};
 /// The longest text that is understood, in bytes.
 pub const LONGEST_TEXT: usize = 2_000;
 
+/// The fewest letters and digits that count as a part of a name: fewer are in every other name.
+const SHORTEST_PART: usize = 3;
+
 /// The beginning of every listing id.
 const LISTING: &str = "prodview-";
 /// The beginning of product ids that are no UUIDs.
@@ -73,6 +76,9 @@ pub enum NoReference {
     /// It is too long.
     #[error("a text of more than {LONGEST_TEXT} characters names no product")]
     TooLong,
+    /// It is no text that somebody writes.
+    #[error("a text with control characters names no product")]
+    Control,
     /// A URL of another site.
     #[error("{0} is not a page of AWS Marketplace")]
     ElsewhereUrl(String),
@@ -93,6 +99,9 @@ impl Reference {
         }
         if text.len() > LONGEST_TEXT {
             return Err(NoReference::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(NoReference::Control);
         }
         if let Some(rest) = without_scheme(text) {
             return Self::of_url(text, rest);
@@ -171,8 +180,8 @@ pub enum Matches<'a> {
     None(Vec<&'a KnownProduct>),
 }
 
-/// The products that a text means. An exact id, listing or full name comes before a part of a name, and that
-/// before the words of a name in any order, with the manufacturer's.
+/// The products that a text means. An exact id, listing or full name comes before a full name without its punctuation, that before a
+/// part of a name, and that before the words of a name in any order, with the manufacturer's.
 pub fn find<'a>(reference: &Reference, known: &'a [KnownProduct]) -> Matches<'a> {
     let matching = |is: &dyn Fn(&KnownProduct) -> bool| -> Vec<&'a KnownProduct> {
         known.iter().filter(|product| is(product)).collect()
@@ -199,17 +208,30 @@ pub fn find<'a>(reference: &Reference, known: &'a [KnownProduct]) -> Matches<'a>
         let named = named.filter(|(product, name)| !wanted.is_empty() && is(product, name));
         named.map(|(product, _)| product).collect()
     };
+    let is_part = is_part(&wanted);
     let levels = vec![
         matching(&|product| product.id.as_str() == text),
+        matching(&|product| is_same_name(&product.name, text)),
         named(&|_, name| name == wanted),
-        named(&|_, name| name.contains(&wanted)),
+        named(&|_, name| is_part && name.contains(&wanted)),
         named(&|product, name| {
             let of_maker = normal(&product.manufacturer);
             let has = |word: &str| name.contains(word) || of_maker.contains(word);
-            !name.is_empty() && words.iter().all(|word| has(word))
+            is_part && !name.is_empty() && words.iter().all(|word| has(word))
         }),
     ];
     decide(levels).unwrap_or_else(|| Matches::None(similar(text, known)))
+}
+
+/// True if a text is the full name of a product, except for upper and lower case.
+pub fn is_same_name(name: &str, text: &str) -> bool {
+    !name.is_empty() && name.trim().to_lowercase() == text.trim().to_lowercase()
+}
+
+/// True if a text is long enough to count as a part of a name.
+pub fn is_part(text: &str) -> bool {
+    let said = text.chars().filter(|char| char.is_alphanumeric());
+    said.count() >= SHORTEST_PART
 }
 
 /// The first level on which something is found.

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_aws::discovery::search::{ListingSearch, MOST_TEXT};
+use pmp_sync_aws::discovery::search::{FoundProduct, ListingSearch, MOST_TEXT};
 use pmp_sync_domain::config::Problem;
-use pmp_sync_domain::find_product::Reference;
+use pmp_sync_domain::find_product::{Reference, is_part, is_same_name};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::{PolicySnapshot, Standing};
 use pmp_sync_domain::product_list::{InvalidList, Row};
 use pmp_sync_domain::text::beginning;
 
 use crate::client::context::Context;
-use crate::client::products::{Unresolved, failure, names, resolve_each};
+use crate::client::products::{Resolved, Unresolved, failure, names, resolve_each};
 use crate::failure::Failure;
+use crate::output;
 
 /// The most names that are looked up for one command: ten a second are answered.
 const MOST_LOOKED_UP: usize = 1_000;
@@ -67,7 +68,7 @@ pub(crate) async fn resolve(
         let known = resolve_each(context, &others).await?;
         for (text, known) in others.iter().zip(known) {
             let meant = match known {
-                Ok(product) => Ok(product.id),
+                Ok(product) => only_of(&search, text, product).await,
                 Err(Unresolved::Nothing { .. }) => named(&search, text).await?,
                 Err(unresolved) => Err(failure(&[unresolved]).to_string()),
             };
@@ -84,47 +85,123 @@ pub(crate) async fn resolve(
     Ok(meant.collect())
 }
 
-/// The one product of that name.
-async fn named(search: &ListingSearch, text: &str) -> Result<Result<ProductId, String>, Failure> {
+/// What AWS Marketplace has by a name.
+enum Found {
+    /// One product: it has this name, or it is the only one with this part of a name.
+    One(FoundProduct),
+    /// Each of these may be meant.
+    Several(Vec<FoundProduct>),
+    /// None of these is meant.
+    None(Vec<FoundProduct>),
+}
+
+/// Looks for a name, or a part of one, in AWS Marketplace.
+async fn search_for(search: &ListingSearch, text: &str) -> Result<Found, Failure> {
     let found = search
         .search(beginning(text, MOST_TEXT), MOST_FOUND)
         .await?;
-    let same = |name: &str| name.to_lowercase() == text.to_lowercase();
-    let exact: Vec<_> = found
+    let (exact, others): (Vec<_>, Vec<_>) = found
         .products
-        .iter()
-        .filter(|one| same(&one.name))
-        .collect();
-    if let [only] = exact.as_slice() {
-        return Ok(Ok(only.product.clone()));
+        .into_iter()
+        .partition(|one| is_same_name(&one.name, text));
+    if exact.len() == 1 {
+        return Ok(match exact.into_iter().next() {
+            Some(only) => Found::One(only),
+            None => Found::None(others),
+        });
     }
-    let part = |name: &str| name.to_lowercase().contains(&text.to_lowercase());
-    let parts: Vec<_> = found
-        .products
-        .iter()
-        .filter(|one| part(&one.name))
-        .collect();
-    if let ([only], false) = (parts.as_slice(), found.is_cut_off) {
-        return Ok(Ok(only.product.clone()));
-    }
-    let listed = if parts.is_empty() {
-        found.products.iter().collect()
-    } else {
-        parts
+    let part = |one: &FoundProduct| {
+        is_part(text) && one.name.to_lowercase().contains(&text.to_lowercase())
     };
+    let (mut parts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(part);
+    let mut meant = exact;
+    meant.append(&mut parts);
+    Ok(match (meant.as_slice(), found.is_cut_off) {
+        ([], _) => Found::None(others),
+        ([only], false) => Found::One(only.clone()),
+        _ => Found::Several(meant),
+    })
+}
+
+fn listed<'a>(products: impl IntoIterator<Item = &'a FoundProduct>) -> String {
+    let listed = products.into_iter().take(MOST_LISTED);
     let listed: Vec<_> = listed
-        .iter()
-        .take(MOST_LISTED)
         .map(|one| format!("{} ({})", one.product, one.name))
         .collect();
-    Ok(Err(if listed.is_empty() {
-        format!("AWS Marketplace has no product {text:?}")
-    } else {
-        format!(
-            "{text:?} does not name one product; there are {}",
-            listed.join(", ")
-        )
-    }))
+    listed.join(", ")
+}
+
+fn several(text: &str, products: &[FoundProduct]) -> String {
+    format!(
+        "{text:?} does not name one product; there are {}",
+        listed(products)
+    )
+}
+
+/// The one product of that name. Says on stderr which one that is.
+async fn named(search: &ListingSearch, text: &str) -> Result<Result<ProductId, String>, Failure> {
+    Ok(match search_for(search, text).await? {
+        Found::One(only) => {
+            output::note(&format!("{text:?} is {} ({})", only.product, only.name));
+            Ok(only.product)
+        }
+        Found::Several(products) => Err(several(text, &products)),
+        Found::None(others) if others.is_empty() => {
+            Err(format!("AWS Marketplace has no product {text:?}"))
+        }
+        Found::None(others) => Err(format!(
+            "AWS Marketplace has no product {text:?}; there are {}",
+            listed(&others)
+        )),
+    })
+}
+
+/// A product whose name has this part, by what the ledger knows. The ledger may not know the names of all that have it, and this one
+/// is about to be changed.
+async fn only_of(
+    search: &ListingSearch,
+    text: &str,
+    product: Resolved,
+) -> Result<ProductId, String> {
+    let is_whole = match Reference::parse(text) {
+        Ok(Reference::Id(_) | Reference::Listing(_)) | Err(_) => true,
+        Ok(Reference::Words(_)) => product
+            .name
+            .as_deref()
+            .is_none_or(|name| is_same_name(name, text)),
+    };
+    if is_whole {
+        return Ok(product.id);
+    }
+    match search_for(search, text).await {
+        Ok(Found::One(only)) if only.product == product.id => Ok(product.id),
+        // A private offer is not in the search.
+        Ok(Found::None(_)) => Ok(product.id),
+        Ok(Found::One(other)) => Err(both(text, &product, &[other])),
+        Ok(Found::Several(others)) => Err(both(text, &product, &others)),
+        Err(error) => Err(format!(
+            "{text:?} is a part of the name of {}, and AWS Marketplace did not say whether it is one of others, too: {error}; give the full name or the id",
+            product.id
+        )),
+    }
+}
+
+fn both(text: &str, product: &Resolved, others: &[FoundProduct]) -> String {
+    let name = product.name.as_deref().unwrap_or_default();
+    let others: Vec<_> = others
+        .iter()
+        .filter(|one| one.product != product.id)
+        .collect();
+    if others.is_empty() {
+        return format!(
+            "{text:?} is a part of more names than are read; give the full name or the id"
+        );
+    }
+    format!(
+        "{text:?} does not name one product; there are {} ({name}), {}",
+        product.id,
+        listed(others)
+    )
 }
 
 /// The products of rows. Every row that names no single product is a problem.

@@ -189,3 +189,39 @@ fn ten_thousand_products_are_searched_at_once() {
     let none = find(&Reference::Words("exampel prodict".to_owned()), &known);
     assert!(matches!(none, Matches::None(similar) if similar.len() == 3));
 }
+
+#[test]
+fn a_full_name_with_its_punctuation_comes_before_one_without() {
+    let named = |of: &str, name: &str| KnownProduct {
+        id: id(of),
+        name: name.to_owned(),
+        manufacturer: String::new(),
+        listing: String::new(),
+    };
+    let known = [
+        named("prod-plus", "Cohere Command R+"),
+        named("prod-plain", "Cohere Command R"),
+    ];
+    for (text, of) in [
+        ("cohere command r+", "prod-plus"),
+        ("Cohere Command R", "prod-plain"),
+    ] {
+        let reference = Reference::parse(text).unwrap();
+        assert_eq!(
+            find(&reference, &known),
+            Matches::One(known.iter().find(|one| one.id == id(of)).unwrap()),
+            "{text}"
+        );
+    }
+    let reference = Reference::parse("Cohere: Command R").unwrap();
+    assert!(matches!(find(&reference, &known), Matches::Several(several) if several.len() == 2));
+}
+
+#[test]
+fn a_letter_or_two_are_no_part_of_a_name_and_a_control_character_is_in_none() {
+    for text in ["q", "2", "-2", "mo", "5 2"] {
+        assert_eq!(found(text).0, '?', "{text}");
+    }
+    assert_eq!(found("one").0, '=');
+    assert_eq!(Reference::parse("m\0ngo"), Err(NoReference::Control));
+}

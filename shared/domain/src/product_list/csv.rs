@@ -298,9 +298,12 @@ fn under(header: &Header, records: &mut Records<'_>, problems: &mut Vec<Problem>
             ));
             continue;
         }
-        for (cell, says) in cells.iter().zip(&mut says_standing) {
+        let headed = header.columns.iter().zip(&cells);
+        for (((head, _), cell), says) in headed.zip(&mut says_standing) {
             if !cell.text.is_empty() {
-                *says = Some(says.unwrap_or(true) && words::action(&cell.text).is_some());
+                let is_standing =
+                    words::action(&cell.text).is_some() || words::is_answer(&head.text, &cell.text);
+                *says = Some(says.unwrap_or(true) && is_standing);
             }
         }
         let action = match standing {
@@ -342,7 +345,7 @@ fn under(header: &Header, records: &mut Records<'_>, problems: &mut Vec<Problem>
             problems.push(problem(
                 cell.at,
                 format!(
-                    "the column {} says allowed or denied; call it \"standing\"",
+                    "the column {} says allowed or denied; call it \"standing\", with \"allowed\" or \"denied\" in its cells",
                     shown(&cell.text)
                 ),
             ));

@@ -150,9 +150,16 @@ fn of_object(
         .any(|key| words::column(key) == Some(Column::Standing));
     for (key, value) in fields {
         let Some(column) = words::column(&key) else {
-            let says = value.as_str().and_then(words::action);
-            if says.is_some() && !has_standing {
-                let words = format!("{key:?} says allowed or denied; call it \"standing\"");
+            let text = match &value {
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+            };
+            let says = words::action(&text).is_some() || words::is_answer(&key, &text);
+            if says && !has_standing {
+                let words = format!(
+                    "{key:?} says allowed or denied; call it \"standing\", with \"allowed\" or \"denied\""
+                );
                 problems.push(problem(at, words));
             }
             if !ignored.contains(&key) && ignored.len() < MOST_IGNORED {

@@ -124,6 +124,14 @@ fn a_header_that_would_be_misunderstood_is_refused() {
             "1:4: the column \"standng\" says allowed or denied",
         ),
         (
+            "product,approved\nprod-a,yes\nprod-b,no\n",
+            "1:9: the column \"approved\" says allowed or denied",
+        ),
+        (
+            r#"[{"id": "prod-a", "approved": false}]"#,
+            "1:2: \"approved\" says allowed or denied",
+        ),
+        (
             r#"[{"id": "prod-a", "standng": "denied"}]"#,
             "1:2: \"standng\" says allowed or denied",
         ),

@@ -80,6 +80,29 @@ pub(super) fn action(text: &str) -> Option<Action> {
     }
 }
 
+/// Headers of columns that answer yes or no whether a product is allowed.
+const APPROVALS: [&str; 12] = [
+    "approved",
+    "approve",
+    "approval",
+    "allowed",
+    "allow",
+    "permitted",
+    "denied",
+    "deny",
+    "blocked",
+    "block",
+    "rejected",
+    "declined",
+];
+const ANSWERS: [&str; 8] = ["yes", "no", "y", "n", "true", "false", "1", "0"];
+
+/// True if a cell answers whether a product is allowed, by the header of its column.
+pub(super) fn is_answer(header: &str, text: &str) -> bool {
+    let is_one = |of: &[&str], text: &str| of.contains(&bare(text).as_str());
+    is_one(&APPROVALS, header) && is_one(&ANSWERS, text)
+}
+
 /// What is expected of a cell that names a list.
 pub(super) const EXPECTED: &str = "\"allowed\" or \"denied\" is expected";
 
@@ -109,6 +132,10 @@ pub(super) fn note(text: &str) -> String {
 
 /// What a row calls its product, or what is wrong with it.
 pub(super) fn product(text: &str) -> Result<String, String> {
+    let is_odd = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r');
+    if text.contains(is_odd) {
+        return Err(format!("{} has a control character", shown(text)));
+    }
     let text = note(text);
     if text.is_empty() {
         return Err("the row names no product".to_owned());

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::config::Config;
-use pmp_sync_domain::records::{Listing, LiveRecord};
+use pmp_sync_domain::product::ProductDetails;
+use pmp_sync_domain::records::{LIVE_FOR, Listing, LiveRecord};
 
 use super::invariants::{Violation, broken};
+use super::scene::{HOUR, at};
 use super::state::Simulator;
 
 /// The most products that one run asks for.
@@ -15,6 +17,33 @@ const MOST: u64 = 100;
 const MOST_IN_A_ROW: u32 = 5;
 
 impl Simulator {
+    /// What AWS Marketplace said of some products a while ago: they are due to be asked for again in the life of the world. Some of
+    /// them are gone by now.
+    pub(crate) fn add_old_listings(&mut self) {
+        let mut rng = self.rng.next("old-listings");
+        if !rng.of("has").once_in(3) {
+            return;
+        }
+        for product in self.scene.products.clone() {
+            if !rng.of("known").once_in(2) {
+                continue;
+            }
+            let asked = at(-LIVE_FOR * 1_000 + rng.of("age").between(0, 6 * HOUR));
+            let details = ProductDetails {
+                name: format!("Product {product}"),
+                ..ProductDetails::default()
+            };
+            let record = LiveRecord::answered(product.clone(), Some(details), None, asked);
+            self.world
+                .ledger(|ledger| ledger.live.insert(product.clone(), record));
+            self.stats.add("old listings");
+            if rng.of("gone").once_in(3) {
+                self.world.set_live(&product, false);
+                self.delisted.insert(product);
+            }
+        }
+    }
+
     /// AWS Marketplace lists some products no longer; one that it did not list is listed again.
     pub(super) fn delist(&mut self) {
         self.stats.add("products delisted");

@@ -170,6 +170,7 @@ impl Simulator {
             simulator.stats.add(counted(link.mode));
         }
         simulator.add_old_sets();
+        simulator.add_old_listings();
         simulator.fill_schedule();
         Some(simulator)
     }

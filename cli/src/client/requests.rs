@@ -27,8 +27,10 @@ pub(crate) const IN_THE_CONSOLE: &str = "The request itself is answered in the m
 pub(crate) struct KnownRequest {
     pub(crate) request: ProductRequest,
     pub(crate) member: MemberName,
-    /// The management experience that its experience follows. None if no link covers it.
+    /// The management experience that its experience follows, the last of several. None if no link covers it.
     pub(crate) follows: Option<ExperienceId>,
+    /// True if its experience follows several.
+    pub(crate) follows_several: bool,
     pub(crate) answer: Option<RequestAnswer>,
 }
 
@@ -107,9 +109,11 @@ impl Requests {
             unreadable.extend(found.unreadable);
             all.extend(found.items.into_iter().map(|request| {
                 let key = (request.account.clone(), request.request.clone());
+                let link = link_of(config, &request);
                 KnownRequest {
                     member: member.name.clone(),
-                    follows: follows(config, &request),
+                    follows: link.map(|link| link.sources.last().clone()),
+                    follows_several: link.is_some_and(|link| link.sources.are_several()),
                     answer: answers.get(&key).cloned(),
                     request,
                 }
@@ -237,9 +241,8 @@ fn listed(requests: &[&KnownRequest]) -> String {
     lines
 }
 
-/// The management experience that the experience of a request follows. A link that names it takes
-/// precedence over `*`.
-fn follows(config: &Config, request: &ProductRequest) -> Option<ExperienceId> {
+/// The link of the experience of a request. A link that names it takes precedence over `*`.
+fn link_of<'a>(config: &'a Config, request: &ProductRequest) -> Option<&'a Link> {
     let links = || {
         config
             .links
@@ -249,10 +252,7 @@ fn follows(config: &Config, request: &ProductRequest) -> Option<ExperienceId> {
     let is_named = |link: &&Link| link.target == Target::One(request.experience.clone());
     let is_covered =
         |link: &&Link| link.target == Target::EveryLive && config.is_free(&request.experience);
-    let link = links()
-        .find(is_named)
-        .or_else(|| links().find(is_covered))?;
-    Some(link.sources.last().clone())
+    links().find(is_named).or_else(|| links().find(is_covered))
 }
 
 /// The accounts in whose consoles requests are answered.
@@ -290,6 +290,7 @@ mod tests {
             },
             member: "emea".parse().unwrap(),
             follows: None,
+            follows_several: false,
             answer: None,
         }
     }

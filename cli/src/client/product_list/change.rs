@@ -233,7 +233,9 @@ pub(crate) async fn change(context: &Context, asked: &Asked<'_>) -> Result<ListC
     let managed = asked.managed;
     let found = difference(&managed.lists, asked.wanted, asked.exact);
     let mut change = ListChange::of(managed, asked.wanted, &found);
-    show_difference(context, managed, &change, asked.exact).await?;
+    // Only a file can be the whole list.
+    let is_whole = asked.exact || asked.file.is_none();
+    show_difference(context, managed, &change, is_whole).await?;
     if found.plan.is_empty() {
         return Ok(change);
     }

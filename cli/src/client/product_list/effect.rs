@@ -84,12 +84,22 @@ impl MemberEffect {
     }
 }
 
-/// Asks the producer for the plans of the members if `plan` is carried out on the management experience.
+/// What it means in each member if `plan` is carried out on the management experience.
 pub(crate) async fn effects(
     context: &Context,
     management_experience: &ExperienceId,
     plan: &Plan,
 ) -> Result<Vec<MemberEffect>, Failure> {
+    let links = previews(context, management_experience, plan).await?;
+    Ok(links.into_iter().map(MemberEffect::new).collect())
+}
+
+/// Asks the producer for the plans of the members if `plan` is carried out on the management experience.
+pub(crate) async fn previews(
+    context: &Context,
+    management_experience: &ExperienceId,
+    plan: &Plan,
+) -> Result<Vec<PreviewLink>, Failure> {
     let mut request = PlanRequest {
         overlay: Some(Overlay {
             management_experience: management_experience.clone(),
@@ -99,16 +109,16 @@ pub(crate) async fn effects(
         ..PlanRequest::default()
     };
     request.check()?;
-    let mut effects = Vec::new();
+    let mut links = Vec::new();
     loop {
         let step = "the producer plans what it means in each member";
         let page: PlanPage = ask_showing(context, PLAN_REQUESTED, &request, step)
             .await
             .map_err(|failure| unplanned(&failure))?;
-        effects.extend(page.preview.links.into_iter().map(MemberEffect::new));
+        links.extend(page.preview.links);
         request.from = page.next;
         if request.from.is_none() {
-            return Ok(effects);
+            return Ok(links);
         }
     }
 }

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use pmp_sync_aws::catalog::admin::CatalogAdmin;
 use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::answers::plan::PreviewLink;
 use pmp_sync_domain::ids::{ExperienceId, ProductId};
-use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::policy::{Action, Conflict};
+use pmp_sync_domain::product_list::{Wanted as Products, difference};
 use pmp_sync_domain::records::{Answered, RequestAnswer};
 use pmp_sync_domain::text::one_line;
 use pmp_sync_domain::wire::limits::{MOST_REASON, MOST_REQUESTER, TooLarge};
@@ -15,6 +18,8 @@ use super::options::{ApproveOptions, DeclineOptions, Wanted};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::management_list::put_on_list;
+use crate::client::product_list::effect::previews;
+use crate::client::product_list::managed::Managed;
 use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests, accounts};
 use crate::failure::Failure;
 use crate::options::Common;
@@ -66,6 +71,7 @@ async fn decide(
     check_reason(decision.reason)?;
     let requests = Requests::read(context, false).await?;
     let meant = requests.meant(&wanted.what, wanted.member.as_ref())?;
+    let meant = unanswered(meant);
     let Some(first) = meant.first() else {
         return Ok(());
     };
@@ -76,6 +82,9 @@ async fn decide(
     };
     for known in &meant {
         output::note(&sentence(known));
+    }
+    if *action == Some(Action::Allow) {
+        check_sources(context, &experiences, &product, &meant).await?;
     }
     confirm(wanted.yes, &question(decision, &product, &experiences))?;
     let mut changed = false;
@@ -124,6 +133,74 @@ async fn decide(
     ))?;
     output::note(&format!("{what_to_do}."));
     Ok(())
+}
+
+/// Those without an answer. If all have one, all of them: a new answer replaces it.
+fn unanswered(meant: Vec<&KnownRequest>) -> Vec<&KnownRequest> {
+    let (answered, open): (Vec<_>, Vec<_>) =
+        meant.into_iter().partition(|known| known.answer.is_some());
+    let outcome = if open.is_empty() {
+        "this answer replaces it"
+    } else {
+        "it stays as it is"
+    };
+    for known in &answered {
+        let words = known.answered().unwrap_or_default();
+        output::note(&format!("{} was {words}; {outcome}", known.name()));
+    }
+    if open.is_empty() { answered } else { open }
+}
+
+/// An error if the product would stay denied for all of these, because another management experience of their links denies it.
+async fn check_sources(
+    context: &Context,
+    experiences: &BTreeSet<ExperienceId>,
+    product: &ProductId,
+    meant: &[&KnownRequest],
+) -> Result<(), Failure> {
+    if !meant.iter().any(|known| known.follows_several) {
+        return Ok(());
+    }
+    let wanted = Products::all([product.clone()], Action::Allow);
+    let (mut denied, mut words) = (0, String::new());
+    for id in experiences {
+        let managed = Managed::read(&CatalogAdmin::new(&context.config), id).await?;
+        let plan = difference(&managed.lists, &wanted, false).plan;
+        let links = previews(context, id, &plan).await?;
+        let of = |known: &&&KnownRequest| known.follows.as_ref() == Some(id);
+        for known in meant.iter().filter(of) {
+            let request = &known.request;
+            let link = links.iter().find(|link| {
+                link.account == request.account
+                    && link.experience.as_ref() == Some(&request.experience)
+            });
+            if let Some(told) = link.and_then(|link| denied_by_another(link, product)) {
+                output::note(&format!(
+                    "{}: {product} stays denied in {}: it is {told}",
+                    known.name(),
+                    request.experience
+                ));
+                denied += 1;
+                words = told;
+            }
+        }
+    }
+    if denied < meant.len() {
+        return Ok(());
+    }
+    Err(Failure::CommandLine {
+        message: format!("{product} would stay denied: it is {words}"),
+        remedy: "allow it in the management experience that denies it, too (`pmp-sync product allow` with --management-experience), or decline the request".to_owned(),
+    })
+}
+
+/// Who lists the product, in words, if it is denied because the management experiences do not agree.
+fn denied_by_another(link: &PreviewLink, product: &ProductId) -> Option<String> {
+    let origin = link
+        .conflicts
+        .iter()
+        .find(|origin| origin.products.contains(product))?;
+    (link.conflict == Conflict::Deny).then(|| origin.words())
 }
 
 fn check_reason(reason: Option<&str>) -> Result<(), Failure> {

@@ -8,10 +8,10 @@ use clap::Args;
 use pmp_sync_domain::answers::plan::{
     IfActing, PlanRequest, Preview, PreviewDecision, PreviewLink,
 };
-use pmp_sync_domain::answers::why::Verdict;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::sources::{Conflict, Origin};
+use pmp_sync_domain::sync_state::Verdict;
 
 use crate::client::configuration::effect::effect;
 use crate::client::configuration::file::{self, ConfigFile};

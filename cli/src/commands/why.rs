@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pmp_sync_domain::answers::why::{
-    MOST_PRODUCTS, Verdict, Why, WhyAnswer, WhyLink, WhyReport, WhyRequest,
+    MOST_PRODUCTS, Why, WhyAnswer, WhyLink, WhyReport, WhyRequest,
 };
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::Standing;
 use pmp_sync_domain::product::Names;
+use pmp_sync_domain::sync_state::Verdict;
 use pmp_sync_domain::wire::WHY_REQUESTED;
 
 use crate::client::context::Context;

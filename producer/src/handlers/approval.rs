@@ -4,6 +4,7 @@
 //! so that an interrupted approval continues. The guards let a plan through only if each of its
 //! changes was approved. What has become unnecessary is left out, and anything new is refused.
 
+mod case;
 mod undo;
 
 use std::collections::BTreeSet;
@@ -15,8 +16,6 @@ use pmp_sync_domain::approval::{
 use pmp_sync_domain::error::{LinkError, MayPass, RunError};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
-use pmp_sync_domain::ids::{ProductId, RunId};
-use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
@@ -27,6 +26,7 @@ use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
+use self::case::{Case, Rejected, bare, refused, refused_with, write};
 use self::undo::plan_undo;
 use crate::claims::Claims;
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
@@ -36,61 +36,11 @@ use crate::reconcile::fail::fail_link;
 use crate::reconcile::listings::CachedListings;
 use crate::reconcile::marks::keep;
 use crate::reconcile::observe::observe;
-use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest, blank};
+use crate::reconcile::outcome::{LinkOutcome, ReconcileRequest};
 use crate::reconcile::reconcile_or_fail;
 use crate::reconcile::remember::remember;
 use crate::run::begin::{close_interrupted, open_run};
 use crate::run::finish::{add_outcomes, fail_run, finish_run, warn_of_items};
-use crate::setup::Setup;
-
-/// Why a request about a hold has no effect.
-enum Rejected {
-    /// The request does not fit the current state.
-    Refused(Refused),
-    /// A call failed.
-    Failed(LinkError),
-}
-
-impl From<LinkError> for Rejected {
-    fn from(error: LinkError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-fn refused(why: &str) -> Rejected {
-    Rejected::Refused(why.into())
-}
-
-fn refused_with(why: &str, hint: Hint) -> Rejected {
-    let (why, hints) = (why.to_owned(), vec![hint]);
-    Rejected::Refused(Refused { why, hints })
-}
-
-/// A request with its link.
-struct Case<'a> {
-    run: RunId,
-    request: &'a ApprovalRequest,
-    setup: &'a Setup,
-    link: &'a Link,
-    policy: LinkPolicy,
-    lifted: BTreeSet<ProductId>,
-    ask: Ask,
-}
-
-impl Case<'_> {
-    fn goal<'a>(&'a self, desired: &'a DesiredState, rollback: bool) -> Goal<'a> {
-        let experience = &self.request.lane.experience;
-        Goal {
-            link: self.link,
-            policy: &self.policy,
-            experience,
-            desired,
-            lifted: &self.lifted,
-            rollback,
-            suspension: self.setup.suspension(self.link, experience),
-        }
-    }
-}
 
 /// Serves a request about a hold with a run of its own.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
@@ -269,33 +219,6 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         kept => kept?,
     }
     Ok(outcome)
-}
-
-fn bare<L, A, M, O, S: Clock>(
-    context: &Context<L, A, M, O, S>,
-    case: &Case<'_>,
-    status: LinkStatus,
-) -> LinkOutcome {
-    LinkOutcome::new(LinkRecord {
-        lane: Some(case.request.lane.clone()),
-        status,
-        ..blank(case.run, case.link, context.now())
-    })
-}
-
-/// Writes the link state. The request has no effect if another writer was faster.
-async fn write<L: WriteRuns, A, M, O: Bus, S>(
-    context: &Context<L, A, M, O, S>,
-    case: &Case<'_>,
-    old: &LinkState,
-    next: &LinkState,
-) -> Result<(), Rejected> {
-    let lane = &case.request.lane;
-    if remember(&context.ledger, &context.unannounced, lane, old, next).await? {
-        Ok(())
-    } else {
-        Err(LinkError::Contended(lane.to_string()).into())
-    }
 }
 
 async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(

@@ -7,7 +7,6 @@ use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Goal, decide_plan};
 
-use super::plan::decision_of;
 use super::survey::observe_lane;
 
 /// The policy of the link if it acted: not frozen, and in the mode `mirror` if it only observes. None if it acts.
@@ -42,7 +41,7 @@ pub(super) async fn if_acting<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
         ..goal
     };
     let seen = observe_lane(ledger, member, goal, now).await?;
-    let decision = decision_of(&decide_plan(&goal, &seen, None));
+    let decision = PreviewDecision::of(&decide_plan(&goal, &seen, None));
     Ok(IfActing {
         mode: policy.mode,
         decision: match decision {

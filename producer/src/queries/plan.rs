@@ -290,18 +290,6 @@ impl OfSources {
     }
 }
 
-/// What a decision is called in a preview.
-pub(super) fn decision_of(decision: &Decision) -> PreviewDecision {
-    match decision {
-        Decision::InSync => PreviewDecision::InSync,
-        Decision::MarkSuspension | Decision::Suspended => PreviewDecision::Suspended,
-        Decision::Hold { .. } => PreviewDecision::Held,
-        Decision::Underway(_) | Decision::ResumeRollback(_) => PreviewDecision::Underway,
-        Decision::Commit => PreviewDecision::Commit,
-        Decision::RefuseRollback | Decision::AnothersPlan => PreviewDecision::Failed,
-    }
-}
-
 fn preview_of(
     link: &Link,
     experience: ExperienceId,
@@ -312,7 +300,7 @@ fn preview_of(
     PreviewLink {
         experience: Some(experience),
         state: Some(LinkFacts::observed(&seen, decision).state()),
-        decision: decision_of(decision),
+        decision: PreviewDecision::of(decision),
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
         removals: seen.report.removals,

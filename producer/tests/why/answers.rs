@@ -1,7 +1,7 @@
 //! The answers, as far as they depend on what the producer reads.
 
 use futures::executor::block_on;
-use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Verdict, Why, WhyRequest};
+use pmp_sync_domain::answers::why::{MOST_PRODUCTS, Stage, Why, WhyRequest};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::error::{Kind, RunError};
 use pmp_sync_domain::ids::{InstallationId, ProductId, RunId};
@@ -10,6 +10,7 @@ use pmp_sync_domain::lane::{
 };
 use pmp_sync_domain::policy::{Action, PolicySnapshot, Standing};
 use pmp_sync_domain::ports::Closing;
+use pmp_sync_domain::sync_state::Verdict;
 use pmp_sync_domain::wire::{CONTESTED, RECOVERED, Scope};
 use pmp_sync_producer::queries;
 

@@ -1,13 +1,12 @@
 //! Holds, approvals and grants.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::reason::HoldReason;
 use crate::hint::{Advice, Hint};
 use crate::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
+pub use crate::undo::Undo;
 
 /// Who requested something, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,41 +71,6 @@ impl Hold {
             member: None,
             experience: experience.clone(),
             plan_hash: self.plan_hash.clone(),
-        }
-    }
-}
-
-/// What a rollback takes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undo {
-    /// Everything since before this run: the lists return to what they were.
-    Restore(RunId),
-    /// What this run changed, and nothing that came later.
-    Revert(RunId),
-}
-
-impl Undo {
-    /// The run that it names.
-    pub fn run(self) -> RunId {
-        match self {
-            Self::Restore(run) | Self::Revert(run) => run,
-        }
-    }
-
-    /// The reason for which its plan is held.
-    pub fn reason(self) -> HoldReason {
-        match self {
-            Self::Restore(run) => HoldReason::Restore { run },
-            Self::Revert(run) => HoldReason::Revert { run },
-        }
-    }
-}
-
-impl fmt::Display for Undo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Restore(run) => write!(f, "the rollback before run {run}"),
-            Self::Revert(run) => write!(f, "the reversal of what run {run} changed"),
         }
     }
 }

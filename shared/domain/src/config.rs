@@ -97,7 +97,7 @@ impl Reader<'_> {
         if span.start > self.text.len() {
             return;
         }
-        let problem = at(self.text, span.start, message.into());
+        let problem = at(self.text, span.start, &message.into());
         self.problems.push((span.start, problem));
     }
 
@@ -244,13 +244,13 @@ impl Reader<'_> {
     }
 }
 
-fn at(text: &str, offset: usize, message: String) -> Problem {
+fn at(text: &str, offset: usize, message: &str) -> Problem {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Problem {
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        message: beginning(&message, MOST_MESSAGE).to_owned(),
+        message: beginning(message, MOST_MESSAGE).to_owned(),
     }
 }
 
@@ -273,7 +273,7 @@ pub fn not_utf8(bytes: &[u8]) -> Option<Problem> {
     let error = std::str::from_utf8(bytes).err()?;
     let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
     let before = std::str::from_utf8(before).unwrap_or_default();
-    let message = "the configuration is not valid UTF-8".to_owned();
+    let message = "the configuration is not valid UTF-8";
     Some(at(before, before.len(), message))
 }
 
@@ -282,7 +282,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, InvalidConfig> {
         if text.len() > MOST_BYTES {
             let message = format!("{} bytes exceed the limit of {MOST_BYTES}", text.len());
-            return Err(InvalidConfig::one(at(text, 0, message)));
+            return Err(InvalidConfig::one(at(text, 0, &message)));
         }
         let tolerant = tolerant::read(text);
         let mut reader = Reader {

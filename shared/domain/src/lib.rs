@@ -40,6 +40,7 @@ pub mod sync_state;
 pub mod text;
 pub mod time;
 pub mod try_transition;
+pub mod undo;
 pub mod wire;
 
 pub use jiff::Timestamp;

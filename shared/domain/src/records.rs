@@ -34,7 +34,7 @@ pub use self::listing::{
 };
 pub use self::notices::{EditMark, HeldMark, Mark, Notices, QuarantineMark};
 pub use self::onboarding::Onboarding;
-pub use self::pending_retry::{MOST_PENDING, PendingRetry, pending_retries};
+pub use self::pending_retry::{MOST_PENDING, PendingRetry};
 pub use self::product_request::{
     DroppedRequests, MOST_OPEN_REQUESTS, MOST_REQUESTS, OPEN_FOR, ProductRequest, REQUEST_KEPT,
     RequestBounds, RequestCounts,

@@ -2,10 +2,13 @@
 //! or a role that was just created is not known everywhere yet. They come after 1, 5 and 15 minutes,
 //! for those links alone; after that the next run tries again. Pure.
 
+mod pending;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub use self::pending::pending_retries;
 use crate::error::{LinkError, MayPass, RETRY_AFTER};
 use crate::ids::{ExperienceId, MemberName, RunId};
 use crate::link::Link;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answers::why::{Verdict, Why};
 use crate::closed_list::closed_list;
 use crate::lane::{LaneState, OpenChange, Phase};
 use crate::plan::{InvalidProducts, LeftAlone, Reason};
@@ -53,6 +52,19 @@ closed_list!(SyncState, "state", {
     Blocked => "blocked",
     Unreachable => "unreachable",
 });
+
+/// The severity of an answer. The worst of several counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing to do: it is in sync, or left alone as the configuration says.
+    InSync,
+    /// It differs: it is under way, planned, suspended, or no run changes it as things are.
+    Differs,
+    /// It differs, and waits for approval.
+    Held,
+    /// It differs, and something has failed.
+    Fails,
+}
 
 impl SyncState {
     /// The state in words, for tables and sentences.
@@ -102,24 +114,11 @@ impl Reason {
     }
 }
 
-impl Why {
-    /// The state of the product.
-    pub fn state(&self) -> SyncState {
-        match self {
-            Self::InSync { .. } => SyncState::InSync,
-            Self::Open { .. } => SyncState::Underway,
-            Self::Held { .. } | Self::Untrusted(_) => SyncState::Held,
-            Self::Quarantined { .. } => SyncState::Quarantined,
-            Self::Blocked { .. } => SyncState::Blocked,
-            Self::Suspended { .. } => SyncState::Suspended,
-            Self::LeftAlone { reason, .. } => reason.state(),
-            Self::Failing(_) => SyncState::Unreachable,
-            Self::Superseded { .. } | Self::Planned => SyncState::Planned,
-        }
-    }
-}
-
 /// What is known of a link on one member experience. [`LinkFacts::state`] is the one classification.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkFacts {
     /// It cannot be observed.
@@ -269,11 +268,6 @@ mod tests {
                 ..LinkFacts::default()
             };
             assert_eq!(facts.state(), reason.state(), "{reason}");
-            let why = Why::LeftAlone {
-                reason,
-                since: None,
-            };
-            assert_eq!(why.state(), reason.state(), "{reason}");
         }
     }
 

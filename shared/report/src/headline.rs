@@ -2,34 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use pmp_sync_domain::answers::report::{Differing, ManagementLists};
-use pmp_sync_domain::schema::Time;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::code::wanted;
 use crate::html::{age, count, number};
-use crate::model::{Kind, Link, Model, Reason, State};
-
-/// How much is in sync.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Headline {
-    /// The percentage of products on member experiences that are as wanted, rounded down. What a link leaves alone is not counted.
-    /// Null if no member experience can be observed.
-    pub percent: Option<u8>,
-    /// Number of products on member experiences that are not as wanted.
-    pub differing: usize,
-    /// The number of member experiences that can be observed.
-    pub observed: usize,
-    /// The number of those that are in sync, or differ only as the configuration says.
-    pub in_sync: usize,
-    /// The number of others.
-    pub unknown: usize,
-    /// Since when the oldest difference exists, as far as it is known.
-    #[schemars(with = "Option<Time>")]
-    pub oldest: Option<Timestamp>,
-}
+use crate::model::{Headline, Kind, Link, Model, Reason, State};
 
 impl Headline {
     /// True if nothing is known of any member experience.

@@ -16,10 +16,8 @@ mod requests;
 mod week;
 
 pub use self::csv::to_csv;
-pub use self::headline::Headline;
 pub use self::model::{
-    Attention, AttentionKind, Concerned, Counts, Kind, Link, Model, Reason, Requested, SCHEMA,
-    State,
+    Attention, AttentionKind, Changed, Concerned, Counts, Headline, Kind, Link, Model, Reason,
+    Requested, SCHEMA, State, Week,
 };
 pub use self::page::render;
-pub use self::week::{Changed, Week};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pmp_sync_domain::answers::report::{Differing, ManagementLists};
 use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::RunRecord;
@@ -13,9 +14,6 @@ use pmp_sync_domain::sources::{Conflict, Sources};
 use pmp_sync_domain::sync_state::SyncState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::headline::Headline;
-use crate::week::Week;
 
 /// Version of the model that this release writes.
 pub const SCHEMA: u32 = 1;
@@ -144,6 +142,55 @@ words! {
         /// `*` leaves an experience out because of other links.
         LeftOut "left_out" "○" "Left out",
     }
+}
+
+/// How much is in sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Headline {
+    /// The percentage of products on member experiences that are as wanted, rounded down. What a link leaves alone is not counted.
+    /// Null if no member experience can be observed.
+    pub percent: Option<u8>,
+    /// Number of products on member experiences that are not as wanted.
+    pub differing: usize,
+    /// The number of member experiences that can be observed.
+    pub observed: usize,
+    /// The number of those that are in sync, or differ only as the configuration says.
+    pub in_sync: usize,
+    /// The number of others.
+    pub unknown: usize,
+    /// Since when the oldest difference exists, as far as it is known.
+    #[schemars(with = "Option<Time>")]
+    pub oldest: Option<Timestamp>,
+}
+
+/// What changed on the member experiences in seven days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Week {
+    /// When the seven days began.
+    #[schemars(with = "Time")]
+    pub since: Timestamp,
+    /// The number of member experiences on which products were changed.
+    pub experiences: usize,
+    /// The number of products that were allowed.
+    pub allowed: usize,
+    /// The number of products that were denied.
+    pub denied: usize,
+    /// The products that were allowed, those on most member experiences first; 100 at most.
+    pub allow: Vec<Changed>,
+    /// The products that were denied.
+    pub deny: Vec<Changed>,
+    /// The number of member experiences whose changes could not be read.
+    #[serde(default)]
+    pub unknown: usize,
+}
+
+/// A product that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Changed {
+    /// Its id in AWS Marketplace.
+    pub product: ProductId,
+    /// The number of member experiences on which it was.
+    pub experiences: usize,
 }
 
 /// The state of everything, at one moment.

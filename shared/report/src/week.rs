@@ -7,13 +7,10 @@ use jiff::Timestamp;
 use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::records::{SetOutcome, SetRecord};
-use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::time::later;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::html::{count, escaped, number};
-use crate::model::{Model, State};
+use crate::model::{Changed, Model, State, Week};
 
 /// Seven days, in seconds.
 const WEEK: i64 = 7 * 24 * 3_600;
@@ -21,36 +18,6 @@ const WEEK: i64 = 7 * 24 * 3_600;
 const MOST_CHANGED: usize = 100;
 /// The most products that a sentence names.
 const MOST_NAMED: usize = 10;
-
-/// What changed on the member experiences in seven days.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Week {
-    /// When the seven days began.
-    #[schemars(with = "Time")]
-    pub since: Timestamp,
-    /// The number of member experiences on which products were changed.
-    pub experiences: usize,
-    /// The number of products that were allowed.
-    pub allowed: usize,
-    /// The number of products that were denied.
-    pub denied: usize,
-    /// The products that were allowed, those on most member experiences first; 100 at most.
-    pub allow: Vec<Changed>,
-    /// The products that were denied.
-    pub deny: Vec<Changed>,
-    /// The number of member experiences whose changes could not be read.
-    #[serde(default)]
-    pub unknown: usize,
-}
-
-/// A product that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Changed {
-    /// Its id in AWS Marketplace.
-    pub product: ProductId,
-    /// The number of member experiences on which it was.
-    pub experiences: usize,
-}
 
 impl Week {
     /// The week that ends now, by the change sets of lanes. `None` is a lane whose change sets could not be read.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::answers::plan::{PlanRequest, Preview, PreviewDecision, PreviewLink};
-use pmp_sync_domain::answers::why::Verdict;
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::config::difference::{ConfigDifference, difference};
 use pmp_sync_domain::error::FaultRecord;
@@ -12,6 +11,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::ports::StoredConfig;
 use pmp_sync_domain::sync_state::SyncState;
+use pmp_sync_domain::sync_state::Verdict;
 use schemars::JsonSchema;
 use serde::Serialize;
 

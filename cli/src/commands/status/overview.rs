@@ -9,7 +9,8 @@ use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::reconcile::is_busy;
-use pmp_sync_domain::records::{LinkRecord, PendingRetry, RunRecord, Suspensions, pending_retries};
+use pmp_sync_domain::records::{LinkRecord, PendingRetry, RunRecord, Suspensions};
+use pmp_sync_domain::retry::pending_retries;
 use pmp_sync_domain::time::elapsed;
 use pmp_sync_domain::wire::Scope;
 

@@ -9,7 +9,7 @@ use pmp_sync_domain::reconcile::{Course, DesiredState, Observation, is_busy, new
 use pmp_sync_domain::revert::still_to_come;
 use pmp_sync_domain::run::LinkStatus;
 
-use super::{Case, Rejected, refused, write};
+use super::case::{Case, Rejected, refused, write};
 use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::reach::connect;
 use crate::reconcile::listings::CachedListings;

@@ -13,6 +13,7 @@ use crate::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId};
 use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone};
 use crate::policy::Action;
+use crate::reconcile::Decision;
 use crate::sources::{Conflict, Origin, Sources};
 use crate::sync_state::SyncState;
 use crate::wire::Scope;
@@ -55,6 +56,20 @@ closed_list!(PreviewDecision, "decision", {
     NoTargets => "no_targets",
     NotYet => "not_yet",
 });
+
+impl PreviewDecision {
+    /// What a decision is called in a preview.
+    pub fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::InSync => Self::InSync,
+            Decision::MarkSuspension | Decision::Suspended => Self::Suspended,
+            Decision::Hold { .. } => Self::Held,
+            Decision::Underway(_) | Decision::ResumeRollback(_) => Self::Underway,
+            Decision::Commit => Self::Commit,
+            Decision::RefuseRollback | Decision::AnothersPlan => Self::Failed,
+        }
+    }
+}
 
 /// The request for a plan, or for its next page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,7 +25,5 @@ mod answer;
 mod explain;
 mod words;
 
-pub use self::answer::{
-    MOST_PRODUCTS, Stage, Verdict, Why, WhyAnswer, WhyLink, WhyReport, WhyRequest,
-};
+pub use self::answer::{MOST_PRODUCTS, Stage, Why, WhyAnswer, WhyLink, WhyReport, WhyRequest};
 pub use self::explain::{Facts, Seen, why, why_of};

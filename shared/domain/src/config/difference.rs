@@ -113,7 +113,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn value(&mut self, key: &str, before: impl ToString, after: impl ToString) {
+    fn value(&mut self, key: &str, before: &impl ToString, after: &impl ToString) {
         let (before, after) = (before.to_string(), after.to_string());
         if before != after {
             self.changed.push(SettingChange {
@@ -128,7 +128,7 @@ impl Settings {
 
     fn optional(&mut self, key: &str, before: Option<&String>, after: Option<&String>) {
         let shown = |value: Option<&String>| value.map_or_else(dash, Clone::clone);
-        self.value(key, shown(before), shown(after));
+        self.value(key, &shown(before), &shown(after));
     }
 
     fn list<T: Ord + fmt::Display>(
@@ -139,8 +139,8 @@ impl Settings {
     ) {
         self.value(
             key,
-            values(before.difference(after)),
-            values(after.difference(before)),
+            &values(before.difference(after)),
+            &values(after.difference(before)),
         );
     }
 }
@@ -178,7 +178,7 @@ fn of_member(before: &Member, after: &Member) -> Vec<SettingChange> {
     settings.value("account", &before.account, &after.account);
     if before.external_id != after.external_id {
         // Neither external id is shown.
-        settings.value("external_id", "one", "another one");
+        settings.value("external_id", &"one", &"another one");
     }
     settings.optional("role", before.role.as_ref(), after.role.as_ref());
     settings.optional("queue", before.queue.as_ref(), after.queue.as_ref());
@@ -197,24 +197,24 @@ fn of_link(name: &LinkName, before: &Link, after: &Link) -> Vec<SettingChange> {
     };
     settings.value(
         "management_experience",
-        followed(&before.sources),
-        followed(&after.sources),
+        &followed(&before.sources),
+        &followed(&after.sources),
     );
     settings.value(
         "conflict",
-        before.conflict.as_str(),
-        after.conflict.as_str(),
+        &before.conflict.as_str(),
+        &after.conflict.as_str(),
     );
     let (old, new) = (&before.policy, &after.policy);
-    settings.value("mode", old.mode, new.mode);
-    settings.value("freeze", old.frozen, new.frozen);
+    settings.value("mode", &old.mode, &new.mode);
+    settings.value("freeze", &old.frozen, &new.frozen);
     settings.list::<ProductId>("protect", &old.protect, &new.protect);
     settings.list::<ProductId>("exclude", &old.exclude, &new.exclude);
-    settings.value("live_check", before.live_check, after.live_check);
+    settings.value("live_check", &before.live_check, &after.live_check);
     settings.value(
         "notify.stale_after_hours",
-        before.stale_after_hours,
-        after.stale_after_hours,
+        &before.stale_after_hours,
+        &after.stale_after_hours,
     );
     of_guard(&mut settings, &before.guard, &after.guard);
     settings.changed
@@ -246,7 +246,7 @@ fn of_guard(settings: &mut Settings, before: &Guard, after: &Guard) {
             new.shrink_percent,
         ),
     ] {
-        settings.value(key, old, new);
+        settings.value(key, &old, &new);
     }
     settings.list::<GuardName>("guard.exempt", &before.exempt, &after.exempt);
 }

@@ -1,5 +1,7 @@
 //! Which configurations are valid, and what is refused and where.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::link::{LiveCheck, Mode};
 use crate::sources::Conflict;
@@ -531,7 +533,10 @@ fn a_text_that_is_not_toml_is_read_on() {
 fn many_problems_are_counted_and_the_first_are_listed() {
     let mut text = GOOD.to_owned();
     for number in 0..60 {
-        text.push_str(&format!("\n[[member]]\nname = \"UPPER {number}\"\naccount = \"{number}\"\nexternal_id = \"external\"\n"));
+        let _ = write!(
+            text,
+            "\n[[member]]\nname = \"UPPER {number}\"\naccount = \"{number}\"\nexternal_id = \"external\"\n"
+        );
     }
     let invalid = Config::parse(&text).unwrap_err();
     assert_eq!(invalid.problems.len(), MOST_PROBLEMS);
@@ -540,7 +545,7 @@ fn many_problems_are_counted_and_the_first_are_listed() {
     // The same of problems of form, each of which takes a reading.
     let mut text = GOOD.to_owned();
     for number in 0..60 {
-        text.push_str(&format!("unknown{number} = 1\n"));
+        let _ = writeln!(text, "unknown{number} = 1");
     }
     let invalid = Config::parse(&text).unwrap_err();
     assert_eq!(

@@ -55,8 +55,9 @@ pub(super) fn read(text: &str) -> Tolerant {
         };
         let span = error.span().unwrap_or(0..0);
         let missing = missing_key(error.message());
-        let is_known = missing.is_some_and(|key| taken.contains(&(span.start, key.to_owned())));
-        if !is_known && !(is_broken && missing.is_some()) {
+        let is_taken = missing.is_some_and(|key| taken.contains(&(span.start, key.to_owned())));
+        let is_consequence = is_taken || (is_broken && missing.is_some());
+        if !is_consequence {
             problems.push((span.clone(), words::plain(error.message())));
         }
         let mut repair = Repair {

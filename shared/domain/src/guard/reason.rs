@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::GuardName;
-use crate::approval::Undo;
 use crate::ids::{ExperienceId, RunId};
 use crate::lane::BATCH;
 use crate::text::{count as counted, noun_of};
+use crate::undo::Undo;
 
 /// What a count of removals is made of. A product that is in two of the parts counts in the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +250,16 @@ impl HoldReason {
             Self::Revert { .. } => "PMS-7007",
             Self::FirstPolicy { .. } => "PMS-3004",
             Self::FirstMirror { .. } => "PMS-7006",
+        }
+    }
+}
+
+impl Undo {
+    /// The reason for which its plan is held.
+    pub fn reason(self) -> HoldReason {
+        match self {
+            Self::Restore(run) => HoldReason::Restore { run },
+            Self::Revert(run) => HoldReason::Revert { run },
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::link::Mode;
 use crate::plan::{InvalidProducts, Reason};
 use crate::policy::{Action, Standing};
 use crate::sources::{SourceStanding, Sources};
-use crate::sync_state::SyncState;
+use crate::sync_state::{SyncState, Verdict};
 use crate::wire::Scope;
 
 /// The most products in one question.
@@ -154,20 +154,22 @@ pub enum Why {
     Planned,
 }
 
-/// The severity of an answer. The worst of several counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Nothing to do: it is in sync, or left alone as the configuration says.
-    InSync,
-    /// It differs: it is under way, planned, suspended, or no run changes it as things are.
-    Differs,
-    /// It differs, and waits for approval.
-    Held,
-    /// It differs, and something has failed.
-    Fails,
-}
-
 impl Why {
+    /// The state of the product.
+    pub fn state(&self) -> SyncState {
+        match self {
+            Self::InSync { .. } => SyncState::InSync,
+            Self::Open { .. } => SyncState::Underway,
+            Self::Held { .. } | Self::Untrusted(_) => SyncState::Held,
+            Self::Quarantined { .. } => SyncState::Quarantined,
+            Self::Blocked { .. } => SyncState::Blocked,
+            Self::Suspended { .. } => SyncState::Suspended,
+            Self::LeftAlone { reason, .. } => reason.state(),
+            Self::Failing(_) => SyncState::Unreachable,
+            Self::Superseded { .. } | Self::Planned => SyncState::Planned,
+        }
+    }
+
     /// The severity of the answer.
     pub fn verdict(&self) -> Verdict {
         self.state().verdict()

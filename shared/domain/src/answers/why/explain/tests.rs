@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::answers::why::Verdict;
 use crate::approval::Ask;
 use crate::guard::HoldReason;
 use crate::ids::{ChangeSetId, RunId};
 use crate::lane::{Block, BlockReason, Counts, Intent, IntentChange, LaneView, Planned};
 use crate::link::{LinkPolicy, Mode};
 use crate::plan::plan;
+use crate::sync_state::Verdict;
 
 fn p(text: &str) -> ProductId {
     ProductId::new(text).unwrap()

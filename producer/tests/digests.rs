@@ -11,6 +11,7 @@
 mod fakes;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::executor::block_on;
@@ -53,7 +54,8 @@ impl Setting {
                 let id = format!("exp-{link}");
                 let before = PolicySnapshot::new(products(100), []);
                 experiences.add(&account('2'), &experience(&id), before);
-                config += &format!(
+                let _ = write!(
+ config,
                     "[[link]]\nmanagement_experience = \"exp-m\"\nmember = \"emea\"\nmember_experience = \"{id}\"\n"
                 );
             }

@@ -9,6 +9,7 @@ use pmp_sync_domain::answers::report::{LinkStandings, ReportRequest};
 use pmp_sync_domain::answers::why::WhyLink;
 use pmp_sync_domain::approval::Ask;
 use pmp_sync_domain::error::Kind;
+use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::lane::{
     Block, BlockReason, LaneState, MemberMode, MemberRules, Phase, Quarantined, Suspension,
@@ -256,7 +257,7 @@ fn scenes() -> Vec<Scene> {
         scene(
             "the member's own rules for denies",
             made(to_be_denied(), |setting| {
-                rules(setting, MemberMode::AllowOnly)
+                rules(setting, MemberMode::AllowOnly);
             }),
             Differs,
         ),
@@ -293,14 +294,14 @@ fn scenes() -> Vec<Scene> {
         scene(
             "a management experience that may not be read",
             made(differing(), |setting| {
-                unreadable(setting, "exp-m", Kind::Refused)
+                unreadable(setting, "exp-m", Kind::Refused);
             }),
             Held,
         ),
         scene(
             "a management experience that does not answer",
             made(differing(), |setting| {
-                unreadable(setting, "exp-m", Kind::Retryable)
+                unreadable(setting, "exp-m", Kind::Retryable);
             }),
             Unreachable,
         ),
@@ -335,7 +336,7 @@ fn scenes() -> Vec<Scene> {
         scene(
             "a member that does not answer, with a retry to come",
             made(differing(), |setting| {
-                unreadable(setting, "exp-1", Kind::Throttled)
+                unreadable(setting, "exp-1", Kind::Throttled);
             }),
             Unreachable,
         ),
@@ -522,7 +523,7 @@ fn a_link_that_changes_nothing_shows_what_it_would_change_and_the_verdict_of_the
         assert_eq!((acting.allow.len(), acting.deny.len()), (1, 60));
         assert_eq!((acting.removals, acting.fewest_change_sets), (60, 2));
         assert_eq!(acting.decision, PreviewDecision::Held);
-        let codes: Vec<_> = acting.held_for.iter().map(|reason| reason.code()).collect();
+        let codes: Vec<_> = acting.held_for.iter().map(HoldReason::code).collect();
         assert!(codes.contains(&"PMS-2101") || codes.len() > 1, "{codes:?}");
         // A frozen additive link stays additive.
         with(&setting, "freeze = true\nmode = \"additive\"");

@@ -89,7 +89,7 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     // Equal plans are one item, with the command that approves the plan wherever it is held.
     let held = of_kind(&model, "held");
     let concerned = |item: &&Value| item["concerned"].as_array().map_or(1, Vec::len);
-    assert_eq!(held.iter().map(|item| concerned(item)).sum::<usize>(), 2);
+    assert_eq!(held.iter().map(concerned).sum::<usize>(), 2);
     for hold in holds["holds"].as_array().unwrap() {
         let alone = hold["approve"].as_str().unwrap();
         let together = format!("approve --plan {}", hold["plan_hash"].as_str().unwrap());

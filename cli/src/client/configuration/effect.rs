@@ -127,11 +127,13 @@ async fn planned(
         ..PlanRequest::default()
     };
     let step = "the producer plans with the new configuration";
-    let after = preview(context, request, step).await.map_err(unplanned)?;
+    let after = preview(context, request, step)
+        .await
+        .map_err(|failure| unplanned(&failure))?;
     let step = "the producer plans with the configuration in force";
     let before = if has_before {
         let before = preview(context, PlanRequest::default(), step).await;
-        before.map_err(unplanned)?.links
+        before.map_err(|failure| unplanned(&failure))?.links
     } else {
         Vec::new()
     };
@@ -177,7 +179,7 @@ fn of_link(old: Option<&PreviewLink>, new: &PreviewLink) -> LinkEffect {
 }
 
 /// A failure of the producer, with the way around it.
-fn unplanned(failure: Failure) -> Failure {
+fn unplanned(failure: &Failure) -> Failure {
     let fault = failure.record("see the message");
     Failure::Fault(Box::new(FaultRecord {
         message: format!(

@@ -78,7 +78,7 @@ impl Stepper<'_> {
                 };
                 Running::again(begun, &task.history, |scheduler| {
                     let ports = ports(scheduler);
-                    Box::pin(async move { Came::Served(of_run.reconcile(ports).await) })
+                    Box::pin(async move { Came::Served(Box::pin(of_run.reconcile(ports)).await) })
                 })
             }
         }

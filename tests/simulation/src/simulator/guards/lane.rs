@@ -277,13 +277,12 @@ impl LaneGuard {
             }
         };
         let old = self.back.take();
-        match &back {
-            None => self.before.clear(),
-            Some(_) => {
-                self.before.extend(old.map(|old| old.shown));
-                let beyond = self.before.len().saturating_sub(MOST_BEFORE);
-                self.before.drain(..beyond);
-            }
+        if back.is_none() {
+            self.before.clear();
+        } else {
+            self.before.extend(old.map(|old| old.shown));
+            let beyond = self.before.len().saturating_sub(MOST_BEFORE);
+            self.before.drain(..beyond);
         }
         self.back = back.map(|(of, reverts, target, excused)| Back {
             run: of,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use pmp_sync_simulation::simulator::{Stats, Violation, simulate};
 
 /// How the command is used.
-const USAGE: &str = "usage: cargo simulate [--seeds N] [--first N] [--threads N] [--trace] [--all]
+const USAGE: &str =
+    "usage: cargo simulate [--seeds N] [--first N] [--threads N] [--trace] [--all | --until NAME]
        cargo explore [NAME]...
 
   --seeds N    how many worlds are simulated (1000)
@@ -18,6 +19,7 @@ const USAGE: &str = "usage: cargo simulate [--seeds N] [--first N] [--threads N]
   --threads N  at the same time (2)
   --trace      the trace of every world goes to standard output
   --all        goes on after a failure, and counts the failures by what was violated
+  --until NAME goes on, too, but no longer than until this invariant is violated
 ";
 
 /// The most failures that are printed individually.
@@ -30,6 +32,7 @@ struct Options {
     threads: u64,
     traced: bool,
     all: bool,
+    until: Option<String>,
 }
 
 fn options() -> Option<Options> {
@@ -43,6 +46,7 @@ fn options() -> Option<Options> {
         threads: 2,
         traced: false,
         all: false,
+        until: None,
     };
     while let Some(word) = words.next() {
         let number = match word.as_str() {
@@ -52,6 +56,10 @@ fn options() -> Option<Options> {
             }
             "--all" => {
                 options.all = true;
+                continue;
+            }
+            "--until" => {
+                options.until = Some(words.next()?);
                 continue;
             }
             "--seeds" => &mut options.seeds,
@@ -87,7 +95,12 @@ fn work(options: &Options, next: &AtomicU64, stop: &AtomicBool, found: &Mutex<Fo
             let _ = writeln!(out, "{}", outcome.trace.join("\n"));
         }
         if let Some(violation) = outcome.violation {
-            stop.store(!options.all, Ordering::Relaxed);
+            let is_last = match &options.until {
+                Some(name) => name == violation.invariant,
+                None => !options.all,
+            };
+            // Another thread may have found the last one meanwhile.
+            stop.fetch_or(is_last, Ordering::Relaxed);
             lock().failures.push((seed, violation));
         }
     }
@@ -143,7 +156,7 @@ fn run(options: &Options) -> io::Result<bool> {
         writeln!(out, "{seed} {violation}")?;
     }
     if let Some((seed, violation)) = found.failures.first() {
-        if !options.traced && !options.all {
+        if !options.traced && !options.all && options.until.is_none() {
             writeln!(out, "{}", simulate(*seed, true).trace.join("\n"))?;
         }
         writeln!(out, "seed {seed} violates {violation}")?;

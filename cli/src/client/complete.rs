@@ -11,6 +11,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use pmp_sync_domain::ids::{ExperienceId, MemberName, RunId};
 
+use super::experience::named::ExperienceName;
 use super::memory::{Memory, Seen};
 use crate::options::{DEFAULT_NAME, RunName};
 
@@ -80,7 +81,7 @@ fn with_candidates(command: Command, of: &Selected) -> Command {
         let kind = arg.get_value_parser().type_id();
         let offers: fn(&Seen) -> Vec<CompletionCandidate> = if kind == TypeId::of::<MemberName>() {
             members
-        } else if kind == TypeId::of::<ExperienceId>() {
+        } else if kind == TypeId::of::<ExperienceId>() || kind == TypeId::of::<ExperienceName>() {
             experiences
         } else if kind == TypeId::of::<RunName>() || kind == TypeId::of::<RunId>() {
             runs

@@ -3,6 +3,7 @@
 pub(crate) mod administrator;
 pub(crate) mod bootstrap;
 mod decide;
+pub(crate) mod named;
 mod organization;
 pub(crate) mod view;
 
@@ -37,7 +38,7 @@ pub(crate) async fn agree(
 ) -> Result<(), Failure> {
     let catalog = &administrator.catalog;
     if !matches!(
-        decide::enabled(&catalog.experience(id).await?, true),
+        decide::enabled(&named::read(catalog, id).await?, true),
         decide::Next::Start(..)
     ) {
         return Ok(());

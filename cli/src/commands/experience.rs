@@ -9,6 +9,7 @@ use pmp_sync_domain::ids::ExperienceId;
 use crate::client::access::sdk_config_for;
 use crate::client::confirm::confirm;
 use crate::client::experience::administrator::{Administrator, Settled};
+use crate::client::experience::named::{Called, ExperienceName, called, find};
 use crate::client::experience::view::{ExperienceChange, ExperienceList, ExperienceView, look};
 use crate::client::experience::{WAIT, Wanted, agree, name, organization};
 use crate::failure::Failure;
@@ -79,9 +80,9 @@ pub(crate) enum ExperienceCommand {
 /// Which experience, of which account.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The experience. Needed only if several can be meant.
-    #[arg(long, value_name = "ID")]
-    experience: Option<ExperienceId>,
+    /// The experience: its id, its name, or a part of its name. Needed only if several can be meant.
+    #[arg(long, value_name = "ID|NAME")]
+    experience: Option<ExperienceName>,
     #[command(flatten)]
     acting: Acting,
     /// The longest time to wait for change sets, in seconds.
@@ -149,7 +150,8 @@ async fn change(
         let makes = matches!(wanted, [Wanted::Made { .. }]);
         let mut id = match &which.experience {
             None if !makes => Some(only(&administrator.catalog, wanted).await?),
-            given => given.clone(),
+            None => None,
+            Some(given) => Some(find(&administrator.catalog, given).await?),
         };
         if let (Some(yes), Some(id)) = (asks, &id) {
             agree(&administrator, id, yes, &progress).await?;
@@ -187,9 +189,14 @@ async fn disassociate(
     let changing = async {
         let catalog = &administrator.catalog;
         let audiences = catalog.audiences().await?;
-        let id = match &which.experience {
-            Some(id) => id.clone(),
-            None => only_with(&audiences, given)?,
+        let id = if let Some(named) = &which.experience {
+            find(catalog, named).await?
+        } else {
+            match with(&audiences, given).as_slice() {
+                [only] => (*only).clone(),
+                [] => return Err(nobody()),
+                all => return Err(several(called(catalog, all.iter().copied()).await)),
+            }
         };
         let view = look(catalog, &id, &audiences).await?;
         let named = |principal: &String| given.is_empty() || given.contains(principal);
@@ -216,9 +223,8 @@ async fn disassociate(
     show(common, &changing?)
 }
 
-/// The only experience that has one of these principals in its audience, or anybody if none is
-/// given.
-fn only_with(audiences: &[Audience], given: &[String]) -> Result<ExperienceId, Failure> {
+/// The experiences that have one of these principals in their audience, or anybody if none is given.
+fn with<'a>(audiences: &'a [Audience], given: &[String]) -> Vec<&'a ExperienceId> {
     let has = |audience: &&Audience| {
         let mut principals = audience.principals.iter();
         principals.any(|principal| given.is_empty() || given.contains(principal))
@@ -229,17 +235,25 @@ fn only_with(audiences: &[Audience], given: &[String]) -> Result<ExperienceId, F
         .map(|one| &one.experience)
         .collect();
     meant.dedup();
-    if let [only] = meant.as_slice() {
-        return Ok((*only).clone());
+    meant
+}
+
+/// How an experience is named, to end a failure with.
+const NAME_IT: &str =
+    "name it with --experience, by its id or its name; `pmp-sync experience list` lists them all";
+
+fn nobody() -> Failure {
+    Failure::Unknown {
+        message: "no experience of this account has such an audience".to_owned(),
+        remedy: NAME_IT.to_owned(),
     }
-    let there: Vec<_> = meant.iter().map(ToString::to_string).collect();
-    Err(Failure::Unknown {
-        message: match there.as_slice() {
-            [] => "no experience of this account has such an audience".to_owned(),
-            several => format!("several experiences could be meant: {}", several.join(", ")),
-        },
-        remedy: "name it with --experience; `pmp-sync experience list` lists them all".to_owned(),
-    })
+}
+
+fn several(listed: impl std::fmt::Display) -> Failure {
+    Failure::Unknown {
+        message: format!("several experiences could be meant: {listed}"),
+        remedy: NAME_IT.to_owned(),
+    }
 }
 
 fn show(common: &Common, change: &ExperienceChange) -> Result<(), Failure> {
@@ -283,17 +297,15 @@ async fn only(catalog: &CatalogAdmin, wanted: &[Wanted]) -> Result<ExperienceId,
     if let [(only, _)] = meant.as_slice() {
         return Ok(only.clone());
     }
-    let there: Vec<_> = meant
-        .iter()
-        .map(|(id, name)| format!("{id} ({name})"))
-        .collect();
-    Err(Failure::Unknown {
-        message: match there.as_slice() {
-            [] => "this account has no experience that could be meant".to_owned(),
-            several => format!("several experiences could be meant: {}", several.join(", ")),
-        },
-        remedy: "name it with --experience; `pmp-sync experience list` lists them all".to_owned(),
-    })
+    let there = meant.iter().map(|(id, name)| Called(id, name).to_string());
+    let there: Vec<_> = there.collect();
+    if there.is_empty() {
+        return Err(Failure::Unknown {
+            message: "this account has no experience that could be meant".to_owned(),
+            remedy: NAME_IT.to_owned(),
+        });
+    }
+    Err(several(there.join(", ")))
 }
 
 async fn list(common: &Common, acting: &Acting) -> Result<(), Failure> {

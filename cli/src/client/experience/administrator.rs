@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::decide::{self, Next, Wanted};
+use super::named::read;
 use crate::client::signals::{GoesOn, goes_on};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -181,7 +182,7 @@ impl<'a> Administrator<'a> {
         id: &ExperienceId,
         principals: &[String],
     ) -> Result<bool, Failure> {
-        let archived = self.catalog.experience(id).await?.archived;
+        let archived = read(&self.catalog, id).await?.archived;
         let mut opened = !archived && self.is_open(id).await?;
         let audiences = self.catalog.audiences().await?;
         let there = decide::principals(&audiences, id);
@@ -197,7 +198,7 @@ impl<'a> Administrator<'a> {
             };
             changed |= self.settle(Some(id), &wanted).await?.changed;
         }
-        if opened && self.catalog.experience(id).await?.status == Status::Disabled {
+        if opened && read(&self.catalog, id).await?.status == Status::Disabled {
             changed |= self.settle(Some(id), &Wanted::Closed).await?.changed;
         }
         Ok(changed)
@@ -222,7 +223,7 @@ impl<'a> Administrator<'a> {
         ended: Option<&Ended>,
     ) -> Result<Next, Failure> {
         let there = match which {
-            Some(id) => Some(self.catalog.experience(id).await?),
+            Some(id) => Some(read(&self.catalog, id).await?),
             None => None,
         };
         let lost = || {

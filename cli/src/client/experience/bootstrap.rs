@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::administrator::Administrator;
+use super::named::{ExperienceName, find};
 use super::{Wanted, agree, organization};
 use crate::client::configuration::begin_onboarding;
 use crate::client::confirm::confirm_with;
@@ -27,7 +28,7 @@ pub(crate) struct Bootstrap<'a> {
     /// The name of the experience.
     pub(crate) name: &'a str,
     /// An existing experience to use instead of a new one.
-    pub(crate) experience: Option<&'a ExperienceId>,
+    pub(crate) experience: Option<&'a ExperienceName>,
     /// The audience. The account's organization if it is empty.
     pub(crate) principals: &'a [String],
     /// True if the operator has agreed that archived experiences give up the audience.
@@ -68,7 +69,11 @@ pub(crate) async fn bootstrap(
         name: wanted.name.to_owned(),
     };
     // What an earlier attempt created is used, whatever its name.
-    let which = wanted.experience.or(known.experience.as_ref());
+    let named = match wanted.experience {
+        Some(name) => Some(find(&administrator.catalog, name).await?),
+        None => None,
+    };
+    let which = named.as_ref().or(known.experience.as_ref());
     let made = administrator.settle(which, &made).await?;
     let id = made.experience;
     if known.experience.as_ref() != Some(&id) {

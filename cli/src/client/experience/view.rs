@@ -6,6 +6,7 @@ use pmp_sync_domain::ids::ExperienceId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::named::read;
 use crate::failure::Failure;
 use crate::output;
 
@@ -51,7 +52,7 @@ pub(crate) async fn look(
     id: &ExperienceId,
     audiences: &[Audience],
 ) -> Result<ExperienceView, Failure> {
-    let experience = catalog.experience(id).await?;
+    let experience = read(catalog, id).await?;
     let policy = match &experience.policy {
         Some(policy) => Some(catalog.policy(policy).await?),
         None => None,

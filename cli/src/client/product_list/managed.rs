@@ -9,14 +9,16 @@ use pmp_sync_domain::ids::{ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::policy::PolicySnapshot;
 
 use crate::client::context::{Context, parsed};
+use crate::client::experience::named::{ExperienceName, called, find, read};
 use crate::failure::Failure;
 
 /// Which management experience.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct WhichList {
-    /// The management experience. Needed only if the configuration has several.
-    #[arg(long, value_name = "ID")]
-    pub(crate) management_experience: Option<ExperienceId>,
+    /// The management experience: its id, its name, or a part of its name. Needed only if the configuration
+    /// has several.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) management_experience: Option<ExperienceName>,
 }
 
 /// A management experience and its lists.
@@ -33,35 +35,42 @@ pub(crate) struct Managed {
 
 /// The management experience that is meant: the given one, or the only one of the configuration.
 pub(crate) async fn which(context: &Context, which: &WhichList) -> Result<ExperienceId, Failure> {
-    if let Some(given) = &which.management_experience {
-        return Ok(given.clone());
-    }
-    let config = parsed(&context.stored_config().await?)?;
-    let followed: BTreeSet<_> = config
-        .links
-        .iter()
-        .flat_map(|link| link.sources.iter().cloned())
-        .collect();
-    let ids: Vec<_> = followed.iter().map(ToString::to_string).collect();
-    if let (Some(only), 1) = (followed.first(), followed.len()) {
+    let all = all(context, which).await?;
+    if let (Some(only), 1) = (all.first(), all.len()) {
         return Ok(only.clone());
     }
+    let message = if all.is_empty() {
+        "the configuration has no link, so no management experience".to_owned()
+    } else {
+        let several = called(&CatalogAdmin::new(&context.config), &all).await;
+        format!("several management experiences could be meant: {several}")
+    };
     Err(Failure::Unknown {
-        message: match ids.as_slice() {
-            [] => "the configuration has no link, so no management experience".to_owned(),
-            several => format!(
-                "several management experiences could be meant: {}",
-                several.join(", ")
-            ),
-        },
-        remedy: "name it with --management-experience; `pmp-sync experience list` lists those of the account".to_owned(),
+        message,
+        remedy: "name it with --management-experience, by its id or its name; `pmp-sync experience list` lists those of the account".to_owned(),
     })
+}
+
+/// The management experiences that may be meant: the given one, or all of the configuration.
+pub(crate) async fn all(
+    context: &Context,
+    which: &WhichList,
+) -> Result<BTreeSet<ExperienceId>, Failure> {
+    if let Some(given) = &which.management_experience {
+        let found = find(&CatalogAdmin::new(&context.config), given).await?;
+        return Ok([found].into());
+    }
+    let config = parsed(&context.stored_config().await?)?;
+    let links = config.links.iter();
+    Ok(links
+        .flat_map(|link| link.sources.iter().cloned())
+        .collect())
 }
 
 impl Managed {
     /// Reads an experience and its lists.
     pub(crate) async fn read(catalog: &CatalogAdmin, id: &ExperienceId) -> Result<Self, Failure> {
-        let experience = catalog.experience(id).await?;
+        let experience = read(catalog, id).await?;
         let Some(policy) = experience.policy.clone() else {
             return Err(Failure::CommandLine {
                 message: format!(

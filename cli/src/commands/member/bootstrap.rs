@@ -1,12 +1,13 @@
 //! `member bootstrap`: an experience for a member account.
 
 use clap::Args;
-use pmp_sync_domain::ids::{AccountId, ExperienceId};
+use pmp_sync_domain::ids::AccountId;
 
 use crate::client::access::sdk_config_for;
 use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, bootstrap};
+use crate::client::experience::named::ExperienceName;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -24,9 +25,9 @@ pub(crate) struct BootstrapOptions {
     /// The name of the experience [default: the name of the installation].
     #[arg(long, value_name = "NAME", value_parser = experience::name)]
     pub(crate) experience_name: Option<String>,
-    /// Use this existing experience instead of a new one.
-    #[arg(long, value_name = "ID")]
-    pub(crate) experience: Option<ExperienceId>,
+    /// Use this existing experience instead of a new one: its id, its name, or a part of its name.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) experience: Option<ExperienceName>,
     /// Who is governed instead of the account's organization. May be given several times.
     #[arg(long = "principal", value_name = "ID")]
     pub(crate) principals: Vec<String>,

@@ -26,6 +26,7 @@ use crate::client::configuration::{check_edit, edit_config};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience::administrator::Administrator;
+use crate::client::experience::named::read;
 use crate::client::experience::{Wanted, principals};
 use crate::client::leftover::Queue;
 use crate::client::product_list::change::reason;
@@ -312,7 +313,7 @@ impl Removal<'_> {
         let audiences = administrator.catalog.audiences().await?;
         let mut all = Vec::new();
         for experience in experiences {
-            administrator.catalog.experience(experience).await?;
+            read(&administrator.catalog, experience).await?;
             all.extend(principals(&audiences, experience));
         }
         Ok(all)

@@ -1,8 +1,9 @@
 //! The procurement requests of all members, with what operators have answered, and how they are
 //! found by what an operator types.
 
+mod meant;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
@@ -35,14 +36,6 @@ pub(crate) struct KnownRequest {
 }
 
 impl KnownRequest {
-    /// True if it is for this product: by its id, or by a part of its title.
-    pub(crate) fn is_for(&self, text: &str) -> bool {
-        let wanted = text.trim().to_lowercase();
-        let title = self.request.title.as_deref().map(str::to_lowercase);
-        self.request.product.as_str() == text
-            || title.is_some_and(|title| !wanted.is_empty() && title.contains(&wanted))
-    }
-
     /// What an operator answered, in words.
     pub(crate) fn answered(&self) -> Option<String> {
         let answer = self.answer.as_ref()?;
@@ -172,73 +165,6 @@ impl Requests {
     pub(crate) fn state(&self, known: &KnownRequest) -> RequestState {
         known.request.state_at(self.now)
     }
-
-    /// The open requests that a text means: a request, a product, or a title or a part of one. Several
-    /// requests for one product are meant together. An error if it means several products, or none.
-    pub(crate) fn meant(
-        &self,
-        text: &str,
-        member: Option<&MemberName>,
-    ) -> Result<Vec<&KnownRequest>, Failure> {
-        let of_member = |known: &&KnownRequest| member.is_none_or(|name| known.member == *name);
-        let all: Vec<_> = self.open().filter(of_member).collect();
-        let by = |is_it: &dyn Fn(&KnownRequest) -> bool| -> Vec<&KnownRequest> {
-            all.iter().copied().filter(|known| is_it(known)).collect()
-        };
-        let wanted = text.trim().to_lowercase();
-        let title = |known: &KnownRequest| known.request.title.as_deref().map(str::to_lowercase);
-        let found = [
-            by(&|known| known.request.request.as_str() == text),
-            by(&|known| known.request.product.as_str() == text),
-            by(&|known| title(known).as_ref() == Some(&wanted)),
-            by(&|known| known.is_for(text)),
-        ];
-        let found = found.into_iter().find(|found| !found.is_empty());
-        let found = found.unwrap_or_default();
-        let products: BTreeSet<_> = found.iter().map(|known| &known.request.product).collect();
-        match products.len() {
-            0 => Err(nothing(text, &all)),
-            1 => Ok(found),
-            _ => Err(Failure::Unknown {
-                message: format!(
-                    "{text:?} means requests for several products:{}",
-                    listed(&found)
-                ),
-                remedy: "name a request or a product by its id".to_owned(),
-            }),
-        }
-    }
-}
-
-/// The most requests that a message lists.
-const MOST_LISTED: usize = 20;
-
-fn nothing(text: &str, open: &[&KnownRequest]) -> Failure {
-    let message = if open.is_empty() {
-        format!("{text:?} means no request: none waits for an answer")
-    } else {
-        format!(
-            "{text:?} means no request that waits for an answer:{}",
-            listed(open)
-        )
-    };
-    Failure::Unknown {
-        message,
-        remedy: "see `pmp-sync requests`; with --all it lists those that have ended".to_owned(),
-    }
-}
-
-fn listed(requests: &[&KnownRequest]) -> String {
-    let mut lines = String::new();
-    for known in requests.iter().take(MOST_LISTED) {
-        let product = known.request.product_words();
-        let _ = write!(lines, "\n  {}: {product}", known.name());
-    }
-    let more = requests.len().saturating_sub(MOST_LISTED);
-    if more > 0 {
-        let _ = write!(lines, "\n  and {more} more");
-    }
-    lines
 }
 
 /// The link of the experience of a request. A link that names it takes precedence over `*`.
@@ -263,90 +189,4 @@ pub(crate) fn accounts(requests: &[&KnownRequest]) -> String {
         .collect();
     let accounts: Vec<_> = accounts.into_iter().map(AccountId::as_str).collect();
     accounts.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn known(account: &str, id: &str, product: &str, title: &str) -> KnownRequest {
-        KnownRequest {
-            request: ProductRequest {
-                schema: 1,
-                rev: 1,
-                account: account.parse().unwrap(),
-                request: id.parse().unwrap(),
-                state: RequestState::Open,
-                product: product.parse().unwrap(),
-                title: Some(title.to_owned()),
-                manufacturer: None,
-                experience: "exp-1".parse().unwrap(),
-                requester: None,
-                requested_at: Some(Timestamp::UNIX_EPOCH),
-                expires_at: None,
-                ended_at: None,
-                recorded_at: Timestamp::UNIX_EPOCH,
-                announced_at: None,
-            },
-            member: "emea".parse().unwrap(),
-            follows: None,
-            follows_several: false,
-            answer: None,
-        }
-    }
-
-    fn requests() -> Requests {
-        let (emea, apac) = ("222222222222", "333333333333");
-        Requests {
-            now: Timestamp::UNIX_EPOCH,
-            all: vec![
-                known(emea, "pr-1", "prod-1", "Example Database"),
-                known(apac, "pr-2", "prod-1", "Example Database"),
-                known(apac, "pr-3", "prod-2", "Example Database Backup"),
-            ],
-            demand: BTreeMap::new(),
-            dropped: Vec::new(),
-            unreadable: Vec::new(),
-        }
-    }
-
-    fn ids(text: &str) -> Result<Vec<String>, String> {
-        let requests = requests();
-        let found = requests.meant(text, None);
-        let found = found.map_err(|failure| failure.to_string())?;
-        let ids = found.iter().map(|known| known.request.request.to_string());
-        Ok(ids.collect())
-    }
-
-    #[test]
-    fn a_request_is_meant_by_its_id_and_all_of_a_product_by_its_id_or_title() {
-        for (text, expected) in [
-            ("pr-2", &["pr-2"][..]),
-            ("prod-1", &["pr-1", "pr-2"]),
-            ("example database", &["pr-1", "pr-2"]),
-            ("BACKUP", &["pr-3"]),
-        ] {
-            assert_eq!(ids(text).unwrap(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_means_several_products_or_none_lists_the_requests() {
-        for (text, part) in [
-            ("Example", "several products"),
-            ("zzz", "no request"),
-            ("", "no request"),
-        ] {
-            let message = ids(text).unwrap_err();
-            assert!(message.contains(part), "{message}");
-            assert!(
-                message.contains("pr-3 of emea: Example Database Backup (prod-2)"),
-                "{message}"
-            );
-        }
-        let mut none = requests();
-        none.all.clear();
-        let message = none.meant("x", None).unwrap_err().to_string();
-        assert!(message.contains("none waits"), "{message}");
-    }
 }

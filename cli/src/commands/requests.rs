@@ -6,12 +6,17 @@ mod decide;
 mod options;
 mod table;
 
+use std::collections::BTreeSet;
+
+use pmp_sync_domain::ids::ProductId;
+
 use self::answer::RequestsAnswer;
 use self::options::RequestsCommand;
 pub(crate) use self::options::RequestsOptions;
 use self::table::told;
 use crate::client::context::Context;
 use crate::client::requests::{KnownRequest, Requests};
+use crate::client::scope;
 use crate::client::watch::watch;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -31,10 +36,17 @@ async fn list(
     context: &Context,
     options: &RequestsOptions,
 ) -> Result<(), Failure> {
+    scope::members(&options.members, context).await?;
+    let requests = Requests::read(context, options.all).await?;
+    // Before it goes on and on: a misspelt product would show nothing, as if nothing was requested.
+    let products = requests.products(context, &options.products).await?;
     if options.watch {
         let read = async || {
             let requests = Requests::read(context, options.all).await?;
-            Ok(told(&requests, |known| is_wanted(options, known)))
+            let products = requests.products(context, &options.products).await?;
+            Ok(told(&requests, |known| {
+                is_wanted(options, &products, known)
+            }))
         };
         return watch(
             common,
@@ -45,35 +57,19 @@ async fn list(
         )
         .await;
     }
-    let requests = Requests::read(context, options.all).await?;
-    check_members(context, options).await?;
     if common.json {
-        let answer = RequestsAnswer::new(&requests, |known| is_wanted(options, known));
+        let answer = RequestsAnswer::new(&requests, |known| is_wanted(options, &products, known));
         return output::json(&answer);
     }
-    told(&requests, |known| is_wanted(options, known)).show(context)
+    told(&requests, |known| is_wanted(options, &products, known)).show(context)
 }
 
-/// An error if a member is not in the configuration: nothing would be shown, as if nothing was
-/// requested.
-async fn check_members(context: &Context, options: &RequestsOptions) -> Result<(), Failure> {
-    if options.members.is_empty() {
-        return Ok(());
-    }
-    let stored = context.stored_config().await?;
-    let config = crate::client::context::parsed(&stored)?;
-    let mut members = options.members.iter();
-    match members.find(|name| !config.members.contains_key(*name)) {
-        Some(name) => Err(Failure::Unknown {
-            message: format!("there is no member {name}"),
-            remedy: "see `pmp-sync member list`".to_owned(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn is_wanted(options: &RequestsOptions, known: &KnownRequest) -> bool {
-    let of_product = |text: &String| known.is_for(text);
+/// True if it is asked for. `products` are the requested products that the options name.
+fn is_wanted(
+    options: &RequestsOptions,
+    products: &BTreeSet<ProductId>,
+    known: &KnownRequest,
+) -> bool {
     (options.members.is_empty() || options.members.contains(&known.member))
-        && (options.products.is_empty() || options.products.iter().any(of_product))
+        && (options.products.is_empty() || products.contains(&known.request.product))
 }

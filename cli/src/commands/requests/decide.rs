@@ -11,16 +11,18 @@ use pmp_sync_domain::policy::{Action, Conflict};
 use pmp_sync_domain::product_list::{Wanted as Products, difference};
 use pmp_sync_domain::records::{Answered, RequestAnswer};
 use pmp_sync_domain::text::one_line;
-use pmp_sync_domain::wire::limits::{MOST_REASON, MOST_REQUESTER, TooLarge};
+use pmp_sync_domain::wire::limits::MOST_REQUESTER;
 
 use super::answer::DecisionAnswer;
 use super::options::{ApproveOptions, DeclineOptions, Wanted};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
+use crate::client::experience::named::{find, read};
 use crate::client::management_list::put_on_list;
 use crate::client::product_list::effect::previews;
 use crate::client::product_list::managed::Managed;
 use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests, accounts};
+use crate::client::scope;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -68,16 +70,18 @@ async fn decide(
     decision: &Decision<'_>,
 ) -> Result<(), Failure> {
     let Decision { wanted, action, .. } = decision;
-    check_reason(decision.reason)?;
+    scope::members(wanted.member.as_slice(), context).await?;
     let requests = Requests::read(context, false).await?;
-    let meant = requests.meant(&wanted.what, wanted.member.as_ref())?;
+    let meant = requests
+        .meant(context, &wanted.what, wanted.member.as_ref())
+        .await?;
     let meant = unanswered(meant);
     let Some(first) = meant.first() else {
         return Ok(());
     };
     let product = first.request.product.clone();
     let experiences = match action {
-        Some(_) => experiences(wanted, &meant)?,
+        Some(_) => experiences(context, wanted, &meant).await?,
         None => BTreeSet::new(),
     };
     for known in &meant {
@@ -203,30 +207,17 @@ fn denied_by_another(link: &PreviewLink, product: &ProductId) -> Option<String> 
     (link.conflict == Conflict::Deny).then(|| origin.words())
 }
 
-fn check_reason(reason: Option<&str>) -> Result<(), Failure> {
-    let found = reason.map_or(0, str::len);
-    if found > MOST_REASON {
-        let too_large = TooLarge {
-            field: "reason",
-            found,
-            most: MOST_REASON,
-            unit: "bytes",
-        };
-        return Err(Failure::CommandLine {
-            message: too_large.to_string(),
-            remedy: "give a shorter reason".to_owned(),
-        });
-    }
-    Ok(())
-}
-
 /// The management experiences that are changed: those that the requests' experiences follow.
-fn experiences(
+async fn experiences(
+    context: &Context,
     wanted: &Wanted,
     meant: &[&KnownRequest],
 ) -> Result<BTreeSet<ExperienceId>, Failure> {
-    if let Some(experience) = &wanted.experience {
-        return Ok([experience.clone()].into());
+    if let Some(named) = &wanted.experience {
+        let catalog = CatalogAdmin::new(&context.config);
+        let found = find(&catalog, named).await?;
+        // Before anything is asked.
+        return Ok([read(&catalog, &found).await?.id].into());
     }
     let unlinked = meant.iter().find(|known| known.follows.is_none());
     if let Some(known) = unlinked {

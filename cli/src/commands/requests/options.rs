@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pmp_sync_domain::ids::{ExperienceId, MemberName};
+use pmp_sync_domain::ids::MemberName;
+
+use crate::client::experience::named::ExperienceName;
+use crate::client::product_list::change::reason;
 
 /// Which requests are shown; everything that is not narrowed is.
 #[derive(Debug, Args)]
@@ -12,7 +15,8 @@ pub(crate) struct RequestsOptions {
     /// Only of this member. May be given several times.
     #[arg(long = "member", value_name = "NAME")]
     pub(super) members: Vec<MemberName>,
-    /// Only for this product: its id, or a part of its title. May be given several times.
+    /// Only for this product: its id, its name, a part of its name, or its address in AWS Marketplace. May be given
+    /// several times.
     #[arg(long = "product", value_name = "PRODUCT")]
     pub(super) products: Vec<String>,
     /// Also those that have ended, as long as they are kept.
@@ -41,15 +45,17 @@ pub(crate) enum RequestsCommand {
 /// Which requests are answered.
 #[derive(Debug, Args)]
 pub(crate) struct Wanted {
-    /// A request, or a product: its id, or a part of its title. All requests for that product are answered.
+    /// A request: its id, or the beginning of it. Or a product: its id, its name, a part of its name, or its address
+    /// in AWS Marketplace. All requests for that product are answered.
     #[arg(value_name = "REQUEST|PRODUCT")]
     pub(crate) what: String,
     /// Only requests of this member.
     #[arg(long, value_name = "NAME")]
     pub(crate) member: Option<MemberName>,
-    /// The management experience. Needed only if the requests' experiences follow none or several.
-    #[arg(long, value_name = "ID")]
-    pub(crate) experience: Option<ExperienceId>,
+    /// The management experience: its id, its name, or a part of its name. Needed only if the requests' experiences
+    /// follow none or several.
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) experience: Option<ExperienceName>,
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -60,7 +66,7 @@ pub(crate) struct ApproveOptions {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
     /// The reason, for the record.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: Option<String>,
 }
 
@@ -69,7 +75,7 @@ pub(crate) struct DeclineOptions {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
     /// The reason, for the record.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
     /// Deny the product in the management experience as well.
     #[arg(long)]

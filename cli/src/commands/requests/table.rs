@@ -1,6 +1,7 @@
 //! Requests as text.
 
 use pmp_sync_domain::notify::Demand;
+use pmp_sync_domain::text::one_or;
 
 use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests};
 use crate::client::watch::Told;
@@ -38,9 +39,11 @@ pub(super) fn told(requests: &Requests, is_wanted: impl Fn(&KnownRequest) -> boo
         told.notes.push(format!("{IN_THE_CONSOLE}."));
     }
     for (member, dropped) in &requests.dropped {
+        let count = usize::try_from(dropped.dropped).unwrap_or(usize::MAX);
         told.notes.push(format!(
-            "{member}: about {} were not recorded because there was no room for them, the last at {}; see them in the member's console",
-            output::count(usize::try_from(dropped.dropped).unwrap_or(usize::MAX), "request"),
+            "{member}: about {} {} not recorded because there was no room, the last at {}; see the member's console",
+            output::count(count, "request"),
+            one_or(count, "was", "were"),
             output::time(dropped.last_at),
         ));
     }

@@ -5,3 +5,4 @@ pub(crate) mod change;
 pub(crate) mod effect;
 pub(crate) mod managed;
 pub(crate) mod names;
+mod unlisted;

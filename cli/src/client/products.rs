@@ -228,7 +228,7 @@ fn message(unresolved: &Unresolved) -> String {
 }
 
 /// The question behind a text that means nothing.
-fn meant(similar: &[KnownProduct]) -> String {
+pub(crate) fn meant(similar: &[KnownProduct]) -> String {
     let similar: Vec<_> = similar.iter().map(ToString::to_string).collect();
     match similar.as_slice() {
         [] => String::new(),
@@ -263,7 +263,7 @@ pub(crate) async fn names(context: &Context, products: &BTreeSet<ProductId>) -> 
 }
 
 /// What is stored of these products. Nothing, with a note, if it cannot be read.
-async fn stored(context: &Context, products: &BTreeSet<ProductId>) -> Vec<LiveRecord> {
+pub(crate) async fn stored(context: &Context, products: &BTreeSet<ProductId>) -> Vec<LiveRecord> {
     match context.ledger.live(products).await {
         Ok(found) => found.items,
         Err(error) => {
@@ -316,6 +316,16 @@ pub(crate) async fn must_exist(context: &Context, products: &[ProductId]) -> Res
     if missing.is_empty() {
         return Ok(());
     }
+    let meant = alike(context, products).await?;
+    Err(Failure::Unknown {
+        message: format!("{}{meant}", missing.join("\n")),
+        remedy: "check the id: it begins with prod- or is a UUID; a name or the URL of the product's page works, too"
+            .to_owned(),
+    })
+}
+
+/// The question behind ids of products that AWS Marketplace does not have. Empty if none that is known is alike.
+pub(crate) async fn alike(context: &Context, products: &[ProductId]) -> Result<String, Failure> {
     let known = context.readable(context.ledger.listings().await?);
     let known: Vec<_> = known.iter().map(LiveRecord::known).collect();
     let mut similar: Vec<_> = products
@@ -327,12 +337,7 @@ pub(crate) async fn must_exist(context: &Context, products: &[ProductId]) -> Res
     similar.sort();
     similar.dedup();
     similar.truncate(MOST_SUGGESTIONS);
-    let meant = meant(&similar);
-    Err(Failure::Unknown {
-        message: format!("{}{meant}", missing.join("\n")),
-        remedy: "check the id: it begins with prod- or is a UUID; a name or the URL of the product's page works, too"
-            .to_owned(),
-    })
+    Ok(meant(&similar))
 }
 
 #[cfg(test)]

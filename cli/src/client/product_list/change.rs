@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use pmp_sync_aws::system::{SystemClock, SystemEntropy};
 use pmp_sync_domain::ids::{ChangeSetId, EditId, ExperienceId, ProductId};
-use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::ports::{Clock as _, Entropy as _};
 use pmp_sync_domain::product_list::{Difference, Refusal, Repeated, Wanted, difference};
 use pmp_sync_domain::records::{EditStatus, ListEdit};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::effect::{self, MemberEffect, effects};
 use super::managed::Managed;
 use super::names::names_of;
+use super::unlisted::not_listed;
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience::administrator::Administrator;
@@ -103,6 +104,9 @@ pub(crate) struct ListChange {
     pub(crate) only_there: Vec<ProductId>,
     /// Number of denied products that were not named. They stay denied, because there is no un-list.
     pub(crate) stay_denied: usize,
+    /// Products that are on no list yet and that AWS Marketplace does not list: misspelt ids, or products of private
+    /// offers. Of those that pmp-sync has not seen yet, the first few are looked up.
+    pub(crate) not_listed: Vec<ProductId>,
     /// Products that the file names several times.
     pub(crate) repeated: Vec<Repeated>,
     /// The fewest change sets that this takes.
@@ -154,6 +158,7 @@ impl ListChange {
             in_place: found.in_place,
             only_there: found.only_there.iter().cloned().collect(),
             stay_denied: found.stay_denied.len(),
+            not_listed: Vec::new(),
             repeated: wanted.repeated.clone(),
             fewest_change_sets: found.plan.fewest_change_sets(),
             members: None,
@@ -164,12 +169,30 @@ impl ListChange {
     }
 }
 
+/// What the named products are of the wanted list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Some products, named on the command line. Nothing is said of others.
+    Some,
+    /// The products of a file. Others stay as they are.
+    Part,
+    /// The products of a file, and no others.
+    Whole,
+}
+
+impl Extent {
+    /// That of a file.
+    pub(crate) fn of_file(exact: bool) -> Self {
+        if exact { Self::Whole } else { Self::Part }
+    }
+}
+
 /// Shows a difference, on stderr.
 pub(crate) async fn show_difference(
     context: &Context,
     managed: &Managed,
     change: &ListChange,
-    exact: bool,
+    extent: Extent,
 ) -> Result<(), Failure> {
     for repeated in change.repeated.iter().take(MOST_SHOWN) {
         output::note(&format!(
@@ -179,7 +202,7 @@ pub(crate) async fn show_difference(
     }
     if let Some(more) = change.repeated.len().checked_sub(MOST_SHOWN + 1) {
         output::note(&format!(
-            "and {} are named again",
+            "and {} named again",
             output::count(more + 1, "more product")
         ));
     }
@@ -199,15 +222,15 @@ pub(crate) async fn show_difference(
         show_products(action, products, &names);
     }
     let only_there = change.only_there.len();
-    if only_there > 0 && !exact {
+    if only_there > 0 && extent == Extent::Part {
         output::note(&format!(
-            "{} allowed and not named: left as they are (--exact denies them)",
+            "{} allowed and not named: left alone (--exact denies what is not named)",
             output::count(only_there, "product")
         ));
     }
-    if exact && change.stay_denied > 0 {
+    if change.stay_denied > 0 && extent == Extent::Whole {
         output::note(&format!(
-            "{} denied and not named: they stay denied, because AWS Marketplace has no way to un-list a product",
+            "{} denied and not named: left alone, because AWS Marketplace has no way to un-list a product",
             output::count(change.stay_denied, "product")
         ));
     }
@@ -233,13 +256,19 @@ pub(crate) async fn change(context: &Context, asked: &Asked<'_>) -> Result<ListC
     let managed = asked.managed;
     let found = difference(&managed.lists, asked.wanted, asked.exact);
     let mut change = ListChange::of(managed, asked.wanted, &found);
-    // Only a file can be the whole list.
-    let is_whole = asked.exact || asked.file.is_none();
-    show_difference(context, managed, &change, is_whole).await?;
+    let extent = match asked.file {
+        None => Extent::Some,
+        Some(_) => Extent::of_file(asked.exact),
+    };
+    show_difference(context, managed, &change, extent).await?;
     if found.plan.is_empty() {
         return Ok(change);
     }
     managed.check_editable()?;
+    // A product that is on a list is taken off it, whatever AWS Marketplace has.
+    let is_new = |product: &&ProductId| managed.lists.standing(product) == Standing::Unlisted;
+    let new = change.allow.iter().chain(&change.deny).filter(is_new);
+    change.not_listed = not_listed(context, new).await?;
     if !asked.making.no_preview {
         let members = effects(context, &change.management_experience, &found.plan).await?;
         effect::show(context, &members);

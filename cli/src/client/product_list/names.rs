@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_aws::discovery::search::{FoundProduct, ListingSearch, MOST_TEXT};
 use pmp_sync_domain::config::Problem;
-use pmp_sync_domain::find_product::{Reference, is_part, is_same_name};
+use pmp_sync_domain::find_product::{KnownProduct, Reference, is_part, is_same_name, similar};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::{PolicySnapshot, Standing};
 use pmp_sync_domain::product_list::{InvalidList, Row};
+use pmp_sync_domain::suggest::MOST as MOST_SUGGESTIONS;
 use pmp_sync_domain::text::beginning;
 
 use crate::client::context::Context;
-use crate::client::products::{Resolved, Unresolved, failure, names, resolve_each};
+use crate::client::products::{Resolved, Unresolved, failure, meant, names, resolve_each};
 use crate::failure::Failure;
 use crate::output;
 
@@ -19,6 +20,10 @@ use crate::output;
 const MOST_LOOKED_UP: usize = 1_000;
 /// The most candidates that a message lists.
 const MOST_LISTED: usize = 5;
+/// The most names whose words are looked for one by one, because nothing has the name.
+const MOST_SEARCHED_AGAIN: usize = 5;
+/// The most words of such a name.
+const MOST_WORDS: usize = 4;
 /// The most products that a search for one name looks at.
 const MOST_FOUND: usize = 20;
 
@@ -64,12 +69,15 @@ pub(crate) async fn resolve(
     let others: Vec<_> = others.into_iter().map(|text| (*text).to_owned()).collect();
     let search = ListingSearch::new(&context.config);
     let mut looked_up = BTreeMap::new();
+    let mut again = MOST_SEARCHED_AGAIN;
     if !others.is_empty() {
         let known = resolve_each(context, &others).await?;
         for (text, known) in others.iter().zip(known) {
             let meant = match known {
                 Ok(product) => only_of(&search, text, product).await,
-                Err(Unresolved::Nothing { .. }) => named(&search, text).await?,
+                Err(Unresolved::Nothing { similar, .. }) => {
+                    named(&search, text, &similar, &mut again).await?
+                }
                 Err(unresolved) => Err(failure(&[unresolved]).to_string()),
             };
             looked_up.insert(text.as_str(), meant);
@@ -138,22 +146,63 @@ fn several(text: &str, products: &[FoundProduct]) -> String {
     )
 }
 
-/// The one product of that name. Says on stderr which one that is.
-async fn named(search: &ListingSearch, text: &str) -> Result<Result<ProductId, String>, Failure> {
-    Ok(match search_for(search, text).await? {
+/// The one product of that name. Says on stderr which one that is. `alike` are those of the ledger with similar names, and
+/// `again` is how many more names may be searched word by word.
+async fn named(
+    search: &ListingSearch,
+    text: &str,
+    alike: &[KnownProduct],
+    again: &mut usize,
+) -> Result<Result<ProductId, String>, Failure> {
+    let others = match search_for(search, text).await? {
         Found::One(only) => {
             output::note(&format!("{text:?} is {} ({})", only.product, only.name));
-            Ok(only.product)
+            return Ok(Ok(only.product));
         }
-        Found::Several(products) => Err(several(text, &products)),
-        Found::None(others) if others.is_empty() => {
-            Err(format!("AWS Marketplace has no product {text:?}"))
-        }
-        Found::None(others) => Err(format!(
-            "AWS Marketplace has no product {text:?}; there are {}",
-            listed(&others)
-        )),
-    })
+        Found::Several(products) => return Ok(Err(several(text, &products))),
+        Found::None(others) => others,
+    };
+    let mut offered: Vec<_> = others.iter().map(known).collect();
+    if alike.is_empty() && offered.is_empty() && *again > 0 {
+        *again -= 1;
+        offered = by_words(search, text).await?;
+    }
+    let mut near = alike.to_vec();
+    near.extend(similar(text, &offered).into_iter().cloned());
+    near.sort();
+    near.dedup_by(|one, other| one.id == other.id);
+    near.truncate(MOST_SUGGESTIONS);
+    let beginning = format!("AWS Marketplace has no product {text:?}");
+    Ok(Err(match (near.as_slice(), others.as_slice()) {
+        ([], []) => beginning,
+        ([], others) => format!("{beginning}; there are {}", listed(others)),
+        (near, _) => format!("{beginning}{}", meant(near)),
+    }))
+}
+
+/// What AWS Marketplace has by the words of a name, one by one: one of them may be misspelt.
+async fn by_words(search: &ListingSearch, text: &str) -> Result<Vec<KnownProduct>, Failure> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let mut found = Vec::new();
+    if words.len() < 2 {
+        return Ok(found);
+    }
+    for word in words.into_iter().take(MOST_WORDS) {
+        let offered = search
+            .search(beginning(word, MOST_TEXT), MOST_FOUND)
+            .await?;
+        found.extend(offered.products.iter().map(known));
+    }
+    Ok(found)
+}
+
+fn known(found: &FoundProduct) -> KnownProduct {
+    KnownProduct {
+        id: found.product.clone(),
+        name: found.name.clone(),
+        manufacturer: found.manufacturer.clone(),
+        listing: found.listing.clone(),
+    }
 }
 
 /// A product whose name has this part, by what the ledger knows. The ledger may not know the names of all that have it, and this one

@@ -66,6 +66,6 @@ async fn products(
     }
     Err(Failure::Unknown {
         message: unknown.join("; "),
-        remedy: "find it with `pmp-sync product search TEXT`, and give its id".to_owned(),
+        remedy: "check the spelling, or find it with `pmp-sync product search WORD`, by one word of its name, and give its id".to_owned(),
     })
 }

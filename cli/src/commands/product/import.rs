@@ -9,7 +9,7 @@ use pmp_sync_domain::product_list::{self, MOST_BYTES, Rows, Wanted, difference};
 
 use crate::client::context::Context;
 use crate::client::product_list::change::{
-    Asked, ListChange, Making, change, finish, show_difference,
+    Asked, Extent, ListChange, Making, change, finish, show_difference,
 };
 use crate::client::product_list::managed::{Managed, WhichList, which};
 use crate::client::product_list::names::resolve_rows;
@@ -82,7 +82,7 @@ pub(super) async fn diff(common: &Common, options: &DiffOptions) -> Result<(), F
     if common.json {
         output::json(&change)?;
     } else {
-        show_difference(&context, &managed, &change, exact).await?;
+        show_difference(&context, &managed, &change, Extent::of_file(exact)).await?;
         for (action, products) in [("allow", &change.allow), ("deny", &change.deny)] {
             for product in products {
                 output::line(&format!("{action} {product}"))?;

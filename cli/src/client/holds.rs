@@ -2,7 +2,7 @@
 
 mod answer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pmp_sync_domain::approval::{Ask, Hold};
@@ -16,6 +16,7 @@ use pmp_sync_domain::wire::Scope;
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer, restores, reverts};
 use super::configuration::serves;
 use super::context::Context;
+use super::scope::elsewhere;
 use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::options::LinkOption;
@@ -214,11 +215,19 @@ pub(crate) fn choose<T>(
             let similar = misspelt.map(|id| did_you_mean(id.as_str(), experiences));
             let similar = similar.filter(|words| !words.is_empty());
             let similar = similar.or_else(|| {
-                Some(did_you_mean(
-                    member?.as_str(),
-                    members.map(MemberName::as_str),
-                ))
+                let members = members.map(MemberName::as_str);
+                Some(did_you_mean(member?.as_str(), members))
             });
+            if let (Some(id), Some(name), Some("")) = (experience, member, similar.as_deref()) {
+                let owners = others.iter().filter(|one| one.experience == *id);
+                let owners: BTreeSet<_> = owners
+                    .filter_map(|one| Some(one.member.as_ref()?.as_str()))
+                    .collect();
+                let owners: Vec<_> = owners.into_iter().collect();
+                if !owners.is_empty() {
+                    return Err(elsewhere(id, &owners.join(" and "), name.as_str()));
+                }
+            }
             Err(Failure::Unknown {
                 message: format!(
                     "nothing is known of a link{to}{of}{}",
@@ -263,10 +272,13 @@ mod tests {
             told.to_string().ends_with("apac exp-1, emea exp-1"),
             "{told}"
         );
-        for found in [vec![], vec![lane('3')]] {
-            let told = choose(found, Some("emea")).unwrap_err();
-            assert!(told.to_string().ends_with("of member emea"), "{told}");
-        }
+        let told = choose(vec![], Some("emea")).unwrap_err();
+        assert!(told.to_string().ends_with("of member emea"), "{told}");
+        let told = choose(vec![lane('3')], Some("emea")).unwrap_err();
+        assert_eq!(
+            told.to_string(),
+            "exp-1 is an experience of apac, not of emea"
+        );
     }
 
     #[test]

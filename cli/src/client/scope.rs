@@ -1,8 +1,10 @@
 //! `--member` and `--experience`: names that the configuration must have.
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
-use pmp_sync_domain::link::Target;
+use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::ports::StoredConfig;
 use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::wire::Scope;
@@ -52,6 +54,12 @@ pub(crate) fn named(scope: Scope, config: &Config) -> Result<Scope, Failure> {
         })
     };
     if let Some(id) = scope.experiences.iter().find(|id| !has_experience(id)) {
+        if let Some(others) = owners(id, config) {
+            let named = scope.members.iter().map(MemberName::as_str);
+            let named: Vec<_> = named.collect();
+            let what = not_of(id, &others, &named.join(" or "));
+            return Err(unknown(&what, config));
+        }
         let of = if scope.members.is_empty() {
             ""
         } else {
@@ -66,6 +74,27 @@ pub(crate) fn named(scope: Scope, config: &Config) -> Result<Scope, Failure> {
         return Err(unknown(&what, config));
     }
     Ok(scope)
+}
+
+/// The members that have a link to an experience, in words. None if no link names it.
+fn owners(id: &ExperienceId, config: &Config) -> Option<String> {
+    let has = |link: &&Link| link.target == Target::One(id.clone());
+    let links = config.links.iter().filter(has);
+    let names: BTreeSet<_> = links.map(|link| link.member.name.as_str()).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
+fn not_of(id: &ExperienceId, owners: &str, named: &str) -> String {
+    format!("{id} is an experience of {owners}, not of {named}")
+}
+
+/// The failure of an experience that another member has. `named` are the members that were named.
+pub(crate) fn elsewhere(id: &ExperienceId, owners: &str, named: &str) -> Failure {
+    Failure::Unknown {
+        message: not_of(id, owners, named),
+        remedy: format!("name {owners} with --member, or leave one of the two options out"),
+    }
 }
 
 /// Checks that these are members of the configuration. A misspelt name would select nothing.
@@ -83,6 +112,9 @@ pub(crate) async fn members(names: &[MemberName], context: &Context) -> Result<(
     }
 }
 
+/// What to do if a member is to be named, and there is none.
+pub(crate) const NO_MEMBER_YET: &str = "there is no member yet: add one with `pmp-sync member add`";
+
 /// The failure of a name that no member has.
 pub(crate) fn no_member(name: &MemberName, config: &Config) -> Failure {
     let known: Vec<_> = config.members.keys().map(MemberName::as_str).collect();
@@ -90,7 +122,7 @@ pub(crate) fn no_member(name: &MemberName, config: &Config) -> Failure {
     Failure::Unknown {
         message: format!("no member is named {name}{meant}"),
         remedy: match known.as_slice() {
-            [] => "there is no member yet: add one with `pmp-sync member add`".to_owned(),
+            [] => NO_MEMBER_YET.to_owned(),
             known => format!("name one of {}", known.join(", ")),
         },
     }

@@ -8,6 +8,7 @@ use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
 use pmp_sync_domain::records::{LaneEntry, Suspensions};
+use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::try_transition::try_transition;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
@@ -108,8 +109,11 @@ fn put_on(
 }
 
 fn take_off(suspensions: &mut Suspensions, scope: &Scope) -> Result<(), Failure> {
-    let unknown = |what: &dyn std::fmt::Display| Failure::Unknown {
-        message: format!("{what} is not suspended by that name"),
+    let unknown = |what: &str, suspended: Vec<&str>| Failure::Unknown {
+        message: format!(
+            "{what} is not suspended by that name{}",
+            did_you_mean(what, suspended)
+        ),
         remedy: "`pmp-sync status` shows what is suspended, and by which name".to_owned(),
     };
     if scope.is_everything() {
@@ -125,12 +129,16 @@ fn take_off(suspensions: &mut Suspensions, scope: &Scope) -> Result<(), Failure>
         ));
     }
     for member in &scope.members {
-        let taken = suspensions.members.remove(member);
-        taken.ok_or_else(|| unknown(member))?;
+        if suspensions.members.remove(member).is_none() {
+            let suspended = suspensions.members.keys().map(MemberName::as_str);
+            return Err(unknown(member.as_str(), suspended.collect()));
+        }
     }
     for experience in &scope.experiences {
-        let taken = suspensions.links.remove(experience);
-        taken.ok_or_else(|| unknown(experience))?;
+        if suspensions.links.remove(experience).is_none() {
+            let suspended = suspensions.links.keys().map(ExperienceId::as_str);
+            return Err(unknown(experience.as_str(), suspended.collect()));
+        }
     }
     Ok(())
 }
@@ -340,8 +348,23 @@ mod tests {
     fn what_is_not_suspended_by_that_name_is_not_resumed() {
         let mut suspensions = Suspensions::default();
         put_on(&mut suspensions, &scope(&["emea"], &[]), &suspension("x")).unwrap();
-        assert!(take_off(&mut suspensions, &scope(&["apac"], &[])).is_err());
-        assert!(take_off(&mut suspensions, &scope(&[], &["exp-1"])).is_err());
+        let refused = |suspensions: &mut Suspensions, scope| {
+            let failure = take_off(suspensions, &scope).unwrap_err();
+            assert_eq!(failure.exit_code(), 5);
+            failure.to_string()
+        };
+        let told = refused(&mut suspensions, scope(&["apac"], &[]));
+        assert_eq!(told, "apac is not suspended by that name");
+        let told = refused(&mut suspensions, scope(&["emae"], &[]));
+        assert!(told.ends_with("; did you mean emea?"), "{told}");
+        put_on(
+            &mut suspensions,
+            &scope(&[], &["exp-12345"]),
+            &suspension("x"),
+        )
+        .unwrap();
+        let told = refused(&mut suspensions, scope(&[], &["exp-12354"]));
+        assert!(told.ends_with("; did you mean exp-12345?"), "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use pmp_sync_domain::link::{Member, Target};
 use serde_json::{Value, json};
 
 use crate::client::context::{Context, parsed};
+use crate::client::scope::{NO_MEMBER_YET, no_member};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -71,12 +72,15 @@ fn member<'a>(config: &'a Config, name: Option<&MemberName>) -> Result<&'a Membe
         None if names.len() == 1 => config.members.values().next(),
         None => None,
     };
-    found.ok_or_else(|| Failure::Unknown {
-        message: match name {
-            Some(name) => format!("there is no member {name}"),
-            None => "the policy is for one organization".to_owned(),
+    found.ok_or_else(|| match name {
+        Some(name) => no_member(name, config),
+        None => Failure::Unknown {
+            message: "the policy is for one organization".to_owned(),
+            remedy: match names.as_slice() {
+                [] => NO_MEMBER_YET.to_owned(),
+                names => format!("name one with --member: {}", names.join(", ")),
+            },
         },
-        remedy: format!("name one with --member: {}", names.join(", ")),
     })
 }
 

@@ -1,6 +1,8 @@
 //! Edits of the configuration's text: adds, changes and removes members and links, and keeps
 //! comments and order. Pure. The result is valid as a whole, or an error.
 
+use std::collections::BTreeSet;
+
 use pmp_sync_domain::config::{Config, InvalidConfig};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, ExternalId, MemberName};
 use pmp_sync_domain::link::{Link, Mode, Target};
@@ -139,7 +141,16 @@ pub(crate) fn set_mode(
                 let members = config.members.keys();
                 did_you_mean(name.as_str(), members.map(MemberName::as_str))
             }
-            Some(target) => did_you_mean(&target.to_string(), there.iter().map(String::as_str)),
+            Some(target) => {
+                let others = config.links.iter().filter(|link| link.target == *target);
+                let owners: BTreeSet<_> = others.map(|link| link.member.name.as_str()).collect();
+                let owners: Vec<_> = owners.into_iter().collect();
+                if owners.is_empty() || *target == Target::EveryLive {
+                    did_you_mean(&target.to_string(), there.iter().map(String::as_str))
+                } else {
+                    format!("; it is an experience of {}", owners.join(" and "))
+                }
+            }
             None => String::new(),
         };
         return Err(EditError::Unknown(format!("{name} has no link{to}{meant}")));

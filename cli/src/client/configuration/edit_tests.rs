@@ -239,6 +239,11 @@ fn a_mode_changes_where_it_stands() {
         Mode::Additive,
     ));
     assert_eq!(without(&text, TEXT), ["mode = \"additive\""]);
+    let of_emea = Config::parse(TEXT).unwrap().links;
+    let of_emea = of_emea.iter().find(|link| link.member.name == emea);
+    let refused = set_mode(TEXT, &apac, Some(&of_emea.unwrap().target), Mode::Mirror);
+    let told = refused.unwrap_err().to_string();
+    assert!(told.ends_with("; it is an experience of emea"), "{told}");
     for (name, target) in [("latam", None), ("emea", Some(Target::EveryLive))] {
         let refused = set_mode(TEXT, &name.parse().unwrap(), target.as_ref(), Mode::Mirror);
         assert!(matches!(refused, Err(EditError::Unknown(_))), "{refused:?}");

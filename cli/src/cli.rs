@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use pmp_sync_deploy::local::LocalCommand;
+use pmp_sync_domain::text::beginning;
 
 use crate::client::signals;
 use crate::commands::{
@@ -124,7 +125,27 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
     let matches = command.try_get_matches_from_mut(words);
     matches
         .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| error.format(&mut command))
+        .map_err(|error| shortened(error).format(&mut command))
+}
+
+/// The most bytes that are repeated of a word that is not understood.
+const MOST_REPEATED: usize = 100;
+
+/// An error that does not repeat the whole of a long word of the command line.
+fn shortened(mut error: clap::Error) -> clap::Error {
+    for kind in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+    ] {
+        let long = match error.get(kind) {
+            Some(ContextValue::String(text)) if text.len() > MOST_REPEATED => text,
+            _ => continue,
+        };
+        let cut = format!("{}...", beginning(long, MOST_REPEATED));
+        error.insert(kind, ContextValue::String(cut));
+    }
+    error
 }
 
 /// Runs a command.

@@ -296,6 +296,7 @@ fn show(run: &RunRecord) -> Result<(), Failure> {
         },
         match totals.differing {
             0 => String::new(),
+            1 => ", 1 left as it differs".to_owned(),
             differing => format!(", {differing} left as they differ"),
         }
     ))?;

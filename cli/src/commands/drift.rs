@@ -99,8 +99,10 @@ pub(crate) async fn run(common: &Common, options: &DriftOptions) -> Result<(), F
     match answer.edits.len() + answer.beyond {
         0 => Ok(()),
         edits => Err(Failure::Differs(format!(
-            "{} differ because somebody else has changed them",
-            output::count(edits, "product")
+            "{} {} because somebody else has changed {}",
+            output::count(edits, "product"),
+            one_or(edits, "differs", "differ"),
+            one_or(edits, "it", "them")
         ))),
     }
 }

@@ -12,6 +12,7 @@ use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::sources::{Conflict, Origin};
 use pmp_sync_domain::sync_state::Verdict;
+use pmp_sync_domain::text::one_or;
 
 use crate::client::configuration::effect::effect;
 use crate::client::configuration::file::{self, ConfigFile};
@@ -103,7 +104,12 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     }
     if failing > 0 {
         return Err(Failure::Partial(format!(
-            "{failing} of {all} are blocked or have quarantined changes"
+            "{failing} of {all} {}",
+            one_or(
+                failing,
+                "is blocked or has quarantined changes",
+                "are blocked or have quarantined changes"
+            )
         )));
     }
     if held > 0 {
@@ -113,7 +119,10 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     }
     match differing {
         0 => Ok(()),
-        _ => Err(Failure::Differs(format!("{differing} of {all} differ"))),
+        _ => Err(Failure::Differs(format!(
+            "{differing} of {all} {}",
+            one_or(differing, "differs", "differ")
+        ))),
     }
 }
 

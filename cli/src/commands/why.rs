@@ -48,7 +48,11 @@ pub(crate) async fn run(common: &Common, options: &WhyOptions) -> Result<(), Fai
     let step = "the producer looks at the members";
     let report: WhyReport = ask_showing(&context, WHY_REQUESTED, request, step).await?;
     must_exist(&context, &unheard_of(&resolved, &report)).await?;
-    let report = named(&context, report).await;
+    let mut report = named(&context, report).await;
+    // The ledger may not know the product of a page that AWS Marketplace was asked for.
+    let known = resolved.into_iter();
+    let known = known.filter_map(|product| Some((product.id, product.name?)));
+    report.names.complete(known);
     if common.json {
         output::json(&report)?;
     } else {
@@ -220,7 +224,7 @@ fn outcome(report: &WhyReport) -> Result<(), Failure> {
     Err(Failure::Told {
         exit,
         message: format!(
-            "of {}, {} in sync; {} differ, {} held, {} failing",
+            "of {}, {} in sync, {} differing, {} held, {} failing",
             output::count(verdicts.len(), "answer"),
             count(Verdict::InSync),
             count(Verdict::Differs),

@@ -80,6 +80,13 @@ impl Names {
         self.0.get(product).map(String::as_str)
     }
 
+    /// Adds the names of products that have none yet.
+    pub fn complete(&mut self, names: impl IntoIterator<Item = (ProductId, String)>) {
+        for (product, name) in names {
+            self.0.entry(product).or_insert(name);
+        }
+    }
+
     /// A product with its name after it, or alone.
     pub fn label(&self, product: &ProductId) -> String {
         match self.of(product) {

@@ -129,15 +129,18 @@ impl Table {
     /// What it answers to `Query`: whatever of the conditions of the command's own queries applies.
     pub(crate) fn query(&self, body: &Value) -> Value {
         let value = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str();
-        let index = body["IndexName"].is_string();
+        // The index of the requests that wait for an answer; those of other indexes are not kept here.
+        let waits = pk_of(body).starts_with("PRODUCT_REQUESTS#");
+        let index = body["IndexName"].is_string() && !waits;
         let pk = value(":pk").unwrap_or_default();
         let after = value(":after").or(value(":first"));
         let is_wanted = |sk: &str| {
             !index
                 && after.is_none_or(|after| sk > after)
                 && value(":beginning").is_none_or(|with| sk.starts_with(with))
-                && value(":from").is_none_or(|from| sk >= from)
-                && value(":to").is_none_or(|to| sk <= to)
+                && (waits && body["IndexName"].is_string()
+                    || value(":from").is_none_or(|from| sk >= from)
+                        && value(":to").is_none_or(|to| sk <= to))
         };
         let found = self
             .0
@@ -155,6 +158,11 @@ impl Table {
         );
         json!({ "Count": items.len(), "Items": items })
     }
+}
+
+fn pk_of(body: &Value) -> &str {
+    let values = &body["ExpressionAttributeValues"];
+    values[":pk"]["S"].as_str().unwrap_or_default()
 }
 
 /// A value as DynamoDB has it on the wire.

@@ -22,8 +22,10 @@ mod local;
 mod names;
 mod pages;
 mod plurals;
+mod product_names;
 mod reference;
 mod report;
+mod requests;
 #[path = "../schemas/mod.rs"]
 mod schemas;
 mod setup;

@@ -103,6 +103,8 @@ fn a_page_that_the_ledger_does_not_know_is_asked_for() {
         "{told:?}"
     );
     assert_eq!(asked(&aws), json!(["prod-listed"]));
+    let line = told.stdout.lines().nth(1).unwrap();
+    assert!(line.contains("Listed Elsewhere"), "{line}");
 }
 
 /// "Unlisted, in sync" would be true of each typo.
@@ -195,6 +197,26 @@ fn a_misspelt_member_or_experience_is_a_question() {
         (
             &["restore", "last", "--member", "emae"],
             "did you mean emea?",
+        ),
+        (
+            &["sync", "--member", "apac", "--experience", EXPERIENCE],
+            "exp-9d1kq27hs0abc is an experience of emea, not of apac",
+        ),
+        (
+            &["plan", "--member", "apac", "--experience", EXPERIENCE],
+            "exp-9d1kq27hs0abc is an experience of emea, not of apac",
+        ),
+        (
+            &[
+                "member",
+                "mode",
+                "apac",
+                "mirror",
+                "--experience",
+                EXPERIENCE,
+                "--no-sync",
+            ],
+            "apac has no link to exp-9d1kq27hs0abc; it is an experience of emea",
         ),
     ] {
         let answer = aws.run(&home, arguments).ended_with(5);

@@ -249,8 +249,34 @@ type Answers = dyn Fn(&Value) -> Value + Send + Sync;
 /// What the Discovery API answers for what it does not have.
 const NOT_LISTED: &str = r#"{"message":"no such thing"}"#;
 
-/// The Discovery API has one product that is on no list, and one page.
+/// What a search of the Discovery API looks through: products that no list has, with their names.
+const OFFERED: [(&str, &str); 4] = [
+    ("prod-palmyra4", "Writer Palmyra X4"),
+    ("prod-palmyra5", "Writer Palmyra X5"),
+    ("prod-stability", "Stability AI SD 3.5 Large"),
+    ("prod-commandr", "Cohere Command R"),
+];
+
+/// The listings whose names have all words of a text, as the service finds them.
+fn found(text: &str) -> Value {
+    let text = text.to_lowercase();
+    let words: Vec<_> = text.split_whitespace().collect();
+    let has = |name: &str| words.iter().all(|word| name.to_lowercase().contains(word));
+    let found = OFFERED.iter().filter(|(_, name)| has(name));
+    let listings: Vec<_> = found
+        .map(|(id, name)| {
+            let product = json!({ "productId": id, "productName": name });
+            json!({ "listingId": format!("prodview-{id}"), "associatedEntities": [{ "product": product }] })
+        })
+        .collect();
+    json!({ "totalResults": listings.len(), "listingSummaries": listings })
+}
+
+/// The Discovery API has a few products that are on no list, and one page.
 fn discovery(call: &Call) -> Value {
+    if let Some(text) = call.body["searchText"].as_str() {
+        return found(text);
+    }
     let product = json!({ "productId": "prod-listed", "productName": "Listed Elsewhere" });
     let listing = call.body["listingId"].as_str();
     let id = call.body["productId"].as_str();
@@ -258,6 +284,8 @@ fn discovery(call: &Call) -> Value {
         json!({ "listingId": listing, "associatedEntities": [{ "product": product }] })
     } else if id == Some("prod-listed") {
         product
+    } else if let Some((id, name)) = OFFERED.iter().find(|(offered, _)| id == Some(offered)) {
+        json!({ "productId": id, "productName": name })
     } else {
         serde_json::from_str(NOT_LISTED).unwrap()
     }
@@ -269,10 +297,10 @@ pub(crate) struct FakeAws {
     inside: Arc<Inside>,
 }
 
-/// The catalog: the type and the details of an entity by its id.
+/// The catalog: the type and the details of an entity by its id. There is none of the type "".
 type Entity = fn(&str) -> (&'static str, Value);
-/// The catalog: the ids of the entities of a type.
-type Entities = fn(&str) -> Vec<String>;
+/// The catalog: the ids and names of the entities of a type.
+type Entities = fn(&str) -> Vec<(String, String)>;
 
 /// What is shared with the threads that answer.
 struct Inside {
@@ -290,12 +318,16 @@ impl Inside {
         let (entity, entities) = (*self.catalog.lock().unwrap())?;
         if call.request.contains("/ListEntities") {
             let found = entities(call.body["EntityType"].as_str().unwrap());
-            let found = found.iter().map(|id| json!({ "EntityId": id, "Name": id }));
+            let named = |(id, name): &(String, String)| json!({ "EntityId": id, "Name": name });
+            let found = found.iter().map(named);
             return Some(json!({ "EntitySummaryList": found.collect::<Vec<_>>() }));
         }
         let (_, id) = call.request.split_once("entityId=")?;
         let id = id.split(['&', ' ']).next()?;
         let (kind, details) = entity(id);
+        if kind.is_empty() {
+            return Some(serde_json::from_str(NOT_LISTED).unwrap());
+        }
         Some(json!({ "EntityType": kind, "EntityIdentifier": id, "Details": details.to_string() }))
     }
 
@@ -465,6 +497,23 @@ impl FakeAws {
             .iter()
             .filter(|call| call.target.ends_with("TransactWriteItems"));
         written.map(|call| call.body.clone()).collect()
+    }
+
+    /// The items that were put into the ledger one by one.
+    pub(crate) fn put(&self) -> Vec<Value> {
+        let calls = self.inside.calls.lock().unwrap();
+        let put = calls.iter().filter(|call| call.target.ends_with("PutItem"));
+        put.map(|call| call.body["Item"].clone()).collect()
+    }
+
+    /// The products that the Discovery API was asked for, one by one.
+    pub(crate) fn looked_up(&self) -> Vec<String> {
+        let calls = self.inside.calls.lock().unwrap();
+        let asked = calls
+            .iter()
+            .filter(|call| call.request.contains("/2026-02-05/"));
+        let ids = asked.filter_map(|call| call.body["productId"].as_str().map(str::to_owned));
+        ids.collect()
     }
 
     /// The events that were put on the bus: detail-type and detail.

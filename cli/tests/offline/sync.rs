@@ -125,7 +125,7 @@ fn the_exit_code_of_a_plan_is_that_of_the_worst_link() {
     let home = Home::new();
     for (decisions, code, told) in [
         (&["in_sync"][..], 0, ""),
-        (&["in_sync", "commit"], 2, "1 of 2 links differ"),
+        (&["in_sync", "commit"], 2, "1 of 2 links differs"),
         (&["underway", "suspended"], 2, "2 of 2 links differ"),
         (&["commit", "held"], 3, "a run would hold 1 of 2 links"),
         (&["held", "failed"], 4, "1 of 2 links cannot be planned"),

@@ -221,11 +221,12 @@ fn entity(id: &str) -> (&'static str, Value) {
     ("Experience@1.0", details)
 }
 
-fn entities(kind: &str) -> Vec<String> {
-    match kind {
+fn entities(kind: &str) -> Vec<(String, String)> {
+    let ids: Vec<_> = match kind {
         "Experience" => (0..MEMBERS).map(experience).collect(),
         _ => vec!["audience-1".to_owned()],
-    }
+    };
+    ids.iter().map(|id| (id.clone(), id.clone())).collect()
 }
 
 fn aws(answer: &Value) -> FakeAws {

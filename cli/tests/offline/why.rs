@@ -122,7 +122,7 @@ fn the_table_says_what_since_when_and_what_to_do() {
     assert!(
         shown
             .stderr
-            .ends_with("of 3 answers, 1 in sync; 0 differ, 1 held, 1 failing\n"),
+            .ends_with("of 3 answers, 1 in sync, 0 differing, 1 held, 1 failing\n"),
         "{shown:?}"
     );
 }

@@ -43,7 +43,15 @@ export const operatorCalls = [
       call(records, `dynamodb:${action}`, management.resources.Ledger.arn, { 'dynamodb:LeadingKeys': [partition] })
     ])
   ),
-  ...['ListChangeSets', 'DescribeEntity', 'DescribeChangeSet', 'SearchListings'].map((action) => [
+  ...[
+    'ListChangeSets',
+    'DescribeEntity',
+    'DescribeChangeSet',
+    'ListEntities',
+    'SearchListings',
+    'GetListing',
+    'GetProduct'
+  ].map((action) => [
     `changes the management lists: ${action}`,
     call(lists, `aws-marketplace:${action}`, '*')
   ]),

@@ -57,7 +57,7 @@ impl Requests {
 
 /// An error if a text for which nothing is requested names no product at all.
 async fn check(context: &Context, text: &str, known: &[KnownProduct]) -> Result<(), Failure> {
-    let near = similar(text, known);
+    let near = near(text, known);
     if !near.is_empty() {
         let near: Vec<_> = near.iter().map(ToString::to_string).collect();
         output::note(&format!(
@@ -232,6 +232,14 @@ fn nothing(text: &str, open: &[&KnownRequest], known: &[KnownProduct]) -> Failur
     }
 }
 
+/// Products that are similar, each once: a request and the ledger may both say something of it.
+fn near<'a>(text: &str, known: &'a [KnownProduct]) -> Vec<&'a KnownProduct> {
+    let mut seen = BTreeSet::new();
+    let mut near = similar(text, known);
+    near.retain(|product| seen.insert(&product.id));
+    near
+}
+
 /// The question behind a text that means nothing: requests with a similar id, or for a product with a similar name.
 fn meant(text: &str, open: &[&KnownRequest], known: &[KnownProduct]) -> String {
     let ids = open.iter().map(|known| known.request.request.as_str());
@@ -240,7 +248,7 @@ fn meant(text: &str, open: &[&KnownRequest], known: &[KnownProduct]) -> String {
         let mut products = open.iter().map(|known| &known.request.product);
         products.any(|id| *id == product.id)
     };
-    let products = similar(text, known);
+    let products = near(text, known);
     let products = products.iter().filter(is_open).map(ToString::to_string);
     let mut all: Vec<_> = ids.chain(products).collect();
     all.truncate(MOST);

@@ -231,7 +231,7 @@ fn a_wrong_approval_is_undone_product_for_product() {
     assert_eq!(setting.allowed(), before);
 
     // The management experience still allows nothing: that does not take it back.
-    setting.is_held("restored");
+    setting.is_held("what was taken back");
     assert_eq!(setting.allowed(), before);
     setting.is_well_again();
 }

@@ -225,7 +225,9 @@ fn a_member_is_added_in_observe_mode(local: &Local) {
         .run(&[&add[..], &["--external-id", "another"]].concat())
         .ended_with(5)
         .tells(&["has another external id already"]);
-    local.run(&["plan", "--member", "emea"]).ended_with(0);
+    // It would change something if it acted.
+    let plan = local.run(&["plan", "--member", "emea"]).ended_with(2);
+    assert!(plan.stdout.contains("in mode mirror, it would make"));
     assert_eq!(lists(local, &experience), before);
 }
 

@@ -42,6 +42,13 @@ fn table() -> Table {
     );
     put(&mut table, EMEA, "pr-2222", "prod-kept", "Example Database");
     put(&mut table, APAC, "pr-3333", "prod-kept", "Example Database");
+    put(
+        &mut table,
+        APAC,
+        "pr-4444",
+        "prod-listed",
+        "Listed Elsewhere",
+    );
     table.put_listing("prod-kept", "Example Database", "prodview-kept");
     table
 }
@@ -151,6 +158,7 @@ fn requests_are_named_as_products_are_or_by_the_beginning_of_their_ids() {
         ("pr-3333", 1),
         ("prod-kept", 2),
         ("Database: Example", 2),
+        ("aws.amazon.com/marketplace/pp/prodview-elsewhere", 1),
         (
             "https://aws.amazon.com/marketplace/pp/prodview-kept?ref_=x",
             2,

@@ -82,7 +82,7 @@ fn a_product_is_found_allowed_by_its_name_and_reaches_every_member(local: &Local
         .iter()
         .find(|one| one["name"] == "Writer Palmyra X5")
         .unwrap();
-    assert_eq!(palmyra["standing"], "denied");
+    assert_eq!(palmyra["standings"], json!({ managed(local): "denied" }));
     let id = palmyra["product_id"].as_str().unwrap();
     let allow = [
         "allow",

@@ -86,7 +86,7 @@ async fn show_run(
         vec![
             link.member.to_string(),
             output::or_star(link.lane.as_ref().map(|lane| &lane.experience)),
-            output::word(&link.status),
+            link.result().to_owned(),
             link.allow.len().to_string(),
             link.deny.len().to_string(),
             link.removals.to_string(),

@@ -444,6 +444,17 @@ fn plan_why_sync_status_and_report_agree_about_every_reason_why_a_product_differ
             assert_eq!(state, after, "{name}: {who}, after a run");
         }
         assert_eq!(setting.state_of_ledger(), after, "{name}: status and sync");
+        let stamped = setting
+            .world
+            .ledger(|ledger| ledger.lanes.get(&lane())?.last_in_sync);
+        let is_well = after.verdict() == Verdict::InSync;
+        assert_eq!(stamped.is_some(), is_well, "{name}: last in sync");
+        let result = setting.recorded().map(|record| record.result());
+        let says_so = result == Some("in_sync");
+        assert!(
+            !says_so || after == SyncState::InSync,
+            "{name}: {result:?} in the history"
+        );
         // What the run is called agrees with the state of its only link that is not in sync.
         let run = setting.last_run();
         if let Some(link) = setting.recorded().filter(|_| run.totals.links == 2) {

@@ -114,6 +114,14 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// True if a product that is left alone for this reason is as the configuration wants it, so that its
+    /// experience counts as in sync.
+    pub fn is_intended(self) -> bool {
+        self.state() <= SyncState::LeftAlone
+    }
+}
+
 /// What is known of a link on one member experience. [`LinkFacts::state`] is the one classification.
 #[expect(
     clippy::struct_excessive_bools,
@@ -222,6 +230,16 @@ impl LinkRecord {
         let reasons = reasons(&self.left_alone, &self.invalid).into_iter();
         let worst = reasons.map(Reason::state).max();
         worst.unwrap_or(SyncState::InSync)
+    }
+
+    /// The result in words: the status, unless nothing was planned because what differs was left as it is.
+    pub fn result(&self) -> &'static str {
+        let left = self.left_state();
+        if self.status == LinkStatus::InSync && left != SyncState::InSync {
+            left.words()
+        } else {
+            self.status.as_str()
+        }
     }
 }
 

@@ -93,11 +93,7 @@ fn about(scope: Option<&Scope>) -> String {
 }
 
 fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Failure> {
-    line(&format!(
-        "{}: {}",
-        output::link_name(link),
-        output::word(&link.status)
-    ))?;
+    line(&format!("{}: {}", output::link_name(link), link.result()))?;
     line(&format!("  follows     {}", link.sources))?;
     if let Some(approval) = &link.approval {
         let verdict = verdict(link).as_ref().map(output::word).unwrap_or_default();

@@ -70,8 +70,7 @@ impl LaneState {
     }
 
     /// Records that the producer found nothing to do and the lane at rest. `equal` is false if
-    /// products differ because their changes are quarantined, or because the member keeps them
-    /// back. The lane is then at rest but not in sync.
+    /// products differ and the configuration does not want it so. The lane is then at rest but not in sync.
     #[must_use]
     pub fn in_sync(&self, equal: bool, now: Timestamp) -> Self {
         let mut next = self.clone();

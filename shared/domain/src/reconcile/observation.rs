@@ -135,16 +135,13 @@ impl Observation {
         left.any(|left| left.reason == Reason::MemberRules)
     }
 
-    /// True if the member has everything that the link should bring, once the plan is empty.
+    /// True if the member is as the configuration wants it, once the plan is empty. What a link that only observes leaves
+    /// as it differs is not.
     pub fn is_whole(&self) -> bool {
         let mut left = self.report.left_alone.iter();
-        let is_missing = |reason| {
-            matches!(
-                reason,
-                Reason::LiveUnknown | Reason::MemberRules | Reason::UnreadableItem
-            )
-        };
-        self.quarantine.staying() == 0 && !left.any(|left| is_missing(left.reason))
+        self.quarantine.staying() == 0
+            && self.report.invalid.is_empty()
+            && left.all(|left| left.reason.is_intended())
     }
 
     /// True if the member is as the link wants it.

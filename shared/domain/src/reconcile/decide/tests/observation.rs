@@ -22,6 +22,12 @@ fn a_lane_is_in_sync_if_nothing_is_planned_held_kept_back_or_quarantined() {
     let mut protected = in_sync();
     protected.reads.actual = lists(&["a", "b", "z"], &["x"]);
     protected.link.policy.protect = all(&["z"]);
+    let mut observing = differing();
+    observing.link.policy.mode = Mode::Observe;
+    let mut frozen = differing();
+    frozen.link.policy.frozen = true;
+    let mut excluding = differing();
+    excluding.link.policy.exclude = all(&["a"]);
     // In sync, whole, and kept back.
     for (name, scene, expected) in [
         ("in sync", &in_sync(), (true, true, false)),
@@ -30,6 +36,9 @@ fn a_lane_is_in_sync_if_nothing_is_planned_held_kept_back_or_quarantined() {
         ("odd", &odd, (false, true, false)),
         ("quarantining", &quarantining, (false, false, false)),
         ("protected", &protected, (true, true, false)),
+        ("excluding", &excluding, (true, true, false)),
+        ("observing", &observing, (false, false, false)),
+        ("frozen", &frozen, (false, false, false)),
         ("kept back", &kept_back(differing()), (false, false, true)),
         (
             "nothing kept back",

@@ -22,11 +22,23 @@ pub use self::rows::{
 };
 use self::rows::{Lines, problem};
 pub use self::write::{Export, ExportedProduct, to_csv, to_json};
+use crate::config::Problem;
 use crate::ids::ProductId;
 use crate::policy::Action;
 
 /// Reads a file: JSON if it begins like JSON, and otherwise CSV.
 pub fn read(bytes: &[u8]) -> Result<Rows, InvalidList> {
+    let rows = read_with_problems(bytes)?;
+    if rows.problems.is_empty() {
+        Ok(rows)
+    } else {
+        Err(InvalidList::new(rows.problems))
+    }
+}
+
+/// Reads a file with the problems of its rows, so that they can be told together with what is found to be wrong later. An
+/// error if nothing is known of any row.
+pub fn read_with_problems(bytes: &[u8]) -> Result<Rows, InvalidList> {
     let whole = |message: String| {
         let at = Place { line: 1, column: 1 };
         InvalidList::new(vec![problem(at, message)])
@@ -55,6 +67,9 @@ pub fn read(bytes: &[u8]) -> Result<Rows, InvalidList> {
     } else {
         csv::read(text)?
     };
+    if rows.rows.is_empty() && !rows.problems.is_empty() {
+        return Err(InvalidList::new(rows.problems));
+    }
     if rows.rows.is_empty() {
         return Err(whole("no row names a product".to_owned()));
     }
@@ -108,8 +123,18 @@ impl Wanted {
         }
     }
 
-    /// What rows want whose products are known. A product that is wanted on both lists is a problem.
+    /// What rows want whose products are known.
     pub fn new(rows: impl IntoIterator<Item = (Row, ProductId)>) -> Result<Self, InvalidList> {
+        let (wanted, problems) = Self::with_problems(rows);
+        if problems.is_empty() {
+            Ok(wanted)
+        } else {
+            Err(InvalidList::new(problems))
+        }
+    }
+
+    /// The same, with what is wrong with it: a product that is wanted on both lists is a problem.
+    pub fn with_problems(rows: impl IntoIterator<Item = (Row, ProductId)>) -> (Self, Vec<Problem>) {
         let mut wanted = Self::default();
         let mut problems = Vec::new();
         for (row, product) in rows {
@@ -141,11 +166,7 @@ impl Wanted {
                 ));
             }
         }
-        if problems.is_empty() {
-            Ok(wanted)
-        } else {
-            Err(InvalidList::new(problems))
-        }
+        (wanted, problems)
     }
 }
 

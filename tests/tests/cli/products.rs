@@ -236,12 +236,18 @@ fn a_bad_product_is_named_and_the_others_are_applied(local: &Local) {
 
 fn a_file_with_problems_changes_nothing_and_names_them_all(local: &Local) {
     let started = sets(local).len();
-    let text = "product_id,standing\nprod-a,allowed\nprod-a,denied\nno such thing,allowed\n";
+    // Each kind of problem at once: of the file, of names, and of the list.
+    let text = "product_id,standing\nprod-a,allowed\nprod-a,denied\nno such thing,allowed\nprod-b,perhaps\nprod-c,\"allowed\n";
     let file = local.file("wrong.csv", text);
     let wrong = local
         .run(&["product", "import", &file, "--yes"])
         .ended_with(5);
-    wrong.tells(&["wrong.csv:4:1: AWS Marketplace has no product"]);
+    wrong.tells(&[
+        "wrong.csv:3:1: prod-a is to be denied here and allowed in line 2",
+        "wrong.csv:4:1: AWS Marketplace has no product",
+        "wrong.csv:5:8: \"perhaps\" is here",
+        "wrong.csv:6:8: the quote that begins here is not closed",
+    ]);
     let text = "product_id,standing\nprod-a,allowed\nprod-a,denied\nprod-b,perhaps\n";
     let file = local.file("wrong.csv", &text.replace("prod-b,perhaps\n", ""));
     let wrong = product(local, &["import", &file, "--yes"]).ended_with(5);

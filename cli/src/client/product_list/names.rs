@@ -7,7 +7,7 @@ use pmp_sync_domain::config::Problem;
 use pmp_sync_domain::find_product::{KnownProduct, Reference, is_part, is_same_name, similar};
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::policy::{PolicySnapshot, Standing};
-use pmp_sync_domain::product_list::{InvalidList, Row};
+use pmp_sync_domain::product_list::Row;
 use pmp_sync_domain::suggest::MOST as MOST_SUGGESTIONS;
 use pmp_sync_domain::text::beginning;
 
@@ -253,13 +253,12 @@ fn both(text: &str, product: &Resolved, others: &[FoundProduct]) -> String {
     )
 }
 
-/// The products of rows. Every row that names no single product is a problem.
+/// The products of rows, and a problem for each row that names no single product.
 pub(crate) async fn resolve_rows(
     context: &Context,
     rows: Vec<Row>,
     lists: &PolicySnapshot,
-    file: &str,
-) -> Result<Vec<(Row, ProductId)>, Failure> {
+) -> Result<(Vec<(Row, ProductId)>, Vec<Problem>), Failure> {
     let texts: Vec<_> = rows.iter().map(|row| row.product.as_str()).collect();
     let meant = resolve(context, &texts, lists).await?;
     let mut resolved = Vec::with_capacity(rows.len());
@@ -274,11 +273,7 @@ pub(crate) async fn resolve_rows(
             }),
         }
     }
-    if problems.is_empty() {
-        Ok(resolved)
-    } else {
-        Err(Failure::invalid_list(file, InvalidList::new(problems)))
-    }
+    Ok((resolved, problems))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pmp_sync_aws::catalog::admin::CatalogAdmin;
-use pmp_sync_domain::product_list::{self, MOST_BYTES, Rows, Wanted, difference};
+use pmp_sync_domain::config::Problem;
+use pmp_sync_domain::product_list::{self, InvalidList, MOST_BYTES, Rows, Wanted, difference};
 
 use crate::client::context::Context;
 use crate::client::product_list::change::{
@@ -64,6 +65,7 @@ pub(super) async fn run(common: &Common, options: &ImportOptions) -> Result<(), 
         wanted: &wanted,
         exact: options.file.exact,
         file: Some(&name),
+        requests: &[],
         making: &options.making,
     };
     let change = change(&context, &asked).await?;
@@ -101,18 +103,42 @@ pub(super) async fn diff(common: &Common, options: &DiffOptions) -> Result<(), F
 impl Read {
     async fn of(common: &Common, options: &FileOptions) -> Result<Self, Failure> {
         let name = options.file.display().to_string();
+        let invalid = |problems| Failure::invalid_list(&name, InvalidList::new(problems));
         let rows = rows(&options.file)?;
+        let mut problems = rows.problems.clone();
+        match Self::compared(common, options, rows).await {
+            Ok((read, more)) => {
+                problems.extend(more);
+                if problems.is_empty() {
+                    Ok(read)
+                } else {
+                    Err(invalid(problems))
+                }
+            }
+            // What is known to be wrong is told, whatever prevents a look at the rest.
+            Err(_) if !problems.is_empty() => Err(invalid(problems)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The rows with their products, and all that is wrong with these.
+    async fn compared(
+        common: &Common,
+        options: &FileOptions,
+        rows: Rows,
+    ) -> Result<(Self, Vec<Problem>), Failure> {
         let context = Context::new(common).await?;
         let id = which(&context, &options.which).await?;
         let managed = Managed::read(&CatalogAdmin::new(&context.config), &id).await?;
-        let resolved = resolve_rows(&context, rows.rows, &managed.lists, &name).await?;
-        let wanted =
-            Wanted::new(resolved).map_err(|invalid| Failure::invalid_list(&name, invalid))?;
-        Ok(Self {
+        let (resolved, mut problems) = resolve_rows(&context, rows.rows, &managed.lists).await?;
+        let (wanted, contradictory) = Wanted::with_problems(resolved);
+        problems.extend(contradictory);
+        let read = Self {
             context,
             managed,
             wanted,
-        })
+        };
+        Ok((read, problems))
     }
 }
 
@@ -129,13 +155,14 @@ fn rows(file: &Path) -> Result<Rows, Failure> {
         std::fs::File::open(file).and_then(|opened| opened.take(most).read_to_end(&mut bytes))
     };
     read.map_err(Failure::file(file))?;
-    let rows = product_list::read(&bytes)
+    let rows = product_list::read_with_problems(&bytes)
         .map_err(|invalid| Failure::invalid_list(&file.display().to_string(), invalid))?;
     if !rows.ignored.is_empty() {
-        output::note(&format!(
-            "not read: the columns {}",
-            rows.ignored.join(", ")
-        ));
+        let columns = match rows.ignored.len() {
+            1 => "the column",
+            _ => "the columns",
+        };
+        output::note(&format!("not read: {columns} {}", rows.ignored.join(", ")));
     }
     Ok(rows)
 }

@@ -15,6 +15,12 @@ const HEADER: &str = "product_id,standing,notes";
 struct Cell {
     at: Place,
     text: String,
+    /// True if its quotes are wrong, so that nobody knows what it says. That is told.
+    is_broken: bool,
+}
+
+fn is_broken(cells: &[Cell]) -> bool {
+    cells.iter().any(|cell| cell.is_broken)
 }
 
 struct Records<'a> {
@@ -111,10 +117,16 @@ impl<'a> Records<'a> {
         } else {
             raw.strip_suffix(self.delimiter).unwrap_or(raw)
         };
-        self.problems
-            .extend(quoting(raw).map(|words| problem(at, words)));
+        let wrong = quoting(raw);
+        let is_broken = wrong.is_some();
+        self.problems.extend(wrong.map(|words| problem(at, words)));
         let text = words::cell(String::from_utf8_lossy(&out).trim()).to_owned();
-        (Cell { at, text }, is_last)
+        let cell = Cell {
+            at,
+            text,
+            is_broken,
+        };
+        (cell, is_last)
     }
 
     /// The next record in which a cell says something.
@@ -209,7 +221,9 @@ pub(super) fn read(text: &str) -> Result<Rows, InvalidList> {
     let mut rows = Vec::new();
     let mut problems = Vec::new();
     let mut ignored = Vec::new();
-    if columns.iter().any(Option::is_some) {
+    if is_broken(&first) {
+        // What the other rows say depends on it.
+    } else if columns.iter().any(Option::is_some) {
         let header = Header {
             columns: first.into_iter().zip(columns).collect(),
         };
@@ -223,11 +237,11 @@ pub(super) fn read(text: &str) -> Result<Rows, InvalidList> {
         plain(first, &mut records, &mut rows, &mut problems);
     }
     problems.append(&mut records.problems);
-    if problems.is_empty() {
-        Ok(Rows { rows, ignored })
-    } else {
-        Err(InvalidList::new(problems))
-    }
+    Ok(Rows {
+        rows,
+        ignored,
+        problems,
+    })
 }
 
 fn too_many(at: Place) -> Problem {
@@ -243,6 +257,10 @@ fn plain(
 ) {
     let mut next = Some(first);
     while let Some(cells) = next {
+        if is_broken(&cells) {
+            next = records.record();
+            continue;
+        }
         let mut cells = cells.into_iter();
         let Some(cell) = cells.next() else { return };
         if let Some(second) = cells.find(|cell| !cell.text.is_empty()) {
@@ -282,6 +300,9 @@ fn under(header: &Header, records: &mut Records<'_>, problems: &mut Vec<Problem>
         if rows.len() >= MOST_ROWS {
             problems.push(too_many(at));
             break;
+        }
+        if is_broken(&cells) {
+            continue;
         }
         let text = |place: Option<usize>| {
             let cell = place.and_then(|place| cells.get(place));
@@ -354,5 +375,9 @@ fn under(header: &Header, records: &mut Records<'_>, problems: &mut Vec<Problem>
             ignored.push(shown(&cell.text));
         }
     }
-    Rows { rows, ignored }
+    Rows {
+        rows,
+        ignored,
+        problems: Vec::new(),
+    }
 }

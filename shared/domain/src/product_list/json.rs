@@ -112,11 +112,8 @@ pub(super) fn read(text: &str) -> Result<Rows, InvalidList> {
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() {
-        Ok(rows)
-    } else {
-        Err(InvalidList::new(problems))
-    }
+    rows.problems = problems;
+    Ok(rows)
 }
 
 /// The row of an element.

@@ -54,6 +54,8 @@ pub struct Rows {
     pub rows: Vec<Row>,
     /// Columns that say nothing that is understood, by their names.
     pub ignored: Vec<String>,
+    /// What is wrong with other rows.
+    pub problems: Vec<Problem>,
 }
 
 /// A file is no product list. Contains every problem that was found, in the order of the file.

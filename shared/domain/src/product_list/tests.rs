@@ -81,6 +81,12 @@ fn an_id_counts_before_an_address_and_an_address_before_a_name() {
         rows(text),
         [allowed("prod-a"), allowed("https://b"), allowed("C")]
     );
+    // In the plural, too.
+    assert_eq!(
+        rows("Products,Product Name\nprod-a,A\n"),
+        [allowed("prod-a")]
+    );
+    assert_eq!(rows("Names,Links\nA,https://a\n"), [allowed("https://a")]);
     let text = r#"[{"name": "A", "url": "https://a", "id": ""}]"#;
     assert_eq!(rows(text), [allowed("https://a")]);
 }
@@ -97,10 +103,38 @@ fn every_problem_is_told_at_once_with_its_line_and_column() {
             "6:8: nothing is here, and \"allowed\" or \"denied\" is expected",
             "7:15: the row has more cells than the header; quote what contains the separator",
             "9:1: a blank stands before the quote; remove it",
-            "10:8: \"allowed\\nprod-g,allowed\" is here, and \"allowed\" or \"denied\" is expected",
             "10:8: the quote that begins here is not closed",
         ]
     );
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_told_once_wherever_it_is() {
+    let told = "the quote that begins here is not closed";
+    for (text, at) in [
+        ("product_id,\"standing\nprod-a,allowed\n", "1:12"),
+        ("\"prod-a\nprod-b\n", "1:1"),
+        ("prod-a\n\"prod-b\nprod-c,\n", "2:1"),
+        ("id,standing\n\"prod-a,allowed\nprod-b,denied\n", "2:1"),
+        ("id,standing\nprod-a,\"allowed\nprod-b,denied\n", "2:8"),
+        ("id,notes\nprod-a,one,\"two\nprod-b,x\n", "2:12"),
+    ] {
+        assert_eq!(problems(text), [format!("{at}: {told}")], "{text}");
+    }
+}
+
+#[test]
+fn the_good_rows_are_known_beside_the_problems_of_the_others() {
+    for text in [
+        "id,standing\nprod-a,allowed\nprod-b,perhaps\nprod-a,denied\n",
+        "[\"prod-a\",\n7,\n{\"id\": \"prod-a\", \"standing\": \"denied\"}]",
+    ] {
+        let read = read_with_problems(text.as_bytes()).unwrap();
+        assert_eq!((read.rows.len(), read.problems.len()), (2, 1), "{text}");
+        let rows = read.rows.into_iter();
+        let rows = rows.map(|row| (row.clone(), id(&row.product)));
+        assert_eq!(Wanted::with_problems(rows).1.len(), 1, "{text}");
+    }
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn bare(text: &str) -> String {
 /// What a column of that name says.
 pub(super) fn column(header: &str) -> Option<Column> {
     let header = bare(header);
-    let is_one = |names: &[&str]| names.contains(&header.as_str());
+    let singular = header.strip_suffix('s').unwrap_or(&header);
+    let is_one = |names: &[&str]| names.contains(&header.as_str()) || names.contains(&singular);
     if is_one(&IDS) {
         Some(Column::Id)
     } else if is_one(&URLS) {

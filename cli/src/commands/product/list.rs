@@ -9,10 +9,14 @@ use serde::Serialize;
 
 use crate::client::context::Context;
 use crate::client::product_list::managed::{Managed, WhichList, which};
-use crate::client::product_list::names::names_of;
+use crate::client::product_list::names::{names_of, resolve};
 use crate::failure::Failure;
+use crate::hint::shell;
 use crate::options::Common;
 use crate::output::{self, column};
+
+/// The number of products that are shown at once.
+const DEFAULT_LIMIT: u32 = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
@@ -23,11 +27,11 @@ pub(crate) struct ListOptions {
     #[arg(long, value_name = "STANDING", value_parser = standing)]
     standing: Option<Standing>,
     /// The number of products to show.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = DEFAULT_LIMIT, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-    /// Only products after this id, in the order of ids.
+    /// Only products after this one, in the order of ids: an id, a name, or an address in AWS Marketplace.
     #[arg(long, value_name = "PRODUCT")]
-    after: Option<ProductId>,
+    after: Option<String>,
     #[command(flatten)]
     which: WhichList,
 }
@@ -73,6 +77,10 @@ pub(super) async fn run(common: &Common, options: &ListOptions) -> Result<(), Fa
     let context = Context::new(common).await?;
     let id = which(&context, &options.which).await?;
     let managed = Managed::read(&CatalogAdmin::new(&context.config), &id).await?;
+    let after = match &options.after {
+        Some(text) => Some(meant(&context, text, &managed).await?),
+        None => None,
+    };
     let listed = managed.lists.iter().map(|(product, _)| product.clone());
     let mut names = names_of(&context, &listed.collect()).await;
     let all = managed
@@ -84,7 +92,9 @@ pub(super) async fn run(common: &Common, options: &ListOptions) -> Result<(), Fa
             name: names.remove(product),
             notes: managed.notes.get(product).cloned(),
         });
-    let mut products: Vec<_> = all.filter(|product| is_meant(product, options)).collect();
+    let mut products: Vec<_> = all
+        .filter(|product| is_meant(product, options, after.as_ref()))
+        .collect();
     let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
     let beyond = products.len().saturating_sub(limit);
     products.truncate(limit);
@@ -99,10 +109,39 @@ pub(super) async fn run(common: &Common, options: &ListOptions) -> Result<(), Fa
     if common.json {
         return output::json(&list);
     }
-    show(&list)
+    show(&context, &list, options)
 }
 
-fn is_meant(product: &ListedProduct, options: &ListOptions) -> bool {
+/// The product after which the list goes on.
+async fn meant(context: &Context, text: &str, managed: &Managed) -> Result<ProductId, Failure> {
+    let found = resolve(context, &[text], &managed.lists).await?;
+    let found = found.into_iter().next();
+    let found = found.unwrap_or_else(|| Err(format!("{text:?} is not understood")));
+    found.map_err(|message| Failure::Unknown {
+        message,
+        remedy: "give the last product of the page before".to_owned(),
+    })
+}
+
+/// The command that shows the next page.
+fn next_page(options: &ListOptions, last: &ProductId) -> String {
+    let mut words = vec!["product list".to_owned()];
+    words.extend(options.text.as_deref().map(shell));
+    words.extend(
+        options
+            .standing
+            .map(|standing| format!("--standing {standing}")),
+    );
+    let which = options.which.management_experience.as_ref();
+    words.extend(which.map(|id| format!("--management-experience {}", shell(&id.to_string()))));
+    if options.limit != DEFAULT_LIMIT {
+        words.push(format!("--limit {}", options.limit));
+    }
+    words.push(format!("--after {}", shell(last.as_str())));
+    words.join(" ")
+}
+
+fn is_meant(product: &ListedProduct, options: &ListOptions, after: Option<&ProductId>) -> bool {
     let text = options.text.as_deref().unwrap_or_default().to_lowercase();
     let has = |field: &str| field.to_lowercase().contains(&text);
     let named = [product.name.as_deref(), product.notes.as_deref()];
@@ -110,13 +149,10 @@ fn is_meant(product: &ListedProduct, options: &ListOptions) -> bool {
         && options
             .standing
             .is_none_or(|standing| standing == product.standing)
-        && options
-            .after
-            .as_ref()
-            .is_none_or(|after| product.product_id > *after)
+        && after.is_none_or(|after| product.product_id > *after)
 }
 
-fn show(list: &ProductList) -> Result<(), Failure> {
+fn show(context: &Context, list: &ProductList, options: &ListOptions) -> Result<(), Failure> {
     output::note(&format!(
         "{} ({}): {} allowed, {} denied",
         list.management_experience, list.name, list.allowed, list.denied
@@ -142,9 +178,9 @@ fn show(list: &ProductList) -> Result<(), Failure> {
     output::table(columns, rows)?;
     if let (Some(last), true) = (list.products.last(), list.beyond > 0) {
         output::note(&format!(
-            "and {}: --after {} shows the next, --limit more at once",
+            "and {}; the next: {}",
             output::count(list.beyond, "more product"),
-            last.product_id
+            context.flags.command(&next_page(options, &last.product_id))
         ));
     }
     Ok(())
@@ -162,14 +198,13 @@ mod tests {
             name: Some("Mongo Atlas".to_owned()),
             notes: Some("ticket 7".to_owned()),
         };
-        let options =
-            |text: Option<&str>, standing: Option<Standing>, after: Option<&str>| ListOptions {
-                text: text.map(str::to_owned),
-                standing,
-                limit: 1,
-                after: after.map(|id| id.parse().unwrap()),
-                which: WhichList::default(),
-            };
+        let options = |text: Option<&str>, standing: Option<Standing>| ListOptions {
+            text: text.map(str::to_owned),
+            standing,
+            limit: 1,
+            after: None,
+            which: WhichList::default(),
+        };
         for (text, standing, after, expected) in [
             (None, None, None, true),
             (Some("MONGO"), None, None, true),
@@ -184,9 +219,44 @@ mod tests {
             (None, Some(Standing::Denied), None, false),
             (None, None, Some("prod-b"), false),
         ] {
-            let options = options(text, standing, after);
-            assert_eq!(is_meant(&product, &options), expected, "{options:?}");
+            let options = options(text, standing);
+            let after = after.map(|id| id.parse().unwrap());
+            let found = is_meant(&product, &options, after.as_ref());
+            assert_eq!(found, expected, "{options:?}");
         }
         assert!(super::standing("unlisted").is_err());
+    }
+
+    #[test]
+    fn the_next_page_is_a_command_with_all_options_of_this_one() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: ListOptions,
+        }
+        let parsed = |words: &[&str]| {
+            let words = ["list"].iter().chain(words).copied();
+            <Line as clap::Parser>::parse_from(words).options
+        };
+        let last = "prod-b".parse().unwrap();
+        assert_eq!(
+            next_page(&parsed(&[]), &last),
+            "product list --after prod-b"
+        );
+        let all = [
+            "it's",
+            "--standing",
+            "denied",
+            "--limit",
+            "7",
+            "--management-experience",
+            "exp-1",
+            "--after",
+            "prod-a",
+        ];
+        assert_eq!(
+            next_page(&parsed(&all), &last),
+            "product list 'it'\\''s' --standing denied --management-experience exp-1 --limit 7 --after prod-b"
+        );
     }
 }

@@ -69,6 +69,16 @@ fn an_empty_account_becomes_a_member_and_an_empty_account_again() {
     assert_eq!(next, format!("pmp-sync member add NAME --account {LATAM}"));
     let experience = json["bootstrapped"]["experience"].as_str().unwrap();
 
+    local
+        .run(&[
+            "local",
+            "status",
+            "--state",
+            local.state().to_str().unwrap(),
+        ])
+        .ended_with(0)
+        .tells(&["latam: account", "the stack pmp-sync-member is deployed"]);
+
     let begun = Instant::now();
     let add = [
         "member",

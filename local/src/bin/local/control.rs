@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pmp_sync_deploy::Account;
+use pmp_sync_deploy::installation::member_stack;
 use pmp_sync_deploy::local::{Ended, State, StateOption, UpOptions};
 use pmp_sync_deploy::progress::Progress;
+use pmp_sync_deploy::stack::Stacks;
 use pmp_sync_deploy::time::time;
+use pmp_sync_local::embedded::Clients;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -34,7 +38,7 @@ pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failu
         if is_listening(&state).await {
             refuse_other_options(common, options, &state)?;
             note("it runs already; `pmp-sync local down` ends it");
-            return show(common, &state);
+            return show(common, &state).await;
         }
         // A process that no longer exists left it behind.
         state::remove(&path)?;
@@ -45,7 +49,7 @@ pub(crate) async fn up(common: &Common, options: &UpOptions) -> Result<(), Failu
     let progress = Progress::new();
     let started = start(common, options, &path, &progress).await;
     progress.finish();
-    show(common, &started?)
+    show(common, &started?).await
 }
 
 fn refuse_other_options(
@@ -67,7 +71,27 @@ fn refuse_other_options(
     })
 }
 
-fn show(common: &Common, state: &State) -> Result<(), Failure> {
+/// What is deployed in an account that was empty at the start.
+async fn deployed(state: &State, common: &Common, account: &str) -> String {
+    let options = state.options.as_ref();
+    let name = options.map_or(common.name.as_str(), |options| &options.name);
+    let stack = member_stack(name);
+    let Ok(id) = account.parse() else {
+        return "nothing is deployed".to_owned();
+    };
+    let account = Account {
+        config: Clients::new(&state.endpoint).config(account),
+        id,
+    };
+    let progress = Progress::none();
+    match Stacks::new(&account, &progress).find(&stack).await {
+        Ok(Some(_)) => format!("the stack {stack} is deployed"),
+        Ok(None) => "nothing is deployed yet".to_owned(),
+        Err(_) => "nothing was deployed at the start".to_owned(),
+    }
+}
+
+async fn show(common: &Common, state: &State) -> Result<(), Failure> {
     if common.json {
         return json(state);
     }
@@ -88,8 +112,10 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
     }
     for other in &state.empty {
         note(&format!(
-            "{}: account {}, in which nothing is deployed yet",
-            other.name, other.account
+            "{}: account {}, in which {}",
+            other.name,
+            other.account,
+            deployed(state, common, &other.account).await
         ));
     }
     if state.management_experience.is_some() {
@@ -105,7 +131,7 @@ fn show(common: &Common, state: &State) -> Result<(), Failure> {
 /// `status`
 pub(crate) async fn status(common: &Common, given: &StateOption) -> Result<(), Failure> {
     match state::read(&state_file(given)?)? {
-        Some(state) if is_listening(&state).await => show(common, &state),
+        Some(state) if is_listening(&state).await => show(common, &state).await,
         _ => Err(Failure::Local {
             message: "nothing runs".to_owned(),
             remedy: "start it with `pmp-sync local up`".to_owned(),

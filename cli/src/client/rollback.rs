@@ -7,6 +7,7 @@ use pmp_sync_domain::ids::{LaneId, MemberName, RunId};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::product::Names;
+use pmp_sync_domain::records::{LinkRecord, RunRecord};
 use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,13 +16,62 @@ use super::approval::{ApprovalAnswer, Outcome, Served, ask, outcome, request};
 use super::context::Context;
 use super::holds::words;
 use super::products::names;
-use super::run::ended_well;
+use super::run::{ended_well, newest};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
 
 /// Requests that are sent before their runs are waited for: the run of each must be among the newest.
 const AT_ONCE: usize = 8;
+
+/// The runs among which the last one that changed something is looked for.
+const LOOKED_AT: u16 = 200;
+
+/// True if the run has committed something on the link. What a hold shows is done by the run that approves it.
+pub(crate) fn has_changed(link: &LinkRecord) -> bool {
+    let is_committed = matches!(link.status, LinkStatus::Committed | LinkStatus::Failed);
+    is_committed && !link.plan().is_empty()
+}
+
+/// The newest run that has changed something on one of these links. Runs that held their plans, and those that found nothing
+/// to do, changed nothing.
+pub(crate) async fn changing(
+    context: &Context,
+    is_meant: impl Fn(&LinkRecord) -> bool,
+) -> Result<RunId, Failure> {
+    let (runs, _) = newest(context, LOOKED_AT).await?;
+    let has_committed = |run: &RunRecord| run.totals.committed > 0 || run.totals.failed > 0;
+    for run in context.readable(runs).into_iter().filter(has_committed) {
+        let links = context.readable(context.ledger.links(run.run).await?);
+        if links.iter().any(|link| is_meant(link) && has_changed(link)) {
+            output::note(&format!(
+                "the last run that changed something there is {}",
+                run.run
+            ));
+            return Ok(run.run);
+        }
+    }
+    Err(Failure::Unknown {
+        message: "none of the newest runs changed something there".to_owned(),
+        remedy: "`pmp-sync history` lists the runs".to_owned(),
+    })
+}
+
+/// Why there is nothing to take back of a run, by its records of the links that are meant.
+pub(crate) fn nothing_changed<'a>(
+    run: RunId,
+    mut links: impl Iterator<Item = &'a LinkRecord>,
+) -> Failure {
+    let was_held = links.any(|link| link.status == LinkStatus::Held);
+    Failure::Unknown {
+        message: if was_held {
+            format!("run {run} changed nothing: its plan was held; an approval is a run of its own")
+        } else {
+            format!("run {run} changed nothing there")
+        },
+        remedy: "`pmp-sync history` shows which run has changed something; `last` is the newest of these".to_owned(),
+    }
+}
 
 /// The result of a rollback of several links.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -3,10 +3,11 @@
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ports::ReadRuns as _;
+use pmp_sync_domain::records::LinkRecord;
 
 use crate::client::context::Context;
 use crate::client::holds::{Candidate, choose};
-use crate::client::rollback::{Lane, plan};
+use crate::client::rollback::{Lane, changing, has_changed, nothing_changed, plan};
 use crate::client::run;
 use crate::failure::Failure;
 use crate::options::{Common, LinkOption, Patience, RunName};
@@ -14,7 +15,8 @@ use crate::options::{Common, LinkOption, Patience, RunName};
 /// The rollback to plan.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreOptions {
-    /// The run before which the lists were as they should be again: its id, the beginning of it, or `last`.
+    /// The run before which the lists were as they should be again: its id, the beginning of it, or `last`, which is the
+    /// newest one that changed something there.
     pub(crate) run: RunName,
     #[command(flatten)]
     pub(crate) link: LinkOption,
@@ -34,7 +36,17 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
         .collect();
     let hint = "`pmp-sync status` lists the lanes that were ever planned for";
     let lane = choose(found, &options.link, hint)?;
-    let run = run::one(&context, &options.run).await?.run;
+    let is_meant = |link: &LinkRecord| link.lane.as_ref() == Some(&lane);
+    let run = match &options.run {
+        RunName::Last => changing(&context, is_meant).await?,
+        name => run::one(&context, name).await?.run,
+    };
+    let links = context.readable(context.ledger.links(run).await?);
+    let record = links.iter().find(|link| is_meant(link));
+    // Without a record the producer knows whether there is something to return to.
+    if record.is_some_and(|record| !has_changed(record)) {
+        return Err(nothing_changed(run, record.into_iter()));
+    }
     let lanes = [Lane {
         lane,
         member: options.link.member.clone(),

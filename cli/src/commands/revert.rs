@@ -2,13 +2,11 @@
 
 use clap::Args;
 use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::records::LinkRecord;
-use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
 use crate::client::context::Context;
-use crate::client::rollback::{Lane, plan};
+use crate::client::rollback::{Lane, changing, has_changed, nothing_changed, plan};
 use crate::client::{run, scope};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing, Patience, RunName};
@@ -20,7 +18,8 @@ const MOST_LINKS: usize = 200;
 /// The run to revert.
 #[derive(Debug, Args)]
 pub(crate) struct RevertOptions {
-    /// The run whose changes are to be taken back: its id, the beginning of it, or `last`.
+    /// The run whose changes are to be taken back: its id, the beginning of it, or `last`, which is the newest one that
+    /// changed something there.
     pub(crate) run: RunName,
     #[command(flatten)]
     pub(crate) narrowing: Narrowing,
@@ -31,11 +30,18 @@ pub(crate) struct RevertOptions {
 pub(crate) async fn run(common: &Common, options: &RevertOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
     let scope = scope::of(&options.narrowing, &context).await?;
-    let run = run::one(&context, &options.run).await?.run;
+    let is_in = |link: &LinkRecord| is_in(link, &scope);
+    let run = match &options.run {
+        RunName::Last => changing(&context, is_in).await?,
+        name => run::one(&context, name).await?.run,
+    };
     let links = context.readable(context.ledger.links(run).await?);
     let lanes = changed(&links, &scope);
     if lanes.is_empty() {
-        return Err(nothing_changed(run, &links, &scope));
+        return Err(nothing_changed(
+            run,
+            links.iter().filter(|link| is_in(link)),
+        ));
     }
     if lanes.len() > MOST_LINKS {
         return Err(Failure::CommandLine {
@@ -59,8 +65,7 @@ fn is_in(link: &LinkRecord, scope: &Scope) -> bool {
 fn changed(links: &[LinkRecord], scope: &Scope) -> Vec<Lane> {
     let committed = links
         .iter()
-        .filter(|link| is_in(link, scope) && !link.plan().is_empty())
-        .filter(|link| matches!(link.status, LinkStatus::Committed | LinkStatus::Failed));
+        .filter(|link| is_in(link, scope) && has_changed(link));
     let lanes = committed.filter_map(|link| {
         let lane = link.lane.clone()?;
         let of = links.iter().filter_map(|link| link.lane.as_ref());
@@ -71,18 +76,4 @@ fn changed(links: &[LinkRecord], scope: &Scope) -> Vec<Lane> {
         })
     });
     lanes.collect()
-}
-
-/// Why there is nothing to revert. What a hold shows is done by the run that approves it.
-fn nothing_changed(run: RunId, links: &[LinkRecord], scope: &Scope) -> Failure {
-    let mut links = links.iter().filter(|link| is_in(link, scope));
-    let was_held = links.any(|link| link.status == LinkStatus::Held);
-    Failure::Unknown {
-        message: if was_held {
-            format!("run {run} changed nothing: its plan was held; an approval is a run of its own")
-        } else {
-            format!("run {run} changed nothing there")
-        },
-        remedy: "`pmp-sync history` shows which run has changed something".to_owned(),
-    }
 }

@@ -28,6 +28,13 @@ fn held() -> Table {
     table
 }
 
+/// The same plan, after its commit.
+fn changed() -> Table {
+    let mut table = held();
+    table.put_link(&link(3, LinkStatus::Committed));
+    table
+}
+
 /// An AWS whose producer serves each request about a hold with run 9, with this record of the link.
 fn serving(table: Table, status: RunStatus, record: LinkRecord) -> FakeAws {
     FakeAws::serving(table, move |_, detail, table| {
@@ -325,7 +332,7 @@ fn restore_shows_the_rollback_and_how_to_approve_it() {
         hold: Some(rollback.clone()),
         ..of(ApprovalAction::Restore, LinkStatus::Held)
     };
-    let aws = serving(held(), RunStatus::Held, record);
+    let aws = serving(changed(), RunStatus::Held, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
     for part in [
         "  allow prod-new\n",
@@ -352,7 +359,7 @@ fn restore_shows_the_rollback_and_how_to_approve_it() {
 #[test]
 fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
     let record = of(ApprovalAction::Restore, LinkStatus::InSync);
-    let aws = serving(held(), RunStatus::Completed, record);
+    let aws = serving(changed(), RunStatus::Completed, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(0);
     assert!(answer.stdout.contains("nothing to restore"), "{answer:?}");
 
@@ -361,9 +368,57 @@ fn restore_says_so_when_there_is_nothing_to_restore_or_nothing_on_record() {
         approval: Some(approval(ApprovalAction::Restore, 3, Some(words))),
         ..link(9, LinkStatus::Refused)
     };
-    let aws = serving(held(), RunStatus::Held, record);
+    let aws = serving(changed(), RunStatus::Held, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
     assert!(answer.stderr.contains(words), "{answer:?}");
+}
+
+/// The newest run held its plan on the link, and the one before it changed nothing there.
+#[test]
+fn the_last_run_is_the_one_that_has_changed_the_link() {
+    let table = || {
+        let mut table = changed();
+        let mut third = ended(3, "schedule", None, RunStatus::Completed);
+        third.totals.committed = 1;
+        table.put_run(&third);
+        let mut fourth = ended(4, "schedule", None, RunStatus::Completed);
+        fourth.totals.failed = 1;
+        table.put_run(&fourth);
+        table.put_link(&LinkRecord {
+            allow: Vec::new(),
+            deny: Vec::new(),
+            ..link(4, LinkStatus::Failed)
+        });
+        table.put_run(&ended(5, "schedule", None, RunStatus::Held));
+        table.put_link(&link(5, LinkStatus::Held));
+        table
+    };
+    for (verb, kind) in [
+        ("restore", "Restore Requested"),
+        ("revert", "Revert Requested"),
+    ] {
+        let record = of(ApprovalAction::Restore, LinkStatus::InSync);
+        let aws = serving(table(), RunStatus::Completed, record);
+        let named = [verb, "last", "--member", "emea"];
+        let told = aws.run(&Home::new(), &named).ended_with(0);
+        assert!(
+            told.stderr.contains("the last run that changed something there"),
+            "{told:?}"
+        );
+        let (sent, detail) = aws.events().remove(0);
+        assert_eq!((sent.as_str(), &detail["run"]), (kind, &json!(run(3))));
+        // One that is named and was held has nothing to be taken back.
+        let aws = FakeAws::with_table(table());
+        let refused = ask(&aws, verb, 5, "", &[]).ended_with(5);
+        assert!(refused.stderr.contains("its plan was held"), "{refused:?}");
+        let none = [verb, "last", "--member", "apac"];
+        let none = aws.run(&Home::new(), &none).ended_with(5);
+        assert!(
+            none.stderr.contains("none of the newest runs changed something"),
+            "{none:?}"
+        );
+        assert_eq!(aws.events(), []);
+    }
 }
 
 #[test]

@@ -75,6 +75,40 @@ fn says(answer: &Answer, words: &[&str]) {
     }
 }
 
+/// What a typo in the id of a management experience leads to is stored by nobody without a word.
+#[test]
+fn a_link_that_could_not_be_planned_is_asked_about_before_it_is_stored() {
+    let home = Home::new();
+    let aws = FakeAws::planning(Table::linked(), |asked| {
+        let mut emea = link("emea", "222222222222", "exp-9d1kq27hs0abc", 0, false);
+        if !asked["detail"]["config"].is_null() {
+            emea["state"] = json!("held");
+            emea["decision"] = json!("held");
+            emea["fault"] = json!({
+                "code": "PMS-2001", "message": "the management experience exp-nope does not exist", "remedy": "check it",
+            });
+        }
+        page(&[emea])
+    });
+    let file = mirror(&home);
+    let diff = aws.run(&home, &["config", "diff", &file]).ended_with(4);
+    says(
+        &diff,
+        &["exp-nope does not exist", "1 link cannot be planned"],
+    );
+    let refused = aws.run(&home, &["config", "apply", &file]).ended_with(5);
+    says(
+        &refused,
+        &[
+            "exp-nope does not exist",
+            "1 link cannot be planned",
+            "--yes",
+        ],
+    );
+    let stored = aws.run(&home, &["config", "apply", &file, "--yes"]);
+    says(&stored.ended_with(0), &["1 link cannot be planned"]);
+}
+
 #[test]
 fn config_diff_shows_settings_and_what_a_run_would_then_do() {
     let (home, aws) = (Home::new(), aws());

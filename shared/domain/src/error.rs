@@ -302,7 +302,7 @@ impl LinkError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::ManagementNotFound(_) => {
-                "check management_experience in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
+                "check the management experiences that the link names in the configuration, and that the account of the producer is a delegated administrator of Private Marketplace"
             }
             Self::ManagementUnreadable(..) | Self::MemberUnreadable(..) | Self::Bus(_) => {
                 "see the message of the service; it is tried again within minutes, and by the next run"

@@ -198,9 +198,10 @@ impl LinkEffect {
         format!("{} {experience}", self.member)
     }
 
-    /// True if the link cannot be planned, and not because its member is new.
+    /// True if the link cannot be planned, and not because its member is new. One whose management experience cannot be read
+    /// is held.
     pub(crate) fn is_failing(&self) -> bool {
-        self.after.state.verdict() == Verdict::Fails && self.fault.is_some()
+        self.after.state.verdict() >= Verdict::Held && self.fault.is_some()
     }
 }
 
@@ -236,6 +237,15 @@ impl ConfigEffect {
             reasons.push(format!(
                 "a guard would hold the plans of {}",
                 output::count(held, "link")
+            ));
+        }
+        // Those that cannot be planned now either are not listed unless something else of them changes.
+        let failing = self.links.iter().flatten();
+        let failing = failing.filter(|link| link.is_failing()).count();
+        if failing > 0 {
+            reasons.push(format!(
+                "{} cannot be planned",
+                output::count(failing, "link")
             ));
         }
         (!reasons.is_empty()).then(|| format!("{}.", reasons.join("; ")))

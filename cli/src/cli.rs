@@ -121,7 +121,21 @@ pub(crate) fn command() -> clap::Command {
 
 /// Parses a command line.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = command();
+    let words: Vec<_> = words.into_iter().collect();
+    parse_with(command(), &words).map_err(|error| {
+        if !error.use_stderr() {
+            return error;
+        }
+        // The usage in an error shows each option whose variable is set, as if it were needed.
+        let plain = command().mut_args(|arg| arg.env(clap::builder::Resettable::Reset));
+        match parse_with(plain, &words) {
+            Err(plain) if plain.kind() == error.kind() => plain,
+            Err(_) | Ok(_) => error,
+        }
+    })
+}
+
+fn parse_with(mut command: clap::Command, words: &[OsString]) -> Result<Arguments, clap::Error> {
     let matches = command.try_get_matches_from_mut(words);
     matches
         .and_then(|matches| Arguments::from_arg_matches(&matches))

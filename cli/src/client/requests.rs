@@ -181,12 +181,15 @@ fn link_of<'a>(config: &'a Config, request: &ProductRequest) -> Option<&'a Link>
     links().find(is_named).or_else(|| links().find(is_covered))
 }
 
-/// The accounts in whose consoles requests are answered.
+/// The accounts in whose consoles requests are answered, in words.
 pub(crate) fn accounts(requests: &[&KnownRequest]) -> String {
     let accounts: BTreeSet<&AccountId> = requests
         .iter()
         .map(|known| &known.request.account)
         .collect();
     let accounts: Vec<_> = accounts.into_iter().map(AccountId::as_str).collect();
-    accounts.join(", ")
+    match accounts.as_slice() {
+        [one] => format!("account {one}"),
+        several => format!("each of the accounts {}", several.join(", ")),
+    }
 }

@@ -116,3 +116,17 @@ fn every_command_explains_itself() {
     let version = format!("pmp-sync {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!((answer.code, answer.stdout), (Some(0), version));
 }
+
+/// A variable of the environment is no option that is missing.
+#[test]
+fn the_usage_in_an_error_is_the_same_whatever_variables_are_set() {
+    let home = Home::new();
+    let variables = [("PMP_SYNC_NAME", "other"), ("PMP_SYNC_UTC", "true")];
+    for arguments in [&["approve"][..], &["plan", "--produkt"], &["sink"]] {
+        let plain = home.run(arguments).ended_with(5);
+        let told = home.run_with(arguments, &variables).ended_with(5);
+        assert_eq!(told.stderr, plain.stderr);
+    }
+    let help = home.run_with(&["plan", "--help"], &variables).ended_with(0);
+    assert!(help.stdout.contains("PMP_SYNC_NAME"), "{help:?}");
+}

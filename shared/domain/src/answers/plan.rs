@@ -188,6 +188,8 @@ impl PreviewLink {
         let left_alone = self.left_alone.iter().map(|left| &left.product);
         let others = self.edited.iter().chain(&self.contradictory);
         let if_acting = self.if_acting.iter().flat_map(IfActing::products);
+        let conflicts = self.conflicts.iter().flat_map(|origin| &origin.products);
+        let others = others.chain(conflicts);
         planned.chain(left_alone).chain(others).chain(if_acting)
     }
 
@@ -518,6 +520,8 @@ mod tests {
         };
         all.origins = vec![origin(all.allow.clone()), origin(all.deny.clone())];
         all.conflicts = vec![origin(all.deny.clone())];
+        // Their names are shown, whether or not anything is planned.
+        assert_eq!(all.products().count(), MOST_ENTRIES + 2 + 3);
         let cut = all.bounded();
         let counts: Vec<_> = cut.origins.iter().map(|of| of.products.len()).collect();
         assert_eq!(counts, [MOST_ENTRIES - 1, 1]);

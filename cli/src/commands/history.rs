@@ -22,7 +22,8 @@ use pmp_sync_domain::records::{Request, RunRecord};
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryOptions {
-    /// Show one run, with everything that is known of it: its id, the beginning of it, or `last`.
+    /// Show one run, with everything that is known of it: its id, the beginning of it, or `last`. Or one edit, by its
+    /// id.
     pub(crate) run: Option<RunName>,
     /// The number of runs, or of edits, to show.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -30,15 +31,18 @@ pub(crate) struct HistoryOptions {
     /// Write each event of the run, or of all stored runs, as one line of JSON, oldest first.
     #[arg(long, conflicts_with = "limit")]
     pub(crate) export: bool,
-    /// Show who changed the management lists with `pmp-sync product`, and why.
-    #[arg(long, conflicts_with_all = ["run", "export"])]
+    /// Show who changed the management lists with `pmp-sync`, and why. With an id, or `last`, that edit with its products.
+    #[arg(long, conflicts_with = "export")]
     pub(crate) edits: bool,
 }
 
 pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
     if options.edits {
-        return edits::newest(common, &context, options.limit).await;
+        return match &options.run {
+            Some(edit) => edits::named(common, &context, edit).await,
+            None => edits::newest(common, &context, options.limit).await,
+        };
     }
     let Some(run) = &options.run else {
         return if options.export {
@@ -47,7 +51,16 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
             newest(common, &context, options.limit).await
         };
     };
-    let whole = Whole::read(&context, one(&context, run).await?).await?;
+    let record = match one(&context, run).await {
+        Err(unknown @ Failure::Unknown { .. }) if !options.export => {
+            return match edits::find(&context, run).await? {
+                Some(edit) => edits::one(common, &context, &edit).await,
+                None => Err(unknown),
+            };
+        }
+        found => found?,
+    };
+    let whole = Whole::read(&context, record).await?;
     if options.export {
         return export::write(&whole);
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::ledger::{
     EXPERIENCE, NOON, Table, approval, command, ended, hold, lane, link, plan, run,
 };
-use crate::setup::{FakeAws, Home, PRINCIPAL};
+use crate::setup::{Answer, FakeAws, Home, PRINCIPAL};
 
 /// Run 1 held a plan, run 2 rejected it, run 3 approved it, run 4 was refused; run 5 looked at a dead
 /// letter with an override, and is at work.
@@ -286,4 +286,136 @@ fn every_run_is_exported_however_many_there_are() {
     let runs: Vec<_> = events.iter().map(|event| event["run"].as_str()).collect();
     assert_eq!(runs.len(), 120);
     assert!(runs.is_sorted(), "{runs:?}");
+}
+
+/// Three edits: one that is done, one whose command was killed, and one that answers a request.
+fn edited() -> Table {
+    let mut table = Table::linked();
+    table.put_listing("prod-a", "MongoDB Atlas", "prodview-atlas");
+    let edit = |number: i64, with: Value| {
+        let id = run(number).to_string();
+        let mut edit = json!({
+            "schema": 1, "edit": id, "management_experience": "exp-4s8kd0qmw1x2y", "command": "import",
+            "requester": PRINCIPAL, "reason": "ticket 4711", "status": "begun", "allowed": 300, "denied": 0,
+            "allow": ["prod-a"], "change_sets": ["cs-1", "cs-2"], "at": NOON,
+            "applied": { "allow": 60, "deny": 0 }, "at_work_until": "2026-01-01T12:05:00Z",
+        });
+        for (field, value) in with.as_object().unwrap() {
+            edit[field] = value.clone();
+        }
+        (id, edit)
+    };
+    for (id, edit) in [
+        edit(
+            1,
+            json!({ "status": "done", "allowed": 60, "refused": ["prod-a"] }),
+        ),
+        edit(2, json!({})),
+        edit(
+            40_000,
+            json!({
+                "command": "requests approve", "requests": ["pr-2b7kexample4ma"], "status": "done",
+                "allowed": 1, "applied": { "allow": 1, "deny": 0 }
+            }),
+        ),
+    ] {
+        table.put("EDITS", &id, &edit);
+    }
+    table.put_run(&ended(3, "schedule", None, RunStatus::Completed));
+    table
+}
+
+fn tells(told: &Answer, parts: &[&str]) {
+    for part in parts {
+        let has = |text: &str| text.contains(part);
+        assert!(has(&told.stdout) || has(&told.stderr), "{part}: {told:?}");
+    }
+}
+
+#[test]
+fn an_edit_whose_command_was_killed_is_not_shown_as_under_way_and_done_with_what_was_planned() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(edited()));
+    let answer = aws.run(&home, &["history", "--edits"]).ended_with(0);
+    let lines: Vec<_> = answer.stdout.lines().collect();
+    assert!(
+        lines[2].contains("interrupted") && lines[2].contains("60 of 300"),
+        "{answer:?}"
+    );
+    assert!(
+        !lines[3].contains(" of ") && lines[3].contains("done"),
+        "{answer:?}"
+    );
+    let value = aws
+        .run(&home, &["history", "--edits", "--json"])
+        .ended_with(0)
+        .json();
+    assert_eq!(value["edits"][1]["status"], "interrupted");
+}
+
+#[test]
+fn an_edit_is_shown_with_its_products_by_its_id_the_beginning_of_it_or_as_the_last() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(edited()));
+    let (second, last) = (run(2).to_string(), run(40_000).to_string());
+    for named in [vec![second.as_str()], vec![second.as_str(), "--edits"]] {
+        let told = aws.run(&home, &[vec!["history"], named].concat());
+        tells(
+            &told.ended_with(0),
+            &[
+                &format!("edit {second}: interrupted"),
+                "`pmp-sync product import`",
+                "ticket 4711",
+                "to allow: 300 products, applied: 60",
+                "allow prod-a (MongoDB Atlas)",
+                "allow 299 more products",
+                "the same command goes on",
+            ],
+        );
+    }
+    for named in ["last", &last[..9], &last] {
+        let told = aws.run(&home, &["history", "--edits", named]).ended_with(0);
+        tells(
+            &told,
+            &[
+                "`pmp-sync requests approve`",
+                "answers     request pr-2b7kexample4ma",
+            ],
+        );
+    }
+    let value = aws.run(&home, &["history", &last, "--json"]).ended_with(0);
+    let value = value.json();
+    assert_eq!(value["edit"]["requests"], json!(["pr-2b7kexample4ma"]));
+    assert_eq!(value["names"], json!({ "prod-a": "MongoDB Atlas" }));
+    let nothing = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    for (arguments, words) in [
+        (vec!["history", nothing], "there is no run"),
+        (vec!["history", "--edits", nothing], "there is no edit"),
+        (vec!["history", "--edits", &second[..1]], "several edits"),
+    ] {
+        tells(&aws.run(&home, &arguments).ended_with(5), &[words]);
+    }
+    // A run comes first.
+    let told = aws.run(&home, &["history", &run(3).to_string()]);
+    tells(&told.ended_with(0), &["triggered   by schedule"]);
+}
+
+/// What an observing link leaves as it differs is not in sync.
+#[test]
+fn a_link_that_was_left_as_it_differs_is_not_shown_as_in_sync() {
+    let mut table = Table::linked();
+    table.put_run(&ended(1, "schedule", None, RunStatus::Completed));
+    let mut observed = link(1, LinkStatus::InSync);
+    observed.plan_hash = None;
+    observed.left_alone = serde_json::from_value(json!([
+        { "product": "prod-a", "wanted": "allow", "standing": "denied", "reason": "observe" },
+    ]))
+    .unwrap();
+    table.put_link(&observed);
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    let shown = aws.run(&home, &["history", "last"]).ended_with(0);
+    assert!(shown.stdout.contains(": differs"), "{shown:?}");
+    let shown = aws.run(&home, &["status", "--run", "last"]).ended_with(0);
+    assert!(
+        shown.stdout.contains("differs") && !shown.stdout.contains("in_sync"),
+        "{shown:?}"
+    );
 }

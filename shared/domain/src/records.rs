@@ -27,7 +27,7 @@ pub use self::found::{About, Found, UnreadableItem};
 pub use self::last_change::{ChangeState, LastChange};
 pub use self::link::{LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};
-pub use self::list_edit::{EditStatus, ListEdit};
+pub use self::list_edit::{Applied, EditStatus, ListEdit};
 pub use self::listing::{
     Answers, KEPT_FOR, LIVE_FOR, Listing, LiveRecord, NAMED_FOR, NAMELESS_FOR, OTHERS_FOR,
     RETRIED_AFTER, names_of,

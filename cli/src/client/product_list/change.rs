@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use pmp_sync_aws::ledger::Ledger;
 use pmp_sync_aws::system::{SystemClock, SystemEntropy};
-use pmp_sync_domain::ids::{ChangeSetId, EditId, ExperienceId, ProductId};
+use pmp_sync_domain::ids::{ChangeSetId, EditId, ExperienceId, ProductId, ProductRequestId};
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::ports::{Clock as _, Entropy as _};
 use pmp_sync_domain::product_list::{Difference, Refusal, Repeated, Wanted, difference};
@@ -20,7 +21,8 @@ use super::unlisted::not_listed;
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience::administrator::Administrator;
-use crate::client::experience::administrator::lists::ListGoal;
+use crate::client::experience::administrator::lists::{Kept, ListGoal};
+use crate::client::signals::before_the_end;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -83,6 +85,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) exact: bool,
     /// The file, if there is one.
     pub(crate) file: Option<&'a str>,
+    /// The procurement requests that it answers.
+    pub(crate) requests: &'a [ProductRequestId],
     /// How it is made.
     pub(crate) making: &'a Making,
 }
@@ -114,7 +118,7 @@ pub(crate) struct ListChange {
     /// What a run would then do in each member. Absent if the producer was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) members: Option<Vec<MemberEffect>>,
-    /// The id of the edit, by which `pmp-sync history --edits` shows it. Absent if nothing was changed.
+    /// The id of the edit, by which `pmp-sync history` shows it. Absent if nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) edit: Option<EditId>,
     /// The change sets that were started.
@@ -292,9 +296,11 @@ pub(crate) async fn change(context: &Context, asked: &Asked<'_>) -> Result<ListC
         requester.as_deref(),
         asked.making.reason.as_deref(),
         asked.file,
-    );
+    )
+    .answering(asked.requests);
     // Before the first change set, so that none is without a record.
     context.ledger.put_edit(&record).await?;
+    let _interrupted = before_the_end(interrupted(context.ledger.clone(), edit.clone()));
     change.edit = Some(edit);
     let progress = Progress::new();
     let administrator = Administrator::new(&context.config, &progress, asked.making.timeout);
@@ -305,17 +311,19 @@ pub(crate) async fn change(context: &Context, asked: &Asked<'_>) -> Result<ListC
         exact: asked.exact,
         note: asked.making.reason.as_deref(),
     };
-    let edited = administrator
-        .edit_lists(&goal, &context.ledger, &mut record)
-        .await;
+    let mut kept = Kept {
+        ledger: &context.ledger,
+        record: &mut record,
+    };
+    let edited = administrator.edit_lists(&goal, &mut kept).await;
     progress.finish();
-    record.ended_at = Some(SystemClock.now());
-    record.status = match &edited {
+    let status = match &edited {
         Ok(edited) if edited.given_up > 0 => EditStatus::Failed,
         Ok(edited) if edited.refused.is_empty() => EditStatus::Done,
         Ok(_) => EditStatus::Partial,
         Err(_) => EditStatus::Failed,
     };
+    record.ended(status, SystemClock.now());
     if let Ok(edited) = &edited {
         let refused = edited.refused.iter();
         record.refused = refused
@@ -329,6 +337,17 @@ pub(crate) async fn change(context: &Context, asked: &Asked<'_>) -> Result<ListC
     change.change_sets = record.change_sets;
     change.refused = edited.refused.iter().map(RefusedProduct::new).collect();
     Ok(change)
+}
+
+/// Records that a signal has ended the command.
+async fn interrupted(ledger: Ledger, edit: EditId) {
+    // Nothing can be told any more: without this record it is known five minutes later.
+    if let Ok(Some(mut record)) = ledger.edit(&edit).await
+        && record.status == EditStatus::Begun
+    {
+        record.ended(EditStatus::Interrupted, SystemClock.now());
+        let _ = ledger.put_edit(&record).await;
+    }
 }
 
 /// Prints what was done. The exit code is 4 if AWS Marketplace rejected products.
@@ -351,6 +370,9 @@ pub(crate) fn finish(
             change.management_experience,
             output::count(change.change_sets.len(), "change set")
         ))?;
+        if let Some(edit) = &change.edit {
+            context.note(&format!("it is on record: `pmp-sync history {edit}`"));
+        }
         if change
             .members
             .as_ref()

@@ -33,6 +33,13 @@ pub(crate) enum HistoryAnswer<'a> {
         /// The edits of the management lists whose change sets have triggered it.
         edits: &'a [ListEdit],
     },
+    /// With an edit.
+    Edit {
+        /// The edit.
+        edit: &'a ListEdit,
+        /// The names of its products, by id. A product whose name is not known is left out.
+        names: &'a Names,
+    },
     /// With `--edits`.
     Edits {
         /// The newest first.

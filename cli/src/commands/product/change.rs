@@ -40,6 +40,7 @@ pub(super) async fn run(
         wanted: &wanted,
         exact: false,
         file: None,
+        requests: &[],
         making: &options.making,
     };
     let change = change(&context, &asked).await?;

@@ -18,7 +18,7 @@ use super::options::{ApproveOptions, DeclineOptions, Wanted};
 use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience::named::{find, read};
-use crate::client::management_list::put_on_list;
+use crate::client::management_list::{Answering, put_on_list};
 use crate::client::product_list::effect::previews;
 use crate::client::product_list::managed::Managed;
 use crate::client::requests::{IN_THE_CONSOLE, KnownRequest, Requests, accounts};
@@ -91,12 +91,23 @@ async fn decide(
         check_sources(context, &experiences, &product, &meant).await?;
     }
     confirm(wanted.yes, &question(decision, &product, &experiences))?;
-    let mut changed = false;
+    let mut edits = Vec::new();
     if let Some(action) = action {
+        let ids: Vec<_> = meant
+            .iter()
+            .map(|known| known.request.request.clone())
+            .collect();
+        let answering = Answering {
+            answered: decision.answered,
+            requests: &ids,
+            reason: decision.reason,
+        };
         for experience in &experiences {
-            changed |= put_on_list(context, experience, *action, &product, decision.reason).await?;
+            let edit = put_on_list(context, experience, *action, &product, &answering).await?;
+            edits.extend(edit);
         }
     }
+    let changed = !edits.is_empty();
     let by = context.requester().await;
     let by = by.map(|by| pmp_sync_domain::text::beginning(&by, MOST_REQUESTER).to_owned());
     let mut recorded = Vec::new();
@@ -110,13 +121,14 @@ async fn decide(
             denied: *action == Some(Action::Deny),
             reason: decision.reason.map(one_line),
             by: by.clone(),
+            edits: edits.clone(),
             at: requests.now,
         };
         context.ledger.put_request_answer(&answer).await?;
         recorded.push(answer);
     }
     let what_to_do = format!(
-        "{IN_THE_CONSOLE}: sign in to account {}, and answer it under AWS Marketplace, Private Marketplace, Requests",
+        "{IN_THE_CONSOLE}: sign in to {}, and answer it under AWS Marketplace, Private Marketplace, Requests",
         accounts(&meant)
     );
     if common.json {
@@ -135,6 +147,9 @@ async fn decide(
         decision.answered,
         output::count(recorded.len(), "request")
     ))?;
+    for edit in &edits {
+        context.note(&format!("the edit is on record: `pmp-sync history {edit}`"));
+    }
     output::note(&format!("{what_to_do}."));
     Ok(())
 }

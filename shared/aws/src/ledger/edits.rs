@@ -1,9 +1,10 @@
 //! Edits of the lists of management experiences. Only the operator's command writes and reads them.
 
+use pmp_sync_domain::ids::EditId;
 use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::records::{Found, ListEdit};
 
-use super::{Ledger, from_items, text};
+use super::{Ledger, from_item, from_items, text};
 use crate::keys::EDITS;
 use crate::service_error;
 
@@ -18,18 +19,34 @@ impl Ledger {
             .await
     }
 
+    /// Reads an edit.
+    pub async fn edit(&self, edit: &EditId) -> Result<Option<ListEdit>> {
+        let item = self.get(EDITS, edit.as_str()).await?;
+        item.map(|item| from_item("GetItem", item)).transpose()
+    }
+
     /// Reads up to `most` edits, the newest first.
     pub async fn newest_edits(&self, most: u16) -> Result<Found<ListEdit>> {
+        self.edits_beginning("", most).await
+    }
+
+    /// Reads up to `most` edits whose ids begin with this, the newest first.
+    pub async fn edits_beginning(&self, with: &str, most: u16) -> Result<Found<ListEdit>> {
         let most = usize::from(most);
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let left = i32::try_from(most.saturating_sub(items.len())).unwrap_or(i32::MAX);
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk")
+            let query = self.client.query().table_name(&self.table);
+            // A key condition takes no empty text.
+            let query = if with.is_empty() {
+                query.key_condition_expression("pk = :pk")
+            } else {
+                query
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :beginning)")
+                    .expression_attribute_values(":beginning", text(with))
+            };
+            let page = query
                 .expression_attribute_values(":pk", text(EDITS))
                 .scan_index_forward(false)
                 .limit(left)

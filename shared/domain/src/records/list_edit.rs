@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::SCHEMA;
 use crate::closed_list::closed_list;
-use crate::ids::{ChangeSetId, EditId, ExperienceId, ProductId};
+use crate::ids::{ChangeSetId, EditId, ExperienceId, ProductId, ProductRequestId};
 use crate::plan::Plan;
 use crate::text::beginning;
-use crate::time::later;
+use crate::time::{elapsed, later};
 use crate::wire::limits::{MOST_NAME, MOST_REASON, MOST_REQUESTER};
 
 /// The most products of each kind that are kept of one edit.
@@ -19,6 +19,14 @@ const MOST_KEPT: usize = 1_000;
 const MOST_SETS: usize = 1_200;
 /// How long an edit is kept, in seconds: 400 days.
 const KEPT_FOR: i64 = 400 * 24 * 3_600;
+/// The most requests that are kept of one edit.
+const MOST_REQUESTS: usize = 100;
+/// For how long the word of a command that it is at work holds, in seconds.
+const AT_WORK_FOR: i64 = 300;
+/// How old that word may be before the command repeats it, in seconds.
+const REPEATED_AFTER: f64 = 60.0;
+/// The same for an edit that an earlier release has begun: longer than any command waits by default.
+const AT_WORK_AT_MOST: i64 = 24 * 3_600;
 
 /// How an edit stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +34,10 @@ const KEPT_FOR: i64 = 400 * 24 * 3_600;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EditStatus {
-    /// It has begun. If the command was interrupted, it stays like this.
+    /// The command is at work on it.
     Begun,
+    /// The command was ended before its end. What its change sets have applied stays, and the same command goes on.
+    Interrupted,
     /// The lists are as wanted.
     Done,
     /// AWS Marketplace rejected some products individually, and the others are as wanted.
@@ -38,10 +48,21 @@ pub enum EditStatus {
 
 closed_list!(EditStatus, "status of an edit", {
     Begun => "begun",
+    Interrupted => "interrupted",
     Done => "done",
     Partial => "partial",
     Failed => "failed",
 });
+
+/// Number of products that the change sets of an edit have changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Applied {
+    /// Number of allowed products.
+    pub allow: usize,
+    /// Number of denied products.
+    pub deny: usize,
+}
 
 /// The ledger's item of an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +74,7 @@ pub struct ListEdit {
     pub edit: EditId,
     /// The management experience.
     pub management_experience: ExperienceId,
-    /// The command: `allow`, `deny` or `import`.
+    /// The command: `allow`, `deny`, `import`, `requests approve` or `requests decline`.
     pub command: String,
     /// The file of an import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +100,16 @@ pub struct ListEdit {
     /// Products that AWS Marketplace rejected individually.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<ProductId>,
+    /// What its change sets have applied, as far as the command saw their ends. None from an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+    /// The procurement requests that it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<ProductRequestId>,
+    /// The command is at work until then, unless it says so again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
+    pub at_work_until: Option<Timestamp>,
     /// Its change sets, in the order in which they were started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub change_sets: Vec<ChangeSetId>,
@@ -116,6 +147,9 @@ impl ListEdit {
             allow: first(plan.allow()),
             deny: first(plan.deny()),
             refused: BTreeSet::new(),
+            applied: Some(Applied::default()),
+            requests: Vec::new(),
+            at_work_until: Some(later(now, AT_WORK_FOR)),
             change_sets: Vec::new(),
             at: now,
             ended_at: None,
@@ -131,6 +165,61 @@ impl ListEdit {
             reason: cut(reason, MOST_REASON),
             file: cut(file, MOST_NAME),
             ..self
+        }
+    }
+
+    /// The edit with the procurement requests that it answers.
+    #[must_use]
+    pub fn answering(self, requests: &[ProductRequestId]) -> Self {
+        let requests = requests.iter().take(MOST_REQUESTS).cloned();
+        Self {
+            requests: requests.collect(),
+            ..self
+        }
+    }
+
+    /// The command is still at work.
+    pub fn goes_on(&mut self, now: Timestamp) {
+        self.at_work_until = Some(later(now, AT_WORK_FOR));
+    }
+
+    /// True if it is time to say so again.
+    pub fn is_to_be_repeated(&self, now: Timestamp) -> bool {
+        let said = self.at_work_until.map(|until| later(until, -AT_WORK_FOR));
+        said.is_none_or(|said| elapsed(said, now) > REPEATED_AFTER)
+    }
+
+    /// Adds what a change set has applied.
+    pub fn has_applied(&mut self, batch: &Plan) {
+        let applied = self.applied.get_or_insert_default();
+        applied.allow += batch.allow().len();
+        applied.deny += batch.deny().len();
+    }
+
+    /// The command has ended.
+    pub fn ended(&mut self, status: EditStatus, now: Timestamp) {
+        self.status = status;
+        self.ended_at = Some(now);
+        self.at_work_until = None;
+    }
+
+    /// The edit as it stands now: one whose command says nothing any more was interrupted.
+    #[must_use]
+    pub fn as_of(mut self, now: Timestamp) -> Self {
+        let until = self.at_work_until;
+        let until = until.unwrap_or_else(|| later(self.at, AT_WORK_AT_MOST));
+        if self.status == EditStatus::Begun && until < now {
+            self.status = EditStatus::Interrupted;
+        }
+        self
+    }
+
+    /// The command, as it is typed.
+    pub fn command_line(&self) -> String {
+        if self.command.starts_with("requests ") {
+            format!("pmp-sync {}", self.command)
+        } else {
+            format!("pmp-sync product {}", self.command)
         }
     }
 
@@ -172,6 +261,29 @@ mod tests {
         assert_eq!((edit.allowed, edit.allow.len()), (25_000, MOST_KEPT));
         let size = serde_json::to_string(&edit).unwrap().len();
         assert!(size < 300_000, "{size}");
+    }
+
+    #[test]
+    fn an_edit_whose_command_says_nothing_any_more_was_interrupted() {
+        let after = |edit: &ListEdit, seconds| edit.clone().as_of(later(edit.at, seconds)).status;
+        let mut begun = edit(60);
+        assert_eq!(after(&begun, AT_WORK_FOR), EditStatus::Begun);
+        assert_eq!(after(&begun, AT_WORK_FOR + 1), EditStatus::Interrupted);
+        let now = later(begun.at, 250);
+        assert!(!begun.is_to_be_repeated(later(begun.at, 60)) && begun.is_to_be_repeated(now));
+        begun.goes_on(now);
+        begun.has_applied(&Plan::new(begun.allow.clone(), BTreeSet::new()));
+        assert_eq!(after(&begun, AT_WORK_FOR + 1), EditStatus::Begun);
+        assert_eq!(after(&begun, 2 * AT_WORK_FOR), EditStatus::Interrupted);
+        assert_eq!(begun.applied, Some(Applied { allow: 60, deny: 0 }));
+        let old = ListEdit {
+            at_work_until: None,
+            ..begun.clone()
+        };
+        assert_eq!(after(&old, AT_WORK_AT_MOST), EditStatus::Begun);
+        assert_eq!(after(&old, AT_WORK_AT_MOST + 1), EditStatus::Interrupted);
+        begun.ended(EditStatus::Done, now);
+        assert_eq!(after(&begun, 2 * AT_WORK_AT_MOST), EditStatus::Done);
     }
 
     #[test]

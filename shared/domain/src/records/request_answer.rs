@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::product_request::REQUEST_KEPT;
 use crate::closed_list::closed_list;
-use crate::ids::{AccountId, ProductId, ProductRequestId};
+use crate::ids::{AccountId, EditId, ProductId, ProductRequestId};
 use crate::time::later;
 
 /// The answer.
@@ -48,6 +48,9 @@ pub struct RequestAnswer {
     /// The operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The edits of management experiences that it led to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditId>,
     /// When it was answered.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,

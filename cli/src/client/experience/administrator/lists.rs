@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use pmp_sync_aws::catalog::admin::{AdminChange, AdminChangeSet, Noted};
 use pmp_sync_aws::ledger::Ledger;
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, PolicyId, ProductId};
 use pmp_sync_domain::lane::Failed;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::ChangeSetStatus;
+use pmp_sync_domain::ports::{ChangeSetStatus, Clock as _};
 use pmp_sync_domain::product_list::{Edit, MOST_NOTE, Refusal, Wanted, difference};
 use pmp_sync_domain::records::ListEdit;
 use sha2::{Digest as _, Sha256};
@@ -50,6 +51,29 @@ pub(crate) struct EditedLists {
     pub(crate) given_up: usize,
 }
 
+/// The record of an edit, which is kept while its command is at work.
+pub(crate) struct Kept<'a> {
+    /// The ledger that keeps it.
+    pub(crate) ledger: &'a Ledger,
+    /// The record.
+    pub(crate) record: &'a mut ListEdit,
+}
+
+impl Kept<'_> {
+    async fn keep(&mut self) -> Result<(), Failure> {
+        self.record.goes_on(SystemClock.now());
+        Ok(self.ledger.put_edit(self.record).await?)
+    }
+
+    /// Says from time to time that the command is at work.
+    async fn goes_on(&mut self) -> Result<(), Failure> {
+        if self.record.is_to_be_repeated(SystemClock.now()) {
+            self.keep().await?;
+        }
+        Ok(())
+    }
+}
+
 /// How far an edit got with the difference that was read.
 enum Progressed {
     /// Every change set of it has ended.
@@ -59,18 +83,17 @@ enum Progressed {
 }
 
 impl Administrator<'_> {
-    /// Brings the lists to the goal. `record` counts the change sets, and is stored with each.
+    /// Brings the lists to the goal. The record counts the change sets and what they have applied, and is stored with each.
     pub(crate) async fn edit_lists(
         &self,
         goal: &ListGoal<'_>,
-        ledger: &Ledger,
-        record: &mut ListEdit,
+        kept: &mut Kept<'_>,
     ) -> Result<EditedLists, Failure> {
         let mut edit = Edit::default();
         let mut pause = Pause::new();
         let mut rounds = 0;
         loop {
-            self.wait_for_lock(goal.experience).await?;
+            self.wait_for_lock(goal.experience, kept).await?;
             let lists = self.catalog.policy(goal.policy).await?;
             edit.replan(difference(&lists, goal.wanted, goal.exact).plan);
             if edit.todo().is_empty() || edit.is_hopeless() {
@@ -85,10 +108,11 @@ impl Administrator<'_> {
                     goal.experience
                 )));
             }
-            match self.work_through(goal, &mut edit, ledger, record).await? {
+            match self.work_through(goal, &mut edit, kept).await? {
                 Progressed::Through => rounds += 1,
                 Progressed::Again => {
                     self.in_time("another change set is under way", PREFIX)?;
+                    kept.goes_on().await?;
                     pause.wait().await;
                 }
             }
@@ -100,8 +124,7 @@ impl Administrator<'_> {
         &self,
         goal: &ListGoal<'_>,
         edit: &mut Edit,
-        ledger: &Ledger,
-        record: &mut ListEdit,
+        kept: &mut Kept<'_>,
     ) -> Result<Progressed, Failure> {
         let all = edit.todo().len();
         let mut faults = 0;
@@ -111,8 +134,8 @@ impl Administrator<'_> {
                 "changing {}: {done} of {all} done",
                 goal.experience
             ));
-            let number = record.change_sets.len() + 1;
-            let name = format!("{PREFIX}:{}:{number}", record.edit);
+            let number = kept.record.change_sets.len() + 1;
+            let name = format!("{PREFIX}:{}:{number}", kept.record.edit);
             let set = to_set(goal, &batch, name);
             let started = match self.catalog.start(&set).await {
                 Err(error) if error.kind == Kind::Locked => {
@@ -121,11 +144,12 @@ impl Administrator<'_> {
                 }
                 started => started?,
             };
-            record.started(&started);
-            ledger.put_edit(record).await?;
-            match self.wait_for_status(&started, &set.name).await? {
+            kept.record.started(&started);
+            kept.keep().await?;
+            match self.wait_for_status(&started, &set.name, kept).await? {
                 ChangeSetStatus::Succeeded(_) => {
                     faults = 0;
+                    kept.record.has_applied(&batch);
                     edit.applied(&batch);
                 }
                 ChangeSetStatus::Failed(failed) if is_busy(&failed) => {
@@ -157,19 +181,25 @@ impl Administrator<'_> {
     }
 
     /// Waits until nobody's change set is under way on the experience.
-    async fn wait_for_lock(&self, experience: &ExperienceId) -> Result<(), Failure> {
+    async fn wait_for_lock(
+        &self,
+        experience: &ExperienceId,
+        kept: &mut Kept<'_>,
+    ) -> Result<(), Failure> {
         let newest = self.catalog.newest_on(experience).await?;
         let Some(found) = newest.filter(|found| found.is_under_way) else {
             return Ok(());
         };
         self.progress.step(format!("waiting for {}", found.name));
-        self.wait_for_status(&found.id, &found.name).await.map(drop)
+        let ended = self.wait_for_status(&found.id, &found.name, kept).await;
+        ended.map(drop)
     }
 
     async fn wait_for_status(
         &self,
         id: &ChangeSetId,
         name: &str,
+        kept: &mut Kept<'_>,
     ) -> Result<ChangeSetStatus, Failure> {
         let _goes_on = continues(id);
         let mut pause = Pause::up_to(LONGEST_LOOK);
@@ -179,6 +209,7 @@ impl Administrator<'_> {
                 ended => return Ok(ended),
             }
             self.in_time(&format!("the change set {id} is under way"), name)?;
+            kept.goes_on().await?;
             pause.wait().await;
         }
     }

@@ -402,7 +402,8 @@ fn the_last_run_is_the_one_that_has_changed_the_link() {
         let named = [verb, "last", "--member", "emea"];
         let told = aws.run(&Home::new(), &named).ended_with(0);
         assert!(
-            told.stderr.contains("the last run that changed something there"),
+            told.stderr
+                .contains("the last run that changed something there"),
             "{told:?}"
         );
         let (sent, detail) = aws.events().remove(0);
@@ -414,7 +415,8 @@ fn the_last_run_is_the_one_that_has_changed_the_link() {
         let none = [verb, "last", "--member", "apac"];
         let none = aws.run(&Home::new(), &none).ended_with(5);
         assert!(
-            none.stderr.contains("none of the newest runs changed something"),
+            none.stderr
+                .contains("none of the newest runs changed something"),
             "{none:?}"
         );
         assert_eq!(aws.events(), []);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -262,7 +262,7 @@ fn a_file_with_problems_changes_nothing_and_names_them_all(local: &Local) {
 fn a_killed_import_is_continued(local: &Local) {
     let products = made_up("kill", 400);
     let file = local.file("kill.csv", &spreadsheet(&products));
-    for _ in 0..2 {
+    for is_asked_to_end in [false, true] {
         let mut killed = local
             .command(&["product", "import", &file, "--yes"])
             .stdin(Stdio::null())
@@ -276,9 +276,34 @@ fn a_killed_import_is_continued(local: &Local) {
         while sets(local).len() < before + 2 && Instant::now() < ends {
             std::thread::sleep(Duration::from_millis(20));
         }
-        killed.kill().unwrap();
+        if is_asked_to_end {
+            let pid = killed.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &pid]).status();
+            assert!(sent.unwrap().success());
+        } else {
+            killed.kill().unwrap();
+        }
         killed.wait().unwrap();
     }
+    // One that was killed says nothing any more, and is known to be interrupted five minutes later.
+    let edits = local.run(&["history", "--edits", "--json"]).ended_with(0);
+    let edits = &edits.json()["edits"];
+    assert_eq!(
+        (&edits[0]["status"], &edits[1]["status"]),
+        (&json!("interrupted"), &json!("begun"))
+    );
+    let applied = |edit: &Value| edit["applied"]["allow"].as_u64().unwrap();
+    assert!(
+        applied(&edits[0]) < 400 && applied(&edits[1]) < 400,
+        "{edits}"
+    );
+    let id = edits[0]["edit"].as_str().unwrap();
+    let shown = local.run(&["history", id]).ended_with(0);
+    shown.tells(&["the same command goes on"]);
+    assert!(
+        shown.stdout.contains("allow prod-kill00000000"),
+        "{shown:?}"
+    );
     product(local, &["import", &file, "--yes"]).ended_with(0);
     let allowed = list(local, managed(local), "allow");
     assert!(products.iter().all(|product| allowed.contains(product)));

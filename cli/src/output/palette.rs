@@ -60,6 +60,7 @@ const FAULT: &[&str] = &[
     "fault",
     "blocked",
     "partial",
+    "interrupted",
     "refused",
     "rejected",
     "no policy",

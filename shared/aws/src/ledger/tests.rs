@@ -26,6 +26,7 @@ const LINK_STATE_OF_SEVERAL: &str = include_str!("../../fixtures/link-state-1-so
 const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
+const EDIT_INTERRUPTED: &str = include_str!("../../fixtures/edit-1-b.json");
 const LIVE_NAMED: &str = include_str!("../../fixtures/live-1-named.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
@@ -127,6 +128,7 @@ fn what_is_known_of_a_product_is_kept() {
 #[test]
 fn an_edit_of_the_lists_is_kept() {
     kept::<ListEdit>(EDIT);
+    kept::<ListEdit>(EDIT_INTERRUPTED);
 }
 
 #[test]

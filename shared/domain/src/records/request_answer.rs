@@ -70,10 +70,14 @@ mod tests {
     /// An item of this release. A newer release must read it.
     #[test]
     fn an_answer_of_this_release_stays_readable() {
-        let fixture = include_str!("../../fixtures/request-answer-1.json");
-        let item: RequestAnswer = serde_json::from_str(fixture).unwrap();
-        let written = serde_json::to_value(&item).unwrap();
-        let stored: serde_json::Value = serde_json::from_str(fixture).unwrap();
-        assert_eq!(written, stored);
+        for fixture in [
+            include_str!("../../fixtures/request-answer-1.json"),
+            include_str!("../../fixtures/request-answer-1-b.json"),
+        ] {
+            let item: RequestAnswer = serde_json::from_str(fixture).unwrap();
+            let written = serde_json::to_value(&item).unwrap();
+            let stored: serde_json::Value = serde_json::from_str(fixture).unwrap();
+            assert_eq!(written, stored);
+        }
     }
 }

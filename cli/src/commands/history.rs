@@ -53,7 +53,7 @@ pub(crate) async fn run(common: &Common, options: &HistoryOptions) -> Result<(),
     };
     let record = match one(&context, run).await {
         Err(unknown @ Failure::Unknown { .. }) if !options.export => {
-            return match edits::find(&context, run).await? {
+            return match edits::instead(&context, run).await? {
                 Some(edit) => edits::one(common, &context, &edit).await,
                 None => Err(unknown),
             };

@@ -244,7 +244,8 @@ fn a_link_or_run_that_fails_ends_with_4_and_what_to_do() {
         ("reject", digits()),
         ("restore", String::new()),
     ] {
-        let aws = serving(held(), RunStatus::Failed, record.clone());
+        let table = if verb == "restore" { changed() } else { held() };
+        let aws = serving(table, RunStatus::Failed, record.clone());
         let answer = ask(&aws, verb, 3, &digits, &[]).ended_with(4);
         for part in ["PMS-4002", &fault.message, "what to do: ", "has failed"] {
             assert!(answer.stderr.contains(part), "{part}: {answer:?}");

@@ -322,6 +322,9 @@ fn edited() -> Table {
         table.put("EDITS", &id, &edit);
     }
     table.put_run(&ended(3, "schedule", None, RunStatus::Completed));
+    for number in [40_001, 40_002] {
+        table.put_run(&ended(number, "schedule", None, RunStatus::Completed));
+    }
     table
 }
 
@@ -390,6 +393,8 @@ fn an_edit_is_shown_with_its_products_by_its_id_the_beginning_of_it_or_as_the_la
         (vec!["history", nothing], "there is no run"),
         (vec!["history", "--edits", nothing], "there is no edit"),
         (vec!["history", "--edits", &second[..1]], "several edits"),
+        // What begins like several runs is no edit, either.
+        (vec!["history", &last[..5]], "several runs begin with"),
     ] {
         tells(&aws.run(&home, &arguments).ended_with(5), &[words]);
     }

@@ -92,6 +92,26 @@ pub(super) async fn find(context: &Context, name: &RunName) -> Result<Option<Lis
     Ok(found.into_iter().next())
 }
 
+/// The edit that a name means which no run has.
+pub(super) async fn instead(
+    context: &Context,
+    name: &RunName,
+) -> Result<Option<ListEdit>, Failure> {
+    let is_free = match name {
+        RunName::Last => false,
+        RunName::Id(_) => true,
+        RunName::Beginning(with) => {
+            let runs = context.ledger.runs_beginning(with, 1).await?;
+            runs.items.is_empty() && runs.unreadable.is_empty()
+        }
+    };
+    if is_free {
+        find(context, name).await
+    } else {
+        Ok(None)
+    }
+}
+
 /// Shows the edit that a name means.
 pub(super) async fn named(
     common: &Common,

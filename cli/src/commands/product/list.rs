@@ -124,7 +124,7 @@ async fn meant(context: &Context, text: &str, managed: &Managed) -> Result<Produ
 }
 
 /// The command that shows the next page.
-fn next_page(options: &ListOptions, last: &ProductId) -> String {
+fn next_page(options: &ListOptions, of: &ExperienceId, last: &ProductId) -> String {
     let mut words = vec!["product list".to_owned()];
     words.extend(options.text.as_deref().map(shell));
     words.extend(
@@ -132,8 +132,9 @@ fn next_page(options: &ListOptions, last: &ProductId) -> String {
             .standing
             .map(|standing| format!("--standing {standing}")),
     );
-    let which = options.which.management_experience.as_ref();
-    words.extend(which.map(|id| format!("--management-experience {}", shell(&id.to_string()))));
+    if options.which.management_experience.is_some() {
+        words.push(format!("--management-experience {}", shell(of.as_str())));
+    }
     if options.limit != DEFAULT_LIMIT {
         words.push(format!("--limit {}", options.limit));
     }
@@ -180,7 +181,11 @@ fn show(context: &Context, list: &ProductList, options: &ListOptions) -> Result<
         output::note(&format!(
             "and {}; the next: {}",
             output::count(list.beyond, "more product"),
-            context.flags.command(&next_page(options, &last.product_id))
+            context.flags.command(&next_page(
+                options,
+                &list.management_experience,
+                &last.product_id
+            ))
         ));
     }
     Ok(())
@@ -238,9 +243,9 @@ mod tests {
             let words = ["list"].iter().chain(words).copied();
             <Line as clap::Parser>::parse_from(words).options
         };
-        let last = "prod-b".parse().unwrap();
+        let (of, last) = ("exp-1".parse().unwrap(), "prod-b".parse().unwrap());
         assert_eq!(
-            next_page(&parsed(&[]), &last),
+            next_page(&parsed(&[]), &of, &last),
             "product list --after prod-b"
         );
         let all = [
@@ -250,12 +255,12 @@ mod tests {
             "--limit",
             "7",
             "--management-experience",
-            "exp-1",
+            "by its name",
             "--after",
             "prod-a",
         ];
         assert_eq!(
-            next_page(&parsed(&all), &last),
+            next_page(&parsed(&all), &of, &last),
             "product list 'it'\\''s' --standing denied --management-experience exp-1 --limit 7 --after prod-b"
         );
     }

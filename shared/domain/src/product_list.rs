@@ -65,7 +65,7 @@ pub fn read_with_problems(bytes: &[u8]) -> Result<Rows, InvalidList> {
     let rows = if text.trim_start().starts_with(['[', '{']) {
         json::read(text)?
     } else {
-        csv::read(text)?
+        csv::read(text)
     };
     if rows.rows.is_empty() && !rows.problems.is_empty() {
         return Err(InvalidList::new(rows.problems));

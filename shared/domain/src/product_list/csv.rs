@@ -3,7 +3,7 @@
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 
-use super::rows::{InvalidList, Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
+use super::rows::{Lines, MOST_IGNORED, MOST_ROWS, Place, Row, Rows, problem};
 use super::words::{self, Column, shown};
 use crate::config::Problem;
 use crate::policy::Action;
@@ -212,10 +212,10 @@ impl Header {
     }
 }
 
-pub(super) fn read(text: &str) -> Result<Rows, InvalidList> {
+pub(super) fn read(text: &str) -> Rows {
     let mut records = Records::new(text);
     let Some(first) = records.record() else {
-        return Ok(Rows::default());
+        return Rows::default();
     };
     let columns: Vec<_> = first.iter().map(|cell| words::column(&cell.text)).collect();
     let mut rows = Vec::new();
@@ -237,11 +237,11 @@ pub(super) fn read(text: &str) -> Result<Rows, InvalidList> {
         plain(first, &mut records, &mut rows, &mut problems);
     }
     problems.append(&mut records.problems);
-    Ok(Rows {
+    Rows {
         rows,
         ignored,
         problems,
-    })
+    }
 }
 
 fn too_many(at: Place) -> Problem {

@@ -52,7 +52,14 @@ impl Reversal {
                 product,
                 action,
                 is_sure,
+                is_in_flight,
             } = change;
+            let is_last = last.get(product).is_some_and(|last| last.run == Some(run));
+            let takes_back = own.get(product).is_some_and(|own| own.action != action);
+            if is_in_flight && by != run && is_last && takes_back {
+                // The reversal itself, as a rule. If it fails, the product is as the run has left it, and still to be taken back.
+                continue;
+            }
             let was_allowed = match last.get(product) {
                 Some(earlier) if earlier.run == Some(by) => earlier.was_allowed,
                 // A change set that was in flight when the lists were read.
@@ -132,6 +139,8 @@ struct Change<'a> {
     action: Action,
     /// False if it is not known whether it was made.
     is_sure: bool,
+    /// True if its change set has not ended.
+    is_in_flight: bool,
 }
 
 /// What has changed the lists, in order. What is in flight comes last: it may have taken effect, and its record may not be written yet.
@@ -148,6 +157,7 @@ fn changes<'a>(sets: &'a [SetRecord], lane: &'a LaneState) -> impl Iterator<Item
             product,
             action,
             is_sure,
+            is_in_flight: false,
         })
     });
     let is_recorded = sets.iter().any(|set| set.seq == lane.seq);
@@ -158,6 +168,7 @@ fn changes<'a>(sets: &'a [SetRecord], lane: &'a LaneState) -> impl Iterator<Item
         product: &change.product,
         action: change.action,
         is_sure: true,
+        is_in_flight: true,
     }))
 }
 

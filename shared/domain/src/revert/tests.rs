@@ -385,6 +385,43 @@ fn what_is_in_flight_counts_as_changed() {
     assert_eq!((later.back.len(), later.later.len()), (0, 1));
 }
 
+/// It may fail. Then nothing has changed the product since the run.
+#[test]
+fn what_is_in_flight_to_take_a_change_back_is_still_to_be_taken_back() {
+    let lane = LaneState {
+        seq: 2,
+        intent: Some(crate::lane::Intent {
+            token: "token".to_owned(),
+            name: None,
+            at: Timestamp::UNIX_EPOCH,
+            written_at: None,
+            creates_policy: false,
+            changes: vec![crate::lane::IntentChange {
+                product: product(1),
+                action: Action::Deny,
+                run: run(2),
+                ordinal: 0,
+            }],
+        }),
+        ..LaneState::default()
+    };
+    let deny = Plan::new(BTreeSet::new(), [product(1)].into());
+    let first = set(1, run(1), &[product(1)], &[]);
+    let found = Reversal::of(run(1), std::slice::from_ref(&first), &lane, None);
+    assert_eq!((&found.back, found.later.len()), (&deny, 0));
+    // It has ended and is recorded.
+    let second = |outcome| SetRecord {
+        outcome,
+        ..set(2, run(2), &[], &[product(1)])
+    };
+    let sets = [first, second(SetOutcome::Succeeded)];
+    let found = Reversal::of(run(1), &sets, &lane, None);
+    assert_eq!((found.back.len(), found.later.len()), (0, 1));
+    let [first, _] = sets;
+    let sets = [first, second(SetOutcome::ServerFault)];
+    assert_eq!(Reversal::of(run(1), &sets, &lane, None).back, deny);
+}
+
 #[test]
 fn what_a_run_has_still_to_do_is_taken_back_with_the_rest() {
     let plan = Plan::new(

@@ -13,8 +13,9 @@ const WORLDS: u64 = 300;
 
 /// A replay during a rollback that was not sent completely; a start that could not be repeated for a while; changes that were counted
 /// twice; letters that a replay dropped during a rollback; failures that did not stand; rollbacks of lanes that `*` left meanwhile; a second
-/// edit of a product that was not told; changes that came to nothing and were taken for the reason of an edit.
-const WRONG_ONCE: [u64; 12] = [
+/// edit of a product that was not told; changes that came to nothing and were taken for the reason of an edit;
+/// a reversal whose change set failed.
+const WRONG_ONCE: [u64; 13] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -27,6 +28,7 @@ const WRONG_ONCE: [u64; 12] = [
     46_721,
     49_308,
     93_094,
+    4_862,
 ];
 
 #[test]

@@ -356,7 +356,10 @@ impl LaneGuard {
                 }
                 (None, _) => false,
             };
-            if !is_its_own && !in_flight.contains(product) {
+            // The change set that takes it back has ended, and its record is not written yet.
+            let is_as_planned = self.changed.get(product);
+            let is_as_planned = is_as_planned.is_some_and(|last| last.action == change.action);
+            if !is_its_own && !is_as_planned && !in_flight.contains(product) {
                 return broken("reverted", || {
                     format!(
                         "{} of {id} is reverted with {} {product}, which was last changed as {:?}",

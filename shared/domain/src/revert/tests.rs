@@ -348,28 +348,32 @@ fn what_somebody_else_has_changed_since_keeps_its_state() {
     );
 }
 
+/// A lane whose second change set makes this change of the first product.
+fn in_flight(by: RunId, action: Action) -> LaneState {
+    LaneState {
+        seq: 2,
+        intent: Some(crate::lane::Intent {
+            token: "token".to_owned(),
+            name: None,
+            at: Timestamp::UNIX_EPOCH,
+            written_at: None,
+            creates_policy: false,
+            changes: vec![crate::lane::IntentChange {
+                product: product(1),
+                action,
+                run: by,
+                ordinal: 0,
+            }],
+        }),
+        ..LaneState::default()
+    }
+}
+
 /// A change set may have taken effect before its record is written.
 #[test]
 fn what_is_in_flight_counts_as_changed() {
-    let intent = |by| crate::lane::Intent {
-        token: "token".to_owned(),
-        name: None,
-        at: Timestamp::UNIX_EPOCH,
-        written_at: None,
-        creates_policy: false,
-        changes: vec![crate::lane::IntentChange {
-            product: product(1),
-            action: Action::Allow,
-            run: by,
-            ordinal: 0,
-        }],
-    };
-    let lane = |by| LaneState {
-        seq: 2,
-        intent: Some(intent(by)),
-        ..LaneState::default()
-    };
-    let of = |sets: &[SetRecord], by| Reversal::of(run(1), sets, &lane(by), None);
+    let of =
+        |sets: &[SetRecord], by| Reversal::of(run(1), sets, &in_flight(by, Action::Allow), None);
     let deny = Plan::new(BTreeSet::new(), [product(1)].into());
     assert_eq!(of(&[], run(1)).back, deny);
     let recorded = SetRecord {
@@ -388,23 +392,7 @@ fn what_is_in_flight_counts_as_changed() {
 /// It may fail. Then nothing has changed the product since the run.
 #[test]
 fn what_is_in_flight_to_take_a_change_back_is_still_to_be_taken_back() {
-    let lane = LaneState {
-        seq: 2,
-        intent: Some(crate::lane::Intent {
-            token: "token".to_owned(),
-            name: None,
-            at: Timestamp::UNIX_EPOCH,
-            written_at: None,
-            creates_policy: false,
-            changes: vec![crate::lane::IntentChange {
-                product: product(1),
-                action: Action::Deny,
-                run: run(2),
-                ordinal: 0,
-            }],
-        }),
-        ..LaneState::default()
-    };
+    let lane = in_flight(run(2), Action::Deny);
     let deny = Plan::new(BTreeSet::new(), [product(1)].into());
     let first = set(1, run(1), &[product(1)], &[]);
     let found = Reversal::of(run(1), std::slice::from_ref(&first), &lane, None);

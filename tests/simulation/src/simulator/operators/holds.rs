@@ -111,14 +111,7 @@ impl Simulator {
         };
         let Some(run) = run else { return };
         self.stats.add("requests: revert");
-        let detail = json!({
-            "schema": 1,
-            "member_account": lane.account,
-            "experience": lane.experience,
-            "run": run,
-            "requester": "somebody",
-        });
-        self.ask(envelope(SOURCE, REVERT_REQUESTED, &detail));
+        self.ask_to_undo(lane, REVERT_REQUESTED, run);
     }
 
     fn ask_for_the_rollback(&mut self, lane: &LaneId) {
@@ -137,6 +130,10 @@ impl Simulator {
         };
         let Some(run) = run else { return };
         self.stats.add("requests: restore");
+        self.ask_to_undo(lane, RESTORE_REQUESTED, run);
+    }
+
+    fn ask_to_undo(&mut self, lane: &LaneId, event: &str, run: RunId) {
         let detail = json!({
             "schema": 1,
             "member_account": lane.account,
@@ -144,7 +141,7 @@ impl Simulator {
             "run": run,
             "requester": "somebody",
         });
-        self.ask(envelope(SOURCE, RESTORE_REQUESTED, &detail));
+        self.ask(envelope(SOURCE, event, &detail));
     }
 
     /// An approval or a rejection.

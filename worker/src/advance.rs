@@ -117,7 +117,11 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
             }
             Next::Block(block) => {
                 tracing::error!(%lane, reason = %block.reason, detail = block.detail, "the lane is blocked");
-                transition(context, lane, state, |state| state.blocked(block.clone())).await?;
+                let (seq, planned) = (state.seq, state.planned_run());
+                transition(context, lane, state, |state| {
+                    state.blocked(seq, planned, block.clone())
+                })
+                .await?;
             }
             Next::Retry => {
                 let now = context.now();

@@ -44,7 +44,11 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
         }
         Reading::NoPolicy(block) | Reading::Blocked(block) => {
             tracing::error!(%lane, run = %planned, reason = %block.reason, detail = block.detail, "the lane is blocked");
-            transition(context, lane, state, |state| state.blocked(block.clone())).await?;
+            let seq = state.seq;
+            transition(context, lane, state, |state| {
+                state.blocked(seq, Some(planned), block.clone())
+            })
+            .await?;
             return Ok(false);
         }
         Reading::Later => {

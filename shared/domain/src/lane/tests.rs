@@ -127,6 +127,11 @@ fn block() -> Block {
     }
 }
 
+/// The lane, blocked by what was just found on it.
+fn block_now(lane: &LaneState, block: Block) -> Result<LaneState, Rejected> {
+    lane.blocked(lane.seq, lane.planned_run(), block)
+}
+
 fn in_phase(phase: Phase) -> LaneState {
     LaneState {
         phase,

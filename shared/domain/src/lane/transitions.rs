@@ -222,10 +222,17 @@ impl LaneState {
         Ok(next)
     }
 
-    /// Blocks the lane because of something that was found before an intent was written.
-    pub fn blocked(&self, block: Block) -> Result<Self, Rejected> {
-        if self.phase != Phase::Idle {
-            return Err(Rejected::Phase);
+    /// Blocks the lane because of something that was found at `seq` under the plan of run `planned`, before an intent was written.
+    /// Rejected if either has moved: the block may not hold for another plan, and an empty plan would never lift it.
+    pub fn blocked(
+        &self,
+        seq: u64,
+        planned: Option<RunId>,
+        block: Block,
+    ) -> Result<Self, Rejected> {
+        self.at(seq, &[Phase::Idle])?;
+        if self.planned_run() != planned {
+            return Err(Rejected::Plan);
         }
         let mut next = self.clone();
         next.block(block);

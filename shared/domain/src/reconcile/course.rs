@@ -64,7 +64,8 @@ impl PlanOnLane<'_> {
                 Course::Commit
             };
         };
-        if !self.is_busy() && self.plan.is_empty() {
+        let is_blocked = self.state.phase == Phase::Blocked;
+        if !self.is_busy() && self.plan.is_empty() && !is_blocked {
             return Course::InSync;
         }
         if !self.is_trusted(now) || !self.is_busy() || self.renewed {

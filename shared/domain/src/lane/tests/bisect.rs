@@ -60,7 +60,7 @@ impl Hunt {
         for number in 0..2_000 {
             match next(&self.lane, &self.open, 30, at(60)) {
                 Next::Rest(_) | Next::Stay => return self,
-                Next::Block(block) => self.lane = self.lane.blocked(block).unwrap(),
+                Next::Block(block) => self.lane = block_now(&self.lane, block).unwrap(),
                 Next::Quarantine(failed) => {
                     let done: Vec<_> = failed
                         .iter()

@@ -15,7 +15,7 @@ fn denied(lane: &LaneState, seconds: i64) -> LaneState {
         since: at(seconds),
         ..block()
     };
-    lane.blocked(block).unwrap()
+    block_now(lane, block).unwrap()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_change_set_that_succeeds_gives_all_retries_back() {
 #[test]
 fn only_a_lane_that_was_denied_access_tries_again_by_itself() {
     for reason in BlockReason::ALL {
-        let lane = idle(c(1, 0)).blocked(Block { reason, ..block() }).unwrap();
+        let lane = block_now(&idle(c(1, 0)), Block { reason, ..block() }).unwrap();
         let waits = reason == BlockReason::AccessDenied;
         assert_eq!(lane.retry_at.is_some(), waits, "{reason}");
         assert_eq!(next_at(&lane, 3_600) == Next::Retry, waits, "{reason}");

@@ -328,7 +328,7 @@ fn only_an_idle_lane_is_blocked_or_back_off_before_an_intent() {
     for phase in PHASES {
         let lane = in_phase(phase);
         if phase == Phase::Idle {
-            let blocked = lane.blocked(block()).unwrap();
+            let blocked = block_now(&lane, block()).unwrap();
             assert_eq!(
                 (blocked.phase, blocked.block),
                 (Phase::Blocked, Some(block()))
@@ -337,10 +337,24 @@ fn only_an_idle_lane_is_blocked_or_back_off_before_an_intent() {
             assert_eq!((back_off.phase, back_off.back_off), (Phase::Idle, 1));
             assert_eq!(back_off.not_before, Some(at(60)));
         } else {
-            assert_eq!(lane.blocked(block()), Err(Rejected::Phase), "{phase}");
+            assert_eq!(block_now(&lane, block()), Err(Rejected::Phase), "{phase}");
             assert_eq!(lane.back_off(at(60)), Err(Rejected::Phase), "{phase}");
         }
     }
+}
+
+#[test]
+fn a_block_is_written_only_under_the_plan_and_at_the_seq_that_it_was_found_at() {
+    let found = idle(c(1, 0));
+    let blocked = |now: &LaneState| now.blocked(found.seq, found.planned_run(), block());
+    let newer = found.committed(planned(6, c(0, 0))).unwrap();
+    assert_eq!(blocked(&newer), Err(Rejected::Plan));
+    let moved = LaneState {
+        seq: found.seq + 1,
+        ..found.clone()
+    };
+    assert_eq!(blocked(&moved), Err(Rejected::Seq));
+    assert!(blocked(&found).is_ok());
 }
 
 #[test]
@@ -495,7 +509,7 @@ fn a_state_is_read_back_as_it_was_written() {
     for lane in [
         LaneState::default(),
         in_flight(c(2, 1), c(2, 1)).joined(run(6), run(5)).unwrap(),
-        idle(c(1, 0)).blocked(block()).unwrap(),
+        block_now(&idle(c(1, 0)), block()).unwrap(),
         // Denies that count for a day, and a bisect.
         in_flight(c(0, 2), c(0, 2))
             .ended(4, vanished, at(9))

@@ -115,7 +115,7 @@ fn make(
         }
         Step::BackOffEnd { late } => lane.ended(seq(late), Ending::BackOff(now), now),
         Step::BlockEnd { late } => lane.ended(seq(late), Ending::Blocked(block()), now),
-        Step::Block => lane.blocked(block()),
+        Step::Block => block_now(lane, block()),
         Step::BackOff => lane.back_off(now),
         Step::Tick { ahead } => lane.ticked(lane.tick.saturating_add_signed(ahead), now),
         Step::Announce => Ok(lane.announced(run(*plan))),

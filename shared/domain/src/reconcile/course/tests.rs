@@ -249,6 +249,11 @@ fn a_blocked_lane_is_committed_to_by_every_run() {
     let mut halted = Scene::new(plan(&["a"], &[]), plan(&[], &[]));
     halted.state.phase = Phase::Blocked;
     assert_eq!(halted.course(), Course::Commit);
+    // With nothing to do and nothing open, too: otherwise it would stay blocked.
+    let mut done = Scene::new(plan(&[], &[]), plan(&[], &[]));
+    assert_eq!(done.course(), Course::InSync);
+    done.state.phase = Phase::Blocked;
+    assert_eq!(done.course(), Course::Commit);
 }
 
 #[test]

@@ -65,6 +65,12 @@ impl Queue {
             .map(|(due, delivery)| (*due, delivery.body.as_str()))
     }
 
+    /// The waiting messages that were sent after the first `sent` ones.
+    pub fn since(&self, sent: u64) -> impl Iterator<Item = &Delivery> {
+        let waiting = self.messages.iter().map(|(_, delivery)| delivery);
+        waiting.filter(move |delivery| delivery.id > sent)
+    }
+
     /// How many messages were ever sent.
     pub fn sent(&self) -> u64 {
         self.sent

@@ -26,6 +26,7 @@ mod schedule;
 mod state;
 mod stats;
 mod task;
+mod ticks;
 mod trace;
 mod unreadable;
 

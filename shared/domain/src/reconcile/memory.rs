@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::course::{Course, is_busy};
+use super::course::{Course, is_announced, is_busy};
 use super::goal::Goal;
 use super::observation::Observation;
 use crate::approval::Hold;
@@ -157,10 +157,19 @@ pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: T
 fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
     let mut next = seen.link_state.clone();
     let allowed = seen.actual.allowed();
+    let is_deny = |of: &ProductId, action: Action, product: &ProductId| {
+        of == product && action == Action::Deny
+    };
+    // A change of a newer plan may have been claimed in place of the one in flight; and what is announced
+    // is not claimed yet, whether or not this plan has it.
     let denies = |product: &ProductId| {
         let mut open = seen.before.open.iter();
+        let intent = seen.state().intent.iter();
+        let mut in_flight = intent.flat_map(|intent| &intent.changes);
         seen.plan.deny().contains(product)
-            || open.any(|open| open.product == *product && open.action == Action::Deny)
+            || is_announced(seen.state())
+            || open.any(|open| is_deny(&open.product, open.action, product))
+            || in_flight.any(|change| is_deny(&change.product, change.action, product))
     };
     next.looked(|product| allowed.contains(product) && denies(product), now);
     next.sized(seen.actual.allowed_count(), now);

@@ -4,6 +4,7 @@
 //! says it has accepted.
 
 pub(super) mod lane;
+mod memory;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

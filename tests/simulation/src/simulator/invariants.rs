@@ -279,7 +279,7 @@ impl Invariants {
 }
 
 /// The number of a Tick of this lane. Bodies are ours, so they are not parsed as JSON for it.
-fn number_of(body: &str, lane: &LaneId) -> Option<u64> {
+pub(crate) fn number_of(body: &str, lane: &LaneId) -> Option<u64> {
     let (_, rest) = body.split_once("\"kind\":\"tick\",\"number\":")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     let is_mine = body.contains(&format!("\"experience\":\"{}\"", lane.experience));

@@ -1,6 +1,7 @@
 //! Invocations: batches for the real producer and workers, whose futures advance one call at a
 //! time, are dropped in the middle, or exceed their time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -208,6 +209,7 @@ impl Simulator {
             deadline,
             ready: self.now + self.rng.of("first-call-time").between(1, self.profile.pace),
             trouble: Trouble::default(),
+            renewed: BTreeSet::new(),
         };
         self.trace.line(self.now, || {
             let what = match &task.held {
@@ -231,10 +233,11 @@ impl Simulator {
 
     /// An invocation makes its next call, crashes before it, or has exceeded its time.
     pub(crate) fn go_on(&mut self, place: usize) -> Result<(), Violation> {
+        let member = self.tasks.get(place).and_then(Task::member);
+        let sent_before = self.sent_to(member);
         let Some(task) = self.tasks.get_mut(place) else {
             return Ok(());
         };
-        let member = task.member();
         let number = task.number;
         if self.now >= task.deadline {
             self.stats.add("invocations out of time");
@@ -255,6 +258,10 @@ impl Simulator {
         });
         task.trouble.events |= refused.contains(&PUT_EVENTS);
         task.trouble.others |= refused.iter().any(|operation| *operation != PUT_EVENTS);
+        // An answer that was lost is no answer.
+        if refused.is_empty() && self.sent_to(member) > sent_before {
+            self.see_renewed(place, sent_before);
+        }
         // One call of the fake stands for a tenth of a batch, or for one of many at the same time.
         let quick = matches!(last, "SendMessageBatch" | "Close" | "Claim" | "Quarantine");
         let mut took = self
@@ -286,6 +293,9 @@ impl Simulator {
         }
         if let Poll::Ready(again) = answer {
             self.holds_nothing_back(place, &again)?;
+            if let Some(task) = self.tasks.get(place) {
+                task.takes_no_tick_back(&again)?;
+            }
             self.finish(place, &again);
         }
         Ok(())

@@ -185,6 +185,9 @@ impl Simulator {
                     if guards.wrote_link_state(&self.world, &lane, &link_state)? {
                         self.see_hold(&lane);
                     }
+                    if let Some(guard) = self.guards.lanes.get_mut(&lane) {
+                        guard.remembers(&lane, &link_state, self.now)?;
+                    }
                 }
             }
         }

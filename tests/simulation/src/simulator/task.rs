@@ -1,5 +1,6 @@
 //! An invocation of the producer or of a worker.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use pmp_sync_domain::delivery::Record;
@@ -35,6 +36,8 @@ pub(crate) struct Task {
     pub(crate) ready: i64,
     /// Which of its calls failed.
     pub(crate) trouble: Trouble,
+    /// The Ticks of its messages, by id, whose successor it has sent.
+    pub(crate) renewed: BTreeSet<u64>,
 }
 
 /// Which calls of an invocation failed.

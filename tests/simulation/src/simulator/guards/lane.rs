@@ -94,6 +94,8 @@ pub(crate) struct LaneGuard {
     pub(crate) hold: Option<Standing>,
     pub(crate) restore: Option<Standing>,
     pub(crate) back: Option<Back>,
+    /// The rollbacks that the link state remembers, the oldest first.
+    pub(crate) rollbacks: Vec<RunId>,
     /// What was taken back by rollbacks before that one, and still counts.
     pub(crate) before: Vec<Plan>,
     /// The last change of each product by a run.

@@ -8,6 +8,7 @@ use super::*;
 use crate::drift::Edited;
 use crate::error::LinkError;
 use crate::ids::ExperienceId;
+use crate::lane::{Intent, IntentChange};
 use crate::reconcile::{
     after_commit, after_hold, after_observing, after_suspension, new_hold, notices_of_fault,
 };
@@ -73,6 +74,40 @@ fn a_removal_is_under_way_while_it_is_planned_or_open_and_the_product_is_allowed
     ];
     scene.reads.link_state.taking = all(&["a", "b", "z", "gone"]);
     assert_eq!(observed(&scene).taking, all(&["a", "z"]));
+}
+
+/// A plan that a run goes on with may still remove what its own plan does not have: a change of that
+/// plan is in flight although a newer one was claimed in its place, or is on its way.
+#[test]
+fn a_removal_is_under_way_while_it_is_in_flight_or_may_be_announced() {
+    let mut scene = in_sync();
+    scene.reads.link_state.taking = all(&["a", "b"]);
+    scene.reads.before.open = vec![open("a", Action::Allow, run(6))];
+    assert_eq!(observed(&scene).taking, BTreeSet::new());
+    scene.state().intent = Some(denying("a", run(5)));
+    assert_eq!(observed(&scene).taking, all(&["a"]));
+    let at = observed(&scene).removals.last().map(|one| one.at);
+    assert_eq!(at, Some(now()));
+    scene.state().intent = None;
+    scene.state().planned = Some(planned(run(5), &plan(&["a"], &[]), 0));
+    assert_eq!(observed(&scene).taking, all(&["a", "b"]));
+}
+
+/// The intent of a change set that denies one product.
+fn denying(product: &str, by: RunId) -> Intent {
+    Intent {
+        token: "token".to_owned(),
+        name: None,
+        at: start(),
+        written_at: None,
+        creates_policy: false,
+        changes: vec![IntentChange {
+            product: p(product),
+            action: Action::Deny,
+            run: by,
+            ordinal: 0,
+        }],
+    }
 }
 
 #[test]

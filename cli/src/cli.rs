@@ -17,7 +17,7 @@ use crate::commands::{
 use crate::failure::{ErrorAnswer, Failure, INVALID_INPUT};
 use crate::help::with_help;
 use crate::hint::Flags;
-use crate::options::{Common, Narrowing};
+use crate::options::Common;
 use crate::output;
 
 /// Keeps AWS Private Marketplace experiences of several organizations equal to those of one.
@@ -94,9 +94,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
     /// Start no change set from now on. Change sets in flight are left to end.
-    Suspend(Narrowing),
+    Suspend(suspend::SuspendOptions),
     /// End a suspension, and start a sync.
-    Resume(Narrowing),
+    Resume(resume::ResumeOptions),
     /// Create or update the stacks of an account, with their code. Shows first what would change.
     #[command(subcommand)]
     Deploy(deploy::DeployCommand),

@@ -1,7 +1,5 @@
 //! `pmp-sync drift`: products that somebody else has changed, since when that is known, and who it was.
 
-mod trail;
-
 use clap::Args;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName, ProductId};
@@ -13,12 +11,12 @@ use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::trail::{Trail, look_up};
 use crate::client::account::{Part, account_of};
 use crate::client::context::Context;
 use crate::client::holds::{Known, known};
 use crate::client::products::names;
 use crate::client::scope;
+use crate::client::trail::{MOST_PAGES, Trail, look_up};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 use crate::output::{self, column};
@@ -141,7 +139,13 @@ async fn asked(profile: &str, scope: &Scope, known: &[Known]) -> Result<Trail, F
         });
     }
     let progress = Progress::new();
-    let found = look_up(&account.config, later(*first, -BEFORE), &progress).await;
+    let found = look_up(
+        &account.config,
+        (later(*first, -BEFORE), None),
+        MOST_PAGES,
+        &progress,
+    )
+    .await;
     progress.finish();
     found
 }

@@ -1,17 +1,37 @@
 //! `pmp-sync resume`: ends a suspension, and starts a sync.
 
+use clap::Args;
+use pmp_sync_domain::records::ActKind;
 use pmp_sync_domain::wire::SyncRequest;
 
 use crate::client::context::Context;
+use crate::client::record::record;
 use crate::client::run;
 use crate::client::suspension::{Done, halves, report, resume};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 
-pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Failure> {
+/// What is resumed; everything if nothing is named.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeOptions {
+    #[command(flatten)]
+    narrowing: Narrowing,
+    /// Why, for the record: `pmp-sync history` shows it.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(common: &Common, options: &ResumeOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
-    let scope = options.scope();
+    let scope = options.narrowing.scope();
     let resumed = resume(&context, &scope).await?;
+    record(
+        &context,
+        ActKind::Resumed,
+        &scope,
+        options.reason.as_deref(),
+    )
+    .await;
     // What was kept back is planned now, not with the next hourly run.
     for scope in halves(&scope) {
         let wanted = SyncRequest {

@@ -1,15 +1,29 @@
 //! `pmp-sync suspend`: no change set is started any more. Those in flight are left to end.
 
+use clap::Args;
+use pmp_sync_domain::records::ActKind;
+
 use crate::client::context::Context;
+use crate::client::record::record;
 use crate::client::scope::check;
 use crate::client::suspension::{Done, halves, report, suspend};
 use crate::failure::Failure;
 use crate::options::{Common, Narrowing};
 use crate::progress::Progress;
 
-pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Failure> {
+/// What is suspended; everything that is not narrowed is.
+#[derive(Debug, Args)]
+pub(crate) struct SuspendOptions {
+    #[command(flatten)]
+    narrowing: Narrowing,
+    /// Why, for the record: `pmp-sync history` shows it.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
-    let scope = options.scope();
+    let scope = options.narrowing.scope();
     if !scope.is_everything() {
         // A misspelt name would suspend nothing.
         let stored = context.stored_config().await?;
@@ -21,5 +35,13 @@ pub(crate) async fn run(common: &Common, options: &Narrowing) -> Result<(), Fail
     progress.step("suspending");
     let suspended = suspend(&context, &scope, &progress).await;
     progress.finish();
-    report(common, Done::Suspended, &scope, &suspended?)
+    let suspended = suspended?;
+    record(
+        &context,
+        ActKind::Suspended,
+        &scope,
+        options.reason.as_deref(),
+    )
+    .await;
+    report(common, Done::Suspended, &scope, &suspended)
 }

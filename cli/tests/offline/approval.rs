@@ -336,13 +336,16 @@ fn restore_shows_the_rollback_and_how_to_approve_it() {
     let aws = serving(changed(), RunStatus::Held, record);
     let answer = ask(&aws, "restore", 3, "", &[]).ended_with(3);
     for part in [
-        "  allow prod-new\n",
-        "  deny prod-gone\n",
-        "  deny prod-lost\n",
+        "  DENIES 2 products: the member cannot procure them any more\n",
+        "  allows 1 product\n",
         &command(&rollback),
     ] {
         assert!(answer.stdout.contains(part), "{part}: {answer:?}");
     }
+    // What takes something away comes first.
+    let place = |part: &str| answer.stdout.find(part).unwrap();
+    assert!(place("  deny prod-gone\n") < place("  deny prod-lost\n"));
+    assert!(place("  deny prod-lost\n") < place("  allow prod-new\n"));
     let (kind, detail) = aws.events().remove(0);
     assert_eq!(kind, "Restore Requested");
     assert_eq!(
@@ -437,4 +440,37 @@ fn a_request_that_nobody_serves_is_given_up_in_time() {
     let aws = FakeAws::with_table(held());
     let answer = ask(&aws, "approve", 3, &digits(), &["--timeout", "1", "--json"]);
     answer.ended_with(1).is_json_failure("late");
+}
+
+#[test]
+fn revert_is_about_every_link_that_the_run_changed() {
+    let reversal = Hold {
+        reasons: vec![HoldReason::Revert { run: run(3) }],
+        ..hold(9)
+    };
+    let record = LinkRecord {
+        hold: Some(reversal.clone()),
+        ..of(ApprovalAction::Revert, LinkStatus::Held)
+    };
+    let mut table = held();
+    table.put_link(&link(3, LinkStatus::Committed));
+    let aws = serving(table, RunStatus::Held, record);
+    let home = Home::new();
+    let number = run(3).to_string();
+    let answer = aws.run(&home, &["revert", &number]).ended_with(3);
+    for part in [
+        "the reversal of what run",
+        "  DENIES 2 products",
+        &command(&reversal),
+    ] {
+        assert!(answer.stdout.contains(part), "{part}: {answer:?}");
+    }
+    assert!(answer.stderr.contains("PMS-7004"), "{answer:?}");
+    let (kind, detail) = aws.events().remove(0);
+    assert_eq!((kind.as_str(), &detail["run"]), ("Revert Requested", &json!(run(3))));
+    let value = aws.run(&home, &["revert", &number, "--json"]);
+    let value = value.ended_with(3).json();
+    assert_eq!(value["links"][0]["hold"]["reverts"], json!(run(3)));
+    // A link that the run did not change has nothing to revert.
+    aws.run(&home, &["revert", &number, "--member", "apac"]).ended_with(5);
 }

@@ -9,7 +9,9 @@ use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::product::ProductDetails;
-use pmp_sync_domain::records::{LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord};
+use pmp_sync_domain::records::{
+    LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord, SetOutcome, SetRecord,
+};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -85,6 +87,11 @@ impl Table {
         self.put(&format!("RUN#{}", record.run), &sk, record);
     }
 
+    pub(crate) fn put_set(&mut self, lane: &LaneId, set: &SetRecord) {
+        let sk = format!("SET#{:012}", set.seq);
+        self.put(&format!("LANE#{}", key(lane)), &sk, set);
+    }
+
     /// What it answers to `GetItem`.
     pub(crate) fn get(&self, body: &Value) -> Value {
         let key = |name: &str| {
@@ -141,11 +148,18 @@ impl Table {
                 && (waits && body["IndexName"].is_string()
                     || value(":from").is_none_or(|from| sk >= from)
                         && value(":to").is_none_or(|to| sk <= to))
+                && value(":before").is_none_or(|before| sk < before)
+                && value(":prefix").is_none_or(|prefix| sk.starts_with(prefix))
+        };
+        let filter = body["FilterExpression"].as_str().unwrap_or_default();
+        let passes = |item: &Value| {
+            let is_of_run = !filter.contains("#run") || item["run"]["S"].as_str() == value(":run");
+            is_of_run && !(filter.contains("#act") && item["act"].is_object())
         };
         let found = self
             .0
             .iter()
-            .filter(|(key, _)| key.0 == pk && is_wanted(&key.1));
+            .filter(|(key, item)| key.0 == pk && is_wanted(&key.1) && passes(item));
         let mut items: Vec<_> = found.map(|(_, item)| item.clone()).collect();
         if body["ScanIndexForward"] == false {
             items.reverse();
@@ -283,6 +297,23 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         edited: Vec::new(),
         edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
+    }
+}
+
+/// A change set of a run on the lane.
+pub(crate) fn set(seq: u64, number: i64) -> SetRecord {
+    let plan = plan();
+    SetRecord {
+        schema: 1,
+        seq,
+        change_set: format!("cs-{seq}").parse().unwrap(),
+        run: run(number),
+        outcome: SetOutcome::Succeeded,
+        detail: None,
+        allow: plan.allow().iter().cloned().collect(),
+        deny: plan.deny().iter().cloned().collect(),
+        started_at: "2026-01-01T12:00:06Z".parse().unwrap(),
+        ended_at: "2026-01-01T12:00:20Z".parse().unwrap(),
     }
 }
 

@@ -9,6 +9,7 @@ use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::ports::{Lanes, ReadRuns};
 use pmp_sync_domain::reconcile::DesiredState;
 use pmp_sync_domain::revert::Reversal;
+use pmp_sync_domain::run::LinkStatus;
 
 /// The most change sets that are read to find what came after a run: with 100 products each, more than any list changes in a quarter.
 const MOST_SETS: usize = 2_000;
@@ -96,7 +97,8 @@ pub(crate) async fn reversal<L: ReadRuns>(
     let Some(record) = record else {
         return Ok(Err(NoWayBack::NoRecord(lane.clone(), run)));
     };
-    let denies = !record.plan().deny().is_empty();
+    // What goes through beside a hold takes nothing away, and keeps no lists.
+    let denies = record.status == LinkStatus::Committed && !record.plan().deny().is_empty();
     let before = ledger.lists(run, lane).await.map_err(LinkError::Ledger)?;
     if denies && before.is_none() {
         return Ok(Err(NoWayBack::FirstPolicy(lane.clone(), run)));

@@ -3,6 +3,7 @@
 //! A state is written on condition that nothing was written since it was read. Fields that this
 //! release does not know are kept.
 
+mod acts;
 mod claims;
 mod edits;
 mod health;
@@ -17,6 +18,8 @@ mod receipts;
 mod request_answers;
 mod runs;
 mod sets;
+
+pub use self::acts::Operations;
 
 pub use self::health::TableHealth;
 

@@ -1,5 +1,6 @@
 //! The items of the ledger. docs/ledger.md lists their keys.
 
+mod act;
 mod change_set;
 mod config_version;
 mod dead_letter;
@@ -20,6 +21,7 @@ mod seen_list;
 mod suspensions;
 mod warning;
 
+pub use self::act::{ActKind, OperatorAct};
 pub use self::change_set::{SetOutcome, SetRecord};
 pub use self::config_version::{ConfigOrigin, ConfigVersion, MOST_SUMMARY};
 pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};

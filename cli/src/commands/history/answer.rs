@@ -1,10 +1,16 @@
 //! The output of `history`.
 
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, ListEdit, RunRecord, SetRecord};
+use pmp_sync_domain::records::{
+    DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RunRecord, SetRecord,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::told::Told;
 use super::whole::Verdict;
 
 /// The output of `history`.
@@ -17,6 +23,10 @@ pub(crate) enum HistoryAnswer<'a> {
         runs: Vec<RunAnswer<'a>>,
         /// True if older runs are stored.
         older: bool,
+        /// What operators suspended and resumed since the oldest of these runs, the newest first.
+        acts: &'a [OperatorAct],
+        /// Their edits of the management lists since then, the newest first.
+        edits: &'a [ListEdit],
     },
     /// With a run: everything that the ledger has of it.
     One {
@@ -32,6 +42,20 @@ pub(crate) enum HistoryAnswer<'a> {
         names: &'a Names,
         /// The edits of the management lists whose change sets have triggered it.
         edits: &'a [ListEdit],
+        /// Who started its change sets of the management organization, by their ids, as CloudTrail tells it.
+        authors: &'a BTreeMap<String, String>,
+    },
+    /// With `--product`, `--member`, `--experience`, `--since` or `--by`.
+    Events {
+        /// The beginning of what was looked at.
+        #[schemars(with = "pmp_sync_domain::schema::Time")]
+        since: Timestamp,
+        /// The newest first.
+        events: &'a [Told],
+        /// What is not shown, or was not looked at, in words.
+        cut_off: &'a [String],
+        /// The names of the products in this answer, by id. A product whose name is not known is left out.
+        names: &'a Names,
     },
     /// With an edit.
     Edit {

@@ -1,11 +1,14 @@
 //! One run with everything that is known of it, as text.
 
+use std::collections::BTreeMap;
+
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
+use super::told::MANAGEMENT;
 use super::whole::{Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{counts, who, words};
@@ -13,7 +16,11 @@ use crate::failure::Failure;
 use crate::hint::Flags;
 use crate::output::{self, column, line, time};
 
-pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
+pub(super) fn show(
+    context: &Context,
+    whole: &Whole,
+    authors: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let run = &whole.run;
     line(&format!("run {}: {}", run.run, run.status.as_str()))?;
     line(&format!("  began       {}", time(Some(run.started_at))))?;
@@ -24,7 +31,7 @@ pub(super) fn show(context: &Context, whole: &Whole) -> Result<(), Failure> {
         run.config_version
     ))?;
     for request in &run.requests {
-        show_request(request)?;
+        show_request(request, authors)?;
     }
     show_fault(run.fault.as_ref(), &context.flags)?;
     for link in &whole.links {
@@ -63,8 +70,14 @@ fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure>
     line(&format!("  what to do  {}", flags.advice(&fault.advice())))
 }
 
-fn show_request(request: &Request) -> Result<(), Failure> {
+fn show_request(request: &Request, authors: &BTreeMap<String, String>) -> Result<(), Failure> {
     let mut text = format!("  triggered   by {}", request.kind);
+    if let Some(id) = request.id.as_ref().filter(|_| request.kind == MANAGEMENT) {
+        text = format!("{text} {id}");
+        if let Some(by) = authors.get(id) {
+            text = format!("{text}, by {by}");
+        }
+    }
     if let Some(by) = &request.requester {
         text = format!("{text}, by {by}");
     }

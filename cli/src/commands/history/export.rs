@@ -1,13 +1,20 @@
-//! The history for programs: one JSON object per line for each event, the oldest first.
+//! The history for programs and spreadsheets: every event, the oldest first.
 
-mod event;
+pub(super) mod event;
 
-use pmp_sync_domain::records::LinkRecord;
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::records::{LinkRecord, ListEdit};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;
 use self::event::{ApprovalEvent, Counted, What};
+use super::apart::Apart;
+use super::filter::Filter;
+use super::told::{COLUMNS, Origin, Told, csv};
 use super::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{ReasonAnswer, restores, reverts};
@@ -17,9 +24,75 @@ use crate::output;
 /// The number of runs that are read at once, which limits memory.
 const PAGE: u16 = 25;
 
-/// Writes the events of every run that is kept.
-pub(super) async fn all(context: &Context) -> Result<(), Failure> {
-    let mut after = None;
+/// The form of the exported history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object on each line, for programs.
+    Jsonl,
+    /// For spreadsheets: one row for each event and product.
+    Csv,
+}
+
+/// Where events go.
+pub(super) struct Writer<'a> {
+    pub(super) format: Format,
+    pub(super) filter: &'a Filter,
+    /// The edits of the management lists, by their change sets.
+    pub(super) edits: &'a BTreeMap<&'a str, &'a ListEdit>,
+}
+
+impl Writer<'_> {
+    /// Writes the first line.
+    fn begin(&self) -> Result<(), Failure> {
+        match self.format {
+            Format::Jsonl => Ok(()),
+            Format::Csv => output::line(COLUMNS),
+        }
+    }
+
+    fn write(&self, event: &Event<'_>, origin: &Origin) -> Result<(), Failure> {
+        let told = Told::of_run(event, origin);
+        if !self.filter.takes(&told) {
+            return Ok(());
+        }
+        match self.format {
+            Format::Jsonl => output::json(event),
+            Format::Csv => told
+                .rows(&event.names)
+                .iter()
+                .try_for_each(|row| output::line(&csv(row))),
+        }
+    }
+
+    /// Writes the events of one run.
+    pub(super) fn one(&self, whole: &Whole) -> Result<(), Failure> {
+        self.begin()?;
+        self.run(whole)
+    }
+
+    fn run(&self, whole: &Whole) -> Result<(), Failure> {
+        let origin = Origin::of(&whole.run, self.edits);
+        let mut events = events(whole).into_iter();
+        events.try_for_each(|event| self.write(&event, &origin))
+    }
+}
+
+/// Writes the events of every run that is kept, and what operators did apart from runs, from the oldest to the newest.
+pub(super) async fn all(context: &Context, format: Format, filter: &Filter) -> Result<(), Failure> {
+    let apart = Apart::read(context, filter.since).await?;
+    if apart.cut_off {
+        output::note("the oldest edits of the management lists, suspensions and their ends are left out: there are too many");
+    }
+    let edits = apart.edits_by_change_set();
+    let writer = Writer {
+        format,
+        filter,
+        edits: &edits,
+    };
+    writer.begin()?;
+    let mut apart_events = apart.events().into_iter().peekable();
+    let nobody = Origin::default();
+    let mut after = filter.since.map(before);
     loop {
         let found = context.ledger.runs_after(after, PAGE).await?;
         // The key of a run that cannot be read ends with its id.
@@ -28,21 +101,22 @@ pub(super) async fn all(context: &Context) -> Result<(), Failure> {
         let unreadable = unreadable.filter_map(|id| id.parse().ok());
         let read = found.items.iter().map(|run| run.run);
         let Some(last) = read.chain(unreadable).max() else {
-            return Ok(());
+            break;
         };
         after = Some(last);
         for run in context.readable(found) {
-            write(&Whole::read(context, run).await?)?;
+            while let Some(event) = apart_events.next_if(|event| event.at <= run.started_at) {
+                writer.write(&event, &nobody)?;
+            }
+            writer.run(&Whole::read(context, run).await?)?;
         }
     }
+    apart_events.try_for_each(|event| writer.write(&event, &nobody))
 }
 
-/// Writes the events of one run.
-pub(super) fn write(whole: &Whole) -> Result<(), Failure> {
-    for event in events(whole) {
-        output::json(&event)?;
-    }
-    Ok(())
+/// An id that sorts before every run of this time or later.
+pub(super) fn before(since: Timestamp) -> RunId {
+    RunId::next(None, since.as_millisecond(), 0)
 }
 
 struct Events<'a> {
@@ -56,10 +130,11 @@ impl<'a> Events<'a> {
         self.found.push(Event {
             schema: SCHEMA,
             at,
-            run: self.whole.run.run,
+            run: Some(self.whole.run.run),
             lane: lane.map(ToString::to_string),
             member: link.map(|link| &link.member),
             names: self.whole.names.only(what.products()),
+            planned: link.map_or((&[], &[]), |link| (&link.allow, &link.deny)),
             what,
         });
     }
@@ -82,7 +157,7 @@ impl<'a> Events<'a> {
 
     fn link(&mut self, link: &'a LinkRecord) {
         if let Some(approval) = &link.approval {
-            let told = ApprovalEvent::new(approval);
+            let told = ApprovalEvent::new(link, approval);
             let what = match verdict(link) {
                 // A failure has an event below.
                 None | Some(Verdict::Failed) => None,
@@ -130,6 +205,13 @@ impl<'a> Events<'a> {
         if let Some(what) = what {
             self.add(link.at, Some(link), what);
         }
+        if !link.edited.is_empty() {
+            let what = What::EditedOutside {
+                products: &link.edited,
+                since: link.edited_since,
+            };
+            self.add(link.at, Some(link), what);
+        }
         let whole = self.whole;
         for set in whole.changes_on(link) {
             let what = What::ChangeSet {
@@ -151,7 +233,8 @@ impl<'a> Events<'a> {
             self.found.push(Event {
                 schema: SCHEMA,
                 at: letter.at,
-                run: self.whole.run.run,
+                run: Some(self.whole.run.run),
+                planned: (&[], &[]),
                 lane: letter.lane.as_ref().map(ToString::to_string),
                 member: Some(&letter.member),
                 names: self.whole.names.only(what.products()),
@@ -189,7 +272,8 @@ fn held(link: &LinkRecord) -> What<'_> {
     }
 }
 
-fn events(whole: &Whole) -> Vec<Event<'_>> {
+/// The events of a run, in the order of their times.
+pub(super) fn events(whole: &Whole) -> Vec<Event<'_>> {
     let mut events = Events {
         whole,
         found: Vec::new(),

@@ -4,7 +4,7 @@ use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::ReadSets as _;
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, RunRecord, SetRecord};
+use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, RunRecord, SetRecord};
 use pmp_sync_domain::run::LinkStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,6 +76,18 @@ pub(crate) enum Verdict {
     NothingToRevert,
     /// The reversal of the run is planned and held.
     RevertPlanned,
+}
+
+/// True if a request is an answer to a hold, or asks for a rollback.
+pub(super) fn is_about_a_hold(request: &Request) -> bool {
+    [
+        ApprovalAction::Approve,
+        ApprovalAction::Reject,
+        ApprovalAction::Restore,
+        ApprovalAction::Revert,
+    ]
+    .iter()
+    .any(|action| action.kind() == request.kind)
 }
 
 /// The result of the request about a hold that a run served on a link.

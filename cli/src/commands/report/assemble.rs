@@ -196,6 +196,7 @@ fn cells(link: &LinkStandings, of: Of<'_>, reasons: &mut Reasons) -> Vec<Differi
             why: link.whys.get(differing.why)?.clone(),
             listed_by: Vec::new(),
             edited_since: differing.edited_since,
+            edited_unseen: false,
         };
         Some(Differing {
             why: reasons.place(reason(&answer, of)),

@@ -4,6 +4,7 @@ use pmp_sync_domain::ids::EditId;
 use pmp_sync_domain::ports::Result;
 use pmp_sync_domain::records::{Found, ListEdit};
 
+use super::acts::ACT;
 use super::{Ledger, from_item, from_items, text};
 use crate::keys::EDITS;
 use crate::service_error;
@@ -47,6 +48,9 @@ impl Ledger {
                     .expression_attribute_values(":beginning", text(with))
             };
             let page = query
+                // What else operators did is in the same partition.
+                .filter_expression("attribute_not_exists(#act)")
+                .expression_attribute_names("#act", ACT)
                 .expression_attribute_values(":pk", text(EDITS))
                 .scan_index_forward(false)
                 .limit(left)

@@ -3,7 +3,7 @@
 
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord,
+    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord, OperatorAct,
     Onboarding, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use serde_json::Value;
@@ -27,6 +27,9 @@ const SET: &str = include_str!("../../fixtures/set-1.json");
 const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
 const EDIT_INTERRUPTED: &str = include_str!("../../fixtures/edit-1-b.json");
+const ACT: &str = include_str!("../../fixtures/act-1.json");
+const LINK_STATE_REVERTED: &str =
+    include_str!("../../fixtures/link-state-1-reverted.json");
 const LIVE_NAMED: &str = include_str!("../../fixtures/live-1-named.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");
@@ -97,6 +100,7 @@ fn what_is_remembered_of_a_link_is_kept() {
     kept::<LinkState>(LINK_STATE_BOUNDED);
     kept::<LinkState>(LINK_STATE_CONTESTED);
     kept::<LinkState>(LINK_STATE_EDITED);
+    kept::<LinkState>(LINK_STATE_REVERTED);
     kept::<SeenList>(SEEN_LIST);
 }
 
@@ -129,6 +133,7 @@ fn what_is_known_of_a_product_is_kept() {
 fn an_edit_of_the_lists_is_kept() {
     kept::<ListEdit>(EDIT);
     kept::<ListEdit>(EDIT_INTERRUPTED);
+    kept::<OperatorAct>(ACT);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use pmp_sync_domain::ids::{ChangeSetId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, SetOutcome};
+use pmp_sync_domain::records::{
+    DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RequestAnswer, SetOutcome,
+};
 use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::sources::Sources;
@@ -17,29 +19,60 @@ use serde::Serialize;
 
 use crate::client::holds::ReasonAnswer;
 
-/// One event of a run.
+/// One event of a run, or of what an operator did apart from runs.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Event<'a> {
     /// The schema of the release that wrote it.
     pub(super) schema: u32,
     /// Time of the event.
     #[schemars(with = "Time")]
-    pub(super) at: Timestamp,
-    /// The record of the run.
-    pub(super) run: RunId,
+    pub(in super::super) at: Timestamp,
+    /// The run. Null for what is part of none.
+    pub(in super::super) run: Option<RunId>,
     /// The lane: account and experience, separated by a slash. Null if the event is not about one.
-    pub(super) lane: Option<String>,
+    pub(in super::super) lane: Option<String>,
     /// The member. Null if the event is not about one.
-    pub(super) member: Option<&'a MemberName>,
+    pub(in super::super) member: Option<&'a MemberName>,
     /// The names of the products in the event, by id. A product whose name is not known is left out.
     pub(super) names: Names,
     #[serde(flatten)]
-    pub(super) what: What<'a>,
+    pub(in super::super) what: What<'a>,
+    /// The plan of the link, for a hold, whose event names no products.
+    #[serde(skip)]
+    pub(in super::super) planned: (&'a [ProductId], &'a [ProductId]),
 }
 
 impl What<'_> {
+    /// The word of the event.
+    pub(in super::super) fn word(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "requested",
+            Self::Approved(_) => "approved",
+            Self::Rejected(_) => "rejected",
+            Self::RestorePlanned(_) => "restore-planned",
+            Self::NothingToRestore(_) => "nothing-to-restore",
+            Self::RevertPlanned(_) => "revert-planned",
+            Self::NothingToRevert(_) => "nothing-to-revert",
+            Self::Refused(_) => "refused",
+            Self::Planned { .. } => "planned",
+            Self::Held { .. } => "held",
+            Self::ChangeSet { .. } => "change-set",
+            Self::Committed(_) => "committed",
+            Self::Underway(_) => "underway",
+            Self::Suspended(_) => "suspended",
+            Self::Removed => "removed",
+            Self::Failed { .. } => "failed",
+            Self::DeadLetter { .. } => "dead-letter",
+            Self::EditedOutside { .. } => "edited-outside",
+            Self::Ended { .. } => "ended",
+            Self::ListEdited { .. } => "list-edited",
+            Self::Acted { .. } => "acted",
+            Self::RequestAnswered { .. } => "request-answered",
+        }
+    }
+
     /// The products that it mentions.
-    pub(super) fn products(&self) -> Vec<&ProductId> {
+    pub(in super::super) fn products(&self) -> Vec<&ProductId> {
         match self {
             Self::Planned {
                 allow,
@@ -54,7 +87,14 @@ impl What<'_> {
             }
             Self::ChangeSet { allow, deny, .. } => allow.iter().chain(*deny).collect(),
             Self::DeadLetter { letter } => letter.product.iter().collect(),
-            Self::Requested { .. }
+            Self::EditedOutside { products, .. } => products.iter().collect(),
+            Self::ListEdited { edit } => {
+                let edited = edit.allow.iter().chain(&edit.deny);
+                edited.chain(&edit.refused).collect()
+            }
+            Self::RequestAnswered { answer } => vec![&answer.product],
+            Self::Acted { .. }
+            | Self::Requested { .. }
             | Self::Approved(_)
             | Self::Rejected(_)
             | Self::RestorePlanned(_)
@@ -76,7 +116,7 @@ impl What<'_> {
 /// What happened.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub(super) enum What<'a> {
+pub(in super::super) enum What<'a> {
     /// A person or a trigger requested the run.
     Requested {
         /// The kind of the request.
@@ -190,6 +230,29 @@ pub(super) enum What<'a> {
         /// The record of the letter.
         letter: &'a DeadLetterRecord,
     },
+    /// The run has seen products that somebody else has changed and that still differ.
+    EditedOutside {
+        /// The products.
+        products: &'a [ProductId],
+        /// When the first of these edits was first seen.
+        #[schemars(with = "Option<Time>")]
+        since: Option<Timestamp>,
+    },
+    /// An operator has changed a management list with `product` or `requests`.
+    ListEdited {
+        /// The record of the edit.
+        edit: &'a ListEdit,
+    },
+    /// An operator has suspended or resumed links.
+    Acted {
+        /// The record of it.
+        act: &'a OperatorAct,
+    },
+    /// An operator has answered a procurement request.
+    RequestAnswered {
+        /// The record of the answer.
+        answer: &'a RequestAnswer,
+    },
     /// The run has ended.
     Ended {
         /// The result.
@@ -203,23 +266,30 @@ pub(super) enum What<'a> {
 
 /// The result of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ApprovalEvent<'a> {
+pub(in super::super) struct ApprovalEvent<'a> {
     /// Approve, reject, restore or revert.
     wanted: ApprovalAction,
     /// The run whose plan was shown, before which the lists are wanted back, or whose changes are to be taken back.
-    of: RunId,
+    pub(in super::super) of: RunId,
     /// The hash of the plan that was shown.
     plan_hash: Option<&'a PlanHash>,
     /// The requester, as the request says.
-    requester: Option<&'a str>,
+    pub(in super::super) requester: Option<&'a str>,
     /// The account whose credentials sent it, as the bus reports it.
     account: Option<&'a str>,
     /// Why it was refused.
-    why: Option<&'a str>,
+    pub(in super::super) why: Option<&'a str>,
+    /// Why it was requested, in the requester's words.
+    pub(in super::super) reason: Option<&'a str>,
+    /// The plan that it is about, if the record of the link shows it.
+    #[serde(skip)]
+    pub(in super::super) allow: &'a [ProductId],
+    #[serde(skip)]
+    pub(in super::super) deny: &'a [ProductId],
 }
 
 impl<'a> ApprovalEvent<'a> {
-    pub(super) fn new(approval: &'a Approval) -> Self {
+    pub(super) fn new(link: &'a LinkRecord, approval: &'a Approval) -> Self {
         Self {
             wanted: approval.action,
             of: approval.of,
@@ -227,13 +297,16 @@ impl<'a> ApprovalEvent<'a> {
             requester: approval.ask.by.as_deref(),
             account: approval.ask.account.as_deref(),
             why: approval.refused.as_deref(),
+            reason: None,
+            allow: &link.allow,
+            deny: &link.deny,
         }
     }
 }
 
 /// A plan with its hash and counts.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Counted<'a> {
+pub(in super::super) struct Counted<'a> {
     /// Hash of the plan.
     plan_hash: Option<&'a PlanHash>,
     /// Number of planned allows.

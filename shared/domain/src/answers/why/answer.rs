@@ -224,6 +224,9 @@ pub struct WhyAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Time>"))]
     pub edited_since: Option<Timestamp>,
+    /// True if somebody else has changed it, and no run has seen that yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited_unseen: bool,
     /// The management experiences of the link that list it, and how. Empty if the link follows one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed_by: Vec<SourceStanding>,

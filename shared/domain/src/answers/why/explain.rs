@@ -73,6 +73,7 @@ pub fn why(product: &ProductId, facts: Facts<'_>) -> WhyAnswer {
         wanted: None,
         why,
         edited_since: None,
+        edited_unseen: false,
         listed_by: Vec::new(),
     };
     match facts {
@@ -111,6 +112,7 @@ impl Seen<'_> {
                 }
             },
             edited_since: self.edited.since.get(product).copied(),
+            edited_unseen: self.edited.unseen.contains(product),
             listed_by: listed_by(self.sources, product),
         }
     }

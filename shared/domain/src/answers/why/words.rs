@@ -95,6 +95,8 @@ impl WhyAnswer {
             // Rounded down to seconds.
             let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
             let _ = write!(words, "; edited outside since {since}");
+        } else if self.edited_unseen {
+            words.push_str("; edited outside, and no run has seen it yet");
         }
         words
     }

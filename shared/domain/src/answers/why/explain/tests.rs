@@ -507,6 +507,15 @@ fn an_outside_edit_is_told_beside_the_answer() {
             .ends_with("; edited outside since 1970-01-01T00:05:00Z")
     );
     assert_eq!(world.answer("d").edited_since, None);
+    // One that no run has seen yet has no time.
+    world.edited.since.clear();
+    world.edited.unseen.insert(p("a"));
+    let words = world.answer("a").words();
+    assert!(
+        words.ends_with("; edited outside, and no run has seen it yet"),
+        "{words}"
+    );
+    assert!(!world.answer("d").words().contains("edited"));
 }
 
 /// The order of the answers, from the last to the first: each thing is put on top of those before it,

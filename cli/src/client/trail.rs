@@ -18,34 +18,34 @@ use crate::progress::Progress;
 
 /// Events in one page (CloudTrail reference of `LookupEvents`).
 const PAGE: i32 = 50;
-/// The most pages that are read. Older events are not looked at, and that is told.
-const MOST_PAGES: u32 = 40;
+/// The most pages that `drift` reads. Older events are not looked at, and that is told.
+pub(crate) const MOST_PAGES: u32 = 40;
 /// Two calls a second are allowed for each account and region (CloudTrail quotas).
 const APART: Duration = Duration::from_millis(500);
 
 /// A change set, and who started it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Started {
-    pub(super) at: Timestamp,
+pub(crate) struct Started {
+    pub(crate) at: Timestamp,
     /// The ARN of the principal, or what CloudTrail has of it.
-    pub(super) by: String,
-    pub(super) change_set: Option<ChangeSetId>,
-    pub(super) experiences: BTreeSet<ExperienceId>,
+    pub(crate) by: String,
+    pub(crate) change_set: Option<ChangeSetId>,
+    pub(crate) experiences: BTreeSet<ExperienceId>,
     /// The products that it allows or denies. Empty if the event does not tell them.
-    pub(super) products: BTreeSet<ProductId>,
+    pub(crate) products: BTreeSet<ProductId>,
 }
 
 /// What was found, the newest first.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
-    pub(super) started: Vec<Started>,
+pub(crate) struct Trail {
+    pub(crate) started: Vec<Started>,
     /// True if there are older events that were not read.
-    pub(super) cut_off: bool,
+    pub(crate) cut_off: bool,
 }
 
 impl Trail {
     /// The last change set on the experience that others started before a run saw the product edited.
-    pub(super) fn of(
+    pub(crate) fn of(
         &self,
         experience: &ExperienceId,
         product: &ProductId,
@@ -56,12 +56,24 @@ impl Trail {
             of_experience.filter(|set| set.at <= seen && set.experiences.contains(experience));
         of_experience.find(|set| set.products.is_empty() || set.products.contains(product))
     }
+
+    /// Who started a change set.
+    pub(crate) fn by(&self, change_set: &str) -> Option<&str> {
+        let mut sets = self.started.iter();
+        let is_it = |set: &&Started| {
+            set.change_set
+                .as_ref()
+                .is_some_and(|id| id.as_str() == change_set)
+        };
+        sets.find(is_it).map(|set| set.by.as_str())
+    }
 }
 
-/// Looks up the change sets that others have started since then.
-pub(super) async fn look_up(
+/// Looks up the change sets that others have started since then, or until then.
+pub(crate) async fn look_up(
     config: &SdkConfig,
-    since: Timestamp,
+    (since, until): (Timestamp, Option<Timestamp>),
+    most_pages: u32,
     progress: &Progress,
 ) -> Result<Trail, Failure> {
     let client = Client::new(config);
@@ -72,7 +84,7 @@ pub(super) async fn look_up(
         .map_err(|error| Failure::NotWell(error.to_string()))?;
     let mut trail = Trail::default();
     let mut token = None;
-    for page in 0..MOST_PAGES {
+    for page in 0..most_pages {
         if page > 0 {
             tokio::time::sleep(APART).await;
         }
@@ -84,6 +96,7 @@ pub(super) async fn look_up(
             .lookup_events()
             .lookup_attributes(by_name.clone())
             .start_time(DateTime::from_secs(since.as_second()))
+            .set_end_time(until.map(|until| DateTime::from_secs(until.as_second())))
             .max_results(PAGE)
             .set_next_token(token)
             .send()

@@ -1,0 +1,25 @@
+//! The record of what an operator did that is no run: who, when, and why. `pmp-sync history` shows it.
+
+use pmp_sync_aws::system::{SystemClock, SystemEntropy};
+use pmp_sync_domain::ids::EditId;
+use pmp_sync_domain::ports::{Clock as _, Entropy as _};
+use pmp_sync_domain::records::{ActKind, OperatorAct};
+use pmp_sync_domain::wire::Scope;
+
+use super::context::Context;
+use crate::output;
+
+/// Records what was done. It is done whether or not that can be recorded, so a failure is a note.
+pub(crate) async fn record(context: &Context, kind: ActKind, scope: &Scope, reason: Option<&str>) {
+    let now = SystemClock.now();
+    let id = EditId::generate(now.as_millisecond(), SystemEntropy.bits());
+    let by = context.requester().await;
+    let act = OperatorAct::new(id, kind, now)
+        .asked(by.as_deref(), reason)
+        .on(scope);
+    if let Err(error) = context.ledger.put_act(&act).await {
+        output::note(&format!(
+            "it is done, and could not be recorded for `pmp-sync history`: {error}"
+        ));
+    }
+}

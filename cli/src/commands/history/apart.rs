@@ -1,0 +1,128 @@
+//! What operators did that is part of no run: edits of the management lists, suspensions, answers to procurement requests.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::SCHEMA;
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::{EditId, ProductId};
+use pmp_sync_domain::product::Names;
+use pmp_sync_domain::records::{ListEdit, OperatorAct, RequestAnswer};
+
+use super::export::event::{Event, What};
+use crate::client::context::Context;
+use crate::client::products::names;
+use crate::failure::Failure;
+
+/// The number of edits and acts that are read at once. An edit has up to 300 KB.
+const PAGE: u16 = 50;
+/// The most pages of them that are read.
+const MOST_PAGES: usize = 100;
+
+/// What operators did that is part of no run.
+#[derive(Debug, Default)]
+pub(super) struct Apart {
+    pub(super) edits: Vec<ListEdit>,
+    pub(super) acts: Vec<OperatorAct>,
+    pub(super) answers: Vec<RequestAnswer>,
+    /// The names of all products in it.
+    pub(super) names: Names,
+    /// True if there is more than was read.
+    pub(super) cut_off: bool,
+}
+
+impl Apart {
+    /// Reads what was done since then, the newest 5,000 edits and suspensions at most.
+    pub(super) async fn read(context: &Context, since: Option<Timestamp>) -> Result<Self, Failure> {
+        let mut read = Self::default();
+        let first = since.map(|since| EditId::generate(since.as_millisecond(), 0));
+        let mut before: Option<String> = None;
+        read.cut_off = true;
+        for _ in 0..MOST_PAGES {
+            let page = context
+                .ledger
+                .operations_before(before.as_deref(), PAGE)
+                .await?;
+            read.edits.extend(context.readable(page.edits));
+            read.acts.extend(context.readable(page.acts));
+            let is_over = page.next.as_ref().is_none_or(|next| {
+                first
+                    .as_ref()
+                    .is_some_and(|first| next.as_str() < first.as_str())
+            });
+            if is_over {
+                read.cut_off = false;
+                break;
+            }
+            before = page.next;
+        }
+        read.answers = context.readable(context.ledger.request_answers().await?);
+        if let Some(since) = since {
+            read.edits.retain(|edit| edit.at >= since);
+            read.acts.retain(|act| act.at >= since);
+            read.answers.retain(|answer| answer.at >= since);
+        }
+        let of_edits = read.edits.iter();
+        let of_edits = of_edits.flat_map(|edit| edit.allow.iter().chain(&edit.deny));
+        let of_answers = read.answers.iter().map(|answer| &answer.product);
+        let products: std::collections::BTreeSet<ProductId> =
+            of_edits.chain(of_answers).cloned().collect();
+        read.names = names(context, &products).await;
+        Ok(read)
+    }
+
+    /// Reads the newest edits and acts since then: `most` at most.
+    pub(super) async fn newest(
+        context: &Context,
+        since: Option<Timestamp>,
+        most: u16,
+    ) -> Result<Self, Failure> {
+        let page = context.ledger.operations_before(None, most).await?;
+        let mut read = Self {
+            edits: context.readable(page.edits),
+            acts: context.readable(page.acts),
+            ..Self::default()
+        };
+        if let Some(since) = since {
+            read.edits.retain(|edit| edit.at >= since);
+            read.acts.retain(|act| act.at >= since);
+        }
+        Ok(read)
+    }
+
+    /// The edits, by their change sets.
+    pub(super) fn edits_by_change_set(&self) -> BTreeMap<&str, &ListEdit> {
+        let edits = self.edits.iter();
+        let sets = edits.flat_map(|edit| {
+            let sets = edit.change_sets.iter();
+            sets.map(move |set| (set.as_str(), edit))
+        });
+        sets.collect()
+    }
+
+    /// Its events, the oldest first.
+    pub(super) fn events(&self) -> Vec<Event<'_>> {
+        let edits = self
+            .edits
+            .iter()
+            .map(|edit| (edit.at, What::ListEdited { edit }));
+        let acts = self.acts.iter().map(|act| (act.at, What::Acted { act }));
+        let answers = self.answers.iter();
+        let answers = answers.map(|answer| (answer.at, What::RequestAnswered { answer }));
+        let mut events: Vec<_> = edits
+            .chain(acts)
+            .chain(answers)
+            .map(|(at, what)| Event {
+                schema: SCHEMA,
+                at,
+                run: None,
+                lane: None,
+                member: None,
+                names: self.names.only(what.products()),
+                what,
+                planned: (&[], &[]),
+            })
+            .collect();
+        events.sort_by_key(|event| event.at);
+        events
+    }
+}

@@ -1,0 +1,409 @@
+//! One event in the same form for all kinds: what the table, the filters and CSV work with.
+
+use std::collections::BTreeMap;
+
+use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
+use pmp_sync_domain::policy::Action;
+use pmp_sync_domain::product::Names;
+use pmp_sync_domain::records::{
+    ActKind, Answered, ListEdit, OperatorAct, RequestAnswer, RunRecord,
+};
+use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::text::one_line;
+use pmp_sync_domain::wire::Scope;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::export::event::{Event, What};
+
+/// A product that an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct ToldProduct {
+    /// Its id in AWS Marketplace.
+    pub(super) product: ProductId,
+    /// Allow or deny. Null if the event is no change of it.
+    pub(super) action: Option<Action>,
+}
+
+/// What happened, in the same form for all kinds of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Told {
+    /// Time of the event.
+    #[schemars(with = "Time")]
+    pub(super) at: Timestamp,
+    /// What happened.
+    pub(super) event: String,
+    /// The run. Null for what is part of none.
+    pub(super) run: Option<RunId>,
+    /// The member. Null if the event is not about one.
+    pub(super) member: Option<MemberName>,
+    /// Its account.
+    pub(super) account: Option<AccountId>,
+    /// Its experience.
+    pub(super) experience: Option<ExperienceId>,
+    /// Who requested it: of what a run did, who requested the run, or who changed the management list.
+    pub(super) by: Option<String>,
+    /// Why, in the words of the one who requested it.
+    pub(super) why: Option<String>,
+    /// The change set: that of the member, or the one of the management list that has triggered the run.
+    pub(super) change_set: Option<String>,
+    /// More about it, in words.
+    pub(super) detail: Option<String>,
+    /// The products that it is about.
+    pub(super) products: Vec<ToldProduct>,
+    /// The members and experiences that it is about, if it is part of no run.
+    #[serde(skip)]
+    pub(super) scope: Option<Scope>,
+    /// The run whose plan it is about, of an answer to a hold.
+    #[serde(skip)]
+    pub(super) of: Option<RunId>,
+    /// The change set of the management list that has triggered the run.
+    #[serde(skip)]
+    pub(super) origin: Option<String>,
+}
+
+/// Who and what a run goes back to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) by: Option<String>,
+    pub(super) why: Option<String>,
+    /// The change set of the management list that has triggered it.
+    pub(super) change_set: Option<String>,
+}
+
+/// The kind of a request that a change set of the management organization has made.
+pub(super) const MANAGEMENT: &str = "management-change-set";
+
+impl Origin {
+    /// What a run goes back to. `edits` are the edits of the management lists, by their change sets.
+    pub(super) fn of(run: &RunRecord, edits: &BTreeMap<&str, &ListEdit>) -> Self {
+        let mut origin = Self::default();
+        for request in &run.requests {
+            let edit = request.id.as_deref().and_then(|id| edits.get(id));
+            let is_management = request.kind == MANAGEMENT;
+            let by = edit.and_then(|edit| edit.requester.clone());
+            let why = edit.and_then(|edit| edit.reason.clone());
+            origin.by = origin.by.or(by).or_else(|| request.requester.clone());
+            origin.why = origin
+                .why
+                .or(why)
+                .or_else(|| request.override_reason.clone());
+            if is_management {
+                origin.change_set = origin.change_set.or_else(|| request.id.clone());
+            }
+        }
+        origin
+    }
+}
+
+fn changes<'a>(
+    allow: impl IntoIterator<Item = &'a ProductId>,
+    deny: impl IntoIterator<Item = &'a ProductId>,
+) -> Vec<ToldProduct> {
+    let of = |action| {
+        move |product: &ProductId| ToldProduct {
+            product: product.clone(),
+            action: Some(action),
+        }
+    };
+    // What takes something away comes first.
+    let denies = deny.into_iter().map(of(Action::Deny));
+    denies
+        .chain(allow.into_iter().map(of(Action::Allow)))
+        .collect()
+}
+
+impl Told {
+    /// Something that is part of no run.
+    fn apart(at: Timestamp, event: &str, by: Option<&str>, why: Option<&str>) -> Self {
+        Self {
+            at,
+            event: event.to_owned(),
+            run: None,
+            member: None,
+            account: None,
+            experience: None,
+            by: by.map(ToOwned::to_owned),
+            why: why.map(one_line),
+            change_set: None,
+            detail: None,
+            products: Vec::new(),
+            scope: None,
+            of: None,
+            origin: None,
+        }
+    }
+
+    /// An event of a run.
+    pub(super) fn of_run(event: &Event<'_>, origin: &Origin) -> Self {
+        let lane: Option<LaneId> = event.lane.as_deref().and_then(|lane| lane.parse().ok());
+        let mut told = Self {
+            run: event.run,
+            member: event.member.cloned(),
+            account: lane.as_ref().map(|lane| lane.account.clone()),
+            experience: lane.map(|lane| lane.experience),
+            change_set: origin.change_set.clone(),
+            origin: origin.change_set.clone(),
+            ..Self::apart(
+                event.at,
+                event.what.word(),
+                origin.by.as_deref(),
+                origin.why.as_deref(),
+            )
+        };
+        match &event.what {
+            What::Requested {
+                kind,
+                request_id,
+                requester,
+                override_reason,
+                ..
+            } => {
+                told.detail = Some((*kind).to_owned());
+                if *kind == MANAGEMENT {
+                    told.change_set = request_id.map(ToOwned::to_owned);
+                } else {
+                    told.by = requester.map(ToOwned::to_owned);
+                    told.why = override_reason.map(one_line);
+                }
+            }
+            What::Approved(answer)
+            | What::Rejected(answer)
+            | What::RestorePlanned(answer)
+            | What::NothingToRestore(answer)
+            | What::RevertPlanned(answer)
+            | What::NothingToRevert(answer)
+            | What::Refused(answer) => {
+                told.by = answer.requester.map(ToOwned::to_owned);
+                told.why = answer.reason.map(one_line);
+                told.of = Some(answer.of);
+                let of = format!("of run {}", answer.of);
+                let refused = answer.why.map(|why| format!("{of}: {}", one_line(why)));
+                told.detail = Some(refused.unwrap_or(of));
+                told.products = changes(answer.allow, answer.deny);
+            }
+            What::Planned {
+                status,
+                allow,
+                deny,
+                ..
+            } => {
+                told.detail = Some(status_word(*status));
+                told.products = changes(*allow, *deny);
+            }
+            What::Held { reasons, fault, .. } => {
+                let codes = reasons.iter().flatten().map(ToString::to_string);
+                let fault = fault.map(|fault| format!("{}: {}", fault.code, fault.message));
+                let all: Vec<_> = codes.chain(fault).collect();
+                told.detail = Some(one_line(&all.join("; ")));
+                told.products = changes(event.planned.0, event.planned.1);
+            }
+            What::ChangeSet {
+                change_set,
+                outcome,
+                detail,
+                allow,
+                deny,
+                ..
+            } => {
+                told.change_set = Some(change_set.to_string());
+                let words = detail.map(|words| format!(": {}", one_line(words)));
+                told.detail = Some(format!("{outcome}{}", words.unwrap_or_default()));
+                told.products = changes(*allow, *deny);
+            }
+            What::Failed { fault } => {
+                let fault = fault.map(|fault| format!("{}: {}", fault.code, fault.message));
+                told.detail = fault.map(|words| one_line(&words));
+            }
+            What::DeadLetter { letter } => {
+                let words = format!("{}: {}", crate::output::word(&letter.outcome), letter.why);
+                told.detail = Some(one_line(&words));
+                told.products = letter
+                    .product
+                    .iter()
+                    .map(|product| ToldProduct {
+                        product: product.clone(),
+                        action: letter.action,
+                    })
+                    .collect();
+            }
+            What::Ended { status, .. } => told.detail = Some(status.as_str().to_owned()),
+            What::EditedOutside { products, .. } => {
+                (told.by, told.why, told.change_set) = (None, None, None);
+                told.products = products
+                    .iter()
+                    .map(|product| ToldProduct {
+                        product: (*product).clone(),
+                        action: None,
+                    })
+                    .collect();
+            }
+            What::Committed(_) | What::Underway(_) | What::Suspended(_) | What::Removed => {}
+            What::ListEdited { edit } => return Self::of_edit(edit),
+            What::Acted { act } => return Self::of_act(act),
+            What::RequestAnswered { answer } => return Self::of_answer(answer),
+        }
+        told
+    }
+
+    /// An edit of a management list.
+    fn of_edit(edit: &ListEdit) -> Self {
+        let file = edit.file.as_deref().map(|file| format!(" of {file}"));
+        Self {
+            detail: Some(format!(
+                "product {}{} in {}: {}",
+                edit.command,
+                file.unwrap_or_default(),
+                edit.management_experience,
+                edit.status
+            )),
+            change_set: edit.change_sets.first().map(ToString::to_string),
+            products: changes(&edit.allow, &edit.deny),
+            scope: Some(Scope::default()),
+            ..Self::apart(
+                edit.at,
+                "list-edited",
+                edit.requester.as_deref(),
+                edit.reason.as_deref(),
+            )
+        }
+    }
+
+    fn of_act(act: &OperatorAct) -> Self {
+        let members = act.scope.members.iter().map(ToString::to_string);
+        let experiences = act.scope.experiences.iter().map(ToString::to_string);
+        let named: Vec<_> = members.chain(experiences).collect();
+        let event = match act.kind {
+            ActKind::Suspended => "links-suspended",
+            ActKind::Resumed => "links-resumed",
+            other => other.as_str(),
+        };
+        Self {
+            detail: Some(if named.is_empty() {
+                "everything".to_owned()
+            } else {
+                named.join(", ")
+            }),
+            scope: Some(act.scope.clone()),
+            ..Self::apart(act.at, event, act.by.as_deref(), act.reason.as_deref())
+        }
+    }
+
+    fn of_answer(answer: &RequestAnswer) -> Self {
+        let event = match answer.answered {
+            Answered::Approved => "request-approved",
+            Answered::Declined => "request-declined",
+        };
+        let action = answer.denied.then_some(Action::Deny);
+        Self {
+            account: Some(answer.account.clone()),
+            detail: Some(format!("request {}", answer.request)),
+            products: vec![ToldProduct {
+                product: answer.product.clone(),
+                action,
+            }],
+            ..Self::apart(
+                answer.at,
+                event,
+                answer.by.as_deref(),
+                answer.reason.as_deref(),
+            )
+        }
+    }
+
+    /// The requester, without the beginning of an ARN.
+    pub(super) fn short_by(&self) -> Option<&str> {
+        let by = self.by.as_deref()?;
+        Some(by.rsplit(':').next().unwrap_or(by))
+    }
+
+    /// Its products in words: their number, or what became of one of them.
+    pub(super) fn changes(&self, product: Option<&ProductId>) -> String {
+        if let Some(product) = product {
+            let mut all = self.products.iter();
+            let found = all.find(|told| told.product == *product);
+            let action = found.and_then(|told| told.action);
+            return action.map_or_else(String::new, |action| action.to_string());
+        }
+        let count = |action| {
+            let of = self.products.iter().filter(|told| told.action == action);
+            of.count()
+        };
+        let (allows, denies) = (count(Some(Action::Allow)), count(Some(Action::Deny)));
+        match (allows, denies, count(None)) {
+            (0, 0, 0) => String::new(),
+            (0, 0, others) => crate::output::count(others, "product"),
+            (allows, denies, _) => crate::client::holds::counts(allows, denies),
+        }
+    }
+
+    /// As rows of CSV: one for each product, or one if there is none.
+    pub(super) fn rows(&self, names: &Names) -> Vec<[String; 13]> {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let row = |product: Option<&ToldProduct>| {
+            let id = product.map(|told| &told.product);
+            [
+                self.at.to_string(),
+                self.event.clone(),
+                self.run.map(|run| run.to_string()).unwrap_or_default(),
+                text(self.member.as_ref().map(MemberName::as_str)),
+                text(self.account.as_ref().map(AccountId::as_str)),
+                text(self.experience.as_ref().map(ExperienceId::as_str)),
+                text(self.by.as_deref()),
+                text(self.why.as_deref()),
+                text(product.and_then(|told| told.action).map(Action::as_str)),
+                text(id.map(ProductId::as_str)),
+                text(id.and_then(|id| names.of(id))),
+                text(self.change_set.as_deref()),
+                text(self.detail.as_deref()),
+            ]
+        };
+        if self.products.is_empty() {
+            return vec![row(None)];
+        }
+        self.products.iter().map(|told| row(Some(told))).collect()
+    }
+}
+
+fn status_word(status: LinkStatus) -> String {
+    crate::output::word(&status)
+}
+
+/// The first line of CSV.
+pub(super) const COLUMNS: &str =
+    "at,event,run,member,account,experience,by,why,action,product,product_name,change_set,detail";
+
+/// One line of CSV. A text that a spreadsheet would take for a formula gets an apostrophe.
+pub(super) fn csv(row: &[String]) -> String {
+    let cell = |text: &String| {
+        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let text = if is_formula {
+            format!("'{text}")
+        } else {
+            text.clone()
+        };
+        if text.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    };
+    let cells: Vec<_> = row.iter().map(cell).collect();
+    cells.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::csv;
+
+    #[test]
+    fn csv_quotes_what_it_must_and_holds_no_formula() {
+        let row = ["a", "b,c", "say \"x\"", "=1+1", "-", "two\nlines"].map(str::to_owned);
+        assert_eq!(
+            csv(&row),
+            "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,'-,\"two\nlines\""
+        );
+    }
+}

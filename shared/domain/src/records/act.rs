@@ -1,0 +1,133 @@
+//! What operators did that is no run, no edit of a list, and no version of the configuration: who, when, and why.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::SCHEMA;
+use crate::closed_list::closed_list;
+use crate::ids::EditId;
+use crate::text::beginning;
+use crate::time::later;
+use crate::wire::Scope;
+use crate::wire::limits::{MOST_REASON, MOST_REQUESTER};
+
+/// The most members, and the most experiences, that are kept of one act.
+const MOST_NAMED: usize = 300;
+/// How long an act is kept, in seconds: 400 days, like an edit of a list.
+const KEPT_FOR: i64 = 400 * 24 * 3_600;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ActKind {
+    /// Links were suspended.
+    Suspended,
+    /// A suspension was ended.
+    Resumed,
+}
+
+closed_list!(ActKind, "act", {
+    Suspended => "suspended",
+    Resumed => "resumed",
+});
+
+/// The ledger's item of an act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OperatorAct {
+    /// Schema number of the release that wrote it.
+    pub schema: u32,
+    /// Its id. Later acts sort after earlier ones.
+    pub act: EditId,
+    /// What was done.
+    pub kind: ActKind,
+    /// Who did it: the ARN of the principal, as the command says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The members and experiences that it is about. Everything if there is none.
+    #[serde(default)]
+    pub scope: Scope,
+    /// When it was done.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
+    pub at: Timestamp,
+}
+
+impl OperatorAct {
+    /// An act on everything, by nobody who is known.
+    pub fn new(act: EditId, kind: ActKind, at: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            act,
+            kind,
+            by: None,
+            reason: None,
+            scope: Scope::default(),
+            at,
+        }
+    }
+
+    /// The act with who did it, and why, each cut to what an item has room for.
+    #[must_use]
+    pub fn asked(self, by: Option<&str>, reason: Option<&str>) -> Self {
+        let cut = |text: Option<&str>, most| text.map(|text| beginning(text, most).to_owned());
+        Self {
+            by: cut(by, MOST_REQUESTER),
+            reason: cut(reason, MOST_REASON),
+            ..self
+        }
+    }
+
+    /// The act on these members and experiences. One on more than an item has room for keeps the first.
+    #[must_use]
+    pub fn on(self, scope: &Scope) -> Self {
+        Self {
+            scope: Scope {
+                members: scope.members.iter().take(MOST_NAMED).cloned().collect(),
+                experiences: scope.experiences.iter().take(MOST_NAMED).cloned().collect(),
+            },
+            ..self
+        }
+    }
+
+    /// When the item may be removed.
+    pub fn forgotten_at(&self) -> Timestamp {
+        later(self.at, KEPT_FOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act() -> OperatorAct {
+        let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        OperatorAct::new(id, ActKind::Suspended, at)
+    }
+
+    #[test]
+    fn an_act_fits_into_one_item_whatever_is_named() {
+        let long = "x".repeat(10_000);
+        let scope = Scope {
+            members: vec!["m".repeat(60).parse().unwrap(); 2_000],
+            experiences: vec!["e".repeat(100).parse().unwrap(); 2_000],
+        };
+        let whole = act().asked(Some(&long), Some(&long)).on(&scope);
+        let size = serde_json::to_string(&whole).unwrap().len();
+        assert!(size < 100_000, "{size}");
+    }
+
+    #[test]
+    fn an_act_is_read_as_it_was_written() {
+        for kind in ActKind::ALL {
+            let whole = OperatorAct { kind, ..act() }.asked(Some("arn"), Some("why"));
+            let text = serde_json::to_string(&whole).unwrap();
+            assert_eq!(serde_json::from_str::<OperatorAct>(&text).unwrap(), whole);
+        }
+    }
+}

@@ -243,6 +243,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             older,
             acts: &apart.acts,
             edits: &apart.edits,
+            versions: &apart.versions,
         });
     }
     let apart_rows = apart.events();

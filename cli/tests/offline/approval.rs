@@ -467,10 +467,14 @@ fn revert_is_about_every_link_that_the_run_changed() {
     }
     assert!(answer.stderr.contains("PMS-7004"), "{answer:?}");
     let (kind, detail) = aws.events().remove(0);
-    assert_eq!((kind.as_str(), &detail["run"]), ("Revert Requested", &json!(run(3))));
+    assert_eq!(
+        (kind.as_str(), &detail["run"]),
+        ("Revert Requested", &json!(run(3)))
+    );
     let value = aws.run(&home, &["revert", &number, "--json"]);
     let value = value.ended_with(3).json();
     assert_eq!(value["links"][0]["hold"]["reverts"], json!(run(3)));
     // A link that the run did not change has nothing to revert.
-    aws.run(&home, &["revert", &number, "--member", "apac"]).ended_with(5);
+    aws.run(&home, &["revert", &number, "--member", "apac"])
+        .ended_with(5);
 }

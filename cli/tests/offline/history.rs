@@ -129,7 +129,7 @@ fn without_a_run_history_says_so() {
     let value = aws.run(&home, &["history", "--json"]).ended_with(0).json();
     assert_eq!(
         value,
-        json!({ "runs": [], "older": false, "acts": [], "edits": [] })
+        json!({ "runs": [], "older": false, "acts": [], "edits": [], "versions": [] })
     );
     assert_eq!(
         aws.run(&home, &["history", "--export"])
@@ -449,13 +449,23 @@ fn explained() -> Table {
     edit.status = EditStatus::Done;
     edit.change_sets = vec!["cs-management".parse().unwrap()];
     table.put("EDITS", edit.edit.as_str(), &edit);
-    let mut triggered = ended(6, "management-change-set", Some("cs-management"), RunStatus::Held);
+    let mut triggered = ended(
+        6,
+        "management-change-set",
+        Some("cs-management"),
+        RunStatus::Held,
+    );
     triggered.requests[0].requester = None;
     triggered.totals.held = 1;
     triggered.totals.links = 1;
     table.put_run(&triggered);
     table.put_link(&link(6, LinkStatus::Held));
-    let approved = ended(7, ApprovalAction::Approve.kind(), None, RunStatus::Completed);
+    let approved = ended(
+        7,
+        ApprovalAction::Approve.kind(),
+        None,
+        RunStatus::Completed,
+    );
     table.put_run(&approved);
     table.put_link(&LinkRecord {
         approval: Some(approval(ApprovalAction::Approve, 6, None)),
@@ -467,9 +477,15 @@ fn explained() -> Table {
         ..Scope::default()
     };
     let act = OperatorAct::new(id(90), ActKind::Suspended, at(90))
-        .asked(Some("arn:aws:iam::111111111111:user/carol"), Some("let us look"))
+        .asked(
+            Some("arn:aws:iam::111111111111:user/carol"),
+            Some("let us look"),
+        )
         .on(&scope);
     table.put("EDITS", act.act.as_str(), &act);
+    let version = json!({ "schema": 1, "version": 8, "text": "", "applied_at": at(100), "origin": "member_mode",
+        "requester": "arn:aws:iam::111111111111:user/erin", "reason": "it is time", "summary": "emea mirrors" });
+    table.put("CONFIG", "v#00000008", &version);
     table.put_listing("prod-gone", "Gone Database", "prodview-gone");
     table
 }
@@ -513,9 +529,17 @@ fn the_history_of_a_product_tells_what_became_of_it_and_by_whom_and_why() {
     assert_eq!(of("held")["change_set"], "cs-management");
     assert_eq!(of("change-set")["change_set"], "cs-1");
     let denied = json!({ "product": "prod-gone", "action": "deny" });
-    assert!(of("list-edited")["products"].as_array().unwrap().contains(&denied));
+    assert!(
+        of("list-edited")["products"]
+            .as_array()
+            .unwrap()
+            .contains(&denied)
+    );
 
-    let table = aws.run(&home, &["history", "--product", "prod-gone", "--since", "2026-01-01"]);
+    let table = aws.run(
+        &home,
+        &["history", "--product", "prod-gone", "--since", "2026-01-01"],
+    );
     let table = table.ended_with(0);
     for part in ["Gone Database", "list-edited", "the contract has ended"] {
         assert!(table.stdout.contains(part), "{part}: {table:?}");
@@ -538,7 +562,10 @@ fn the_history_is_narrowed_to_who_a_member_and_a_time() {
     assert!(events_of(&aws, &home, &["--member", "apac", "--by", "carol"]).is_empty());
     let late = ["history", "--json", "--since", "2026-01-01T12:01:20Z"];
     let late = aws.run(&home, &late).ended_with(0).json();
-    assert_eq!(late["events"].as_array().unwrap().len(), 1, "{late}");
+    let late: Vec<_> = late["events"].as_array().unwrap().iter().collect();
+    assert_eq!(late.len(), 2, "{late:?}");
+    assert_eq!(late[0]["why"], "it is time");
+    assert_eq!(late[0]["detail"], "version 8 by member_mode: emea mirrors");
     let two = ["history", "--since", "2026-01-01", "--limit", "2"];
     let two = aws.run(&home, &two).ended_with(0);
     assert!(two.stderr.contains("the newest 2 of"), "{two:?}");
@@ -556,7 +583,10 @@ fn what_operators_did_between_runs_is_among_the_runs_and_in_the_export() {
     }
     let events = export(&aws, &home, &[]);
     let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
-    assert_eq!(of("list-edited")["edit"]["reason"], "the contract has ended");
+    assert_eq!(
+        of("list-edited")["edit"]["reason"],
+        "the contract has ended"
+    );
     assert_eq!(of("acted")["act"]["kind"], "suspended");
     assert_eq!(of("acted")["run"], Value::Null);
     // One row for each product, and a header.

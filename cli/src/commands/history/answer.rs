@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RunRecord, SetRecord,
+    ConfigVersion, DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RunRecord, SetRecord,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(crate) enum HistoryAnswer<'a> {
         acts: &'a [OperatorAct],
         /// Their edits of the management lists since then, the newest first.
         edits: &'a [ListEdit],
+        /// The versions of the configuration that they stored since then, the newest first.
+        versions: &'a [ConfigVersion],
     },
     /// With a run: everything that the ledger has of it.
     One {

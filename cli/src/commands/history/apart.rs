@@ -1,4 +1,5 @@
-//! What operators did that is part of no run: edits of the management lists, suspensions, answers to procurement requests.
+//! What operators did that is part of no run: edits of the management lists, versions of the configuration, suspensions, answers to
+//! procurement requests.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{EditId, ProductId};
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{ListEdit, OperatorAct, RequestAnswer};
+use pmp_sync_domain::records::{ConfigVersion, ListEdit, OperatorAct, RequestAnswer};
 
 use super::export::event::{Event, What};
 use crate::client::context::Context;
@@ -15,6 +16,8 @@ use crate::failure::Failure;
 
 /// The number of edits and acts that are read at once. An edit has up to 300 KB.
 const PAGE: u16 = 50;
+/// The most versions of the configuration that are read.
+const MOST_VERSIONS: u16 = 500;
 /// The most pages of them that are read.
 const MOST_PAGES: usize = 100;
 
@@ -23,6 +26,8 @@ const MOST_PAGES: usize = 100;
 pub(super) struct Apart {
     pub(super) edits: Vec<ListEdit>,
     pub(super) acts: Vec<OperatorAct>,
+    /// Versions of the configuration of which it is known who stored them.
+    pub(super) versions: Vec<ConfigVersion>,
     pub(super) answers: Vec<RequestAnswer>,
     /// The names of all products in it.
     pub(super) names: Names,
@@ -56,6 +61,11 @@ impl Apart {
             before = page.next;
         }
         read.answers = context.readable(context.ledger.request_answers().await?);
+        let (versions, are_older) = context.ledger.config_versions(MOST_VERSIONS).await?;
+        let versions = context.readable(versions);
+        let oldest = versions.last().map(|config| config.applied_at);
+        read.cut_off |= are_older && oldest >= since;
+        read.take_versions(versions, since);
         if let Some(since) = since {
             read.edits.retain(|edit| edit.at >= since);
             read.acts.retain(|act| act.at >= since);
@@ -86,7 +96,16 @@ impl Apart {
             read.edits.retain(|edit| edit.at >= since);
             read.acts.retain(|act| act.at >= since);
         }
+        let (versions, _) = context.ledger.config_versions(most).await?;
+        read.take_versions(context.readable(versions), since);
         Ok(read)
+    }
+
+    /// A version of an earlier release does not say who stored it.
+    fn take_versions(&mut self, mut versions: Vec<ConfigVersion>, since: Option<Timestamp>) {
+        versions.retain(|config| config.origin.is_some());
+        versions.retain(|config| since.is_none_or(|since| config.applied_at >= since));
+        self.versions = versions;
     }
 
     /// The edits, by their change sets.
@@ -108,8 +127,11 @@ impl Apart {
         let acts = self.acts.iter().map(|act| (act.at, What::Acted { act }));
         let answers = self.answers.iter();
         let answers = answers.map(|answer| (answer.at, What::RequestAnswered { answer }));
+        let versions = self.versions.iter();
+        let versions = versions.map(|config| (config.applied_at, What::ConfigStored { config }));
         let mut events: Vec<_> = edits
             .chain(acts)
+            .chain(versions)
             .chain(answers)
             .map(|(at, what)| Event {
                 schema: SCHEMA,

@@ -81,7 +81,9 @@ impl Writer<'_> {
 pub(super) async fn all(context: &Context, format: Format, filter: &Filter) -> Result<(), Failure> {
     let apart = Apart::read(context, filter.since).await?;
     if apart.cut_off {
-        output::note("the oldest edits of the management lists, suspensions and their ends are left out: there are too many");
+        output::note(
+            "the oldest edits of the management lists, suspensions and their ends are left out: there are too many",
+        );
     }
     let edits = apart.edits_by_change_set();
     let writer = Writer {

@@ -7,7 +7,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductI
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    ActKind, Answered, ListEdit, OperatorAct, RequestAnswer, RunRecord,
+    ActKind, Answered, ConfigOrigin, ConfigVersion, ListEdit, OperatorAct, RequestAnswer, RunRecord,
 };
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::schema::Time;
@@ -243,6 +243,7 @@ impl Told {
             What::Committed(_) | What::Underway(_) | What::Suspended(_) | What::Removed => {}
             What::ListEdited { edit } => return Self::of_edit(edit),
             What::Acted { act } => return Self::of_act(act),
+            What::ConfigStored { config } => return Self::of_version(config),
             What::RequestAnswered { answer } => return Self::of_answer(answer),
         }
         told
@@ -288,6 +289,27 @@ impl Told {
             }),
             scope: Some(act.scope.clone()),
             ..Self::apart(act.at, event, act.by.as_deref(), act.reason.as_deref())
+        }
+    }
+
+    fn of_version(config: &ConfigVersion) -> Self {
+        let origin = config.origin.map_or("stored", ConfigOrigin::as_str);
+        let of = config.of_version.map(|of| format!(" of version {of}"));
+        let of = of.unwrap_or_default();
+        let summary = config.summary.as_deref().map(one_line);
+        let summary = summary.map_or_else(String::new, |words| format!(": {words}"));
+        Self {
+            detail: Some(format!(
+                "version {} by {origin}{of}{summary}",
+                config.version
+            )),
+            scope: Some(Scope::default()),
+            ..Self::apart(
+                config.applied_at,
+                "config-stored",
+                config.requester.as_deref(),
+                config.reason.as_deref(),
+            )
         }
     }
 

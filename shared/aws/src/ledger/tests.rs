@@ -3,8 +3,8 @@
 
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord, OperatorAct,
-    Onboarding, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
+    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord,
+    Onboarding, OperatorAct, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use serde_json::Value;
 
@@ -28,8 +28,7 @@ const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
 const EDIT_INTERRUPTED: &str = include_str!("../../fixtures/edit-1-b.json");
 const ACT: &str = include_str!("../../fixtures/act-1.json");
-const LINK_STATE_REVERTED: &str =
-    include_str!("../../fixtures/link-state-1-reverted.json");
+const LINK_STATE_REVERTED: &str = include_str!("../../fixtures/link-state-1-reverted.json");
 const LIVE_NAMED: &str = include_str!("../../fixtures/live-1-named.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
 const LINK_EDITED: &str = include_str!("../../fixtures/link-1-edited.json");

@@ -8,7 +8,7 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RequestAnswer, SetOutcome,
+    ConfigVersion, DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RequestAnswer, SetOutcome,
 };
 use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
@@ -23,7 +23,7 @@ use crate::client::holds::ReasonAnswer;
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Event<'a> {
     /// The schema of the release that wrote it.
-    pub(super) schema: u32,
+    pub(in super::super) schema: u32,
     /// Time of the event.
     #[schemars(with = "Time")]
     pub(in super::super) at: Timestamp,
@@ -34,7 +34,7 @@ pub(crate) struct Event<'a> {
     /// The member. Null if the event is not about one.
     pub(in super::super) member: Option<&'a MemberName>,
     /// The names of the products in the event, by id. A product whose name is not known is left out.
-    pub(super) names: Names,
+    pub(in super::super) names: Names,
     #[serde(flatten)]
     pub(in super::super) what: What<'a>,
     /// The plan of the link, for a hold, whose event names no products.
@@ -67,6 +67,7 @@ impl What<'_> {
             Self::Ended { .. } => "ended",
             Self::ListEdited { .. } => "list-edited",
             Self::Acted { .. } => "acted",
+            Self::ConfigStored { .. } => "config-stored",
             Self::RequestAnswered { .. } => "request-answered",
         }
     }
@@ -94,6 +95,7 @@ impl What<'_> {
             }
             Self::RequestAnswered { answer } => vec![&answer.product],
             Self::Acted { .. }
+            | Self::ConfigStored { .. }
             | Self::Requested { .. }
             | Self::Approved(_)
             | Self::Rejected(_)
@@ -247,6 +249,11 @@ pub(in super::super) enum What<'a> {
     Acted {
         /// The record of it.
         act: &'a OperatorAct,
+    },
+    /// An operator has stored a version of the configuration: with `config`, or with `member`.
+    ConfigStored {
+        /// The version, with who stored it and why.
+        config: &'a ConfigVersion,
     },
     /// An operator has answered a procurement request.
     RequestAnswered {

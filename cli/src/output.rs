@@ -9,7 +9,9 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-pub(crate) use pmp_sync_deploy::time::{age, leave_out_ages, show_times, time, with_times};
+pub(crate) use pmp_sync_deploy::time::{
+    age, leave_out_ages, show_times, time, time_of, with_times,
+};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ExperienceId;
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ports::Clock as _;
@@ -65,6 +66,11 @@ pub fn age(at: Option<Timestamp>) -> String {
     at.map_or_else(dash, |at| form().short(at, now()))
 }
 
+/// What a person means with a date and a time of day: it is in the time zone in which times are shown.
+pub fn time_of(written: DateTime) -> Timestamp {
+    form().meant(written)
+}
+
 /// A text of others, such as a reason of the producer, with its times of RFC 3339 in the same form as all others.
 pub fn with_times(text: &str) -> Cow<'_, str> {
     form().in_text(text)
@@ -75,6 +81,15 @@ fn dash() -> String {
 }
 
 impl Form {
+    fn meant(&self, written: DateTime) -> Timestamp {
+        let zone = match self {
+            Self::Utc => &TimeZone::UTC,
+            Self::Local(zone) => zone,
+        };
+        // Of a time that a clock which is set back shows twice, the first one. What is out of range is the end of time.
+        zone.to_timestamp(written).unwrap_or(Timestamp::MAX)
+    }
+
     fn in_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Self::Local(zone) = self else {
             return Cow::Borrowed(text);

@@ -3,13 +3,18 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use pmp_sync_domain::time::later;
+
+use crate::output;
 
 /// The beginning of what is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     /// This time.
     At(Timestamp),
+    /// This date and time of day, in the time zone in which times are shown.
+    Civil(DateTime),
     /// So many seconds ago.
     Ago(i64),
 }
@@ -19,6 +24,7 @@ impl Since {
     pub(super) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
+            Self::Civil(at) => output::time_of(at),
             Self::Ago(seconds) => later(now, -seconds),
         }
     }
@@ -31,12 +37,9 @@ impl FromStr for Since {
         if let Some(seconds) = age(text) {
             return Ok(Self::Ago(seconds));
         }
-        let at = text
-            .parse()
-            .or_else(|_| format!("{text}T00:00:00Z").parse())
-            .or_else(|_| format!("{text}Z").parse());
-        at.map(Self::At).map_err(|_| {
-            "a date (2026-01-31) or a time (2026-01-31T09:00:00Z) in UTC, or an age (90m, 12h, 7d, 2w) is expected"
+        let at = text.parse().map(Self::At);
+        at.or_else(|_| text.parse().map(Self::Civil)).map_err(|_| {
+            "a date (2026-01-31), a time (2026-01-31T09:00, 2026-01-31T09:00:00Z) or an age (90m, 12h, 7d, 2w) is expected"
                 .to_owned()
         })
     }
@@ -69,9 +72,10 @@ mod tests {
     #[test]
     fn a_beginning_is_a_date_a_time_or_an_age() {
         let at = |text: &str| Since::At(text.parse().unwrap());
+        let civil = |text: &str| Since::Civil(text.parse().unwrap());
         for (text, since) in [
-            ("2026-01-31", at("2026-01-31T00:00:00Z")),
-            ("2026-01-31T09:30", at("2026-01-31T09:30:00Z")),
+            ("2026-01-31", civil("2026-01-31T00:00:00")),
+            ("2026-01-31T09:30", civil("2026-01-31T09:30:00")),
             ("2026-01-31T09:30:01Z", at("2026-01-31T09:30:01Z")),
             ("2026-01-31T09:30:00+02:00", at("2026-01-31T07:30:00Z")),
             ("90m", Since::Ago(5_400)),
@@ -84,6 +88,9 @@ mod tests {
         let now = "2026-01-08T00:00:00Z".parse().unwrap();
         let week = "7d".parse::<Since>().unwrap().at(now);
         assert_eq!(week, "2026-01-01T00:00:00Z".parse().unwrap());
+        // Without `output::show_times`, as here, times are in UTC.
+        let day = "2026-01-02".parse::<Since>().unwrap().at(now);
+        assert_eq!(day, "2026-01-02T00:00:00Z".parse().unwrap());
         for wrong in [
             "",
             "d",

@@ -7,7 +7,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ChangeSetId, ExperienceId, MemberName};
 use pmp_sync_domain::lane::{LaneState, Phase, Suspension};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::{LaneEntry, Suspensions};
+use pmp_sync_domain::records::{ActKind, LaneEntry, Suspensions};
 use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::try_transition::try_transition;
 use pmp_sync_domain::wire::Scope;
@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::Context;
+use super::record::record;
 use super::wait::{Seen, wait_until};
 use crate::failure::Failure;
 use crate::options::Common;
@@ -222,6 +223,7 @@ async fn wait_for_starts(
 pub(crate) async fn suspend(
     context: &Context,
     scope: &Scope,
+    reason: Option<&str>,
     progress: &Progress,
 ) -> Result<Suspended, Failure> {
     let suspension = Suspension {
@@ -232,14 +234,21 @@ pub(crate) async fn suspend(
         put_on(suspensions, scope, &suspension)
     })
     .await?;
+    // It is in force now, whatever becomes of the marks.
+    record(context, ActKind::Suspended, scope, reason).await;
     let mut lanes = mark(context, &suspensions).await?;
     wait_for_starts(context, &mut lanes, progress).await?;
     Ok(Suspended { suspensions, lanes })
 }
 
 /// Ends the suspension of a scope.
-pub(crate) async fn resume(context: &Context, scope: &Scope) -> Result<Suspended, Failure> {
+pub(crate) async fn resume(
+    context: &Context,
+    scope: &Scope,
+    reason: Option<&str>,
+) -> Result<Suspended, Failure> {
     let suspensions = change(context, |suspensions| take_off(suspensions, scope)).await?;
+    record(context, ActKind::Resumed, scope, reason).await;
     let lanes = mark(context, &suspensions).await?;
     Ok(Suspended { suspensions, lanes })
 }

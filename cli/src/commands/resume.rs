@@ -1,11 +1,9 @@
 //! `pmp-sync resume`: ends a suspension, and starts a sync.
 
 use clap::Args;
-use pmp_sync_domain::records::ActKind;
 use pmp_sync_domain::wire::SyncRequest;
 
 use crate::client::context::Context;
-use crate::client::record::record;
 use crate::client::run;
 use crate::client::suspension::{Done, halves, report, resume};
 use crate::failure::Failure;
@@ -24,14 +22,7 @@ pub(crate) struct ResumeOptions {
 pub(crate) async fn run(common: &Common, options: &ResumeOptions) -> Result<(), Failure> {
     let context = Context::new(common).await?;
     let scope = options.narrowing.scope();
-    let resumed = resume(&context, &scope).await?;
-    record(
-        &context,
-        ActKind::Resumed,
-        &scope,
-        options.reason.as_deref(),
-    )
-    .await;
+    let resumed = resume(&context, &scope, options.reason.as_deref()).await?;
     // What was kept back is planned now, not with the next hourly run.
     for scope in halves(&scope) {
         let wanted = SyncRequest {

@@ -1,10 +1,8 @@
 //! `pmp-sync suspend`: no change set is started any more. Those in flight are left to end.
 
 use clap::Args;
-use pmp_sync_domain::records::ActKind;
 
 use crate::client::context::Context;
-use crate::client::record::record;
 use crate::client::scope::check;
 use crate::client::suspension::{Done, halves, report, suspend};
 use crate::failure::Failure;
@@ -33,15 +31,8 @@ pub(crate) async fn run(common: &Common, options: &SuspendOptions) -> Result<(),
     }
     let progress = Progress::new();
     progress.step("suspending");
-    let suspended = suspend(&context, &scope, &progress).await;
+    let suspended = suspend(&context, &scope, options.reason.as_deref(), &progress).await;
     progress.finish();
     let suspended = suspended?;
-    record(
-        &context,
-        ActKind::Suspended,
-        &scope,
-        options.reason.as_deref(),
-    )
-    .await;
     report(common, Done::Suspended, &scope, &suspended)
 }

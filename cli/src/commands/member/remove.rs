@@ -422,7 +422,9 @@ impl Removal<'_> {
             members: vec![member.clone()],
             ..Scope::default()
         };
-        suspension::suspend(&self.context, &scope, self.progress).await?;
+        let why = self.options.reason.as_deref();
+        let why = why.or(Some("the member is removed"));
+        suspension::suspend(&self.context, &scope, why, self.progress).await?;
         let asked = (ConfigOrigin::MemberRemove, self.options.reason.as_deref());
         let edited = edit_config(&self.context, asked, |text| match text {
             Some(text) => edit::remove(text, member),

@@ -2,24 +2,29 @@
 
 mod answer;
 mod apart;
+mod authors;
+mod csv;
 mod detail;
 mod edits;
 mod export;
 mod filter;
+mod origin;
+mod plans;
 mod since;
+mod teller;
 mod timeline;
 mod told;
 mod whole;
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::ids::{ExperienceId, MemberName};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::ports::Clock as _;
-use pmp_sync_domain::records::{ListEdit, Request, RunRecord};
+use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
+use pmp_sync_domain::records::{Request, RunRecord};
 use pmp_sync_domain::text::one_line;
+use pmp_sync_domain::wire::Scope;
 
 pub(crate) use self::answer::HistoryAnswer;
 use self::answer::{ChangeAnswer, RunAnswer};
@@ -50,7 +55,7 @@ pub(crate) struct HistoryOptions {
     pub(crate) product: Option<String>,
     #[command(flatten)]
     pub(crate) narrowing: Narrowing,
-    /// Only what happened since then: a date or a time in UTC, or an age such as 12h, 7d or 2w.
+    /// Only what happened since then: a date or a time, or an age such as 12h, 7d or 2w.
     #[arg(long, value_name = "TIME", conflicts_with_all = ["run", "edits"])]
     pub(crate) since: Option<Since>,
     /// Only what somebody has requested whose name has this part, such as a user or a role.
@@ -105,7 +110,7 @@ async fn filter(
         Some(text) => resolve(context, std::slice::from_ref(text)).await?.pop(),
         None => None,
     };
-    let scope = scope::of(&options.narrowing, context).await?;
+    let scope = scope(context, options).await?;
     let since = options.since.map(|since| since.at(now));
     if since.is_some_and(|since| since > now) {
         return Err(Failure::CommandLine {
@@ -119,6 +124,22 @@ async fn filter(
         since,
         by: options.by.as_ref().map(|by| by.to_lowercase()),
     })
+}
+
+/// The scope of the options. What was removed from the configuration has a history still.
+async fn scope(context: &Context, options: &HistoryOptions) -> Result<Scope, Failure> {
+    let scope = options.narrowing.scope();
+    if scope.is_everything() {
+        return Ok(scope);
+    }
+    let lanes = context.readable(context.ledger.lanes().await?);
+    let has_member = |name: &MemberName| lanes.iter().any(|entry| entry.member == *name);
+    let has_experience = |id: &ExperienceId| lanes.iter().any(|entry| entry.lane.experience == *id);
+    if scope.members.iter().all(has_member) && scope.experiences.iter().all(has_experience) {
+        scope.check()?;
+        return Ok(scope);
+    }
+    scope::of(&options.narrowing, context).await
 }
 
 async fn of_run(
@@ -138,19 +159,15 @@ async fn of_run(
     };
     let whole = Whole::read(context, record).await?;
     let edits = edits::of_run(context, &whole.run).await?;
+    let by_set = edits.iter().flat_map(|edit| {
+        let sets = edit.change_sets.iter();
+        sets.map(move |set| (set.as_str(), edit))
+    });
+    let by_set = by_set.collect();
     if let Some(format) = export {
-        let by_set = edits.iter().flat_map(|edit| {
-            let sets = edit.change_sets.iter();
-            sets.map(move |set| (set.as_str(), edit))
-        });
-        let writer = export::Writer {
-            format,
-            filter: &Filter::default(),
-            edits: &by_set.collect(),
-        };
-        return writer.one(&whole);
+        return export::one(context, format, &whole, &by_set).await;
     }
-    let authors = authors(context, &whole.run, &edits).await;
+    let authors = authors::of_run(context, &whole.run, &by_set).await;
     if common.json {
         let changes = whole.changes.iter();
         let changes = changes.map(|(lane, set)| ChangeAnswer {
@@ -170,33 +187,6 @@ async fn of_run(
         detail::show(context, &whole, &authors)?;
         edits::show(&edits)
     }
-}
-
-/// Who started the change sets of the management organization that have triggered a run, if no edit of ours says it.
-async fn authors(
-    context: &Context,
-    run: &RunRecord,
-    edits: &[ListEdit],
-) -> BTreeMap<String, String> {
-    let is_known = |id: &str| {
-        let mut sets = edits.iter().flat_map(|edit| &edit.change_sets);
-        sets.any(|set| set.as_str() == id)
-    };
-    let of_management = run.requests.iter();
-    let ids: Vec<_> = of_management
-        .filter(|request| request.kind == told::MANAGEMENT)
-        .filter_map(|request| request.id.as_deref())
-        .filter(|id| !is_known(id))
-        .collect();
-    if ids.is_empty() {
-        return BTreeMap::new();
-    }
-    let trail = timeline::authors(context, run.started_at, run.started_at).await;
-    let found = ids.iter().filter_map(|id| {
-        let by = trail.as_ref()?.by(id)?;
-        Some(((*id).to_owned(), by.to_owned()))
-    });
-    found.collect()
 }
 
 /// The results of the requests about holds that a run served.
@@ -244,6 +234,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
             acts: &apart.acts,
             edits: &apart.edits,
             versions: &apart.versions,
+            answers: &apart.answers,
         });
     }
     let apart_rows = apart.events();
@@ -254,7 +245,7 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
         .iter()
         .map(|(run, verdicts)| (run.started_at, row_of_run(run, verdicts)))
         .collect();
-    let nothing = told::Origin::default();
+    let nothing = origin::Origin::default();
     rows.extend(
         apart_rows
             .iter()
@@ -322,7 +313,10 @@ fn row_apart(told: &Told) -> Vec<String> {
     vec![
         output::dash(),
         output::age(Some(told.at)),
-        detail.map_or_else(|| told.event.clone(), |words| format!("{}: {words}", told.event)),
+        detail.map_or_else(
+            || told.event.clone(),
+            |words| format!("{}: {words}", told.event),
+        ),
         output::or_dash(told.short_by()),
         output::dash(),
         count(Action::Allow),

@@ -3,24 +3,19 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::approval::ApprovalAction;
-use pmp_sync_domain::ids::EditId;
-use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::records::{
-    ActKind, DeadLetterOutcome, DeadLetterRecord, EditStatus, LinkRecord, ListEdit, OperatorAct,
-};
+use pmp_sync_domain::records::{DeadLetterOutcome, DeadLetterRecord, LinkRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
-use pmp_sync_domain::time::later;
 use pmp_sync_domain::wire::Scope;
 use serde_json::{Value, json};
 
 use crate::ledger::{
-    EXPERIENCE, NOON, Table, approval, command, ended, hold, lane, link, plan, run, set,
+    EXPERIENCE, NOON, Table, approval, command, ended, hold, lane, link, plan, run,
 };
 use crate::setup::{Answer, FakeAws, Home, PRINCIPAL};
 
 /// Run 1 held a plan, run 2 rejected it, run 3 approved it, run 4 was refused; run 5 looked at a dead
 /// letter with an override, and is at work.
-fn told() -> Table {
+pub(crate) fn told() -> Table {
     let mut table = Table::linked();
     table.put("RUN", "#last", &json!({ "schema": 1, "run": run(5) }));
     let mut first = ended(1, "schedule", None, RunStatus::Held);
@@ -129,7 +124,7 @@ fn without_a_run_history_says_so() {
     let value = aws.run(&home, &["history", "--json"]).ended_with(0).json();
     assert_eq!(
         value,
-        json!({ "runs": [], "older": false, "acts": [], "edits": [], "versions": [] })
+        json!({ "runs": [], "older": false, "acts": [], "edits": [], "versions": [], "answers": [] })
     );
     assert_eq!(
         aws.run(&home, &["history", "--export"])
@@ -201,7 +196,7 @@ fn a_run_is_told_with_everything_that_is_known_of_it() {
 }
 
 /// The events that are exported.
-fn export(aws: &FakeAws, home: &Home, more: &[&str]) -> Vec<Value> {
+pub(crate) fn export(aws: &FakeAws, home: &Home, more: &[&str]) -> Vec<Value> {
     let answer = aws.run(home, &[&["history", "--export"], more].concat());
     let answer = answer.ended_with(0);
     let lines = answer.stdout.lines();
@@ -431,176 +426,4 @@ fn a_link_that_was_left_as_it_differs_is_not_shown_as_in_sync() {
         shown.stdout.contains("differs") && !shown.stdout.contains("in_sync"),
         "{shown:?}"
     );
-}
-
-/// Alice denied prod-gone in the management list; run 6 was triggered by that and held its plan, bob approved it as run 7, and carol
-/// suspended the member after that.
-fn explained() -> Table {
-    let mut table = told();
-    let at = |second: i64| later(NOON.parse().unwrap(), second);
-    let id = |second: i64| EditId::generate(at(second).as_millisecond(), 7);
-    let deny = Plan::new([].into(), ["prod-gone".parse().unwrap()].into());
-    let management = "exp-4s8kd0qmw1x2y".parse().unwrap();
-    let mut edit = ListEdit::new(id(60), management, "deny", &deny, at(60)).asked(
-        Some("arn:aws:sts::111111111111:assumed-role/Catalog/dora"),
-        Some("the contract has ended"),
-        None,
-    );
-    edit.status = EditStatus::Done;
-    edit.change_sets = vec!["cs-management".parse().unwrap()];
-    table.put("EDITS", edit.edit.as_str(), &edit);
-    let mut triggered = ended(
-        6,
-        "management-change-set",
-        Some("cs-management"),
-        RunStatus::Held,
-    );
-    triggered.requests[0].requester = None;
-    triggered.totals.held = 1;
-    triggered.totals.links = 1;
-    table.put_run(&triggered);
-    table.put_link(&link(6, LinkStatus::Held));
-    let approved = ended(
-        7,
-        ApprovalAction::Approve.kind(),
-        None,
-        RunStatus::Completed,
-    );
-    table.put_run(&approved);
-    table.put_link(&LinkRecord {
-        approval: Some(approval(ApprovalAction::Approve, 6, None)),
-        ..link(7, LinkStatus::Committed)
-    });
-    table.put_set(&lane(), &set(1, 7));
-    let scope = Scope {
-        members: vec!["emea".parse().unwrap()],
-        ..Scope::default()
-    };
-    let act = OperatorAct::new(id(90), ActKind::Suspended, at(90))
-        .asked(
-            Some("arn:aws:iam::111111111111:user/carol"),
-            Some("let us look"),
-        )
-        .on(&scope);
-    table.put("EDITS", act.act.as_str(), &act);
-    let version = json!({ "schema": 1, "version": 8, "text": "", "applied_at": at(100), "origin": "member_mode",
-        "requester": "arn:aws:iam::111111111111:user/erin", "reason": "it is time", "summary": "emea mirrors" });
-    table.put("CONFIG", "v#00000008", &version);
-    table.put_listing("prod-gone", "Gone Database", "prodview-gone");
-    table
-}
-
-fn events_of(aws: &FakeAws, home: &Home, more: &[&str]) -> Vec<Value> {
-    let options = [&["history", "--json", "--since", "2026-01-01"], more].concat();
-    let value = aws.run(home, &options).ended_with(0).json();
-    value["events"].as_array().unwrap().clone()
-}
-
-#[test]
-fn the_history_of_a_product_tells_what_became_of_it_and_by_whom_and_why() {
-    let (home, aws) = (Home::new(), FakeAws::with_table(explained()));
-    // A part of its name is enough.
-    let mut events = events_of(&aws, &home, &["--product", "gone data", "--limit", "200"]);
-    events.retain(|event| {
-        let run = &event["run"];
-        run.is_null() || *run == json!(run_of(6)) || *run == json!(run_of(7))
-    });
-    let short = |event: &Value| {
-        let by = event["by"].as_str().unwrap_or_default();
-        let by = by.rsplit('/').next().unwrap_or_default();
-        let event = event["event"].as_str().unwrap_or_default();
-        format!("{event} by {by}")
-    };
-    let mut all: Vec<_> = events.iter().map(short).collect();
-    all.sort();
-    assert_eq!(
-        all,
-        [
-            "approved by alice",
-            "change-set by alice",
-            "held by dora",
-            "list-edited by dora",
-            "planned by alice",
-            "planned by dora",
-        ]
-    );
-    let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
-    assert_eq!(of("held")["why"], "the contract has ended");
-    assert_eq!(of("held")["change_set"], "cs-management");
-    assert_eq!(of("change-set")["change_set"], "cs-1");
-    let denied = json!({ "product": "prod-gone", "action": "deny" });
-    assert!(
-        of("list-edited")["products"]
-            .as_array()
-            .unwrap()
-            .contains(&denied)
-    );
-
-    let table = aws.run(
-        &home,
-        &["history", "--product", "prod-gone", "--since", "2026-01-01"],
-    );
-    let table = table.ended_with(0);
-    for part in ["Gone Database", "list-edited", "the contract has ended"] {
-        assert!(table.stdout.contains(part), "{part}: {table:?}");
-    }
-}
-
-fn run_of(number: i64) -> String {
-    run(number).to_string()
-}
-
-#[test]
-fn the_history_is_narrowed_to_who_a_member_and_a_time() {
-    let (home, aws) = (Home::new(), FakeAws::with_table(explained()));
-    let of_carol = events_of(&aws, &home, &["--by", "CAROL"]);
-    assert_eq!(of_carol.len(), 1, "{of_carol:?}");
-    assert_eq!(of_carol[0]["event"], "links-suspended");
-    assert_eq!(of_carol[0]["why"], "let us look");
-    assert_eq!(of_carol[0]["detail"], "emea");
-    assert!(!events_of(&aws, &home, &["--member", "emea", "--by", "carol"]).is_empty());
-    assert!(events_of(&aws, &home, &["--member", "apac", "--by", "carol"]).is_empty());
-    let late = ["history", "--json", "--since", "2026-01-01T12:01:20Z"];
-    let late = aws.run(&home, &late).ended_with(0).json();
-    let late: Vec<_> = late["events"].as_array().unwrap().iter().collect();
-    assert_eq!(late.len(), 2, "{late:?}");
-    assert_eq!(late[0]["why"], "it is time");
-    assert_eq!(late[0]["detail"], "version 8 by member_mode: emea mirrors");
-    let two = ["history", "--since", "2026-01-01", "--limit", "2"];
-    let two = aws.run(&home, &two).ended_with(0);
-    assert!(two.stderr.contains("the newest 2 of"), "{two:?}");
-    for wrong in ["soon", "2099-01-01"] {
-        aws.run(&home, &["history", "--since", wrong]).ended_with(5);
-    }
-}
-
-#[test]
-fn what_operators_did_between_runs_is_among_the_runs_and_in_the_export() {
-    let (home, aws) = (Home::new(), FakeAws::with_table(explained()));
-    let table = aws.run(&home, &["history"]).ended_with(0);
-    for part in ["links-suspended", "let us look", "list-edited"] {
-        assert!(table.stdout.contains(part), "{part}: {table:?}");
-    }
-    let events = export(&aws, &home, &[]);
-    let of = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
-    assert_eq!(
-        of("list-edited")["edit"]["reason"],
-        "the contract has ended"
-    );
-    assert_eq!(of("acted")["act"]["kind"], "suspended");
-    assert_eq!(of("acted")["run"], Value::Null);
-    // One row for each product, and a header.
-    let csv = aws.run(&home, &["history", "--export=csv"]).ended_with(0);
-    let lines: Vec<_> = csv.stdout.lines().collect();
-    assert!(lines[0].starts_with("at,event,run,member,"), "{}", lines[0]);
-    let columns = |line: &str| line.split(',').count();
-    assert!(
-        lines.iter().any(|line| line.contains(",list-edited,")
-            && line.contains("the contract has ended,deny,prod-gone,Gone Database")),
-        "{csv:?}"
-    );
-    assert!(lines.iter().all(|line| columns(line) >= 13), "{csv:?}");
-    let of_carol = ["history", "--export=csv", "--by", "carol"];
-    let of_carol = aws.run(&home, &of_carol).ended_with(0);
-    assert_eq!(of_carol.stdout.lines().count(), 2, "{of_carol:?}");
 }

@@ -16,6 +16,7 @@ mod config;
 mod config_change;
 mod doctor;
 mod history;
+mod history_of;
 mod holds;
 mod ledger;
 mod local;

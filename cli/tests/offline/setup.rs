@@ -246,6 +246,9 @@ type Serve = dyn Fn(&str, &Value, &mut Table) + Send + Sync;
 /// What the producer answers.
 type Answers = dyn Fn(&Value) -> Value + Send + Sync;
 
+/// What CloudTrail answers if it may not be asked.
+const NOT_ALLOWED: &str = r#"{"message":"not allowed"}"#;
+
 /// What the Discovery API answers for what it does not have.
 const NOT_LISTED: &str = r#"{"message":"no such thing"}"#;
 
@@ -310,6 +313,8 @@ struct Inside {
     plan: (Box<Answers>, Duration),
     serve: Box<Serve>,
     catalog: Mutex<Option<(Entity, Entities)>>,
+    /// What CloudTrail answers.
+    trail: Mutex<String>,
 }
 
 impl Inside {
@@ -346,6 +351,9 @@ impl Inside {
         }
         if call.request.contains("/2026-02-05/") {
             return discovery(call).to_string();
+        }
+        if call.target.ends_with("LookupEvents") {
+            return self.trail.lock().unwrap().clone();
         }
         let mut table = self.table.lock().unwrap();
         let answer = match call.target.rsplit('.').next().unwrap_or_default() {
@@ -418,6 +426,7 @@ impl FakeAws {
             plan,
             serve,
             catalog: Mutex::default(),
+            trail: Mutex::new("{}".to_owned()),
         });
         let shared = inside.clone();
         // It ends with the test's process.
@@ -435,6 +444,7 @@ impl FakeAws {
                         NOT_LISTED => {
                             "404 Not Found\r\nx-amzn-errortype: ResourceNotFoundException"
                         }
+                        NOT_ALLOWED => "400 Bad Request\r\nx-amzn-errortype: AccessDeniedException",
                         _ => "200 OK",
                     };
                     // The command may have given up.
@@ -453,6 +463,24 @@ impl FakeAws {
     pub(crate) fn with_catalog(self, entity: Entity, entities: Entities) -> Self {
         *self.inside.catalog.lock().unwrap() = Some((entity, entities));
         self
+    }
+
+    /// One whose CloudTrail has these events, or may not be asked.
+    pub(crate) fn with_trail(self, events: Option<&[Value]>) -> Self {
+        let answer = events.map(|events| {
+            let events = events.iter();
+            let events = events.map(|event| json!({ "CloudTrailEvent": event.to_string() }));
+            json!({ "Events": events.collect::<Vec<_>>() }).to_string()
+        });
+        *self.inside.trail.lock().unwrap() = answer.unwrap_or_else(|| NOT_ALLOWED.to_owned());
+        self
+    }
+
+    /// The items that were put into the ledger.
+    pub(crate) fn items(&self) -> Vec<Value> {
+        let calls = self.inside.calls.lock().unwrap();
+        let put = calls.iter().filter(|call| call.target.ends_with("PutItem"));
+        put.map(|call| call.body["Item"].clone()).collect()
     }
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Answer {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    ConfigVersion, DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RunRecord, SetRecord,
+    ConfigVersion, DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RequestAnswer, RunRecord,
+    SetRecord,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,6 +30,8 @@ pub(crate) enum HistoryAnswer<'a> {
         edits: &'a [ListEdit],
         /// The versions of the configuration that they stored since then, the newest first.
         versions: &'a [ConfigVersion],
+        /// Their answers to procurement requests since then, the newest first.
+        answers: &'a [RequestAnswer],
     },
     /// With a run: everything that the ledger has of it.
     One {

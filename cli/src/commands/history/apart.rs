@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{EditId, ProductId};
+use pmp_sync_domain::ids::{AccountId, EditId, MemberName, ProductId};
+use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{ConfigVersion, ListEdit, OperatorAct, RequestAnswer};
 
@@ -21,6 +22,9 @@ const MOST_VERSIONS: u16 = 500;
 /// The most pages of them that are read.
 const MOST_PAGES: usize = 100;
 
+/// What is told if there is more.
+pub(super) const CUT_OFF: &str = "the oldest edits of the management lists, versions of the configuration, suspensions and their ends are left out: there are too many";
+
 /// What operators did that is part of no run.
 #[derive(Debug, Default)]
 pub(super) struct Apart {
@@ -29,6 +33,8 @@ pub(super) struct Apart {
     /// Versions of the configuration of which it is known who stored them.
     pub(super) versions: Vec<ConfigVersion>,
     pub(super) answers: Vec<RequestAnswer>,
+    /// The members of the lanes, by their accounts.
+    members: BTreeMap<AccountId, MemberName>,
     /// The names of all products in it.
     pub(super) names: Names,
     /// True if there is more than was read.
@@ -60,7 +66,7 @@ impl Apart {
             }
             before = page.next;
         }
-        read.answers = context.readable(context.ledger.request_answers().await?);
+        read.read_answers(context, since).await?;
         let (versions, are_older) = context.ledger.config_versions(MOST_VERSIONS).await?;
         let versions = context.readable(versions);
         let oldest = versions.last().map(|config| config.applied_at);
@@ -69,7 +75,6 @@ impl Apart {
         if let Some(since) = since {
             read.edits.retain(|edit| edit.at >= since);
             read.acts.retain(|act| act.at >= since);
-            read.answers.retain(|answer| answer.at >= since);
         }
         let of_edits = read.edits.iter();
         let of_edits = of_edits.flat_map(|edit| edit.allow.iter().chain(&edit.deny));
@@ -98,7 +103,29 @@ impl Apart {
         }
         let (versions, _) = context.ledger.config_versions(most).await?;
         read.take_versions(context.readable(versions), since);
+        read.read_answers(context, since).await?;
         Ok(read)
+    }
+
+    /// Reads the answers to procurement requests, and of which member each is.
+    async fn read_answers(
+        &mut self,
+        context: &Context,
+        since: Option<Timestamp>,
+    ) -> Result<(), Failure> {
+        self.answers = context.readable(context.ledger.request_answers().await?);
+        self.answers
+            .retain(|answer| since.is_none_or(|since| answer.at >= since));
+        self.answers
+            .sort_by_key(|answer| std::cmp::Reverse(answer.at));
+        if !self.answers.is_empty() {
+            let lanes = context.readable(context.ledger.lanes().await?);
+            let members = lanes.into_iter();
+            self.members = members
+                .map(|entry| (entry.lane.account, entry.member))
+                .collect();
+        }
+        Ok(())
     }
 
     /// A version of an earlier release does not say who stored it.
@@ -138,7 +165,10 @@ impl Apart {
                 at,
                 run: None,
                 lane: None,
-                member: None,
+                member: match &what {
+                    What::RequestAnswered { answer } => self.members.get(&answer.account),
+                    _ => None,
+                },
                 names: self.names.only(what.products()),
                 what,
                 planned: (&[], &[]),

@@ -8,7 +8,7 @@ use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
-use super::told::MANAGEMENT;
+use super::origin::MANAGEMENT;
 use super::whole::{Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{counts, who, words};

@@ -7,6 +7,7 @@ use pmp_sync_domain::records::{EditStatus, ListEdit, RunRecord};
 use pmp_sync_domain::text::one_line;
 
 use super::answer::HistoryAnswer;
+use super::origin::MANAGEMENT;
 use crate::client::context::Context;
 use crate::client::products::names;
 use crate::failure::Failure;
@@ -213,7 +214,7 @@ fn by(edit: &ListEdit) -> Option<&str> {
 pub(super) async fn of_run(context: &Context, run: &RunRecord) -> Result<Vec<ListEdit>, Failure> {
     let requests = run.requests.iter();
     let triggers: Vec<_> = requests
-        .filter(|request| request.kind == "management-change-set")
+        .filter(|request| request.kind == MANAGEMENT)
         .filter_map(|request| request.id.as_deref())
         .collect();
     if triggers.is_empty() {

@@ -6,15 +6,20 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 use pmp_sync_domain::ids::RunId;
+use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LinkRecord, ListEdit};
 use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::time::later;
 use pmp_sync_domain::{SCHEMA, Timestamp};
 
 pub(crate) use self::event::Event;
 use self::event::{ApprovalEvent, Counted, What};
-use super::apart::Apart;
+use super::apart::{Apart, CUT_OFF};
+use super::authors::Authors;
+use super::csv;
 use super::filter::Filter;
-use super::told::{COLUMNS, Origin, Told, csv};
+use super::teller::Teller;
+use super::told::Told;
 use super::whole::{Verdict, Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{ReasonAnswer, restores, reverts};
@@ -23,6 +28,9 @@ use crate::output;
 
 /// The number of runs that are read at once, which limits memory.
 const PAGE: u16 = 25;
+
+/// How long before its events a run, or the edit that has triggered it, may have begun, in seconds.
+const BEFORE_SINCE: i64 = 86_400;
 
 /// The form of the exported history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,67 +41,36 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// Where events go.
-pub(super) struct Writer<'a> {
-    pub(super) format: Format,
-    pub(super) filter: &'a Filter,
-    /// The edits of the management lists, by their change sets.
-    pub(super) edits: &'a BTreeMap<&'a str, &'a ListEdit>,
-}
-
-impl Writer<'_> {
-    /// Writes the first line.
-    fn begin(&self) -> Result<(), Failure> {
-        match self.format {
-            Format::Jsonl => Ok(()),
-            Format::Csv => output::line(COLUMNS),
-        }
-    }
-
-    fn write(&self, event: &Event<'_>, origin: &Origin) -> Result<(), Failure> {
-        let told = Told::of_run(event, origin);
-        if !self.filter.takes(&told) {
-            return Ok(());
-        }
-        match self.format {
-            Format::Jsonl => output::json(event),
-            Format::Csv => told
-                .rows(&event.names)
-                .iter()
-                .try_for_each(|row| output::line(&csv(row))),
-        }
-    }
-
-    /// Writes the events of one run.
-    pub(super) fn one(&self, whole: &Whole) -> Result<(), Failure> {
-        self.begin()?;
-        self.run(whole)
-    }
-
-    fn run(&self, whole: &Whole) -> Result<(), Failure> {
-        let origin = Origin::of(&whole.run, self.edits);
-        let mut events = events(whole).into_iter();
-        events.try_for_each(|event| self.write(&event, &origin))
-    }
+/// Writes the events of one run.
+pub(super) async fn one(
+    context: &Context,
+    format: Format,
+    whole: &Whole,
+    edits: &BTreeMap<&str, &ListEdit>,
+) -> Result<(), Failure> {
+    let all = Filter::default();
+    let mut teller = Teller::new(context, &all, edits, Authors::of_few());
+    begin(format)?;
+    let events = teller.run(whole).await;
+    events
+        .iter()
+        .try_for_each(|(event, told)| write(format, event, told, &whole.names))
 }
 
 /// Writes the events of every run that is kept, and what operators did apart from runs, from the oldest to the newest.
 pub(super) async fn all(context: &Context, format: Format, filter: &Filter) -> Result<(), Failure> {
-    let apart = Apart::read(context, filter.since).await?;
+    let apart = Apart::read(context, filter.since.map(earlier)).await?;
     if apart.cut_off {
-        output::note(
-            "the oldest edits of the management lists, suspensions and their ends are left out: there are too many",
-        );
+        output::note(CUT_OFF);
     }
     let edits = apart.edits_by_change_set();
-    let writer = Writer {
-        format,
-        filter,
-        edits: &edits,
-    };
-    writer.begin()?;
+    let mut teller = Teller::new(context, filter, &edits, Authors::of_all());
+    begin(format)?;
     let mut apart_events = apart.events().into_iter().peekable();
-    let nobody = Origin::default();
+    let write_apart = |event: &Event<'_>, teller: &Teller<'_>| match teller.apart(event) {
+        Some(told) => write(format, event, &told, &apart.names),
+        None => Ok(()),
+    };
     let mut after = filter.since.map(before);
     loop {
         let found = context.ledger.runs_after(after, PAGE).await?;
@@ -108,17 +85,42 @@ pub(super) async fn all(context: &Context, format: Format, filter: &Filter) -> R
         after = Some(last);
         for run in context.readable(found) {
             while let Some(event) = apart_events.next_if(|event| event.at <= run.started_at) {
-                writer.write(&event, &nobody)?;
+                write_apart(&event, &teller)?;
             }
-            writer.run(&Whole::read(context, run).await?)?;
+            let whole = Whole::read(context, run).await?;
+            for (event, told) in teller.run(&whole).await {
+                write(format, &event, &told, &whole.names)?;
+            }
         }
     }
-    apart_events.try_for_each(|event| writer.write(&event, &nobody))
+    apart_events.try_for_each(|event| write_apart(&event, &teller))
 }
 
-/// An id that sorts before every run of this time or later.
+/// Writes the first line.
+fn begin(format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Jsonl => Ok(()),
+        Format::Csv => output::line(csv::HEADER),
+    }
+}
+
+fn write(format: Format, event: &Event<'_>, told: &Told, names: &Names) -> Result<(), Failure> {
+    match format {
+        Format::Jsonl => output::json(event),
+        Format::Csv => csv::lines(told, names)
+            .iter()
+            .try_for_each(|line| output::line(line)),
+    }
+}
+
+/// When what has events since then has begun at the earliest: a run can go on for hours, and an edit comes before its run.
+pub(super) fn earlier(since: Timestamp) -> Timestamp {
+    later(since, -BEFORE_SINCE)
+}
+
+/// An id that sorts before every run that may have had events since then.
 pub(super) fn before(since: Timestamp) -> RunId {
-    RunId::next(None, since.as_millisecond(), 0)
+    RunId::next(None, earlier(since).as_millisecond(), 0)
 }
 
 struct Events<'a> {
@@ -149,6 +151,7 @@ impl<'a> Events<'a> {
                 request_id: request.id.as_deref(),
                 requester: request.requester.as_deref(),
                 account: request.account.as_deref(),
+                author: None,
                 override_reason: request.override_reason.as_deref(),
                 override_scope: request.scope.as_ref(),
                 config_version: run.config_version,

@@ -27,16 +27,21 @@ impl Filter {
 
     /// True if the event is asked for.
     pub(super) fn takes(&self, told: &Told) -> bool {
+        let is_by = self.by.as_ref().is_none_or(|wanted| {
+            let by = told.by.as_ref().map(|by| by.to_lowercase());
+            by.is_some_and(|by| by.contains(wanted))
+        });
+        is_by && self.takes_of_anybody(told)
+    }
+
+    /// True if the event is asked for, whoever it is by.
+    pub(super) fn takes_of_anybody(&self, told: &Told) -> bool {
         let is_of_product = self
             .product
             .as_ref()
             .is_none_or(|product| told.products.iter().any(|of| of.product == *product));
         let is_since = self.since.is_none_or(|since| told.at >= since);
-        let is_by = self.by.as_ref().is_none_or(|wanted| {
-            let by = told.by.as_ref().map(|by| by.to_lowercase());
-            by.is_some_and(|by| by.contains(wanted))
-        });
-        is_of_product && is_since && is_by && self.is_in_scope(told)
+        is_of_product && is_since && self.is_in_scope(told)
     }
 
     /// An edit of a management list concerns every member.

@@ -1,24 +1,26 @@
 //! What happened to a product, on a member, since a time, or by somebody: the events of runs and of operators in one list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LinkRecord, RunRecord, SetRecord};
 use pmp_sync_domain::time::later;
 
 use super::answer::HistoryAnswer;
-use super::apart::Apart;
-use super::export::{before, events};
+use super::apart::{Apart, CUT_OFF};
+use super::authors::Authors;
+use super::export::{before, earlier};
 use super::filter::Filter;
-use super::told::{MANAGEMENT, Origin, Told};
+use super::teller::Teller;
+use super::told::{EDITED_OUTSIDE, Told};
 use super::whole::{Whole, is_about_a_hold};
 use crate::client::context::Context;
 use crate::client::products::names;
-use crate::client::trail::{Trail, look_up};
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output::{self, column};
@@ -27,23 +29,22 @@ use crate::progress::Progress;
 /// How far back is looked if no beginning is named, in seconds: 90 days, as long as runs are kept.
 const BACK: i64 = 90 * 86_400;
 /// The most runs that are looked at.
-const MOST_RUNS: u16 = 2_000;
+const MOST_RUNS: u16 = 4_000;
 /// The most change sets of one member experience that are looked at.
 const MOST_SETS: usize = 1_000;
 /// Runs and lanes that are read concurrently.
 const AT_ONCE: usize = 16;
-/// Pages of CloudTrail that are read, of 50 change sets each.
-const TRAIL_PAGES: u32 = 4;
-/// CloudTrail has an event within a quarter of an hour, and knows the start of a change set, which is before its end. In seconds.
-const BEFORE_ITS_END: i64 = 6 * 3_600;
+/// The most events that are kept, of which the newest are shown.
+const MOST_KEPT: usize = 10_000;
 
 /// What was found.
 struct Timeline {
     /// The newest first.
     told: Vec<Told>,
+    /// The number of all events, also of those that were not kept.
+    found: usize,
     /// What was not looked at.
     cut_off: Vec<String>,
-    names: Names,
 }
 
 /// Shows what is asked for.
@@ -55,20 +56,22 @@ pub(super) async fn show(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let since = filter.since.unwrap_or_else(|| later(now, -BACK));
-    let mut timeline = gather(context, filter, since).await?;
-    let found = timeline.told.len();
-    timeline.told.truncate(usize::from(limit));
-    if found > usize::from(limit) {
-        timeline.cut_off.push(format!(
-            "the newest {limit} of {} are shown: --limit shows up to 200, and --export writes all",
+    let Timeline {
+        mut told,
+        found,
+        mut cut_off,
+    } = gather(context, filter, since).await?;
+    told.truncate(usize::from(limit));
+    if found > told.len() {
+        cut_off.push(format!(
+            "the newest {} of {} are shown: --limit shows up to 200, and --export writes all",
+            told.len(),
             output::count(found, "event")
         ));
     }
-    let Timeline {
-        told,
-        cut_off,
-        names,
-    } = timeline;
+    let of_events = told.iter().flat_map(|event| &event.products);
+    let products = of_events.map(|of| &of.product).chain(&filter.product);
+    let names = names(context, &products.cloned().collect()).await;
     if common.json {
         return output::json(&HistoryAnswer::Events {
             since,
@@ -121,65 +124,87 @@ async fn gather(context: &Context, filter: &Filter, since: Timestamp) -> Result<
     let progress = Progress::new();
     progress.step("reading the history");
     let mut cut_off = Vec::new();
-    let apart = Apart::read(context, Some(since)).await?;
+    let apart = Apart::read(context, Some(earlier(since))).await?;
     if apart.cut_off {
-        cut_off.push("older edits and suspensions were not looked at".to_owned());
+        cut_off.push(CUT_OFF.to_owned());
     }
-    let mut runs = context.readable(context.ledger.newest_runs(MOST_RUNS).await?);
-    let is_all = runs.len() < usize::from(MOST_RUNS)
-        || runs.last().is_some_and(|run| run.started_at < since);
-    if !is_all {
-        let oldest = runs.last().map(|run| run.started_at);
-        cut_off.push(format!(
-            "only the newest {MOST_RUNS} runs were looked at, back to {}: narrow it with --since",
-            output::time(oldest)
-        ));
-    }
-    runs.retain(|run| run.started_at >= since);
+    let mut runs = runs(context, since, &mut cut_off).await?;
+    // The oldest first.
+    runs.reverse();
     let sets = sets(context, filter, since, &mut cut_off).await?;
-    let wholes = wholes(context, filter, runs, sets).await?;
-    progress.finish();
     let edits = apart.edits_by_change_set();
-    let mut told: Vec<_> = apart
-        .events()
-        .iter()
-        .map(|event| Told::of_run(event, &Origin::default()))
-        .collect();
-    for whole in &wholes {
-        let origin = Origin::of(&whole.run, &edits);
-        let events = events(whole);
-        told.extend(events.iter().map(|event| Told::of_run(event, &origin)));
+    let mut teller = Teller::new(context, filter, &edits, Authors::of_few());
+    let mut newest = Newest::default();
+    let mut wholes = pin!(wholes(context, filter, runs, sets));
+    while let Some(whole) = wholes.next().await {
+        let whole = whole?;
+        let told = teller.run(&whole).await.into_iter();
+        newest.add(told.map(|(_, told)| told), since);
     }
-    show_what_was_rejected(&mut told);
-    tell_edits_once(&mut told);
-    let of_management: BTreeSet<_> = wholes
-        .iter()
-        .filter(|whole| is_of_management(&whole.run))
-        .map(|whole| whole.run.run)
-        .collect();
-    name_authors(context, filter, &mut told, &of_management).await;
-    told.retain(|event| filter.takes(event));
+    let apart_events = apart.events();
+    let told = apart_events.iter().filter_map(|event| teller.apart(event));
+    newest.add(told, since);
+    progress.finish();
+    let Newest { told, found, .. } = newest;
+    let mut told: Vec<_> = told.into();
     told.sort_by_key(|event| std::cmp::Reverse(event.at));
-    let products: BTreeSet<ProductId> = filter
-        .product
-        .iter()
-        .cloned()
-        .chain(told.iter().flat_map(|event| {
-            let products = event.products.iter();
-            products.map(|of| of.product.clone())
-        }))
-        .collect();
     Ok(Timeline {
         told,
+        found,
         cut_off,
-        names: names(context, &products).await,
     })
 }
 
-fn is_of_management(run: &RunRecord) -> bool {
-    run.requests
-        .iter()
-        .any(|request| request.kind == MANAGEMENT)
+/// The newest of what is told.
+#[derive(Debug, Default)]
+struct Newest {
+    told: VecDeque<Told>,
+    /// Also those that are not kept.
+    found: usize,
+    /// The outside edits that were told.
+    edited: BTreeSet<(Option<ExperienceId>, ProductId)>,
+}
+
+impl Newest {
+    fn add(&mut self, told: impl Iterator<Item = Told>, since: Timestamp) {
+        for mut event in told.filter(|told| told.at >= since) {
+            if event.event == EDITED_OUTSIDE {
+                // Every run reports an outside edit that still differs. The first one is told.
+                let experience = event.experience.clone();
+                let edited = &mut self.edited;
+                event
+                    .products
+                    .retain(|of| edited.insert((experience.clone(), of.product.clone())));
+                if event.products.is_empty() {
+                    continue;
+                }
+            }
+            self.found += 1;
+            self.told.push_back(event);
+            if self.told.len() > MOST_KEPT {
+                self.told.pop_front();
+            }
+        }
+    }
+}
+
+/// The runs that may have had events since then, the newest first.
+async fn runs(
+    context: &Context,
+    since: Timestamp,
+    cut_off: &mut Vec<String>,
+) -> Result<Vec<RunRecord>, Failure> {
+    let found = context.ledger.newest_runs_after(before(since), MOST_RUNS);
+    let found = found.await?;
+    let is_full = found.items.len() + found.unreadable.len() >= usize::from(MOST_RUNS);
+    let runs = context.readable(found);
+    if let Some(oldest) = runs.last().filter(|_| is_full) {
+        cut_off.push(format!(
+            "only the newest {MOST_RUNS} runs were looked at, back to {}: narrow it with --since, or write all with --export",
+            output::time(Some(oldest.started_at))
+        ));
+    }
+    Ok(runs)
 }
 
 /// The change sets of the lanes in the scope, by run.
@@ -216,18 +241,20 @@ async fn sets(
 }
 
 /// Everything that is known of each run in which something happened.
-async fn wholes(
-    context: &Context,
-    filter: &Filter,
+fn wholes<'a>(
+    context: &'a Context,
+    filter: &'a Filter,
     runs: Vec<RunRecord>,
     mut sets: BTreeMap<RunId, Vec<(LaneId, SetRecord)>>,
-) -> Result<Vec<Whole>, Failure> {
-    let runs = runs.into_iter().map(|run| {
-        let sets = sets.remove(&run.run).unwrap_or_default();
-        (run, sets)
-    });
-    let runs: Vec<_> = runs.collect();
-    let read = stream::iter(runs).map(|(run, sets)| async move {
+) -> impl Stream<Item = Result<Whole, Failure>> + 'a {
+    let runs: Vec<_> = runs
+        .into_iter()
+        .map(|run| {
+            let sets = sets.remove(&run.run).unwrap_or_default();
+            (run, sets)
+        })
+        .collect();
+    let read = stream::iter(runs).map(move |(run, sets)| async move {
         let links = if is_silent(&run) && sets.is_empty() {
             Vec::new()
         } else {
@@ -253,7 +280,7 @@ async fn wholes(
             names: Names::default(),
         })
     });
-    read.buffered(AT_ONCE).try_collect().await
+    read.buffered(AT_ONCE)
 }
 
 fn is_in(link: &LinkRecord, filter: &Filter) -> bool {
@@ -270,96 +297,4 @@ fn is_silent(run: &RunRecord) -> bool {
         && totals.links == totals.in_sync
         && totals.removed == 0
         && !run.requests.iter().any(is_about_a_hold)
-}
-
-/// The record of a rejection does not show the plan. That of the run that made it does.
-fn show_what_was_rejected(told: &mut [Told]) {
-    let held: BTreeMap<_, _> = told
-        .iter()
-        .filter(|event| event.event == "held")
-        .map(|event| {
-            (
-                (event.run, event.experience.clone()),
-                event.products.clone(),
-            )
-        })
-        .collect();
-    for event in told.iter_mut() {
-        let is_bare = ["rejected", "approved", "refused"].contains(&event.event.as_str());
-        if is_bare && event.products.is_empty() {
-            let shown = held.get(&(event.of, event.experience.clone()));
-            event.products = shown.cloned().unwrap_or_default();
-        }
-    }
-}
-
-/// Every run reports an outside edit that still differs. The first one is told.
-fn tell_edits_once(told: &mut Vec<Told>) {
-    told.sort_by_key(|event| event.at);
-    let mut known = BTreeSet::new();
-    for event in told
-        .iter_mut()
-        .filter(|event| event.event == "edited-outside")
-    {
-        let experience = event.experience.clone();
-        event
-            .products
-            .retain(|of| known.insert((experience.clone(), of.product.clone())));
-    }
-    told.retain(|event| event.event != "edited-outside" || !event.products.is_empty());
-}
-
-/// Names who started the change sets of the management organization that no edit of ours explains. A permission that is missing is a
-/// note.
-async fn name_authors(
-    context: &Context,
-    filter: &Filter,
-    told: &mut [Told],
-    of_management: &BTreeSet<RunId>,
-) {
-    let is_open = |event: &Told| {
-        let is_one = event.run.is_some_and(|run| of_management.contains(&run));
-        let anybody = Filter {
-            by: None,
-            ..filter.clone()
-        };
-        is_one && event.by.is_none() && event.change_set.is_some() && anybody.takes(event)
-    };
-    let open: Vec<_> = told.iter().filter(|event| is_open(event)).collect();
-    let times = || open.iter().map(|event| event.at);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else {
-        return;
-    };
-    let Some(trail) = authors(context, first, last).await else {
-        return;
-    };
-    for event in told.iter_mut().filter(|event| is_open(event)) {
-        let change_set = event.origin.as_deref().or(event.change_set.as_deref());
-        event.by = change_set.and_then(|set| trail.by(set)).map(str::to_owned);
-    }
-}
-
-/// What CloudTrail knows of the change sets of the management organization that ended between these times. None, with a note, if it
-/// cannot be asked.
-pub(super) async fn authors(context: &Context, first: Timestamp, last: Timestamp) -> Option<Trail> {
-    let progress = Progress::new();
-    let between = (later(first, -BEFORE_ITS_END), Some(later(last, 60)));
-    let found = look_up(&context.config, between, TRAIL_PAGES, &progress).await;
-    progress.finish();
-    match found {
-        Ok(trail) => {
-            if trail.cut_off {
-                output::note(
-                    "CloudTrail has more change sets than were read: who is missing may be among the older ones",
-                );
-            }
-            Some(trail)
-        }
-        Err(failure) => {
-            output::note(&format!(
-                "who started change sets of the management organization is in its CloudTrail, which could not be asked (cloudtrail:LookupEvents): {failure}"
-            ));
-            None
-        }
-    }
 }

@@ -1,13 +1,10 @@
 //! One event in the same form for all kinds: what the table, the filters and CSV work with.
 
-use std::collections::BTreeMap;
-
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use pmp_sync_domain::policy::Action;
-use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    ActKind, Answered, ConfigOrigin, ConfigVersion, ListEdit, OperatorAct, RequestAnswer, RunRecord,
+    ActKind, Answered, ConfigOrigin, ConfigVersion, ListEdit, OperatorAct, RequestAnswer,
 };
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::schema::Time;
@@ -17,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::export::event::{Event, What};
+use super::origin::{MANAGEMENT, Origin};
 
 /// A product that an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -59,46 +57,14 @@ pub(crate) struct Told {
     /// The run whose plan it is about, of an answer to a hold.
     #[serde(skip)]
     pub(super) of: Option<RunId>,
-    /// The change set of the management list that has triggered the run.
-    #[serde(skip)]
-    pub(super) origin: Option<String>,
 }
 
-/// Who and what a run goes back to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) by: Option<String>,
-    pub(super) why: Option<String>,
-    /// The change set of the management list that has triggered it.
-    pub(super) change_set: Option<String>,
-}
+/// The word of an event that holds a plan.
+pub(super) const HELD: &str = "held";
+/// The word of an event about outside edits.
+pub(super) const EDITED_OUTSIDE: &str = "edited-outside";
 
-/// The kind of a request that a change set of the management organization has made.
-pub(super) const MANAGEMENT: &str = "management-change-set";
-
-impl Origin {
-    /// What a run goes back to. `edits` are the edits of the management lists, by their change sets.
-    pub(super) fn of(run: &RunRecord, edits: &BTreeMap<&str, &ListEdit>) -> Self {
-        let mut origin = Self::default();
-        for request in &run.requests {
-            let edit = request.id.as_deref().and_then(|id| edits.get(id));
-            let is_management = request.kind == MANAGEMENT;
-            let by = edit.and_then(|edit| edit.requester.clone());
-            let why = edit.and_then(|edit| edit.reason.clone());
-            origin.by = origin.by.or(by).or_else(|| request.requester.clone());
-            origin.why = origin
-                .why
-                .or(why)
-                .or_else(|| request.override_reason.clone());
-            if is_management {
-                origin.change_set = origin.change_set.or_else(|| request.id.clone());
-            }
-        }
-        origin
-    }
-}
-
-fn changes<'a>(
+pub(super) fn changes<'a>(
     allow: impl IntoIterator<Item = &'a ProductId>,
     deny: impl IntoIterator<Item = &'a ProductId>,
 ) -> Vec<ToldProduct> {
@@ -132,7 +98,6 @@ impl Told {
             products: Vec::new(),
             scope: None,
             of: None,
-            origin: None,
         }
     }
 
@@ -144,14 +109,10 @@ impl Told {
             member: event.member.cloned(),
             account: lane.as_ref().map(|lane| lane.account.clone()),
             experience: lane.map(|lane| lane.experience),
-            change_set: origin.change_set.clone(),
-            origin: origin.change_set.clone(),
-            ..Self::apart(
-                event.at,
-                event.what.word(),
-                origin.by.as_deref(),
-                origin.why.as_deref(),
-            )
+            change_set: origin.change_set().map(ToOwned::to_owned),
+            by: origin.by(),
+            why: origin.why(),
+            ..Self::apart(event.at, event.what.word(), None, None)
         };
         match &event.what {
             What::Requested {
@@ -162,8 +123,11 @@ impl Told {
                 ..
             } => {
                 told.detail = Some((*kind).to_owned());
-                if *kind == MANAGEMENT {
-                    told.change_set = request_id.map(ToOwned::to_owned);
+                let set = request_id.filter(|_| *kind == MANAGEMENT);
+                told.change_set = set.map(ToOwned::to_owned);
+                if let Some(set) = set {
+                    told.by = origin.author(set).map(ToOwned::to_owned);
+                    told.why = origin.reason(set).map(ToOwned::to_owned);
                 } else {
                     told.by = requester.map(ToOwned::to_owned);
                     told.why = override_reason.map(one_line);
@@ -178,7 +142,7 @@ impl Told {
             | What::Refused(answer) => {
                 told.by = answer.requester.map(ToOwned::to_owned);
                 told.why = answer.reason.map(one_line);
-                told.of = Some(answer.of);
+                told.of = answer.plan();
                 let of = format!("of run {}", answer.of);
                 let refused = answer.why.map(|why| format!("{of}: {}", one_line(why)));
                 told.detail = Some(refused.unwrap_or(of));
@@ -244,7 +208,12 @@ impl Told {
             What::ListEdited { edit } => return Self::of_edit(edit),
             What::Acted { act } => return Self::of_act(act),
             What::ConfigStored { config } => return Self::of_version(config),
-            What::RequestAnswered { answer } => return Self::of_answer(answer),
+            What::RequestAnswered { answer } => {
+                return Self {
+                    member: event.member.cloned(),
+                    ..Self::of_answer(answer)
+                };
+            }
         }
         told
     }
@@ -335,10 +304,19 @@ impl Told {
         }
     }
 
-    /// The requester, without the beginning of an ARN.
-    pub(super) fn short_by(&self) -> Option<&str> {
-        let by = self.by.as_deref()?;
-        Some(by.rsplit(':').next().unwrap_or(by))
+    /// The requesters, without the beginnings of their ARNs.
+    pub(super) fn short_by(&self) -> Option<String> {
+        let all = self.by.as_deref()?.split(", ");
+        let all: Vec<_> = all.map(crate::output::principal).collect();
+        Some(all.join(", "))
+    }
+
+    /// The lane that it is about.
+    pub(super) fn lane(&self) -> Option<LaneId> {
+        Some(LaneId {
+            account: self.account.clone()?,
+            experience: self.experience.clone()?,
+        })
     }
 
     /// Its products in words: their number, or what became of one of them.
@@ -360,72 +338,8 @@ impl Told {
             (allows, denies, _) => crate::client::holds::counts(allows, denies),
         }
     }
-
-    /// As rows of CSV: one for each product, or one if there is none.
-    pub(super) fn rows(&self, names: &Names) -> Vec<[String; 13]> {
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let row = |product: Option<&ToldProduct>| {
-            let id = product.map(|told| &told.product);
-            [
-                self.at.to_string(),
-                self.event.clone(),
-                self.run.map(|run| run.to_string()).unwrap_or_default(),
-                text(self.member.as_ref().map(MemberName::as_str)),
-                text(self.account.as_ref().map(AccountId::as_str)),
-                text(self.experience.as_ref().map(ExperienceId::as_str)),
-                text(self.by.as_deref()),
-                text(self.why.as_deref()),
-                text(product.and_then(|told| told.action).map(Action::as_str)),
-                text(id.map(ProductId::as_str)),
-                text(id.and_then(|id| names.of(id))),
-                text(self.change_set.as_deref()),
-                text(self.detail.as_deref()),
-            ]
-        };
-        if self.products.is_empty() {
-            return vec![row(None)];
-        }
-        self.products.iter().map(|told| row(Some(told))).collect()
-    }
 }
 
 fn status_word(status: LinkStatus) -> String {
     crate::output::word(&status)
-}
-
-/// The first line of CSV.
-pub(super) const COLUMNS: &str =
-    "at,event,run,member,account,experience,by,why,action,product,product_name,change_set,detail";
-
-/// One line of CSV. A text that a spreadsheet would take for a formula gets an apostrophe.
-pub(super) fn csv(row: &[String]) -> String {
-    let cell = |text: &String| {
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let text = if is_formula {
-            format!("'{text}")
-        } else {
-            text.clone()
-        };
-        if text.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text
-        }
-    };
-    let cells: Vec<_> = row.iter().map(cell).collect();
-    cells.join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv;
-
-    #[test]
-    fn csv_quotes_what_it_must_and_holds_no_formula() {
-        let row = ["a", "b,c", "say \"x\"", "=1+1", "-", "two\nlines"].map(str::to_owned);
-        assert_eq!(
-            csv(&row),
-            "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,'-,\"two\nlines\""
-        );
-    }
 }

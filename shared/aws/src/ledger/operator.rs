@@ -162,6 +162,18 @@ impl Ledger {
         self.runs(most, following).await
     }
 
+    /// Reads up to `most` runs after this one, the newest first.
+    pub async fn newest_runs_after(&self, run: RunId, most: u16) -> Result<Found<RunRecord>> {
+        let after = run.to_string();
+        let newest = |query: QueryFluentBuilder| {
+            query
+                .key_condition_expression("pk = :pk AND sk > :after")
+                .expression_attribute_values(":after", text(after.as_str()))
+                .scan_index_forward(false)
+        };
+        self.runs(most, newest).await
+    }
+
     /// Reads up to `most` runs whose ids begin with these characters, the newest first.
     pub async fn runs_beginning(&self, with: &str, most: u16) -> Result<Found<RunRecord>> {
         let beginning = |query: QueryFluentBuilder| {

@@ -17,6 +17,7 @@ use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::told::{EDITED_OUTSIDE, HELD};
 use crate::client::holds::ReasonAnswer;
 
 /// One event of a run, or of what an operator did apart from runs.
@@ -55,7 +56,7 @@ impl What<'_> {
             Self::NothingToRevert(_) => "nothing-to-revert",
             Self::Refused(_) => "refused",
             Self::Planned { .. } => "planned",
-            Self::Held { .. } => "held",
+            Self::Held { .. } => HELD,
             Self::ChangeSet { .. } => "change-set",
             Self::Committed(_) => "committed",
             Self::Underway(_) => "underway",
@@ -63,7 +64,7 @@ impl What<'_> {
             Self::Removed => "removed",
             Self::Failed { .. } => "failed",
             Self::DeadLetter { .. } => "dead-letter",
-            Self::EditedOutside { .. } => "edited-outside",
+            Self::EditedOutside { .. } => EDITED_OUTSIDE,
             Self::Ended { .. } => "ended",
             Self::ListEdited { .. } => "list-edited",
             Self::Acted { .. } => "acted",
@@ -129,6 +130,8 @@ pub(in super::super) enum What<'a> {
         requester: Option<&'a str>,
         /// The account whose credentials sent it, as the bus reports it.
         account: Option<&'a str>,
+        /// Who started the change set, of one of the management organization: from the record of the edit, or from CloudTrail.
+        author: Option<String>,
         /// The reason for planning frozen links as if they were not frozen.
         override_reason: Option<&'a str>,
         /// The scope of the override.
@@ -296,6 +299,11 @@ pub(in super::super) struct ApprovalEvent<'a> {
 }
 
 impl<'a> ApprovalEvent<'a> {
+    /// The run whose record shows the plan. None for a request to take something back.
+    pub(in super::super) fn plan(&self) -> Option<RunId> {
+        self.wanted.undo(self.of).is_none().then_some(self.of)
+    }
+
     pub(super) fn new(link: &'a LinkRecord, approval: &'a Approval) -> Self {
         Self {
             wanted: approval.action,

@@ -11,6 +11,8 @@ use crate::service_error;
 
 /// The most pages that are read: items have less than 300 KB, and a page has 1 MB.
 const MOST_PAGES: u16 = 100;
+/// The fewest items of a page: the service counts what the filter leaves out as well.
+const PAGE: i32 = 25;
 
 impl Ledger {
     /// Writes an edit. Nobody else writes it.
@@ -38,6 +40,7 @@ impl Ledger {
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let left = i32::try_from(most.saturating_sub(items.len())).unwrap_or(i32::MAX);
+            let left = left.max(PAGE);
             let query = self.client.query().table_name(&self.table);
             // A key condition takes no empty text.
             let query = if with.is_empty() {
@@ -65,6 +68,7 @@ impl Ledger {
                 break;
             }
         }
+        items.truncate(most);
         Ok(from_items("Query", items))
     }
 }

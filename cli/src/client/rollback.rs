@@ -27,9 +27,13 @@ const AT_ONCE: usize = 8;
 /// The runs among which the last one that changed something is looked for.
 const LOOKED_AT: u16 = 200;
 
-/// True if the run has committed something on the link. What a hold shows is done by the run that approves it.
+/// True if the run has committed something on the link. What a hold shows is done by the run that approves it, and is no part of
+/// the committed plan.
 pub(crate) fn has_changed(link: &LinkRecord) -> bool {
-    let is_committed = matches!(link.status, LinkStatus::Committed | LinkStatus::Failed);
+    let is_committed = matches!(
+        link.status,
+        LinkStatus::Committed | LinkStatus::Failed | LinkStatus::Held
+    );
     is_committed && !link.plan().is_empty()
 }
 

@@ -97,8 +97,9 @@ pub(crate) async fn reversal<L: ReadRuns>(
     let Some(record) = record else {
         return Ok(Err(NoWayBack::NoRecord(lane.clone(), run)));
     };
-    // What goes through beside a hold takes nothing away, and keeps no lists.
-    let denies = record.status == LinkStatus::Committed && !record.plan().deny().is_empty();
+    // The lists before a run are kept when a plan is committed that denies something. A run that found its plan under way has none.
+    let commits = matches!(record.status, LinkStatus::Committed | LinkStatus::Failed);
+    let denies = commits && !record.plan().deny().is_empty();
     let before = ledger.lists(run, lane).await.map_err(LinkError::Ledger)?;
     if denies && before.is_none() {
         return Ok(Err(NoWayBack::FirstPolicy(lane.clone(), run)));

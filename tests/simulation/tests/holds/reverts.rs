@@ -187,6 +187,29 @@ fn there_is_nothing_to_revert_of_a_run_that_changed_nothing_or_that_is_taken_bac
     assert_eq!(system.link_state('2').restore, None);
 }
 
+/// What a lane works on belongs to the run that committed it.
+#[test]
+fn there_is_nothing_to_revert_of_a_run_that_found_its_plan_under_way() {
+    let system = in_sync(30);
+    system.manage(PolicySnapshot::new(products("p", 28), []));
+    system.sync();
+    system.wait(60);
+    system.sync();
+    let second = system.last_full_run().run;
+    let record = system.link(second, '2');
+    assert_eq!(
+        (record.status, record.deny.len()),
+        (LinkStatus::Underway, 2)
+    );
+    system.rest();
+    assert_eq!(allowed(&system, '2').len(), 28);
+    system.wait(3600);
+    system.approval("Revert", '2', second, None);
+    let record = system.link(system.last_run().run, '2');
+    assert_eq!(record.approval.unwrap().refused, None);
+    assert_eq!(record.status, LinkStatus::InSync);
+}
+
 /// The invocation that serves the approval ends after each of its calls in turn. Its request comes again, or the next hour's run takes
 /// it up: the run is taken back once, and what came later stays.
 #[test]

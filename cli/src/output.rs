@@ -144,9 +144,13 @@ pub(crate) fn suspended(of: Suspended<'_>, on: &Suspension) -> String {
     format!("{of} is suspended since {}{by}", time(Some(on.since)))
 }
 
-/// A principal as a table shows it: without the beginning of an ARN.
+/// A principal as a table shows it: without the beginning of an ARN, and without the role of a permission set of IAM Identity Center,
+/// which is wider than most tables.
 pub(crate) fn principal(arn: &str) -> &str {
-    arn.rsplit(':').next().unwrap_or(arn)
+    let name = arn.rsplit(':').next().unwrap_or(arn);
+    let of_set = name.strip_prefix("assumed-role/AWSReservedSSO_");
+    let session = of_set.and_then(|role| role.split_once('/'));
+    session.map_or(name, |(_, session)| session)
 }
 
 /// What a table shows where there is nothing.
@@ -265,6 +269,24 @@ pub(crate) fn shown(line: &Line) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_principal_is_as_short_as_it_can_be_told_apart() {
+        for (arn, short) in [
+            ("arn:aws:iam::111111111111:user/carol", "user/carol"),
+            (
+                "arn:aws:sts::111111111111:assumed-role/Operator/alice",
+                "assumed-role/Operator/alice",
+            ),
+            (
+                "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Operators_0123456789abcdef/alice@example.com",
+                "alice@example.com",
+            ),
+            ("carol", "carol"),
+        ] {
+            assert_eq!(principal(arn), short);
+        }
+    }
 
     #[test]
     fn a_note_shows_its_kind_in_colour_only_where_there_are_colours() {

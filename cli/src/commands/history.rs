@@ -6,8 +6,11 @@ mod authors;
 mod csv;
 mod detail;
 mod edits;
+mod event;
+mod events;
 mod export;
 mod filter;
+mod newest;
 mod origin;
 mod plans;
 mod since;
@@ -30,7 +33,7 @@ pub(crate) use self::answer::HistoryAnswer;
 use self::answer::{ChangeAnswer, RunAnswer};
 use self::apart::Apart;
 #[cfg(test)]
-pub(crate) use self::export::Event;
+pub(crate) use self::event::Event;
 use self::export::Format;
 use self::filter::Filter;
 use self::since::Since;
@@ -110,7 +113,7 @@ async fn filter(
         Some(text) => resolve(context, std::slice::from_ref(text)).await?.pop(),
         None => None,
     };
-    let scope = scope(context, options).await?;
+    let (scope, lanes) = scope(context, options).await?;
     let since = options.since.map(|since| since.at(now));
     if since.is_some_and(|since| since > now) {
         return Err(Failure::CommandLine {
@@ -121,25 +124,37 @@ async fn filter(
     Ok(Filter {
         product: product.map(|product| product.id),
         scope,
+        lanes,
         since,
         by: options.by.as_ref().map(|by| by.to_lowercase()),
     })
 }
 
-/// The scope of the options. What was removed from the configuration has a history still.
-async fn scope(context: &Context, options: &HistoryOptions) -> Result<Scope, Failure> {
+/// The scope of the options, and its lanes. What was removed from the configuration has a history still.
+async fn scope(
+    context: &Context,
+    options: &HistoryOptions,
+) -> Result<(Scope, Vec<(MemberName, ExperienceId)>), Failure> {
     let scope = options.narrowing.scope();
     if scope.is_everything() {
-        return Ok(scope);
+        return Ok((scope, Vec::new()));
     }
     let lanes = context.readable(context.ledger.lanes().await?);
     let has_member = |name: &MemberName| lanes.iter().any(|entry| entry.member == *name);
     let has_experience = |id: &ExperienceId| lanes.iter().any(|entry| entry.lane.experience == *id);
-    if scope.members.iter().all(has_member) && scope.experiences.iter().all(has_experience) {
+    let is_known =
+        scope.members.iter().all(has_member) && scope.experiences.iter().all(has_experience);
+    let scope = if is_known {
         scope.check()?;
-        return Ok(scope);
-    }
-    scope::of(&options.narrowing, context).await
+        scope
+    } else {
+        scope::of(&options.narrowing, context).await?
+    };
+    let lanes = lanes.into_iter();
+    let lanes = lanes.map(|entry| (entry.member, entry.lane.experience));
+    let lanes = lanes.filter(|(member, experience)| scope.covers(member, experience));
+    let lanes = lanes.collect();
+    Ok((scope, lanes))
 }
 
 async fn of_run(
@@ -223,6 +238,12 @@ async fn newest(common: &Common, context: &Context, limit: u16) -> Result<(), Fa
     // What operators did in between. Of an installation without runs, everything.
     let since = runs.last().map(|(run, _)| run.started_at);
     let apart = Apart::newest(context, since.filter(|_| older), limit).await?;
+    if apart.cut_off {
+        output::note(&format!(
+            "of edits and suspensions, versions of the configuration, and answers to requests, only the newest {limit} each are shown: \
+             --limit shows up to 200, and --since TIME all of them since then"
+        ));
+    }
     if common.json {
         let runs: Vec<_> = runs
             .iter()
@@ -300,23 +321,16 @@ fn row_of_run(run: &RunRecord, verdicts: &[Verdict]) -> Vec<String> {
 
 /// What an operator did between two runs, as a row among them.
 fn row_apart(told: &Told) -> Vec<String> {
-    let count = |action| {
-        let of = told.products.iter();
-        let count = of.filter(|of| of.action == Some(action)).count();
-        if count == 0 {
-            output::dash()
-        } else {
-            count.to_string()
-        }
+    let count = |action| match told.count(action) {
+        0 => output::dash(),
+        count => count.to_string(),
     };
+    let event = told.words();
     let detail = told.detail.as_deref();
     vec![
         output::dash(),
         output::age(Some(told.at)),
-        detail.map_or_else(
-            || told.event.clone(),
-            |words| format!("{}: {words}", told.event),
-        ),
+        detail.map_or_else(|| event.clone(), |words| format!("{event}: {words}")),
         output::or_dash(told.short_by()),
         output::dash(),
         count(Action::Allow),

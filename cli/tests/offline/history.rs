@@ -292,7 +292,7 @@ fn every_run_is_exported_however_many_there_are() {
 }
 
 /// Three edits: one that is done, one whose command was killed, and one that answers a request.
-fn edited() -> Table {
+pub(crate) fn edited() -> Table {
     let mut table = Table::linked();
     table.put_listing("prod-a", "MongoDB Atlas", "prodview-atlas");
     let edit = |number: i64, with: Value| {

@@ -133,7 +133,8 @@ impl Table {
         self.put("LIVE", product, &record);
     }
 
-    /// What it answers to `Query`: whatever of the conditions of the command's own queries applies.
+    /// What it answers to `Query`: whatever of the conditions of the command's own queries applies. As in the service, the limit
+    /// counts what the filter leaves out.
     pub(crate) fn query(&self, body: &Value) -> Value {
         let value = |name: &str| body["ExpressionAttributeValues"][name]["S"].as_str();
         // The index of the requests that wait for an answer; those of other indexes are not kept here.
@@ -159,18 +160,29 @@ impl Table {
         let found = self
             .0
             .iter()
-            .filter(|(key, item)| key.0 == pk && is_wanted(&key.1) && passes(item));
+            .filter(|(key, _)| key.0 == pk && is_wanted(&key.1));
         let mut items: Vec<_> = found.map(|(_, item)| item.clone()).collect();
         if body["ScanIndexForward"] == false {
             items.reverse();
         }
-        items.truncate(
-            body["Limit"]
-                .as_u64()
-                .and_then(|limit| usize::try_from(limit).ok())
-                .unwrap_or(usize::MAX),
-        );
-        json!({ "Count": items.len(), "Items": items })
+        if let Some(start) = body["ExclusiveStartKey"]["sk"]["S"].as_str() {
+            let before = items.iter().position(|item| item["sk"]["S"] == start);
+            items.drain(..=before.unwrap());
+        }
+        let limit = body["Limit"]
+            .as_u64()
+            .map(|limit| usize::try_from(limit).unwrap());
+        let limit = limit.unwrap_or(usize::MAX);
+        let is_cut_off = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| is_cut_off);
+        let last = last.map(|item| json!({ "pk": item["pk"], "sk": item["sk"] }));
+        items.retain(passes);
+        let mut answer = json!({ "Count": items.len(), "Items": items });
+        if let Some(last) = last {
+            answer["LastEvaluatedKey"] = last;
+        }
+        answer
     }
 }
 

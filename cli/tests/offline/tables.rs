@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ledger::{NOON, Table, ended, hold, link, run};
 use crate::setup::{Answer, FakeAws, Home};
 
-const MEMBERS: usize = 30;
+pub(crate) const MEMBERS: usize = 30;
 /// The screen of the tests.
 const COLUMNS: usize = 80;
 const MANAGEMENT: &str = "exp-4s8kd0qmw1x2y";
@@ -40,7 +40,7 @@ fn product(number: usize) -> String {
 }
 
 /// Long names, as organizations have them.
-fn member(number: usize) -> String {
+pub(crate) fn member(number: usize) -> String {
     format!("emea-finance-{number:02}")
 }
 
@@ -52,12 +52,12 @@ fn experience(number: usize) -> String {
     format!("exp-9d1kq27hs{number:04}")
 }
 
-fn lane(number: usize) -> LaneId {
+pub(crate) fn lane(number: usize) -> LaneId {
     let lane = format!("{}/{}", account(number), experience(number));
     lane.parse().unwrap()
 }
 
-fn configuration() -> String {
+pub(crate) fn configuration() -> String {
     let mut text = "schema = 1\n".to_owned();
     for number in 0..MEMBERS {
         let (name, account) = (member(number), account(number));
@@ -135,6 +135,17 @@ fn ledger() -> Table {
     }))
     .unwrap();
     table.put("EDITS", "01ARZ3NDEKTSV4RRFFQ69G5FAV", &edit);
+    let act = json!({
+        "schema": 1, "act": "01ARZ3NDEKTSV4RRFFQ69G5FAW", "kind": "suspended", "by": ALICE, "at": NOON,
+        "reason": "the auditors look at the contracts of the finance department",
+        "scope": { "members": [member(7)] },
+    });
+    table.put("EDITS", "01ARZ3NDEKTSV4RRFFQ69G5FAW", &act);
+    let version = json!({
+        "schema": 1, "version": 8, "text": configuration(), "applied_at": NOON, "origin": "member_add",
+        "requester": ALICE, "reason": "the subsidiary in Nuremberg joins", "summary": "adds the member emea-finance-07",
+    });
+    table.put("CONFIG", "v#00000008", &version);
     table
 }
 
@@ -265,6 +276,48 @@ fn cases() -> Vec<(Vec<&'static str>, Value, usize)> {
         (vec!["history"], Value::Null, 2),
         (vec!["history", "last"], Value::Null, MEMBERS),
         (vec!["history", "--edits"], Value::Null, 1),
+        (
+            vec!["history", "--since", "2026-01-01", "--limit", "200"],
+            Value::Null,
+            MEMBERS,
+        ),
+        (
+            vec![
+                "history",
+                "--member",
+                "emea-finance-07",
+                "--since",
+                "2026-01-01",
+            ],
+            Value::Null,
+            3,
+        ),
+        (
+            vec![
+                "history",
+                "--product",
+                "prod-gone",
+                "--since",
+                "2026-01-01",
+                "--limit",
+                "60",
+            ],
+            Value::Null,
+            MEMBERS,
+        ),
+        (
+            vec![
+                "history",
+                "--by",
+                "alice",
+                "--since",
+                "2026-01-01",
+                "--limit",
+                "200",
+            ],
+            Value::Null,
+            MEMBERS,
+        ),
         (vec!["plan"], preview(), MEMBERS),
         (vec!["why", "prod-m5ilt4siql27k"], why(), MEMBERS),
         (vec!["drift"], Value::Null, MEMBERS),
@@ -407,6 +460,8 @@ fn what_was_seen_completes_a_command_line() {
     assert_eq!(complete(&member, &[]), "", "nothing is known yet");
     aws.run(&home, &["status"]).ended_with(0);
     let told = complete(&member, &[]);
+    assert_eq!(told.matches("emea-finance-").count(), MEMBERS, "{told}");
+    let told = complete(&["pmp-sync", "history", "--member", ""], &[]);
     assert_eq!(told.matches("emea-finance-").count(), MEMBERS, "{told}");
     let told = complete(
         &["pmp-sync", "plan", "--experience", "exp-9d1kq27hs0007"],

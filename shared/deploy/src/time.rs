@@ -243,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_day_is_meant_in_the_time_zone_of_the_times_that_are_shown() {
+        let civil = |text: &str| text.parse().unwrap();
+        for (written, local) in [
+            ("2026-07-01T10:30:00", "2026-07-01T08:30:00Z"),
+            ("2026-01-31T00:00:00", "2026-01-30T23:00:00Z"),
+            // A time that the clock shows twice, and one that it does not show.
+            ("2026-10-25T02:30:00", "2026-10-25T00:30:00Z"),
+            ("2026-03-29T02:30:00", "2026-03-29T01:30:00Z"),
+        ] {
+            assert_eq!(form().meant(civil(written)), at(local), "{written}");
+            assert_eq!(Form::Utc.meant(civil(written)), at(&format!("{written}Z")));
+        }
+        assert_eq!(form().meant(civil("9999-12-31T23:59:59")), Timestamp::MAX);
+    }
+
+    #[test]
     fn times_in_the_texts_of_others_are_local_too() {
         for (text, local) in [
             (

@@ -1,16 +1,19 @@
 //! What operators did that is part of no run: edits of the management lists, versions of the configuration, suspensions, answers to
 //! procurement requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, EditId, MemberName, ProductId};
-use pmp_sync_domain::ports::ReadRuns as _;
+use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::{ConfigVersion, ListEdit, OperatorAct, RequestAnswer};
+use pmp_sync_domain::records::{ConfigVersion, Found, ListEdit, OperatorAct, RequestAnswer};
 
-use super::export::event::{Event, What};
+use super::event::{Event, What};
+use super::filter::Filter;
+use super::told::unnamed;
 use crate::client::context::Context;
 use crate::client::products::names;
 use crate::failure::Failure;
@@ -23,7 +26,10 @@ const MOST_VERSIONS: u16 = 500;
 const MOST_PAGES: usize = 100;
 
 /// What is told if there is more.
-pub(super) const CUT_OFF: &str = "the oldest edits of the management lists, versions of the configuration, suspensions and their ends are left out: there are too many";
+const CUT_OFF: &str = "the oldest edits of the management lists, versions of the configuration, suspensions and their ends are left out: there are too many";
+
+/// What is told if an edit may be about a product and does not name it.
+const UNNAMED: &str = "an edit of a management list names 1,000 products of each kind: this one may be among the others of a larger edit";
 
 /// What operators did that is part of no run.
 #[derive(Debug, Default)]
@@ -35,7 +41,7 @@ pub(super) struct Apart {
     pub(super) answers: Vec<RequestAnswer>,
     /// The members of the lanes, by their accounts.
     members: BTreeMap<AccountId, MemberName>,
-    /// The names of all products in it.
+    /// The names of all products in it, if they were read.
     pub(super) names: Names,
     /// True if there is more than was read.
     pub(super) cut_off: bool,
@@ -53,7 +59,7 @@ impl Apart {
                 .ledger
                 .operations_before(before.as_deref(), PAGE)
                 .await?;
-            read.edits.extend(context.readable(page.edits));
+            read.edits.extend(edits(context, page.edits));
             read.acts.extend(context.readable(page.acts));
             let is_over = page.next.as_ref().is_none_or(|next| {
                 first
@@ -76,16 +82,19 @@ impl Apart {
             read.edits.retain(|edit| edit.at >= since);
             read.acts.retain(|act| act.at >= since);
         }
-        let of_edits = read.edits.iter();
-        let of_edits = of_edits.flat_map(|edit| edit.allow.iter().chain(&edit.deny));
-        let of_answers = read.answers.iter().map(|answer| &answer.product);
-        let products: std::collections::BTreeSet<ProductId> =
-            of_edits.chain(of_answers).cloned().collect();
-        read.names = names(context, &products).await;
         Ok(read)
     }
 
-    /// Reads the newest edits and acts since then: `most` at most.
+    /// Reads the names of all products in it, which only an export has.
+    pub(super) async fn read_names(&mut self, context: &Context) {
+        let of_edits = self.edits.iter();
+        let of_edits = of_edits.flat_map(|edit| edit.allow.iter().chain(&edit.deny));
+        let of_answers = self.answers.iter().map(|answer| &answer.product);
+        let products: BTreeSet<ProductId> = of_edits.chain(of_answers).cloned().collect();
+        self.names = names(context, &products).await;
+    }
+
+    /// Reads the newest of everything since then: `most` of each kind at most.
     pub(super) async fn newest(
         context: &Context,
         since: Option<Timestamp>,
@@ -93,17 +102,28 @@ impl Apart {
     ) -> Result<Self, Failure> {
         let page = context.ledger.operations_before(None, most).await?;
         let mut read = Self {
-            edits: context.readable(page.edits),
+            edits: edits(context, page.edits),
             acts: context.readable(page.acts),
             ..Self::default()
         };
+        let first = since.map(|since| EditId::generate(since.as_millisecond(), 0));
+        let is_in = |next: &String| {
+            let first = first.as_ref();
+            first.is_none_or(|first| next.as_str() >= first.as_str())
+        };
+        read.cut_off = page.next.as_ref().is_some_and(is_in);
         if let Some(since) = since {
             read.edits.retain(|edit| edit.at >= since);
             read.acts.retain(|act| act.at >= since);
         }
-        let (versions, _) = context.ledger.config_versions(most).await?;
-        read.take_versions(context.readable(versions), since);
+        let (versions, are_older) = context.ledger.config_versions(most).await?;
+        let versions = context.readable(versions);
+        let oldest = versions.last().map(|config| config.applied_at);
+        read.cut_off |= are_older && oldest >= since;
+        read.take_versions(versions, since);
         read.read_answers(context, since).await?;
+        read.cut_off |= read.answers.len() > usize::from(most);
+        read.answers.truncate(usize::from(most));
         Ok(read)
     }
 
@@ -133,6 +153,22 @@ impl Apart {
         versions.retain(|config| config.origin.is_some());
         versions.retain(|config| since.is_none_or(|since| config.applied_at >= since));
         self.versions = versions;
+    }
+
+    /// What may be missing of what is asked for, in words.
+    pub(super) fn left_out(&self, filter: &Filter) -> Vec<&'static str> {
+        let mut left_out = Vec::new();
+        if self.cut_off {
+            left_out.push(CUT_OFF);
+        }
+        let mut asked = self.edits.iter();
+        let has_more = |edit: &ListEdit| {
+            filter.since.is_none_or(|since| edit.at >= since) && unnamed(edit) != (0, 0)
+        };
+        if filter.product.is_some() && asked.any(has_more) {
+            left_out.push(UNNAMED);
+        }
+        left_out
     }
 
     /// The edits, by their change sets.
@@ -177,4 +213,11 @@ impl Apart {
         events.sort_by_key(|event| event.at);
         events
     }
+}
+
+/// The edits that can be read, as they stand now.
+fn edits(context: &Context, found: Found<ListEdit>) -> Vec<ListEdit> {
+    let now = SystemClock.now();
+    let edits = context.readable(found).into_iter();
+    edits.map(|edit| edit.as_of(now)).collect()
 }

@@ -45,7 +45,7 @@ impl Authors {
     }
 
     /// Who started a change set that has triggered a run. Runs come from the oldest on.
-    pub(super) async fn by(
+    async fn by(
         &mut self,
         context: &Context,
         change_set: &str,
@@ -56,6 +56,16 @@ impl Authors {
             self.trail = ask(context, later(began, -BEFORE_THE_RUN), self.most_pages).await;
         }
         self.trail.as_ref()?.by(change_set).map(str::to_owned)
+    }
+
+    /// Names the authors of a run that CloudTrail knows.
+    pub(super) async fn name(&mut self, origin: &mut Origin, context: &Context, began: Timestamp) {
+        let open: Vec<_> = origin.unknown().map(ToOwned::to_owned).collect();
+        for change_set in open {
+            if let Some(by) = self.by(context, &change_set, began).await {
+                origin.set_author(&change_set, &by);
+            }
+        }
     }
 }
 
@@ -71,7 +81,7 @@ pub(super) async fn of_run(
         return BTreeMap::new();
     }
     let mut authors = Authors::of_few();
-    origin.name(&mut authors, context, run.started_at).await;
+    authors.name(&mut origin, context, run.started_at).await;
     let found = open.into_iter().filter_map(|id| {
         let by = origin.author(&id)?.to_owned();
         Some((id, by))

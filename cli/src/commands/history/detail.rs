@@ -8,7 +8,7 @@ use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
 
-use super::origin::MANAGEMENT;
+use super::origin::{MANAGEMENT, OUTSIDE};
 use super::whole::{Whole, verdict};
 use crate::client::context::Context;
 use crate::client::holds::{counts, who, words};
@@ -72,7 +72,8 @@ fn show_fault(fault: Option<&FaultRecord>, flags: &Flags) -> Result<(), Failure>
 
 fn show_request(request: &Request, authors: &BTreeMap<String, String>) -> Result<(), Failure> {
     let mut text = format!("  triggered   by {}", request.kind);
-    if let Some(id) = request.id.as_ref().filter(|_| request.kind == MANAGEMENT) {
+    let is_of_set = [MANAGEMENT, OUTSIDE].contains(&request.kind.as_str());
+    if let Some(id) = request.id.as_ref().filter(|_| is_of_set) {
         text = format!("{text} {id}");
         if let Some(by) = authors.get(id) {
             text = format!("{text}, by {by}");

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::records::{ListEdit, RunRecord};
 use pmp_sync_domain::text::one_line;
 
-use super::authors::Authors;
-use crate::client::context::Context;
-
 /// The kind of a request that a change set of the management organization has made.
 pub(super) const MANAGEMENT: &str = "management-change-set";
+/// The kind of a request that a change set of somebody else on a member experience has made.
+pub(super) const OUTSIDE: &str = "outside-edit";
 
 /// Who and what a run goes back to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,17 +97,11 @@ impl Origin {
         self.unknown().next().is_some()
     }
 
-    /// Names the authors that CloudTrail knows.
-    pub(super) async fn name(
-        &mut self,
-        authors: &mut Authors,
-        context: &Context,
-        began: Timestamp,
-    ) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.by.is_none()) {
-            if let Some(change_set) = &asked.change_set {
-                asked.by = authors.by(context, change_set, began).await;
-            }
+    /// Names the author of a change set.
+    pub(super) fn set_author(&mut self, change_set: &str, by: &str) {
+        let of_set = |asked: &&mut Asked| asked.change_set.as_deref() == Some(change_set);
+        for asked in self.asked.iter_mut().filter(of_set) {
+            asked.by = Some(by.to_owned());
         }
     }
 }

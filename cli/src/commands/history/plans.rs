@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, RunId};
 use pmp_sync_domain::ports::ReadRuns as _;
 
-use super::told::{HELD, Told, ToldProduct, changes};
+use super::event::HELD;
+use super::told::{Told, ToldProduct, changes};
 use crate::client::context::Context;
 
 /// The most records that are read because their runs are not among those that are told.

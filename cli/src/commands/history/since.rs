@@ -4,9 +4,13 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use pmp_sync_domain::ids::RunId;
 use pmp_sync_domain::time::later;
 
 use crate::output;
+
+/// How long before its events a run, or the edit that has triggered it, may have begun, in seconds.
+const BEFORE_SINCE: i64 = 86_400;
 
 /// The beginning of what is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,16 @@ impl Since {
             Self::Ago(seconds) => later(now, -seconds),
         }
     }
+}
+
+/// When what has events since then has begun at the earliest: a run can go on for hours, and an edit comes before its run.
+pub(super) fn earlier(since: Timestamp) -> Timestamp {
+    later(since, -BEFORE_SINCE)
+}
+
+/// An id that sorts before every run that may have had events since then.
+pub(super) fn before(since: Timestamp) -> RunId {
+    RunId::next(None, earlier(since).as_millisecond(), 0)
 }
 
 impl FromStr for Since {

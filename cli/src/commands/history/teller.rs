@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use pmp_sync_domain::records::ListEdit;
 
 use super::authors::Authors;
-use super::export::event::{Event, What};
-use super::export::events;
+use super::event::{Event, What};
+use super::events::events;
 use super::filter::Filter;
 use super::origin::Origin;
 use super::plans::Plans;
@@ -50,12 +50,14 @@ impl<'a> Teller<'a> {
                 .iter()
                 .any(|(_, told)| self.filter.takes_of_anybody(told))
         {
-            origin
-                .name(&mut self.authors, self.context, whole.run.started_at)
-                .await;
+            let began = whole.run.started_at;
+            self.authors.name(&mut origin, self.context, began).await;
             told = self.tell(whole, &origin).await;
         }
         told.retain(|(_, told)| self.filter.takes(told));
+        for (_, told) in &mut told {
+            self.filter.narrow(told);
+        }
         told
     }
 
@@ -82,7 +84,9 @@ impl<'a> Teller<'a> {
 
     /// An event that is part of no run, if it is asked for.
     pub(super) fn apart(&self, event: &Event<'_>) -> Option<Told> {
-        let told = Told::of_run(event, &Origin::default());
-        self.filter.takes(&told).then_some(told)
+        let mut told = Told::of_run(event, &Origin::default());
+        let is_asked_for = self.filter.takes(&told);
+        self.filter.narrow(&mut told);
+        is_asked_for.then_some(told)
     }
 }

@@ -1,24 +1,25 @@
 //! What happened to a product, on a member, since a time, or by somebody: the events of runs and of operators in one list.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
+use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{LinkRecord, RunRecord, SetRecord};
 use pmp_sync_domain::time::later;
 
 use super::answer::HistoryAnswer;
-use super::apart::{Apart, CUT_OFF};
+use super::apart::Apart;
 use super::authors::Authors;
-use super::export::{before, earlier};
 use super::filter::Filter;
+use super::newest::Newest;
+use super::since::{before, earlier};
 use super::teller::Teller;
-use super::told::{EDITED_OUTSIDE, Told};
-use super::whole::{Whole, is_about_a_hold};
+use super::told::Told;
+use super::whole::Whole;
 use crate::client::context::Context;
 use crate::client::products::names;
 use crate::failure::Failure;
@@ -34,8 +35,6 @@ const MOST_RUNS: u16 = 4_000;
 const MOST_SETS: usize = 1_000;
 /// Runs and lanes that are read concurrently.
 const AT_ONCE: usize = 16;
-/// The most events that are kept, of which the newest are shown.
-const MOST_KEPT: usize = 10_000;
 
 /// What was found.
 struct Timeline {
@@ -57,11 +56,10 @@ pub(super) async fn show(
 ) -> Result<(), Failure> {
     let since = filter.since.unwrap_or_else(|| later(now, -BACK));
     let Timeline {
-        mut told,
+        told,
         found,
         mut cut_off,
-    } = gather(context, filter, since).await?;
-    told.truncate(usize::from(limit));
+    } = gather(context, filter, since, limit).await?;
     if found > told.len() {
         cut_off.push(format!(
             "the newest {} of {} are shown: --limit shows up to 200, and --export writes all",
@@ -88,7 +86,7 @@ pub(super) async fn show(
     } else {
         let columns = [
             column("WHEN"),
-            column("EVENT").state(),
+            column("EVENT").state().folds(),
             column("MEMBER"),
             column("EXPERIENCE").leaves(2),
             column("CHANGES").state().folds(),
@@ -101,7 +99,7 @@ pub(super) async fn show(
         let rows = told.iter().map(|event| {
             vec![
                 output::age(Some(event.at)),
-                event.event.clone(),
+                event.words(),
                 output::or_dash(event.member.as_ref()),
                 output::or_dash(event.experience.as_ref()),
                 event.changes(filter.product.as_ref()),
@@ -120,72 +118,41 @@ pub(super) async fn show(
     Ok(())
 }
 
-async fn gather(context: &Context, filter: &Filter, since: Timestamp) -> Result<Timeline, Failure> {
+async fn gather(
+    context: &Context,
+    filter: &Filter,
+    since: Timestamp,
+    limit: u16,
+) -> Result<Timeline, Failure> {
     let progress = Progress::new();
     progress.step("reading the history");
     let mut cut_off = Vec::new();
     let apart = Apart::read(context, Some(earlier(since))).await?;
-    if apart.cut_off {
-        cut_off.push(CUT_OFF.to_owned());
-    }
+    cut_off.extend(apart.left_out(filter).into_iter().map(ToOwned::to_owned));
     let mut runs = runs(context, since, &mut cut_off).await?;
     // The oldest first.
     runs.reverse();
     let sets = sets(context, filter, since, &mut cut_off).await?;
     let edits = apart.edits_by_change_set();
     let mut teller = Teller::new(context, filter, &edits, Authors::of_few());
-    let mut newest = Newest::default();
+    let mut newest = Newest::of(limit);
     let mut wholes = pin!(wholes(context, filter, runs, sets));
     while let Some(whole) = wholes.next().await {
         let whole = whole?;
         let told = teller.run(&whole).await.into_iter();
-        newest.add(told.map(|(_, told)| told), since);
+        let told = told.map(|(_, told)| told).collect();
+        newest.add_run(&whole, told, since);
     }
     let apart_events = apart.events();
     let told = apart_events.iter().filter_map(|event| teller.apart(event));
-    newest.add(told, since);
+    told.for_each(|told| newest.add(told, since));
     progress.finish();
-    let Newest { told, found, .. } = newest;
-    let mut told: Vec<_> = told.into();
-    told.sort_by_key(|event| std::cmp::Reverse(event.at));
+    let (told, found) = newest.told();
     Ok(Timeline {
         told,
         found,
         cut_off,
     })
-}
-
-/// The newest of what is told.
-#[derive(Debug, Default)]
-struct Newest {
-    told: VecDeque<Told>,
-    /// Also those that are not kept.
-    found: usize,
-    /// The outside edits that were told.
-    edited: BTreeSet<(Option<ExperienceId>, ProductId)>,
-}
-
-impl Newest {
-    fn add(&mut self, told: impl Iterator<Item = Told>, since: Timestamp) {
-        for mut event in told.filter(|told| told.at >= since) {
-            if event.event == EDITED_OUTSIDE {
-                // Every run reports an outside edit that still differs. The first one is told.
-                let experience = event.experience.clone();
-                let edited = &mut self.edited;
-                event
-                    .products
-                    .retain(|of| edited.insert((experience.clone(), of.product.clone())));
-                if event.products.is_empty() {
-                    continue;
-                }
-            }
-            self.found += 1;
-            self.told.push_back(event);
-            if self.told.len() > MOST_KEPT {
-                self.told.pop_front();
-            }
-        }
-    }
 }
 
 /// The runs that may have had events since then, the newest first.
@@ -240,7 +207,7 @@ async fn sets(
     Ok(by_run)
 }
 
-/// Everything that is known of each run in which something happened.
+/// Everything that is known of each run.
 fn wholes<'a>(
     context: &'a Context,
     filter: &'a Filter,
@@ -255,11 +222,7 @@ fn wholes<'a>(
         })
         .collect();
     let read = stream::iter(runs).map(move |(run, sets)| async move {
-        let links = if is_silent(&run) && sets.is_empty() {
-            Vec::new()
-        } else {
-            context.readable(context.ledger.links(run.run).await?)
-        };
+        let links = context.readable(context.ledger.links(run.run).await?);
         let links: Vec<LinkRecord> = links
             .into_iter()
             .filter(|link| is_in(link, filter))
@@ -286,15 +249,6 @@ fn wholes<'a>(
 fn is_in(link: &LinkRecord, filter: &Filter) -> bool {
     match &link.lane {
         Some(lane) => filter.scope.covers(&link.member, &lane.experience),
-        None => filter.scope.is_about(&link.member),
+        None => filter.is_about(&link.member),
     }
-}
-
-/// True if nothing was done, held or answered on any link.
-fn is_silent(run: &RunRecord) -> bool {
-    let totals = &run.totals;
-    run.completed_at.is_some()
-        && totals.links == totals.in_sync
-        && totals.removed == 0
-        && !run.requests.iter().any(is_about_a_hold)
 }

@@ -6,15 +6,14 @@ use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::records::{
     ActKind, Answered, ConfigOrigin, ConfigVersion, ListEdit, OperatorAct, RequestAnswer,
 };
-use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::schema::Time;
 use pmp_sync_domain::text::one_line;
 use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::export::event::{Event, What};
-use super::origin::{MANAGEMENT, Origin};
+use super::event::{Event, What};
+use super::origin::{MANAGEMENT, OUTSIDE, Origin};
 
 /// A product that an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,6 +50,9 @@ pub(crate) struct Told {
     pub(super) detail: Option<String>,
     /// The products that it is about.
     pub(super) products: Vec<ToldProduct>,
+    /// Number of allows and of denies beside these: a large edit names only the first of its products.
+    #[serde(skip)]
+    pub(super) unnamed: (usize, usize),
     /// The members and experiences that it is about, if it is part of no run.
     #[serde(skip)]
     pub(super) scope: Option<Scope>,
@@ -58,11 +60,6 @@ pub(crate) struct Told {
     #[serde(skip)]
     pub(super) of: Option<RunId>,
 }
-
-/// The word of an event that holds a plan.
-pub(super) const HELD: &str = "held";
-/// The word of an event about outside edits.
-pub(super) const EDITED_OUTSIDE: &str = "edited-outside";
 
 pub(super) fn changes<'a>(
     allow: impl IntoIterator<Item = &'a ProductId>,
@@ -96,6 +93,7 @@ impl Told {
             change_set: None,
             detail: None,
             products: Vec::new(),
+            unnamed: (0, 0),
             scope: None,
             of: None,
         }
@@ -124,7 +122,8 @@ impl Told {
             } => {
                 told.detail = Some((*kind).to_owned());
                 let set = request_id.filter(|_| *kind == MANAGEMENT);
-                told.change_set = set.map(ToOwned::to_owned);
+                let of_member = request_id.filter(|_| *kind == OUTSIDE);
+                told.change_set = set.or(of_member).map(ToOwned::to_owned);
                 if let Some(set) = set {
                     told.by = origin.author(set).map(ToOwned::to_owned);
                     told.why = origin.reason(set).map(ToOwned::to_owned);
@@ -149,12 +148,12 @@ impl Told {
                 told.products = changes(answer.allow, answer.deny);
             }
             What::Planned {
-                status,
+                result,
                 allow,
                 deny,
                 ..
             } => {
-                told.detail = Some(status_word(*status));
+                told.detail = Some((*result).to_owned());
                 told.products = changes(*allow, *deny);
             }
             What::Held { reasons, fault, .. } => {
@@ -218,19 +217,19 @@ impl Told {
         told
     }
 
-    /// An edit of a management list.
+    /// An edit of a management list. What AWS Marketplace rejected was not changed.
     fn of_edit(edit: &ListEdit) -> Self {
-        let file = edit.file.as_deref().map(|file| format!(" of {file}"));
+        let mut products = changes(&edit.allow, &edit.deny);
+        for told in &mut products {
+            if edit.refused.contains(&told.product) {
+                told.action = None;
+            }
+        }
         Self {
-            detail: Some(format!(
-                "product {}{} in {}: {}",
-                edit.command,
-                file.unwrap_or_default(),
-                edit.management_experience,
-                edit.status
-            )),
+            detail: Some(edit_in_words(edit)),
             change_set: edit.change_sets.first().map(ToString::to_string),
-            products: changes(&edit.allow, &edit.deny),
+            products,
+            unnamed: unnamed(edit),
             scope: Some(Scope::default()),
             ..Self::apart(
                 edit.at,
@@ -304,6 +303,11 @@ impl Told {
         }
     }
 
+    /// The event in words, which a table may fold.
+    pub(super) fn words(&self) -> String {
+        self.event.replace('-', " ")
+    }
+
     /// The requesters, without the beginnings of their ARNs.
     pub(super) fn short_by(&self) -> Option<String> {
         let all = self.by.as_deref()?.split(", ");
@@ -319,6 +323,17 @@ impl Told {
         })
     }
 
+    /// Number of its changes with an action.
+    pub(super) fn count(&self, action: Action) -> usize {
+        let all = self.products.iter();
+        let named = all.filter(|told| told.action == Some(action)).count();
+        let unnamed = match action {
+            Action::Allow => self.unnamed.0,
+            Action::Deny => self.unnamed.1,
+        };
+        named + unnamed
+    }
+
     /// Its products in words: their number, or what became of one of them.
     pub(super) fn changes(&self, product: Option<&ProductId>) -> String {
         if let Some(product) = product {
@@ -327,12 +342,9 @@ impl Told {
             let action = found.and_then(|told| told.action);
             return action.map_or_else(String::new, |action| action.to_string());
         }
-        let count = |action| {
-            let of = self.products.iter().filter(|told| told.action == action);
-            of.count()
-        };
-        let (allows, denies) = (count(Some(Action::Allow)), count(Some(Action::Deny)));
-        match (allows, denies, count(None)) {
+        let (allows, denies) = (self.count(Action::Allow), self.count(Action::Deny));
+        let others = self.products.iter().filter(|told| told.action.is_none());
+        match (allows, denies, others.count()) {
             (0, 0, 0) => String::new(),
             (0, 0, others) => crate::output::count(others, "product"),
             (allows, denies, _) => crate::client::holds::counts(allows, denies),
@@ -340,6 +352,33 @@ impl Told {
     }
 }
 
-fn status_word(status: LinkStatus) -> String {
-    crate::output::word(&status)
+/// Number of allows and of denies of an edit whose products it does not name.
+pub(super) fn unnamed(edit: &ListEdit) -> (usize, usize) {
+    (
+        edit.allowed.saturating_sub(edit.allow.len()),
+        edit.denied.saturating_sub(edit.deny.len()),
+    )
+}
+
+/// The command of an edit, and how far it came.
+fn edit_in_words(edit: &ListEdit) -> String {
+    let command = edit.command_line();
+    let command = command.strip_prefix("pmp-sync ").unwrap_or(&command);
+    let file = edit.file.as_deref().map(|file| format!(" of {file}"));
+    let planned = edit.allowed + edit.denied;
+    let applied = edit.applied.map(|applied| applied.allow + applied.deny);
+    let applied = applied.filter(|applied| *applied != planned);
+    let applied = applied.map(|applied| format!(", {applied} of {planned} applied"));
+    let rejected = match edit.refused.len() {
+        0 => String::new(),
+        rejected => format!(", {rejected} rejected by AWS Marketplace"),
+    };
+    let words = format!(
+        "{command}{} in {}: {}{}{rejected}",
+        file.unwrap_or_default(),
+        edit.management_experience,
+        edit.status,
+        applied.unwrap_or_default(),
+    );
+    one_line(&words)
 }

@@ -1,4 +1,4 @@
-//! The events of the exported history.
+//! The events of the history, as they are exported.
 
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::approval::{Approval, ApprovalAction};
@@ -17,35 +17,39 @@ use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::told::{EDITED_OUTSIDE, HELD};
 use crate::client::holds::ReasonAnswer;
+
+/// The word of an event that holds a plan.
+pub(super) const HELD: &str = "held";
+/// The word of an event about outside edits.
+pub(super) const EDITED_OUTSIDE: &str = "edited-outside";
 
 /// One event of a run, or of what an operator did apart from runs.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Event<'a> {
     /// The schema of the release that wrote it.
-    pub(in super::super) schema: u32,
+    pub(super) schema: u32,
     /// Time of the event.
     #[schemars(with = "Time")]
-    pub(in super::super) at: Timestamp,
+    pub(super) at: Timestamp,
     /// The run. Null for what is part of none.
-    pub(in super::super) run: Option<RunId>,
+    pub(super) run: Option<RunId>,
     /// The lane: account and experience, separated by a slash. Null if the event is not about one.
-    pub(in super::super) lane: Option<String>,
+    pub(super) lane: Option<String>,
     /// The member. Null if the event is not about one.
-    pub(in super::super) member: Option<&'a MemberName>,
+    pub(super) member: Option<&'a MemberName>,
     /// The names of the products in the event, by id. A product whose name is not known is left out.
-    pub(in super::super) names: Names,
+    pub(super) names: Names,
     #[serde(flatten)]
-    pub(in super::super) what: What<'a>,
+    pub(super) what: What<'a>,
     /// The plan of the link, for a hold, whose event names no products.
     #[serde(skip)]
-    pub(in super::super) planned: (&'a [ProductId], &'a [ProductId]),
+    pub(super) planned: (&'a [ProductId], &'a [ProductId]),
 }
 
 impl What<'_> {
     /// The word of the event.
-    pub(in super::super) fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Requested { .. } => "requested",
             Self::Approved(_) => "approved",
@@ -74,7 +78,7 @@ impl What<'_> {
     }
 
     /// The products that it mentions.
-    pub(in super::super) fn products(&self) -> Vec<&ProductId> {
+    pub(super) fn products(&self) -> Vec<&ProductId> {
         match self {
             Self::Planned {
                 allow,
@@ -119,7 +123,7 @@ impl What<'_> {
 /// What happened.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub(in super::super) enum What<'a> {
+pub(super) enum What<'a> {
     /// A person or a trigger requested the run.
     Requested {
         /// The kind of the request.
@@ -162,6 +166,9 @@ pub(in super::super) enum What<'a> {
         mode: Mode,
         /// Its status in the run.
         status: LinkStatus,
+        /// The same in words, also of what was left as it differs.
+        #[serde(skip)]
+        result: &'static str,
         /// Hash of the plan.
         plan_hash: &'a PlanHash,
         /// Products to allow.
@@ -276,31 +283,31 @@ pub(in super::super) enum What<'a> {
 
 /// The result of a request about a hold.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in super::super) struct ApprovalEvent<'a> {
+pub(super) struct ApprovalEvent<'a> {
     /// Approve, reject, restore or revert.
     wanted: ApprovalAction,
     /// The run whose plan was shown, before which the lists are wanted back, or whose changes are to be taken back.
-    pub(in super::super) of: RunId,
+    pub(super) of: RunId,
     /// The hash of the plan that was shown.
     plan_hash: Option<&'a PlanHash>,
     /// The requester, as the request says.
-    pub(in super::super) requester: Option<&'a str>,
+    pub(super) requester: Option<&'a str>,
     /// The account whose credentials sent it, as the bus reports it.
     account: Option<&'a str>,
     /// Why it was refused.
-    pub(in super::super) why: Option<&'a str>,
+    pub(super) why: Option<&'a str>,
     /// Why it was requested, in the requester's words.
-    pub(in super::super) reason: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
     /// The plan that it is about, if the record of the link shows it.
     #[serde(skip)]
-    pub(in super::super) allow: &'a [ProductId],
+    pub(super) allow: &'a [ProductId],
     #[serde(skip)]
-    pub(in super::super) deny: &'a [ProductId],
+    pub(super) deny: &'a [ProductId],
 }
 
 impl<'a> ApprovalEvent<'a> {
     /// The run whose record shows the plan. None for a request to take something back.
-    pub(in super::super) fn plan(&self) -> Option<RunId> {
+    pub(super) fn plan(&self) -> Option<RunId> {
         self.wanted.undo(self.of).is_none().then_some(self.of)
     }
 
@@ -321,7 +328,7 @@ impl<'a> ApprovalEvent<'a> {
 
 /// A plan with its hash and counts.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(in super::super) struct Counted<'a> {
+pub(super) struct Counted<'a> {
     /// Hash of the plan.
     plan_hash: Option<&'a PlanHash>,
     /// Number of planned allows.

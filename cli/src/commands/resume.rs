@@ -4,6 +4,7 @@ use clap::Args;
 use pmp_sync_domain::wire::SyncRequest;
 
 use crate::client::context::Context;
+use crate::client::product_list::change::reason;
 use crate::client::run;
 use crate::client::suspension::{Done, halves, report, resume};
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ pub(crate) struct ResumeOptions {
     #[command(flatten)]
     narrowing: Narrowing,
     /// Why, for the record: `pmp-sync history` shows it.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 }
 

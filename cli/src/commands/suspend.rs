@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::client::context::Context;
+use crate::client::product_list::change::reason;
 use crate::client::scope::check;
 use crate::client::suspension::{Done, halves, report, suspend};
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ pub(crate) struct SuspendOptions {
     #[command(flatten)]
     narrowing: Narrowing,
     /// Why, for the record: `pmp-sync history` shows it.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 }
 

@@ -7,7 +7,7 @@ const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 #[test]
 fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
     let home = Home::new();
-    let wrong: [(&[&str], &str); 26] = [
+    let wrong: [(&[&str], &str); 33] = [
         (&[], "Usage"),
         (&["sink"], "sink"),
         (&["config"], "Usage"),
@@ -19,6 +19,8 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
         (&["sync", "--override"], "--reason"),
         (&["sync", "--reason", "a launch"], "--override"),
         (&["sync", "--override", "--reason", " "], "1 to 200"),
+        (&["suspend", "--reason", " "], "1 to 200"),
+        (&["resume", "--reason", ""], "1 to 200"),
         (&["holds", "--experience", "entity-1"], "exp-"),
         (&["approve"], "<RUN>"),
         (&["approve", RUN, "--plan", "01234567"], "--experience"),
@@ -56,6 +58,11 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
         ),
         (&["history", "--limit", "201"], "--limit"),
         (&["history", "--export", "--limit", "5"], "--limit"),
+        (&["history", "--edits", "--export"], "--export"),
+        (&["history", "--edits", "--product", "prod-a"], "--product"),
+        (&["history", "last", "--since", "7d"], "--since"),
+        (&["history", "last", "--member", "emea"], "--member"),
+        (&["history", "--export=xml"], "xml"),
         (&["status", "--runs", "0"], "--runs"),
         (&["status", "--run", "latest"], "the beginning of it"),
         (&["local", "up", "--ttl", "25h"], "at most 24h"),

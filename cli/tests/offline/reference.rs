@@ -22,7 +22,7 @@ fn what_a_schema_does_not_know_is_told_by_the_tests() {
     let approval = json!({
         "schema": 1, "at": "2026-01-01T00:00:00Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "lane": null,
         "member": "emea", "event": "approved", "wanted": "approve", "plan_hash": null,
-        "of": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "requester": null, "account": null, "why": null, "names": {},
+        "of": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "requester": null, "account": null, "why": null, "reason": null, "names": {},
     });
     assert_eq!(schemas::of("history-export", &approval), None);
     for (key, value) in [

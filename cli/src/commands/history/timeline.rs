@@ -203,7 +203,9 @@ async fn sets(
         }
     }
     // The oldest first, as a run has made them.
-    by_run.values_mut().for_each(|sets| sets.reverse());
+    for sets in by_run.values_mut() {
+        sets.reverse();
+    }
     Ok(by_run)
 }
 

@@ -114,8 +114,8 @@ mod tests {
     fn an_act_fits_into_one_item_whatever_is_named() {
         let long = "x".repeat(10_000);
         let scope = Scope {
-            members: vec!["m".repeat(60).parse().unwrap(); 2_000],
-            experiences: vec!["e".repeat(100).parse().unwrap(); 2_000],
+            members: vec!["m".repeat(40).parse().unwrap(); 2_000],
+            experiences: vec![format!("exp-{}", "e".repeat(60)).parse().unwrap(); 2_000],
         };
         let whole = act().asked(Some(&long), Some(&long)).on(&scope);
         let size = serde_json::to_string(&whole).unwrap().len();

@@ -141,7 +141,8 @@ impl Scene {
             }
             b'k' => {
                 let block = self.block(bytes.number());
-                self.make(|lane, _, _| lane.blocked(block));
+                let planned = self.lane.planned_run();
+                self.make(|lane, _, _| lane.blocked(lane.seq, planned, block));
             }
             b't' => {
                 let ahead = i64::from(bytes.number() % 4) - 1;

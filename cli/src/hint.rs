@@ -6,44 +6,39 @@ use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::hint::{Advice, Hint};
 use pmp_sync_domain::ids::{ExperienceId, MemberName};
 
-use crate::options::{Common, DEFAULT_NAME};
+use pmp_sync_report::Commands;
+pub(crate) use pmp_sync_report::shell;
+
+use crate::options::Common;
 
 /// The options with which a command reaches the same installation, between `pmp-sync` and the rest
 /// of its line.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Flags(String);
+pub(crate) struct Flags(Commands);
 
 impl Flags {
     /// The options that this command was run with.
     pub(crate) fn of(common: &Common) -> Self {
-        let profile = common.management_profile.iter();
-        let profile = profile.map(|name| format!(" --management-profile {}", shell(name)));
-        let stacks = Self::of_stacks(&common.name);
-        Self(stacks.0 + &profile.collect::<String>())
-    }
-
-    /// Only the name of the stacks, for readers with credentials of their own.
-    pub(crate) fn of_stacks(name: &str) -> Self {
-        if name == DEFAULT_NAME {
-            Self::default()
-        } else {
-            Self(format!(" --name {}", shell(name)))
-        }
+        let stacks = Commands::of_stacks(&common.name);
+        Self(match &common.management_profile {
+            Some(profile) => stacks.with("--management-profile", profile),
+            None => stacks,
+        })
     }
 
     /// A command, by what follows `pmp-sync` in it.
     pub(crate) fn command(&self, rest: &str) -> String {
-        format!("pmp-sync{} {rest}", self.0)
+        self.0.command(rest)
     }
 
     /// The command of a hint.
     pub(crate) fn line(&self, hint: &Hint) -> String {
-        self.command(&hint.arguments().join(" "))
+        self.0.line(hint)
     }
 
     /// What to do, with its commands.
     pub(crate) fn advice(&self, advice: &Advice) -> String {
-        advice.text(|hint| self.line(hint))
+        self.0.advice(advice)
     }
 
     /// A whole command of the usual installation.
@@ -68,7 +63,7 @@ impl Flags {
 
     /// A text with commands in backticks.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.0.is_empty() {
+        if self.0.are_plain() {
             return Cow::Borrowed(text);
         }
         let parts = text.split('`').enumerate();
@@ -80,26 +75,21 @@ impl Flags {
     }
 }
 
-/// A word of a command line, quoted for a shell if necessary.
-pub(crate) fn shell(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.@:/-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::DEFAULT_NAME;
+
+    fn of_stacks(name: &str) -> Flags {
+        Flags(Commands::of_stacks(name))
+    }
 
     #[test]
     fn commands_are_told_for_stacks_of_another_name() {
         let told = "see `pmp-sync holds`, then `config show`; pmp-sync is fine";
-        assert_eq!(Flags::of_stacks(DEFAULT_NAME).text(told), told);
+        assert_eq!(of_stacks(DEFAULT_NAME).text(told), told);
         assert_eq!(
-            Flags::of_stacks("x").text(told),
+            of_stacks("x").text(told),
             "see `pmp-sync --name x holds`, then `config show`; pmp-sync is fine"
         );
         let common = Common {
@@ -116,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_command_is_one_that_a_shell_takes_as_it_is() {
-        let other = Flags::of_stacks("other");
+        let other = of_stacks("other");
         assert_eq!(
             Flags::default().given("pmp-sync approve X"),
             "pmp-sync approve X"

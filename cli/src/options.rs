@@ -7,7 +7,7 @@ use pmp_sync_domain::ids::{ExperienceId, MemberName, RunId};
 use pmp_sync_domain::wire::Scope;
 
 /// The default of the stacks' parameter `Name`.
-pub(crate) const DEFAULT_NAME: &str = "pmp-sync";
+pub(crate) const DEFAULT_NAME: &str = pmp_sync_report::USUAL_NAME;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {

@@ -60,7 +60,7 @@ impl Known {
 
     /// Its holds: the plan, and a rollback that was requested.
     pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
-        self.link_state.hold.iter().chain(&self.link_state.restore)
+        self.link_state.holds()
     }
 }
 

@@ -12,10 +12,8 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, ProductId};
 use pmp_sync_domain::link::{Link, Target};
 use pmp_sync_domain::notify::{Demand, demand};
-use pmp_sync_domain::ports::{AnnounceRequests as _, Clock as _};
-use pmp_sync_domain::records::{
-    Answered, DroppedRequests, ProductRequest, RequestAnswer, RequestState,
-};
+use pmp_sync_domain::ports::{AnnounceRequests as _, Clock as _, ReadAnswers as _};
+use pmp_sync_domain::records::{DroppedRequests, ProductRequest, RequestAnswer, RequestState};
 
 use super::context::{Context, parsed};
 use crate::failure::Failure;
@@ -38,15 +36,7 @@ pub(crate) struct KnownRequest {
 impl KnownRequest {
     /// What an operator answered, in words.
     pub(crate) fn answered(&self) -> Option<String> {
-        let answer = self.answer.as_ref()?;
-        let what = match (answer.answered, answer.denied) {
-            (Answered::Approved, _) => "approved",
-            (Answered::Declined, false) => "declined",
-            (Answered::Declined, true) => "declined and denied",
-        };
-        let reason = answer.reason.as_deref();
-        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-        Some(format!("{what}{reason}"))
+        self.answer.as_ref().map(RequestAnswer::words)
     }
 
     /// Its name in messages.
@@ -141,6 +131,12 @@ impl Requests {
             dropped,
             unreadable: faults,
         })
+    }
+
+    /// About how many were not recorded.
+    pub(crate) fn dropped_count(&self) -> u64 {
+        let counts = self.dropped.iter().map(|(_, dropped)| dropped.dropped);
+        counts.fold(0, u64::saturating_add)
     }
 
     /// Leaves out the requests of other members.

@@ -2,10 +2,6 @@
 //! asks the producer, which alone reaches the members. Changes nothing.
 
 mod asked;
-mod assemble;
-mod attention;
-mod gathered;
-mod words;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -19,18 +15,17 @@ use pmp_sync_domain::answers::report::{LinkStandings, ManagementLists};
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::ports::{Clock as _, Lanes as _, ReadRuns as _, ReadSets as _};
 use pmp_sync_domain::wire::Scope;
-use pmp_sync_report::{Model, State, render, to_csv};
+use pmp_sync_report::{
+    Commands, Gathered, LaneFacts, Model, Requested, State, assemble, lane_of, render, to_csv,
+};
 
 use self::asked::{Answers, ask_all};
-use self::assemble::assemble;
-use self::gathered::{Gathered, LaneFacts, lane_of};
 use crate::client::context::{Context, parsed};
 use crate::client::products::names;
 use crate::client::requests::Requests;
 use crate::client::run::newest;
 use crate::client::{holds, scope};
 use crate::failure::Failure;
-use crate::hint::Flags;
 use crate::options::Common;
 use crate::output;
 use crate::progress::Progress;
@@ -198,7 +193,7 @@ async fn gather(
     }
     Ok(assemble(Gathered {
         now: SystemClock.now(),
-        flags: Flags::of_stacks(&common.name),
+        commands: Commands::of_stacks(&common.name),
         name: common.name.clone(),
         config_version: stored.version,
         stale_after_hours: config
@@ -212,12 +207,30 @@ async fn gather(
         left,
         lanes,
         names,
-        known,
+        link_states: known
+            .into_iter()
+            .map(|known| (known.lane, known.link_state))
+            .collect(),
         suspensions: suspensions?,
         runs: context.readable(runs),
         older_runs,
-        requests,
+        dropped_requests: requests.dropped_count(),
+        requests: requested(&requests),
     }))
+}
+
+/// The requests that wait for an answer.
+fn requested(requests: &Requests) -> Vec<Requested> {
+    let open = requests.open().map(|known| {
+        let asked = requests.demand(known).requests;
+        Requested::of(
+            &known.request,
+            known.member.as_str(),
+            asked,
+            known.answered(),
+        )
+    });
+    open.collect()
 }
 
 async fn lanes(

@@ -8,12 +8,12 @@ use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::ProductId;
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::product::Names;
-use pmp_sync_domain::records::RunRecord;
-use pmp_sync_domain::schema::Time;
+use pmp_sync_domain::records::{ProductRequest, RunRecord};
 use pmp_sync_domain::sources::{Conflict, Sources};
 use pmp_sync_domain::sync_state::SyncState;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "schema")]
+use {pmp_sync_domain::schema::Time, schemars::JsonSchema};
 
 /// Version of the model that this release writes.
 pub const SCHEMA: u32 = 1;
@@ -23,8 +23,9 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident $word:literal $sign:literal $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
+        #[cfg_attr(feature = "schema", derive(JsonSchema))]
         pub enum $name {
             $($(#[$about])* #[serde(rename = $word)] $variant,)*
         }
@@ -145,7 +146,8 @@ words! {
 }
 
 /// How much is in sync.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Headline {
     /// The percentage of products on member experiences that are as wanted, rounded down. What a link leaves alone is not counted.
     /// Null if no member experience can be observed.
@@ -159,15 +161,16 @@ pub struct Headline {
     /// The number of others.
     pub unknown: usize,
     /// Since when the oldest difference exists, as far as it is known.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub oldest: Option<Timestamp>,
 }
 
 /// What changed on the member experiences in seven days.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Week {
     /// When the seven days began.
-    #[schemars(with = "Time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     pub since: Timestamp,
     /// The number of member experiences on which products were changed.
     pub experiences: usize,
@@ -185,7 +188,8 @@ pub struct Week {
 }
 
 /// A product that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Changed {
     /// Its id in AWS Marketplace.
     pub product: ProductId,
@@ -194,12 +198,13 @@ pub struct Changed {
 }
 
 /// The state of everything, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Model {
     /// The version of this shape.
     pub schema: u32,
     /// When it was made.
-    #[schemars(with = "Time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     pub made_at: Timestamp,
     /// The name of the stacks.
     pub name: String,
@@ -248,7 +253,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// A user's request for a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Requested {
     /// The request.
     pub request: String,
@@ -265,10 +271,10 @@ pub struct Requested {
     /// The ARN of the user, if it is known.
     pub requester: Option<String>,
     /// When it was requested.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub since: Option<Timestamp>,
     /// When it expires.
-    #[schemars(with = "Time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Time"))]
     pub until: Timestamp,
     /// Number of open requests for the product, of all members.
     pub asked: usize,
@@ -277,7 +283,8 @@ pub struct Requested {
 }
 
 /// The number of member experiences in each state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Counts {
     /// Those in each state.
     #[serde(flatten)]
@@ -287,6 +294,30 @@ pub struct Counts {
     /// Changes that were rejected individually.
     #[serde(default)]
     pub quarantined_changes: usize,
+}
+
+impl Requested {
+    /// A request that waits for an answer. Its product is asked for `asked` times.
+    pub fn of(
+        request: &ProductRequest,
+        member: &str,
+        asked: usize,
+        answer: Option<String>,
+    ) -> Self {
+        Self {
+            request: request.request.to_string(),
+            member: member.to_owned(),
+            account: request.account.to_string(),
+            experience: request.experience.to_string(),
+            product: request.product.to_string(),
+            title: request.title.clone(),
+            requester: request.requester.clone(),
+            since: request.requested_at,
+            until: request.open_until(),
+            asked,
+            answer,
+        }
+    }
 }
 
 impl Counts {
@@ -305,7 +336,8 @@ impl Counts {
 }
 
 /// Something that needs attention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Attention {
     /// Its urgency.
     pub kind: AttentionKind,
@@ -323,14 +355,15 @@ pub struct Attention {
     /// The very command that resolves it.
     pub command: Option<String>,
     /// Since when.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub since: Option<Timestamp>,
     /// The run that it comes from.
     pub run: Option<String>,
 }
 
 /// A member experience to which something applies.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Concerned {
     /// The member's name in the configuration.
     pub member: String,
@@ -356,7 +389,8 @@ impl Attention {
 }
 
 /// A member experience, or a link that cannot be observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Link {
     /// The member's name in the configuration.
     pub member: String,
@@ -377,13 +411,13 @@ pub struct Link {
     /// True if it was last known to be in sync too long ago.
     pub stale: bool,
     /// When the producer last found nothing to do.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub last_in_sync: Option<Timestamp>,
     /// When a change set last succeeded.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub last_success: Option<Timestamp>,
     /// Since when the link is frozen.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub frozen_since: Option<Timestamp>,
     /// Claimed changes that no change set has applied.
     pub open: usize,
@@ -400,15 +434,16 @@ pub struct Link {
 }
 
 /// Why a product differs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "DifferenceReason")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "DifferenceReason"))]
 pub struct Reason {
     /// What delays it.
     pub kind: Kind,
     /// The reason in words.
     pub words: String,
     /// Since when.
-    #[schemars(with = "Option<Time>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Time>"))]
     pub since: Option<Timestamp>,
     /// The run that it comes from.
     pub run: Option<String>,

@@ -18,7 +18,8 @@ use pmp_sync_domain::wire::{DEAD_LETTERS_REQUESTED, DeadLetterFilter, REPORT_REQ
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::gathered::Letters;
+use pmp_sync_report::Letters;
+
 use crate::client::context::Context;
 use crate::client::invoke::ask;
 use crate::failure::Failure;

@@ -103,6 +103,11 @@ pub struct LinkState {
 const MOST_ROLLBACKS: usize = 10;
 
 impl LinkState {
+    /// Its holds: the plan, and a rollback that was requested.
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.hold.iter().chain(&self.restore)
+    }
+
     /// The rollbacks that were executed, the oldest first. Plans against one of them need approval.
     pub fn rollbacks(&self) -> impl Iterator<Item = &Grant> {
         self.restored_before.iter().chain(&self.restored)

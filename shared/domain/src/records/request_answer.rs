@@ -61,6 +61,18 @@ impl RequestAnswer {
     pub fn forgotten_at(&self) -> Timestamp {
         later(self.at, REQUEST_KEPT)
     }
+
+    /// What was answered, in words.
+    pub fn words(&self) -> String {
+        let what = match (self.answered, self.denied) {
+            (Answered::Approved, _) => "approved",
+            (Answered::Declined, false) => "declined",
+            (Answered::Declined, true) => "declined and denied",
+        };
+        let reason = self.reason.as_deref();
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        format!("{what}{reason}")
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! Converts what was gathered to the model of the report. Pure.
+//! Converts what was gathered to the model of the report, for the operator's command and for the producer. Pure.
+
+mod attention;
+mod gathered;
+mod words;
 
 use std::collections::HashMap;
 
@@ -8,14 +12,13 @@ use pmp_sync_domain::lane::Phase;
 use pmp_sync_domain::link::is_expected_in_sync;
 use pmp_sync_domain::notify::stale_since;
 use pmp_sync_domain::plan::Reason as PlanReason;
+use pmp_sync_domain::records::LinkState;
 use pmp_sync_domain::sync_state::{LinkFacts, SyncState};
-use pmp_sync_report::{Counts, Headline, Link, Model, Reason, Requested, State, Week};
 
-use super::attention::attention;
-use super::gathered::{Gathered, LaneFacts, lane_of};
-use super::words::{Of, reason};
-use crate::client::holds::Known;
-use crate::client::requests::{KnownRequest, Requests};
+use self::attention::attention;
+pub use self::gathered::{Gathered, LaneFacts, Letters, lane_of};
+use self::words::{Of, reason};
+use crate::model::{Counts, Headline, Link, Model, Reason, SCHEMA, State, Week};
 
 /// The reasons, each once.
 #[derive(Default)]
@@ -35,7 +38,8 @@ impl Reasons {
     }
 }
 
-pub(crate) fn assemble(gathered: Gathered) -> Model {
+/// The model of what was gathered.
+pub fn assemble(gathered: Gathered) -> Model {
     let mut reasons = Reasons::default();
     let links = gathered.links.iter();
     let links: Vec<_> = links
@@ -43,7 +47,7 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         .collect();
     let management: Vec<_> = gathered.management.values().cloned().collect();
     Model {
-        schema: pmp_sync_report::SCHEMA,
+        schema: SCHEMA,
         made_at: gathered.now,
         counts: Counts::of(&links),
         headline: Headline::of(&links, &reasons.list, &management),
@@ -57,8 +61,8 @@ pub(crate) fn assemble(gathered: Gathered) -> Model {
         reasons: reasons.list,
         runs: gathered.runs,
         older_runs: gathered.older_runs,
-        dropped_requests: dropped(&gathered.requests),
-        requests: requested(&gathered.requests),
+        dropped_requests: gathered.dropped_requests,
+        requests: gathered.requests,
         links,
     }
 }
@@ -69,43 +73,18 @@ fn week(gathered: &Gathered) -> Week {
     Week::of(lanes, gathered.now)
 }
 
-fn dropped(requests: &Requests) -> u64 {
-    let counts = requests.dropped.iter().map(|(_, dropped)| dropped.dropped);
-    counts.fold(0, u64::saturating_add)
-}
-
-/// The requests that wait for an answer.
-fn requested(requests: &Requests) -> Vec<Requested> {
-    let of_one = |known: &KnownRequest| {
-        let request = &known.request;
-        let of = requests.demand(known);
-        Requested {
-            request: request.request.to_string(),
-            member: known.member.to_string(),
-            account: request.account.to_string(),
-            experience: request.experience.to_string(),
-            product: request.product.to_string(),
-            title: request.title.clone(),
-            requester: request.requester.clone(),
-            since: request.requested_at,
-            until: request.open_until(),
-            asked: of.requests,
-            answer: known.answered(),
-        }
-    };
-    requests.open().map(of_one).collect()
-}
-
 fn of_link(link: &LinkStandings, gathered: &Gathered, reasons: &mut Reasons) -> Link {
     let lane = lane_of(link);
     let nothing = LaneFacts::default();
     let facts = lane.as_ref().and_then(|lane| gathered.lanes.get(lane));
     let facts = facts.unwrap_or(&nothing);
-    let known = lane.as_ref().and_then(|lane| gathered.known(lane));
-    let frozen_since = known.and_then(|known| known.link_state.frozen_since);
+    let known = lane
+        .as_ref()
+        .and_then(|lane| gathered.link_states.get(lane));
+    let frozen_since = known.and_then(|known| known.frozen_since);
     let cells = lane.as_ref().map_or_else(Vec::new, |lane| {
         let of = Of {
-            flags: &gathered.flags,
+            commands: &gathered.commands,
             member: &link.member,
             lane,
             suspensions: &gathered.suspensions,
@@ -179,8 +158,8 @@ fn state(link: &LinkStandings, facts: &LaneFacts, is_suspended: bool) -> SyncSta
 }
 
 /// The rule by which the producer announces it.
-fn is_stale(facts: &LaneFacts, known: Option<&Known>, gathered: &Gathered) -> bool {
-    let watched = known.and_then(|known| known.link_state.notices.since);
+fn is_stale(facts: &LaneFacts, known: Option<&LinkState>, gathered: &Gathered) -> bool {
+    let watched = known.and_then(|known| known.notices.since);
     let since = watched.or(facts.state.last_in_sync);
     let (hours, now) = (gathered.stale_after_hours, gathered.now);
     since.is_some_and(|since| stale_since(&facts.state, since, hours, now).is_some())

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::LinkStandings;
-use pmp_sync_domain::approval::Hold;
+use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::ids::{LaneId, PlanHash, ProductId};
 use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, Standing};
-use pmp_sync_domain::records::Suspended;
-use pmp_sync_report::{Attention, AttentionKind, Concerned, Link, State};
+use pmp_sync_domain::records::{LinkState, Suspended};
+use pmp_sync_domain::text::count;
 
 use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
-use crate::client::holds;
-use crate::hint::{Flags, shell};
-use crate::output;
+use crate::commands::{Commands, shell};
+use crate::html::utc;
+use crate::model::{Attention, AttentionKind, Concerned, Link, State};
 
 /// The most errors of a lane that are shown individually.
 const MOST_TOLD: usize = 5;
@@ -26,7 +26,7 @@ const MOST_TOLD: usize = 5;
 const MOST_LINES: usize = 8;
 
 /// What needs attention. `links` are those of the model, in the same order as the gathered ones.
-pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
+pub(super) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
     let mut all = management(gathered);
     let mut holds = Vec::new();
     for (link, shown) in gathered.links.iter().zip(links) {
@@ -50,7 +50,7 @@ pub(crate) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
             tell_state(item, shown);
         }
     }
-    all.extend(in_one(holds, &gathered.flags));
+    all.extend(in_one(holds, &gathered.commands));
     all.extend(letters(gathered));
     all.extend(gathered.left_out.iter().map(left_out));
     all.extend(suspensions(gathered));
@@ -106,7 +106,7 @@ fn management(gathered: &Gathered) -> Vec<Attention> {
         let fault = lists.fault.as_ref();
         let mut message = told(&lists.oddities);
         message.extend(fault.map(|fault| format!("{}: {}", fault.code, fault.message)));
-        let of_fault = fault.map(|fault| gathered.flags.advice(&fault.advice()));
+        let of_fault = fault.map(|fault| gathered.commands.advice(&fault.advice()));
         Attention {
             message,
             what_to_do: of_fault.or_else(|| remedy(&lists.oddities)),
@@ -121,17 +121,28 @@ fn unreachable(link: &LinkStandings, gathered: &Gathered) -> Option<Attention> {
     let again = format!("plan --member {}", link.member);
     Some(Attention {
         message: vec![format!("{}: {}", fault.code, fault.message)],
-        what_to_do: Some(gathered.flags.advice(&fault.advice())),
-        command: Some(gathered.flags.command(&again)),
+        what_to_do: Some(gathered.commands.advice(&fault.advice())),
+        command: Some(gathered.commands.command(&again)),
         ..item(AttentionKind::Unreachable, link)
     })
 }
 
 fn invalid(link: &LinkStandings) -> Option<Attention> {
-    let told = output::invalid("the management and the member experience", &link.invalid)?;
+    let invalid = &link.invalid;
+    if invalid.is_empty() {
+        return None;
+    }
+    let reason = Reason::InvalidId;
+    let (all, explanation) = (count(invalid.count(), "product"), reason.explanation());
+    let mut message = vec![format!("{all} left alone ({reason}: {explanation})")];
+    message.extend(invalid.products.iter().map(|left| {
+        let (id, wanted, standing) = (&left.id, left.wanted, left.standing);
+        format!("\"{id}\" ({wanted} is wanted, it is {standing})")
+    }));
+    message.extend((invalid.beyond > 0).then(|| format!("and {} more", invalid.beyond)));
     Some(Attention {
-        message: told.lines().map(str::to_owned).collect(),
-        what_to_do: Some(Reason::InvalidId.remedy().to_owned()),
+        message,
+        what_to_do: Some(reason.remedy().to_owned()),
         ..item(AttentionKind::Management, link)
     })
 }
@@ -146,7 +157,7 @@ fn blocked(
     Some(Attention {
         message: vec![format!("{}: {}", block.reason, block.detail)],
         what_to_do: Some(block.reason.remedy().to_owned()),
-        command: Some(sync(&gathered.flags, &link.member, lane)),
+        command: Some(sync(&gathered.commands, &link.member, lane)),
         since: Some(block.since),
         run: facts.state.planned_run().map(|run| run.to_string()),
         ..item(AttentionKind::Blocked, link)
@@ -162,8 +173,8 @@ struct Held {
 
 /// Holds, and plans that the next run would be the first to hold.
 fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) -> Vec<Held> {
-    let known = gathered.known(lane);
-    let holds = known.into_iter().flat_map(holds::Known::holds);
+    let known = gathered.link_states.get(lane);
+    let holds = known.into_iter().flat_map(LinkState::holds);
     let mut all: Vec<_> = holds
         .map(|hold| Held {
             item: of_hold(link, lane, hold, gathered),
@@ -183,7 +194,7 @@ fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) 
             item: Attention {
                 message,
                 what_to_do: remedy(&link.held_for),
-                command: Some(gathered.flags.command(&plan)),
+                command: Some(gathered.commands.command(&plan)),
                 ..item(AttentionKind::Held, link)
             },
             plan: None,
@@ -214,7 +225,7 @@ fn removed(shown: &Link, gathered: &Gathered) -> Option<String> {
 }
 
 /// Equal plans of several links are one item, with the one command that approves all of them.
-fn in_one(holds: Vec<Held>, flags: &Flags) -> Vec<Attention> {
+fn in_one(holds: Vec<Held>, commands: &Commands) -> Vec<Attention> {
     let mut all: Vec<(Option<PlanHash>, Attention)> = Vec::new();
     for Held { item, plan } in holds {
         let known = all.iter_mut().find(|(of, _)| of.is_some() && *of == plan);
@@ -224,7 +235,7 @@ fn in_one(holds: Vec<Held>, flags: &Flags) -> Vec<Attention> {
         };
         if group.concerned.is_empty() {
             group.concerned.extend(concerned(group));
-            group.command = Some(flags.command(&format!("approve --plan {hash}")));
+            group.command = Some(commands.command(&format!("approve --plan {hash}")));
         }
         group.concerned.extend(concerned(&item));
         group.since = group.since.into_iter().chain(item.since).min();
@@ -250,8 +261,8 @@ fn concerned(item: &Attention) -> Option<Concerned> {
 }
 
 fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered) -> Attention {
-    let counts = holds::counts(hold.allow, hold.deny);
-    let removals = output::count(hold.removals, "removal");
+    let counts = counts(hold.allow, hold.deny);
+    let removals = count(hold.removals, "removal");
     let plan = match hold.undo() {
         Some(undo) => format!("Planned is {undo}: {counts} ({removals})."),
         None => format!("The plan: {counts} ({removals})."),
@@ -261,12 +272,12 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     message.extend(
         hold.rejected
             .as_ref()
-            .map(|ask| format!("Rejected {}.", holds::who(ask))),
+            .map(|ask| format!("Rejected {}.", who(ask))),
     );
     Attention {
         message,
         what_to_do: remedy(&hold.reasons),
-        command: Some(gathered.flags.approve(hold, &lane.experience, None)),
+        command: Some(gathered.commands.line(&hold.approve(&lane.experience))),
         since: Some(hold.since),
         run: Some(hold.run.to_string()),
         ..item(AttentionKind::Held, link)
@@ -301,7 +312,7 @@ fn quarantined(link: &LinkStandings, facts: &LaneFacts, gathered: &Gathered) -> 
     Some(Attention {
         message,
         what_to_do: Some("fix the cause, then have it tried again".to_owned()),
-        command: Some(gathered.flags.command(&rest)),
+        command: Some(gathered.commands.command(&rest)),
         since: aside.iter().map(|one| one.quarantined_at).min(),
         run: Some(first.run.to_string()),
         ..item(AttentionKind::Quarantined, link)
@@ -319,7 +330,7 @@ fn contested(
     Some(Attention {
         message: vec![format!("{}: {other}", OtherInstallation::CODE)],
         what_to_do: Some(OtherInstallation::REMEDY.to_owned()),
-        command: Some(gathered.flags.line(&suspend)),
+        command: Some(gathered.commands.line(&suspend)),
         since: Some(other.seen),
         ..item(AttentionKind::Contested, link)
     })
@@ -332,7 +343,7 @@ fn edited(
     shown: &Link,
     gathered: &Gathered,
 ) -> Option<Attention> {
-    let known = gathered.known(lane).map(|known| &known.link_state);
+    let known = gathered.link_states.get(lane);
     let seen = shown.differing.iter();
     let mut edits: BTreeMap<_, _> = seen
         .filter_map(|cell| Some((&cell.product, cell.edited_since?)))
@@ -343,7 +354,7 @@ fn edited(
     }
     let since = edits.values().min().copied()?;
     let beyond = known.map_or(0, |known| known.edited_beyond);
-    let count = output::count(edits.len() + beyond, "product");
+    let count = count(edits.len() + beyond, "product");
     let mut message = vec![format!("Somebody else has changed {count}.")];
     let told = edits.keys().take(MOST_TOLD);
     message.extend(told.map(|product| gathered.names.label(product)));
@@ -353,7 +364,7 @@ fn edited(
         what_to_do: Some(
             "see who it was, and keep others from changing what is governed".to_owned(),
         ),
-        command: Some(gathered.flags.line(&drift)),
+        command: Some(gathered.commands.line(&drift)),
         since: Some(since),
         ..item(AttentionKind::Edited, link)
     })
@@ -401,7 +412,7 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
             what_to_do: Some("see what they are; then replay or discard them".to_owned()),
             command: Some(
                 gathered
-                    .flags
+                    .commands
                     .command(&format!("dlq list --member {member}")),
             ),
             ..Attention::new(AttentionKind::DeadLetters, member)
@@ -413,7 +424,7 @@ fn letters(gathered: &Gathered) -> Vec<Attention> {
 fn suspensions(gathered: &Gathered) -> Vec<Attention> {
     let one = |(of, suspension): (Suspended<'_>, &Suspension)| Attention {
         message: suspension.by.iter().map(|by| format!("by {by}")).collect(),
-        command: Some(gathered.flags.command(&match of {
+        command: Some(gathered.commands.command(&match of {
             Suspended::Everything => "resume".to_owned(),
             Suspended::Member(name) => format!("resume --member {name}"),
             Suspended::Link(experience) => format!("resume --experience {experience}"),
@@ -444,10 +455,23 @@ fn stale(link: &LinkStandings, shown: &Link, gathered: &Gathered) -> Option<Atte
         what_to_do: Some("see what prevents it".to_owned()),
         command: Some(
             gathered
-                .flags
+                .commands
                 .command(&format!("plan --member {}", link.member)),
         ),
         since: shown.last_in_sync,
         ..item(AttentionKind::Stale, link)
     })
+}
+
+/// The size of a plan, in words.
+fn counts(allow: usize, deny: usize) -> String {
+    format!("{}, {}", count(allow, "allow"), count(deny, "deny"))
+}
+
+/// Requester, account and time of a request, in words. The page has readers in all places, so its times are UTC.
+fn who(ask: &Ask) -> String {
+    let by = ask.by.as_deref().unwrap_or("an unknown requester");
+    let account = ask.account.as_ref();
+    let account = account.map_or_else(String::new, |account| format!(", account {account}"));
+    format!("by {by}{account}, at {} UTC", utc(ask.at))
 }

@@ -4,14 +4,14 @@ use pmp_sync_domain::answers::why::{Why, WhyAnswer};
 use pmp_sync_domain::ids::{LaneId, MemberName};
 use pmp_sync_domain::records::Suspensions;
 use pmp_sync_domain::sync_state::SyncState;
-use pmp_sync_report::{Kind, Reason};
 
-use crate::hint::{Flags, shell};
+use crate::commands::{Commands, shell};
+use crate::model::{Kind, Reason};
 
 /// The command that resumes a lane.
-pub(crate) fn resume(
+pub(super) fn resume(
     suspensions: &Suspensions,
-    flags: &Flags,
+    commands: &Commands,
     member: &MemberName,
     lane: &LaneId,
 ) -> String {
@@ -22,27 +22,27 @@ pub(crate) fn resume(
     } else {
         format!("resume --experience {}", lane.experience)
     };
-    flags.command(&rest)
+    commands.command(&rest)
 }
 
 /// The command for a sync of one member experience.
-pub(crate) fn sync(flags: &Flags, member: &MemberName, lane: &LaneId) -> String {
+pub(super) fn sync(commands: &Commands, member: &MemberName, lane: &LaneId) -> String {
     let experience = &lane.experience;
     let rest = format!("sync --wait --member {member} --experience {experience}");
-    flags.command(&rest)
+    commands.command(&rest)
 }
 
 /// The link of a reason.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Of<'a> {
-    pub(crate) flags: &'a Flags,
-    pub(crate) member: &'a MemberName,
-    pub(crate) lane: &'a LaneId,
-    pub(crate) suspensions: &'a Suspensions,
+pub(super) struct Of<'a> {
+    pub(super) commands: &'a Commands,
+    pub(super) member: &'a MemberName,
+    pub(super) lane: &'a LaneId,
+    pub(super) suspensions: &'a Suspensions,
 }
 
 /// The kind of a state. A product that differs is neither in sync nor on a link that cannot be observed.
-pub(crate) fn kind(state: SyncState) -> Kind {
+pub(super) fn kind(state: SyncState) -> Kind {
     match state {
         SyncState::Underway => Kind::Underway,
         SyncState::Planned => Kind::Planned,
@@ -56,9 +56,9 @@ pub(crate) fn kind(state: SyncState) -> Kind {
 }
 
 /// The reason of an answer.
-pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
+pub(super) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
     let Of {
-        flags,
+        commands,
         member,
         lane,
         suspensions,
@@ -69,7 +69,7 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
             run, change_set, ..
         } => (Some(run), change_set.as_ref(), None),
         Why::Held { run, approve, .. } => {
-            let told = approve.as_ref().map(|hint| flags.line(hint));
+            let told = approve.as_ref().map(|hint| commands.line(hint));
             (run.as_ref(), None, told)
         }
         Why::Quarantined {
@@ -77,16 +77,16 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         } => {
             let product = shell(answer.product.as_str());
             let rest = format!("dlq replay --member {member} --product {product}");
-            let replay = Some(flags.command(&rest));
+            let replay = Some(commands.command(&rest));
             (Some(run), change_set.as_ref(), replay)
         }
-        Why::Blocked { .. } | Why::Planned => (None, None, Some(sync(flags, member, lane))),
+        Why::Blocked { .. } | Why::Planned => (None, None, Some(sync(commands, member, lane))),
         Why::Suspended { .. } => {
-            let resume = resume(suspensions, flags, member, lane);
+            let resume = resume(suspensions, commands, member, lane);
             (None, None, Some(resume))
         }
         Why::Superseded { run, .. } => {
-            let sync = sync(flags, member, lane);
+            let sync = sync(commands, member, lane);
             (Some(run), None, Some(sync))
         }
         Why::InSync { .. } | Why::LeftAlone { .. } | Why::Failing(_) | Why::Untrusted(_) => {
@@ -99,7 +99,7 @@ pub(crate) fn reason(answer: &WhyAnswer, of: Of<'_>) -> Reason {
         since: answer.why.since(),
         run: run.map(ToString::to_string),
         change_set: change_set.map(ToString::to_string),
-        what_to_do: answer.what_to_do().map(|told| flags.advice(&told)),
+        what_to_do: answer.what_to_do().map(|told| commands.advice(&told)),
         command: resolves,
     }
 }

@@ -8,7 +8,7 @@ use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::ports::{
     AnnounceRequests, Bus, Clock, Close, DeadLetters, Discovery, Entropy, Inbox, Lanes, Products,
-    ReadCatalog, Receipts, WriteRuns,
+    PublishReport, ReadAnswers, ReadCatalog, ReadSets, Receipts, WriteRuns,
 };
 
 /// The ports of one producer, in five groups.
@@ -20,7 +20,7 @@ pub struct Context<L, A, M, O, S> {
     pub marketplace: A,
     /// Access to the members' accounts.
     pub members: M,
-    /// The inbox, its dead-letter queue, and the bus: everything that is sent, except changes.
+    /// The inbox, its dead-letter queue, the bus, and the published report: everything that is sent, except changes.
     pub outbox: O,
     /// Time and random numbers.
     pub system: S,
@@ -53,16 +53,22 @@ impl<L, A, M, O, S: Clock> Context<L, A, M, O, S> {
 }
 
 /// The ports of the ledger that a whole run needs.
-pub trait Ledger: Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests {}
-impl<T: Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests> Ledger for T {}
+pub trait Ledger:
+    Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests + ReadSets + ReadAnswers
+{
+}
+impl<T> Ledger for T where
+    T: Lanes + Products + WriteRuns + Receipts + Close + AnnounceRequests + ReadSets + ReadAnswers
+{
+}
 
 /// Read access to the management organization and AWS Marketplace.
 pub trait Marketplace: ReadCatalog + Discovery {}
 impl<T: ReadCatalog + Discovery> Marketplace for T {}
 
 /// The ports for sending.
-pub trait Outbox: Inbox + DeadLetters + Bus {}
-impl<T: Inbox + DeadLetters + Bus> Outbox for T {}
+pub trait Outbox: Inbox + DeadLetters + Bus + PublishReport {}
+impl<T: Inbox + DeadLetters + Bus + PublishReport> Outbox for T {}
 
 /// Time and random numbers.
 pub trait System: Clock + Entropy {}

@@ -27,6 +27,7 @@ use crate::context::{Context, Ledger, Marketplace, Outbox, System};
 use crate::handlers::sync::SyncRequests;
 use crate::handlers::{approval, continuation, dead_letters, requests, settled, sync};
 use crate::names::look_up_names;
+use crate::publish::publish_report;
 use crate::receipts::Asked;
 use crate::run::retry::{hand_over, hand_over_all, scheduled};
 use crate::run::work::hand_on;
@@ -110,8 +111,12 @@ pub async fn dispatch<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: Syste
     let listed = Box::pin(serve(context, records, deadline, &mut served)).await;
     announce_notices(context, deadline).await;
     match listed {
-        // Everything is served. Until the batch is answered no other is delivered, so this gives way.
-        Ok(listed) => look_up_names(context, &listed, deadline).await,
+        // A scheduled run is done. Until the batch is answered no other is delivered, so these give way.
+        Ok(Some(listed)) => {
+            publish_report(context, deadline).await;
+            look_up_names(context, &listed, deadline).await;
+        }
+        Ok(None) => {}
         Err(error) => {
             tracing::error!(code = error.code(), %error, "the batch could not be served completely and will come again");
         }
@@ -145,20 +150,22 @@ async fn return_after<L, A, M, O: Inbox, S>(
     }
 }
 
-/// Serves the messages of a batch. Returns the products whose names may be looked up.
+/// Serves the messages of a batch. If a scheduled run is done by that, returns the products that it found.
 async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     records: &[Record],
     deadline: Timestamp,
     served: &mut Served,
-) -> Result<BTreeSet<ProductId>, RunError> {
+) -> Result<Option<BTreeSet<ProductId>>, RunError> {
     let batch = sort(context, records, served).await?;
     for (place, retry) in batch.scheduled {
         hand_over(context, &retry).await?;
         served.add(&[place]);
     }
+    let mut listed = None;
     for (place, rest) in batch.rests {
-        continuation::handle(context, rest, deadline).await?;
+        let found = continuation::handle(context, rest, deadline).await?;
+        listed = found.or(listed);
         served.add(&[place]);
     }
     for (place, asked, request) in &batch.approvals {
@@ -170,7 +177,8 @@ async fn serve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         served.add(&[*place]);
     }
     let (places, asked) = batch.sync;
-    let listed = sync::handle(context, asked, deadline).await?;
+    let found = sync::handle(context, asked, deadline).await?;
+    let listed = found.or(listed);
     served.add(&places);
     let (places, lanes) = batch.settled;
     settled::handle(context, &lanes, deadline).await?;

@@ -13,6 +13,7 @@ use pmp_sync_aws::marketplace::Marketplace;
 use pmp_sync_aws::members::MemberRoles;
 use pmp_sync_aws::outbox::Outbox;
 use pmp_sync_aws::queue::RequestsInbox;
+use pmp_sync_aws::report_object::ReportObject;
 use pmp_sync_aws::system::{System, variable};
 use pmp_sync_domain::answers::doctor::DoctorRequest;
 use pmp_sync_domain::answers::plan::PlanRequest;
@@ -121,6 +122,7 @@ fn detail<T: Default + serde::de::DeserializeOwned>(detail: Value) -> Result<T, 
 pub async fn run() -> Result<(), Error> {
     logs::init();
     let config = sdk_config().await;
+    let name: String = variable("PMP_SYNC_NAME")?;
     let context = &AwsContext {
         ledger: Ledger::new(
             &config,
@@ -128,7 +130,7 @@ pub async fn run() -> Result<(), Error> {
             variable("PMP_SYNC_RUN_RETENTION_DAYS")?,
         ),
         marketplace: Marketplace::new(&config),
-        members: MemberRoles::new(config.clone(), variable::<String>("PMP_SYNC_NAME")?),
+        members: MemberRoles::new(config.clone(), name.clone()),
         outbox: Outbox {
             queue: RequestsInbox::new(
                 &config,
@@ -140,6 +142,12 @@ pub async fn run() -> Result<(), Error> {
                 variable::<String>("PMP_SYNC_INBOX_DLQ_URL")?,
             ),
             bus: EventBus::for_announcements(&config, variable::<String>("PMP_SYNC_BUS_NAME")?),
+            // A stack of an earlier release has no such variable.
+            report: ReportObject::at(
+                &config,
+                name,
+                std::env::var("PMP_SYNC_REPORT_BUCKET").unwrap_or_default(),
+            ),
         },
         system: System,
         unannounced: Unannounced::default(),

@@ -13,6 +13,7 @@ mod handlers;
 pub mod lambda;
 mod letters;
 mod names;
+mod publish;
 mod quarantine;
 pub mod queries;
 mod reach;

@@ -15,4 +15,5 @@ pub use self::dead_letters::dead_letters;
 pub use self::doctor::doctor;
 pub use self::plan::{plan, plan_page};
 pub use self::report::report;
+pub(crate) use self::report::report_until;
 pub use self::why::why;

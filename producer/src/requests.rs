@@ -4,12 +4,14 @@
 
 use futures::{StreamExt as _, stream};
 use pmp_sync_domain::config::Config;
+use pmp_sync_domain::error::ServiceError;
 use pmp_sync_domain::ids::{ExperienceId, LaneId};
 use pmp_sync_domain::link::Member;
 use pmp_sync_domain::notify::{demand, digest_of_requests, to_announce};
-use pmp_sync_domain::ports::{AnnounceRequests, Bus, Clock};
-use pmp_sync_domain::records::{ProductRequest, UnreadableItem};
+use pmp_sync_domain::ports::{AnnounceRequests, Bus, Clock, ReadAnswers};
+use pmp_sync_domain::records::{ProductRequest, RequestAnswer, UnreadableItem};
 use pmp_sync_domain::wire::events::ProductRequested;
+use pmp_sync_report::Requested;
 
 use crate::announce::put_digests;
 use crate::context::Context;
@@ -47,6 +49,36 @@ pub(crate) async fn read_open<L: AnnounceRequests, A, M, O, S: Clock>(
         open.unreadable.extend(found.unreadable);
     }
     open
+}
+
+/// The requests that wait for an answer as the report shows them, and about how many were not recorded.
+pub(crate) async fn requests_of_report<L: AnnounceRequests + ReadAnswers, A, M, O, S: Clock>(
+    context: &Context<L, A, M, O, S>,
+    config: &Config,
+) -> Result<(Vec<Requested>, u64), ServiceError> {
+    let mut open = read_open(context, config).await.requests;
+    open.sort_by_key(ProductRequest::open_until);
+    let answers = context.ledger.request_answers().await?.items;
+    let demand = demand(&open);
+    let mut shown = Vec::new();
+    for request in &open {
+        let mut members = config.members.values();
+        let Some(member) = members.find(|member| member.account == request.account) else {
+            continue;
+        };
+        let mut answers = answers.iter();
+        let answer = answers
+            .find(|answer| answer.account == request.account && answer.request == request.request);
+        let asked = demand.get(&request.product).map_or(1, |of| of.requests);
+        let answer = answer.map(RequestAnswer::words);
+        shown.push(Requested::of(request, member.name.as_str(), asked, answer));
+    }
+    let mut dropped = 0_u64;
+    for member in config.members.values() {
+        let of = context.ledger.dropped_product_requests(&member.account);
+        dropped = dropped.saturating_add(of.await?.dropped);
+    }
+    Ok((shown, dropped))
 }
 
 /// Announces those that were never announced.

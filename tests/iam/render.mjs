@@ -100,7 +100,7 @@ export function render(file, account, given = {}) {
           throw new Error(`${file}: ${value.name} is not a value`)
       }
     }
-    if (Array.isArray(value)) return value.map(resolve)
+    if (Array.isArray(value)) return value.map(resolve).filter((one) => one !== undefined)
     if (value === null || typeof value !== 'object') return value
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolve(inner)]))
   }

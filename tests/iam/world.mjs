@@ -70,6 +70,11 @@ export const administrator = (account, role) =>
   person(account, [{ Effect: 'Allow', Action: '*', Resource: '*' }], role)
 
 export const producer = session(management, 'ProducerRole')
+/** One that publishes the report. */
+export const publisher = session(
+  render('management.yaml', MANAGEMENT, { ...code, ProducerCodeKey: 'producer.zip', ReportBucket: 'reports' }),
+  'ProducerRole'
+)
 /** The producer in the member's account. */
 export const producerThere = session(member.stack, 'MemberRole')
 export const worker = session(member.stack, 'WorkerRole')

@@ -43,6 +43,7 @@ pub async fn run() -> Result<(), Error> {
         ledger: Ledger::new(&management, table, variable("PMP_SYNC_RUN_RETENTION_DAYS")?),
         catalog: Catalog::new(&config),
         outbox: Outbox {
+            report: None,
             queue: ChangesQueue::new(&config, variable::<String>("PMP_SYNC_CHANGES_URL")?),
             dead_letters: DeadLetterQueue::new(&config, variable::<String>("PMP_SYNC_DLQ_URL")?),
             bus: EventBus::for_announcements(&management, variable::<String>("PMP_SYNC_BUS_NAME")?),

@@ -16,6 +16,9 @@ use crate::run::begin::begin_run;
 use crate::run::retry::COMPARED;
 use crate::setup::Setup;
 
+/// The kind of a scheduled run among the requests of its record.
+pub(super) const SCHEDULE: &str = "schedule";
+
 /// The requests of one batch, which are served by one run.
 #[derive(Debug, Default)]
 pub(crate) struct SyncRequests {
@@ -33,7 +36,7 @@ pub(crate) struct SyncRequests {
 impl SyncRequests {
     pub(crate) fn add_schedule(&mut self, asked: Asked) {
         self.scheduled = true;
-        self.add_everything(asked, "schedule", None);
+        self.add_everything(asked, SCHEDULE, None);
     }
 
     pub(crate) fn add_request(&mut self, asked: Asked, request: SyncRequest) {
@@ -143,23 +146,19 @@ async fn add_edits<L: ReadRuns, A, M, O, S>(
     Ok(())
 }
 
-/// Serves the requests with one run, if there are any. After a scheduled run, returns the products that it
-/// found.
+/// Serves the requests with one run, if there are any. If a scheduled run is done by that, returns the products that
+/// it found.
 pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     mut sync: SyncRequests,
     deadline: Timestamp,
-) -> Result<BTreeSet<ProductId>, RunError> {
+) -> Result<Option<BTreeSet<ProductId>>, RunError> {
     add_retries(context, &mut sync).await?;
     add_edits(context, &mut sync).await?;
     if sync.requests.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(None);
     }
     let run = begin_run(context, &sync.asked, sync.scopes, sync.requests, deadline);
     let listed = run.await?;
-    Ok(if sync.scheduled {
-        listed
-    } else {
-        BTreeSet::new()
-    })
+    Ok(listed.filter(|_| sync.scheduled))
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
-use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::answers::left_out::LeftOutLink;
 use pmp_sync_domain::answers::report::{
     LinkStandings, ManagementLists, ReportPart, ReportRequest, Standings, standings,
@@ -17,6 +16,7 @@ use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::text::{count, one_or};
+use pmp_sync_domain::{SCHEMA, Timestamp};
 
 use super::survey::{
     LANES_AT_ONCE, LINKS_AT_ONCE, LaneQuery, Survey, fitting, left_out_links, look_at, state_of,
@@ -35,26 +35,8 @@ where
     M: Members,
     S: Clock,
 {
-    let survey = &Survey::new(&context.ledger, &context.marketplace, &request.scope).await?;
-    let told: Vec<_> = stream::iter(survey.links())
-        .map(|link| async move {
-            let told = report_link(context, survey, link).await;
-            told.unwrap_or_else(|error| {
-                let experience = link.lane().map(|lane| lane.experience);
-                (vec![failed(link, experience, &error)], Vec::new())
-            })
-        })
-        .buffered(LINKS_AT_ONCE)
-        .collect()
-        .await;
-    let (links, left_out): (Vec<_>, Vec<_>) = told.into_iter().unzip();
-    let part = ReportPart {
-        schema: SCHEMA,
-        config_version: survey.setup.version,
-        management: lists(&survey.desired),
-        links: links.into_iter().flatten().collect(),
-        left_out: left_out.into_iter().flatten().collect(),
-    };
+    let part = report_until(context, request, Timestamp::MAX).await?;
+    let part = part.unwrap_or_default();
     let lanes = part.links.len();
     fitting(part, |bytes, most| {
         format!(
@@ -63,6 +45,46 @@ where
             one_or(lanes, "stands", "stand")
         )
     })
+}
+
+/// The same, of any size. None if a link is left to look at after `until`.
+pub(crate) async fn report_until<L, A, M, O, S>(
+    context: &Context<L, A, M, O, S>,
+    request: &ReportRequest,
+    until: Timestamp,
+) -> Result<Option<ReportPart>, RunError>
+where
+    L: Lanes + Products + ReadRuns,
+    A: ReadCatalog,
+    M: Members,
+    S: Clock,
+{
+    let survey = &Survey::new(&context.ledger, &context.marketplace, &request.scope).await?;
+    let told: Vec<_> = stream::iter(survey.links())
+        .map(|link| async move {
+            if context.now() > until {
+                return None;
+            }
+            let told = report_link(context, survey, link).await;
+            Some(told.unwrap_or_else(|error| {
+                let experience = link.lane().map(|lane| lane.experience);
+                (vec![failed(link, experience, &error)], Vec::new())
+            }))
+        })
+        .buffered(LINKS_AT_ONCE)
+        .collect()
+        .await;
+    let Some(told) = told.into_iter().collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let (links, left_out): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+    Ok(Some(ReportPart {
+        schema: SCHEMA,
+        config_version: survey.setup.version,
+        management: lists(&survey.desired),
+        links: links.into_iter().flatten().collect(),
+        left_out: left_out.into_iter().flatten().collect(),
+    }))
 }
 
 async fn report_link<L, A, M, O, S>(

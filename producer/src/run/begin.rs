@@ -51,17 +51,17 @@ pub(crate) async fn open_run<L: WriteRuns + Receipts, A, M, O, S: System>(
     }
 }
 
-/// Begins a run for the requests, and reconciles the links that the scopes cover. Returns the products that
-/// it found.
+/// Begins a run for the requests, and reconciles the links that the scopes cover. If it is done with them, returns the
+/// products that it found.
 pub(crate) async fn begin_run<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     asked: &[Asked],
     scopes: Vec<Scope>,
     requests: Vec<Request>,
     deadline: Timestamp,
-) -> Result<BTreeSet<ProductId>, RunError> {
+) -> Result<Option<BTreeSet<ProductId>>, RunError> {
     let Some((mut record, mut setup)) = open_run(context, asked, scopes, requests).await? else {
-        return Ok(BTreeSet::new());
+        return Ok(None);
     };
     let run = record.run;
     setup.overridden = overridden(&record.requests);

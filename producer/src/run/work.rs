@@ -27,14 +27,14 @@ use crate::setup::{Setup, in_scope};
 const LINKS_AT_ONCE: usize = 8;
 
 /// Reconciles the links at these indexes of the configuration, as far as the run's scopes cover
-/// them. Returns the products that it found: those of the management lists, and those that differ.
+/// them. If none is left, returns the products that it found: those of the management lists, and those that differ.
 pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
     context: &Context<L, A, M, O, S>,
     mut record: RunRecord,
     setup: &Setup,
     links: Vec<usize>,
     deadline: Timestamp,
-) -> Result<BTreeSet<ProductId>, RunError> {
+) -> Result<Option<BTreeSet<ProductId>>, RunError> {
     let (run, scopes) = (record.run, &record.scopes);
     let chosen = links
         .iter()
@@ -87,15 +87,14 @@ pub(crate) async fn work_through<L: Ledger, A: Marketplace, M: Members, O: Outbo
         }
         finish_run(context, record).await?;
         announce_open(context, setup, &requests).await;
-        return Ok(listed);
+        return Ok(Some(listed));
     }
     tracing::info!(%run, links = left.len(), "the run goes on in another invocation");
     record.cursor = left;
     record.continued = record.continued.saturating_add(1);
     context.ledger.put_run(&record).await?;
     hand_on(context, &record).await?;
-    // The producer is not done.
-    Ok(BTreeSet::new())
+    Ok(None)
 }
 
 /// The products of the management lists, and those that differ on a member experience.

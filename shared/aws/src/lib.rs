@@ -1,4 +1,4 @@
-//! The adapters of pmp-sync's ports to AWS: Marketplace Catalog and Discovery, SQS, DynamoDB, STS, EventBridge.
+//! The adapters of pmp-sync's ports to AWS: Marketplace Catalog and Discovery, SQS, DynamoDB, STS, EventBridge, S3.
 //!
 //! Only the SDK's standard endpoint variables decide where calls go. Only the SDK retries calls.
 
@@ -19,6 +19,7 @@ pub mod members;
 pub mod outbox;
 pub mod queue;
 mod region;
+pub mod report_object;
 pub mod system;
 
 pub use self::errors::{BUCKET_ELSEWHERE, error_chain, if_there, service_error};

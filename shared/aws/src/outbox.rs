@@ -1,4 +1,4 @@
-//! Everything that a Lambda sends with its own credentials: its queue, its dead-letter queue, the bus.
+//! Everything that a Lambda sends with its own credentials: its queue, its dead-letter queue, the bus, the report.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use pmp_sync_domain::wire::{Continuation, Event, LinkRetry, TickMessage};
 
 use crate::bus::EventBus;
 use crate::dead_letters::DeadLetterQueue;
+use crate::report_object::ReportObject;
 
 /// Where a Lambda sends; `Q` is its own queue.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Outbox<Q> {
     pub dead_letters: DeadLetterQueue,
     /// The bus in the management account.
     pub bus: EventBus,
+    /// Where the report is published, if it is.
+    pub report: Option<ReportObject>,
 }
 
 impl<Q: Inbox> Inbox for Outbox<Q> {

@@ -1,6 +1,8 @@
 //! Errors of calls, classified by what the caller can do; and the faults of runs and links, each
 //! with a stable code, what is concerned, and the remedy. docs/errors/ has a page for each code.
 
+mod publish;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::follows::FollowPath;
 use crate::hint::{Advice, Hint};
 use crate::ids::{AccountId, ExperienceId, MemberName};
 use crate::text::count as counted;
+
+pub use self::publish::NotPublished;
 
 /// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 //!
 //! shared/aws has the adapters to AWS, shared/fakes stateful fakes.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
@@ -28,6 +30,8 @@ use crate::records::{
     ProductRequest, Receipt, RequestCounts, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use crate::wire::{ChangeMessage, Continuation, Event, LinkRetry, TickMessage};
+
+pub use self::report::{PublishReport, ReadAnswers};
 
 /// The result of a call through a port.
 pub type Result<T, E = ServiceError> = std::result::Result<T, E>;

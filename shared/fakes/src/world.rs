@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use pmp_sync_domain::delivery::{Disposition, Record};
 use pmp_sync_domain::ids::{AccountId, ProductId, RunId};
 use pmp_sync_domain::ports::{
-    Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, Result,
+    Bus, Clock, DeadLetter, DeadLetters, Discovery, Entropy, Inbox, PublishReport, Result,
 };
 use pmp_sync_domain::product::ProductDetails;
 use pmp_sync_domain::time::later;
@@ -67,6 +67,9 @@ pub(crate) struct Inner {
     pub(crate) events: Vec<Event>,
     /// Products that AWS Marketplace does not have.
     pub(crate) not_live: BTreeSet<ProductId>,
+    /// True if the report is to be published, and the pages that were.
+    publishes: bool,
+    published: Vec<String>,
     idle_look_ups: u32,
     most_idle_look_ups: u32,
     /// The external id that each reachable account requires.
@@ -113,6 +116,8 @@ impl World {
             dead_ids: Taken::default(),
             events: Vec::new(),
             not_live: BTreeSet::new(),
+            publishes: false,
+            published: Vec::new(),
             idle_look_ups: 0,
             most_idle_look_ups: 0,
             doors: BTreeMap::new(),
@@ -330,6 +335,30 @@ impl Bus for World {
             inner.requests.send_event(&body.to_string(), now);
         }
         inner.events.push(event);
+        effect.answer(())
+    }
+}
+
+impl World {
+    /// Has the report published from now on, or not any more.
+    pub fn set_publishing(&self, publishes: bool) {
+        self.lock().publishes = publishes;
+    }
+
+    /// The pages that were published.
+    pub fn published(&self) -> Vec<String> {
+        self.lock().published.clone()
+    }
+}
+
+impl PublishReport for World {
+    fn publishes_for(&self) -> Option<String> {
+        self.lock().publishes.then(|| "pmp-sync".to_owned())
+    }
+
+    async fn publish(&self, page: String) -> Result<()> {
+        let effect = self.call("PutObject", "report").await?;
+        self.lock().published.push(page);
         effect.answer(())
     }
 }

@@ -13,6 +13,7 @@ import {
   otherMember,
   producer,
   producerThere,
+  publisher,
   schedule,
   service,
   worker,
@@ -25,6 +26,8 @@ const lane = (action, partition, index = '') =>
   call(workerThere, `dynamodb:${action}`, `${resources.Ledger.arn}${index}`, { 'dynamodb:LeadingKeys': [].concat(partition) })
 const put = (who, sources, types) =>
   call(who, 'events:PutEvents', resources.Bus.arn, { 'events:source': sources, 'events:detail-type': types })
+const report = (who, action, { key = 'pmp-sync/report.html', account = MANAGEMENT } = {}) =>
+  call(who, `s3:${action}`, `arn:aws:s3:::reports/${key}`, { 's3:ResourceAccount': account })
 const experience = (account) => `arn:aws:aws-marketplace:us-east-1:${account}:AWSMarketplace/Experience/exp-1`
 const foreignRule = `arn:aws:events:us-east-1:${STRANGER}:rule/pmp-sync/pmp-sync-requests`
 
@@ -65,6 +68,11 @@ export const attacks = [
   ['a worker goes to another member\'s lanes', call(worker, 'sts:AssumeRole', otherMember.access.resources.LaneRole.arn, { 'sts:ExternalId': OTHER_EXTERNAL_ID })],
 
   // The producer.
+  ['the producer publishes where nothing is to be published', report(producer, 'PutObject')],
+  ['the producer reads what it publishes', report(publisher, 'GetObject')],
+  ['the producer deletes what it publishes', report(publisher, 'DeleteObject')],
+  ['the producer publishes to somebody else\'s bucket', report(publisher, 'PutObject', { account: STRANGER })],
+  ['the producer writes another object', report(publisher, 'PutObject', { key: 'code/producer.zip' })],
   ['the producer changes a management experience', call(producer, 'aws-marketplace:StartChangeSet', experience(MANAGEMENT), { 'catalog:ChangeType': 'AllowProductProcurement' })],
   ['the producer changes a member experience', call(producerThere, 'aws-marketplace:StartChangeSet', experience(MEMBER), { 'catalog:ChangeType': 'DenyProductProcurement' })],
   ['the producer goes to a member without its external id', call(producer, 'sts:AssumeRole', there.MemberRole.arn)],

@@ -1,11 +1,12 @@
 // What the producer does, in its own account and in a member's.
-import { EXTERNAL_ID, MEMBER, ORGANIZATION, call, management, member, producer, producerThere } from '../world.mjs'
+import { EXTERNAL_ID, MANAGEMENT, MEMBER, ORGANIZATION, call, management, member, producer, producerThere, publisher } from '../world.mjs'
 
 const { resources } = management
 const there = member.stack.resources
 const LANE = `LANE#${MEMBER}#exp-1`
 const PARTITIONS = ['CONFIG', 'RUN', 'RUN#01J0000000000000000000000A', 'LINK_STATES', 'LIVE', 'LANES', LANE]
 const log = `arn:aws:logs:us-east-1:${management.account}:log-group:/aws/lambda/pmp-sync-producer:log-stream:one`
+const REPORT = 'arn:aws:s3:::reports/pmp-sync/report.html'
 const entity = (type, id, account = ORGANIZATION) => `arn:aws:aws-marketplace:us-east-1:${account}:AWSMarketplace/${type}/${id}`
 const ANNOUNCED = ['Held', 'Blocked', 'Quarantined', 'Contested', 'Edited Outside', 'Member Stale', 'Recovered', 'Sync Completed']
 const ledger = (action, partition, index = '') =>
@@ -55,6 +56,12 @@ export const producerCalls = [
     call(producer, 'aws-marketplace:GetProduct', 'arn:aws:aws-marketplace:::catalog/AWSMarketplace/product/prod-1')
   ],
   ...['CreateLogStream', 'PutLogEvents'].map((action) => ['logs', call(producer, `logs:${action}`, log)]),
+
+  [
+    'publishes the report',
+    call(publisher, 's3:PutObject', REPORT, { 's3:ResourceAccount': MANAGEMENT })
+  ],
+  ['reads what operators answered', ledger('Query', 'REQUEST_ANSWERS')],
 
   ['sends changes', call(producerThere, 'sqs:SendMessage', there.Changes.arn)],
   ...['ReceiveMessage', 'DeleteMessage', 'ChangeMessageVisibility'].map((action) => [

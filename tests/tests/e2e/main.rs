@@ -12,6 +12,7 @@
 mod approval;
 mod isolation;
 mod notices;
+mod publication;
 #[path = "../../../cli/tests/schemas/mod.rs"]
 #[allow(
     dead_code,

@@ -67,6 +67,11 @@ fn statements(role: &Value) -> Vec<&Value> {
     policies
         .iter()
         .flat_map(|policy| {
+            // One that depends on a condition: `!If`, with the condition before it.
+            let policy = match policy {
+                Value::Tagged(tagged) => &tagged.value[1],
+                policy => policy,
+            };
             at(policy, "PolicyDocument/Statement")
                 .as_sequence()
                 .unwrap()

@@ -1,6 +1,7 @@
 //! What each role may do, and who may assume it.
 
 use pmp_sync_domain::lane::MemberRules;
+use serde_yaml_ng::Value;
 
 use crate::{access, actions, at, management, member, statements, text};
 
@@ -88,6 +89,38 @@ fn the_producer_cannot_change_an_experience_anywhere() {
             }
         }
     }
+}
+
+#[test]
+fn the_producer_publishes_one_object_and_only_if_the_stack_says_where() {
+    let template = management();
+    let default = at(&template, "Parameters/ReportBucket/Default");
+    assert_eq!(text(default), "");
+    let role = at(&template, "Resources/ProducerRole");
+    let policies = at(role, "Properties/Policies").as_sequence().unwrap();
+    let conditional: Vec<_> = policies
+        .iter()
+        .filter_map(|policy| match policy {
+            Value::Tagged(tagged) => Some(&tagged.value),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(conditional.len(), 1);
+    assert_eq!(text(&conditional[0][0]), "PublishesReport");
+    let all = statements(role);
+    let s3: Vec<_> = all
+        .into_iter()
+        .filter(|statement| actions(statement).iter().any(|of| of.starts_with("s3:")))
+        .collect();
+    assert_eq!(s3.len(), 1);
+    assert_eq!(actions(s3[0]), ["s3:PutObject"]);
+    let object = "arn:${AWS::Partition}:s3:::${ReportBucket}/${Name}/report.html";
+    assert_eq!(text(&s3[0]["Resource"]), object);
+    let variables = at(
+        &template,
+        "Resources/Producer/Properties/Environment/Variables",
+    );
+    assert_eq!(text(&variables["PMP_SYNC_REPORT_BUCKET"]), "ReportBucket");
 }
 
 #[test]

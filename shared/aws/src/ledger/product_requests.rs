@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::ids::{AccountId, ProductRequestId};
 use pmp_sync_domain::ports::{AnnounceRequests, ProductRequests, Result};
-use pmp_sync_domain::records::{
-    DroppedRequests, Found, MOST_REQUESTS, ProductRequest, RequestCounts, RequestState,
-};
+use pmp_sync_domain::records::{Found, MOST_REQUESTS, ProductRequest, RequestCounts, RequestState};
 
 use super::{
     Item, Ledger, MOST_PAGES, NOT_NEWER, SCHEMA_FIELD, from_item, from_items, kept_unread, schema,
@@ -71,14 +69,6 @@ impl Ledger {
             .between(&keys::product_requests(account), from, to)
             .await?;
         Ok(requests_of(account, items))
-    }
-
-    /// Reads how many requests of an account there was no room for.
-    pub async fn dropped_product_requests(&self, account: &AccountId) -> Result<DroppedRequests> {
-        match self.get(&keys::product_requests(account), DROPPED).await? {
-            Some(item) => from_item("GetItem", item),
-            None => Ok(DroppedRequests::default()),
-        }
     }
 }
 

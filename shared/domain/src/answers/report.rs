@@ -120,7 +120,7 @@ impl LinkStandings {
 }
 
 /// One part of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportPart {
     /// Schema number of the release that made it.
     pub schema: u32,

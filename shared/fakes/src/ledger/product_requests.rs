@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ProductRequestId};
-use pmp_sync_domain::ports::{AnnounceRequests, ProductRequests, Result};
-use pmp_sync_domain::records::{Found, ProductRequest, RequestCounts};
+use pmp_sync_domain::ports::{AnnounceRequests, ProductRequests, ReadAnswers, Result};
+use pmp_sync_domain::records::{
+    DroppedRequests, Found, ProductRequest, RequestAnswer, RequestCounts,
+};
 
 use super::ItemKey;
 use crate::limits::check_item;
@@ -122,5 +124,21 @@ impl AnnounceRequests for World {
             }
         });
         effect.answer(())
+    }
+}
+
+impl ReadAnswers for World {
+    async fn request_answers(&self) -> Result<Found<RequestAnswer>> {
+        // Operators answer none here.
+        let effect = self.call("Query", "request answers").await?;
+        effect.answer(Found::default())
+    }
+
+    async fn dropped_product_requests(&self, account: &AccountId) -> Result<DroppedRequests> {
+        let effect = self.call("GetItem", "dropped requests").await?;
+        effect.answer(self.ledger(|ledger| {
+            let dropped = ledger.dropped_requests.get(account);
+            dropped.cloned().unwrap_or_default()
+        }))
     }
 }

@@ -79,7 +79,11 @@ impl Selected {
 fn with_candidates(command: Command, of: &Selected) -> Command {
     let command = command.mut_args(|arg| {
         let kind = arg.get_value_parser().type_id();
-        let offers: fn(&Seen) -> Vec<CompletionCandidate> = if kind == TypeId::of::<MemberName>() {
+        let offers: fn(&Seen) -> Vec<CompletionCandidate> = if arg.get_id()
+            == "management_experience"
+        {
+            sources
+        } else if kind == TypeId::of::<MemberName>() {
             members
         } else if kind == TypeId::of::<ExperienceId>() || kind == TypeId::of::<ExperienceName>() {
             experiences
@@ -111,6 +115,13 @@ fn experiences(seen: &Seen) -> Vec<CompletionCandidate> {
     let links = seen.links.iter();
     links
         .map(|(experience, member)| candidate(experience, &format!("of {member}")))
+        .collect()
+}
+
+fn sources(seen: &Seen) -> Vec<CompletionCandidate> {
+    let sources = seen.sources.iter();
+    sources
+        .map(|experience| candidate(experience, "of the management account"))
         .collect()
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Seen {
     pub(crate) members: BTreeSet<String>,
     /// The member experiences, each with its member.
     pub(crate) links: BTreeMap<String, String>,
+    /// The management experiences that members follow.
+    #[serde(default)]
+    pub(crate) sources: BTreeSet<String>,
     /// The runs, each with its status.
     pub(crate) runs: BTreeMap<String, String>,
 }
@@ -66,6 +69,8 @@ impl Memory {
         self.change(|seen| {
             let members = config.members.keys().map(ToString::to_string);
             seen.members = members.take(MOST_NAMES).collect();
+            let sources = config.links.iter().flat_map(|link| link.sources.iter());
+            seen.sources = sources.map(ToString::to_string).take(MOST_NAMES).collect();
             let Seen { members, links, .. } = seen;
             links.retain(|_, member| members.contains(member));
             for link in &config.links {

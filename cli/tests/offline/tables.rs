@@ -471,6 +471,14 @@ fn what_was_seen_completes_a_command_line() {
         told.contains("exp-9d1kq27hs0007\tof emea-finance-07"),
         "{told}"
     );
+    let source = ["pmp-sync", "product", "list", "--management-experience", ""];
+    let told = complete(&source, &[]);
+    assert_eq!(
+        told.matches("of the management account").count(),
+        1,
+        "{told}"
+    );
+    assert!(!told.contains("emea-finance-"), "{told}");
     let told = complete(&["pmp-sync", "history", "01"], &[]);
     assert!(told.contains(&run(9).to_string()), "{told}");
     // Another installation has other members.

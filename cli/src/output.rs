@@ -19,6 +19,7 @@ use pmp_sync_domain::plan::{InvalidProducts, Reason};
 use pmp_sync_domain::records::{LinkRecord, Suspended};
 pub(crate) use pmp_sync_domain::text::count;
 use pmp_sync_domain::text::lines;
+use pmp_sync_domain::time::in_whole_seconds;
 use serde::Serialize;
 
 pub(crate) use self::fold::fold;
@@ -79,7 +80,7 @@ fn has_printed_json() -> bool {
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| broken(error.into()))?;
     PRINTED_JSON.store(true, Ordering::Relaxed);
-    line(&text)
+    line(&in_whole_seconds(&text))
 }
 
 /// Writes the JSON value of the command, formatted already.
@@ -90,7 +91,8 @@ pub(crate) fn verbatim_json(text: &str) -> Result<(), Failure> {
 
 /// Formats JSON with indentation.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))
+    let text = serde_json::to_string_pretty(value).map_err(|error| broken(error.into()))?;
+    Ok(in_whole_seconds(&text))
 }
 
 /// A fault with what to do about it. `about` is what has it, if that has a name.

@@ -19,14 +19,14 @@ fn report(answers: &Value) -> Value {
 fn in_sync(product: &str) -> Value {
     json!({
         "product": product, "desired": "allowed", "standing": "allowed",
-        "why": { "answer": "in_sync", "since": "2026-01-01T00:00:00.5Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "change_set": "cs1" },
+        "why": { "answer": "in_sync", "since": "2026-01-01T00:00:00Z", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "change_set": "cs1" },
     })
 }
 
 fn differs(product: &str, why: &Value) -> Value {
     json!({
         "product": product, "desired": "allowed", "standing": "denied", "wanted": "allow", "why": why,
-        "edited_since": "2026-01-01T01:00:00.25Z",
+        "edited_since": "2026-01-01T01:00:00Z",
     })
 }
 
@@ -212,7 +212,7 @@ fn plan_tells_what_was_edited_outside_and_since_when() {
             "account": "222222222222", "management_experience": "exp-4s8kd0qmw1x2y", "mode": "mirror", "plan_hash": null,
         })
     };
-    let edited = link(&["prod-a"], Some("2026-01-01T00:00:00.5Z"));
+    let edited = link(&["prod-a"], Some("2026-01-01T00:00:00Z"));
     let mut before = link(&[], None);
     before
         .as_object_mut()

@@ -1,6 +1,10 @@
 //! Points in time, and the time between them.
 
+mod json;
+
 pub use jiff::Timestamp;
+
+pub use self::json::in_whole_seconds;
 
 /// `seconds` after `now`, or the latest timestamp if that overflows.
 pub fn later(now: Timestamp, seconds: i64) -> Timestamp {
@@ -18,14 +22,18 @@ pub fn whole_seconds(then: Timestamp, now: Timestamp) -> i64 {
     now.duration_since(then).as_secs().max(0)
 }
 
-/// A duration in its two largest units: `2 h 3 min`.
+/// A duration in its two largest units, without one that is zero: `2 h 3 min`, `2 h`.
 pub fn in_words(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let two = |large: String, small: i64, unit: &str| match small {
+        0 => large,
+        small => format!("{large} {small} {unit}"),
+    };
     if days > 0 {
-        format!("{days} d {} h", hours % 24)
+        two(format!("{days} d"), hours % 24, "h")
     } else if hours > 0 {
-        format!("{hours} h {} min", minutes % 60)
+        two(format!("{hours} h"), minutes % 60, "min")
     } else if minutes > 0 {
         format!("{minutes} min")
     } else {
@@ -44,6 +52,8 @@ mod tests {
             (59, "59 s"),
             (61, "1 min"),
             (3_660, "1 h 1 min"),
+            (7_200, "2 h"),
+            (172_860, "2 d"),
             (7_384, "2 h 3 min"),
             (90_000, "1 d 1 h"),
         ] {

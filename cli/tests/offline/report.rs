@@ -176,7 +176,8 @@ fn a_member_that_cannot_be_looked_at_is_in_the_report_with_its_way_forward() {
         "{answer:?}"
     );
     let html = std::fs::read_to_string(&page).unwrap();
-    assert!(html.contains("PMS-3001: no role") && html.contains("check external_id"));
+    // A code is kept on one line.
+    assert!(html.contains("PMS-3001:</span> no role") && html.contains("check external_id"));
 }
 
 #[test]

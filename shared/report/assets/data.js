@@ -156,3 +156,8 @@ function element(name, className, text) {
   if (text !== undefined) made.textContent = text;
   return made;
 }
+
+/** A text whose names, ids and options are not broken at their hyphens. */
+function unbroken(text) {
+  return text.split(/( )/).map((word) => (word.includes("-") && word.length <= 36 ? element("span", "nb", word) : word));
+}

@@ -5,6 +5,8 @@ const SIZES = {
   signs: { row: 24, column: 30, top: 148, side: 330 },
   dense: { row: 14, column: 14, top: 124, side: 250 },
 };
+/** Below this width of the products, only their names are shown. */
+const NARROW = 240;
 /** Rows and columns beside those that are seen. */
 const BESIDE = 3;
 
@@ -30,7 +32,11 @@ class Grid {
 
   get size() {
     const size = SIZES[this.zoom];
-    return { ...size, side: Math.min(size.side, Math.max(140, this.root.clientWidth * 0.45)) };
+    const { clientWidth } = this.root;
+    const least = Math.min(size.side, Math.max(140, Math.floor(clientWidth * 0.5)));
+    // The products' names get the room that the members leave.
+    const spare = clientWidth - this.columns.length * size.column;
+    return { ...size, side: Math.max(least, Math.min(spare, 2 * size.side)) };
   }
 
   show(rows, columns, zoom) {
@@ -77,6 +83,7 @@ class Grid {
     const had = this.root.contains(document.activeElement) && document.activeElement !== this.root;
     if (anew || range !== this.range) {
       this.range = range;
+      this.root.classList.toggle("narrow", side < NARROW);
       const width = side + this.columns.length * column;
       this.top.style.width = this.body.style.width = `${width}px`;
       this.body.style.height = `${this.rows.length * row}px`;

@@ -56,7 +56,9 @@ class Panel {
 
   tell(heading, text) {
     if (!text) return;
-    this.root.append(element("h3", "", heading), element("p", "", text));
+    const words = element("p", heading === "What to do" ? "todo" : "");
+    words.append(...unbroken(text));
+    this.root.append(element("h3", "", heading), words);
   }
 
   command(heading, text) {
@@ -64,7 +66,9 @@ class Panel {
     const line = element("div", "command");
     const copy = element("button", "copy", "Copy");
     copy.type = "button";
-    line.append(element("code", "", text), copy);
+    const code = element("code");
+    code.append(...unbroken(text));
+    line.append(code, copy);
     this.root.append(element("h3", "", heading), line);
   }
 

@@ -3,6 +3,7 @@
 
 use pmp_sync_domain::policy::Action;
 
+use crate::html::stamp;
 use crate::model::Model;
 
 /// The first line.
@@ -73,8 +74,7 @@ pub fn to_csv(model: &Model) -> String {
                 continue;
             };
             let product = differing.product.as_str();
-            let time =
-                |at: Option<jiff::Timestamp>| at.map_or_else(String::new, |at| at.to_string());
+            let time = |at: Option<jiff::Timestamp>| at.map_or_else(String::new, stamp);
             let (since, edited) = (time(reason.since), time(differing.edited_since));
             let desired = match differing.wanted {
                 Action::Allow => "allowed",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::html::{age, escaped, number, time};
+use crate::html::{age, escaped, number, time, unbroken};
 use crate::model::Model;
 
 /// The most edits on the page.
@@ -38,10 +38,10 @@ pub(crate) fn section(model: &Model) -> String {
         };
         let _ = writeln!(
             text,
-            "<tr><th scope=\"row\">{}</th><td><code>{}</code></td><td>{}</td><td><code>{}</code></td><td>{}</td><td>{goal}</td><td>{} ({})</td></tr>",
-            escaped(name),
+            "<tr><th scope=\"row\" class=\"w\">{}</th><td><code>{}</code></td><td>{}</td><td><code>{}</code></td><td>{}</td><td>{goal}</td><td>{} ({})</td></tr>",
+            unbroken(name),
             escaped(cell.product.as_str()),
-            escaped(&link.member),
+            unbroken(&link.member),
             escaped(link.experience.as_deref().unwrap_or("*")),
             cell.standing,
             time(*since),

@@ -27,6 +27,31 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
+/// The longest word that is kept on one line, in characters.
+const UNBROKEN: usize = 36;
+
+/// The same, with words that are not broken at their hyphens: names, ids and options would be hard to read. What is longer
+/// than a line may have, such as an ARN, is broken behind colons and slashes.
+pub(crate) fn unbroken(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        if word.chars().count() <= UNBROKEN {
+            return piece(word);
+        }
+        let pieces = word.split_inclusive([':', '/']).map(piece);
+        pieces.collect::<Vec<_>>().join("<wbr>")
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn piece(word: &str) -> String {
+    let safe = escaped(word);
+    if word.contains('-') && word.chars().count() <= UNBROKEN {
+        format!("<span class=\"nb\">{safe}</span>")
+    } else {
+        safe
+    }
+}
+
 /// Escapes JSON for a script element: nothing in it can end the element, and it stays the same
 /// JSON.
 pub(crate) fn in_script(json: &str) -> String {
@@ -54,7 +79,12 @@ pub(crate) fn utc(at: Timestamp) -> String {
 
 /// A `time` element.
 pub(crate) fn time(at: Timestamp) -> String {
-    format!("<time datetime=\"{at}\">{}</time>", utc(at))
+    format!("<time datetime=\"{}\">{}</time>", stamp(at), utc(at))
+}
+
+/// A time for programs, rounded down to seconds.
+pub(crate) fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The age of a time, in its two largest units.
@@ -91,6 +121,22 @@ mod tests {
             told,
             "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;\u{fffd}"
         );
+    }
+
+    #[test]
+    fn words_are_not_broken_at_their_hyphens() {
+        let hash = "0".repeat(64);
+        for (text, told) in [
+            ("in sync", "in sync".to_owned()),
+            ("a --b <c-d>", "a <span class=\"nb\">--b</span> <span class=\"nb\">&lt;c-d&gt;</span>".to_owned()),
+            (&hash, hash.clone()),
+            (
+                "arn:aws:sts::222222222222:assumed-role/Developer/user",
+                "arn:<wbr>aws:<wbr>sts:<wbr>:<wbr>222222222222:<wbr><span class=\"nb\">assumed-role/</span><wbr>Developer/<wbr>user".to_owned(),
+            ),
+        ] {
+            assert_eq!(unbroken(text), told);
+        }
     }
 
     #[test]

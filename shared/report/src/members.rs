@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use pmp_sync_domain::time::whole_seconds;
 
-use crate::html::{age, count, escaped, number, time};
+use crate::html::{age, count, escaped, number, time, unbroken};
 use crate::model::{Link, Model};
 
 /// Length of the longest bar, in pixels.
-const WIDTH: i64 = 104;
+const WIDTH: i64 = 64;
 
 /// Seconds since it was last in sync. The largest number if it never was.
 fn behind(link: &Link, now: Timestamp) -> i64 {
@@ -53,7 +53,7 @@ fn row(link: &Link, now: Timestamp, longest: i64) -> String {
     let (class, glyph, words) = (link.state.as_str(), link.state.sign(), link.state.text());
     let mut text = format!(
         "<tr><th scope=\"row\">{}</th><td><code>{}</code></td><td>{}</td><td class=\"s-{class}\"><span class=\"glyph\" aria-hidden=\"true\">{glyph}</span> {words}",
-        escaped(&link.member),
+        unbroken(&link.member),
         escaped(link.experience.as_deref().unwrap_or("*")),
         link.mode,
     );

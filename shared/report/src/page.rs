@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use pmp_sync_domain::link::Mode;
+use pmp_sync_domain::time::in_whole_seconds;
 
 use crate::code::{coded, products};
-use crate::html::{age, count, escaped, in_script, number, source_hash, time};
+use crate::html::{age, count, escaped, in_script, number, source_hash, time, unbroken};
 use crate::members;
 use crate::model::{Attention, AttentionKind, Concerned, Kind, Model, State};
 use crate::{edits, headline, plot, requests, week};
@@ -30,6 +31,7 @@ const SHOWN: usize = 6;
 pub fn render(model: &Model) -> String {
     // It consists of strings, numbers and lists, so serialization cannot fail.
     let data = serde_json::to_string(&coded(model)).unwrap_or_else(|_| "null".to_owned());
+    let data = in_whole_seconds(&data);
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
         source_hash(SCRIPT),
@@ -70,7 +72,7 @@ pub fn render(model: &Model) -> String {
 
 fn head(model: &Model, name: &str) -> String {
     format!(
-        "<header class=\"head\">\n<div><h1>{name}</h1>\n{}<p class=\"sub\">{} × {} · configuration {} · {} UTC</p></div>\n\
+        "<header class=\"head\">\n<div><h1>{name}</h1>\n{}<p class=\"sub\">{} × {} · configuration {} · <span class=\"nb\">{} UTC</span></p></div>\n\
          <nav aria-label=\"Sections\">{}<a href=\"#attention\">Needs attention</a><a href=\"#matrix\">Matrix</a>\
          <a href=\"#members\">Members</a><a href=\"#edits\">Outside edits</a><a href=\"#requests\">Requests</a><a href=\"#runs\">Runs</a></nav>\n\
          <button id=\"theme\" type=\"button\" class=\"quiet\" hidden>Dark colours</button>\n</header>\n",
@@ -168,23 +170,23 @@ fn card(item: &Attention, model: &Model) -> String {
         });
         format!(
             "<li class=\"card\"><div><h4>{}{experience}</h4>",
-            escaped(&item.about)
+            unbroken(&item.about)
         )
     };
     if let Some(since) = item.since {
         let _ = write!(
             text,
-            "<p class=\"since\">since {} ({})</p>",
+            "<p class=\"since\">since {} UTC ({})</p>",
             time(since),
             age(since, model.made_at)
         );
     }
     text.push_str("</div><div>");
     for message in &item.message {
-        let _ = write!(text, "<p>{}</p>", escaped(message));
+        let _ = write!(text, "<p>{}</p>", unbroken(message));
     }
     if let Some(what) = &item.what_to_do {
-        let _ = write!(text, "<p class=\"todo\">{}</p>", escaped(what));
+        let _ = write!(text, "<p class=\"todo\">{}</p>", unbroken(what));
     }
     text.push_str("</div>");
     if let Some(command) = &item.command {
@@ -212,7 +214,7 @@ fn concerned(all: &[Concerned]) -> String {
 pub(crate) fn command_line(command: &str) -> String {
     format!(
         "<div class=\"command\"><code>{}</code><button type=\"button\" class=\"copy\" hidden>Copy</button></div>",
-        escaped(command)
+        unbroken(command)
     )
 }
 

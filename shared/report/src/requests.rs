@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::html::{escaped, number, time};
+use crate::html::{escaped, number, time, unbroken};
 use crate::model::{Model, Requested};
 
 /// The most requests on the page.
@@ -45,15 +45,26 @@ pub(crate) fn section(model: &Model) -> String {
     text
 }
 
+/// A principal without the beginning of its ARN, which the columns beside it tell. It may be broken behind its slashes.
+fn requester(arn: &str) -> String {
+    let name = arn.rsplit(':').next().unwrap_or(arn);
+    let pieces = name.split_inclusive('/').map(unbroken);
+    pieces.collect::<Vec<_>>().join("<wbr>")
+}
+
 fn row(request: &Requested) -> String {
-    let or_dash = |text: Option<&String>| text.map_or_else(|| "–".to_owned(), |text| escaped(text));
+    let or_dash =
+        |text: Option<&String>| text.map_or_else(|| "–".to_owned(), |text| unbroken(text));
     format!(
-        "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td><td class=\"r\">{}</td><td>{}</td></tr>\n",
+        "<tr><th scope=\"row\"><code>{}</code></th><td class=\"w\">{}</td><td>{}</td><td><code>{}</code></td><td class=\"w\">{}</td><td>{}</td><td>{}</td><td class=\"r\">{}</td><td class=\"w\">{}</td></tr>\n",
         escaped(&request.product),
         or_dash(request.title.as_ref()),
-        escaped(&request.member),
+        unbroken(&request.member),
         escaped(&request.experience),
-        or_dash(request.requester.as_ref()),
+        request
+            .requester
+            .as_deref()
+            .map_or_else(|| "–".to_owned(), requester),
         request.since.map_or_else(|| "–".to_owned(), time),
         time(request.until),
         number(request.asked),

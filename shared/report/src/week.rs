@@ -9,7 +9,7 @@ use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::records::{SetOutcome, SetRecord};
 use pmp_sync_domain::time::later;
 
-use crate::html::{count, escaped, number};
+use crate::html::{count, number, unbroken};
 use crate::model::{Changed, Model, State, Week};
 
 /// Seven days, in seconds.
@@ -174,7 +174,7 @@ fn names(of: usize, changed: &[Changed], model: &Model) -> String {
     let name = |one: &Changed| {
         let name = model.names.of(&one.product);
         let name = name.unwrap_or(one.product.as_str());
-        format!("<b>{}</b> ({})", escaped(name), number(one.experiences))
+        format!("<b>{}</b> ({})", unbroken(name), number(one.experiences))
     };
     let mut names: Vec<_> = changed.iter().take(MOST_NAMED).map(name).collect();
     let more = of.saturating_sub(names.len());

@@ -26,6 +26,17 @@ fn model() -> Model {
 }
 
 /// What stands between two texts, the first time.
+/// The page without what keeps words on one line.
+fn render_plain(model: &Model) -> String {
+    let page = render(model).replace("<wbr>", "");
+    let mut parts = page.split("<span class=\"nb\">");
+    let first = parts.next().unwrap_or_default().to_owned();
+    first
+        + &parts
+            .map(|part| part.replacen("</span>", "", 1))
+            .collect::<String>()
+}
+
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
     let (_, rest) = text.split_once(begin).unwrap();
     rest.split_once(end).unwrap().0
@@ -123,7 +134,7 @@ fn a_member_that_follows_several_is_compared_with_all_of_them_together() {
 
 #[test]
 fn what_needs_somebody_and_the_members_are_there_without_scripts() {
-    let page = render(&model());
+    let page = render_plain(&model());
     let (page, _) = page.split_once("<script").unwrap();
     for part in [
         "pmp-sync approve 01ARZ3NDEKTSV4RRFFQ69G5FAV --experience exp-9d1kq27hs0abc --plan 00",
@@ -132,7 +143,7 @@ fn what_needs_somebody_and_the_members_are_there_without_scripts() {
         "2026-03-01 07:00:00",
         "unreachable: PMS-3001",
         "◷ stale",
-        "2 d 0 h",
+        "2 d",
         "id=\"unscripted\"",
     ] {
         assert!(page.contains(part), "{part}");
@@ -279,7 +290,7 @@ fn the_headline_tells_how_much_is_in_sync_and_how_old_the_oldest_difference_is()
     for part in [
         "33% in sync",
         "0 of 1 member experience in sync",
-        "1 d 0 h",
+        "1 d",
         "1 more not known",
     ] {
         assert!(line.contains(part), "{part}: {line}");
@@ -322,7 +333,7 @@ fn what_changed_this_week_is_told_in_sentences_that_end() {
     model.names = [("prod-a".parse().unwrap(), hostile.to_owned())]
         .into_iter()
         .collect();
-    let page = render(&model);
+    let page = render_plain(&model);
     let section = between(&page, "<section id=\"week\"", "</section>");
     for part in [
         "400 products were allowed: <b>prod-0</b> (2)",
@@ -346,7 +357,7 @@ fn what_applies_to_many_is_one_item_with_one_command() {
             experience: format!("exp-{member}"),
         })
         .to_vec();
-    let page = render(&model);
+    let page = render_plain(&model);
     let section = between(&page, "<section id=\"attention\"", "</section>");
     for part in [
         "<h4>2 member experiences</h4>",

@@ -310,9 +310,12 @@ impl Page {
         if std::env::var_os("PMP_SYNC_SCREENSHOTS").is_none() {
             return;
         }
-        let height = self.value("document.documentElement.scrollHeight").await;
-        let height = u32::try_from(height.as_u64().unwrap()).unwrap();
-        self.resize(width, height.min(12_000) + 150).await;
+        // Twice: in a higher window the matrix is higher, too.
+        for _ in 0..2 {
+            let height = self.value("document.documentElement.scrollHeight").await;
+            let height = u32::try_from(height.as_u64().unwrap()).unwrap();
+            self.resize(width, height.min(12_000) + 150).await;
+        }
         self.value("scrollTo(0, 0)").await;
         self.picture(name).await;
         self.resize(width, 900).await;

@@ -7,7 +7,7 @@ use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::SCHEMA;
 use pmp_sync_domain::Timestamp;
 use pmp_sync_domain::ids::{AccountId, EditId, MemberName, ProductId};
-use pmp_sync_domain::ports::{Clock as _, ReadRuns as _};
+use pmp_sync_domain::ports::{Clock as _, ReadAnswers as _, ReadRuns as _};
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{ConfigVersion, Found, ListEdit, OperatorAct, RequestAnswer};
 

@@ -64,15 +64,18 @@ pub(crate) async fn changing(
 /// Why there is nothing to take back of a run, by its records of the links that are meant.
 pub(crate) fn nothing_changed<'a>(
     run: RunId,
-    mut links: impl Iterator<Item = &'a LinkRecord>,
+    links: impl Iterator<Item = &'a LinkRecord>,
 ) -> Failure {
-    let was_held = links.any(|link| link.status == LinkStatus::Held);
+    let statuses: Vec<_> = links.map(|link| link.status).collect();
+    let why = if statuses.contains(&LinkStatus::Held) {
+        ": its plan was held; an approval is a run of its own"
+    } else if statuses.contains(&LinkStatus::Underway) {
+        " itself: an earlier run had committed the same plan; name that run"
+    } else {
+        " there"
+    };
     Failure::Unknown {
-        message: if was_held {
-            format!("run {run} changed nothing: its plan was held; an approval is a run of its own")
-        } else {
-            format!("run {run} changed nothing there")
-        },
+        message: format!("run {run} changed nothing{why}"),
         remedy: "`pmp-sync history` shows which run has changed something; `last` is the newest of these".to_owned(),
     }
 }

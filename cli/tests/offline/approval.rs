@@ -395,6 +395,8 @@ fn the_last_run_is_the_one_that_has_changed_the_link() {
         });
         table.put_run(&ended(5, "schedule", None, RunStatus::Held));
         table.put_link(&link(5, LinkStatus::Held));
+        table.put_run(&ended(6, "schedule", None, RunStatus::Completed));
+        table.put_link(&link(6, LinkStatus::Underway));
         table
     };
     for (verb, kind) in [
@@ -416,6 +418,8 @@ fn the_last_run_is_the_one_that_has_changed_the_link() {
         let aws = FakeAws::with_table(table());
         let refused = ask(&aws, verb, 5, "", &[]).ended_with(5);
         assert!(refused.stderr.contains("its plan was held"), "{refused:?}");
+        let refused = ask(&aws, verb, 6, "", &[]).ended_with(5);
+        assert!(refused.stderr.contains("an earlier run"), "{refused:?}");
         let none = [verb, "last", "--member", "apac"];
         let none = aws.run(&Home::new(), &none).ended_with(5);
         assert!(

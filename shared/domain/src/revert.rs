@@ -113,6 +113,11 @@ impl Reversal {
         taken_back(&self.back, &actual.overlaid(in_flight))
     }
 
+    /// True if the run has changed nothing that the records know of.
+    pub fn is_empty(&self) -> bool {
+        self.back.is_empty() && self.later.is_empty()
+    }
+
     /// True if the run's change of a product is to be taken back.
     pub fn has(&self, product: &ProductId) -> bool {
         self.back.allow().contains(product) || self.back.deny().contains(product)

@@ -6,7 +6,7 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, ReadRuns};
 use pmp_sync_domain::reconcile::{Course, DesiredState, Observation, is_busy, new_hold};
-use pmp_sync_domain::revert::still_to_come;
+use pmp_sync_domain::revert::{Reversal, still_to_come};
 use pmp_sync_domain::run::LinkStatus;
 
 use super::case::{Case, Rejected, refused, write};
@@ -63,6 +63,9 @@ pub(super) async fn plan_undo<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     let later = later.map(|later| still_so(later, &seen.actual));
     let later = later.unwrap_or_default();
     let nothing_to_do = seen.plan.is_empty() && seen.course == Course::InSync;
+    if nothing_to_do && seen.reversal.as_ref().is_some_and(Reversal::is_empty) {
+        refuse_what_another_run_did(ledger, case, undo).await?;
+    }
     let status = if nothing_to_do {
         LinkStatus::InSync
     } else {
@@ -85,6 +88,25 @@ pub(super) async fn plan_undo<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     next.restore = Some(hold);
     write(context, case, &seen.link_state, &next).await?;
     Ok((outcome, later))
+}
+
+/// A run that found its plan under way did nothing itself, and "nothing is left of it" would say that it is taken back.
+async fn refuse_what_another_run_did<L: ReadRuns>(
+    ledger: &L,
+    case: &Case<'_>,
+    undo: Undo,
+) -> Result<(), Rejected> {
+    let Undo::Revert(run) = undo else {
+        return Ok(());
+    };
+    let record = ledger.link(run, &case.request.lane).await;
+    let record = record.map_err(LinkError::Ledger)?;
+    if record.is_some_and(|record| record.status == LinkStatus::Underway) {
+        return Err(refused(
+            "the run changed nothing itself: an earlier run had committed the same plan; revert that run",
+        ));
+    }
+    Ok(())
 }
 
 /// A run that is still at work may change more before its reversal is approved. What would take that back is shown as well.

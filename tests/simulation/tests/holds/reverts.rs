@@ -206,8 +206,9 @@ fn there_is_nothing_to_revert_of_a_run_that_found_its_plan_under_way() {
     system.wait(3600);
     system.approval("Revert", '2', second, None);
     let record = system.link(system.last_run().run, '2');
-    assert_eq!(record.approval.unwrap().refused, None);
-    assert_eq!(record.status, LinkStatus::InSync);
+    let why = record.approval.unwrap().refused.unwrap();
+    assert!(why.contains("an earlier run"), "{why}");
+    assert_eq!(record.status, LinkStatus::Refused);
 }
 
 /// The invocation that serves the approval ends after each of its calls in turn. Its request comes again, or the next hour's run takes

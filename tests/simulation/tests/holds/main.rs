@@ -9,6 +9,7 @@
 )]
 
 mod approvals;
+mod mass;
 mod reverts;
 mod short;
 #[path = "../system/mod.rs"]

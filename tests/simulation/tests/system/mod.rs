@@ -60,8 +60,27 @@ pub(crate) fn products(prefix: &str, count: usize) -> Vec<ProductId> {
         .collect()
 }
 
-fn account(digit: char) -> AccountId {
-    AccountId::new(digit.to_string().repeat(12)).unwrap()
+/// Of a digit, the account of twelve of these.
+fn account(member: char) -> AccountId {
+    let id = if member.is_ascii_digit() {
+        member.to_string().repeat(12)
+    } else {
+        format!("9{:011}", u32::from(member))
+    };
+    AccountId::new(id).unwrap()
+}
+
+/// A configuration in which each of these members follows the management experience.
+fn config_of(members: &[char]) -> String {
+    let one = |member: &char| {
+        let (account, experience) = (account(*member), experience(*member));
+        let name = format!("m-{}", member.to_ascii_lowercase());
+        format!(
+            "\n[[member]]\nname = \"{name}\"\naccount = \"{account}\"\nexternal_id = \"external-{member}\"\n\n[[link]]\nmanagement_experience = \"exp-m\"\nmember = \"{name}\"\nmember_experience = \"{experience}\"\n"
+        )
+    };
+    let members: String = members.iter().map(one).collect();
+    format!("schema = 1\n{members}")
 }
 
 fn experience(digit: char) -> ExperienceId {
@@ -87,29 +106,45 @@ impl System {
         allow: impl IntoIterator<Item = ProductId>,
         deny: impl IntoIterator<Item = ProductId>,
     ) -> Self {
+        let members = MEMBERS.into_iter().zip(["external-1", "external-2"]);
+        let members: Vec<_> = members
+            .map(|(member, id)| (member, id.to_owned()))
+            .collect();
+        let lists = PolicySnapshot::new(allow, deny);
+        Self::set_up(lists, &members, CONFIG)
+    }
+
+    /// The same with other members.
+    pub(crate) fn with_members(
+        members: &[char],
+        allow: impl IntoIterator<Item = ProductId>,
+    ) -> Self {
+        let external_id = |member: &char| (*member, format!("external-{member}"));
+        let opened: Vec<_> = members.iter().map(external_id).collect();
+        let lists = PolicySnapshot::new(allow, []);
+        Self::set_up(lists, &opened, &config_of(members))
+    }
+
+    fn set_up(lists: PolicySnapshot, members: &[(char, String)], config: &str) -> Self {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let world = World::new(start, 7, 20);
         world.experiences(|experiences| {
-            experiences.add(
-                &account('1'),
-                &experience('m'),
-                PolicySnapshot::new(allow, deny),
-            );
-            for member in MEMBERS {
+            experiences.add(&account('1'), &experience('m'), lists);
+            for (member, _) in members {
                 let nothing = PolicySnapshot::default();
-                experiences.add(&account(member), &experience(member), nothing);
+                experiences.add(&account(*member), &experience(*member), nothing);
             }
         });
-        for (member, external_id) in MEMBERS.into_iter().zip(["external-1", "external-2"]) {
-            world.open_member(&account(member), external_id);
+        for (member, external_id) in members {
+            world.open_member(&account(*member), external_id);
         }
-        world.ledger(|ledger| ledger.configs.push(CONFIG.to_owned()));
+        world.ledger(|ledger| ledger.configs.push(config.to_owned()));
         let producer = producer(&world, &account('1'));
-        let workers = MEMBERS
-            .into_iter()
-            .map(|member| {
-                let of = Membership::new(account(member), 30);
-                (member, worker(&world, of))
+        let workers = members
+            .iter()
+            .map(|(member, _)| {
+                let of = Membership::new(account(*member), 30);
+                (*member, worker(&world, of))
             })
             .collect();
         Self {
@@ -335,9 +370,9 @@ impl System {
             if self.deliver() {
                 continue;
             }
-            let due = MEMBERS.into_iter().filter_map(|member| {
+            let due = self.workers.iter().filter_map(|(member, _)| {
                 self.world
-                    .changes(&account(member), |queue| queue.next_due())
+                    .changes(&account(*member), |queue| queue.next_due())
             });
             match due.min() {
                 Some(due) => self.world.advance_to(due),
@@ -497,7 +532,11 @@ impl System {
     }
 
     pub(crate) fn link(&self, run: RunId, member: char) -> LinkRecord {
-        self.world
-            .ledger(|ledger| ledger.links[&(run, lane(member).to_string())].clone())
+        self.find_link(run, member).unwrap()
+    }
+
+    pub(crate) fn find_link(&self, run: RunId, member: char) -> Option<LinkRecord> {
+        let key = (run, lane(member).to_string());
+        self.world.ledger(|ledger| ledger.links.get(&key).cloned())
     }
 }

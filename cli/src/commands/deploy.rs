@@ -13,6 +13,8 @@ use pmp_sync_deploy::stack::{Found, Stacks};
 use pmp_sync_deploy::template::{MANAGEMENT, MEMBER};
 use pmp_sync_deploy::{Account, DeployError, binaries};
 use pmp_sync_domain::ids::AccountId;
+use pmp_sync_domain::records::ActKind;
+use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,6 +24,7 @@ use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+use crate::client::record::record_account;
 use crate::client::signals::goes_on_to_the_end;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -203,6 +206,11 @@ async fn member(
             store(&bucket, &package, progress).await
         })
         .await?;
+    let is_changed = |stack: &DeployedStack| stack.outcome != Outcome::Unchanged;
+    if is_changed(&access) || is_changed(&deployed) {
+        let scope = Scope::default();
+        record_account(&context, ActKind::Deployed, &account.id, &scope, None).await;
+    }
     let bootstrapped = if options.bootstrap {
         let wanted = Bootstrap {
             account: &account.id,

@@ -1,10 +1,11 @@
 //! What operators do apart from runs is recorded, and `pmp-sync history` finds it among the rest.
 
 use pmp_sync_domain::records::{ActKind, OperatorAct};
+use pmp_sync_domain::wire::Scope;
 use serde_json::json;
 
 use crate::history::export;
-use crate::history_of::{at, events_of, explained, id, user};
+use crate::history_of::{at, events_of, explained, id, user, who};
 use crate::ledger::{NOON, Table};
 use crate::setup::{FakeAws, Home, PRINCIPAL};
 
@@ -95,4 +96,55 @@ fn answers_to_requests_are_bounded_as_everything_else() {
         few.stdout.contains("pr-29") && few.stderr.contains("only the newest 5 each"),
         "{few:?}"
     );
+}
+
+/// What is done to a member account is told of that member, and of no other.
+#[test]
+fn a_member_that_was_deployed_bootstrapped_or_removed_is_told_with_who_did_it() {
+    let mut table = Table::linked();
+    // What was removed has a lane still.
+    table.put_lane(&"888888888888/exp-gone".parse().unwrap(), "gone");
+    let account = |digit: char| digit.to_string().repeat(12).parse().unwrap();
+    let experience = Scope {
+        experiences: vec!["exp-new".parse().unwrap()],
+        ..Scope::default()
+    };
+    let gone = Scope {
+        members: vec!["gone".parse().unwrap()],
+        ..Scope::default()
+    };
+    for (second, kind, of, scope) in [
+        (1, ActKind::Deployed, '2', Scope::default()),
+        (2, ActKind::Deployed, '9', Scope::default()),
+        (3, ActKind::Bootstrapped, '9', experience),
+        (4, ActKind::Removed, '8', gone),
+    ] {
+        let act = OperatorAct::new(id(second), kind, at(second)).of_account(&account(of));
+        let act = act.asked(Some(&user("carol")), Some("the group grows"));
+        let act = act.on(&scope);
+        table.put("EDITS", act.act.as_str(), &act);
+    }
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    for (narrowing, expected) in [
+        (
+            ["--by", "carol"],
+            [
+                "member-bootstrapped by carol",
+                "member-deployed by carol",
+                "member-deployed by carol",
+                "member-removed by carol",
+            ]
+            .as_slice(),
+        ),
+        (["--member", "emea"], &["member-deployed by carol"]),
+        (["--member", "apac"], &[]),
+        (["--member", "gone"], &["member-removed by carol"]),
+    ] {
+        let options = [narrowing[0], narrowing[1], "--since", "2026-01-01"];
+        let events = events_of(&aws, &home, &options);
+        assert_eq!(who(&events), expected, "{narrowing:?}");
+        for event in events {
+            assert_eq!(event["why"], "the group grows");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use pmp_sync_aws::caller;
 use pmp_sync_aws::system::SystemClock;
 use pmp_sync_domain::ids::{AccountId, ExperienceId};
 use pmp_sync_domain::ports::Clock as _;
+use pmp_sync_domain::records::ActKind;
+use pmp_sync_domain::wire::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,6 +17,7 @@ use super::{Wanted, agree, organization};
 use crate::client::configuration::begin_onboarding;
 use crate::client::confirm::confirm_with;
 use crate::client::context::Context;
+use crate::client::record::record_account;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -108,6 +111,13 @@ pub(crate) async fn bootstrap(
         agree(&administrator, &id, yes, progress).await?;
         let enabled = Wanted::Enabled(true);
         changed |= administrator.settle(Some(&id), &enabled).await?.changed;
+    }
+    if changed {
+        let scope = Scope {
+            experiences: vec![id.clone()],
+            ..Scope::default()
+        };
+        record_account(context, ActKind::Bootstrapped, account, &scope, None).await;
     }
     Ok(Bootstrapped {
         account: account.clone(),

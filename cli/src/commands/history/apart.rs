@@ -138,7 +138,7 @@ impl Apart {
             .retain(|answer| since.is_none_or(|since| answer.at >= since));
         self.answers
             .sort_by_key(|answer| std::cmp::Reverse(answer.at));
-        if !self.answers.is_empty() {
+        if !self.answers.is_empty() || self.acts.iter().any(|act| act.account.is_some()) {
             let lanes = context.readable(context.ledger.lanes().await?);
             let members = lanes.into_iter();
             self.members = members
@@ -203,6 +203,7 @@ impl Apart {
                 lane: None,
                 member: match &what {
                     What::RequestAnswered { answer } => self.members.get(&answer.account),
+                    What::Acted { act } => act.account.as_ref().and_then(|of| self.members.get(of)),
                     _ => None,
                 },
                 names: self.names.only(what.products()),

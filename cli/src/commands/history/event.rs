@@ -255,7 +255,7 @@ pub(super) enum What<'a> {
         /// The record of the edit.
         edit: &'a ListEdit,
     },
-    /// An operator has suspended or resumed links.
+    /// An operator has suspended or resumed links, or has deployed, bootstrapped or removed a member account.
     Acted {
         /// The record of it.
         act: &'a OperatorAct,

@@ -205,7 +205,12 @@ impl Told {
             }
             What::Committed(_) | What::Underway(_) | What::Suspended(_) | What::Removed => {}
             What::ListEdited { edit } => return Self::of_edit(edit),
-            What::Acted { act } => return Self::of_act(act),
+            What::Acted { act } => {
+                return Self {
+                    member: event.member.cloned(),
+                    ..Self::of_act(act)
+                };
+            }
             What::ConfigStored { config } => return Self::of_version(config),
             What::RequestAnswered { answer } => {
                 return Self {
@@ -243,10 +248,19 @@ impl Told {
     fn of_act(act: &OperatorAct) -> Self {
         let members = act.scope.members.iter().map(ToString::to_string);
         let experiences = act.scope.experiences.iter().map(ToString::to_string);
-        let named: Vec<_> = members.chain(experiences).collect();
+        let account = act
+            .account
+            .iter()
+            .map(|account| format!("account {account}"));
+        let named: Vec<_> = members.chain(experiences).chain(account).collect();
+        // What is of an account alone is of nobody else.
+        let is_of_account = act.account.is_some() && act.scope.is_everything();
         let event = match act.kind {
             ActKind::Suspended => "links-suspended",
             ActKind::Resumed => "links-resumed",
+            ActKind::Deployed => "member-deployed",
+            ActKind::Bootstrapped => "member-bootstrapped",
+            ActKind::Removed => "member-removed",
             other => other.as_str(),
         };
         Self {
@@ -255,7 +269,8 @@ impl Told {
             } else {
                 named.join(", ")
             }),
-            scope: Some(act.scope.clone()),
+            account: act.account.clone(),
+            scope: (!is_of_account).then(|| act.scope.clone()),
             ..Self::apart(act.at, event, act.by.as_deref(), act.reason.as_deref())
         }
     }

@@ -16,7 +16,7 @@ use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName};
 use pmp_sync_domain::lane::{LaneState, OpenChange, Phase};
 use pmp_sync_domain::link::Target;
 use pmp_sync_domain::ports::{Lanes as _, ReadRuns as _};
-use pmp_sync_domain::records::ConfigOrigin;
+use pmp_sync_domain::records::{ActKind, ConfigOrigin};
 use pmp_sync_domain::suggest::did_you_mean;
 use pmp_sync_domain::wire::{Scope, SyncRequest};
 
@@ -30,6 +30,7 @@ use crate::client::experience::named::read;
 use crate::client::experience::{Wanted, principals};
 use crate::client::leftover::Queue;
 use crate::client::product_list::change::reason;
+use crate::client::record::record_account;
 use crate::client::removal::RemovalAnswer;
 use crate::client::run;
 use crate::client::suspension;
@@ -59,7 +60,7 @@ pub(crate) struct RemoveOptions {
     /// Remove what is shown without asking.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Why. It is recorded with the version of the configuration.
+    /// Why. It is recorded with the removal and with the version of the configuration.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: Option<String>,
 }
@@ -276,6 +277,13 @@ impl Removal<'_> {
             .ledger
             .forget_onboarding(&self.known.account)
             .await?;
+        let scope = Scope {
+            members: self.known.name.iter().cloned().collect(),
+            experiences: experiences.into_iter().collect(),
+        };
+        let why = self.options.reason.as_deref();
+        let account = &self.known.account;
+        record_account(&self.context, ActKind::Removed, account, &scope, why).await;
         Ok(answer)
     }
 

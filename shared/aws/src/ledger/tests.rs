@@ -28,6 +28,7 @@ const LIVE: &str = include_str!("../../fixtures/live-1.json");
 const EDIT: &str = include_str!("../../fixtures/edit-1.json");
 const EDIT_INTERRUPTED: &str = include_str!("../../fixtures/edit-1-b.json");
 const ACT: &str = include_str!("../../fixtures/act-1.json");
+const ACT_REMOVED: &str = include_str!("../../fixtures/act-1-removed.json");
 const LINK_STATE_REVERTED: &str = include_str!("../../fixtures/link-state-1-reverted.json");
 const LIVE_NAMED: &str = include_str!("../../fixtures/live-1-named.json");
 const ONBOARDING: &str = include_str!("../../fixtures/onboarding-1.json");
@@ -133,6 +134,7 @@ fn an_edit_of_the_lists_is_kept() {
     kept::<ListEdit>(EDIT);
     kept::<ListEdit>(EDIT_INTERRUPTED);
     kept::<OperatorAct>(ACT);
+    kept::<OperatorAct>(ACT_REMOVED);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SCHEMA;
 use crate::closed_list::closed_list;
-use crate::ids::EditId;
+use crate::ids::{AccountId, EditId};
 use crate::text::beginning;
 use crate::time::later;
 use crate::wire::Scope;
@@ -26,11 +26,20 @@ pub enum ActKind {
     Suspended,
     /// A suspension was ended.
     Resumed,
+    /// The stacks of a member account were deployed.
+    Deployed,
+    /// A member account got its experience, or that was completed.
+    Bootstrapped,
+    /// A member, or an account that was deployed for one, was removed with its stacks.
+    Removed,
 }
 
 closed_list!(ActKind, "act", {
     Suspended => "suspended",
     Resumed => "resumed",
+    Deployed => "deployed",
+    Bootstrapped => "bootstrapped",
+    Removed => "removed",
 });
 
 /// The ledger's item of an act.
@@ -49,9 +58,12 @@ pub struct OperatorAct {
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The members and experiences that it is about. Everything if there is none.
+    /// The members and experiences that it is about. Without any it is about the account, and without that about everything.
     #[serde(default)]
     pub scope: Scope,
+    /// The member account that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// When it was done.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
@@ -67,6 +79,7 @@ impl OperatorAct {
             by: None,
             reason: None,
             scope: Scope::default(),
+            account: None,
             at,
         }
     }
@@ -90,6 +103,15 @@ impl OperatorAct {
                 members: scope.members.iter().take(MOST_NAMED).cloned().collect(),
                 experiences: scope.experiences.iter().take(MOST_NAMED).cloned().collect(),
             },
+            ..self
+        }
+    }
+
+    /// The act on this member account.
+    #[must_use]
+    pub fn of_account(self, account: &AccountId) -> Self {
+        Self {
+            account: Some(account.clone()),
             ..self
         }
     }
@@ -126,8 +148,11 @@ mod tests {
     fn an_act_is_read_as_it_was_written() {
         for kind in ActKind::ALL {
             let whole = OperatorAct { kind, ..act() }.asked(Some("arn"), Some("why"));
-            let text = serde_json::to_string(&whole).unwrap();
-            assert_eq!(serde_json::from_str::<OperatorAct>(&text).unwrap(), whole);
+            let of = whole.clone().of_account(&"222222222222".parse().unwrap());
+            for act in [whole, of] {
+                let text = serde_json::to_string(&act).unwrap();
+                assert_eq!(serde_json::from_str::<OperatorAct>(&text).unwrap(), act);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::delivery::Record;
-use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, Result, SendTicks};
+use pmp_sync_domain::ports::{Bus, DeadLetters, Inbox, PublishReport, Result, SendTicks};
 use pmp_sync_domain::wire::{Continuation, Event, LinkRetry, TickMessage};
 
 use crate::bus::EventBus;
@@ -64,5 +64,18 @@ impl<Q: Send + Sync> DeadLetters for Outbox<Q> {
 impl<Q: Send + Sync> Bus for Outbox<Q> {
     async fn put(&self, event: Event) -> Result<()> {
         self.bus.put(event).await
+    }
+}
+
+impl<Q: Send + Sync> PublishReport for Outbox<Q> {
+    fn publishes_for(&self) -> Option<String> {
+        self.report.as_ref().map(|object| object.name().to_owned())
+    }
+
+    async fn publish(&self, page: String) -> Result<()> {
+        match &self.report {
+            Some(object) => object.put(page).await,
+            None => Ok(()),
+        }
     }
 }

@@ -10,9 +10,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::timeout::TimeoutConfig;
-use pmp_sync_domain::ports::{PublishReport, Result};
+use pmp_sync_domain::ports::Result;
 
-use crate::outbox::Outbox;
 use crate::service_error;
 
 /// Timeout of one attempt: a page has some megabytes at most.
@@ -48,7 +47,12 @@ impl ReportObject {
         })
     }
 
-    async fn put(&self, page: String) -> Result<()> {
+    /// The installation whose report it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) async fn put(&self, page: String) -> Result<()> {
         let sent = self
             .client
             .put_object()
@@ -63,18 +67,5 @@ impl ReportObject {
         let thing = format!("{}/{}", self.bucket, self.key);
         sent.map(drop)
             .map_err(|error| service_error("PutObject", thing, &error))
-    }
-}
-
-impl<Q: Send + Sync> PublishReport for Outbox<Q> {
-    fn publishes_for(&self) -> Option<String> {
-        self.report.as_ref().map(|object| object.name.clone())
-    }
-
-    async fn publish(&self, page: String) -> Result<()> {
-        match &self.report {
-            Some(object) => object.put(page).await,
-            None => Ok(()),
-        }
     }
 }

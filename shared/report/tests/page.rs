@@ -253,6 +253,8 @@ fn requests_are_told_without_scripts_and_stay_text() {
         !section.contains("<img") && !section.contains("</script"),
         "{section}"
     );
+    // A requester may be broken behind its slashes.
+    let section = section.replace("<wbr>", "");
     assert_eq!(section.matches("&lt;/script&gt;&lt;img").count(), 3);
     for part in [
         "2026-03-30 12:00:00",

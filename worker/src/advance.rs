@@ -40,12 +40,13 @@ pub(crate) struct Wake {
 
 /// Advances the lane as far as possible. `ended` are change sets with names of pmp-sync that are
 /// reported to have ended. `live_tick` is true if the live Tick is among the
-/// messages. The invocation ends at `deadline`.
+/// messages. `succeeded` is set once a successor of it has been sent. The invocation ends at `deadline`.
 pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
     ended: &[(ChangeSetName, ChangeSetId)],
     live_tick: bool,
+    succeeded: &mut bool,
     deadline: Timestamp,
 ) -> Step<()> {
     // What was just applied: the policy may not show it yet.
@@ -129,7 +130,7 @@ pub async fn advance<L: Ledger, C: Catalog, O: Outbox, S: System>(
                 transition(context, lane, state, |state| state.retried(now)).await?;
             }
             Next::Wait { until } => {
-                if wait(context, lane, state, until).await? {
+                if wait(context, lane, state, until, succeeded).await? {
                     return Ok(());
                 }
             }
@@ -217,12 +218,14 @@ async fn settled<L: Ledger, C: Catalog, O: Outbox, S: System>(
     Ok(())
 }
 
-/// Ensures that a Tick is due when the lane can continue. Returns true if there is one.
+/// Ensures that a Tick is due when the lane can continue. Returns true if there is one. `succeeded` is set
+/// once it has been sent.
 async fn wait<L: Ledger, C: Catalog, O: Outbox, S: System>(
     context: &Context<L, C, O, S>,
     lane: &LaneId,
     state: LaneState,
     until: Timestamp,
+    succeeded: &mut bool,
 ) -> Step<bool> {
     let now = context.now();
     let good_enough = pmp_sync_domain::time::later(until, TICK_SLACK);
@@ -234,6 +237,8 @@ async fn wait<L: Ledger, C: Catalog, O: Outbox, S: System>(
     }
     let number = state.tick + 1;
     send_tick(context, lane, number, until).await?;
+    // If the write fails, a Tick that has come would be renewed beside this one.
+    *succeeded = true;
     Ok(
         transition(context, lane, state, |state| state.ticked(number, until))
             .await?

@@ -177,7 +177,8 @@ async fn deliver<L: Ledger, C: Catalog, O: Outbox, S: System>(
             Some(number) => renew(context, lane, number, &mut succeeded).await?,
             None => false,
         };
-        advance(context, lane, &mail.wake.ended, live_tick, deadline).await
+        let ended = &mail.wake.ended;
+        advance(context, lane, ended, live_tick, &mut succeeded, deadline).await
     }
     .await;
     match outcome {

@@ -44,7 +44,8 @@ pub(crate) fn advance_lane(scene: &mut Scene) -> bool {
         member: Membership::new(account, u16::try_from(TIMEOUT).expect("small")),
     };
     let moved = {
-        let moving = pin!(advance(&context, &lane, &[], false, Timestamp::MAX));
+        let mut succeeded = false;
+        let moving = pin!(advance(&context, &lane, &[], false, &mut succeeded, Timestamp::MAX));
         match moving.poll(&mut Waiting::from_waker(Waker::noop())) {
             Poll::Ready(moved) => moved,
             Poll::Pending => panic!("nothing here waits"),

@@ -15,8 +15,9 @@ const WORLDS: u64 = 300;
 /// twice; letters that a replay dropped during a rollback; failures that did not stand; rollbacks of lanes that `*` left meanwhile; a second
 /// edit of a product that was not told; changes that came to nothing and were taken for the reason of an edit;
 /// a reversal whose change set failed; a lane that was blocked under an
-/// empty plan by an invocation that had found the block before that plan.
-const WRONG_ONCE: [u64; 14] = [
+/// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
+/// that came again beside the one that a later step had sent; a letter that a suspension ended.
+const WRONG_ONCE: [u64; 18] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -31,6 +32,10 @@ const WRONG_ONCE: [u64; 14] = [
     93_094,
     4_862,
     2_136_191_242,
+    8_000_389,
+    2_803_002_216,
+    1_462_617_048,
+    1_462_599_606,
 ];
 
 #[test]

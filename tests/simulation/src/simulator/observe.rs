@@ -132,7 +132,11 @@ impl Simulator {
     /// A plan was committed: one that needs approval must have it.
     fn see_commit(&mut self, written: &Written) -> Result<(), Violation> {
         let known = self.invariants.lanes.get(&written.lane);
+        let was_suspended = known.is_some_and(|lane| lane.state.suspension.is_some());
         let known = known.and_then(|lane| lane.state.planned_run());
+        if written.state.suspension.is_some() && !was_suspended {
+            self.see_unlettered(&written.lane);
+        }
         match &written.state.planned {
             Some(planned) if known != Some(planned.run) => {
                 self.see_unlettered(&written.lane);
@@ -152,7 +156,8 @@ impl Simulator {
     }
 
     /// An invocation that was interrupted between a quarantine and its letter leaves the letter to a
-    /// later one, which waits for the worker's timeout. A plan that is committed before that ends it.
+    /// later one, which waits for the worker's timeout. A plan that is committed before that ends it, and so does
+    /// a suspension, if a plan is committed after it.
     fn see_unlettered(&mut self, lane: &LaneId) {
         let letters = self.world.dead_of(&lane.account);
         let (now, patience) = (at(self.now), f64::from(2 * WORKER_TIMEOUT));

@@ -86,7 +86,9 @@ fn a_blocked_lane_and_holds_show_with_their_commands(local: &Local) {
     let holds = local.run(&["holds", "--json"]).ended_with(3).json();
     let (model, page) = report(local, 0);
     // Options are kept on one line, by elements that leave the text as it is.
-    let page = page.replace("<span class=\"nb\">", "").replace("</span>", "");
+    let page = page
+        .replace("<span class=\"nb\">", "")
+        .replace("</span>", "");
     assert_eq!(model["counts"]["held"], 2, "{}", model["counts"]);
     // Equal plans are one item, with the command that approves the plan wherever it is held.
     let held = of_kind(&model, "held");

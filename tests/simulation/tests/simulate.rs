@@ -16,8 +16,9 @@ const WORLDS: u64 = 300;
 /// edit of a product that was not told; changes that came to nothing and were taken for the reason of an edit;
 /// a reversal whose change set failed; a lane that was blocked under an
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
-/// that came again beside the one that a later step had sent; a letter that a suspension ended.
-const WRONG_ONCE: [u64; 18] = [
+/// that came again beside the one that a later step had sent; a letter that a suspension ended;
+/// the failure of a link that `*` left before its run went on.
+const WRONG_ONCE: [u64; 19] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -36,6 +37,7 @@ const WRONG_ONCE: [u64; 18] = [
     2_803_002_216,
     1_462_617_048,
     1_462_599_606,
+    139_574_141,
 ];
 
 #[test]

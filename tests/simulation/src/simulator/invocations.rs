@@ -325,6 +325,7 @@ impl Simulator {
         self.invariants.delivered(task.member());
         if task.member().is_none() {
             self.producer_troubles.push(self.now);
+            self.producer_crashes.push(self.now);
         }
         let visible = task.visible;
         match task.held {

@@ -36,7 +36,13 @@ impl Simulator {
             if of_run().filter(is_failed).count() > run.totals.failed {
                 continue;
             }
-            for link in of_run() {
+            // The link may be gone since an invocation that was interrupted recorded its failure.
+            let planned_at = run.planned_at.map_or(i64::MAX, since_begin);
+            let is_left = |link: &LinkRecord| {
+                let between = since_begin(link.at)..=planned_at;
+                self.producer_crashes.iter().any(|at| between.contains(at))
+            };
+            for link in of_run().filter(|link| !is_left(link)) {
                 // The link has failed as a whole since then, which counts instead.
                 let is_whole = |other: &&LinkRecord| {
                     other.lane.is_none() && other.account == link.account && other.at >= link.at

@@ -79,6 +79,8 @@ pub(crate) struct Simulator {
     pub(crate) unlettered: BTreeSet<(LaneId, ProductId)>,
     /// When a call of the producer failed or was slow, or one of its invocations did not end.
     pub(crate) producer_troubles: Vec<i64>,
+    /// When an invocation of the producer did not end.
+    pub(crate) producer_crashes: Vec<i64>,
     /// A violation that was found where nothing can be returned.
     pub(crate) found: Option<Violation>,
     pub(crate) stats: Stats,
@@ -153,6 +155,7 @@ impl Simulator {
             letters_lost: BTreeSet::new(),
             unlettered: BTreeSet::new(),
             producer_troubles: Vec::new(),
+            producer_crashes: Vec::new(),
             found: None,
             stats: Stats::default(),
             trace: Trace::new(traced),

@@ -17,8 +17,8 @@ const WORLDS: u64 = 300;
 /// a reversal whose change set failed; a lane that was blocked under an
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
 /// that came again beside the one that a later step had sent; a letter that a suspension ended;
-/// the failure of a link that `*` left before its run went on.
-const WRONG_ONCE: [u64; 19] = [
+/// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again.
+const WRONG_ONCE: [u64; 20] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -38,6 +38,7 @@ const WRONG_ONCE: [u64; 19] = [
     1_462_617_048,
     1_462_599_606,
     139_574_141,
+    59_088,
 ];
 
 #[test]

@@ -452,7 +452,10 @@ impl Simulator {
             });
         }
         self.everything_is_reported(&blocked)?;
-        self.names_are_known(&config, asked(self) - asked_before)?;
+        // The names give way to what a lane that is blocked again announces.
+        if helpless.is_empty() {
+            self.names_are_known(&config, asked(self) - asked_before)?;
+        }
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
                 let left = self.left_to_do(link, &lane);

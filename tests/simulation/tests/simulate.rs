@@ -17,8 +17,9 @@ const WORLDS: u64 = 300;
 /// a reversal whose change set failed; a lane that was blocked under an
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
 /// that came again beside the one that a later step had sent; a letter that a suspension ended;
-/// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again.
-const WRONG_ONCE: [u64; 20] = [
+/// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
+/// removals of a change set that the service did not know any more.
+const WRONG_ONCE: [u64; 21] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -39,6 +40,7 @@ const WRONG_ONCE: [u64; 20] = [
     1_462_599_606,
     139_574_141,
     59_088,
+    2_125_592_130,
 ];
 
 #[test]

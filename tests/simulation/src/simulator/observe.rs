@@ -66,6 +66,11 @@ impl Simulator {
             {
                 self.changed_it_ourselves(&lane, &set.changes);
                 let guards = &mut self.guards;
+                if self.invariants.forgotten.contains(&set.name) {
+                    let products = set.changes.iter().map(|(product, _)| product.clone());
+                    let guard = guards.lanes.entry(lane.clone()).or_default();
+                    guard.unseen.extend(products);
+                }
                 let seen = guards.succeeded(&self.world, &lane, run, &set.changes, self.now);
                 self.found = self.found.take().or(seen.err());
             }

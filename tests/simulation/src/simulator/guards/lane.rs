@@ -110,6 +110,8 @@ pub(crate) struct LaneGuard {
     pub(crate) counted: Vec<(i64, BTreeSet<ProductId>)>,
     /// The same removals, with the time when they took effect.
     pub(crate) removed: Vec<(i64, ProductId)>,
+    /// What was removed by change sets that the service did not know any more: nobody saw that.
+    pub(crate) unseen: BTreeSet<ProductId>,
     /// What the member allows, and the lengths of its list.
     pub(crate) allowed: BTreeSet<ProductId>,
     pub(crate) sizes: Vec<(i64, usize)>,

@@ -1,7 +1,7 @@
 //! What the producer must remember of a lane: what was taken away within a day, from when it was gone;
 //! and each rollback that still counts.
 
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::records::LinkState;
 
 use super::lane::{DAY, LaneGuard};
@@ -29,7 +29,9 @@ impl LaneGuard {
         now: i64,
     ) -> Result<(), Violation> {
         let since = self.aligned.unwrap_or_default().max(now - DAY);
-        for (at, product) in self.removed.iter().filter(|(at, _)| *at > since) {
+        let known =
+            |(at, product): &&(i64, ProductId)| *at > since && !self.unseen.contains(product);
+        for (at, product) in self.removed.iter().filter(known) {
             let removals = link_state.removals.iter();
             let mut counted = removals.filter(|removal| removal.products.contains(product));
             let is_counted = link_state.taking.contains(product)

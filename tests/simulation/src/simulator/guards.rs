@@ -356,8 +356,6 @@ fn config<'a>(
     configs.get(&version)
 }
 
-/// True if a configuration at any time exempts the lane from the guard: a run keeps the configuration with
-/// which it began.
 /// True if a link serves the lane. `*` serves live experiences.
 fn is_served(configs: &mut BTreeMap<u64, Config>, world: &World, id: &LaneId) -> bool {
     let version = world.ledger(|ledger| ledger.configs.len() as u64);
@@ -373,6 +371,8 @@ fn is_served(configs: &mut BTreeMap<u64, Config>, world: &World, id: &LaneId) ->
     link.is_some_and(|link| link.target != Target::EveryLive || is_live())
 }
 
+/// True if a configuration at any time exempts the lane from the guard: a run keeps the configuration with
+/// which it began.
 fn is_exempt(
     configs: &mut BTreeMap<u64, Config>,
     world: &World,

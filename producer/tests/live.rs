@@ -181,6 +181,7 @@ impl Setting {
             request_id: None,
             requester: None,
             account: None,
+            reason: None,
         });
         let body =
             serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });

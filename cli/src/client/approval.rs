@@ -221,6 +221,7 @@ pub(crate) fn request(
         requester: None,
         // The bus adds it.
         account: None,
+        reason: None,
     }
 }
 
@@ -342,6 +343,8 @@ mod tests {
             since: "2026-01-01T00:00:00Z".parse().unwrap(),
             announced: true,
             rejected: None,
+            approvals: Vec::new(),
+            overrides: false,
         }
     }
 

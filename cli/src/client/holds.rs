@@ -133,7 +133,7 @@ pub(crate) fn words(hold: &Hold, approve: &str) -> String {
             reason.remedy()
         );
     }
-    if let Some(ask) = &hold.rejected {
+    if let Some(ask) = hold.rejection() {
         let _ = write!(text, "\n  rejected    {}", who(ask));
     }
     let _ = write!(text, "\n  to release  {approve}");

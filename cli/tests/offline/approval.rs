@@ -190,12 +190,15 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
         by: None,
         account: None,
         at: NOON.parse().unwrap(),
+        reason: None,
     };
     let link_state = LinkState {
         grant: Some(Grant {
             run: run(3),
             ask: ask_of,
             executed: run(5),
+            earlier: Vec::new(),
+            overrides: false,
         }),
         ..LinkState::default()
     };

@@ -1,6 +1,6 @@
 //! `pmp-sync holds` and what `status` tells of holds and freezes.
 
-use pmp_sync_domain::approval::{Ask, Hold};
+use pmp_sync_domain::approval::{Ask, Hold, RejectedPart};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::records::LinkState;
 use pmp_sync_domain::run::LinkStatus;
@@ -14,10 +14,14 @@ fn held() -> Table {
     let mut table = Table::linked();
     let restore = Hold {
         reasons: vec![HoldReason::Restore { run: run(1) }],
-        rejected: Some(Ask {
-            by: Some("bob".to_owned()),
-            account: Some("111111111111".to_owned()),
-            at: NOON.parse().unwrap(),
+        rejected: Some(RejectedPart {
+            changes: usize::MAX,
+            ask: Ask {
+                by: Some("bob".to_owned()),
+                account: Some("111111111111".to_owned()),
+                at: NOON.parse().unwrap(),
+                reason: None,
+            },
         }),
         ..hold(4)
     };

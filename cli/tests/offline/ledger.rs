@@ -247,6 +247,8 @@ pub(crate) fn hold(number: i64) -> Hold {
         since: NOON.parse().unwrap(),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -309,6 +311,7 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         edited: Vec::new(),
         edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
+        held: pmp_sync_domain::records::HeldPart::default(),
     }
 }
 
@@ -339,9 +342,11 @@ pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -
             by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
             account: Some("111111111111".to_owned()),
             at: "2026-01-01T12:00:01Z".parse().unwrap(),
+            reason: None,
         },
         refused: refused.map(str::to_owned),
         hints: Vec::new(),
         kept: pmp_sync_domain::approval::KeptProducts::default(),
+        people: None,
     }
 }

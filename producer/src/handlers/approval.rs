@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::slice;
 
 use pmp_sync_domain::approval::{
-    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, KeptProducts, Refused, Undo,
+    Approval, ApprovalAction, ApprovalRequest, Ask, Grant, Hold, KeptProducts, Refused,
+    RejectedPart, Undo,
 };
 use pmp_sync_domain::error::{LinkError, MayPass, RunError};
 use pmp_sync_domain::guard::HoldReason;
@@ -92,6 +93,7 @@ pub(crate) async fn handle<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: 
             by: request.requester.clone(),
             account: request.account.clone(),
             at: record.started_at,
+            reason: request.reason.clone(),
         },
     };
     let outcome = answer(context, &case).await?;
@@ -194,6 +196,7 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         refused,
         hints: hints.unwrap_or_default(),
         kept: KeptProducts::new(later.changes().map(|change| change.product)),
+        people: None,
     });
     // An existing record stays: if the run was interrupted or failed halfway, it shows what is held
     // or committed.
@@ -360,7 +363,9 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, seen: &Observation) -> 
     let grant = Grant {
         run: hold.run,
         ask: case.ask.clone(),
+        earlier: hold.approvals.clone(),
         executed: case.run,
+        overrides: hold.overrides,
     };
     if goal.rollback {
         next.rolled_back(&grant);
@@ -386,7 +391,11 @@ async fn reject<L: WriteRuns, A, M, O: Bus, S: Clock>(
         Some((_, true)) => next.restore = None,
         Some((hold, false)) => {
             next.hold = Some(Hold {
-                rejected: Some(case.ask.clone()),
+                rejected: Some(RejectedPart {
+                    changes: hold.changes(),
+                    ask: case.ask.clone(),
+                }),
+                approvals: Vec::new(),
                 ..hold.clone()
             });
         }

@@ -230,6 +230,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
         unchecked: 0,
         invalid: InvalidProducts::default(),
         at: now,
+        held: pmp_sync_domain::records::HeldPart::default(),
     }
 }
 

@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::approval::{Ask, Grant, Hold};
+use pmp_sync_domain::approval::rejection::MOST_REJECTED;
+use pmp_sync_domain::approval::{Ask, Grant, Hold, RejectedPart, Rejection};
 use pmp_sync_domain::config::MOST_BYTES;
 use pmp_sync_domain::drift::MOST_EDITED;
 use pmp_sync_domain::guard::HoldReason;
@@ -149,6 +150,7 @@ fn a_link_state_at_its_bounds_fits_into_an_item() {
         by: Some("b".repeat(MOST_REQUESTER)),
         account: Some("a".repeat(MOST_NAME)),
         at: at(1),
+        reason: Some("c".repeat(MOST_REASON)),
     };
     let hash: PlanHash = Plan::default().hash();
     let hold = Hold {
@@ -160,15 +162,24 @@ fn a_link_state_at_its_bounds_fits_into_an_item() {
         removals: 1,
         since: at(1),
         announced: false,
-        rejected: Some(ask.clone()),
+        rejected: Some(RejectedPart {
+            changes: 1,
+            ask: ask.clone(),
+        }),
+        approvals: vec![ask.clone()],
+        overrides: true,
     };
     let grant = Grant {
         run: run(),
-        ask,
+        ask: ask.clone(),
+        earlier: vec![ask.clone()],
         executed: run(),
+        overrides: true,
     };
     state.hold = Some(hold.clone());
     state.restore = Some(hold);
+    let denies = Plan::new(BTreeSet::new(), products(MOST_REJECTED));
+    state.rejected = Some(Rejection::new(&denies, ask));
     state.grant = Some(grant.clone());
     for _ in 0..30 {
         state.rolled_back(&grant);

@@ -119,7 +119,7 @@ impl HoldAnswer {
             restores: restores(hold),
             reverts: reverts(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
-            rejected: hold.rejected.clone(),
+            rejected: hold.rejection().cloned(),
             approve: known.approve(hold, flags),
             products: None,
         }

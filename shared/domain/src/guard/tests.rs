@@ -434,11 +434,14 @@ fn what_was_restored_is_not_taken_back_without_approval() {
         by: None,
         account: None,
         at: at(0),
+        reason: None,
     };
     setting.link_state.restored = Some(Grant {
         run: run(1),
         ask,
         executed: run(2),
+        earlier: Vec::new(),
+        overrides: false,
     });
     setting.restored = Some(Plan::new(products(0..1), BTreeSet::new()));
     assert_eq!(

@@ -149,6 +149,8 @@ pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: T
         since: now,
         announced: false,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 

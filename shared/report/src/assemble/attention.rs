@@ -270,8 +270,7 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     let mut message = vec![plan];
     message.extend(told(&hold.reasons));
     message.extend(
-        hold.rejected
-            .as_ref()
+        hold.rejection()
             .map(|ask| format!("Rejected {}.", who(ask))),
     );
     Attention {

@@ -327,7 +327,7 @@ fn a_rejected_hold_stays_and_nobody_is_asked_again() {
     for _ in 0..3 {
         system.wait(3600);
         let held = held_after(&system);
-        assert_eq!(held.rejected.unwrap().by.as_deref(), Some("somebody"));
+        assert_eq!(held.rejection().unwrap().by.as_deref(), Some("somebody"));
     }
     assert_eq!(system.announced(), 2);
     assert_eq!(allowed(&system, '2').len(), 20);

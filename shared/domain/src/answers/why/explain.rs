@@ -248,7 +248,7 @@ impl Seen<'_> {
             run: hold.map(|hold| hold.run),
             since: hold.map(|hold| hold.since),
             approve: hold.map(|hold| hold.approve(self.experience)),
-            rejected: hold.and_then(|hold| hold.rejected.clone()),
+            rejected: hold.and_then(Hold::rejection).cloned(),
         }
     }
 

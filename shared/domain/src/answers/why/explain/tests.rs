@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::approval::Ask;
+use crate::approval::{Ask, RejectedPart};
 use crate::guard::HoldReason;
 use crate::ids::{ChangeSetId, RunId};
 use crate::lane::{Block, BlockReason, Counts, Intent, IntentChange, LaneView, Planned};
@@ -400,6 +400,8 @@ fn hold_of(world: &World) -> Hold {
         since: at(100),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -446,10 +448,14 @@ fn a_rejected_hold_says_so() {
     let mut world = World::new();
     world.held();
     let mut hold = hold_of(&world);
-    hold.rejected = Some(Ask {
-        by: Some("ann".to_owned()),
-        account: None,
-        at: at(200),
+    hold.rejected = Some(RejectedPart {
+        changes: hold.changes(),
+        ask: Ask {
+            by: Some("ann".to_owned()),
+            account: None,
+            at: at(200),
+            reason: None,
+        },
     });
     world.link_state.hold = Some(hold);
     assert!(told(&world.answer("a")).contains("rejected"));

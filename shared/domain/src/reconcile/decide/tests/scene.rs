@@ -197,6 +197,7 @@ pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord 
         approval: None,
         unchecked: 0,
         at: start(),
+        held: crate::records::HeldPart::default(),
     }
 }
 
@@ -207,8 +208,11 @@ pub(super) fn grant(of: RunId, executed: RunId) -> Grant {
             by: None,
             account: None,
             at: start(),
+            reason: None,
         },
         executed,
+        earlier: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -226,6 +230,8 @@ pub(super) fn rolling_back() -> Scene {
         since: start(),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     };
     scene.reads.link_state.grant = Some(grant(run(7), run(8)));
     scene.records.approved = Some(record(run(7), &shown, Some(hold)));

@@ -183,6 +183,7 @@ impl Simulator {
                 _ => "notices: recovered",
             });
             let lane = format!("{}/{}", text(detail, "account"), text(detail, "experience"));
+            self.is_worth_telling(&lane, name, detail)?;
             let known = links.entry(lane).or_default();
             if !known.hear(name, detail) {
                 return broken("reported-once", || {
@@ -223,6 +224,22 @@ impl Simulator {
             });
         }
         Ok(())
+    }
+
+    /// A hold is not announced if all of it was rejected when it began.
+    fn is_worth_telling(&self, lane: &str, name: &str, detail: &Value) -> Result<(), Violation> {
+        let mut lanes = self.guards.lanes.iter();
+        let guard = lanes.find(|(id, _)| id.to_string() == lane);
+        let is_silent = guard.is_some_and(|(_, guard)| {
+            let (run, hash) = (text(detail, "run"), text(detail, "plan_hash"));
+            guard.rejections.is_silent(&run, &hash)
+        });
+        if name != HELD || !is_silent {
+            return Ok(());
+        }
+        broken("rejected", || {
+            format!("{lane} is announced as held, and all of that was rejected: {detail}")
+        })
     }
 
     /// Every run that sent something and has ended was reported, and no other.
@@ -267,6 +284,14 @@ impl Simulator {
                 let hold = &standing.hold;
                 (hold.run.to_string(), hold.plan_hash.to_string())
             });
+            let is_silent = hold.zip(guard).is_some_and(|(standing, guard)| {
+                let (run, hash) = (&standing.hold.run, &standing.hold.plan_hash);
+                let rejections = &guard.rejections;
+                rejections.is_silent(&run.to_string(), &hash.to_string())
+            });
+            if is_silent {
+                stands.held.clone_from(&known.held);
+            }
             let block = state
                 .block
                 .as_ref()

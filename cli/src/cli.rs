@@ -74,9 +74,11 @@ pub(crate) enum Command {
     Status(status::StatusOptions),
     /// List the plans that wait for approval, and what is frozen. Changes nothing.
     Holds(holds::HoldsOptions),
-    /// Execute a held plan exactly as it was shown, and wait until it is done.
+    /// Execute held plans exactly as they were shown, and wait until they are done. Of a member, a link, or all links that
+    /// have the plan.
     Approve(approve::ApproveOptions),
-    /// Reject a held plan. It is not executed, and is not announced again.
+    /// Reject held plans. They are not executed, and not announced again. Of a member, a link, or all links that have the
+    /// plan.
     Reject(reject::RejectOptions),
     /// Plan a rollback to the lists before a run, and hold it for approval.
     Restore(restore::RestoreOptions),

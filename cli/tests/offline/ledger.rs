@@ -10,7 +10,8 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::product::ProductDetails;
 use pmp_sync_domain::records::{
-    LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord, SetOutcome, SetRecord,
+    HeldPart, LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord, SetOutcome,
+    SetRecord,
 };
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde::Serialize;
@@ -284,8 +285,11 @@ pub(crate) fn ended(number: i64, kind: &str, id: Option<&str>, status: RunStatus
 
 /// What a run has on record of the link.
 pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
+    let is_held = status == LinkStatus::Held;
     let plan = match status {
-        LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+        LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused | LinkStatus::Held => {
+            Plan::default()
+        }
         _ => plan(),
     };
     LinkRecord {
@@ -305,13 +309,15 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         fault: None,
-        hold: (status == LinkStatus::Held).then(|| hold(number)),
+        hold: is_held.then(|| hold(number)),
         approval: None,
         unchecked: 0,
         edited: Vec::new(),
         edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
-        held: pmp_sync_domain::records::HeldPart::default(),
+        held: is_held
+            .then(|| HeldPart::from(&self::plan()))
+            .unwrap_or_default(),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod approval;
+mod approvals;
 mod calls;
 mod command_line;
 mod config;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pmp_sync_domain::approval::{Hold, Undo};
+use pmp_sync_domain::approval::Hold;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::PlanHash;
 
@@ -26,7 +26,7 @@ pub(crate) fn grouped<'a>(
     is_shown: impl Fn(&Known, &Hold) -> bool,
 ) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut places: BTreeMap<(PlanHash, Option<Undo>), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
     let mut others: Vec<&PlanHash> = Vec::new();
     for known in all {
         for hold in known.holds() {
@@ -34,7 +34,8 @@ pub(crate) fn grouped<'a>(
                 others.push(&hold.plan_hash);
                 continue;
             }
-            let key = (hold.plan_hash.clone(), hold.undo());
+            let undo = hold.undo().map(|undo| undo.to_string());
+            let key = (hold.plan_hash.to_string(), undo);
             let place = *places.entry(key).or_insert(groups.len());
             match groups.get_mut(place) {
                 Some(group) => group.holds.push((known, hold)),
@@ -148,7 +149,7 @@ impl<'a> Group<'a> {
             let of_hold =
                 of_hold.filter(|one| (one.code(), one.remedy()) == (like.code(), like.remedy()));
             for one in of_hold {
-                let words = output::with_times(&one.to_string());
+                let words = output::with_times(&one.to_string()).into_owned();
                 match said.iter_mut().find(|(said, _)| *said == words) {
                     Some((_, of)) => of.push(known.name()),
                     None => said.push((words, vec![known.name()])),

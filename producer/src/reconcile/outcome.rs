@@ -114,7 +114,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
     }
 }
 
-/// The record of an observed link.
+/// The record of an observed link. What is held is in it, and its hold is added by who writes that down.
 pub(crate) fn observed(
     run: RunId,
     link: &Link,
@@ -128,6 +128,7 @@ pub(crate) fn observed(
         plan_hash: Some(seen.plan.hash()),
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
+        held: HeldPart::from(&seen.held),
         removals: seen.report.removals,
         left_alone: seen.report.left_alone.clone(),
         contradictory: seen.report.contradictory.iter().cloned().collect(),

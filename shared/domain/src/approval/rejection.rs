@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Ask;
 use crate::ids::{PlanHash, ProductId};
 use crate::plan::Plan;
+use crate::policy::Action;
 
 /// The most changes of a rejection that are remembered by their products.
 pub const MOST_REJECTED: usize = 1_000;
@@ -83,11 +84,31 @@ impl Rejection {
         })
     }
 
-    /// What is left of the rejection while these changes are wanted. None if nothing is.
+    /// What is left of the rejection: the changes of it that are still wanted. A plan that is remembered by its hash
+    /// is forgotten once something else is held, or nothing. None if nothing is left.
     #[must_use]
-    pub fn while_wanted(&self, wanted: &Plan) -> Option<Self> {
-        let left = self.among(wanted);
-        (!left.is_empty()).then(|| Self::new(&left, self.ask.clone()))
+    pub fn while_wanted(
+        self,
+        is_wanted: impl Fn(&ProductId, Action) -> bool,
+        held: &Plan,
+    ) -> Option<Self> {
+        let changes = match self.changes {
+            RejectedChanges::Products {
+                mut allow,
+                mut deny,
+            } => {
+                allow.retain(|product| is_wanted(product, Action::Allow));
+                deny.retain(|product| is_wanted(product, Action::Deny));
+                if allow.is_empty() && deny.is_empty() {
+                    return None;
+                }
+                RejectedChanges::Products { allow, deny }
+            }
+            RejectedChanges::Plan(hash) if held.hash() == hash => RejectedChanges::Plan(hash),
+            RejectedChanges::Plan(_) => return None,
+        };
+        let ask = self.ask;
+        Some(Self { changes, ask })
     }
 }
 
@@ -96,6 +117,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::policy::ProductChange;
 
     fn ask() -> Ask {
         Ask {
@@ -116,6 +138,15 @@ mod tests {
         Plan::new(BTreeSet::new(), products(range))
     }
 
+    /// What is left of a rejection while all of this is wanted, and held.
+    fn while_wanted(rejection: &Rejection, wanted: &Plan) -> Option<Rejection> {
+        let is_wanted = |product: &ProductId, action| {
+            let product = product.clone();
+            wanted.contains(&ProductChange { product, action })
+        };
+        rejection.clone().while_wanted(is_wanted, wanted)
+    }
+
     #[test]
     fn a_rejection_counts_for_each_change_while_it_is_wanted() {
         let rejection = Rejection::new(&denies(0..60), ask());
@@ -124,14 +155,14 @@ mod tests {
         assert_eq!(rejection.part_of(&denies(60..70)), None);
         let allows = Plan::new(products(0..60), BTreeSet::new());
         assert_eq!(rejection.part_of(&allows), None, "another action");
-        let left = rejection.while_wanted(&denies(10..70)).unwrap();
+        let left = while_wanted(&rejection, &denies(10..70)).unwrap();
         assert_eq!(left, Rejection::new(&denies(10..60), ask()));
         let again = left.part_of(&denies(0..60)).unwrap();
         assert_eq!(
             again.changes, 50,
             "what was not wanted in between is forgotten"
         );
-        assert_eq!(left.while_wanted(&denies(0..10)), None);
+        assert_eq!(while_wanted(&left, &denies(0..10)), None);
     }
 
     #[test]
@@ -140,10 +171,10 @@ mod tests {
         let rejection = Rejection::new(&all, ask());
         assert_eq!(rejection.changes, RejectedChanges::Plan(all.hash()));
         assert_eq!(rejection.part_of(&all).unwrap().changes, all.len());
-        assert_eq!(rejection.while_wanted(&all), Some(rejection.clone()));
+        assert_eq!(while_wanted(&rejection, &all), Some(rejection.clone()));
         let fewer = denies(0..MOST_REJECTED);
         assert_eq!(rejection.part_of(&fewer), None);
-        assert_eq!(rejection.while_wanted(&fewer), None);
+        assert_eq!(while_wanted(&rejection, &fewer), None);
         let named = Rejection::new(&fewer, ask());
         assert!(matches!(named.changes, RejectedChanges::Products { .. }));
     }

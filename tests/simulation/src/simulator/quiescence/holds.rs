@@ -146,6 +146,7 @@ impl Simulator {
                 let allowed = self.world.experiences(|all| all.policy(&id.experience));
                 lane.observed.is_none() && !left.deny().is_disjoint(allowed.allowed())
             }
+            HoldReason::Rejected { count } => *count > 0 && *count <= left.deny().len(),
             HoldReason::Restored { run, count } => *count > 0 && lane.backs.contains(run),
             // No member here is without a policy.
             HoldReason::FirstPolicy { .. }

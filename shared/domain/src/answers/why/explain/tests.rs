@@ -89,6 +89,12 @@ impl World {
             left.reason = self.replaced.unwrap_or(left.reason);
             (left.product.clone(), left)
         });
+        let nothing = Plan::default();
+        let (plan, held) = if self.held_for.is_empty() {
+            (&plan, &nothing)
+        } else {
+            (&nothing, &plan)
+        };
         let seen = Seen {
             sources: &[],
             experience: &"exp-1".parse().unwrap(),
@@ -96,7 +102,8 @@ impl World {
             actual: &self.actual,
             state: &self.state,
             last: &self.last,
-            plan: &plan,
+            plan,
+            held,
             left_alone: &left_alone.collect(),
             committed: self.committed.as_ref(),
             held_for: &self.held_for,

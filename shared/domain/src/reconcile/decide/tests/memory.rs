@@ -191,7 +191,7 @@ fn a_link_counts_as_observed_once_no_guard_holds_its_plan() {
     unseen.reads.actual = lists(&["a", "b", "z"], &["x"]);
     unseen.reads.link_state.observed_since = None;
     assert!(matches!(unseen.decide(), Decision::Hold { .. }));
-    let hold = unseen.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let hold = unseen.with(|goal, seen| new_hold(goal, seen, this(), now()));
     let held = unseen.with(|goal, seen| after_hold(goal, seen, &edited(), hold, now()));
     assert_eq!(held.observed_since, None, "the hold stays");
     let suspended = after(&unseen, after_suspension);
@@ -231,7 +231,7 @@ fn a_link_is_aligned_the_first_time_that_it_may_deny_and_is_in_sync() {
 fn a_hold_is_remembered_until_another_decision_ends_it() {
     let mut scene = held();
     scene.reads.link_state.grant = Some(grant(run(7), run(8)));
-    let hold = scene.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let hold = scene.with(|goal, seen| new_hold(goal, seen, this(), now()));
     let (allow, deny, removals) = (hold.allow, hold.deny, hold.removals);
     assert_eq!((hold.run, allow, deny, removals), (this(), 0, 12, 12));
     let after_hold = |scene: &Scene| {

@@ -78,6 +78,8 @@ pub(super) struct Scene {
     pub(super) records: Records,
     pub(super) lifted: BTreeSet<ProductId>,
     pub(super) rollback: bool,
+    /// True if the run overrides the freeze of the link.
+    pub(super) overrides: bool,
     pub(super) suspension: Option<Suspension>,
 }
 
@@ -126,6 +128,7 @@ pub(super) fn in_sync() -> Scene {
         records: Records::default(),
         lifted: BTreeSet::new(),
         rollback: false,
+        overrides: false,
         suspension: None,
     }
 }
@@ -173,6 +176,7 @@ pub(super) fn held() -> Scene {
     scene
 }
 
+/// The record of a run that shows this plan as held.
 pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord {
     LinkRecord {
         invalid: crate::plan::InvalidProducts::default(),
@@ -184,9 +188,10 @@ pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord 
         sources: "exp-m".parse().unwrap(),
         mode: Mode::Mirror,
         status: LinkStatus::Held,
-        plan_hash: Some(plan.hash()),
-        allow: plan.allow().iter().cloned().collect(),
-        deny: plan.deny().iter().cloned().collect(),
+        plan_hash: None,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        held: crate::records::HeldPart::from(plan),
         removals: 0,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
@@ -197,7 +202,6 @@ pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord 
         approval: None,
         unchecked: 0,
         at: start(),
-        held: crate::records::HeldPart::default(),
     }
 }
 
@@ -264,9 +268,13 @@ impl Scene {
     /// Works with the goal and what was read of the lane.
     pub(super) fn draft<T>(&self, work: impl FnOnce(&Goal<'_>, Draft<'_>) -> T) -> T {
         let experience = experience();
+        let policy = LinkPolicy {
+            frozen: self.link.policy.frozen && !self.overrides,
+            ..self.link.policy.clone()
+        };
         let goal = Goal {
             link: &self.link,
-            policy: &self.link.policy,
+            policy: &policy,
             experience: &experience,
             desired: &self.desired,
             lifted: &self.lifted,
@@ -293,6 +301,7 @@ impl Scene {
                 self.records.restored.clone()
             },
             planned: (self.records.planned.clone()).filter(|_| asked(draft.overriding_run())),
+            held: (self.records.held.clone()).filter(|_| asked(draft.held_run())),
             committed: None,
         };
         let committed = asked(draft.committed_run(&records));

@@ -221,7 +221,8 @@ impl Guards {
         if let Some(new) = new.as_ref().filter(|_| is_held) {
             lane.is_rightly_held(id, new, stood, &wanted)?;
         }
-        lane.rejections.held(&self.asked, id, stood, new.as_ref())?;
+        lane.rejections
+            .held(&self.asked, id, stood, new.as_ref(), &wanted)?;
         Ok(news)
     }
 
@@ -348,7 +349,7 @@ impl Guards {
             is_of_every_source(id, run, &plan, (link, &management))?;
             lane.goes_on(id, &plan, run, &wants)?;
             if !own.is_empty() {
-                lane.rejections.are_kept(id, run, &own)?;
+                lane.rejections.are_kept(id, run, &removals)?;
                 lane.must_not_be_held(id, run, &own, &removals, most, (link, &management), now)?;
                 lane.leave_restored(id, run, &own)?;
             }

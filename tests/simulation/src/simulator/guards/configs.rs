@@ -13,7 +13,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::wire::Scope;
 use pmp_sync_fakes::{Observed, World};
 
-use crate::reference::{common, forbids, left_to_do, oddities_of, wanted};
+use crate::reference::{common, difference, either, forbids, left_to_do, oddities_of, wanted};
 
 /// The link that serves a lane: one that names it goes before `*`.
 pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
@@ -111,6 +111,8 @@ pub(crate) struct Wanted {
     pub(crate) certain: Plan,
     /// The same if no link were frozen.
     pub(crate) thawed: Plan,
+    /// What differs by any version, whether or not the link may change it. None if that is not known.
+    pub(crate) differs: Option<Plan>,
     /// True if the link is frozen, for certain.
     pub(crate) frozen: bool,
     /// True unless nothing is the matter with any management experience, for certain.
@@ -161,6 +163,10 @@ pub(crate) fn wanted_of(
             Some(other) => Wanted {
                 certain: common(&one.certain, &other.certain),
                 thawed: common(&one.thawed, &other.thawed),
+                differs: one
+                    .differs
+                    .zip(other.differs)
+                    .map(|(one, other)| either(&one, &other)),
                 frozen: one.frozen && other.frozen,
                 doubted: one.doubted || other.doubted,
                 allowed: one.allowed,
@@ -195,6 +201,7 @@ fn by(world: &World, link: &Link, id: &LaneId) -> Option<Wanted> {
     Some(Wanted {
         certain: left_to_do(&desired, &member.policy, &link.policy),
         thawed: left_to_do(&desired, &member.policy, &thawed),
+        differs: Some(difference(&desired, &member.policy)),
         frozen: link.policy.frozen,
         doubted: !oddities_of(&read, link.conflict).is_empty(),
         allowed: member.policy.allowed().clone(),

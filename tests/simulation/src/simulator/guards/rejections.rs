@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use pmp_sync_domain::approval::Hold;
-use pmp_sync_domain::ids::{LaneId, RunId};
+use pmp_sync_domain::ids::{LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::Plan;
 
 use super::approvals::Asked;
+use super::configs::Wanted;
 use super::held::{Standing, is_same};
 use crate::reference::{common, either, minus};
 use crate::simulator::invariants::{Violation, broken};
@@ -16,10 +17,12 @@ use crate::simulator::invariants::{Violation, broken};
 pub(crate) struct Rejections {
     /// Changes that were rejected, and have been wanted whenever a run may have looked since.
     sure: Plan,
-    /// Changes that were rejected, and have been held in whatever was held since.
+    /// Changes that were rejected, and have been held or wanted whenever a run wrote down what is held.
     maybe: Plan,
-    /// Holds of which all was rejected when they began.
+    /// Holds of which all was rejected when they began, for certain.
     silent: BTreeSet<(RunId, String)>,
+    /// Holds that say so.
+    muted: BTreeSet<(RunId, String)>,
     taken: u64,
 }
 
@@ -48,10 +51,16 @@ impl Rejections {
         )
     }
 
-    /// True if people need not have been told of the hold: all of it was rejected when it began.
+    /// True if people are not to be told of the hold: all of it was rejected when it began.
     pub(crate) fn is_silent(&self, run: &str, plan_hash: &str) -> bool {
         let mut silent = self.silent.iter();
         silent.any(|(of, hash)| of.to_string() == run && hash == plan_hash)
+    }
+
+    /// True if people need not have been told of it.
+    pub(crate) fn is_muted(&self, hold: &Hold) -> bool {
+        let key = (hold.run, hold.plan_hash.to_string());
+        self.muted.contains(&key)
     }
 
     /// A link state was written, with this hold or none.
@@ -61,9 +70,14 @@ impl Rejections {
         id: &LaneId,
         old: Option<&Standing>,
         new: Option<&Standing>,
+        wanted: &Wanted,
     ) -> Result<(), Violation> {
+        let nothing = Plan::default();
+        let shown = new.map_or(&nothing, |new| &new.shown);
+        if let Some(differs) = &wanted.differs {
+            self.maybe = common(&self.maybe, &either(differs, shown));
+        }
         let Some(new) = new else {
-            self.maybe = Plan::default();
             return Ok(());
         };
         let hold = &new.hold;
@@ -103,8 +117,10 @@ impl Rejections {
 
     /// A hold has begun: it says how much of it was rejected before.
     fn began(&mut self, id: &LaneId, hold: &Hold, shown: &Plan) -> Result<(), Violation> {
-        self.maybe = common(&self.maybe, shown);
-        let (least, most) = (common(&self.sure, shown).len(), self.maybe.len());
+        let (least, most) = (
+            common(&self.sure, shown).len(),
+            common(&self.maybe, shown).len(),
+        );
         let said = hold.rejected.as_ref().map_or(0, |part| part.changes);
         if said < least || said > most {
             return broken("rejected", || {
@@ -113,15 +129,24 @@ impl Rejections {
                 )
             });
         }
+        let key = || (hold.run, hold.plan_hash.to_string());
         if !shown.is_empty() && least == shown.len() {
-            self.silent.insert((hold.run, hold.plan_hash.to_string()));
+            self.silent.insert(key());
+        }
+        if !shown.is_empty() && said == shown.len() {
+            self.muted.insert(key());
         }
         Ok(())
     }
 
-    /// What was rejected is not committed.
-    pub(crate) fn are_kept(&self, id: &LaneId, run: RunId, plan: &Plan) -> Result<(), Violation> {
-        let made = common(plan, &self.sure);
+    /// No removal that was rejected is committed. What else was held with it goes through once no guard objects to it.
+    pub(crate) fn are_kept(
+        &self,
+        id: &LaneId,
+        run: RunId,
+        removals: &BTreeSet<ProductId>,
+    ) -> Result<(), Violation> {
+        let made = self.sure.deny() & removals;
         if made.is_empty() {
             return Ok(());
         }

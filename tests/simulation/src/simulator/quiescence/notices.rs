@@ -13,7 +13,8 @@ use pmp_sync_domain::wire::{
 use serde_json::Value;
 
 use crate::reference::is_expected_in_sync;
-use crate::simulator::guards::{lane::DAY, link_of};
+use crate::simulator::guards::lane::{DAY, LaneGuard};
+use crate::simulator::guards::link_of;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, since_begin};
 use crate::simulator::state::Simulator;
@@ -284,12 +285,10 @@ impl Simulator {
                 let hold = &standing.hold;
                 (hold.run.to_string(), hold.plan_hash.to_string())
             });
-            let is_silent = hold.zip(guard).is_some_and(|(standing, guard)| {
-                let (run, hash) = (&standing.hold.run, &standing.hold.plan_hash);
-                let rejections = &guard.rejections;
-                rejections.is_silent(&run.to_string(), &hash.to_string())
-            });
-            if is_silent {
+            let is_muted = |guard: &LaneGuard| {
+                hold.is_some_and(|standing| guard.rejections.is_muted(&standing.hold))
+            };
+            if guard.is_some_and(is_muted) {
                 stands.held.clone_from(&known.held);
             }
             let block = state

@@ -218,13 +218,13 @@ fn what_was_approved_is_committed_and_anything_new_is_judged_on_its_own() {
         (shown.clone(), Plan::default(), shown.clone())
     );
     // One more is below the limits, and the approved ones do not count.
-    scene.reads.actual = PolicySnapshot::new(many(13), all(\&["x"]));
+    scene.reads.actual = PolicySnapshot::new(many(13), all(&["x"]));
     assert_eq!(scene.decide(), Decision::Commit);
     let (passing, waiting, approved) = parts(&scene);
     assert_eq!((passing.deny(), approved), (&many(13), shown.clone()));
     assert_eq!(waiting, Plan::default());
     // Twelve more are held, and the approved ones go on.
-    scene.reads.actual = PolicySnapshot::new(many(24), all(\&["x"]));
+    scene.reads.actual = PolicySnapshot::new(many(24), all(&["x"]));
     let passes = true;
     let rest = Course::Commit;
     assert_eq!(scene.decide(), Decision::Hold { rest, passes });
@@ -232,7 +232,7 @@ fn what_was_approved_is_committed_and_anything_new_is_judged_on_its_own() {
     assert_eq!(passing.deny(), &many(12));
     assert_eq!(waiting.deny(), &(&many(24) - &many(12)));
     // What is no longer wanted is left out.
-    scene.reads.actual = PolicySnapshot::new(many(5), all(\&["x"]));
+    scene.reads.actual = PolicySnapshot::new(many(5), all(&["x"]));
     assert_eq!(parts(&scene).0.deny(), &many(5));
     // It was executed, and the lane has come to rest since: it was approved once.
     let mut spent = self::scene::held();

@@ -32,7 +32,7 @@ use self::held::{Standing, is_doubted, stand};
 use self::lane::{Committed, DAY, LaneGuard};
 use super::invariants::{Violation, broken};
 use super::scene::since_begin;
-use crate::reference::{common, may, minus, wanted};
+use crate::reference::{common, either, may, minus, wanted};
 use pmp_sync_fakes::{Observed, World};
 
 /// Everything that is known of guards and holds.
@@ -187,18 +187,16 @@ impl Guards {
         let old = std::mem::replace(&mut lane.hold, new.clone());
         let was_approved = |old: &Standing| lane.taken.contains(&old.hold.run);
         let stood = old.as_ref().filter(|old| !was_approved(old));
-        let is_override = |configs: &mut Configs, hold: &Hold| {
-            let version = version_of(world, hold.run).unwrap_or_default();
-            let link = config(configs, world, version).and_then(|config| link_of(config, id));
-            let experience = &id.experience;
+        // The newest run has written it.
+        let newest = world.ledger(|ledger| ledger.runs.keys().next_back().copied());
+        let by_override = newest.is_some_and(|run| {
+            let version = version_of(world, run).unwrap_or_default();
+            let link = config(&mut self.configs, world, version);
+            let link = link.and_then(|config| link_of(config, id));
             link.is_some_and(|link| {
-                is_overridden(&self.overrides, world, hold.run, link, experience)
+                is_overridden(&self.overrides, world, run, link, &id.experience)
             })
-        };
-        let by_override = link_state
-            .hold
-            .as_ref()
-            .is_some_and(|hold| is_override(&mut self.configs, hold));
+        });
         let overrides = stood.is_some_and(|old| old.hold.overrides);
         if let Some(hold) = link_state.hold.as_ref().filter(|hold| hold.overrides)
             && !overrides
@@ -297,10 +295,14 @@ impl Guards {
         lane.is_looked_at(id, &member.policy)?;
         let approved = lane.use_approvals(&plan);
         let own = minus(&plan, &approved.part);
-        if link.policy.frozen
-            && !is_overridden(&self.overrides, world, run, link, &id.experience)
-            && !minus(&plan, &approved.overrides).is_empty()
-        {
+        let overrides = is_overridden(&self.overrides, world, run, link, &id.experience);
+        let may_go_on = either(&lane.begun, &approved.overrides);
+        lane.begun = match (link.policy.frozen, overrides) {
+            (true, true) => plan.clone(),
+            (true, false) => common(&plan, &lane.begun),
+            (false, _) => Plan::default(),
+        };
+        if link.policy.frozen && !overrides && !minus(&plan, &may_go_on).is_empty() {
             let is_more = !approved.overrides.is_empty();
             return broken(if is_more { "overridden" } else { "frozen" }, || {
                 format!(
@@ -401,7 +403,11 @@ impl Guards {
         for (id, lane) in &mut self.lanes {
             let is_used = |given: &Given| *given == Given::Used;
             let mut all = lane.approvals.iter().map(|approval| &approval.given);
-            if all.any(is_used) && is_at_rest(world, id) {
+            let is_at_rest = is_at_rest(world, id);
+            if is_at_rest {
+                lane.begun = Plan::default();
+            }
+            if all.any(is_used) && is_at_rest {
                 let all = lane.approvals.iter_mut();
                 all.filter(|approval| is_used(&approval.given))
                     .for_each(|approval| approval.given = Given::Spent);

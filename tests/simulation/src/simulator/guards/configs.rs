@@ -194,6 +194,9 @@ fn by(world: &World, link: &Link, id: &LaneId) -> Option<Wanted> {
     })?;
     let lists: Vec<PolicySnapshot> = read.iter().map(|(_, of)| of.policy.clone()).collect();
     let desired = wanted(&lists, link.conflict);
+    if link.target == Target::EveryLive && !member.experience.is_live() {
+        return None;
+    }
     let thawed = LinkPolicy {
         frozen: false,
         ..link.policy.clone()

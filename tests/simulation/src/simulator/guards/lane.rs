@@ -79,6 +79,8 @@ pub(crate) struct LaneGuard {
     /// The runs of the grants that are in force.
     pub(crate) taken: BTreeSet<RunId>,
     pub(crate) rejections: Rejections,
+    /// What a run that overrides the freeze of the link has begun, and is not at rest.
+    pub(crate) begun: Plan,
     pub(crate) approvals: Vec<Approval>,
     pub(crate) plans: BTreeMap<RunId, Committed>,
     /// Removals of plans without approval, with the time when the producer recorded them, before

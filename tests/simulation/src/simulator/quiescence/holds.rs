@@ -60,10 +60,13 @@ impl Simulator {
         if hold.reasons.is_empty() {
             return broken("converged", || format!("{id} is held for no reason"));
         }
-        let untrue = |reason: &&HoldReason| !self.is_true(reason, link, id, lane, &left);
+        // What is held because of an override has the reasons of its run, and stays whatever becomes of them.
+        let untrue = |reason: &&HoldReason| {
+            !hold.overrides && !self.is_true(reason, link, id, lane, &left)
+        };
         match hold.reasons.iter().find(untrue) {
             Some(reason) => broken("converged", || {
-                format!("{id} is held because of {reason:?}, which is not so")
+                format!("{id} is held because of {reason:?}, which is not so: {hold:?}")
             }),
             None => Ok(shown.clone()),
         }

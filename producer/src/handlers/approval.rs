@@ -181,6 +181,7 @@ async fn answer<L: Ledger, A: Marketplace, M: Members, O: Outbox, S: System>(
         && outcome.record.fault.is_none()
         && people.is_none()
     {
+        // What was shown has gone while it was approved.
         let why =
             "nothing of what was shown is wanted any more; what is wanted now waits for approval";
         refused = Some(why.into());

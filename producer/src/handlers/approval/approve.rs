@@ -5,7 +5,7 @@ use pmp_sync_domain::approval::{
 };
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::hint::Hint;
+use pmp_sync_domain::hint::{Hint, Place};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::{
     Bus, Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, SendChanges, WriteRuns,
@@ -69,12 +69,7 @@ pub(super) async fn approve<L: Ledger, A: Marketplace, M: Members, O: Outbox, S:
     let desired = desired(context, case, hold.undo()).await?;
     let connection = connect(&context.members, &case.link.member).await?;
     let goal = case.goal(&desired, is_rollback);
-    if is_rollback {
-        grant_rollback(context, case, goal, hold, &what, &connection).await?;
-    } else {
-        let next = granted(case, goal, hold, &known);
-        write(context, case, &known, &next).await?;
-    }
+    grant(context, case, goal, hold, &what, &connection).await?;
     Ok(execute(context, case, goal, &connection).await.into())
 }
 
@@ -196,8 +191,8 @@ async fn granted_rollback<L: ReadRuns>(
     Ok(hold.as_ref().and_then(Hold::undo))
 }
 
-/// Writes the grant of a rollback, if it has nothing that was not shown.
-async fn grant_rollback<L, A, M, O, S, C>(
+/// Writes the grant, if anything of what was shown is still wanted. A rollback must have nothing else.
+async fn grant<L, A, M, O, S, C>(
     context: &Context<L, A, M, O, S>,
     case: &Case<'_>,
     goal: Goal<'_>,
@@ -214,19 +209,30 @@ where
     let ledger = &context.ledger;
     let listings = CachedListings(ledger);
     let seen = observe(ledger, connection, &listings, goal, context.now()).await?;
+    let wanted = seen.wanted();
     let mut next = seen.link_state.clone();
-    next.restore = None;
-    if !seen.plan.is_part_of(what) {
-        // Nobody can approve it any more.
-        let news = &context.unannounced;
-        remember(ledger, news, &seen.lane, &seen.link_state, &next).await?;
-        return Err(refused(
-            "the rollback has changes that were not shown; ask for it again",
+    if goal.rollback {
+        next.restore = None;
+        if !wanted.is_part_of(what) {
+            // Nobody can approve it any more.
+            let news = &context.unannounced;
+            remember(ledger, news, &seen.lane, &seen.link_state, &next).await?;
+            return Err(refused(
+                "the rollback has changes that were not shown; ask for it again",
+            ));
+        }
+        let grant = grant_of(case, hold);
+        next.rolled_back(&grant);
+        next.grant = Some(grant);
+        return write(context, case, &seen.link_state, &next).await;
+    }
+    if !what.is_empty() && !wanted.is_empty() && wanted.common(what).is_empty() {
+        return Err(refused_with(
+            "nothing of what was shown is wanted any more, and what is wanted now was not shown",
+            Hint::Sync(Place::default()),
         ));
     }
-    let grant = grant_of(case, hold);
-    next.rolled_back(&grant);
-    next.grant = Some(grant);
+    let next = granted(case, goal, hold, next);
     write(context, case, &seen.link_state, &next).await
 }
 
@@ -242,8 +248,7 @@ fn grant_of(case: &Case<'_>, hold: &Hold) -> Grant {
 
 /// The link state after a hold is approved. Only what was shown is accepted: other reasons hold whatever is not
 /// approved.
-fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, known: &LinkState) -> LinkState {
-    let mut next = known.clone();
+fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, mut next: LinkState) -> LinkState {
     next.hold = None;
     next.rejected = None;
     next.follow_again();

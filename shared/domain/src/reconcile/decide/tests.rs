@@ -2,6 +2,7 @@
 
 mod memory;
 mod observation;
+mod overrides;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -299,6 +300,15 @@ fn a_suspended_lane_that_differs_is_only_told_and_one_in_sync_is_stamped() {
 }
 
 #[test]
+fn a_suspended_lane_of_which_everything_is_held_is_told_as_suspended() {
+    let mut scene = held();
+    scene.suspension = Some(suspension());
+    scene.state().suspension = Some(suspension());
+    assert_eq!(scene.with(|_, seen| seen.course.clone()), Course::InSync);
+    assert_eq!(scene.decide(), Decision::Suspended);
+}
+
+#[test]
 fn an_approved_rollback_is_resumed_before_anything_else_is_planned_until_it_is_done() {
     let mut scene = rolling_back();
     assert_eq!(
@@ -441,19 +451,23 @@ fn records_of_earlier_runs_are_read_only_if_something_depends_on_them() {
         scene.draft(|_, draft| {
             [
                 draft.approved_run(),
+                draft.held_run(),
                 draft.restored_runs().first().copied(),
                 draft.overriding_run(),
                 draft.committed_run(&Records::default()),
             ]
         })
     };
-    assert_eq!(needs(&in_sync()), [None; 4]);
-    assert_eq!(needs(&differing()), [None; 4]);
-    assert_eq!(needs(&under_way()), [None; 4], "it is the same");
-    assert_eq!(needs(&rolling_back()), [Some(run(7)), None, None, None]);
+    assert_eq!(needs(&in_sync()), [None; 5]);
+    assert_eq!(needs(&differing()), [None; 5]);
+    assert_eq!(needs(&under_way()), [None; 5], "it is the same");
+    assert_eq!(
+        needs(&rolling_back()),
+        [Some(run(7)), None, None, None, None]
+    );
     let mut all = under_way();
     all.link.policy.frozen = true;
     all.reads.link_state.restored = Some(grant(run(3), run(4)));
-    let expected = [None, Some(run(3)), Some(run(5)), Some(run(5))];
+    let expected = [None, None, Some(run(3)), Some(run(5)), Some(run(5))];
     assert_eq!(needs(&all), expected);
 }

@@ -61,9 +61,8 @@ impl Simulator {
             return broken("converged", || format!("{id} is held for no reason"));
         }
         // What is held because of an override has the reasons of its run, and stays whatever becomes of them.
-        let untrue = |reason: &&HoldReason| {
-            !hold.overrides && !self.is_true(reason, link, id, lane, &left)
-        };
+        let untrue =
+            |reason: &&HoldReason| !hold.overrides && !self.is_true(reason, link, id, lane, &left);
         match hold.reasons.iter().find(untrue) {
             Some(reason) => broken("converged", || {
                 format!("{id} is held because of {reason:?}, which is not so: {hold:?}")

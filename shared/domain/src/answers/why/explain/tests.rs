@@ -46,6 +46,8 @@ struct World {
     last: BTreeMap<ProductId, LastChange>,
     committed: Option<Plan>,
     held_for: Vec<HoldReason>,
+    /// What passes although something is held.
+    passing: BTreeSet<ProductId>,
     goes_on: bool,
     link_state: LinkState,
     suspension: Option<Suspension>,
@@ -63,6 +65,7 @@ impl World {
             last: BTreeMap::new(),
             committed: None,
             held_for: Vec::new(),
+            passing: BTreeSet::new(),
             goes_on: false,
             link_state: LinkState::default(),
             suspension: None,
@@ -89,12 +92,12 @@ impl World {
             left.reason = self.replaced.unwrap_or(left.reason);
             (left.product.clone(), left)
         });
-        let nothing = Plan::default();
-        let (plan, held) = if self.held_for.is_empty() {
-            (&plan, &nothing)
+        let held = if self.held_for.is_empty() {
+            Plan::default()
         } else {
-            (&nothing, &plan)
+            plan.clone().without(&self.passing)
         };
+        let plan = plan.minus(&held);
         let seen = Seen {
             sources: &[],
             experience: &"exp-1".parse().unwrap(),
@@ -102,8 +105,8 @@ impl World {
             actual: &self.actual,
             state: &self.state,
             last: &self.last,
-            plan,
-            held,
+            plan: &plan,
+            held: &held,
             left_alone: &left_alone.collect(),
             committed: self.committed.as_ref(),
             held_for: &self.held_for,
@@ -505,4 +508,13 @@ fn a_blocked_lane_is_told_with_its_block() {
     assert_eq!(answer.why, expected);
     assert_eq!(answer.why.verdict(), Verdict::Fails);
     assert_eq!(answer.why.since(), Some(at(700)));
+}
+
+#[test]
+fn beside_what_is_held_the_rest_is_told_as_what_it_is() {
+    let mut world = World::new();
+    world.held();
+    world.passing = BTreeSet::from([p("a")]);
+    assert!(matches!(world.why("d"), Why::Held { .. }));
+    assert_eq!(world.why("a"), Why::Planned);
 }

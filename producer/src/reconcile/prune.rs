@@ -240,6 +240,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
 fn without_holds(known: &LinkState) -> LinkState {
     LinkState {
         hold: None,
+        rejected: None,
         restore: None,
         grant: None,
         accepted: BTreeSet::new(),

@@ -95,6 +95,15 @@ pub fn after_hold(
     let mut next = observed(goal, seen, now);
     remember_edits(&mut next, seen, edited);
     remember_answers(&mut next, goal, seen);
+    next.accepted_while(&goal.desired.conditions);
+    // A hold may last: what somebody has rejected stays. The length of the list counts from the last run that did not
+    // hold because of it.
+    let is_about_it = |reason: &HoldReason| {
+        reason.holds_everything() || matches!(reason, HoldReason::Shrink { .. })
+    };
+    if !goal.policy.frozen && !hold.reasons.iter().any(is_about_it) {
+        next.management_allowed = Some(goal.desired.policy.allowed_count());
+    }
     next.hold = Some(hold);
     announcing(goal, seen, next, now)
 }

@@ -376,3 +376,20 @@ fn of_what_passes_beside_a_hold_only_what_nobody_has_approved_counts() {
     let next = after(&scene, after_commit);
     assert_eq!(next.taking, &many(7) - &many(5));
 }
+
+/// A hold may last for as long as somebody rejects it.
+#[test]
+fn beside_a_hold_the_length_of_the_management_list_is_remembered_unless_that_is_the_reason() {
+    let remembered = |scene: &Scene| holding(scene).management_allowed;
+    let mut scene = held();
+    scene.reads.link_state.management_allowed = Some(3);
+    scene.reads.link_state.accepted = BTreeSet::from([GuardName::ManagementArchived]);
+    assert_eq!(remembered(&scene), Some(2));
+    assert!(holding(&scene).accepted.is_empty(), "it is over");
+    scene.reads.link_state.management_allowed = Some(4);
+    assert_eq!(remembered(&scene), Some(4), "half of it is gone");
+    scene.reads.link_state.management_allowed = Some(3);
+    scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
+    assert_eq!(remembered(&scene), Some(3));
+    assert!(!holding(&scene).accepted.is_empty());
+}

@@ -146,8 +146,8 @@ fn a_configuration_is_planned_before_it_is_applied() {
     assert_eq!(preview.config_version, 1, "the one that it would follow");
     let two = &preview.links[1];
     assert_eq!(
-        (two.member.as_str(), two.deny.len(), two.removals),
-        ("two", 12, 12)
+        (two.member.as_str(), two.held.deny.len(), two.deny.len()),
+        ("two", 12, 0)
     );
     assert_eq!(two.decision, PreviewDecision::Held, "{:?}", two.held_for);
     // Frozen by the file, nothing would happen, and what is kept back is shown.
@@ -159,7 +159,7 @@ fn a_configuration_is_planned_before_it_is_applied() {
     );
     let one = &frozen.links[0];
     assert_eq!((one.decision, one.deny.len()), (PreviewDecision::InSync, 0));
-    assert_eq!(one.if_acting.as_ref().unwrap().deny.len(), 12);
+    assert_eq!(one.if_acting.as_ref().unwrap().held.deny.len(), 12);
 }
 
 #[test]

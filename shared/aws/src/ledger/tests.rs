@@ -3,7 +3,7 @@
 
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{
-    DeadLetterRecord, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord,
+    DeadLetterRecord, HeldPart, LaneEntry, LastChange, LinkRecord, LinkState, ListEdit, LiveRecord,
     Onboarding, OperatorAct, Receipt, RunRecord, SeenList, SetRecord, Suspensions,
 };
 use serde_json::Value;
@@ -190,6 +190,12 @@ fn a_long_plan_is_cut_into_parts_and_joined() {
     link.allow = (0..25)
         .map(|number| format!("a{number:02}").parse().unwrap())
         .collect();
+    link.held = HeldPart {
+        allow: vec![format!("prod-h{}", 0).parse().unwrap()],
+        deny: (1..14)
+            .map(|n| format!("prod-h{n}").parse().unwrap())
+            .collect(),
+    };
     link.deny = (0..8)
         .map(|number| format!("d{number:02}").parse().unwrap())
         .collect();
@@ -199,7 +205,7 @@ fn a_long_plan_is_cut_into_parts_and_joined() {
     let (head, parts) = links::split(&link, 10);
     assert_eq!(
         parts.len(),
-        (25 + 8 + 12 + link.left_alone.len() + link.contradictory.len()).div_ceil(10)
+        (25 + 8 + 14 + 12 + link.left_alone.len() + link.contradictory.len()).div_ceil(10)
     );
     assert_eq!(links::join(head, parts).unwrap(), link);
     let (head, mut parts) = links::split(&link, 10);

@@ -136,14 +136,12 @@ pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord, stays: bool) -> 
 }
 
 fn fate_of_served(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
-    let change = ProductChange {
+    let its = ProductChange {
         product: change.product.clone(),
         action: change.action,
     };
-    let (wanted, held) = (
-        served.plan().contains(&change),
-        served.shown().contains(&change),
-    );
+    let wanted = served.plan().contains(&its);
+    let held = served.shown().contains(&its);
     let fault = || {
         let fault = served.fault.as_ref();
         fault.map_or_else(String::new, |fault| {

@@ -118,7 +118,7 @@ async fn show_run(
 
 /// Holds already announced that no longer wait for approval.
 async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failure> {
-    let held = |link: &&LinkRecord| link.status == LinkStatus::Held && link.hold.is_some();
+    let held = |link: &&LinkRecord| link.hold.is_some();
     if !links.iter().any(|link| held(&link)) {
         return Ok(());
     }

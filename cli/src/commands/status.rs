@@ -10,7 +10,6 @@ use std::time::Duration;
 use clap::Args;
 use pmp_sync_domain::approval::Approval;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
-use pmp_sync_domain::run::LinkStatus;
 
 pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;

@@ -88,7 +88,7 @@ pub(crate) struct Products {
 pub(crate) struct ReasonAnswer {
     /// The stable code. docs/errors has a page for it.
     code: &'static str,
-    /// The guard that stopped the plan. Null for a rollback.
+    /// The guard that objects. Null for a rollback, and for what was rejected before.
     guard: Option<GuardName>,
     /// The reason, as a sentence.
     message: String,

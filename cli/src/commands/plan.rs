@@ -280,10 +280,11 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                 let name_of = names.label(product);
                 output::line(&format!("{name} deny {name_of}{}", from(product)))?;
             }
-            for change in link.held.plan().changes() {
-                let name_of = names.label(&change.product);
-                let from = from(&change.product);
-                output::line(&format!("{name} {} {name_of}: held{from}", change.action))?;
+            for (action, products) in [("deny", &link.held.deny), ("allow", &link.held.allow)] {
+                for product in products {
+                    let (name_of, from) = (names.label(product), from(product));
+                    output::line(&format!("{name} {action} {name_of}: held{from}"))?;
+                }
             }
             for left in &link.left_alone {
                 output::line(&format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmp_sync_domain::approval::{ApprovalAction, Hold};
+use pmp_sync_domain::approval::{Approval, ApprovalAction, Ask, Hold, PeopleSoFar};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::LaneId;
 use pmp_sync_domain::records::{LinkRecord, LinkState};
@@ -10,7 +10,7 @@ use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::json;
 
 use crate::ledger::{
-    EXPERIENCE, OTHER, Table, approval, ended, hold, lane, link, other_lane, plan, run,
+    EXPERIENCE, NOON, OTHER, Table, approval, ended, hold, lane, link, other_lane, plan, run,
 };
 use crate::setup::{Answer, FakeAws, Home, until};
 
@@ -313,4 +313,108 @@ fn many_links_are_asked_about_a_few_at_a_time_and_none_is_left_out() {
         links.iter().all(|link| link["error"]["code"] == "late"),
         "{value}"
     );
+}
+
+#[test]
+fn the_reason_is_sent_with_each_request() {
+    for (verb, action) in [
+        ("approve", ApprovalAction::Approve),
+        ("reject", ApprovalAction::Reject),
+    ] {
+        let aws = willing(held(), action);
+        let why = [
+            verb,
+            "--plan",
+            &digits(),
+            "--yes",
+            "--reason",
+            "ticket 4711",
+        ];
+        run_on(&aws, &why).ended_with(0);
+        let reasons: Vec<_> = aws
+            .events()
+            .into_iter()
+            .map(|(_, detail)| detail["reason"].clone())
+            .collect();
+        assert_eq!(reasons, ["ticket 4711", "ticket 4711"]);
+        run_on(&aws, &[verb, "--plan", &digits(), "--yes", "--reason", " "]).ended_with(5);
+    }
+    for (verb, of) in [("restore", "--experience"), ("revert", "--experience")] {
+        let mut table = held();
+        table.put_link(&record(3, &lane(), LinkStatus::Committed));
+        let aws = FakeAws::with_table(table);
+        let run = run(3).to_string();
+        let why = [
+            verb,
+            &run,
+            of,
+            EXPERIENCE,
+            "--reason",
+            "a mistake",
+            "--timeout",
+            "1",
+        ];
+        run_on(&aws, &why).ended_with(1);
+        assert_eq!(aws.events()[0].1["reason"], "a mistake");
+    }
+}
+
+#[test]
+fn the_first_of_two_approvals_executes_nothing_and_says_so() {
+    let aws = serving(held(), |of, number| {
+        let alice = "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_ops_0a1b/alice";
+        let ask = Ask {
+            by: Some(alice.to_owned()),
+            account: None,
+            at: NOON.parse().unwrap(),
+            reason: None,
+        };
+        let people = PeopleSoFar {
+            approved: 1,
+            needed: 2,
+        };
+        let record = LinkRecord {
+            approval: Some(Approval {
+                people: Some(people),
+                ..approval(ApprovalAction::Approve, 3, None)
+            }),
+            hold: Some(Hold {
+                approvals: vec![ask],
+                ..hold(3)
+            }),
+            ..record(number, of, LinkStatus::Held)
+        };
+        (RunStatus::Held, record)
+    });
+    let approve = ["approve", "--member", "emea", "--yes"];
+    let answer = run_on(&aws, &approve).ended_with(3);
+    assert_eq!(
+        answer.stdout,
+        format!(
+            "emea {EXPERIENCE}: 1 of 2 people have approved: alice; a second one runs the same command\n"
+        )
+    );
+    let as_json = [&approve[..], &["--json"]].concat();
+    let value = run_on(&aws, &as_json).ended_with(3).json();
+    let link = &value["links"][0];
+    assert_eq!(
+        (&link["result"], &link["error"]["code"]),
+        (&json!("waits_for_second"), &json!("held"))
+    );
+}
+
+#[test]
+fn an_approval_is_done_even_if_something_else_is_held_by_then() {
+    let aws = serving(held(), |of, number| {
+        let record = LinkRecord {
+            approval: Some(approval(ApprovalAction::Approve, 3, None)),
+            hold: Some(hold(number)),
+            ..record(number, of, LinkStatus::Committed)
+        };
+        (RunStatus::Held, record)
+    });
+    let answer = run_on(&aws, &["approve", "--member", "emea", "--yes"]).ended_with(0);
+    assert!(answer.stdout.contains("committed by run"), "{answer:?}");
+    let note = "it is done; something else is held there, see `pmp-sync holds`";
+    assert!(answer.stderr.contains(note), "{answer:?}");
 }

@@ -370,3 +370,77 @@ fn the_products_are_told_with_when_they_left_the_list_and_by_whom() {
         (&json!("cs-77"), &json!("2026-01-01T11:00:00Z"))
     );
 }
+
+/// A hold of run 3 on the first link, changed by this.
+fn held_with(change: impl FnOnce(&mut Hold)) -> Table {
+    let mut table = Table::linked();
+    let mut hold = hold(3);
+    change(&mut hold);
+    let link_state = LinkState {
+        schema: 1,
+        hold: Some(hold),
+        ..LinkState::default()
+    };
+    table.put_link_state(&lane(), &link_state);
+    table.put_link(&link(3, LinkStatus::Held));
+    table
+}
+
+fn asked(by: &str, reason: Option<&str>) -> Ask {
+    Ask {
+        by: Some(by.to_owned()),
+        account: None,
+        at: NOON.parse().unwrap(),
+        reason: reason.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_hold_says_how_much_of_it_was_rejected_before_by_whom_and_why() {
+    for (changes, words) in [
+        (2, "  rejected    2 of 3 changes, by bob, at"),
+        (3, "  rejected    by bob, at"),
+    ] {
+        let aws = FakeAws::with_table(held_with(|hold| {
+            hold.rejected = Some(RejectedPart {
+                changes,
+                ask: asked("bob", Some("they\nare needed")),
+            });
+        }));
+        let home = Home::new();
+        let told = aws.run(&home, &["holds"]).ended_with(3).stdout;
+        let line = told.lines().find(|line| line.starts_with(words));
+        let line = line.unwrap_or_else(|| panic!("{told}"));
+        assert!(line.ends_with(": they are needed"), "{line}");
+        let status = aws.run(&home, &["status"]).ended_with(0);
+        assert!(status.stderr.contains(words), "{status:?}");
+        let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+        let rejected = &value["holds"][0]["rejected"];
+        assert_eq!(
+            (&rejected["changes"], &rejected["ask"]["by"]),
+            (&json!(changes), &json!("bob"))
+        );
+    }
+}
+
+#[test]
+fn a_hold_says_who_has_approved_it_so_far_and_that_it_overrides_a_freeze() {
+    let aws = FakeAws::with_table(held_with(|hold| {
+        hold.approvals = vec![asked("alice", Some("ticket 4711"))];
+        hold.overrides = true;
+    }));
+    let home = Home::new();
+    let told = aws.run(&home, &["holds"]).ended_with(3).stdout;
+    for part in [
+        "  approved    by alice, at 2026-01-01T12:00:00Z: ticket 4711; a second person runs the same command\n",
+        "  override    an approval executes it although the link is frozen\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+    let hold = &value["holds"][0];
+    assert_eq!(
+        (&hold["approvals"][0]["reason"], &hold["overrides"]),
+        (&json!("ticket 4711"), &json!(true))
+    );
+}

@@ -16,6 +16,7 @@ mod command_line;
 mod config;
 mod config_change;
 mod doctor;
+mod held_part;
 mod history;
 mod history_acts;
 mod history_of;

@@ -186,7 +186,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
-        Command::Holds(options) => holds::run(&common, &options).await,
+        Command::Holds(options) => Box::pin(holds::run(&common, &options)).await,
         Command::Approve(options) => Box::pin(approve::run(&common, &options)).await,
         Command::Reject(options) => Box::pin(reject::run(&common, &options)).await,
         Command::Restore(options) => Box::pin(restore::run(&common, &options)).await,

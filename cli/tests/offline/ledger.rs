@@ -315,9 +315,11 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         edited: Vec::new(),
         edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
-        held: is_held
-            .then(|| HeldPart::from(&self::plan()))
-            .unwrap_or_default(),
+        held: if is_held {
+            HeldPart::from(&self::plan())
+        } else {
+            HeldPart::default()
+        },
     }
 }
 

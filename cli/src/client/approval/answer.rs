@@ -118,8 +118,8 @@ pub(crate) async fn answer(
         let names = names(&context, &products.collect()).await;
         output::json(&ApprovalsAnswer { links, names })?;
     } else {
-        let lines = told.iter().filter_map(|told| told.line.as_ref());
-        lines.into_iter().try_for_each(|line| output::line(line))?;
+        let mut lines = told.iter().filter_map(|told| told.line.as_deref());
+        lines.try_for_each(output::line)?;
     }
     end(&asked, told)
 }
@@ -168,9 +168,10 @@ async fn tell(
     asked: &mut Asked<'_>,
 ) -> Result<Told, Failure> {
     let failed = |failure: Failure| Told {
-        result: match failure {
-            Failure::Refused(_) | Failure::Stale { .. } => ApprovalResult::Refused,
-            _ => ApprovalResult::Failed,
+        result: if matches!(failure, Failure::Refused(_) | Failure::Stale { .. }) {
+            ApprovalResult::Refused
+        } else {
+            ApprovalResult::Failed
         },
         line: None,
         failure: Some(failure),

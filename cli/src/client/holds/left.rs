@@ -122,9 +122,9 @@ impl ListChanges {
         since: Timestamp,
     ) -> Option<LeftList> {
         let ours = |set: &Started| {
-            let of_edits = self.edits.iter().flat_map(|edit| &edit.change_sets);
+            let mut of_edits = self.edits.iter().flat_map(|edit| &edit.change_sets);
             let id = set.change_set.as_ref();
-            id.is_some_and(|id| of_edits.into_iter().any(|ours| ours == id))
+            id.is_some_and(|id| of_edits.any(|ours| ours == id))
         };
         let mut sets = self.trail.started.iter();
         let set = sets.find(|set| {
@@ -136,10 +136,8 @@ impl ListChanges {
                     .iter()
                     .any(|experience| sources.contains(experience))
         })?;
-        let of_set = set.experiences.iter();
-        let experience = of_set
-            .into_iter()
-            .find(|experience| sources.contains(experience))?;
+        let mut of_set = set.experiences.iter();
+        let experience = of_set.find(|experience| sources.contains(experience))?;
         Some(LeftList {
             at: set.at,
             management_experience: experience.clone(),

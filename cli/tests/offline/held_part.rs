@@ -17,7 +17,7 @@ fn preview() -> Value {
         "management_experience": "exp-4s8kd0qmw1x2y", "mode": "mirror", "decision": "held",
         "plan_hash": "0".repeat(64), "allow": ["prod-new"], "deny": [], "removals": 0,
         "held": { "deny": ["prod-gone", "prod-lost"] },
-        "fewest_change_sets": 1, "left_alone": [],
+        "fewest_change_sets": 1, "left_alone": [], "contradictory": [], "fault": null,
         "held_for": [{ "guard": "removals", "count": 12, "of": 40, "limit": 10, "percent": 5 }],
         "state": "held",
     }] })

@@ -64,6 +64,7 @@ impl Simulator {
         self.product_requests_are_known()?;
         self.links_are_retried()?;
         self.is_as_restored()?;
+        self.guards.everything_approved_is_done(&self.world)?;
         self.is_frugal()
     }
 

@@ -222,12 +222,12 @@ impl LaneGuard {
         }
     }
 
-    /// What was approved and is wanted is in each plan, until it was done once.
+    /// What was approved and is wanted is in each plan that a run commits, until it was done once; and there is nothing of it at rest.
     pub(crate) fn goes_on(
         &mut self,
         id: &LaneId,
         plan: &Plan,
-        run: RunId,
+        run: Option<RunId>,
         wanted: &Wanted,
     ) -> Result<(), Violation> {
         for approval in self.live() {
@@ -236,7 +236,7 @@ impl LaneGuard {
                 let of = approval.run;
                 return broken("approved-goes-on", || {
                     format!(
-                        "{run} is committed to {id} without {left:?}, which was approved with {of}"
+                        "{id} has the plan of {run:?} without {left:?}, which was approved with {of}"
                     )
                 });
             }

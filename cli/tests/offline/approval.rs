@@ -209,6 +209,7 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
             executed: run(5),
             earlier: Vec::new(),
             overrides: false,
+            before: Vec::new(),
         }),
         ..LinkState::default()
     };

@@ -93,6 +93,11 @@ pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog
         restored,
         ..Records::default()
     };
+    for run in draft.approved_before() {
+        // Without it what is left of it needs approval again, too.
+        let record = or_expired(link_record(Some(run)).await, &mut unreadable)?;
+        records.approved_before.extend(record);
+    }
     if let Some(run) = draft.held_run() {
         // Without it nothing of it is held any more.
         records.held = or_expired(link_record(Some(run)).await, &mut unreadable)?;

@@ -124,6 +124,51 @@ pub struct Grant {
     /// True if it is executed although the link is frozen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overrides: bool,
+    /// What was approved before, and was not done by then, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<EarlierGrant>,
+}
+
+/// The most approvals that are carried out at the same time on a lane, besides the last one.
+const MOST_EARLIER: usize = 9;
+
+/// A grant that was not done when something else was approved: it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierGrant {
+    /// The run whose record shows what was held.
+    pub run: RunId,
+    /// The run that executed it, or first tried to.
+    pub executed: RunId,
+    /// True if it is executed although the link is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overrides: bool,
+}
+
+impl Grant {
+    /// This grant, after another one that is not done. Of very many only the newest go on.
+    #[must_use]
+    pub fn after(mut self, other: &Self) -> Self {
+        let last = EarlierGrant {
+            run: other.run,
+            executed: other.executed,
+            overrides: other.overrides,
+        };
+        let all = other.before.iter().copied().chain([last]);
+        self.before = all.filter(|earlier| earlier.run != self.run).collect();
+        let beyond = self.before.len().saturating_sub(MOST_EARLIER);
+        self.before.drain(..beyond);
+        self
+    }
+
+    /// True if what this run shows may be executed.
+    pub fn covers(&self, run: RunId) -> bool {
+        self.run == run || self.before.iter().any(|earlier| earlier.run == run)
+    }
+
+    /// True if something of it is executed although the link is frozen.
+    pub fn overrides_any(&self) -> bool {
+        self.overrides || self.before.iter().any(|earlier| earlier.overrides)
+    }
 }
 
 /// What an operator decides about a hold, or requests.

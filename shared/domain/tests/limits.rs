@@ -175,7 +175,16 @@ fn a_link_state_at_its_bounds_fits_into_an_item() {
         earlier: vec![ask.clone()],
         executed: run(),
         overrides: true,
+        before: Vec::new(),
     };
+    let grant = (1..30).fold(grant.clone(), |known, other| {
+        let run = RunId::next(None, other, 7);
+        Grant {
+            run,
+            ..grant.clone()
+        }
+        .after(&known)
+    });
     state.hold = Some(hold.clone());
     state.restore = Some(hold);
     let denies = Plan::new(BTreeSet::new(), products(MOST_REJECTED));

@@ -165,8 +165,8 @@ async fn is_granted<L: ReadRuns>(
 ) -> Result<bool, LinkError> {
     let request = case.request;
     match &known.grant {
-        Some(grant) if grant.run == request.run => {
-            let shown = ledger.link(grant.run, &request.lane).await;
+        Some(grant) if grant.covers(request.run) => {
+            let shown = ledger.link(request.run, &request.lane).await;
             let shown = shown.map_err(LinkError::Ledger)?;
             Ok(shown.map(|record| record.shown().hash()) == request.plan_hash)
         }
@@ -243,12 +243,16 @@ fn grant_of(case: &Case<'_>, hold: &Hold) -> Grant {
         earlier: hold.approvals.clone(),
         executed: case.run,
         overrides: hold.overrides,
+        before: Vec::new(),
     }
 }
 
 /// The link state after a hold is approved. Only what was shown is accepted: other reasons hold whatever is not
 /// approved.
 fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, mut next: LinkState) -> LinkState {
+    // What was approved before goes on, unless it is a rollback: that is over now.
+    let before = next.grant.take();
+    let before = before.filter(|grant| next.rollbacks().all(|of| of.run != grant.run));
     next.hold = None;
     next.rejected = None;
     next.follow_again();
@@ -276,7 +280,11 @@ fn granted(case: &Case<'_>, goal: Goal<'_>, hold: &Hold, mut next: LinkState) ->
     if let Some(to) = shrunk {
         next.management_allowed = Some(to.max(goal.desired.policy.allowed_count()));
     }
-    next.grant = Some(grant_of(case, hold));
+    let grant = grant_of(case, hold);
+    next.grant = Some(match before {
+        Some(before) => grant.after(&before),
+        None => grant,
+    });
     next
 }
 

@@ -448,6 +448,7 @@ fn what_was_restored_is_not_taken_back_without_approval() {
         executed: run(2),
         earlier: Vec::new(),
         overrides: false,
+        before: Vec::new(),
     });
     setting.restored = Some(Plan::new(products(0..1), BTreeSet::new()));
     assert_eq!(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::course::{Course, PlanOnLane, is_announced, is_busy};
 use super::goal::Goal;
 use super::observation::{GuardVerdict, Observation, Quarantine, Reads, Records};
-use crate::approval::{Grant, Hold};
+use crate::approval::{EarlierGrant, Grant, Hold};
 use crate::guard::{Case, HoldReason, Parted};
 use crate::ids::{ProductId, RunId};
 use crate::lane::{BlockReason, LaneView, Phase, Quarantined};
@@ -81,7 +81,7 @@ fn products(unreadable: &[UnreadableItem]) -> BTreeSet<ProductId> {
 fn thawed_policy(goal: &Goal<'_>, reads: &Reads) -> Option<LinkPolicy> {
     let state = &reads.link_state;
     let is_held = state.hold.as_ref().is_some_and(|hold| hold.overrides);
-    let is_granted = state.grant.as_ref().is_some_and(|grant| grant.overrides);
+    let is_granted = state.grant.as_ref().is_some_and(Grant::overrides_any);
     let is_at_work = is_busy(&reads.before.state, &reads.before.open);
     let may_be = is_at_work || is_held || is_granted;
     (goal.policy.frozen && may_be).then(|| LinkPolicy {
@@ -179,6 +179,11 @@ impl<'a> Draft<'a> {
     /// The run whose record contains what the current grant covers.
     pub fn approved_run(&self) -> Option<RunId> {
         self.grant().map(|grant| grant.run)
+    }
+
+    /// The runs whose records contain what was approved before the current grant, and goes on, the oldest first.
+    pub fn approved_before(&self) -> Vec<RunId> {
+        self.grants_before().map(|earlier| earlier.run).collect()
     }
 
     /// The run that has overridden the freeze of the link, and whose record contains what is held since.
@@ -323,15 +328,42 @@ impl<'a> Draft<'a> {
 
     /// What was approved although the link is frozen.
     fn granted_override(&self, records: &Records) -> Option<Plan> {
-        self.grant().filter(|grant| grant.overrides)?;
-        records.approved.as_ref().map(LinkRecord::shown)
+        let of_last = self.grant().filter(|grant| grant.overrides);
+        let last = of_last.and_then(|_| records.approved.as_ref().map(LinkRecord::shown));
+        let overriding = |earlier: &&EarlierGrant| earlier.overrides;
+        let earlier = self.shown_before(records, overriding);
+        earlier.chain(last).reduce(|all, one| all.then(&one))
+    }
+
+    /// What was approved before the current grant, and goes on, as far as it is like this.
+    fn shown_before<'b>(
+        &'b self,
+        records: &'b Records,
+        like: impl Fn(&&EarlierGrant) -> bool + 'b,
+    ) -> impl Iterator<Item = Plan> + 'b {
+        let earlier = self.grants_before().filter(like);
+        earlier.filter_map(|earlier| {
+            let mut all = records.approved_before.iter();
+            let record = all.find(|record| record.run == earlier.run);
+            record.map(LinkRecord::shown)
+        })
+    }
+
+    /// What was approved, and is not done.
+    fn approved(&self, records: &Records) -> Option<Plan> {
+        let last = records.approved.as_ref().map(LinkRecord::shown);
+        let earlier = self.shown_before(records, |_| true);
+        earlier.chain(last).reduce(|all, one| all.then(&one))
     }
 
     /// True if the lane works on what was begun although the link is frozen.
     fn is_begun(&self, records: &Records) -> bool {
         let planned = self.reads.before.state.planned_run();
         let is_of_grant = |grant: &Grant| planned >= Some(grant.executed);
-        self.is_at_work() && (self.has_overridden(records) || self.grant().is_some_and(is_of_grant))
+        let mut before = self.grants_before();
+        let is_of_any = self.grant().is_some_and(is_of_grant)
+            || before.any(|earlier| planned >= Some(earlier.executed));
+        self.is_at_work() && (self.has_overridden(records) || is_of_any)
     }
 
     fn is_lifted(&self, change: &Quarantined, plan: &Plan) -> bool {
@@ -423,14 +455,22 @@ impl<'a> Draft<'a> {
     /// The grant, unless its plan was committed and the lane has come to rest since then: an
     /// approval is used once.
     fn grant(&self) -> Option<&Grant> {
-        let Lane { state, .. } = &self.reads.before;
-        let is_spent = |grant: &&Grant| {
-            state.planned_run() >= Some(grant.executed)
-                && state.phase != Phase::Blocked
-                && !self.is_at_work()
-        };
+        let is_spent = |grant: &Grant| self.is_spent(grant.executed);
         let grant = self.reads.link_state.grant.as_ref();
         grant.filter(|grant| !is_spent(grant))
+    }
+
+    /// The grants before that one, of which the same is true.
+    fn grants_before(&self) -> impl Iterator<Item = &EarlierGrant> {
+        let grant = self.reads.link_state.grant.as_ref();
+        let all = grant.into_iter().flat_map(|grant| &grant.before);
+        all.filter(|earlier| !self.is_spent(earlier.executed))
+    }
+
+    /// True if what that run executed was committed, and the lane has come to rest since then.
+    fn is_spent(&self, executed: RunId) -> bool {
+        let state = &self.reads.before.state;
+        state.planned_run() >= Some(executed) && state.phase != Phase::Blocked && !self.is_at_work()
     }
 
     fn restored(records: &Records) -> Option<Plan> {
@@ -441,7 +481,7 @@ impl<'a> Draft<'a> {
     /// The plan, judged by the guards.
     fn judged(&self, records: &Records) -> Parted {
         let desired = self.goal.desired;
-        let approved = records.approved.as_ref().map(LinkRecord::shown);
+        let approved = self.approved(records);
         let restored = Self::restored(records);
         let open = self.reads.before.open.iter();
         let open = open.filter(|open| open.action == Action::Deny);
@@ -481,7 +521,10 @@ impl<'a> Draft<'a> {
         let is_covered = approved.is_some_and(|record| parted.passing.is_part_of(&record.shown()));
         let counted = parted.passing.minus(&parted.approved);
         let removals = counted.deny().intersection(self.reads.actual.allowed());
+        let goes_on = |record: &&LinkRecord| !parted.approved.common(&record.shown()).is_empty();
+        let going_on = records.approved_before.iter().filter(goes_on);
         GuardVerdict {
+            going_on: going_on.map(|record| record.run).collect(),
             reasons: parted.reasons.clone(),
             approved: parted.approved.clone(),
             is_covered: self.goal.rollback && is_covered,

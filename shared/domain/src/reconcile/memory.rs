@@ -221,6 +221,11 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
 fn remember_answers(next: &mut LinkState, goal: &Goal<'_>, seen: &Observation) {
     if seen.guards.approved.is_empty() {
         next.grant = None;
+    } else if let Some(grant) = &mut next.grant {
+        let going_on = &seen.guards.going_on;
+        grant
+            .before
+            .retain(|earlier| going_on.contains(&earlier.run));
     }
     let desired = &goal.desired.policy;
     let is_wanted = |product: &ProductId, action: Action| {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::course::Course;
 use crate::approval::Undo;
 use crate::guard::HoldReason;
-use crate::ids::{LaneId, ProductId};
+use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::{LaneState, Quarantined};
 use crate::plan::{Plan, Reason, Report};
 use crate::policy::PolicySnapshot;
@@ -46,6 +46,8 @@ pub struct Reads {
 pub struct Records {
     /// The record of the lane in the run whose hold was approved.
     pub approved: Option<LinkRecord>,
+    /// The records of the lane in the runs whose holds were approved before and are not done, the oldest first.
+    pub approved_before: Vec<LinkRecord>,
     /// The record of the lane in the run that has overridden the freeze, and shows what is held since.
     pub held: Option<LinkRecord>,
     /// The records of the lane in the runs that show executed rollbacks, the oldest first.
@@ -81,6 +83,8 @@ pub struct GuardVerdict {
     pub reasons: Vec<HoldReason>,
     /// The part of the plan that was approved.
     pub approved: Plan,
+    /// The runs whose holds were approved before the last one, and of which something is left to do.
+    pub going_on: BTreeSet<RunId>,
     /// True if a rollback was approved and has nothing that was not shown.
     pub is_covered: bool,
     /// What was taken back: the rollbacks that were executed or approved.

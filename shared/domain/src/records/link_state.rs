@@ -121,6 +121,7 @@ impl LinkState {
     pub fn rolled_back(&mut self, grant: &Grant) {
         let grant = Grant {
             earlier: Vec::new(),
+            before: Vec::new(),
             ..grant.clone()
         };
         let before = self.restored.replace(grant);

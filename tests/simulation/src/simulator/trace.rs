@@ -80,7 +80,10 @@ pub(super) fn describe_link_state(lane: &LaneId, link_state: &LinkState) -> Stri
             hold.overrides
         )
     };
-    let grant = |grant: &Grant| (grant.run, grant.executed);
+    let grant = |grant: &Grant| {
+        let before = grant.before.iter().map(|earlier| earlier.run);
+        (grant.run, grant.executed, before.collect::<Vec<_>>())
+    };
     let removals = link_state.removals.iter();
     format!(
         "{lane} link_state {} hold {:?} restore {:?} rejected {:?} grant {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}",

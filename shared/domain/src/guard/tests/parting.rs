@@ -82,6 +82,7 @@ fn the_opposite_of_what_was_taken_back_is_held_whether_it_allows_or_denies() {
         earlier: Vec::new(),
         executed: run(2),
         overrides: false,
+        before: Vec::new(),
     });
     setting.restored = Some(Plan::new(products(0..1), products(200..201)));
     let parted = setting.case().part();

@@ -245,6 +245,29 @@ fn what_was_approved_is_committed_and_anything_new_is_judged_on_its_own() {
 }
 
 #[test]
+fn what_was_approved_before_goes_on_when_something_else_is_approved_until_it_is_done() {
+    let (first, second) = (many(12), &many(24) - &many(12));
+    let denies = |products: &BTreeSet<ProductId>| Plan::new(BTreeSet::new(), products.clone());
+    let mut scene = held();
+    scene.reads.actual = PolicySnapshot::new(many(24), all(&["x"]));
+    scene.reads.link_state.grant = Some(grant(run(9), run(10)).after(&grant(run(7), run(8))));
+    scene.records.approved = Some(record(run(9), &denies(&second), None));
+    scene.records.approved_before = vec![record(run(7), &denies(&first), None)];
+    let approved = |scene: &Scene| {
+        scene.with(|_, seen| {
+            let guards = &seen.guards;
+            (guards.approved.deny().clone(), guards.going_on.len())
+        })
+    };
+    assert_eq!(approved(&scene), (many(24), 1));
+    assert_eq!(scene.decide(), Decision::Commit);
+    // What the first one let through was executed, and the lane has come to rest since.
+    scene.state().planned = Some(planned(run(8), &denies(&first), 0));
+    scene.state().planned.as_mut().unwrap().taken = Counts { allow: 0, deny: 12 };
+    assert_eq!(approved(&scene), (second, 0));
+}
+
+#[test]
 fn a_hold_of_removals_lets_everything_else_through() {
     let mut scene = held();
     // `a` is not allowed yet, and what the management list denies is not on the member's.

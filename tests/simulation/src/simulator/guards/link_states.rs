@@ -34,22 +34,28 @@ impl Guards {
         let counted = link_state.removals.iter();
         let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
         lane.counted = counted.collect();
-        self.wrote_grants(world, id, link_state.grant.iter())?;
+        self.wrote_grants(world, id, link_state.grant.as_ref())?;
         self.wrote_holds(world, id, link_state)
     }
 
     /// The grants of a lane that are in force.
-    fn wrote_grants<'a>(
+    fn wrote_grants(
         &mut self,
         world: &World,
         id: &LaneId,
-        grants: impl Iterator<Item = &'a Grant>,
+        grant: Option<&Grant>,
     ) -> Result<(), Violation> {
         let is_served = is_served(&mut self.configs, world, id);
         let wanted = wanted_of(&mut self.configs, world, id, None);
         let lane = self.lanes.entry(id.clone()).or_default();
-        let mut taken = BTreeSet::new();
-        for grant in grants {
+        let before = grant.into_iter().flat_map(|grant| &grant.before);
+        let mut taken: BTreeSet<_> = before.map(|earlier| earlier.run).collect();
+        if let Some(run) = taken.iter().find(|run| !lane.taken.contains(run)) {
+            return broken("approved-once", || {
+                format!("an approval of {run} goes on on {id}, and was never taken: {grant:?}")
+            });
+        }
+        if let Some(grant) = grant {
             taken.insert(grant.run);
             if !lane.taken.contains(&grant.run) {
                 let people = people_of(&mut self.configs, world, grant.executed);

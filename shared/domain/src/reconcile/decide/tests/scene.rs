@@ -217,6 +217,7 @@ pub(super) fn grant(of: RunId, executed: RunId) -> Grant {
         executed,
         earlier: Vec::new(),
         overrides: false,
+        before: Vec::new(),
     }
 }
 
@@ -295,6 +296,12 @@ impl Scene {
         let asked = |run: Option<RunId>| run.is_some();
         let mut records = Records {
             approved: (self.records.approved.clone()).filter(|_| asked(draft.approved_run())),
+            approved_before: {
+                let runs = draft.approved_before();
+                let mut known = self.records.approved_before.clone();
+                known.retain(|record| runs.contains(&record.run));
+                known
+            },
             restored: if draft.restored_runs().is_empty() {
                 Vec::new()
             } else {

@@ -12,6 +12,7 @@ use super::*;
 use crate::approval::Undo;
 use crate::guard::HoldReason;
 use crate::guard::limits::GuardName;
+use crate::ids::ProductId;
 use crate::lane::{Block, BlockReason, Counts, LaneState, OpenChange, Phase};
 use crate::link::Mode;
 use crate::plan::Plan;

@@ -18,8 +18,10 @@ const WORLDS: u64 = 300;
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
 /// that came again beside the one that a later step had sent; a letter that a suspension ended;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
-/// removals of a change set that the service did not know any more.
-const WRONG_ONCE: [u64; 21] = [
+/// removals of a change set that the service did not know any more; reasons of an override that were over; a hold of an override on a
+/// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
+/// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun.
+const WRONG_ONCE: [u64; 28] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -41,6 +43,13 @@ const WRONG_ONCE: [u64; 21] = [
     139_574_141,
     59_088,
     2_125_592_130,
+    17,
+    218,
+    371,
+    504,
+    632,
+    637,
+    885,
 ];
 
 #[test]

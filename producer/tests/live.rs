@@ -177,7 +177,7 @@ impl Setting {
             action,
             lane: lane('2'),
             run,
-            plan_hash: link.plan_hash,
+            plan_hash: link.hold.map(|hold| hold.plan_hash),
             request_id: None,
             requester: None,
             account: None,
@@ -394,7 +394,9 @@ fn a_lane_that_waits_for_an_answer_is_not_said_to_be_in_sync() {
 fn held(check: &str) -> Setting {
     let setting = Setting::new([check, "off"], 3, 20);
     setting.sync();
-    assert_eq!(setting.link('2').status, LinkStatus::Held);
+    let link = setting.link('2');
+    assert!(link.is_held());
+    assert_eq!(link.held.deny.len(), 20);
     setting
 }
 

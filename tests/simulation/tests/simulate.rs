@@ -20,8 +20,9 @@ const WORLDS: u64 = 300;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
 /// removals of a change set that the service did not know any more; reasons of an override that were over; a hold of an override on a
 /// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
-/// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun.
-const WRONG_ONCE: [u64; 28] = [
+/// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun;
+/// an approved override of which everything fails.
+const WRONG_ONCE: [u64; 29] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -50,6 +51,7 @@ const WRONG_ONCE: [u64; 28] = [
     632,
     637,
     885,
+    6_651,
 ];
 
 #[test]

@@ -18,6 +18,7 @@ use pmp_sync_domain::wire::SCHEDULE_SOURCE;
 use serde_json::json;
 
 use super::event::envelope;
+use super::guards::lane::LaneGuard;
 use super::guards::link_of;
 use super::invariants::{PlanSeen, Violation, broken, our_name};
 use super::scene::{HOUR, since_begin};
@@ -75,6 +76,11 @@ impl Simulator {
             return Ok(false);
         };
         let (left, thawed) = self.left_to_do(link, lane);
+        // What was approved although the link is frozen is tried again by each run as well.
+        let guard = self.guards.lanes.get(lane);
+        let approved = guard.map(LaneGuard::approved_in_spite_of_a_freeze);
+        let approved = reference::common(&approved.unwrap_or_default(), &thawed);
+        let left = reference::either(&left, &approved);
         // What the lane's mark forbids is in no plan, and so is not held. Nobody wakes a lane at rest to
         // hear of rules that are new.
         let state = self.state(lane);

@@ -199,6 +199,13 @@ impl LaneGuard {
         all.fold(Plan::default(), |all, one| either(&all, &one.shown))
     }
 
+    /// What was approved although the link is frozen, and is not done.
+    pub(crate) fn approved_in_spite_of_a_freeze(&self) -> Plan {
+        let all = self.approvals.iter();
+        let all = all.filter(|one| one.overrides && one.given != Given::Spent);
+        all.fold(Plan::default(), |all, one| either(&all, &one.shown))
+    }
+
     /// The grant of a run has ended. What it allowed is done then, or not wanted any more, or nothing can do it.
     pub(crate) fn end_grant(
         &mut self,

@@ -1,6 +1,6 @@
 //! `pmp-sync approve`, `reject` and `restore`: what is sent, and what comes of it.
 
-use pmp_sync_domain::approval::{ApprovalAction, Ask, Grant, Hold};
+use pmp_sync_domain::approval::{ApprovalAction, Ask, EarlierGrant, Grant, Hold};
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::lane::{LaneState, Phase};
@@ -209,12 +209,17 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
             executed: run(5),
             earlier: Vec::new(),
             overrides: false,
-            before: Vec::new(),
+            before: vec![EarlierGrant {
+                run: run(1),
+                executed: run(2),
+                overrides: false,
+            }],
         }),
         ..LinkState::default()
     };
     table.put_link_state(&lane(), &link_state);
     table.put_link(&link(3, LinkStatus::Held));
+    table.put_link(&link(1, LinkStatus::Held));
     let record = of(ApprovalAction::Approve, LinkStatus::Underway);
     let aws = serving(table, RunStatus::Completed, record);
     ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
@@ -222,6 +227,9 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
     ask(&aws, "approve", 3, "01234567", &[]).ended_with(3);
     ask(&aws, "approve", 2, &digits(), &[]).ended_with(3);
     assert_eq!(aws.events().len(), 1);
+    // One that was not done when the last one was given.
+    ask(&aws, "approve", 1, &digits(), &[]).ended_with(0);
+    assert_eq!(aws.events()[1].1["run"], json!(run(1)));
 }
 
 #[test]

@@ -194,17 +194,20 @@ async fn approved(
     let (Some(grant), Some(digits)) = (&known.link_state.grant, digits) else {
         return Ok(None);
     };
-    if run.is_some_and(|run| grant.run != run) {
-        return Ok(None);
+    let earlier = grant.before.iter().rev().map(|earlier| earlier.run);
+    let granted = std::iter::once(grant.run).chain(earlier);
+    for granted in granted.filter(|granted| run.is_none_or(|run| *granted == run)) {
+        let record = context.ledger.link(granted, &known.lane).await?;
+        let hash = match record {
+            Some(record) => Some(record.shown().hash()),
+            // Without its record only the run says that it is this plan.
+            None => digits.whole().filter(|_| run.is_some()),
+        };
+        if let Some(hash) = hash.filter(|hash| digits.names(hash)) {
+            return Ok(Some((granted, hash)));
+        }
     }
-    let record = context.ledger.link(grant.run, &known.lane).await?;
-    let hash = match record {
-        Some(record) => Some(record.shown().hash()),
-        // Without its record only the run says that it is this plan.
-        None => digits.whole().filter(|_| run.is_some()),
-    };
-    let hash = hash.filter(|hash| digits.names(hash));
-    Ok(hash.map(|hash| (grant.run, hash)))
+    Ok(None)
 }
 
 /// The error that a link has two holds, and the options do not say which one is meant.

@@ -9,7 +9,7 @@ use pmp_sync_domain::plan::{Plan, Reason};
 use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange, Standing};
 use proptest::prelude::*;
 
-use crate::{MODES, Scene, product, sized};
+use crate::{Scene, product, sized};
 
 /// What one product is in a scene: where it stands, and what is known of it otherwise.
 fn any_scene() -> impl Strategy<Value = Scene> {
@@ -20,7 +20,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let about_one = (lists(), lists(), action(), action(), flags);
     let products = prop::collection::vec(about_one, 0..14);
     let rules = prop::sample::select(vec!["all", "all", "allow-only", "suspended"]);
-    let scenes = (prop::sample::select(MODES.to_vec()), rules, products);
+    let scenes = (prop::sample::select(Mode::ALL.to_vec()), rules, products);
     scenes.prop_map(|(mode, rules, products)| {
         let mut scene = Scene::default();
         let rules = MemberRules::parse(rules, "");

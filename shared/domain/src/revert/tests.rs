@@ -228,7 +228,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         SetOutcome::ServerFault,
         SetOutcome::Cancelled,
     ]);
-    let mode = prop::sample::select(vec![Mode::Mirror, Mode::Mirror, Mode::Additive]);
+    let changing = Mode::ALL.into_iter().filter(|mode| mode.acts());
+    let mode = prop::sample::select(
+        [Mode::Mirror]
+            .into_iter()
+            .chain(changing)
+            .collect::<Vec<_>>(),
+    );
     let run = (
         prop::collection::vec(standing, PRODUCTS),
         mode,

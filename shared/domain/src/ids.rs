@@ -459,6 +459,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn ids_are_shown_in_debug_output_as_they_are_written() {
+        let run = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<RunId>().unwrap();
+        assert_eq!(format!("{run:?}"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        let lane = "222222222222/exp-1".parse::<LaneId>().unwrap();
+        assert_eq!(format!("{lane:?}"), "222222222222/exp-1");
+        assert_eq!(format!("{:?}", lane.experience), "exp-1");
+    }
+
     proptest! {
         #[test]
         fn run_ids_sort_as_text_as_they_sort_as_ids(a in 0_i64..1 << 47, b in 0_i64..1 << 47, x: u128, y: u128) {

@@ -121,4 +121,16 @@ mod tests {
         let names = ["abcdeg", "abcdef", "abcdeh", "abcdei", "abcdxx"];
         assert_eq!(nearest("abcdef", names), ["abcdef", "abcdeg", "abcdeh"]);
     }
+
+    #[test]
+    fn a_question_names_each_word_that_may_be_meant() {
+        let members = ["emea", "namer", "namer-lab"];
+        for (typed, question) in [
+            ("emae", "; did you mean emea?"),
+            ("nam", "; did you mean namer or namer-lab?"),
+            ("xyzzy", ""),
+        ] {
+            assert_eq!(did_you_mean(typed, members), question);
+        }
+    }
 }

@@ -225,3 +225,32 @@ fn a_letter_or_two_are_no_part_of_a_name_and_a_control_character_is_in_none() {
     assert_eq!(found("one").0, '=');
     assert_eq!(Reference::parse("m\0ngo"), Err(NoReference::Control));
 }
+
+#[test]
+fn a_product_is_shown_with_as_much_as_is_known_of_it() {
+    for (name, manufacturer, shown) in [
+        ("", "", "prod-1"),
+        ("", "MongoDB, Inc.", "prod-1"),
+        ("Atlas", "", "prod-1 (Atlas)"),
+        ("Atlas", "MongoDB, Inc.", "prod-1 (Atlas, by MongoDB, Inc.)"),
+    ] {
+        let product = KnownProduct {
+            id: id("prod-1"),
+            name: name.to_owned(),
+            manufacturer: manufacturer.to_owned(),
+            listing: String::new(),
+        };
+        assert_eq!(product.to_string(), shown);
+    }
+}
+
+#[test]
+fn an_id_of_the_right_beginning_has_only_letters_digits_and_dashes() {
+    let is_id = |text: &str| !matches!(Reference::parse(text), Ok(Reference::Words(_)));
+    for good in ["prodview-a", "prod-a1", "prod-a-b", "prod-a_b", "PROD-A"] {
+        assert!(is_id(good), "{good}");
+    }
+    for other in ["prod-", "prodview-", "prod-a b", "prod-a.b", "prodview-a!"] {
+        assert!(!is_id(other), "{other}");
+    }
+}

@@ -157,6 +157,34 @@ fn an_item_that_cannot_be_read_hides_no_other_and_tells_its_product() {
 }
 
 #[test]
+fn an_item_that_cannot_be_read_is_about_one_thing_at_most() {
+    let error = ServiceError::new("Query", "the ledger", Kind::Unreadable, "schema 9");
+    let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+    let product = p("a");
+    for (about, expected) in [
+        (None, (None, None, None)),
+        (
+            Some(super::About::Product(product.clone())),
+            (Some(&product), None, None),
+        ),
+        (
+            Some(super::About::Request("r-1".into())),
+            (None, Some("r-1"), None),
+        ),
+        (
+            Some(super::About::Lane(Box::new(lane.clone()))),
+            (None, None, Some(&lane)),
+        ),
+    ] {
+        let item = UnreadableItem {
+            error: error.clone(),
+            about,
+        };
+        assert_eq!((item.product(), item.request(), item.lane()), expected);
+    }
+}
+
+#[test]
 fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
     let suspension = |seconds| Suspension {
         by: None,
@@ -199,6 +227,11 @@ fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
     let each: Vec<_> = all.each().map(|(of, one)| (of, one.since)).collect();
     assert_eq!(each, expected);
     assert_eq!(of(false, false, false).each().count(), 0);
+    let words = each.iter().map(|(of, _)| of.to_string());
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        ["everything", "member emea", "link exp-1"]
+    );
 }
 
 #[test]

@@ -277,6 +277,17 @@ mod tests {
     }
 
     #[test]
+    fn the_hint_of_a_request_names_the_account_of_the_worker() {
+        let (source, detail_type, detail) =
+            product_request_received(&"222222222222".parse().unwrap());
+        assert_eq!(
+            (source, detail_type),
+            ("pmp-sync", "Product Request Received")
+        );
+        assert_eq!(detail, json!({ "schema": 1, "account": "222222222222" }));
+    }
+
+    #[test]
     fn what_names_no_request_product_or_experience_is_refused() {
         for (key, wrong) in [
             ("requestId", json!("a b")),

@@ -368,3 +368,14 @@ fn sized(allow: usize, deny: usize) -> Plan {
     };
     Plan::new(numbered("a", allow), numbered("d", deny))
 }
+
+#[test]
+fn of_two_plans_the_later_change_of_a_product_counts() {
+    let all = |texts: &[&str]| -> BTreeSet<_> { texts.iter().map(|text| product(text)).collect() };
+    let earlier = Plan::new(all(&["a", "b"]), all(&["c", "d"]));
+    let later = Plan::new(all(&["c", "e"]), all(&["a", "f"]));
+    let both = Plan::new(all(&["b", "c", "e"]), all(&["a", "d", "f"]));
+    assert_eq!(earlier.clone().then(&later), both);
+    assert_eq!(earlier.clone().then(&Plan::default()), earlier);
+    assert_eq!(Plan::default().then(&later), later);
+}

@@ -148,3 +148,36 @@ impl WhyAnswer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RunId;
+
+    #[test]
+    fn what_is_held_is_told_with_every_reason() {
+        let reasons = vec![
+            HoldReason::ManagementArchived { experience: None },
+            HoldReason::ManagementEmpty { experience: None },
+        ];
+        let words = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let [archived, empty] = words.as_slice() else {
+            panic!("{words:?}")
+        };
+        assert_ne!(archived, empty);
+        let id = RunId::next(None, 0, 33);
+        for (run, begins) in [
+            (Some(id), format!("held by run {id}: ")),
+            (None, "the next run would hold it: ".to_owned()),
+        ] {
+            let held = Why::Held {
+                reasons: reasons.clone(),
+                run,
+                since: None,
+                approve: None,
+                rejected: None,
+            };
+            assert_eq!(held.to_string(), format!("{begins}{archived}; {empty}"));
+        }
+    }
+}

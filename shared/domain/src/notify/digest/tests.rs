@@ -132,3 +132,70 @@ proptest! {
         prop_assert_eq!(told, expected);
     }
 }
+
+fn requested(member: usize, number: usize, product: &str) -> ProductRequested {
+    ProductRequested {
+        schema: crate::SCHEMA,
+        id: format!("222222222222/pr-{number}"),
+        at: at(0),
+        member: format!("member-{member}").parse().unwrap(),
+        account: "222222222222".parse().unwrap(),
+        experience: "exp-1".parse().unwrap(),
+        management_experience: None,
+        request: format!("pr-{number}").parse().unwrap(),
+        product: product.parse().unwrap(),
+        title: None,
+        manufacturer: None,
+        requester: None,
+        since: at(0),
+        until: at(9),
+        requests: 1,
+        members: 1,
+        message: format!("request {number}"),
+        what_to_do: "answer it".to_owned(),
+        hints: Vec::new(),
+    }
+}
+
+#[test]
+fn three_requests_at_once_are_told_as_one_and_two_by_themselves() {
+    let all = [
+        requested(1, 1, "prod-a"),
+        requested(2, 2, "prod-b"),
+        requested(1, 3, "prod-a"),
+        requested(1, 4, "prod-a"),
+    ];
+    for few in 0..DIGEST_FROM {
+        let made = digest_of_requests(&all[..few], at(9));
+        assert_eq!(made, Digests::default(), "{few}");
+    }
+    let made = digest_of_requests(&all[..DIGEST_FROM], at(9));
+    let [digest] = made.digests.as_slice() else {
+        panic!("{made:?}")
+    };
+    assert_eq!(digest.event, PRODUCT_REQUESTED);
+    assert_eq!(
+        (digest.count, digest.members, &digest.reason),
+        (3, 2, &None)
+    );
+    assert_eq!(
+        digest.message,
+        "3 requests for 2 products wait for an answer: member-1, member-2. The first: request 1"
+    );
+    assert_eq!(digest.hints, [Hint::Requests]);
+    let told: Vec<_> = digest.announcements.iter().map(|one| &one.id).collect();
+    assert_eq!(
+        told,
+        [
+            "222222222222/pr-1",
+            "222222222222/pr-2",
+            "222222222222/pr-3"
+        ]
+    );
+    for id in told {
+        assert_eq!(made.of(id), Some(digest.id.as_str()));
+    }
+    let larger = digest_of_requests(&all, at(9));
+    assert_eq!(larger.digests[0].count, 4);
+    assert_ne!(larger.digests[0].id, digest.id, "another digest");
+}

@@ -4,8 +4,10 @@ use super::*;
 use crate::error::{Kind, ServiceError};
 use crate::lane::{Block, BlockReason, MemberRules, Phase};
 use crate::link::LiveCheck;
+use crate::plan::Reason;
 use crate::reconcile::{Quarantine, after_block};
 use crate::records::{About, Found, LinkState, UnreadableItem};
+use crate::sync_state::LinkFacts;
 
 /// The same, while the member's own rules keep everything back.
 fn kept_back(mut scene: Scene) -> Scene {
@@ -141,4 +143,70 @@ fn a_block_that_is_observed_between_two_runs_is_announced_and_changes_nothing_el
     assert_eq!(blocked, Some(BlockReason::Archived));
     let notices = before.notices.clone();
     assert_eq!(LinkState { notices, ..after }, before);
+}
+
+/// What is planned, blocked, and the rest: the facts that an observation and the decision on it have.
+#[test]
+fn the_decision_on_a_lane_and_what_was_seen_of_it_are_the_facts_of_its_state() {
+    let mut suspended = differing();
+    suspended.suspension = Some(suspension());
+    suspended.state().suspension = Some(suspension());
+    let mut unmarked = differing();
+    unmarked.suspension = Some(suspension());
+    let mut blocked = differing();
+    blocked.state().phase = Phase::Blocked;
+    let mut quarantining = differing();
+    quarantining.reads.quarantined = vec![quarantined("a", Action::Allow)];
+    let mut lifting = differing();
+    lifting.reads.quarantined = vec![quarantined("a", Action::Allow)];
+    lifting.lifted = all(&["a"]);
+    let facts = LinkFacts::default;
+    let planned = LinkFacts {
+        is_planned: true,
+        ..facts()
+    };
+    let under_suspension = LinkFacts {
+        is_suspended: true,
+        ..planned.clone()
+    };
+    let held_back = LinkFacts {
+        is_held: true,
+        ..facts()
+    };
+    let underway = LinkFacts {
+        is_underway: true,
+        ..facts()
+    };
+    let planned_though_blocked = LinkFacts {
+        is_blocked: true,
+        ..planned.clone()
+    };
+    let in_quarantine = LinkFacts {
+        is_quarantined: true,
+        left_alone: [Reason::Quarantined].into(),
+        ..facts()
+    };
+    for (name, scene, expected) in [
+        ("in sync", in_sync(), facts()),
+        ("differing", differing(), planned.clone()),
+        ("under way", under_way(), underway.clone()),
+        ("held", held(), held_back),
+        ("rolling back", rolling_back(), underway),
+        ("suspended", suspended, under_suspension.clone()),
+        ("to be marked", unmarked, under_suspension),
+        ("blocked", blocked, planned_though_blocked),
+        ("quarantining", quarantining, in_quarantine),
+        ("lifting", lifting, planned),
+    ] {
+        let seen = scene.with(|goal, seen| LinkFacts::observed(seen, &decide(goal, seen, this())));
+        assert_eq!(seen, expected, "{name}");
+    }
+    for decision in [Decision::RefuseRollback, Decision::AnothersPlan] {
+        let seen = in_sync().with(|_, seen| LinkFacts::observed(seen, &decision));
+        let expected = LinkFacts {
+            is_unreachable: true,
+            ..facts()
+        };
+        assert_eq!(seen, expected, "{decision:?}");
+    }
 }

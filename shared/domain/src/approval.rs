@@ -359,6 +359,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_request_for_a_rollback_takes_something_back() {
+        let run = RunId::next(None, 5, 5);
+        for (action, undo) in [
+            (ApprovalAction::Approve, None),
+            (ApprovalAction::Reject, None),
+            (ApprovalAction::Restore, Some(Undo::Restore(run))),
+            (ApprovalAction::Revert, Some(Undo::Revert(run))),
+        ] {
+            assert_eq!(action.undo(run), undo, "{action:?}");
+        }
+    }
+
+    #[test]
     fn so_many_kept_products_are_named_and_all_are_counted() {
         let kept = |count: usize| {
             let ids = (0..count).map(|number| format!("prod-{number:03}").parse().unwrap());

@@ -149,6 +149,12 @@ mod tests {
         assert!(kept.description.ends_with("word"));
         assert_eq!(kept.listing, "prodview-abc");
         assert_eq!(kept.clone().cleaned(), kept);
+        // White space is taken out before the text is cut to its bound.
+        let wide = ProductDetails {
+            name: format!("a{}b", " ".repeat(3 * LONGEST_NAME)),
+            ..ProductDetails::default()
+        };
+        assert_eq!(wide.cleaned().name, "a b");
     }
 
     #[test]

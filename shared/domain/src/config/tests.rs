@@ -497,6 +497,38 @@ member = "apac"
 
 /// What is taken out because it is wrong is not missing as well, and nobody is unknown because of it.
 #[test]
+fn a_text_without_a_schema_is_checked_for_its_values_too() {
+    let text = GOOD
+        .replace("schema = 1", "")
+        .replace("222222222222", "12345");
+    let found = problems(&text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|one| one.contains("schema")), "{found:?}");
+    assert!(found.iter().any(|one| one.contains("12345")), "{found:?}");
+}
+
+#[test]
+fn what_is_beyond_the_list_of_problems_is_told_unless_there_is_nothing() {
+    let problem = Problem {
+        line: 1,
+        column: 2,
+        message: "it is wrong".to_owned(),
+    };
+    let mut invalid = InvalidConfig::one(problem);
+    assert_eq!(invalid.count(), 1);
+    assert_eq!(
+        invalid.to_string(),
+        "the configuration is not valid: 1:2: it is wrong"
+    );
+    invalid.beyond = 1;
+    assert_eq!(invalid.count(), 2);
+    assert_eq!(
+        invalid.to_string(),
+        "the configuration is not valid: 1:2: it is wrong; and 1 more"
+    );
+}
+
+#[test]
 fn one_mistake_is_one_problem() {
     for (from, to) in [
         ("name = \"emea\"", "name = 5"),

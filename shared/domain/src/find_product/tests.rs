@@ -254,3 +254,17 @@ fn an_id_of_the_right_beginning_has_only_letters_digits_and_dashes() {
         assert!(!is_id(other), "{other}");
     }
 }
+
+#[test]
+fn a_text_names_a_product_up_to_the_longest() {
+    let longest = "x".repeat(LONGEST_TEXT);
+    assert_eq!(
+        Reference::parse(&longest),
+        Ok(Reference::Words(longest.clone()))
+    );
+    let longer = format!("{longest}x");
+    assert_eq!(Reference::parse(&longer), Err(NoReference::TooLong));
+    // White space around it does not count.
+    let around = format!(" {longest} ");
+    assert_eq!(Reference::parse(&around), Ok(Reference::Words(longest)));
+}

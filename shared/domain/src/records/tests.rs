@@ -235,6 +235,59 @@ fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
 }
 
 #[test]
+fn what_is_named_is_suspended_and_everything_only_if_nothing_is() {
+    let emea: MemberName = "emea".parse().unwrap();
+    let one: ExperienceId = "exp-1".parse().unwrap();
+    let suspension = |seconds| Suspension {
+        by: Some("arn".to_owned()),
+        since: at(seconds),
+    };
+    for (members, links, all) in [
+        ([].as_slice(), [].as_slice(), true),
+        (&[emea.clone()], &[], false),
+        (&[], &[one.clone()], false),
+        (&[emea.clone()], &[one.clone()], false),
+    ] {
+        let mut suspensions = Suspensions::default();
+        suspensions.suspend(members, links, &suspension(1)).unwrap();
+        assert_eq!(suspensions.all.is_some(), all, "{members:?} {links:?}");
+        assert!(suspensions.members.keys().eq(members));
+        assert!(suspensions.links.keys().eq(links));
+        // What is suspended already keeps its time.
+        let before = suspensions.clone();
+        suspensions.suspend(members, links, &suspension(2)).unwrap();
+        assert_eq!(suspensions, before);
+    }
+}
+
+#[test]
+fn so_many_suspensions_fit_into_the_item_and_everything_always_does() {
+    let links = |count: usize| -> Vec<ExperienceId> {
+        let ids = (0..count).map(|number| format!("exp-{number}").parse());
+        ids.map(Result::unwrap).collect()
+    };
+    let suspension = Suspension {
+        by: None,
+        since: at(1),
+    };
+    let mut full = Suspensions::default();
+    assert_eq!(
+        full.suspend(&[], &links(MOST_SUSPENSIONS + 1), &suspension),
+        Err(TooManySuspensions(MOST_SUSPENSIONS + 1))
+    );
+    assert_eq!(full, Suspensions::default());
+    assert_eq!(
+        full.suspend(&[], &links(MOST_SUSPENSIONS), &suspension),
+        Ok(())
+    );
+    let emea: MemberName = "emea".parse().unwrap();
+    let refused = full.suspend(&[emea], &[], &suspension);
+    assert_eq!(refused, Err(TooManySuspensions(MOST_SUSPENSIONS + 1)));
+    assert_eq!(full.suspend(&[], &[], &suspension), Ok(()));
+    assert_eq!(full.each().count(), MOST_SUSPENSIONS + 1);
+}
+
+#[test]
 fn only_a_request_with_a_reason_overrides_a_freeze_in_its_scope() {
     let request = |reason: Option<&str>, scope: Option<Scope>| Request {
         override_reason: reason.map(str::to_owned),

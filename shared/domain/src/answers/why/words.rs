@@ -180,4 +180,34 @@ mod tests {
             assert_eq!(held.to_string(), format!("{begins}{archived}; {empty}"));
         }
     }
+
+    #[test]
+    fn a_change_under_way_that_is_not_what_is_wanted_now_is_told_to_be_planned_again() {
+        let told = |wanted| {
+            let answer = WhyAnswer {
+                product: "prod-1".parse().unwrap(),
+                desired: None,
+                standing: None,
+                wanted,
+                why: Why::Open {
+                    action: Action::Allow,
+                    stage: Stage::Sent,
+                    run: RunId::next(None, 1, 1),
+                    since: Timestamp::UNIX_EPOCH,
+                    change_set: None,
+                    not_before: None,
+                },
+                edited_since: None,
+                edited_unseen: false,
+                listed_by: Vec::new(),
+            };
+            answer.what_to_do().unwrap().to_string()
+        };
+        let ends = "nothing: it ends by itself";
+        assert_eq!(told(Some(Action::Allow)), ends);
+        for other in [Some(Action::Deny), None] {
+            let expected = format!("{ends}, and the next run plans what is wanted now");
+            assert_eq!(told(other), expected, "{other:?}");
+        }
+    }
 }

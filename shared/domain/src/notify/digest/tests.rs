@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::events::{About, Blocked, Condition, Ended, EndedBy, Recovered};
+use crate::plan::Plan;
+use crate::wire::events::{About, Blocked, Cause, Condition, Ended, EndedBy, Held, Recovered};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_322_800 + seconds).unwrap()
@@ -198,4 +199,38 @@ fn three_requests_at_once_are_told_as_one_and_two_by_themselves() {
     let larger = digest_of_requests(&all, at(9));
     assert_eq!(larger.digests[0].count, 4);
     assert_ne!(larger.digests[0].id, digest.id, "another digest");
+}
+
+#[test]
+fn what_is_held_has_a_plan_to_approve_or_a_cause_to_end() {
+    let held = |member: usize, has_plan: bool| {
+        let about = about(member, 1, "exp-0");
+        Notice::Held(Held {
+            about,
+            since: at(0),
+            reason: "PMS-7001".to_owned(),
+            reasons: vec![Cause {
+                code: "PMS-7001".to_owned(),
+                message: "it is archived".to_owned(),
+                what_to_do: "restore it".to_owned(),
+            }],
+            run: None,
+            plan_hash: has_plan.then(|| Plan::default().hash()),
+            allow: 0,
+            deny: 0,
+            removals: 0,
+        })
+    };
+    for (has_plan, does, hint) in [
+        (true, "are held", Hint::Holds),
+        (false, "cannot be planned", Hint::Sync(Place::default())),
+    ] {
+        let all: Vec<_> = (0..3).map(|member| held(member, has_plan)).collect();
+        let made = digests(&all, at(9));
+        let digest = &made.digests[0];
+        let begins = format!("3 member experiences {does} (PMS-7001): ");
+        assert!(digest.message.starts_with(&begins), "{}", digest.message);
+        assert_eq!(digest.hints, [hint]);
+        assert_eq!(digest.what_to_do.contains("restore it"), !has_plan);
+    }
 }

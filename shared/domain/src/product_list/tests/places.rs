@@ -25,3 +25,23 @@ fn without_a_file_each_product_is_wanted_on_the_same_list() {
         assert_eq!(found, [(id("prod-a"), one.clone()), (id("prod-b"), one)]);
     }
 }
+
+#[test]
+fn so_many_columns_and_keys_that_are_not_understood_are_told() {
+    for count in [1, 50, 51] {
+        let columns: Vec<_> = (0..count).map(|number| format!("x{number:02}")).collect();
+        let told: Vec<_> = columns.iter().take(50).cloned().collect();
+        let csv = format!("product_id,{}\nprod-a\n", columns.join(","));
+        let keys: Vec<_> = columns.iter().map(|key| format!("{key:?}: 1")).collect();
+        let json = format!("[{{\"id\": \"prod-a\", {}}}]", keys.join(", "));
+        for text in [csv, json] {
+            let read = read(text.as_bytes()).unwrap();
+            let ignored: Vec<_> = read
+                .ignored
+                .iter()
+                .map(|name| name.trim_matches('"'))
+                .collect();
+            assert_eq!(ignored, told, "{text}");
+        }
+    }
+}

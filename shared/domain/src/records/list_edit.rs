@@ -280,8 +280,8 @@ mod tests {
             at_work_until: None,
             ..begun.clone()
         };
-        assert_eq!(after(&old, AT_WORK_AT_MOST), EditStatus::Begun);
-        assert_eq!(after(&old, AT_WORK_AT_MOST + 1), EditStatus::Interrupted);
+        assert_eq!(after(&old, 24 * 3_600), EditStatus::Begun);
+        assert_eq!(after(&old, 24 * 3_600 + 1), EditStatus::Interrupted);
         begun.ended(EditStatus::Done, now);
         assert_eq!(after(&begun, 2 * AT_WORK_AT_MOST), EditStatus::Done);
     }

@@ -191,7 +191,7 @@ pub fn product_request_received(account: &AccountId) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::WorkerMessage;
+    use crate::wire::{Trigger, WorkerMessage};
 
     /// An event with every field that AWS documents. It stays.
     const CREATED: &str = include_str!("../../fixtures/product-request-created.json");
@@ -285,6 +285,12 @@ mod tests {
             ("pmp-sync", "Product Request Received")
         );
         assert_eq!(detail, json!({ "schema": 1, "account": "222222222222" }));
+        let body = json!({ "source": source, "detail-type": detail_type, "detail": detail });
+        let account = "222222222222".parse().unwrap();
+        assert_eq!(
+            Trigger::parse(&body.to_string()),
+            Ok(Trigger::ProductRequestReceived { account })
+        );
     }
 
     #[test]

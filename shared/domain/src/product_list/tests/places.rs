@@ -45,3 +45,15 @@ fn so_many_columns_and_keys_that_are_not_understood_are_told() {
         }
     }
 }
+
+#[test]
+fn a_text_of_a_file_is_shown_up_to_sixty_characters() {
+    let text = |count: usize| "é".repeat(count);
+    for (count, told) in [
+        (1, text(1)),
+        (60, text(60)),
+        (61, format!("{}...", text(60))),
+    ] {
+        assert_eq!(words::shown(&text(count)), format!("\"{told}\""));
+    }
+}

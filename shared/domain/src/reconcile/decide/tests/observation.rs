@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::error::{Kind, ServiceError};
-use crate::lane::{Block, BlockReason, MemberRules, Phase};
+use crate::lane::{Block, BlockReason, Intent, IntentChange, MemberRules, Phase};
 use crate::link::LiveCheck;
 use crate::plan::Reason;
 use crate::reconcile::{Quarantine, after_block};
 use crate::records::{About, Found, LinkState, UnreadableItem};
+use crate::revert::Reversal;
 use crate::sync_state::LinkFacts;
 
 /// The same, while the member's own rules keep everything back.
@@ -209,4 +210,43 @@ fn the_decision_on_a_lane_and_what_was_seen_of_it_are_the_facts_of_its_state() {
         };
         assert_eq!(seen, expected, "{decision:?}");
     }
+}
+
+/// Of a rollback: what another run has in flight ends as that run wants it, and what is taken back is planned.
+#[test]
+fn a_rollback_plans_what_is_taken_back_and_nothing_that_another_run_has_in_flight() {
+    let mut scene = in_sync();
+    scene.rollback = true;
+    scene.reads.actual = lists(&["b", "z"], &["a"]);
+    scene.reads.reversal = Some(Reversal {
+        back: plan(&["a"], &["b"]),
+        later: Plan::default(),
+    });
+    let change = |product: &str, action| IntentChange {
+        product: p(product),
+        action,
+        run: run(5),
+        ordinal: 0,
+    };
+    let planned = |changes: Vec<IntentChange>| {
+        let mut scene = Scene {
+            reads: scene.reads.clone(),
+            ..in_sync()
+        };
+        scene.rollback = true;
+        scene.state().intent = Some(Intent {
+            token: "token".to_owned(),
+            name: None,
+            at: start(),
+            written_at: None,
+            creates_policy: false,
+            changes,
+        });
+        scene.with(|_, seen| (seen.plan.clone(), seen.report.removals))
+    };
+    assert_eq!(planned(Vec::new()), (plan(&["a"], &["b"]), 1));
+    let of_another = vec![change("z", Action::Deny), change("y", Action::Allow)];
+    assert_eq!(planned(of_another), (plan(&["a"], &["b"]), 1));
+    let its_own = vec![change("b", Action::Allow), change("z", Action::Deny)];
+    assert_eq!(planned(its_own), (plan(&["a"], &["b"]), 1));
 }

@@ -133,4 +133,32 @@ mod tests {
             assert_eq!(did_you_mean(typed, members), question);
         }
     }
+
+    #[test]
+    fn a_third_of_the_letters_may_differ_and_five_at_most() {
+        let long = "abcdefghijklmnopqrstuvwxy";
+        for (text, candidate, distance) in [
+            ("", "a", None),
+            ("a", "", None),
+            ("a", "A", Some(1)),
+            ("a", "b", Some(2)),
+            ("a", "bc", None),
+            // A beginning has three letters.
+            ("ab", "abc", Some(2)),
+            ("ab", "abcd", None),
+            ("abc", "abcdefghij", Some(0)),
+            ("abcd", "abxy", None),
+            ("abcd", "badc", None),
+            ("abcdef", "badcef", Some(3)),
+            ("xbcdef", "abcdefg", Some(3)),
+            ("xbcdef", "abcdefgh", None),
+            ("cdefgh", "abcdefgh", Some(3)),
+            ("defgh", "abcdefgh", None),
+            (&long[..20], &format!("{}wxyz", &long[..16]), Some(5)),
+            (&long[1..], "bcdefghijklmnopqrst_____", Some(6)),
+            (&long[1..], "bcdefghijklmnopqrs______", None),
+        ] {
+            assert_eq!(distance_of(text, candidate), distance, "{text} {candidate}");
+        }
+    }
 }

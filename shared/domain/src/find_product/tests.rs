@@ -268,3 +268,32 @@ fn a_text_names_a_product_up_to_the_longest() {
     let around = format!(" {longest} ");
     assert_eq!(Reference::parse(&around), Ok(Reference::Words(longest)));
 }
+
+#[test]
+fn an_id_with_two_wrong_letters_is_similar_and_one_with_three_is_not() {
+    let known = [KnownProduct::new(id("prod-abcdefghij"), None)];
+    for (text, count) in [
+        ("prod-abcdefghij", 1),
+        ("prod-abcdefghxy", 1),
+        ("prod-abcdefgxyz", 0),
+    ] {
+        assert_eq!(similar(text, &known).len(), count, "{text}");
+    }
+}
+
+#[test]
+fn words_find_a_product_by_its_manufacturer_only_if_it_has_a_name() {
+    let product = |id: &str, name: &str| KnownProduct {
+        id: ProductId::new(id).unwrap(),
+        name: name.to_owned(),
+        manufacturer: "Trend Micro".to_owned(),
+        listing: String::new(),
+    };
+    let known = [product("prod-1", ""), product("prod-2", "Cloud One")];
+    let find = |text: &str| find(&Reference::Words(text.to_owned()), &known);
+    for text in ["trend", "trend cloud", "micro one"] {
+        assert_eq!(find(text), Matches::One(&known[1]), "{text}");
+    }
+    // Each of the words is in it.
+    assert_eq!(find("trend scan"), Matches::None(Vec::new()));
+}

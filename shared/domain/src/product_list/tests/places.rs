@@ -1,4 +1,4 @@
-//! Where something is in a file, and what is wanted without one.
+//! Where something is in a file, what is wanted without one, and how much is read.
 
 use super::*;
 
@@ -55,5 +55,36 @@ fn a_text_of_a_file_is_shown_up_to_sixty_characters() {
         (61, format!("{}...", text(60))),
     ] {
         assert_eq!(words::shown(&text(count)), format!("\"{told}\""));
+    }
+}
+
+#[test]
+fn a_file_a_plain_list_and_a_name_are_read_up_to_their_bounds() {
+    let mut text = "id\nprod-a\n#".to_owned();
+    text.push_str(&"x".repeat(MOST_BYTES - text.len()));
+    assert_eq!(rows(&text), [allowed("prod-a")]);
+    let longest = "x".repeat(MOST_PRODUCT);
+    assert_eq!(rows(&format!("id\n{longest}\n")), [allowed(&longest)]);
+    let full = "prod-a\n".repeat(MOST_ROWS);
+    assert_eq!(read(full.as_bytes()).unwrap().rows.len(), MOST_ROWS);
+    let beyond = problems(&format!("{full}prod-b\n"));
+    let at = MOST_ROWS + 1;
+    assert_eq!(
+        beyond,
+        [format!("{at}:1: at most {MOST_ROWS} products are read")]
+    );
+}
+
+#[test]
+fn the_separator_is_what_stands_more_often_than_the_comma_outside_of_quotes() {
+    for (text, ignored) in [
+        ("product_id,a;b\nprod-a,x\n", "\"a;b\""),
+        ("product_id;a;b,c\nprod-a;x;y\n", "\"a\""),
+        ("product_id\ta\tb,c\nprod-a\tx\ty\n", "\"a\""),
+        ("product_id,\"a;;b\"\nprod-a,x\n", "\"a;;b\""),
+    ] {
+        let read = read(text.as_bytes()).unwrap();
+        assert_eq!(read.ignored[0], ignored, "{text}");
+        assert_eq!(read.rows[0].product, "prod-a", "{text}");
     }
 }

@@ -107,6 +107,9 @@ mod tests {
             ("", "abc", 3),
             ("abc", "abc", 0),
             ("abc", "acb", 1),
+            // Two neighbours of which only one has moved.
+            ("xa", "ay", 2),
+            ("ax", "ya", 2),
             ("abc", "axc", 1),
             ("abcd", "acd", 1),
             ("kitten", "sitting", 3),

@@ -236,17 +236,17 @@ fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
 
 #[test]
 fn what_is_named_is_suspended_and_everything_only_if_nothing_is() {
-    let emea: MemberName = "emea".parse().unwrap();
-    let one: ExperienceId = "exp-1".parse().unwrap();
+    let emea: [MemberName; 1] = ["emea".parse().unwrap()];
+    let one: [ExperienceId; 1] = ["exp-1".parse().unwrap()];
     let suspension = |seconds| Suspension {
         by: Some("arn".to_owned()),
         since: at(seconds),
     };
     for (members, links, all) in [
         ([].as_slice(), [].as_slice(), true),
-        (&[emea.clone()], &[], false),
-        (&[], &[one.clone()], false),
-        (&[emea.clone()], &[one.clone()], false),
+        (&emea, &[], false),
+        (&[], &one, false),
+        (&emea, &one, false),
     ] {
         let mut suspensions = Suspensions::default();
         suspensions.suspend(members, links, &suspension(1)).unwrap();

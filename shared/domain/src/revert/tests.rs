@@ -466,3 +466,20 @@ fn the_lists_without_a_run_take_what_is_in_flight_as_done() {
         PolicySnapshot::new([product(1), product(4)], [product(2), product(3)])
     );
 }
+
+#[test]
+fn of_a_product_that_a_run_changed_twice_the_state_before_the_first_change_counts() {
+    let (allow, deny) = (
+        set(1, run(1), &[product(1)], &[]),
+        set(2, run(1), &[], &[product(1)]),
+    );
+    let found = Reversal::of(run(1), &[allow, deny], &LaneState::default(), None);
+    assert_eq!(found, Reversal::default(), "it was not allowed before");
+    let (deny, again) = (
+        set(1, run(1), &[], &[product(1)]),
+        set(2, run(1), &[], &[product(1)]),
+    );
+    let before = PolicySnapshot::new([product(1)], []);
+    let found = Reversal::of(run(1), &[deny, again], &LaneState::default(), Some(&before));
+    assert_eq!(found.back, Plan::new([product(1)].into(), BTreeSet::new()));
+}

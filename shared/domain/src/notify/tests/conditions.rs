@@ -447,3 +447,19 @@ fn another_installation_is_announced_of_a_link_that_cannot_be_observed_and_ends_
         "{told:?}"
     );
 }
+
+#[test]
+fn edits_that_are_only_counted_are_told_with_the_others_and_once() {
+    let mut world = World::new();
+    world.edited.insert("prod-a".parse().unwrap(), at(0));
+    for (beyond, new, count) in [(3, 4, 4), (5, 2, 6)] {
+        world.edited_beyond = beyond;
+        assert_eq!(world.look(), ["Edited Outside"]);
+        let Notice::EditedOutside(told) = world.last() else {
+            panic!("{:?}", world.last())
+        };
+        assert_eq!((told.new, told.count), (new, count));
+        assert_eq!(world.known.edited.as_ref().unwrap().beyond, beyond);
+        assert_eq!(world.look(), NOTHING);
+    }
+}

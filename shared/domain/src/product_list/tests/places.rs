@@ -88,3 +88,33 @@ fn the_separator_is_what_stands_more_often_than_the_comma_outside_of_quotes() {
         assert_eq!(read.rows[0].product, "prod-a", "{text}");
     }
 }
+
+#[test]
+fn only_what_would_be_a_formula_is_written_and_read_behind_an_apostrophe() {
+    for (note, written) in [
+        ("plain", "plain"),
+        ("'quoted", "'quoted"),
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@a", "'@a"),
+        ("'=1", "''=1"),
+        ("=1,2", "\"'=1,2\""),
+    ] {
+        let export = Export {
+            schema: 1,
+            management_experience: "exp-1".parse().unwrap(),
+            products: vec![ExportedProduct {
+                product_id: id("prod-a"),
+                standing: Standing::Denied,
+                name: None,
+                notes: Some(note.to_owned()),
+            }],
+        };
+        let text = to_csv(&export);
+        let expected = format!("product_id,standing,name,notes\nprod-a,denied,,{written}\n");
+        assert_eq!(text, expected);
+        let read = ("prod-a".to_owned(), Action::Deny, Some(note.to_owned()));
+        assert_eq!(rows(&text), [read]);
+    }
+}

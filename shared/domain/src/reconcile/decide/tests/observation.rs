@@ -188,16 +188,16 @@ fn the_decision_on_a_lane_and_what_was_seen_of_it_are_the_facts_of_its_state() {
         ..facts()
     };
     for (name, scene, expected) in [
-        ("in sync", in_sync(), facts()),
-        ("differing", differing(), planned.clone()),
-        ("under way", under_way(), underway.clone()),
-        ("held", held(), held_back),
-        ("rolling back", rolling_back(), underway),
-        ("suspended", suspended, under_suspension.clone()),
-        ("to be marked", unmarked, under_suspension),
-        ("blocked", blocked, planned_though_blocked),
-        ("quarantining", quarantining, in_quarantine),
-        ("lifting", lifting, planned),
+        ("in sync", &in_sync(), facts()),
+        ("differing", &differing(), planned.clone()),
+        ("under way", &under_way(), underway.clone()),
+        ("held", &held(), held_back),
+        ("rolling back", &rolling_back(), underway),
+        ("suspended", &suspended, under_suspension.clone()),
+        ("to be marked", &unmarked, under_suspension),
+        ("blocked", &blocked, planned_though_blocked),
+        ("quarantining", &quarantining, in_quarantine),
+        ("lifting", &lifting, planned),
     ] {
         let seen = scene.with(|goal, seen| LinkFacts::observed(seen, &decide(goal, seen, this())));
         assert_eq!(seen, expected, "{name}");

@@ -155,7 +155,7 @@ mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
 mutate voids-a-rollback restored shared/domain/src/reconcile/draft.rs \
     's/rollback\.and_then\(Hold::undo\)/rollback.and_then(Hold::undo).filter(|_| false)/'
 mutate reverts-what-came-later reverted shared/domain/src/revert.rs \
-    's/last\.run == Some\(run\)\)/last.run.is_some())/'
+    's/(let mut found = Self::default.*?)last\.run == Some\(run\)\)/$1last.run.is_some())/s'
 mutate forgets-the-rollback-before restored shared/domain/src/records/link_state.rs \
     's/self\.restored_before\.extend\(before\);/drop(before);/'
 mutate thaws-frozen-links frozen producer/src/setup.rs \

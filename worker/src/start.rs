@@ -27,9 +27,15 @@ pub(crate) async fn start_batch<L: Ledger, C: Catalog, O: Outbox, S: System>(
     let Some(planned) = state.planned_run() else {
         return Ok(true);
     };
+    let seq = state.seq;
     let Some(state) = look_for_others(context, lane, state).await? else {
         return Ok(false);
     };
+    // The look takes time, and what it finds is written to the lane as it is by then. The claimed changes were read before: those
+    // that another invocation has taken since would be taken twice.
+    if (state.seq, state.planned_run()) != (seq, Some(planned)) {
+        return Ok(false);
+    }
     let mut creates_policy = false;
     let policy = match read_policy(context, lane, &state).await {
         Reading::Policy(policy) => policy.overlaid(

@@ -461,4 +461,31 @@ mod tests {
             assert_eq!(action.kind(), kind);
         }
     }
+
+    #[test]
+    fn only_a_request_for_a_rollback_takes_something_back() {
+        let run = RunId::next(None, 5, 5);
+        for (action, undo) in [
+            (ApprovalAction::Approve, None),
+            (ApprovalAction::Reject, None),
+            (ApprovalAction::Restore, Some(Undo::Restore(run))),
+            (ApprovalAction::Revert, Some(Undo::Revert(run))),
+        ] {
+            assert_eq!(action.undo(run), undo, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_kept_products_are_named_and_all_are_counted() {
+        let kept = |count: usize| {
+            let ids = (0..count).map(|number| format!("prod-{number:03}").parse().unwrap());
+            KeptProducts::new(ids)
+        };
+        for (count, named) in [(0, 0), (1, 1), (200, 200), (201, 200)] {
+            let kept = kept(count);
+            assert_eq!((kept.count, kept.products.len()), (count, named));
+            assert_eq!(kept.is_empty(), count == 0, "{count}");
+        }
+        assert_eq!(kept(201).products, kept(200).products, "the first ones");
+    }
 }

@@ -102,6 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn the_command_guide_names_each_reason_beside_its_state() {
+        let guide = include_str!("../../../docs/command-guide.md");
+        for reason in Reason::ALL {
+            let state = reason.state();
+            if state != SyncState::Quarantined {
+                let begin = format!("| {} |", state.as_str().replace('_', " "));
+                let row = guide.lines().find(|line| line.starts_with(&begin));
+                let names = row.is_some_and(|row| row.contains(&format!("`{reason}`")));
+                assert!(names, "{begin} {reason}");
+            }
+        }
+    }
+
+    #[test]
     fn each_page_that_lists_the_modes_or_the_reasons_lists_all_of_them() {
         let guide = include_str!("../../../docs/command-guide.md");
         let modes = Mode::ALL.map(Mode::as_str);

@@ -261,6 +261,7 @@ mod tests {
         assert!(FollowPath::new(&links, &a, &b).is_circle());
         let other = "exp-z".parse().unwrap();
         assert!(!FollowPath::new(&links, &other, &a).is_circle());
+        assert!(!FollowPath::of(vec![a], None).is_circle());
     }
 
     #[test]

@@ -459,6 +459,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_id_with_a_prefix_has_only_letters_digits_and_dashes_and_its_length() {
+        let of = |prefix: &str, length: usize| format!("{prefix}{}", "a".repeat(length));
+        for (text, is_valid) in [
+            (of("exp-", 60), true),
+            (of("exp-", 61), false),
+            ("exp-".to_owned(), false),
+            ("exp-a-B9".to_owned(), true),
+            ("exp-a_b".to_owned(), false),
+            ("exp-\u{e9}".to_owned(), false),
+            ("xexp-a".to_owned(), false),
+        ] {
+            assert_eq!(ExperienceId::new(text.as_str()).is_ok(), is_valid, "{text}");
+        }
+        assert!(PolicyId::new(of("procpolicy-", 244)).is_ok());
+        assert!(PolicyId::new(of("procpolicy-", 245)).is_err());
+    }
+
+    #[test]
+    fn a_run_after_another_one_is_the_next_number_unless_its_own_is_higher() {
+        let run = |number: u128| RunId(number);
+        let fresh = RunId::next(None, 0, 9);
+        assert_eq!(fresh, run(9));
+        for (last, next) in [(8, 9), (9, 10), (10, 11), (u128::MAX, u128::MAX)] {
+            assert_eq!(RunId::next(Some(run(last)), 0, 9), run(next), "{last}");
+        }
+    }
+
+    #[test]
+    fn ids_are_shown_in_debug_output_as_they_are_written() {
+        let run = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<RunId>().unwrap();
+        assert_eq!(format!("{run:?}"), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        let lane = "222222222222/exp-1".parse::<LaneId>().unwrap();
+        assert_eq!(format!("{lane:?}"), "222222222222/exp-1");
+        assert_eq!(format!("{:?}", lane.experience), "exp-1");
+    }
+
     proptest! {
         #[test]
         fn run_ids_sort_as_text_as_they_sort_as_ids(a in 0_i64..1 << 47, b in 0_i64..1 << 47, x: u128, y: u128) {

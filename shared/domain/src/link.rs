@@ -172,11 +172,12 @@ mod tests {
 
     #[test]
     fn each_mode_acts_and_denies_no_more_than_it_may() {
-        for (mode, acts, denies) in [
-            (Mode::Mirror, true, true),
-            (Mode::Additive, true, false),
-            (Mode::Observe, false, false),
-        ] {
+        for mode in Mode::ALL {
+            let (acts, denies) = match mode {
+                Mode::Mirror => (true, true),
+                Mode::Additive => (true, false),
+                Mode::Observe => (false, false),
+            };
             assert_eq!((mode.acts(), mode.denies()), (acts, denies), "{mode}");
             for (is_frozen, is_suspended) in [(false, false), (true, false), (false, true)] {
                 let expected = acts && !is_frozen && !is_suspended;

@@ -339,7 +339,11 @@ mod tests {
             LiveRecord::failed(id("a"), Some(&live), at(DAY)),
         ] {
             assert_eq!(next.name(), Some("A product"));
-            assert!(next.expires_at() > next.forgotten_at());
+            assert_eq!(next.expires_at(), at(next.asked_at.as_second() + 400 * DAY));
+            assert_eq!(
+                next.forgotten_at(),
+                at(next.asked_at.as_second() + 30 * DAY)
+            );
         }
     }
 

@@ -446,4 +446,10 @@ mod tests {
             PolicySnapshot::new([p("b"), p("c"), p("n")], [p("a")])
         );
     }
+
+    #[test]
+    fn only_the_rule_of_a_link_that_sets_none_is_left_out() {
+        let rules = Conflict::ALL.map(|rule| (rule, rule.is_default()));
+        assert_eq!(rules, [(Conflict::Deny, true), (Conflict::Allow, false)]);
+    }
 }

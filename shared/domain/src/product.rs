@@ -149,6 +149,12 @@ mod tests {
         assert!(kept.description.ends_with("word"));
         assert_eq!(kept.listing, "prodview-abc");
         assert_eq!(kept.clone().cleaned(), kept);
+        // White space is taken out before the text is cut to its bound.
+        let wide = ProductDetails {
+            name: format!("a{}b", " ".repeat(3 * LONGEST_NAME)),
+            ..ProductDetails::default()
+        };
+        assert_eq!(wide.cleaned().name, "a b");
     }
 
     #[test]
@@ -163,5 +169,27 @@ mod tests {
         assert_eq!(names.label(&id("prod-a")), "prod-a (MongoDB Atlas)");
         assert_eq!(names.label(&id("prod-b")), "prod-b");
         assert_eq!(names.label(&id("prod-c")), "prod-c");
+    }
+
+    #[test]
+    fn names_are_completed_and_chosen_and_the_first_of_a_product_stays() {
+        let id = |text: &str| ProductId::new(text).unwrap();
+        let names = |of: &[(&str, &str)]| -> Names {
+            let pairs = of.iter();
+            pairs
+                .map(|(product, name)| (id(product), (*name).to_owned()))
+                .collect()
+        };
+        let mut all = Names::default();
+        assert!(all.is_empty());
+        all.complete([(id("prod-a"), "Atlas".to_owned())]);
+        assert!(!all.is_empty());
+        all.complete([
+            (id("prod-a"), "another".to_owned()),
+            (id("prod-b"), "Base".to_owned()),
+        ]);
+        assert_eq!(all, names(&[("prod-a", "Atlas"), ("prod-b", "Base")]));
+        let some = all.only(&[id("prod-b"), id("prod-c")]);
+        assert_eq!(some, names(&[("prod-b", "Base")]));
     }
 }

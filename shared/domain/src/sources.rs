@@ -232,11 +232,6 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// True if one management experience allows them and another denies them.
-    pub fn is_conflict(&self) -> bool {
-        !self.allowed_by.is_empty() && !self.denied_by.is_empty()
-    }
-
     /// Who lists them, in words.
     pub fn words(&self) -> String {
         words(&self.allowed_by, &self.denied_by)

@@ -107,6 +107,9 @@ mod tests {
             ("", "abc", 3),
             ("abc", "abc", 0),
             ("abc", "acb", 1),
+            // Two neighbours of which only one has moved.
+            ("xa", "ay", 2),
+            ("ax", "ya", 2),
             ("abc", "axc", 1),
             ("abcd", "acd", 1),
             ("kitten", "sitting", 3),
@@ -120,5 +123,45 @@ mod tests {
     fn there_are_few_suggestions_the_nearest_first() {
         let names = ["abcdeg", "abcdef", "abcdeh", "abcdei", "abcdxx"];
         assert_eq!(nearest("abcdef", names), ["abcdef", "abcdeg", "abcdeh"]);
+    }
+
+    #[test]
+    fn a_question_names_each_word_that_may_be_meant() {
+        let members = ["emea", "namer", "namer-lab"];
+        for (typed, question) in [
+            ("emae", "; did you mean emea?"),
+            ("nam", "; did you mean namer or namer-lab?"),
+            ("xyzzy", ""),
+        ] {
+            assert_eq!(did_you_mean(typed, members), question);
+        }
+    }
+
+    #[test]
+    fn a_third_of_the_letters_may_differ_and_five_at_most() {
+        let long = "abcdefghijklmnopqrstuvwxy";
+        for (text, candidate, distance) in [
+            ("", "a", None),
+            ("a", "", None),
+            ("a", "A", Some(1)),
+            ("a", "b", Some(2)),
+            ("a", "bc", None),
+            // A beginning has three letters.
+            ("ab", "abc", Some(2)),
+            ("ab", "abcd", None),
+            ("abc", "abcdefghij", Some(0)),
+            ("abcd", "abxy", None),
+            ("abcd", "badc", None),
+            ("abcdef", "badcef", Some(3)),
+            ("xbcdef", "abcdefg", Some(3)),
+            ("xbcdef", "abcdefgh", None),
+            ("cdefgh", "abcdefgh", Some(3)),
+            ("defgh", "abcdefgh", None),
+            (&long[..20], &format!("{}wxyz", &long[..16]), Some(5)),
+            (&long[1..], "bcdefghijklmnopqrst_____", Some(6)),
+            (&long[1..], "bcdefghijklmnopqrs______", None),
+        ] {
+            assert_eq!(distance_of(text, candidate), distance, "{text} {candidate}");
+        }
     }
 }

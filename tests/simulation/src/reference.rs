@@ -1,6 +1,7 @@
 //! The rules by which the simulator and the explorer judge, written down again from docs/semantics.md. None of the
 //! product's functions is used, so that a mistake in one is not made twice. Only the modes and the rules for conflicts
-//! come from the domain: a new one does not compile here until it has its rule.
+//! come from the domain: a new one does not compile here until it has its rule. How often the simulator draws a mode is here,
+//! too, so that a new one needs no other file of it.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,23 @@ fn makes(mode: Mode, action: Action) -> bool {
     match (mode, action) {
         (Mode::Mirror, Action::Allow | Action::Deny) | (Mode::Additive, Action::Allow) => true,
         (Mode::Additive, Action::Deny) | (Mode::Observe, Action::Allow | Action::Deny) => false,
+    }
+}
+
+/// How likely a link has this mode.
+pub(crate) fn likelihood(mode: Mode) -> u64 {
+    match mode {
+        Mode::Mirror => 4,
+        Mode::Additive | Mode::Observe => 1,
+    }
+}
+
+/// How links of this mode are counted.
+pub(crate) fn counted(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Mirror => "links: mirror",
+        Mode::Additive => "links: additive",
+        Mode::Observe => "links: observe",
     }
 }
 

@@ -22,7 +22,7 @@ const WORLDS: u64 = 300;
 /// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
 /// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun;
 /// an approved override of which everything fails.
-const WRONG_ONCE: [u64; 29] = [
+const WRONG_ONCE: [u64; 31] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -44,6 +44,8 @@ const WRONG_ONCE: [u64; 29] = [
     139_574_141,
     59_088,
     2_125_592_130,
+    1_796_097_966,
+    1_796_112_140,
     17,
     218,
     371,

@@ -224,11 +224,12 @@ fn link(number: usize, products: usize, reasons: &mut Vec<Reason>) -> Link {
         State::InSync | State::Underway => 0,
         _ => i64::try_from(scattered(number) % 70).unwrap(),
     };
-    let mode = match number % 9 {
-        7 => Mode::Observe,
-        8 => Mode::Additive,
-        _ => Mode::Mirror,
-    };
+    // Seven mirrors, then one of each other mode.
+    let mut others = Mode::ALL.into_iter().rev();
+    let other = (number % (6 + Mode::ALL.len())).checked_sub(7);
+    let mode = other
+        .and_then(|other| others.nth(other))
+        .unwrap_or_default();
     Link {
         member: member(number),
         account: format!("{:012}", 222_222_222_222_usize + number),

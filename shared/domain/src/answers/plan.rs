@@ -558,4 +558,42 @@ mod tests {
         assert_eq!(shown(3)["beyond"], 3);
         assert_eq!(shown(0).get("beyond"), None);
     }
+
+    #[test]
+    fn a_decision_has_its_words_and_is_a_warning_if_nothing_could_be_planned() {
+        for (decision, words, is_warning) in [
+            (PreviewDecision::InSync, "in sync", false),
+            (PreviewDecision::Underway, "under way", false),
+            (PreviewDecision::Commit, "planned", false),
+            (PreviewDecision::Held, "held", false),
+            (PreviewDecision::Suspended, "suspended", false),
+            (PreviewDecision::Failed, "unreachable", false),
+            (PreviewDecision::LeftOut, "left out", true),
+            (PreviewDecision::NoTargets, "no targets", true),
+            (PreviewDecision::NotYet, "not yet", true),
+        ] {
+            let link = PreviewLink {
+                decision,
+                ..link(0, 0, 0)
+            };
+            let told = (link.state_words(), link.is_warning());
+            assert_eq!(told, (words, is_warning), "{decision}");
+        }
+        let blocked = PreviewLink {
+            state: Some(SyncState::Blocked),
+            ..link(0, 0, 0)
+        };
+        assert_eq!(blocked.state_words(), "blocked");
+    }
+
+    #[test]
+    fn origins_stay_as_they_are_while_every_entry_is_listed() {
+        let mut all = link(2, 0, 1);
+        all.origins = vec![Origin {
+            allowed_by: vec!["exp-0".parse().unwrap()],
+            denied_by: Vec::new(),
+            products: all.edited.clone(),
+        }];
+        assert_eq!(all.clone().bounded(), all);
+    }
 }

@@ -379,6 +379,7 @@ member_experience = "*"
         let found = between(BEFORE, &other);
         assert!(found.is_empty());
         assert_eq!(found.summary(), "nothing but the text");
+        assert!(!found.drops_anything());
     }
 
     #[test]
@@ -387,7 +388,7 @@ member_experience = "*"
             .replace("emea", "latam")
             .replace("222222222222", "4".repeat(12).as_str());
         let found = between(BEFORE, &emea);
-        assert!(found.drops_anything());
+        assert!(found.drops_anything() && !found.is_empty());
         assert_eq!(
             found.words(),
             [
@@ -398,6 +399,21 @@ member_experience = "*"
             ]
         );
         assert_eq!(found.changed, []);
+    }
+
+    #[test]
+    fn a_link_that_goes_alone_is_something_dropped_and_one_that_comes_is_not() {
+        let (both, link) = (
+            BEFORE,
+            "[[link]]\nmanagement_experience = \"exp-m\"\nmember = \"apac\"\nmember_experience = \"*\"\n",
+        );
+        let one = both.replace(link, "");
+        assert_ne!(one, both);
+        let gone = between(both, &one);
+        assert!(gone.drops_anything() && !gone.is_empty());
+        assert_eq!(gone.summary(), "1 link removed: apac *");
+        let come = between(&one, both);
+        assert!(!come.drops_anything() && !come.is_empty());
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::error::Kind;
+use crate::lane::Quarantined;
+use crate::policy::Action;
+use crate::wire::{ChangeMessage, WorkerMessage};
 
 /// The most bytes of an SQS message, with its attributes.
 const MOST_MESSAGE: usize = 1_048_576;
@@ -107,4 +110,41 @@ fn a_message_that_cannot_be_sent_there_is_reported() {
         ..Queue::default()
     };
     assert!(send(&queue, "x", "").is_err());
+}
+
+#[test]
+fn the_letter_of_a_quarantined_change_has_the_change_and_what_the_service_said() {
+    let lane = "222222222222/exp-1".parse().unwrap();
+    let quarantined = Quarantined {
+        product: "prod-1".parse().unwrap(),
+        action: Action::Deny,
+        run: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+        error_code: "INVALID_INPUT".to_owned(),
+        error_message: "no such product".to_owned(),
+        change_set: "cs-1".parse().unwrap(),
+        quarantined_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let (body, attributes) = quarantine_letter(&lane, &quarantined, 7);
+    let expected = ChangeMessage {
+        run: quarantined.run,
+        account: lane.account,
+        experience: lane.experience,
+        product: quarantined.product,
+        action: Action::Deny,
+        ordinal: 7,
+    };
+    assert_eq!(
+        WorkerMessage::parse(&body),
+        Ok(WorkerMessage::Change(expected))
+    );
+    let expected = [
+        ("reason", "quarantined"),
+        ("code", "PMS-6001"),
+        ("error_code", "INVALID_INPUT"),
+        ("detail", "no such product"),
+        ("change_set", "cs-1"),
+        ("run", "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    ];
+    let expected = expected.map(|(name, value)| (name, value.to_owned()));
+    assert_eq!(attributes, BTreeMap::from(expected));
 }

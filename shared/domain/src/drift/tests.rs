@@ -369,3 +369,58 @@ fn only_what_undoes_a_change_of_ours_counts_as_undone() {
     assert_eq!(edits, BTreeSet::from([p("d"), p("n")]));
     assert_eq!(look.undone(&edits), BTreeSet::from([p("d")]));
 }
+
+#[test]
+fn only_a_change_that_was_done_after_the_edit_and_is_in_force_ends_it() {
+    let change = |action, state, closed| LastChange {
+        closed_at: Some(at(closed)),
+        ..last("d", action, state)
+    };
+    let (applied, open) = (ChangeState::Applied, ChangeState::Open);
+    for (of, stands) in [
+        (change(Action::Allow, applied, 51), false),
+        (change(Action::Allow, applied, 50), true),
+        (change(Action::Allow, applied, 49), true),
+        // It was never made, or something else is in force.
+        (change(Action::Allow, open, 60), true),
+        (change(Action::Deny, applied, 60), true),
+    ] {
+        let found = edits_since(
+            Some(&["b", "d"]),
+            std::slice::from_ref(&of),
+            &[("d", 50)],
+            61,
+        );
+        let expected: &[ProductId] = if stands { &[p("d")] } else { &[] };
+        assert_eq!(found, expected, "{of:?}");
+    }
+}
+
+#[test]
+fn an_edit_undoes_only_a_change_that_was_done_of_its_own_product() {
+    let actual = PolicySnapshot::new([p("a")], [p("b")]);
+    let (plan, report) = Default::default();
+    let (applied, open) = (ChangeState::Applied, ChangeState::Open);
+    for (change, is_edited, is_undone) in [
+        (last("a", Action::Deny, applied), true, true),
+        (last("b", Action::Allow, applied), true, true),
+        (last("a", Action::Deny, applied), false, false),
+        // It is in force, or was never made.
+        (last("a", Action::Allow, applied), true, false),
+        (last("a", Action::Deny, open), true, false),
+    ] {
+        let look = Look {
+            changes: std::slice::from_ref(&change),
+            actual: &actual,
+            state: &LaneState::default(),
+            plan: &plan,
+            report: &report,
+            list: None,
+            before: &BTreeMap::new(),
+            at: at(200),
+        };
+        let edits = is_edited.then(|| change.product.clone());
+        let undone = look.undone(&edits.into_iter().collect());
+        assert_eq!(undone.contains(&change.product), is_undone, "{change:?}");
+    }
+}

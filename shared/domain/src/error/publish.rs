@@ -51,3 +51,26 @@ impl From<ServiceError> for NotPublished {
         Self::Unread(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn each_cause_says_what_to_do_about_it() {
+        let failed = || ServiceError::new("PutObject", "the bucket", Kind::Unreadable, "no");
+        for (cause, says) in [
+            (NotPublished::NoTime, "ProducerTimeoutSeconds"),
+            (
+                NotPublished::TooLarge { bytes: 9, most: 8 },
+                "pages of fewer members",
+            ),
+            (failed().into(), "see the message"),
+            (NotPublished::Unwritten(failed()), "ReportBucket"),
+        ] {
+            let remedy = cause.remedy();
+            assert!(remedy.contains(says), "{cause}: {remedy}");
+        }
+    }
+}

@@ -169,3 +169,14 @@ fn the_message_of_a_fault_is_bounded() {
         assert_eq!(record.message.len(), 4_000);
     }
 }
+
+#[test]
+fn a_failed_call_is_told_with_the_code_of_the_service_if_it_gave_one() {
+    let mut error = service(Kind::Refused);
+    assert_eq!(error.to_string(), "DescribeEntity of exp-1 failed: no");
+    error.code = Some("ValidationException".to_owned());
+    assert_eq!(
+        error.to_string(),
+        "DescribeEntity of exp-1 failed (ValidationException): no"
+    );
+}

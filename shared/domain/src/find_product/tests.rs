@@ -225,3 +225,75 @@ fn a_letter_or_two_are_no_part_of_a_name_and_a_control_character_is_in_none() {
     assert_eq!(found("one").0, '=');
     assert_eq!(Reference::parse("m\0ngo"), Err(NoReference::Control));
 }
+
+#[test]
+fn a_product_is_shown_with_as_much_as_is_known_of_it() {
+    for (name, manufacturer, shown) in [
+        ("", "", "prod-1"),
+        ("", "MongoDB, Inc.", "prod-1"),
+        ("Atlas", "", "prod-1 (Atlas)"),
+        ("Atlas", "MongoDB, Inc.", "prod-1 (Atlas, by MongoDB, Inc.)"),
+    ] {
+        let product = KnownProduct {
+            id: id("prod-1"),
+            name: name.to_owned(),
+            manufacturer: manufacturer.to_owned(),
+            listing: String::new(),
+        };
+        assert_eq!(product.to_string(), shown);
+    }
+}
+
+#[test]
+fn an_id_of_the_right_beginning_has_only_letters_digits_and_dashes() {
+    let is_id = |text: &str| !matches!(Reference::parse(text), Ok(Reference::Words(_)));
+    for good in ["prodview-a", "prod-a1", "prod-a-b", "prod-a_b", "PROD-A"] {
+        assert!(is_id(good), "{good}");
+    }
+    for other in ["prod-", "prodview-", "prod-a b", "prod-a.b", "prodview-a!"] {
+        assert!(!is_id(other), "{other}");
+    }
+}
+
+#[test]
+fn a_text_names_a_product_up_to_the_longest() {
+    let longest = "x".repeat(LONGEST_TEXT);
+    assert_eq!(
+        Reference::parse(&longest),
+        Ok(Reference::Words(longest.clone()))
+    );
+    let longer = format!("{longest}x");
+    assert_eq!(Reference::parse(&longer), Err(NoReference::TooLong));
+    // White space around it does not count.
+    let around = format!(" {longest} ");
+    assert_eq!(Reference::parse(&around), Ok(Reference::Words(longest)));
+}
+
+#[test]
+fn an_id_with_two_wrong_letters_is_similar_and_one_with_three_is_not() {
+    let known = [KnownProduct::new(id("prod-abcdefghij"), None)];
+    for (text, count) in [
+        ("prod-abcdefghij", 1),
+        ("prod-abcdefghxy", 1),
+        ("prod-abcdefgxyz", 0),
+    ] {
+        assert_eq!(similar(text, &known).len(), count, "{text}");
+    }
+}
+
+#[test]
+fn words_find_a_product_by_its_manufacturer_only_if_it_has_a_name() {
+    let product = |id: &str, name: &str| KnownProduct {
+        id: ProductId::new(id).unwrap(),
+        name: name.to_owned(),
+        manufacturer: "Trend Micro".to_owned(),
+        listing: String::new(),
+    };
+    let known = [product("prod-1", ""), product("prod-2", "Cloud One")];
+    let find = |text: &str| find(&Reference::Words(text.to_owned()), &known);
+    for text in ["trend", "trend cloud", "micro one"] {
+        assert_eq!(find(text), Matches::One(&known[1]), "{text}");
+    }
+    // Each of the words is in it.
+    assert_eq!(find("trend scan"), Matches::None(Vec::new()));
+}

@@ -165,3 +165,11 @@ fn claimed(action: Action, count: usize) -> Vec<OpenChange> {
         .map(|ordinal| open(&format!("{action}-{ordinal}"), action, 5, ordinal))
         .collect()
 }
+
+#[test]
+fn each_phase_has_its_words() {
+    assert_eq!(
+        PHASES.map(|phase| phase.to_string()),
+        ["idle", "starting", "in flight", "blocked", "suspended"]
+    );
+}

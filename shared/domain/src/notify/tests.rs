@@ -106,6 +106,7 @@ struct World {
     is_done: bool,
     quarantined: Vec<lane::Quarantined>,
     edited: BTreeMap<ProductId, Timestamp>,
+    edited_beyond: usize,
     in_sync: bool,
     stale_after_hours: Option<u32>,
     /// The runs that changes were claimed under so far.
@@ -125,6 +126,7 @@ impl World {
             is_done: true,
             quarantined: Vec::new(),
             edited: BTreeMap::new(),
+            edited_beyond: 0,
             in_sync: false,
             stale_after_hours: Some(24),
             claims: 0,
@@ -145,7 +147,7 @@ impl World {
             quarantined: self.fault.is_none().then_some(self.quarantined.as_slice()),
             edits: self.fault.is_none().then_some(Edits {
                 since: &self.edited,
-                beyond: 0,
+                beyond: self.edited_beyond,
                 actual: &PolicySnapshot::default(),
             }),
             in_sync: self.in_sync,

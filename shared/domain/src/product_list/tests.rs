@@ -1,5 +1,8 @@
 //! What files say, what is wrong with them, and what follows from them.
 
+mod edit;
+mod places;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

@@ -128,3 +128,19 @@ pub struct Goal<'a> {
     /// The operator's suspension of the lane.
     pub suspension: Option<&'a Suspension>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_goal_without_a_run_names_one() {
+        let run = RunId::next(None, 1, 1);
+        let without = DesiredState::without(run);
+        assert_eq!(without.without, Some(run));
+        assert!(without.policy.is_empty() && without.conditions.is_empty());
+        let lists = PolicySnapshot::new(["prod-a".parse().unwrap()], []);
+        let alone = DesiredState::alone(lists.clone());
+        assert_eq!((alone.without, alone.policy), (None, lists));
+    }
+}

@@ -155,4 +155,30 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_act_says_who_why_on_what_and_is_kept_for_four_hundred_days() {
+        let scope = Scope {
+            members: vec!["emea".parse().unwrap()],
+            experiences: vec!["exp-1".parse().unwrap()],
+        };
+        let account: AccountId = "222222222222".parse().unwrap();
+        let whole = act()
+            .asked(Some("arn"), Some("why"))
+            .on(&scope)
+            .of_account(&account);
+        let said = (whole.by.as_deref(), whole.reason.as_deref());
+        assert_eq!(said, (Some("arn"), Some("why")));
+        assert_eq!((&whole.scope, &whole.account), (&scope, &Some(account)));
+        assert_eq!(
+            whole.forgotten_at(),
+            "2027-02-05T00:00:00Z".parse().unwrap()
+        );
+        let many = Scope {
+            members: vec!["emea".parse().unwrap(); 301],
+            experiences: vec!["exp-1".parse().unwrap(); 301],
+        };
+        let cut = act().on(&many).scope;
+        assert_eq!((cut.members.len(), cut.experiences.len()), (300, 300));
+    }
 }

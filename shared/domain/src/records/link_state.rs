@@ -144,3 +144,34 @@ impl LinkState {
 fn is_none_of_them(count: &usize) -> bool {
     *count == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::Ask;
+    use crate::ids::RunId;
+
+    #[test]
+    fn the_ten_newest_rollbacks_are_remembered_the_oldest_first() {
+        let grant = |number: i64| Grant {
+            run: RunId::next(None, number, 0),
+            ask: Ask {
+                by: None,
+                account: None,
+                at: Timestamp::UNIX_EPOCH,
+            },
+            executed: RunId::next(None, number + 100, 0),
+        };
+        let mut state = LinkState::default();
+        for number in 1..=12 {
+            state.rolled_back(&grant(number));
+            assert_eq!(state.restored, Some(grant(number)));
+            let first = (number - 9).max(1);
+            let expected: Vec<_> = (first..=number).map(grant).collect();
+            let found: Vec<_> = state.rollbacks().cloned().collect();
+            assert_eq!(found, expected);
+        }
+        state.follow_again();
+        assert_eq!(state, LinkState::default());
+    }
+}

@@ -280,8 +280,8 @@ mod tests {
             at_work_until: None,
             ..begun.clone()
         };
-        assert_eq!(after(&old, AT_WORK_AT_MOST), EditStatus::Begun);
-        assert_eq!(after(&old, AT_WORK_AT_MOST + 1), EditStatus::Interrupted);
+        assert_eq!(after(&old, 24 * 3_600), EditStatus::Begun);
+        assert_eq!(after(&old, 24 * 3_600 + 1), EditStatus::Interrupted);
         begun.ended(EditStatus::Done, now);
         assert_eq!(after(&begun, 2 * AT_WORK_AT_MOST), EditStatus::Done);
     }
@@ -291,5 +291,55 @@ mod tests {
         let whole = edit(1).asked(Some("arn"), Some("why"), Some("list.csv"));
         let text = serde_json::to_string(&whole).unwrap();
         assert_eq!(serde_json::from_str::<ListEdit>(&text).unwrap(), whole);
+    }
+
+    #[test]
+    fn an_edit_keeps_who_made_it_why_and_which_requests_it_answers() {
+        let whole = edit(1).asked(Some("arn"), Some("why"), Some("list.csv"));
+        let said = [&whole.requester, &whole.reason, &whole.file].map(Option::as_deref);
+        assert_eq!(said, [Some("arn"), Some("why"), Some("list.csv")]);
+        let requests = |count: usize| -> Vec<ProductRequestId> {
+            let ids = (0..count).map(|number| format!("pr-{number}").parse());
+            ids.map(Result::unwrap).collect()
+        };
+        for (asked, kept) in [(0, 0), (1, 1), (100, 100), (101, 100)] {
+            let edit = whole.clone().answering(&requests(asked));
+            assert_eq!(edit.requests, requests(kept));
+            assert_eq!(edit.reason, whole.reason);
+        }
+        let at = "2027-02-05T00:00:00Z".parse().unwrap();
+        assert_eq!(whole.forgotten_at(), at, "400 days");
+    }
+
+    #[test]
+    fn the_command_of_an_edit_is_told_as_it_is_typed() {
+        for (command, typed) in [
+            ("allow", "pmp-sync product allow"),
+            ("import", "pmp-sync product import"),
+            ("requests approve", "pmp-sync requests approve"),
+        ] {
+            let edit = ListEdit {
+                command: command.to_owned(),
+                ..edit(1)
+            };
+            assert_eq!(edit.command_line(), typed);
+        }
+    }
+
+    #[test]
+    fn what_change_sets_have_applied_is_added_up_and_so_many_of_them_are_kept() {
+        let mut edit = edit(2);
+        for number in 0..1_201 {
+            edit.started(&format!("cs-{number}").parse().unwrap());
+        }
+        assert_eq!(edit.change_sets.len(), 1_200);
+        assert_eq!(edit.change_sets[0], "cs-0".parse().unwrap());
+        let plan = Plan::new(
+            edit.allow.clone(),
+            edit.deny.iter().take(1).cloned().collect(),
+        );
+        edit.has_applied(&plan);
+        edit.has_applied(&plan);
+        assert_eq!(edit.applied, Some(Applied { allow: 4, deny: 2 }));
     }
 }

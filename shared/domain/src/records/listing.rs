@@ -184,3 +184,27 @@ pub fn names_of<'a>(records: impl IntoIterator<Item = &'a LiveRecord>) -> Names 
         named.filter_map(|record| Some((record.product.clone(), record.name()?.to_owned())));
     named.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_records_are_those_that_are_known() {
+        let record = |id: &str, name: Option<&str>| {
+            let details = name.map(|name| ProductDetails {
+                name: name.to_owned(),
+                ..ProductDetails::default()
+            });
+            LiveRecord::answered(id.parse().unwrap(), details, None, Timestamp::UNIX_EPOCH)
+        };
+        let records = [
+            record("prod-a", Some("Atlas")),
+            record("prod-b", Some("")),
+            record("prod-c", None),
+        ];
+        let names = names_of(&records);
+        let told: Vec<_> = names.iter().collect();
+        assert_eq!(told, [(&"prod-a".parse().unwrap(), "Atlas")]);
+    }
+}

@@ -308,6 +308,7 @@ mod tests {
         let open = after(&[event(RequestState::Open, Some(0))], 60).unwrap();
         assert!(open.is_open(at(OPEN_FOR - 1)));
         assert_eq!(open.state_at(at(OPEN_FOR)), RequestState::Expired);
+        assert!(!open.is_open(at(OPEN_FOR)));
         let far = ProductRequestEvent {
             expires_at: Some(Timestamp::MAX),
             ..event(RequestState::Open, Some(0))
@@ -323,6 +324,7 @@ mod tests {
         let evil = ProductRequest {
             title: Some(format!("\u{1b}[2J{}", "x".repeat(MOST_TITLE))),
             requester: Some("a\u{202e}b".to_owned()),
+            manufacturer: Some("c\u{1b}d".to_owned()),
             ..after(&[event(RequestState::Open, Some(0))], 60).unwrap()
         };
         let read = evil.read_from(&other);
@@ -331,6 +333,7 @@ mod tests {
         assert_eq!(title.len(), MOST_TITLE);
         assert!(title.starts_with(" [2J"), "{title}");
         assert_eq!(read.requester.as_deref(), Some("a b"));
+        assert_eq!(read.manufacturer.as_deref(), Some("c d"));
     }
 
     #[test]

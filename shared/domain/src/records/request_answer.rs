@@ -92,4 +92,33 @@ mod tests {
             assert_eq!(written, stored);
         }
     }
+
+    #[test]
+    fn an_answer_is_told_with_its_reason_and_kept_as_long_as_its_request() {
+        let fixture = include_str!("../../fixtures/request-answer-1-b.json");
+        let item: RequestAnswer = serde_json::from_str(fixture).unwrap();
+        for (answered, denied, reason, words) in [
+            (Answered::Approved, false, None, "approved"),
+            (Answered::Approved, true, None, "approved"),
+            (Answered::Declined, false, None, "declined"),
+            (Answered::Declined, true, None, "declined and denied"),
+            (
+                Answered::Declined,
+                false,
+                Some("too dear"),
+                "declined: too dear",
+            ),
+        ] {
+            let answer = RequestAnswer {
+                answered,
+                denied,
+                reason: reason.map(str::to_owned),
+                ..item.clone()
+            };
+            assert_eq!(answer.words(), words);
+        }
+        assert_eq!(item.at, "2026-11-03T07:59:00Z".parse().unwrap());
+        let at = "2027-02-01T07:59:00Z".parse().unwrap();
+        assert_eq!(item.forgotten_at(), at);
+    }
 }

@@ -157,6 +157,34 @@ fn an_item_that_cannot_be_read_hides_no_other_and_tells_its_product() {
 }
 
 #[test]
+fn an_item_that_cannot_be_read_is_about_one_thing_at_most() {
+    let error = ServiceError::new("Query", "the ledger", Kind::Unreadable, "schema 9");
+    let lane: LaneId = "222222222222/exp-1".parse().unwrap();
+    let product = p("a");
+    for (about, expected) in [
+        (None, (None, None, None)),
+        (
+            Some(super::About::Product(product.clone())),
+            (Some(&product), None, None),
+        ),
+        (
+            Some(super::About::Request("r-1".into())),
+            (None, Some("r-1"), None),
+        ),
+        (
+            Some(super::About::Lane(Box::new(lane.clone()))),
+            (None, None, Some(&lane)),
+        ),
+    ] {
+        let item = UnreadableItem {
+            error: error.clone(),
+            about,
+        };
+        assert_eq!((item.product(), item.request(), item.lane()), expected);
+    }
+}
+
+#[test]
 fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
     let suspension = |seconds| Suspension {
         by: None,
@@ -199,6 +227,64 @@ fn a_lane_is_suspended_with_everything_with_its_member_or_by_itself() {
     let each: Vec<_> = all.each().map(|(of, one)| (of, one.since)).collect();
     assert_eq!(each, expected);
     assert_eq!(of(false, false, false).each().count(), 0);
+    let words = each.iter().map(|(of, _)| of.to_string());
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        ["everything", "member emea", "link exp-1"]
+    );
+}
+
+#[test]
+fn what_is_named_is_suspended_and_everything_only_if_nothing_is() {
+    let emea: [MemberName; 1] = ["emea".parse().unwrap()];
+    let one: [ExperienceId; 1] = ["exp-1".parse().unwrap()];
+    let suspension = |seconds| Suspension {
+        by: Some("arn".to_owned()),
+        since: at(seconds),
+    };
+    for (members, links, all) in [
+        ([].as_slice(), [].as_slice(), true),
+        (&emea, &[], false),
+        (&[], &one, false),
+        (&emea, &one, false),
+    ] {
+        let mut suspensions = Suspensions::default();
+        suspensions.suspend(members, links, &suspension(1)).unwrap();
+        assert_eq!(suspensions.all.is_some(), all, "{members:?} {links:?}");
+        assert!(suspensions.members.keys().eq(members));
+        assert!(suspensions.links.keys().eq(links));
+        // What is suspended already keeps its time.
+        let before = suspensions.clone();
+        suspensions.suspend(members, links, &suspension(2)).unwrap();
+        assert_eq!(suspensions, before);
+    }
+}
+
+#[test]
+fn so_many_suspensions_fit_into_the_item_and_everything_always_does() {
+    let links = |count: usize| -> Vec<ExperienceId> {
+        let ids = (0..count).map(|number| format!("exp-{number}").parse());
+        ids.map(Result::unwrap).collect()
+    };
+    let suspension = Suspension {
+        by: None,
+        since: at(1),
+    };
+    let mut full = Suspensions::default();
+    assert_eq!(
+        full.suspend(&[], &links(MOST_SUSPENSIONS + 1), &suspension),
+        Err(TooManySuspensions(MOST_SUSPENSIONS + 1))
+    );
+    assert_eq!(full, Suspensions::default());
+    assert_eq!(
+        full.suspend(&[], &links(MOST_SUSPENSIONS), &suspension),
+        Ok(())
+    );
+    let emea: MemberName = "emea".parse().unwrap();
+    let refused = full.suspend(&[emea], &[], &suspension);
+    assert_eq!(refused, Err(TooManySuspensions(MOST_SUSPENSIONS + 1)));
+    assert_eq!(full.suspend(&[], &[], &suspension), Ok(()));
+    assert_eq!(full.each().count(), MOST_SUSPENSIONS + 1);
 }
 
 #[test]

@@ -88,6 +88,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_newer_run_has_tried_is_no_longer_part_of_a_pending_retry() {
+        let mut missed = run(10, Scope::default());
+        let both = Scope {
+            members: ["emea", "apac"].map(|name| name.parse().unwrap()).into(),
+            ..Scope::default()
+        };
+        let retry = LinkRetry {
+            id: "r".to_owned(),
+            number: 2,
+            run: None,
+            since: at(10),
+            scope: both,
+        };
+        missed.will_retry(&retry, at(70));
+        let pending = pending_retries(&[run(20, of_member("apac")), missed]);
+        let left = PendingRetry {
+            number: 2,
+            due: at(70),
+            scope: of_member("emea"),
+        };
+        assert_eq!(pending, [left]);
+    }
+
+    #[test]
     fn a_run_keeps_so_many_retries() {
         let mut run = run(0, Scope::default());
         let retry = LinkRetry {

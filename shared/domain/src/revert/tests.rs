@@ -228,7 +228,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         SetOutcome::ServerFault,
         SetOutcome::Cancelled,
     ]);
-    let mode = prop::sample::select(vec![Mode::Mirror, Mode::Mirror, Mode::Additive]);
+    let changing = Mode::ALL.into_iter().filter(|mode| mode.acts());
+    let mode = prop::sample::select(
+        [Mode::Mirror]
+            .into_iter()
+            .chain(changing)
+            .collect::<Vec<_>>(),
+    );
     let run = (
         prop::collection::vec(standing, PRODUCTS),
         mode,
@@ -419,4 +425,61 @@ fn what_a_run_has_still_to_do_is_taken_back_with_the_rest() {
     let actual = PolicySnapshot::new([product(1), product(3)], []);
     let to_come = still_to_come(&plan, &actual);
     assert_eq!(to_come, Plan::new([product(3)].into(), [product(2)].into()));
+}
+
+#[test]
+fn a_reversal_has_what_is_taken_back_and_is_empty_if_the_run_changed_nothing() {
+    let none = Plan::default();
+    let allow = || Plan::new([product(1)].into(), BTreeSet::new());
+    let deny = || Plan::new(BTreeSet::new(), [product(1)].into());
+    for (back, later, has, is_empty) in [
+        (none.clone(), none.clone(), false, true),
+        (allow(), none.clone(), true, false),
+        (deny(), none.clone(), true, false),
+        (none, allow(), false, false),
+        (deny(), allow(), true, false),
+    ] {
+        let found = Reversal { back, later };
+        let said = (found.has(&product(1)), found.is_empty());
+        assert_eq!(said, (has, is_empty), "{found:?}");
+        assert!(!found.has(&product(2)));
+    }
+}
+
+#[test]
+fn the_lists_without_a_run_take_what_is_in_flight_as_done() {
+    let found = Reversal {
+        back: Plan::new([product(1)].into(), [product(2), product(3)].into()),
+        later: Plan::default(),
+    };
+    let actual = PolicySnapshot::new([product(3)], [product(1)]);
+    let lists = |in_flight: &[(ProductId, Action)]| {
+        let in_flight = in_flight.iter();
+        found.lists(
+            &actual,
+            in_flight.map(|(product, action)| (product, *action)),
+        )
+    };
+    assert_eq!(lists(&[]), PolicySnapshot::new([product(1)], [product(3)]));
+    assert_eq!(
+        lists(&[(product(2), Action::Allow), (product(4), Action::Allow)]),
+        PolicySnapshot::new([product(1), product(4)], [product(2), product(3)])
+    );
+}
+
+#[test]
+fn of_a_product_that_a_run_changed_twice_the_state_before_the_first_change_counts() {
+    let (allow, deny) = (
+        set(1, run(1), &[product(1)], &[]),
+        set(2, run(1), &[], &[product(1)]),
+    );
+    let found = Reversal::of(run(1), &[allow, deny], &LaneState::default(), None);
+    assert_eq!(found, Reversal::default(), "it was not allowed before");
+    let (deny, again) = (
+        set(1, run(1), &[], &[product(1)]),
+        set(2, run(1), &[], &[product(1)]),
+    );
+    let before = PolicySnapshot::new([product(1)], []);
+    let found = Reversal::of(run(1), &[deny, again], &LaneState::default(), Some(&before));
+    assert_eq!(found.back, Plan::new([product(1)].into(), BTreeSet::new()));
 }

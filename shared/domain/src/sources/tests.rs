@@ -136,6 +136,19 @@ fn one_without_a_policy_is_told_as_that_and_not_as_empty() {
 }
 
 #[test]
+fn one_that_is_archived_and_lists_nothing_is_told_as_both() {
+    let archived = |experience| HoldReason::ManagementArchived { experience };
+    let empty = |experience| HoldReason::ManagementEmpty { experience };
+    let without = || source(lists(&[], &[]), vec![archived(None)]);
+    let alone = desired(&[("exp-a", without())]).conditions;
+    assert_eq!(alone, [archived(None), empty(None)]);
+    let base = source(lists(&["a"], &[]), Vec::new());
+    let both = desired(&[("exp-a", base), ("exp-b", without())]).conditions;
+    let experience = || Some(id("exp-b"));
+    assert_eq!(both, [archived(experience()), empty(experience())]);
+}
+
+#[test]
 fn products_are_grouped_by_who_lists_them() {
     let of = |name: &str, policy| SourceLists {
         experience: id(name),

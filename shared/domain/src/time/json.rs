@@ -51,4 +51,20 @@ mod tests {
         assert_eq!(in_whole_seconds(given), told);
         assert_eq!(in_whole_seconds(told), told);
     }
+
+    #[test]
+    fn what_only_looks_like_a_time_stays_as_it_is() {
+        for text in [
+            "2026-03-01T07:00:00.Z",
+            "2026-03-01T07:00:00.5xZ",
+            "2026-03-01T07:00:00.5",
+            "2026-03-01.5Z",
+            "1.5Z",
+            "aaaa-bb-ccTdd:ee:ff.5Z",
+            "2026-03-01 07:00:00.5Z",
+            "12026-03-01T07:00:00.5Z",
+        ] {
+            assert_eq!(in_whole_seconds(text), text);
+        }
+    }
 }

@@ -266,3 +266,36 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_counts_requests_or_member_experiences() {
+        let title = |event: &str| {
+            let digest = Digest {
+                schema: crate::SCHEMA,
+                id: "d-1".to_owned(),
+                at: Timestamp::UNIX_EPOCH,
+                event: event.to_owned(),
+                reason: None,
+                count: 3,
+                members: 2,
+                announcements: Vec::new(),
+                message: "three at once".to_owned(),
+                what_to_do: "nothing".to_owned(),
+                hints: Vec::new(),
+            };
+            let (_, kind, detail) = digest.event();
+            assert_eq!(kind, DIGEST);
+            detail["chat"]["content"]["title"].clone()
+        };
+        let about = |what: &str, things: &str| format!("{what}: 3 {things}");
+        assert_eq!(
+            title(PRODUCT_REQUESTED),
+            about(PRODUCT_REQUESTED, "requests")
+        );
+        assert_eq!(title(BLOCKED), about(BLOCKED, "member experiences"));
+    }
+}

@@ -255,4 +255,30 @@ mod tests {
         let nothing = Chat::of(said("it is over", "nothing"));
         assert_eq!(nothing.content.next_steps, Vec::<String>::new());
     }
+
+    #[test]
+    fn a_backtick_without_another_one_begins_no_command() {
+        for (step, told) in [
+            ("a <b>", "a \u{2039}b\u{203a}"),
+            ("a `b", "a 'b"),
+            ("a `b` c", "a `b` c"),
+            ("a `b` c `d*", "a `b` c 'd\u{2217}"),
+            ("`a` `<b>`", "`a` `'b'`"),
+        ] {
+            assert_eq!(with_commands(step), told);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_before_a_command_that_does_not_fit() {
+        for (text, most, told) in [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab\u{2026}"),
+            ("a `b`", 5, "a `b`"),
+            ("a `b` c", 6, "a `b`\u{2026}"),
+            ("a `b` c", 5, "a \u{2026}"),
+        ] {
+            assert_eq!(cut(text, most), told, "{text} {most}");
+        }
+    }
 }

@@ -191,7 +191,7 @@ pub fn product_request_received(account: &AccountId) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::WorkerMessage;
+    use crate::wire::{Trigger, WorkerMessage};
 
     /// An event with every field that AWS documents. It stays.
     const CREATED: &str = include_str!("../../fixtures/product-request-created.json");
@@ -277,6 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn the_hint_of_a_request_names_the_account_of_the_worker() {
+        let (source, detail_type, detail) =
+            product_request_received(&"222222222222".parse().unwrap());
+        assert_eq!(
+            (source, detail_type),
+            ("pmp-sync", "Product Request Received")
+        );
+        assert_eq!(detail, json!({ "schema": 1, "account": "222222222222" }));
+        let body = json!({ "source": source, "detail-type": detail_type, "detail": detail });
+        let account = "222222222222".parse().unwrap();
+        assert_eq!(
+            Trigger::parse(&body.to_string()),
+            Ok(Trigger::ProductRequestReceived { account })
+        );
+    }
+
+    #[test]
     fn what_names_no_request_product_or_experience_is_refused() {
         for (key, wrong) in [
             ("requestId", json!("a b")),
@@ -314,6 +331,8 @@ mod tests {
             (json!("2026-12-02"), Some("2026-12-03T00:00:00Z")),
             (json!(1_796_203_800), Some("2026-12-02T09:30:00Z")),
             (json!(1_796_203_800_000_i64), Some("2026-12-02T09:30:00Z")),
+            (json!(100_000_000_000_i64), Some("5138-11-16T09:46:40Z")),
+            (json!(100_000_000_001_i64), Some("1973-03-03T09:46:40.001Z")),
             (json!("in a month"), None),
             (json!(i64::MAX), None),
             (json!({}), None),

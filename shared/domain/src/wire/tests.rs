@@ -392,6 +392,10 @@ fn only_the_end_of_a_change_set_is_one() {
         assert!(Trigger::parse(&event).is_err(), "{event}");
         let event = event.replace("Change Set X", &format!("Change Set {ending}"));
         assert!(Trigger::parse(&event).is_ok(), "{event}");
+        let Ok(WorkerMessage::ChangeSet(end)) = WorkerMessage::parse(&event) else {
+            panic!("{event}")
+        };
+        assert_eq!(end.succeeded, ending == "Succeeded");
         // Anybody may put such an event on the bus under another source.
         let event = event.replace("aws.marketplacecatalog", "custom.marketplacecatalog");
         let unknown = Trigger::parse(&event);

@@ -16,7 +16,6 @@ use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::plan::{Plan, Reason, Report, plan};
 use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange, Standing};
 
-const MODES: [Mode; 3] = Mode::ALL;
 const STANDINGS: [Standing; 3] = [Standing::Allowed, Standing::Denied, Standing::Unlisted];
 
 fn product(text: &str) -> ProductId {
@@ -131,7 +130,7 @@ fn an_additive_link_denies_nothing_and_says_so() {
 /// A mode without a golden plan of its own fails here.
 #[test]
 fn a_link_of_each_mode_does_what_its_golden_plan_says() {
-    for mode in MODES {
+    for mode in Mode::ALL {
         assert_golden(mode.as_str(), &Scene::of_all_standings(mode).text());
     }
 }
@@ -310,7 +309,7 @@ fn what_the_member_keeps_back_is_left_alone_and_told() {
 #[test]
 fn a_product_that_is_left_alone_for_several_reasons_is_told_with_the_strictest() {
     let mut text = String::new();
-    for mode in MODES {
+    for mode in Mode::ALL {
         let mut scene = Scene::of_all_standings(mode);
         scene.link.protect = ["denied-allowed", "denied-unlisted", "allowed-denied"]
             .map(product)
@@ -368,4 +367,15 @@ fn sized(allow: usize, deny: usize) -> Plan {
             .collect()
     };
     Plan::new(numbered("a", allow), numbered("d", deny))
+}
+
+#[test]
+fn of_two_plans_the_later_change_of_a_product_counts() {
+    let all = |texts: &[&str]| -> BTreeSet<_> { texts.iter().map(|text| product(text)).collect() };
+    let earlier = Plan::new(all(&["a", "b"]), all(&["c", "d"]));
+    let later = Plan::new(all(&["c", "e"]), all(&["a", "f"]));
+    let both = Plan::new(all(&["b", "c", "e"]), all(&["a", "d", "f"]));
+    assert_eq!(earlier.clone().then(&later), both);
+    assert_eq!(earlier.clone().then(&Plan::default()), earlier);
+    assert_eq!(Plan::default().then(&later), later);
 }

@@ -12,6 +12,7 @@ use pmp_sync_domain::records::RequestBounds;
 use pmp_sync_domain::sources::Conflict;
 
 use super::rng::Rng;
+use crate::reference::likelihood;
 use pmp_sync_fakes::World;
 
 /// 2026-01-01T00:00:00Z, when every world begins, in Unix milliseconds.
@@ -222,23 +223,6 @@ pub(crate) struct Scene {
     pub(crate) stale_after_hours: i64,
     /// How many people it takes to approve.
     pub(crate) people: usize,
-}
-
-/// How likely a link has this mode.
-fn likelihood(mode: Mode) -> u64 {
-    match mode {
-        Mode::Mirror => 4,
-        Mode::Additive | Mode::Observe => 1,
-    }
-}
-
-/// How links of this mode are counted.
-pub(crate) fn counted(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Mirror => "links: mirror",
-        Mode::Additive => "links: additive",
-        Mode::Observe => "links: observe",
-    }
 }
 
 fn random_mode(rng: &mut Rng) -> Mode {

@@ -16,10 +16,11 @@ use super::guards::Guards;
 use super::invariants::{Invariants, Violation};
 use super::rng::Rng;
 use super::scene::installation;
-use super::scene::{MOST_REQUESTS, Profile, Scene, at, counted};
+use super::scene::{MOST_REQUESTS, Profile, Scene, at};
 use super::stats::Stats;
 use super::task::{Task, WORKER_TIMEOUT};
 use super::trace::Trace;
+use crate::reference::counted;
 use crate::{Producer, Worker, producer, worker};
 
 /// The events of each request that were delivered and can be read.

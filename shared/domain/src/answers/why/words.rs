@@ -148,3 +148,66 @@ impl WhyAnswer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RunId;
+
+    #[test]
+    fn what_is_held_is_told_with_every_reason() {
+        let reasons = vec![
+            HoldReason::ManagementArchived { experience: None },
+            HoldReason::ManagementEmpty { experience: None },
+        ];
+        let words = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let [archived, empty] = words.as_slice() else {
+            panic!("{words:?}")
+        };
+        assert_ne!(archived, empty);
+        let id = RunId::next(None, 0, 33);
+        for (run, begins) in [
+            (Some(id), format!("held by run {id}: ")),
+            (None, "the next run would hold it: ".to_owned()),
+        ] {
+            let held = Why::Held {
+                reasons: reasons.clone(),
+                run,
+                since: None,
+                approve: None,
+                rejected: None,
+            };
+            assert_eq!(held.to_string(), format!("{begins}{archived}; {empty}"));
+        }
+    }
+
+    #[test]
+    fn a_change_under_way_that_is_not_what_is_wanted_now_is_told_to_be_planned_again() {
+        let told = |wanted| {
+            let answer = WhyAnswer {
+                product: "prod-1".parse().unwrap(),
+                desired: None,
+                standing: None,
+                wanted,
+                why: Why::Open {
+                    action: Action::Allow,
+                    stage: Stage::Sent,
+                    run: RunId::next(None, 1, 1),
+                    since: Timestamp::UNIX_EPOCH,
+                    change_set: None,
+                    not_before: None,
+                },
+                edited_since: None,
+                edited_unseen: false,
+                listed_by: Vec::new(),
+            };
+            answer.what_to_do().unwrap().to_string()
+        };
+        let ends = "nothing: it ends by itself";
+        assert_eq!(told(Some(Action::Allow)), ends);
+        for other in [Some(Action::Deny), None] {
+            let expected = format!("{ends}, and the next run plans what is wanted now");
+            assert_eq!(told(other), expected, "{other:?}");
+        }
+    }
+}

@@ -52,3 +52,30 @@ fn another_installation_is_recorded_once_an_hour() {
     let third = lane.contested(seen("third", 1)).unwrap();
     assert_eq!(third.other, Some(seen("third", 1)));
 }
+
+#[test]
+fn another_installation_counts_as_active_for_a_day_and_is_named() {
+    let other = seen("theirs", 0);
+    for (seconds, is_active) in [(0, true), (86_399, true), (86_400, false), (86_401, false)] {
+        assert_eq!(other.is_active(at(seconds)), is_active, "{seconds}");
+    }
+    let words = other.to_string();
+    let begins = format!(
+        "another installation of pmp-sync ({}) changes",
+        installation("theirs")
+    );
+    assert!(words.starts_with(&begins), "{words}");
+    assert!(words.contains(other.change_set.as_str()), "{words}");
+    assert!(words.ends_with(" at 2026-01-01T00:00:00Z"), "{words}");
+}
+
+#[test]
+fn each_reason_of_a_block_says_what_to_do() {
+    for reason in BlockReason::ALL {
+        assert!(reason.remedy().len() > 20, "{reason}");
+    }
+    assert_eq!(
+        BlockReason::Archived.remedy(),
+        "reactivate the experience, or remove the link"
+    );
+}

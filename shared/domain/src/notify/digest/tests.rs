@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::events::{About, Blocked, Condition, Ended, EndedBy, Recovered};
+use crate::plan::Plan;
+use crate::wire::events::{About, Blocked, Cause, Condition, Ended, EndedBy, Held, Recovered};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_322_800 + seconds).unwrap()
@@ -130,5 +131,106 @@ proptest! {
         let mut expected: Vec<_> = all.iter().map(|notice| notice.about().id.clone()).collect();
         expected.sort();
         prop_assert_eq!(told, expected);
+    }
+}
+
+fn requested(member: usize, number: usize, product: &str) -> ProductRequested {
+    ProductRequested {
+        schema: crate::SCHEMA,
+        id: format!("222222222222/pr-{number}"),
+        at: at(0),
+        member: format!("member-{member}").parse().unwrap(),
+        account: "222222222222".parse().unwrap(),
+        experience: "exp-1".parse().unwrap(),
+        management_experience: None,
+        request: format!("pr-{number}").parse().unwrap(),
+        product: product.parse().unwrap(),
+        title: None,
+        manufacturer: None,
+        requester: None,
+        since: at(0),
+        until: at(9),
+        requests: 1,
+        members: 1,
+        message: format!("request {number}"),
+        what_to_do: "answer it".to_owned(),
+        hints: Vec::new(),
+    }
+}
+
+#[test]
+fn three_requests_at_once_are_told_as_one_and_two_by_themselves() {
+    let all = [
+        requested(1, 1, "prod-a"),
+        requested(2, 2, "prod-b"),
+        requested(1, 3, "prod-a"),
+        requested(1, 4, "prod-a"),
+    ];
+    for few in 0..DIGEST_FROM {
+        let made = digest_of_requests(&all[..few], at(9));
+        assert_eq!(made, Digests::default(), "{few}");
+    }
+    let made = digest_of_requests(&all[..DIGEST_FROM], at(9));
+    let [digest] = made.digests.as_slice() else {
+        panic!("{made:?}")
+    };
+    assert_eq!(digest.event, PRODUCT_REQUESTED);
+    assert_eq!(
+        (digest.count, digest.members, &digest.reason),
+        (3, 2, &None)
+    );
+    assert_eq!(
+        digest.message,
+        "3 requests for 2 products wait for an answer: member-1, member-2. The first: request 1"
+    );
+    assert_eq!(digest.hints, [Hint::Requests]);
+    let told: Vec<_> = digest.announcements.iter().map(|one| &one.id).collect();
+    assert_eq!(
+        told,
+        [
+            "222222222222/pr-1",
+            "222222222222/pr-2",
+            "222222222222/pr-3"
+        ]
+    );
+    for id in told {
+        assert_eq!(made.of(id), Some(digest.id.as_str()));
+    }
+    let larger = digest_of_requests(&all, at(9));
+    assert_eq!(larger.digests[0].count, 4);
+    assert_ne!(larger.digests[0].id, digest.id, "another digest");
+}
+
+#[test]
+fn what_is_held_has_a_plan_to_approve_or_a_cause_to_end() {
+    let held = |member: usize, has_plan: bool| {
+        let about = about(member, 1, "exp-0");
+        Notice::Held(Held {
+            about,
+            since: at(0),
+            reason: "PMS-7001".to_owned(),
+            reasons: vec![Cause {
+                code: "PMS-7001".to_owned(),
+                message: "it is archived".to_owned(),
+                what_to_do: "restore it".to_owned(),
+            }],
+            run: None,
+            plan_hash: has_plan.then(|| Plan::default().hash()),
+            allow: 0,
+            deny: 0,
+            removals: 0,
+        })
+    };
+    for (has_plan, does, hint) in [
+        (true, "are held", Hint::Holds),
+        (false, "cannot be planned", Hint::Sync(Place::default())),
+    ] {
+        let all: Vec<_> = (0..3).map(|member| held(member, has_plan)).collect();
+        let made = digests(&all, at(9));
+        let digest = &made.digests[0];
+        let begins = format!("3 member experiences {does} (PMS-7001): ");
+        assert!(digest.message.starts_with(&begins), "{}", digest.message);
+        assert_eq!(digest.hints, [hint]);
+        assert_eq!(digest.what_to_do.contains("restore it"), !has_plan);
     }
 }

@@ -483,3 +483,19 @@ fn a_hold_that_is_rejected_as_a_whole_is_not_announced_and_one_in_part_says_so()
     world.hold = None;
     assert_eq!(world.look(), ["Recovered"]);
 }
+
+#[test]
+fn edits_that_are_only_counted_are_told_with_the_others_and_once() {
+    let mut world = World::new();
+    world.edited.insert("prod-a".parse().unwrap(), at(0));
+    for (beyond, new, count) in [(3, 4, 4), (5, 2, 6)] {
+        world.edited_beyond = beyond;
+        assert_eq!(world.look(), ["Edited Outside"]);
+        let Notice::EditedOutside(told) = world.last() else {
+            panic!("{:?}", world.last())
+        };
+        assert_eq!((told.new, told.count), (new, count));
+        assert_eq!(world.known.edited.as_ref().unwrap().beyond, beyond);
+        assert_eq!(world.look(), NOTHING);
+    }
+}

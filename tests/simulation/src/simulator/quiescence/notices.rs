@@ -31,11 +31,15 @@ struct Known {
     quarantined: BTreeMap<String, String>,
     /// Products that were quarantined, however long ago: those that end are not reported one by one.
     is_quarantined: bool,
+    /// Number of those that an event counts and does not name: it names 50 at most.
+    quarantined_unnamed: usize,
     /// The other installation.
     contested: Option<String>,
     /// Each product with the time of the first run that saw the edit.
     edited: BTreeMap<String, String>,
     is_edited: bool,
+    /// Number of those that an event counts and does not name: it names 50 at most.
+    edited_unnamed: usize,
     stale: bool,
 }
 
@@ -47,6 +51,14 @@ fn text(value: &Value, field: &str) -> String {
 fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     let list = value.get(field).and_then(Value::as_array);
     list.map_or(&[], Vec::as_slice)
+}
+
+/// Number of the new products that the event counts and does not name.
+fn unnamed(detail: &Value) -> usize {
+    let new = detail.get("new").and_then(Value::as_u64);
+    let new = new.and_then(|new| usize::try_from(new).ok());
+    new.unwrap_or_default()
+        .saturating_sub(list(detail, "products").len())
 }
 
 impl Known {
@@ -67,6 +79,7 @@ impl Known {
             }
             QUARANTINED => {
                 self.is_quarantined = true;
+                self.quarantined_unnamed += unnamed(detail);
                 let reported = list(detail, "products").iter();
                 let new = reported.filter(|reported| {
                     let run = text(reported, "run");
@@ -83,6 +96,7 @@ impl Known {
             }
             EDITED_OUTSIDE => {
                 self.is_edited = true;
+                self.edited_unnamed += unnamed(detail);
                 let new = list(detail, "products").iter().filter(|reported| {
                     let since = text(reported, "since");
                     let known = self.edited.insert(text(reported, "product"), since.clone());
@@ -112,10 +126,12 @@ impl Known {
             "blocked" => self.blocked.take() == Some(reason),
             "quarantined" => {
                 self.quarantined.clear();
+                self.quarantined_unnamed = 0;
                 std::mem::take(&mut self.is_quarantined)
             }
             "edited" => {
                 self.edited.clear();
+                self.edited_unnamed = 0;
                 std::mem::take(&mut self.is_edited)
             }
             "contested" => self.contested.take().is_some(),
@@ -276,6 +292,8 @@ impl Simulator {
         let mut stands = Known {
             stale: known.stale,
             contested: known.contested.clone(),
+            quarantined_unnamed: known.quarantined_unnamed,
+            edited_unnamed: known.edited_unnamed,
             ..Known::default()
         };
         if let Some(link) = link {
@@ -318,7 +336,8 @@ impl Simulator {
             // The end of some of them is not reported while others remain.
             let is_known =
                 |(product, run): (&String, &String)| known.quarantined.get(product) == Some(run);
-            if quarantined.iter().all(is_known) && stands.is_quarantined {
+            let unknown = quarantined.iter().filter(|one| !is_known(*one)).count();
+            if unknown <= known.quarantined_unnamed && stands.is_quarantined {
                 stands.quarantined.clone_from(&known.quarantined);
             } else {
                 stands.quarantined = quarantined;
@@ -333,7 +352,8 @@ impl Simulator {
             stands.is_edited = !edited.is_empty();
             let is_known =
                 |(product, since): (&String, &String)| known.edited.get(product) == Some(since);
-            if edited.iter().all(is_known) && stands.is_edited || helpless.contains(lane) {
+            let unknown = edited.iter().filter(|one| !is_known(*one)).count();
+            if unknown <= known.edited_unnamed && stands.is_edited || helpless.contains(lane) {
                 stands.edited.clone_from(&known.edited);
                 stands.is_edited = known.is_edited;
             } else {

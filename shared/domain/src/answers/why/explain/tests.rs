@@ -379,6 +379,20 @@ fn the_links_own_reasons_are_found_in_its_policy() {
 }
 
 #[test]
+fn what_a_mode_leaves_alone_is_told_with_a_reason_of_the_name_of_that_mode() {
+    for mode in Mode::ALL {
+        let mut world = World::new();
+        world.link.mode = mode;
+        for product in ["a", "d"] {
+            match world.why(product) {
+                Why::LeftAlone { reason, .. } => assert_eq!(reason.as_str(), mode.as_str()),
+                why => assert_eq!(why, Why::Planned, "{mode}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_quarantined_change_is_told_with_its_error() {
     let mut world = World::new();
     world.last("a", Action::Allow, run(1), ChangeState::Quarantined);

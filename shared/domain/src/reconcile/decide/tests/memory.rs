@@ -218,10 +218,11 @@ fn a_link_is_aligned_the_first_time_that_it_may_deny_and_is_in_sync() {
     };
     assert_eq!(aligned(in_sync()), Some(now()));
     assert_eq!(aligned(differing()), None);
-    for mode in [Mode::Additive, Mode::Observe] {
+    for mode in Mode::ALL {
         let mut scene = in_sync();
         scene.link.policy.mode = mode;
-        assert_eq!(aligned(scene), None, "{mode}");
+        let expected = mode.denies().then(now);
+        assert_eq!(aligned(scene), expected, "{mode}");
     }
     let mut frozen = in_sync();
     frozen.link.policy.frozen = true;

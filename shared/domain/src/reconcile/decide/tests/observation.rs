@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::error::{Kind, ServiceError};
-use crate::lane::{Block, BlockReason, MemberRules, Phase};
+use crate::lane::{Block, BlockReason, Intent, IntentChange, MemberRules, Phase};
 use crate::link::LiveCheck;
+use crate::plan::Reason;
 use crate::reconcile::{Quarantine, after_block};
 use crate::records::{About, Found, LinkState, UnreadableItem};
+use crate::revert::Reversal;
+use crate::sync_state::LinkFacts;
 
 /// The same, while the member's own rules keep everything back.
 fn kept_back(mut scene: Scene) -> Scene {
@@ -141,4 +144,109 @@ fn a_block_that_is_observed_between_two_runs_is_announced_and_changes_nothing_el
     assert_eq!(blocked, Some(BlockReason::Archived));
     let notices = before.notices.clone();
     assert_eq!(LinkState { notices, ..after }, before);
+}
+
+/// What is planned, blocked, and the rest: the facts that an observation and the decision on it have.
+#[test]
+fn the_decision_on_a_lane_and_what_was_seen_of_it_are_the_facts_of_its_state() {
+    let mut suspended = differing();
+    suspended.suspension = Some(suspension());
+    suspended.state().suspension = Some(suspension());
+    let mut unmarked = differing();
+    unmarked.suspension = Some(suspension());
+    let mut blocked = differing();
+    blocked.state().phase = Phase::Blocked;
+    let mut quarantining = differing();
+    quarantining.reads.quarantined = vec![quarantined("a", Action::Allow)];
+    let mut lifting = differing();
+    lifting.reads.quarantined = vec![quarantined("a", Action::Allow)];
+    lifting.lifted = all(&["a"]);
+    let facts = LinkFacts::default;
+    let planned = LinkFacts {
+        is_planned: true,
+        ..facts()
+    };
+    let under_suspension = LinkFacts {
+        is_suspended: true,
+        ..planned.clone()
+    };
+    let held_back = LinkFacts {
+        is_held: true,
+        ..facts()
+    };
+    let underway = LinkFacts {
+        is_underway: true,
+        ..facts()
+    };
+    let planned_though_blocked = LinkFacts {
+        is_blocked: true,
+        ..planned.clone()
+    };
+    let in_quarantine = LinkFacts {
+        is_quarantined: true,
+        left_alone: [Reason::Quarantined].into(),
+        ..facts()
+    };
+    for (name, scene, expected) in [
+        ("in sync", &in_sync(), facts()),
+        ("differing", &differing(), planned.clone()),
+        ("under way", &under_way(), underway.clone()),
+        ("held", &held(), held_back),
+        ("rolling back", &rolling_back(), underway),
+        ("suspended", &suspended, under_suspension.clone()),
+        ("to be marked", &unmarked, under_suspension),
+        ("blocked", &blocked, planned_though_blocked),
+        ("quarantining", &quarantining, in_quarantine),
+        ("lifting", &lifting, planned),
+    ] {
+        let seen = scene.with(|goal, seen| LinkFacts::observed(seen, &decide(goal, seen, this())));
+        assert_eq!(seen, expected, "{name}");
+    }
+    for decision in [Decision::RefuseRollback, Decision::AnothersPlan] {
+        let seen = in_sync().with(|_, seen| LinkFacts::observed(seen, &decision));
+        let expected = LinkFacts {
+            is_unreachable: true,
+            ..facts()
+        };
+        assert_eq!(seen, expected, "{decision:?}");
+    }
+}
+
+/// Of a rollback: what another run has in flight ends as that run wants it, and what is taken back is planned.
+#[test]
+fn a_rollback_plans_what_is_taken_back_and_nothing_that_another_run_has_in_flight() {
+    let mut scene = in_sync();
+    scene.rollback = true;
+    scene.reads.actual = lists(&["b", "z"], &["a"]);
+    scene.reads.reversal = Some(Reversal {
+        back: plan(&["a"], &["b"]),
+        later: Plan::default(),
+    });
+    let change = |product: &str, action| IntentChange {
+        product: p(product),
+        action,
+        run: run(5),
+        ordinal: 0,
+    };
+    let planned = |changes: Vec<IntentChange>| {
+        let mut scene = Scene {
+            reads: scene.reads.clone(),
+            ..in_sync()
+        };
+        scene.rollback = true;
+        scene.state().intent = Some(Intent {
+            token: "token".to_owned(),
+            name: None,
+            at: start(),
+            written_at: None,
+            creates_policy: false,
+            changes,
+        });
+        scene.with(|_, seen| (seen.plan.clone(), seen.report.removals))
+    };
+    assert_eq!(planned(Vec::new()), (plan(&["a"], &["b"]), 1));
+    let of_another = vec![change("z", Action::Deny), change("y", Action::Allow)];
+    assert_eq!(planned(of_another), (plan(&["a"], &["b"]), 1));
+    let its_own = vec![change("b", Action::Allow), change("z", Action::Deny)];
+    assert_eq!(planned(its_own), (plan(&["a"], &["b"]), 1));
 }

@@ -159,8 +159,12 @@ mod tests {
                 by: None,
                 account: None,
                 at: Timestamp::UNIX_EPOCH,
+                reason: None,
             },
+            earlier: Vec::new(),
             executed: RunId::next(None, number + 100, 0),
+            overrides: false,
+            before: Vec::new(),
         };
         let mut state = LinkState::default();
         for number in 1..=12 {

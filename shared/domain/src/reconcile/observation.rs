@@ -449,9 +449,11 @@ impl<'a> Draft<'a> {
         let tried = |grant: &Grant| state.planned_run() >= Some(grant.executed);
         let is_over = failed && self.grant().is_some_and(tried);
         let approved = records.approved.as_ref();
-        let rollback = approved.filter(|_| !is_over);
-        let rollback = rollback.and_then(|record| record.hold.as_ref());
-        let rollback = rollback.and_then(Hold::undo);
+        let undo = approved.and_then(|record| record.hold.as_ref());
+        let undo = undo.and_then(Hold::undo);
+        let rollback = undo.filter(|_| !is_over);
+        // Who approved a rollback has not approved a plan that the management experience asks for once that rollback is over.
+        let approved = approved.filter(|_| undo.is_some() == self.goal.rollback);
         let approved = approved.map(LinkRecord::shown);
         let restored = records.restored.iter().map(LinkRecord::shown);
         let restored = restored.reduce(|earlier, later| earlier.then(&later));

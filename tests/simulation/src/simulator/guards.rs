@@ -215,7 +215,11 @@ impl Guards {
         let mut removals = plan.deny().clone();
         removals.retain(|product| member.policy.allowed().contains(product));
         let most = lane.most(&link.guard, now);
-        let approved = lane.use_approval(&plan);
+        let granted = world.ledger(|ledger| {
+            let state = ledger.link_states.get(id);
+            state.is_some_and(|state| state.grant.is_some())
+        });
+        let approved = lane.use_approval(&plan, granted);
         if let Some(standing) = &lane.hold
             && approved != Some(true)
         {

@@ -425,8 +425,12 @@ impl LaneGuard {
         }
     }
 
-    /// If a plan was approved: whether it is a rollback.
-    pub(crate) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
+    /// If a plan was approved: whether it is a rollback. `granted` is false if the producer has ended the approval before it committed the
+    /// plan: the plan is then as if nobody had approved it.
+    pub(crate) fn use_approval(&mut self, plan: &Plan, granted: bool) -> Option<bool> {
+        if !granted {
+            return None;
+        }
         let approval = self.approvals.last_mut()?;
         if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
             return None;

@@ -20,8 +20,9 @@ const WORLDS: u64 = 300;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
 /// removals of a change set that the service did not know any more; changes that were counted again after a slow look for other
 /// installations; edits beyond those that an event names; a dead letter that was not sent before the next plan;
-/// a plan of the management experience that was taken for a part of an approved revert that was over.
-const WRONG_ONCE: [u64; 25] = [
+/// a plan of the management experience that was taken for a part of an approved revert that was over; edits that were told of a
+/// lane that was not listed; a revert of what the service did not know any more.
+const WRONG_ONCE: [u64; 27] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -47,6 +48,8 @@ const WRONG_ONCE: [u64; 25] = [
     1_796_112_140,
     3_592_236_196,
     476_250_314,
+    2_179_195_239,
+    2_179_179_570,
 ];
 
 #[test]

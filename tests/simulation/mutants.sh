@@ -127,7 +127,7 @@ mutate takes-all-for-edits guarded shared/domain/src/reconcile/memory.rs \
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \
-    's/rollback\.and_then\(Hold::undo\)/rollback.and_then(Hold::undo).filter(|_| false)/'
+    's/undo\.filter\(\|_\| !is_over\)/undo.filter(|_| false)/'
 mutate reverts-what-came-later reverted shared/domain/src/revert.rs \
     's/(let mut found = Self::default.*?)last\.run == Some\(run\)\)/$1last.run.is_some())/s'
 mutate forgets-the-rollback-before restored shared/domain/src/records/link_state.rs \

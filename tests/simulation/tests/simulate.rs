@@ -21,8 +21,9 @@ const WORLDS: u64 = 300;
 /// removals of a change set that the service did not know any more; changes that were counted again after a slow look for other
 /// installations; edits beyond those that an event names; a dead letter that was not sent before the next plan;
 /// a plan of the management experience that was taken for a part of an approved revert that was over; edits that were told of a
-/// lane that was not listed; a revert of what the service did not know any more.
-const WRONG_ONCE: [u64; 27] = [
+/// lane that was not listed; a revert of what the service did not know any more; an edit of what pmp-sync
+/// was about to do itself.
+const WRONG_ONCE: [u64; 28] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -50,6 +51,7 @@ const WRONG_ONCE: [u64; 27] = [
     476_250_314,
     2_179_195_239,
     2_179_179_570,
+    7_799,
 ];
 
 #[test]

@@ -11,7 +11,7 @@ use pmp_sync_fakes::ChangeSetRecord;
 use super::edits::SAME_LOOK;
 use super::guards::link_of;
 use super::invariants::{FOREIGN, Violation, broken};
-use super::scene::{HOUR, at};
+use super::scene::{HOUR, at, since_begin};
 use super::state::Simulator;
 use crate::reference;
 
@@ -101,7 +101,13 @@ impl Simulator {
         let was_wanted = |product: &ProductId| {
             self.world.ledger(|ledger| {
                 let item = ledger.items.get(&(lane.clone(), product.clone()));
-                item.is_some_and(|item| item.is_open() || item.closed == Some(Closing::Holding))
+                // An empty plan may have closed it since that look.
+                item.is_some_and(|item| {
+                    item.is_open()
+                        || item.closed == Some(Closing::Holding)
+                        || (item.closed == Some(Closing::Superseded)
+                            && item.closed_at.is_some_and(|at| since_begin(at) >= *seen))
+                })
             })
         };
         let mut planned = plan.allow().iter().chain(plan.deny());
